@@ -1,0 +1,1 @@
+"""Everything around the numbers: the command line, the service behind it, reports and figures."""

@@ -1,0 +1,85 @@
+"""What a report shows, as plain arrays: the seam between the numbers and the page.
+
+Conventions: time is axis 0; `time_s` holds frame centres in seconds; every `_db` array has the shape of its
+`time_s`; a level of `-inf` is silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusContent:
+    """One bus's panel.
+
+    Attributes
+    ----------
+    role : the bus, such as ``"vocals"``.
+    time_s, gain_db : the unthinned gain curve, shape (n_frames,).
+    level_lufs : K-weighted level of the stem per frame before its fader, LUFS, shape (n_frames,).
+    active : where the stem sounds, shape (n_frames,), bool.
+    uncertainty_db : half width of the curve's 80 % band per frame, or None.
+    point_time_s, point_gain_db : the automation's points, shape (n_points,).
+    loudness_before_lufs, loudness_after_lufs : the stem's integrated loudness without and with its gain.
+    """
+
+    role: str
+    time_s: FloatArray
+    gain_db: FloatArray
+    level_lufs: FloatArray
+    active: npt.NDArray[np.bool_]
+    uncertainty_db: FloatArray | None
+    point_time_s: FloatArray
+    point_gain_db: FloatArray
+    loudness_before_lufs: float
+    loudness_after_lufs: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectrum:
+    """A mix's long-term average spectrum: `level_db` over `frequency_hz`, both (n_bands,)."""
+
+    label: str
+    frequency_hz: FloatArray
+    level_db: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """A sound to listen to, embedded in the page: `encoded` is a whole file of type `mime`."""
+
+    label: str
+    mime: str
+    encoded: bytes
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number of the table: `label`, `value` as it is shown (unit included), and what it `means`."""
+
+    label: str
+    value: str
+    means: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """All a page shows. `verb` is ``"mix"`` or ``"match"``; `summary` is one sentence on what was done."""
+
+    title: str
+    verb: str
+    summary: str
+    duration_s: float
+    buses: tuple[BusContent, ...]
+    spectra: tuple[Spectrum, ...]
+    players: tuple[Player, ...]
+    figures: tuple[Figure, ...]
+    warnings: tuple[str, ...]
+    made_by: str

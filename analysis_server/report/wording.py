@@ -1,0 +1,62 @@
+"""Numbers as the report prints them: true minus signs, fixed decimals, and a word where no number exists."""
+
+from __future__ import annotations
+
+import html
+import math
+import unicodedata
+
+MINUS = "\N{MINUS SIGN}"
+MISSING = "\N{EM DASH}"
+SILENT = "silent"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_UNWRITABLE = {"Cc", "Cs"}  # controls and lone surrogates
+
+
+def escape(text: str) -> str:
+    """Return `text` safe inside an element or a quoted attribute; control characters become U+FFFD."""
+    clean = (REPLACEMENT if unicodedata.category(letter) in _UNWRITABLE else letter for letter in text)
+    return html.escape("".join(clean), quote=True)
+
+
+def decimal_text(value: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Return a finite number with a true minus sign; `signed` also writes the plus."""
+    rounded = round(value, decimals) + 0.0
+    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return f"{sign}{abs(rounded):.{decimals}f}"
+
+
+def gain_text(gain_db: float) -> str:
+    """Return a gain such as ``+1.2 dB``; `-inf` is a closed fader."""
+    if math.isfinite(gain_db):
+        return f"{decimal_text(gain_db, signed=True)} dB"
+    return f"{MINUS}∞ dB" if gain_db < 0 else MISSING
+
+
+def level_text(level_lufs: float) -> str:
+    """Return a level in LUFS, with one decimal; `-inf` is silence."""
+    if math.isfinite(level_lufs):
+        return f"{decimal_text(level_lufs)} LUFS"
+    return SILENT if level_lufs < 0 else MISSING
+
+
+def change_text(before_lufs: float, after_lufs: float) -> str:
+    """Return a change of loudness in LU, or a dash when either side has no number."""
+    if math.isfinite(before_lufs) and math.isfinite(after_lufs):
+        return f"{decimal_text(after_lufs - before_lufs, signed=True)} LU"
+    return MISSING
+
+
+def clock_text(time_s: float, decimals: int = 0) -> str:
+    """Return a time as ``m:ss``, minutes running on past the hour, with `decimals` of a second."""
+    if not math.isfinite(time_s):
+        return MISSING
+    ticks = round(max(time_s, 0.0) * 10**decimals)
+    minutes, rest = divmod(ticks, 60 * 10**decimals)
+    width = 3 + decimals if decimals else 2
+    return f"{minutes}:{rest / 10**decimals:0{width}.{decimals}f}"
+
+
+def frequency_text(frequency_hz: float) -> str:
+    """Return a frequency such as ``50`` or ``2k``, in hertz."""
+    return f"{frequency_hz / 1000:g}k" if frequency_hz >= 1000 else f"{frequency_hz:g}"

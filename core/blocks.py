@@ -1,0 +1,116 @@
+"""Lockstep reading: all signals of a song, block by block, with bounded memory.
+
+Conventions: a block holds a whole number of hops, and the samples before and after that a frame or a window
+at its edge needs. Samples have shape (n_signals, n_channels, before + n_hops * hop + after); what lies before
+the song's start or after its end is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.audio import AudioFile, AudioStream, Samples
+from core.frames import Framing
+from core.song import Song
+
+HOPS_PER_BLOCK = 32
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples of hops `first_hop` to `first_hop + n_hops`; sample `before` is the first hop's first."""
+
+    first_hop: int
+    n_hops: int
+    before: int
+    samples: Samples
+
+
+class LockstepReader:
+    """Reads a song's signals side by side.
+
+    Parameters
+    ----------
+    song : what to read.
+    with_mixdown : whether the last signal is the mixdown.
+    lag_samples : how much later than the stems the mixdown comes; it is read so that they agree.
+    n_samples : the length to read, the song's own by default.
+    """
+
+    def __init__(
+        self,
+        song: Song,
+        *,
+        with_mixdown: bool,
+        lag_samples: int = 0,
+        n_samples: int | None = None,
+    ) -> None:
+        self._song = song
+        self._lag = lag_samples
+        self._files = song.signals if with_mixdown else tuple(song.stems.values())
+        self.n_samples = song.n_samples if n_samples is None else n_samples
+        self.framing = Framing(song.sample_rate)
+        self.clipped: dict[str, int] = {}
+        self.peak: dict[str, float] = {}
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames the song has."""
+        return self.framing.n_frames(self.n_samples)
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks `blocks` will give."""
+        return -(-self.framing.n_hops(self.n_samples) // HOPS_PER_BLOCK)
+
+    def blocks(self, *, before: int = 0, after: int = 0) -> Iterator[Block]:
+        """Give the song's blocks in order, each with `before` and `after` samples around it.
+
+        Raises
+        ------
+        InputError
+            A file is damaged or holds values that are no numbers.
+        """
+        n_hops = self.framing.n_hops(self.n_samples)
+        hop = self.framing.hop_samples
+        with ExitStack() as stack:
+            streams = [stack.enter_context(stream) for stream in self._streams()]
+            carried = np.zeros((len(streams), self._song.n_channels, before), np.float32)
+            to_read = after
+            for first_hop in range(0, n_hops, HOPS_PER_BLOCK):
+                count = min(HOPS_PER_BLOCK, n_hops - first_hop)
+                samples = self._extended(carried, streams, to_read + count * hop)
+                silence_after(self.n_samples, samples, first_hop * hop - before)
+                yield Block(first_hop, count, before, samples)
+                carried, to_read = samples[:, :, count * hop :], 0
+            self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
+            self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
+
+    def _streams(self) -> list[AudioStream]:
+        starts = [0] * len(self._song.stems) + [self._lag]
+        return [
+            AudioStream(
+                file, sample_rate=self._song.sample_rate, n_channels=self._song.n_channels, start=start
+            )
+            for file, start in zip(self._files, starts, strict=False)
+        ]
+
+    def _extended(self, carried: Samples, streams: list[AudioStream], n_new: int) -> Samples:
+        n_signals, n_channels, n_carried = carried.shape
+        samples = np.empty((n_signals, n_channels, n_carried + n_new), np.float32)
+        samples[:, :, :n_carried] = carried
+        for stream, signal in zip(streams, samples, strict=True):
+            stream.read_into(signal[:, n_carried:])
+        return samples
+
+
+def silence_after(end: int, samples: npt.NDArray[np.floating], start: int) -> None:
+    """Zero what lies at or after sample `end`, in place; `samples` (..., n_samples) begin at sample `start`."""
+    past_end = start + samples.shape[-1] - end
+    if past_end > 0:
+        samples[..., -past_end:] = 0.0

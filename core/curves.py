@@ -1,0 +1,102 @@
+"""Gain curves: what estimation and prediction give, and everything after them takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.decibels import FloatArray, gain_to_db
+from core.errors import InputError
+from core.files import replacing, write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainCurves:
+    """A gain per bus and frame.
+
+    Attributes
+    ----------
+    title : the song's.
+    buses : the buses' roles, in order.
+    time_s : the frames' centres in seconds, shape (n_frames,).
+    gains : linear gains, shape (n_frames, n_buses).
+    gains_raw : the same before smoothing.
+    active : where a bus's stem sounds, shape (n_frames, n_buses), bool.
+    fit : how much of the mixdown's energy the gains explain per frame (1 all, 0 none; NaN where there is no
+        mixdown), shape (n_frames,).
+    deviation_db : standard deviation of each gain in dB, shape (n_frames, n_buses), or None where unknown.
+    """
+
+    title: str
+    buses: tuple[str, ...]
+    time_s: FloatArray
+    gains: FloatArray
+    gains_raw: FloatArray
+    active: npt.NDArray[np.bool_]
+    fit: FloatArray
+    deviation_db: FloatArray | None = None
+
+    @property
+    def gains_db(self) -> FloatArray:
+        """The gains in dB, shape (n_frames, n_buses)."""
+        return gain_to_db(self.gains)
+
+    def save(self, path: Path) -> None:
+        """Write the curves to `path`: ``.csv`` for the gains alone, ``.npz`` for everything.
+
+        Raises
+        ------
+        InputError
+            The name ends otherwise, or the folder cannot be written to.
+        """
+        save_table(path, self.time_s, self._columns(), self._arrays())
+
+    def _columns(self) -> dict[str, FloatArray]:
+        return {bus: self.gains[:, i] for i, bus in enumerate(self.buses)}
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            "gains": self.gains,
+            "gains_raw": self.gains_raw,
+            "active": self.active,
+            "buses": np.array(self.buses),
+            "fit": self.fit,
+        }
+        if self.deviation_db is not None:
+            arrays["deviation_db"] = self.deviation_db
+        return arrays
+
+
+def save_table(
+    path: Path,
+    time_s: FloatArray,
+    columns: dict[str, FloatArray],
+    arrays: dict[str, npt.NDArray[np.generic]],
+) -> None:
+    """Write `columns` (CSV) or `arrays` (NPZ) beside `time_s`, as the name of `path` asks.
+
+    Raises
+    ------
+    InputError
+        The name ends in neither ``.csv`` nor ``.npz``.
+    """
+    if path.suffix.lower() == ".npz":
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, time_s=time_s, **arrays)
+    elif path.suffix.lower() == ".csv":
+        write_text(path, _csv_text(time_s, columns))
+    else:
+        raise InputError(f"{path}: the name must end in .csv or .npz")
+
+
+def _csv_text(time_s: FloatArray, columns: dict[str, FloatArray]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["time_s", *columns])
+    writer.writerows(zip(time_s.tolist(), *(column.tolist() for column in columns.values()), strict=True))
+    return text.getvalue()

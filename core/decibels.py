@@ -1,0 +1,31 @@
+"""Decibels and linear gain, converted in one place.
+
+Conventions: `gain` is linear amplitude (>= 0), `power` is its square. Values below `FLOOR_DB` are shown as
+`FLOOR_DB`, the level at which REAPER too calls a fader "-inf".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+FLOOR_DB = -150.0
+_FLOOR_GAIN = 10.0 ** (FLOOR_DB / 20.0)
+
+
+def gain_to_db(gain: npt.ArrayLike) -> FloatArray:
+    """Return `20 log10(gain)` in dB, floored at `FLOOR_DB`; any shape."""
+    return 20.0 * np.log10(np.maximum(np.asarray(gain, dtype=np.float64), _FLOOR_GAIN))
+
+
+def db_to_gain(gain_db: npt.ArrayLike) -> FloatArray:
+    """Return the linear gain of `gain_db`; at or below `FLOOR_DB` it is exactly 0."""
+    value_db = np.asarray(gain_db, dtype=np.float64)
+    return np.where(value_db <= FLOOR_DB, 0.0, 10.0 ** (value_db / 20.0))
+
+
+def power_to_db(power: npt.ArrayLike) -> FloatArray:
+    """Return `10 log10(power)` in dB, floored at `FLOOR_DB`; any shape."""
+    return 10.0 * np.log10(np.maximum(np.asarray(power, dtype=np.float64), _FLOOR_GAIN**2))

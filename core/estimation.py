@@ -1,0 +1,234 @@
+"""Ground truth: the gains that turn a song's stems into its mixdown.
+
+Presets: `paper` is Zafrin & Chudwick (2015), section 3, as their implementation does it. `default` finds the
+mixdown's lag, decides from the fit between the complex and the power domain, tells a limiter's common gain from
+the buses' own, and smooths by how much each frame knows. docs/method.md has the derivations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.activity import sounding
+from core.alignment import LINEAR_FIT, Alignment, align
+from core.curves import GainCurves
+from core.decibels import FloatArray, gain_to_db
+from core.default_measurement import Domain, measure
+from core.errors import InputError
+from core.gram import LIMITER_POWERS
+from core.informed_fit import fit_gains
+from core.linear_fit import NormalEquations, normal_equations, with_polarity, without_limiter
+from core.measurement import ACTIVE_RMS, Measurement
+from core.nnls import solve_batch
+from core.paper_measurement import measure_as_paper
+from core.progress import Progress, part_of, silent
+from core.smoothing import exponential
+from core.song import Song
+
+FOREIGN_FIT = 0.3
+"""Below this fit a mixdown does not seem to come from its stems."""
+_UNSURE_DB = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A song's estimated gains and how they came about.
+
+    Attributes
+    ----------
+    curves : the gains.
+    measurement : what the pass over the audio found.
+    domain : ``"complex"``, ``"power"`` or ``"magnitude"``.
+    reason : why that domain was taken.
+    lag_samples : how much later than the stems the mixdown comes.
+    fit : the share of the mixdown's energy the gains explain over the song, in that domain.
+    limiter : coefficients of the limiter's inverse (see `linear_fit.without_limiter`), zeros without one.
+    warnings : sentences for the user.
+    """
+
+    curves: GainCurves
+    measurement: Measurement
+    domain: Domain
+    reason: str
+    lag_samples: int
+    fit: float
+    limiter: FloatArray
+    warnings: tuple[str, ...]
+
+
+def estimate_as_paper(song: Song, *, feature_set: str | None = None, progress: Progress = silent) -> Estimate:
+    """Return the gains as the original implementation estimates them: STFT magnitudes, gate, EMA.
+
+    Raises
+    ------
+    InputError
+        The song has no mixdown, or a file is damaged.
+    """
+    _require_mixdown(song)
+    measurement = measure_as_paper(song, feature_set=feature_set, with_mixdown=True, progress=progress)
+    equations = normal_equations(_gram_of(measurement), len(song.stems))
+    active = measurement.rms > ACTIVE_RMS
+    raw = solve_batch(equations.gram, equations.target, active)
+    fit, song_fit = _fit(equations, raw)
+    return Estimate(
+        curves=GainCurves(
+            title=song.title,
+            buses=song.buses,
+            time_s=measurement.time_s,
+            gains=exponential(raw, keep_first=True),
+            gains_raw=raw,
+            active=active,
+            fit=fit,
+        ),
+        measurement=measurement,
+        domain="magnitude",
+        reason="the paper preset fits STFT magnitudes",
+        lag_samples=0,
+        fit=song_fit,
+        limiter=np.zeros(len(LIMITER_POWERS)),
+        warnings=measurement.notes,
+    )
+
+
+def estimate(
+    song: Song, *, domain: Domain | None = None, feature_set: str = "condition3", progress: Progress = silent
+) -> Estimate:
+    """Return the gains in the default preset.
+
+    Parameters
+    ----------
+    song : a song with its mixdown.
+    domain : fit in this domain; by default the mixdown decides.
+    feature_set : features to measure in the same pass.
+    progress : is told the fraction done; may raise to stop the work.
+
+    Raises
+    ------
+    InputError
+        The song has no mixdown, or a file is damaged.
+    """
+    _require_mixdown(song)
+    alignment = align(song)
+    chosen, reason = _choose_domain(alignment, domain)
+    measurement = measure(
+        song,
+        feature_set=feature_set,
+        domain=chosen,
+        lag_samples=alignment.lag_samples,
+        progress=part_of(progress, 0.05, 1.0),
+    )
+    gram, flipped, limiter = _prepared_gram(measurement, chosen)
+    equations = normal_equations(gram, len(song.stems))
+    active = sounding(measurement.rms)
+    known = _covered(song, measurement, alignment.lag_samples)
+    fitted = fit_gains(equations, chosen, known=known, active=active)
+    fit, song_fit = _fit(equations, fitted.gains**2 if chosen == "power" else fitted.gains)
+    return Estimate(
+        curves=GainCurves(
+            title=song.title,
+            buses=song.buses,
+            time_s=measurement.time_s,
+            gains=fitted.gains,
+            gains_raw=fitted.raw,
+            active=active,
+            fit=fit,
+            deviation_db=fitted.deviation_db,
+        ),
+        measurement=measurement,
+        domain=chosen,
+        reason=reason,
+        lag_samples=alignment.lag_samples,
+        fit=song_fit,
+        limiter=limiter,
+        warnings=(
+            *measurement.notes,
+            *_fit_warnings(alignment, chosen, song_fit),
+            *[
+                f"{bus}'s polarity is flipped in the mixdown; it was turned back"
+                for bus in _where(song, flipped)
+            ],
+            *_unsure_warnings(song, fitted.deviation_db, active),
+        ),
+    )
+
+
+def _require_mixdown(song: Song) -> None:
+    if song.mixdown is None:
+        raise InputError(f"{song.title}: no mixdown found beside the stems; add it as mix.wav or name it")
+
+
+def _gram_of(measurement: Measurement) -> FloatArray:
+    assert measurement.gram is not None  # noqa: S101 - asked for above; told to the type checker
+    return measurement.gram
+
+
+def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, str]:
+    if asked:
+        return asked, "it was asked for"
+    share = f"constant gains explain {100 * alignment.linear_fit:.0f} % of the mixdown's excerpts as a sum"
+    if alignment.is_linear:
+        return "complex", f"the mixdown is a linear sum of the stems: {share}"
+    return "power", f"the mixdown is no linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
+
+
+def _prepared_gram(
+    measurement: Measurement, domain: Domain
+) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray]:
+    gram, n_stems = _gram_of(measurement), len(measurement.buses)
+    if domain != "complex":
+        return gram, np.zeros(n_stems, bool), np.zeros(len(LIMITER_POWERS))
+    gram, flipped = with_polarity(gram, n_stems)
+    gram, limiter = without_limiter(gram, n_stems)
+    return gram, flipped, limiter
+
+
+def _covered(song: Song, measurement: Measurement, lag_samples: int) -> npt.NDArray[np.bool_]:
+    """Return which frames' centres lie inside the mixdown."""
+    assert song.mixdown is not None  # noqa: S101 - required above; told to the type checker
+    start_s = -lag_samples / song.sample_rate
+    return (measurement.time_s >= start_s) & (measurement.time_s <= start_s + song.mixdown.duration_s)
+
+
+def _fit(equations: NormalEquations, solution: FloatArray) -> tuple[FloatArray, float]:
+    left, energy = equations.residual(solution), equations.energy
+    per_frame = np.where(energy > 0.0, 1.0 - left / np.where(energy > 0.0, energy, 1.0), np.nan)
+    return per_frame, float(1.0 - left.sum() / max(float(energy.sum()), 1e-30))
+
+
+def _where(song: Song, mask: npt.NDArray[np.bool_]) -> list[str]:
+    return [bus for bus, is_so in zip(song.buses, mask, strict=True) if is_so]
+
+
+def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list[str]:
+    if alignment.linear_fit < FOREIGN_FIT and song_fit < LINEAR_FIT:
+        return [
+            "the mixdown does not seem to come from these stems: as a sum they explain "
+            f"{100 * alignment.linear_fit:.0f} % of it; check that both belong to the same song and start together"
+        ]
+    if alignment.linear_fit < LINEAR_FIT:
+        return [
+            f"the mixdown hardly follows from the faders: as a sum the stems explain {100 * alignment.linear_fit:.0f} "
+            f"% of it, in the {domain} domain {100 * song_fit:.0f} %; other processing did the rest, take the "
+            "curves as a rough guide"
+        ]
+    return []
+
+
+def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[np.bool_]) -> list[str]:
+    unsure = [
+        bus
+        for bus, deviation, on in zip(song.buses, deviation_db.T, active.T, strict=True)
+        if on.any() and np.median(deviation[on]) > _UNSURE_DB
+    ]
+    if not unsure:
+        return []
+    return [f"{' and '.join(unsure)} cannot be told apart well in the mixdown; their curves are unsure"]
+
+
+def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:
+    """Return by how much the limiter lowers what it lets out at `peak`, in dB (0 without one)."""
+    powers = np.array(LIMITER_POWERS, dtype=np.float64)
+    return float(gain_to_db(1.0 + limiter @ peak ** (powers - 1.0)))

@@ -1,0 +1,95 @@
+"""Files that matter: written beside their place, flushed, renamed; what stood there before is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError
+
+_CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well, that file becomes `path`.
+
+    On an error or an interrupt the temporary file is removed and `path` is as it was. With `keep_old`, a file
+    of other content that stood at `path` is set aside under its time of change.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    temporary = _temporary_beside(path)
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        if keep_old:
+            _set_aside(path, new=temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
+    """Write `text` as UTF-8 with LF line ends, all or nothing."""
+    with replacing(path, keep_old=keep_old) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: Any, *, keep_old: bool = True) -> None:
+    """Write `content` as indented JSON, all or nothing. NaN and infinities are refused."""
+    write_text(
+        path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old
+    )
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as ``"sha256:..."``."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _temporary_beside(path: Path) -> Path:
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.open("xb").close()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: cannot be written to ({error.strerror}); choose another folder"
+        ) from error
+    return temporary
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _set_aside(path: Path, *, new: Path) -> None:
+    if not path.is_file() or content_hash(path) == content_hash(new):
+        return
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(path.stat().st_mtime))
+    kept = path.with_name(f"{path.stem}.{stamp}{path.suffix}")
+    number = 2
+    while kept.exists():
+        kept = path.with_name(f"{path.stem}.{stamp}-{number}{path.suffix}")
+        number += 1
+    path.replace(kept)

@@ -1,0 +1,99 @@
+"""What one pass over a song's audio finds, and how the pass uses all cores in bounded memory.
+
+Conventions: blocks are read in order in the calling thread and measured in worker threads (NumPy and SciPy let
+go of the interpreter lock). Results are joined along time in the blocks' order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from core.blocks import LockstepReader
+from core.decibels import FloatArray
+from core.frames import Framing
+from core.progress import Progress
+from core.song import Song
+
+ACTIVE_RMS = 0.01
+"""A stem sounds in a frame when its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
+
+Arrays = dict[str, FloatArray]
+BlockType = TypeVar("BlockType")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one pass found.
+
+    Attributes
+    ----------
+    title, buses, sample_rate : the song's.
+    rms : each stem's level per frame, shape (n_frames, n_buses).
+    gram : the frames' Gram matrices (see `core.gram`), shape (n_frames, m, m); None without a mixdown.
+    features : per bus (n_frames, n_features); empty where none were asked for.
+    step_power : K-weighted power of the stems per 50 ms, shape (n_steps, n_buses); None in the paper preset.
+    notes : a sentence for each repair, and for each file that is clipped or silent.
+    """
+
+    title: str
+    buses: tuple[str, ...]
+    sample_rate: int
+    rms: FloatArray
+    gram: FloatArray | None = None
+    features: dict[str, FloatArray] = field(default_factory=dict)
+    step_power: FloatArray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames the song has."""
+        return len(self.rms)
+
+    @property
+    def time_s(self) -> FloatArray:
+        """The frames' centres in seconds."""
+        return Framing(self.sample_rate).time_s(self.n_frames)
+
+
+def measure_blocks(
+    blocks: Iterable[BlockType], measure: Callable[[BlockType], Arrays], n_blocks: int, progress: Progress
+) -> Arrays:
+    """Return the arrays `measure` gives for each block, joined along axis 0.
+
+    No more blocks are in memory than there are cores, and one. An error in a worker, or one that `progress`
+    raises, ends the pass.
+    """
+    n_workers = os.cpu_count() or 1
+    results: list[Arrays] = []
+    with ThreadPoolExecutor(n_workers) as pool:
+        running: deque[Future[Arrays]] = deque()
+        for block in blocks:
+            running.append(pool.submit(measure, block))
+            if len(running) > n_workers:
+                results.append(running.popleft().result())
+                progress(len(results) / n_blocks)
+        results.extend(future.result() for future in running)
+    progress(1.0)
+    return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+
+
+def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
+    """Return a sentence for each file that is clipped and each stem that is silent throughout."""
+    clipped = [
+        f"{name} is clipped ({count} samples at full scale); export it at a lower level"
+        for name, count in reader.clipped.items()
+        if count
+    ]
+    silent = [
+        f"{file.path.name} is silent throughout; its gain is held"
+        for file, level in zip(song.stems.values(), rms.T, strict=True)
+        if not level.any()
+    ]
+    return clipped + silent

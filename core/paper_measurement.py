@@ -1,0 +1,133 @@
+"""Measuring a song as Zafrin & Chudwick's original implementation does.
+
+Conventions: left channel only, the song ends where its mixdown ends, frames of the samples as they are, Gram
+matrices of STFT magnitudes, the original's own features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from core import paper_features
+from core.audio import Samples
+from core.blocks import Block, LockstepReader, silence_after
+from core.decibels import FloatArray
+from core.frames import HOPS_PER_FRAME
+from core.gram import magnitude_gram
+from core.measurement import Arrays, Measurement, level_notes, measure_blocks
+from core.progress import Progress, silent
+from core.song import Song
+
+_FEATURES: dict[str, Callable[[FloatArray, int], FloatArray]] = {
+    "condition1": paper_features.condition1,
+    "condition2": paper_features.condition2,
+}
+
+
+@dataclass(frozen=True)
+class _LeftBlock:
+    """A block's left channels (n_signals, n_samples), and those its features are taken from."""
+
+    block: Block
+    left: Samples
+    featured: FloatArray
+
+
+def measure_as_paper(
+    song: Song, *, feature_set: str | None, with_mixdown: bool, progress: Progress = silent
+) -> Measurement:
+    """Measure a song in the paper preset.
+
+    Parameters
+    ----------
+    song : the song.
+    feature_set : ``"condition1"``, ``"condition2"`` or None for no features.
+    with_mixdown : whether to build Gram matrices.
+    progress : is told the fraction done; may raise to stop the work.
+
+    Raises
+    ------
+    InputError
+        A file is damaged.
+    """
+    n_samples = song.mixdown.n_samples_at(song.sample_rate) if song.mixdown else song.n_samples
+    reader = LockstepReader(song, with_mixdown=with_mixdown, n_samples=n_samples)
+    overlap = (HOPS_PER_FRAME - 1) * reader.framing.hop_samples
+    recipe = _PaperRecipe(reader, len(song.stems), feature_set, with_mixdown)
+    arrays = measure_blocks(
+        recipe.prepared(reader.blocks(after=overlap)), recipe.measure, reader.n_blocks, progress
+    )
+    return Measurement(
+        title=song.title,
+        buses=song.buses,
+        sample_rate=song.sample_rate,
+        rms=arrays["rms"],
+        gram=arrays["gram"] if with_mixdown else None,
+        features={bus: arrays["features"][:, i] for i, bus in enumerate(song.buses)} if feature_set else {},
+        notes=(*song.notes(), *level_notes(song, reader, arrays["rms"])),
+    )
+
+
+@dataclass(frozen=True)
+class _PaperRecipe:
+    reader: LockstepReader
+    n_stems: int
+    feature_set: str | None
+    with_mixdown: bool
+
+    def prepared(self, blocks: Iterator[Block]) -> Iterator[_LeftBlock]:
+        """Give the blocks' left channels; for condition 2 the stems' go through the K-weighting in order."""
+        weightings = [_OngoingWeighting() for _ in range(self.n_stems)]
+        for block in blocks:
+            left = block.samples[:, 0]
+            featured: FloatArray = left[: self.n_stems].astype(np.float64)
+            if self.feature_set == "condition2":
+                hop = self.reader.framing.hop_samples
+                advance = block.n_hops * hop
+                featured = np.stack([w(x, advance) for w, x in zip(weightings, featured, strict=True)])
+                silence_after(self.reader.n_samples, featured, block.first_hop * hop)
+            yield _LeftBlock(block, left, featured)
+
+    def measure(self, prepared: _LeftBlock) -> Arrays:
+        """Return the block's arrays, one row a frame."""
+        n_frames = min(prepared.block.n_hops, self.reader.n_frames - prepared.block.first_hop)
+        frames = self._frames(prepared.left)[:, :n_frames]
+        arrays = {"rms": np.stack([_rms(frames[: self.n_stems, i]) for i in range(n_frames)])}
+        if self.with_mixdown:
+            arrays["gram"] = np.stack([magnitude_gram(frames[:, i]) for i in range(n_frames)])
+        if self.feature_set:
+            arrays["features"] = self._features(self._frames(prepared.featured)[:, :n_frames])
+        return arrays
+
+    def _frames(self, signals: Samples | FloatArray) -> FloatArray:
+        framing = self.reader.framing
+        frames: FloatArray = sliding_window_view(signals, framing.frame_samples, axis=1)
+        return frames[:, :: framing.hop_samples]
+
+    def _features(self, frames: FloatArray) -> FloatArray:
+        assert self.feature_set is not None  # noqa: S101 - the caller's branch, told to the type checker
+        of_frames = _FEATURES[self.feature_set]
+        sample_rate = self.reader.framing.sample_rate
+        return np.stack([of_frames(frames[:, i], sample_rate) for i in range(frames.shape[1])])
+
+
+class _OngoingWeighting:
+    """K-weights overlapping stretches of one signal: each sample once, the overlap carried over."""
+
+    def __init__(self) -> None:
+        self._filter = paper_features.KWeighting()
+        self._carried: FloatArray = np.empty(0)
+
+    def __call__(self, samples: FloatArray, advance: int) -> FloatArray:
+        weighted = np.concatenate([self._carried, self._filter(samples[len(self._carried) :])])
+        self._carried = weighted[advance:]
+        return weighted
+
+
+def _rms(frames: Samples | FloatArray) -> FloatArray:
+    squares: FloatArray = np.einsum("kt,kt->k", frames, frames, dtype=np.float64)
+    return np.sqrt(squares / frames.shape[1])

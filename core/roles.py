@@ -1,0 +1,55 @@
+"""Buses' names: which role a file or a track of some name plays.
+
+The four roles of Zafrin & Chudwick (2015) come first, in their order; the further ones follow, then names
+nobody listed, in alphabetical order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "drums": ("drums", "drum", "drumkit", "kit"),
+    "bass": ("bass", "basses"),
+    "melody": ("melody", "other", "music", "instruments", "instrumental"),
+    "vocals": ("vocals", "vocal", "vox", "voice", "lead vocals", "lead vocal", "lead vox", "singer"),
+    "percussion": ("percussion", "perc"),
+    "guitars": ("guitars", "guitar", "gtr", "gtrs"),
+    "keys": ("keys", "keyboards", "keyboard", "piano", "organ"),
+    "synths": ("synths", "synth", "pads", "pad"),
+    "strings": ("strings",),
+    "brass": ("brass", "horns"),
+    "backing vocals": ("backing vocals", "backing vocal", "backings", "bgv", "bgvs", "bvs", "choir"),
+    "fx": ("fx", "sfx", "effects"),
+}
+"""Names each role answers to, canonical name first; compared in any case."""
+
+MIXDOWN_NAMES = ("mix", "mixture", "master", "mixdown")
+PAPER_BUSES = ("drums", "bass", "melody", "vocals")
+
+
+def role_of(name: str) -> str | None:
+    """Return the role that `name` is a listed name of, or None. ``role_of("Vox")`` is ``"vocals"``."""
+    wanted = _plain(name)
+    for role, names in SYNONYMS.items():
+        if wanted in names:
+            return role
+    return None
+
+
+def is_mixdown(name: str) -> bool:
+    """Tell whether `name` is a mixdown's."""
+    return _plain(name) in MIXDOWN_NAMES
+
+
+def in_order(roles: Iterable[str]) -> tuple[str, ...]:
+    """Return `roles` in the order buses have everywhere: the listed ones first, then the alphabet."""
+    listed = list(SYNONYMS)
+    return tuple(
+        sorted(roles, key=lambda role: (listed.index(role) if role in listed else len(listed), role))
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-.]+", " ", name).strip().casefold()

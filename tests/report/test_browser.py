@@ -1,0 +1,274 @@
+"""The page in a real browser: nothing overlaps or overflows, all text is legible, it plays, seeks and reads out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis_server.report import render_report
+
+LAID_OUT = """
+(() => {
+  const said = [];
+  const hidden = (element) => {
+    for (let at = element; at; at = at.parentElement) if (getComputedStyle(at).clipPath !== "none") return true;
+    return !element.checkVisibility();
+  };
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, holder = node.parentElement;
+    if (!node.textContent.trim() || holder.closest("script, svg") || hidden(holder)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) texts.push({ holder, text: node.textContent.trim(), box });
+  }
+  for (const { text, box } of texts) {
+    if (box.left < -0.5 || box.right > innerWidth + 0.5) said.push(`outside: ${text}`);
+  }
+  texts.forEach((one, index) => {
+    for (const other of texts.slice(index + 1)) {
+      const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
+      const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
+      const sameBlock = one.holder.contains(other.holder) || other.holder.contains(one.holder);
+      if (across > 1 && down > 2 && !sameBlock) said.push(`overlap: ${one.text} / ${other.text}`);
+    }
+  });
+  const overflow = document.documentElement.scrollWidth - innerWidth;
+  if (overflow > 0) said.push(`scrolls sideways by ${overflow}`);
+  return { said, texts: texts.length, width: innerWidth };
+})()
+"""
+
+CONTRAST = """
+(() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const linear = numbers(colour).slice(0, 3).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if ((numbers(colour)[3] ?? 1) === 1) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const ratio = (one, other) => {
+    const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const faint = [];
+  let count = 0;
+  for (const element of document.body.querySelectorAll("*")) {
+    const speaks = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const style = getComputedStyle(element);
+    const drawn = ["curve", "spectrum"].some((name) => element.classList.contains(name));
+    if (drawn && ratio(style.stroke, ground(element)) < 3) faint.push(`${element.classList}: ${style.stroke}`);
+    if (!speaks || element.closest("script, svg")) continue;
+    count += 1;
+    const found = ratio(style.color, ground(element));
+    if (found < 4.5) faint.push(`${element.textContent.slice(0, 30)}: ${found.toFixed(2)}`);
+  }
+  return { faint, count, paper: light(getComputedStyle(document.body).backgroundColor) };
+})()
+"""
+
+SETTLED = """
+(async () => {
+  const sounds = [...document.querySelectorAll("audio")];
+  for (const sound of sounds) while (sound.readyState < 3) await new Promise((done) => setTimeout(done, 20));
+  return sounds.length;
+})()
+"""
+
+CLICK_AT = """
+(() => {
+  const box = document.querySelectorAll(".plot[data-bus]")[1].getBoundingClientRect();
+  const at = { clientX: box.left + box.width * %s, clientY: box.top + 20, bubbles: true };
+  document.querySelectorAll(".plot[data-bus]")[1].dispatchEvent(new MouseEvent("click", at));
+})()
+"""
+
+STATE = """
+(() => ({
+  paused: [...document.querySelectorAll("audio")].map((sound) => sound.paused),
+  at: [...document.querySelectorAll("audio")].map((sound) => sound.currentTime),
+  pressed: [...document.querySelectorAll("[data-player]")].map((one) => one.getAttribute("aria-pressed")),
+  play: document.querySelector(".play").getAttribute("aria-label"),
+  playheads: [...document.querySelectorAll(".playhead")].map((line) => {
+    const plot = line.parentElement.getBoundingClientRect();
+    return (line.getBoundingClientRect().left - plot.left) / plot.width;
+  }),
+}))()
+"""
+
+WAIT = "new Promise((done) => setTimeout(done, %d))"
+
+
+def press(browser, key, code=None):
+    browser.call(
+        "Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "", code=code or key
+    )
+    browser.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=code or key)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, make_report, make_bus):
+    folder = tmp_path_factory.mktemp("pages")
+    long_name = "backing vocals and the choir in the second chorus"
+    contents = {
+        "song": make_report(),
+        "many": make_report(
+            title="Donaudampfschifffahrtsgesellschaftskapitänslied",
+            buses=tuple(make_bus(long_name if number == 3 else f"bus {number}") for number in range(16)),
+            duration_s=3600.0,
+        ),
+        "bare": make_report(players=(), spectra=(), figures=(), warnings=()),
+        "hostile": make_report(title="</title><script>window.hit=1</script><img src=x onerror=window.hit=1>"),
+    }
+    for name, content in contents.items():
+        (folder / f"{name}.html").write_text(render_report(content), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in contents}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1600])
+@pytest.mark.parametrize("name", ["song", "many"])
+def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
+    browser.open(pages[name], width=width, scheme=scheme)
+    browser.run(
+        "document.querySelectorAll('details').forEach((one) => { one.open = one.matches('.reading'); })"
+    )
+    found = browser.run(LAID_OUT)
+    assert found["width"] == width and found["texts"] > 80
+    assert found["said"] == []
+    assert browser.complaints() == []
+
+
+def test_layout_check_sees_an_overlap(browser, pages):
+    browser.open(pages["song"], width=390)
+    browser.run("document.querySelector('h2').style.marginTop = '-3rem'")
+    assert browser.run(LAID_OUT)["said"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_curves_stand_out(browser, pages, scheme):
+    browser.open(pages["many"], scheme=scheme)
+    found = browser.run(CONTRAST)
+    assert found["count"] > 300
+    assert (found["paper"] > 0.5) == (scheme == "light")
+    assert found["faint"] == []
+
+
+def test_page_asks_for_nothing_but_itself(browser, pages):
+    browser.open(pages["song"])
+    browser.run(SETTLED)
+    assert browser.requests() == [pages["song"].as_uri()]
+    assert browser.complaints() == []
+
+
+def test_policy_stops_a_request_and_a_foreign_script(browser, pages):
+    browser.open(pages["hostile"])
+    assert browser.run("window.hit === undefined")
+    refused = browser.run(
+        "new Promise((done) => { const seen = [];"
+        "document.addEventListener('securitypolicyviolation', (e) => seen.push(e.effectiveDirective));"
+        "document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/x.png' }));"
+        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.hit = 2' }));"
+        "setTimeout(() => done(seen), 300); })"
+    )
+    assert "img-src" in refused and any(name.startswith("script-src") for name in refused)
+    assert browser.run("window.hit === undefined")
+
+
+def test_click_on_a_chart_seeks_and_every_playhead_follows(browser, pages):
+    browser.open(pages["song"])
+    browser.run(SETTLED)
+    browser.run(CLICK_AT % 0.5)
+    browser.run(WAIT % 200)
+    state = browser.run(STATE)
+    assert state["at"][0] == pytest.approx(30.0, abs=0.2)
+    assert len(state["playheads"]) == 4
+    np.testing.assert_allclose(state["playheads"], 0.5, atol=0.01)
+
+
+def test_swap_keeps_the_position_and_only_one_sounds(browser, pages):
+    browser.open(pages["song"])
+    browser.run(SETTLED)
+    browser.run(CLICK_AT % 0.25)
+    browser.run("document.querySelector('.play').click()")
+    browser.run(WAIT % 400)
+    before = browser.run(STATE)
+    assert before["paused"] == [False, True] and before["play"] == "Pause"
+    browser.run("document.querySelector('.swap').click()")
+    browser.run(WAIT % 200)
+    after = browser.run(STATE)
+    assert after["paused"] == [True, False] and after["pressed"] == ["false", "true"]
+    assert 15.0 < after["at"][0] <= after["at"][1] < after["at"][0] + 2.0
+    assert after["playheads"][0] > 0.25
+    browser.run("document.querySelectorAll('audio')[0].play()")
+    browser.run(WAIT % 200)
+    assert browser.run(STATE)["paused"] == [False, True]
+
+
+def test_keys_play_and_choose_until_they_are_switched_off(browser, pages):
+    browser.open(pages["song"])
+    browser.run(SETTLED)
+    press(browser, "b")
+    assert browser.run(STATE)["pressed"] == ["false", "true"]
+    press(browser, " ", "Space")
+    browser.run(WAIT % 200)
+    assert browser.run(STATE)["paused"] == [True, False]
+    press(browser, " ", "Space")
+    browser.run(WAIT % 100)
+    assert browser.run(STATE)["paused"] == [True, True]
+    assert browser.run("scrollY") == 0
+    browser.run("document.querySelector('.shortcuts input').click()")
+    press(browser, "a")
+    assert browser.run(STATE)["pressed"] == ["false", "true"]
+
+
+def test_focused_button_keeps_the_space_key(browser, pages):
+    browser.open(pages["song"])
+    browser.run(SETTLED)
+    browser.run("document.querySelector('.swap').focus()")
+    press(browser, " ", "Space")
+    browser.run(WAIT % 200)
+    state = browser.run(STATE)
+    assert state["paused"] == [True, True] and state["pressed"] == ["false", "true"]
+
+
+def test_chart_is_a_slider_that_reads_out(browser, pages, make_bus):
+    browser.open(pages["bare"])
+    browser.run("document.querySelector('.plot[data-bus]').focus()")
+    press(browser, "PageUp")
+    plot = "document.querySelector('.plot[data-bus]')"
+    assert browser.run(f"{plot}.getAttribute('role')") == "slider"
+    bus = make_bus()
+    frame = int(np.abs(bus.time_s - 6.0).argmin())
+    level = f"{abs(bus.level_lufs[frame]):.1f}" if bus.active[frame] else "silent"
+    words = browser.run(f"{plot}.getAttribute('aria-valuetext')")
+    assert words.startswith("0:06.0, gain +") and level in words
+    shown = browser.run("document.querySelector('[data-read-out] [data-shows=gain]').textContent")
+    gain = float(shown.removesuffix(" dB"))
+    assert gain == pytest.approx(bus.gain_db[frame], abs=0.1)
+
+
+def test_pointing_reads_out_every_bus(browser, pages):
+    browser.open(pages["song"], calm=True)
+    box = browser.run(
+        "(({ left, top, width }) => ({ left, top, width }))"
+        "(document.querySelector('.plot[data-bus]').getBoundingClientRect())"
+    )
+    browser.call(
+        "Input.dispatchMouseEvent", type="mouseMoved", x=box["left"] + box["width"] / 2, y=box["top"] + 30
+    )
+    shown = browser.run(
+        "[...document.querySelectorAll('[data-read-out] [data-shows=time]')].map((c) => c.textContent)"
+    )
+    assert len(shown) == 4 and set(shown) <= {"0:29.9", "0:30.0", "0:30.1"}
+    assert browser.run("getComputedStyle(document.querySelector('.pointer')).display") == "block"

@@ -1,0 +1,159 @@
+"""The parts a chart is made of: decimation, axes, paths, hues and the words for numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis_server.report.axes import difference_axis, frequency_axis, gain_axes, loudness_axis, time_axis
+from analysis_server.report.charts import band_path, difference_db, line_path
+from analysis_server.report.content import Spectrum
+from analysis_server.report.decimation import even_indices, extreme_indices, runs_of
+from analysis_server.report.hues import HUE_COUNT, hues_of
+from analysis_server.report.read_out import script_safe
+from analysis_server.report.wording import (
+    change_text,
+    clock_text,
+    decimal_text,
+    escape,
+    gain_text,
+    level_text,
+)
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.mark.parametrize("n_frames", [1501, 1502, 2999, 14_400, 144_001])
+def test_decimation_keeps_every_extreme_and_both_ends(n_frames):
+    values = np.random.default_rng(n_frames).normal(size=n_frames)
+    chosen = extreme_indices(values)
+    assert chosen.size <= 1500
+    assert chosen[0] == 0 and chosen[-1] == n_frames - 1
+    assert (np.diff(chosen) > 0).all()
+    assert values[chosen].max() == values.max() and values[chosen].min() == values.min()
+
+
+def test_decimation_keeps_each_of_many_peaks():
+    values = np.zeros(30_000)
+    values[500::1000] = np.arange(30) + 1.0
+    assert set(values) == set(values[extreme_indices(values, 300)])
+
+
+def test_decimation_prefers_finite_frames():
+    values = np.full(10_000, np.nan)
+    values[::50] = 1.0
+    values[5000] = -np.inf
+    chosen = extreme_indices(values, 100)
+    assert np.isfinite(values[chosen]).mean() > 0.9
+
+
+@pytest.mark.parametrize("n_frames", [0, 1, 2, 1500])
+def test_short_curves_are_left_whole(n_frames):
+    np.testing.assert_array_equal(extreme_indices(np.zeros(n_frames)), np.arange(n_frames))
+    np.testing.assert_array_equal(even_indices(n_frames, 1500), np.arange(n_frames))
+
+
+def test_runs():
+    assert runs_of(np.array([True, True, False, True])) == [(0, 2), (3, 4)]
+    assert runs_of(np.zeros(3, bool)) == [] and runs_of(np.zeros(0, bool)) == []
+
+
+def test_line_is_broken_where_a_value_is_missing():
+    across = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    assert line_path(across, np.array([0.0, 1.0, np.nan, 0.5, 0.5])) == "M0 1000 2500 0M7500 500 10000 500"
+    assert line_path(across, np.array([np.nan, 1.0, np.inf, np.nan, 0.5])) == "M2500 0h0M10000 500h0"
+    assert line_path(np.empty(0), np.empty(0)) == ""
+
+
+def test_band_goes_out_above_and_back_below():
+    across, lower, upper = np.array([0.0, 1.0]), np.array([0.0, 0.0]), np.array([1.0, 0.5])
+    assert band_path(across, lower, upper) == "M0 0 10000 500 10000 1000 0 1000Z"
+
+
+def test_a_decibel_is_equally_tall_on_every_bus_but_an_outlier(make_bus):
+    buses = [
+        make_bus(gain_db=np.linspace(*ends, 240), uncertainty_db=None)
+        for ends in ((-2, 1), (-15, -4), (-40, 5))
+    ]
+    quiet, moving, outlier = gain_axes(buses)
+    assert quiet.high - quiet.low == moving.high - moving.low < outlier.high - outlier.low
+    for axis, low, high in ((quiet, -2, 1), (moving, -15, -4), (outlier, -40, 5)):
+        assert axis.low <= low and axis.high >= high
+        assert 3 <= len(axis.ticks) <= 7
+
+
+def test_flat_gain_is_not_blown_up(make_bus):
+    (axis,) = gain_axes(
+        [make_bus(gain_db=np.full(240, 0.01), point_gain_db=np.zeros(30), uncertainty_db=None)]
+    )
+    assert axis.high - axis.low >= 1.0
+    assert any(tick.zero and tick.text == "0.0" for tick in axis.ticks)
+
+
+@pytest.mark.parametrize("duration_s", [0.0, 0.05, 1.0, 61.0, 3600.0, 40_000.0, 1e7, math.nan])
+def test_time_ticks_are_few_distinct_and_in_order(duration_s):
+    axis = time_axis(duration_s, [])
+    texts = [tick.text for tick in axis.ticks]
+    assert 1 <= len(texts) <= 12 and len(set(texts)) == len(texts)
+    places = [tick.at for tick in axis.ticks]
+    assert places == sorted(places) and 0 <= places[0] <= places[-1] <= 1 + 1e-9
+
+
+def test_time_axis_reaches_the_last_frame(make_bus):
+    assert time_axis(10.0, [make_bus(duration_s=60.0)]).high == pytest.approx(60.0 - 0.125)
+
+
+def test_frequency_axis_is_logarithmic():
+    axis = frequency_axis()
+    np.testing.assert_allclose(
+        axis.place(np.array([20.0, 200.0, 2000.0, 20_000.0, 1.0])), [0, 1 / 3, 2 / 3, 1, 0], atol=1e-12
+    )
+
+
+def test_loudness_axis_starts_above_the_loudest_frame(make_bus):
+    axis = loudness_axis([make_bus(level_lufs=np.array([-np.inf, -33.0, -12.0]))])
+    assert (axis.low, axis.high) == (-60.0, -10.0)
+
+
+def test_difference_is_taken_where_both_spectra_reach():
+    first = Spectrum(label="a", frequency_hz=np.array([50.0, 200.0]), level_db=np.array([-10.0, -20.0]))
+    last = Spectrum(
+        label="b", frequency_hz=np.array([20.0, 100.0, 200.0]), level_db=np.array([0.0, -12.0, -19.0])
+    )
+    np.testing.assert_allclose(difference_db(first, last), [np.nan, 3.0, 1.0])
+    assert difference_axis(difference_db(first, last)).high >= 3.0
+
+
+def test_known_roles_keep_their_hue_and_others_differ():
+    alone = dict(zip(("vocals", "bass"), hues_of(("vocals", "bass")), strict=True))
+    roles = (
+        "guitar",
+        "Bass",
+        "piano",
+        "vocals",
+        "drums",
+        "melody",
+        *(f"bus {number}" for number in range(10)),
+    )
+    hues = hues_of(roles)
+    assert hues[1] == alone["bass"] and hues[3] == alone["vocals"]
+    assert sorted(hues) == list(range(HUE_COUNT))
+    assert hues_of(roles) == hues
+
+
+def test_words_for_numbers():
+    assert decimal_text(-0.04) == "0.0" and decimal_text(-0.06) == f"{MINUS}0.1"
+    assert gain_text(1.25) == "+1.2 dB" and gain_text(0.0) == "0.0 dB" and gain_text(-3.0) == f"{MINUS}3.0 dB"
+    assert level_text(-math.inf) == "silent" and level_text(math.nan) == "\N{EM DASH}"
+    assert change_text(-math.inf, -20.0) == "\N{EM DASH}" and change_text(-20.0, -20.0) == "0.0 LU"
+    assert [clock_text(value) for value in (0.0, 59.6, 3725.0, -1.0)] == ["0:00", "1:00", "62:05", "0:00"]
+    assert clock_text(61.25, 1) in {"1:01.2", "1:01.3"} and clock_text(math.inf) == "\N{EM DASH}"
+
+
+def test_escaping():
+    assert escape('<a href="x">&\'</a>') == "&lt;a href=&quot;x&quot;&gt;&amp;&#x27;&lt;/a&gt;"
+    assert escape("a\x00b\ud800") == "a\ufffdb\ufffd"
+    assert escape("Ä 日本 \U0001f468\u200d\U0001f3a4") == "Ä 日本 \U0001f468\u200d\U0001f3a4"
+    assert not set("<>&\u2028\u2029") & set(script_safe('"</script>&\u2028\u2029"'))

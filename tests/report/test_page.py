@@ -1,0 +1,321 @@
+"""The page as text: what is in it, that it is well formed, that nothing gets out and nothing gets in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from analysis_server.report import render_report
+from analysis_server.report.content import Figure, Player, Spectrum
+
+VOID = {"meta", "input", "br", "hr", "img", "link"}
+HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>\u2028\"'&]]>--><b>"
+EMPTY = np.empty(0)
+
+
+class Outline(HTMLParser):
+    """Collects a page's elements and checks that they are closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"<{tag}> has an attribute twice: {names}"
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1] == tag, f"</{tag}> closes {self.open[-1]} at {self.getpos()}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def text_of(self, tag):
+        return "".join(text for where, text in self.texts if where == tag)
+
+    def values(self, attribute):
+        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
+
+
+def read_out_of(page):
+    return json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.S).group(1))
+
+
+def paths_of(page):
+    return [attributes["d"] for tag, attributes in Outline(page).elements if tag == "path"]
+
+
+def odd_contents(make_report, make_bus):
+    nan, inf = np.nan, np.inf
+    one = {"time_s": np.array([0.1]), "active": np.array([True]), "uncertainty_db": None}
+    rotten = make_bus(n_frames=9, gain_db=np.array([nan, inf, -inf, 1.0, nan, 2.0, 1e300, -1e300, 0.0]))
+    return {
+        "everything": make_report(),
+        "nothing": make_report(
+            buses=(), spectra=(), players=(), figures=(), warnings=(), duration_s=0.0, title="", summary=""
+        ),
+        "one frame": make_report(
+            duration_s=0.2,
+            buses=(
+                make_bus(
+                    gain_db=np.array([1.0]),
+                    level_lufs=np.array([-20.0]),
+                    point_time_s=EMPTY,
+                    point_gain_db=EMPTY,
+                    **one,
+                ),
+            ),
+        ),
+        "no frame": make_report(buses=(make_bus(n_frames=0),)),
+        "silence": make_report(
+            buses=(
+                make_bus(
+                    level_lufs=np.full(240, -inf),
+                    active=np.zeros(240, bool),
+                    loudness_before_lufs=-inf,
+                    loudness_after_lufs=-inf,
+                ),
+            )
+        ),
+        "not finite": make_report(
+            duration_s=nan,
+            buses=(
+                replace(rotten, uncertainty_db=np.array([nan, inf, 1.0, inf, nan, 1.0, 1.0, 1.0, 1.0])),
+                make_bus(gain_db=np.full(240, nan), level_lufs=np.full(240, nan), loudness_before_lufs=nan),
+                make_bus(time_s=np.full(240, nan), point_time_s=np.full(30, inf)),
+                make_bus(level_lufs=np.full(240, inf), loudness_after_lufs=inf),
+            ),
+            spectra=(
+                Spectrum(
+                    label="a",
+                    frequency_hz=np.array([0.0, nan, 100.0, inf]),
+                    level_db=np.array([1.0, 2.0, nan, 4.0]),
+                ),
+                Spectrum(
+                    label="b", frequency_hz=np.array([0.0, 50.0, 100.0]), level_db=np.array([-inf, inf, 3.0])
+                ),
+            ),
+        ),
+        "sixteen buses": make_report(buses=tuple(make_bus(f"bus {number}") for number in range(16))),
+        "many players": make_report(
+            players=tuple(Player(label="x", mime="audio/wav", encoded=b"", note="") for _ in range(28))
+        ),
+        "hostile": make_report(
+            title=HOSTILE,
+            verb=HOSTILE,
+            summary=HOSTILE,
+            made_by=HOSTILE,
+            warnings=(HOSTILE, "\x00\x1b\ud800"),
+            buses=(make_bus(HOSTILE),),
+            figures=(Figure(label=HOSTILE, value=HOSTILE, means=HOSTILE),),
+            players=(Player(label=HOSTILE, mime=f'audio/x"{HOSTILE}', encoded=b"sound", note=HOSTILE),) * 2,
+            spectra=(
+                Spectrum(
+                    label=HOSTILE, frequency_hz=np.array([50.0, 500.0]), level_db=np.array([-10.0, -20.0])
+                ),
+            )
+            * 2,
+        ),
+    }
+
+
+KINDS = (
+    "everything",
+    "nothing",
+    "one frame",
+    "no frame",
+    "silence",
+    "not finite",
+    "sixteen buses",
+    "many players",
+    "hostile",
+)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def page(request, make_report, make_bus):
+    return render_report(odd_contents(make_report, make_bus)[request.param])
+
+
+def test_markup_is_balanced_and_ids_are_unique(page):
+    outline = Outline(page)
+    assert outline.open == []
+    ids = outline.values("id")
+    assert ids and len(ids) == len(set(ids))
+
+
+def test_every_reference_resolves(page):
+    outline = Outline(page)
+    ids = set(outline.values("id"))
+    references = [
+        name
+        for attribute in ("aria-labelledby", "aria-describedby", "aria-controls", "for", "href")
+        for value in outline.values(attribute)
+        for name in value.removeprefix("#").split()
+    ]
+    assert set(references) <= ids
+
+
+def test_every_control_and_picture_has_a_name(page):
+    for tag, attributes in Outline(page).elements:
+        if tag in {"audio", "section", "article", "nav"} or attributes.get("role") in {
+            "img",
+            "group",
+            "region",
+        }:
+            assert attributes.get("aria-label") or attributes.get("aria-labelledby"), (tag, attributes)
+        if tag == "svg":
+            assert attributes.get("aria-hidden") == "true"
+
+
+def test_headings_descend_by_single_steps(page):
+    ranks = [int(tag[1]) for tag, _ in Outline(page).elements if re.fullmatch("h[1-6]", tag)]
+    assert ranks[0] == 1 and ranks.count(1) == 1
+    assert all(below - above <= 1 for above, below in zip(ranks, ranks[1:], strict=False))
+
+
+def test_no_number_is_missing_from_drawings_and_data(page):
+    for path in paths_of(page):
+        assert re.fullmatch(r"[MhvlLZz0-9 .\-]+", path), path
+    for name in ("x", "y", "x1", "x2", "y1", "y2", "width", "height", "style", "max", "d"):
+        for value in Outline(page).values(name):
+            assert not re.search("nan|inf|None", value, re.I), (name, value)
+    data = read_out_of(page)
+    assert np.isfinite(data["duration"]) and data["duration"] > 0
+    assert "NaN" not in json.dumps(data) and "Infinity" not in json.dumps(data)
+
+
+def test_nothing_is_fetched(page):
+    outline = Outline(page)
+    assert "http:" not in page and "https:" not in page and "@import" not in page
+    assert {tag for tag, _ in outline.elements}.isdisjoint(
+        {"link", "iframe", "object", "embed", "base", "img"}
+    )
+    assert all(value.startswith("data:") for value in outline.values("src"))
+    assert re.findall(r"url\(([^)]*)\)", page) == ["#hatching"]
+
+
+def test_policy_forbids_the_network_and_every_other_script(page):
+    outline = Outline(page)
+    (policy,) = [
+        a["content"] for tag, a in outline.elements if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    script = re.search(r"<script>(.*?)</script>", page, re.S).group(1)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{digest}'"
+    assert rules["media-src"] == rules["img-src"] == "data:"
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+
+
+def test_page_can_be_written_as_utf8_and_says_so(page):
+    assert '<meta charset="utf-8">' in page.encode("utf-8").decode("utf-8")[:200]
+    assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+
+
+def test_no_element_or_attribute_comes_from_a_name(make_report, make_bus):
+    outline = Outline(render_report(odd_contents(make_report, make_bus)["hostile"]))
+    names = {name for _, attributes in outline.elements for name in attributes}
+    assert not any(name.startswith("on") for name in names)
+    assert [tag for tag, _ in outline.elements].count("script") == 2
+    assert {"b", "img"}.isdisjoint({tag for tag, _ in outline.elements})
+    assert outline.text_of("h1") == HOSTILE
+
+
+def test_title_summary_maker_duration_figures_and_warnings_are_shown(make_report):
+    outline = Outline(render_report(make_report(duration_s=125.0)))
+    assert outline.text_of("h1") == "Night Train"
+    text = "".join(text for _, text in outline.texts)
+    for shown in ("Four faders were set over one minute.", "Faderwise 1.0.0", "2:05", "-16.2 LUFS", "12 s."):
+        assert shown in text
+    assert [a for _, a in outline.elements if a.get("role") == "alert"]
+
+
+def test_no_warning_block_without_warnings(make_report):
+    assert 'role="alert"' not in render_report(make_report(warnings=()))
+
+
+def test_bus_header_shows_both_loudnesses_and_their_difference(make_report, make_bus):
+    page = render_report(make_report(buses=(make_bus(),)))
+    minus = "\N{MINUS SIGN}"
+    for shown in (f"{minus}23.4 LUFS", f"{minus}22.1 LUFS", "+1.3 LU"):
+        assert f"<dd>{shown}</dd>" in page
+
+
+def test_players_hold_their_sound(make_report):
+    players = (Player(label="Before", mime="audio/mpeg", encoded=b"\x00\xffsound", note=""),)
+    sources = Outline(render_report(make_report(players=players))).values("src")
+    assert sources == ["data:audio/mpeg;base64," + base64.b64encode(b"\x00\xffsound").decode()]
+
+
+def test_band_points_and_hatching_only_where_there_are_any(make_report, make_bus):
+    bare = make_bus(uncertainty_db=None, active=np.ones(240, bool), point_time_s=EMPTY, point_gain_db=EMPTY)
+    classes = Outline(render_report(make_report(buses=(bare,)))).values("class")
+    assert {"curve", "level"} <= set(classes)
+    assert {"band", "points", "silence"}.isdisjoint(classes)
+    full = Outline(render_report(make_report(buses=(make_bus(),)))).values("class")
+    assert {"band", "points", "silence"} <= set(full)
+
+
+def test_difference_of_spectra_only_with_two(make_report):
+    both = make_report()
+    assert "After minus Before" in render_report(both)
+    assert "minus" not in "".join(
+        re.findall("<figcaption>(.*?)</figcaption>", render_report(replace(both, spectra=both.spectra[:1])))
+    )
+
+
+def test_tables_are_thinned(make_report, make_bus):
+    page = render_report(make_report(buses=(make_bus(n_frames=5000),), spectra=(), figures=()))
+    rows = page.count('<th scope="row">')
+    assert 30 <= rows <= 40
+
+
+def test_an_hour_of_sixteen_buses_stays_small_and_quick(make_report, make_bus):
+    buses = tuple(make_bus(f"bus {number}", n_frames=144_000, duration_s=3600.0) for number in range(16))
+    content = make_report(duration_s=3600.0, buses=buses, players=())
+    start = time.perf_counter()
+    page = render_report(content)
+    assert time.perf_counter() - start < 15
+    assert len(page) < 3_000_000
+    drawn = [len(path.replace("M", " ").split()) // 2 for path in paths_of(page)]
+    assert max(drawn) <= 1510
+    assert max(len(bus["time"]) for bus in read_out_of(page)["buses"]) <= 1500
+
+
+def test_a_short_dip_survives_an_hour(make_report, make_bus):
+    gain = np.zeros(144_000)
+    gain[77_777] = -9.0
+    bus = make_bus(n_frames=144_000, duration_s=3600.0, gain_db=gain)
+    values = read_out_of(render_report(make_report(duration_s=3600.0, buses=(bus,))))["buses"][0]
+    dip = values["gain"].index(-900)
+    assert values["time"][dip] == round(100 * bus.time_s[77_777])
+
+
+def test_content_is_left_as_it_was(make_report, make_bus):
+    bus = make_bus()
+    kept = {name: np.copy(getattr(bus, name)) for name in ("time_s", "gain_db", "level_lufs", "active")}
+    render_report(make_report(buses=(bus,)))
+    for name, value in kept.items():
+        np.testing.assert_array_equal(getattr(bus, name), value)
