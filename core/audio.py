@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +24,35 @@ import soxr
 from core.errors import InputError
 
 Samples = npt.NDArray[np.float32]
+Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
 EXTENSIONS = frozenset(
     ".wav .wave .w64 .rf64 .bwf .flac .aif .aiff .aifc .caf .au .snd .ogg .oga .opus .mp3".split()
 )
 _FULL_SCALE = 1.0 - 2.0**-15
 _CLIPPED_RUN = 3
+_RUN_UP_S = 1
+"""How long before the wanted sample a resampler is started; its filter is a few hundred samples long."""
 _UNKNOWN_SIZE = 0xFFFFFF00
 """Data sizes from here up are what programs write into a WAV header they cannot go back to."""
+
+
+@dataclass(frozen=True)
+class _StoredAs:
+    """How samples are fetched: `dtype`, and what full scale 1.0 takes them to floats."""
+
+    dtype: Literal["int16", "int32", "float32"]
+    scale: np.float32
+
+
+_FLOAT = _StoredAs("float32", np.float32(1.0))
+_STORED = {
+    "PCM_16": _StoredAs("int16", np.float32(2.0**-15)),
+    "PCM_24": _StoredAs("int32", np.float32(2.0**-31)),
+    "PCM_32": _StoredAs("int32", np.float32(2.0**-31)),
+}
+"""Integer samples are fetched as integers, many times as fast as libsndfile makes floats of them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +100,7 @@ class AudioStream:
     Parameters
     ----------
     file : what to read.
-    sample_rate, n_channels : what the samples shall have.
+    sample_rate, n_channels : what the samples shall have; of a file with more channels the first ones are taken.
     start : the sample (at `sample_rate`) that comes first; where it is negative, that much silence does.
 
     Attributes
@@ -89,16 +112,18 @@ class AudioStream:
     def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
         self._audio = file
         self._file = _opened(file.path)
-        self._unread = file.n_samples
+        self._stored = _STORED.get(self._file.subtype, _FLOAT)
+        self._position = 0
         self._resampler: soxr.ResampleStream | None = None
+        self._kept_channels = min(n_channels, file.n_channels)
         if file.sample_rate != sample_rate:
             self._resampler = soxr.ResampleStream(
-                file.sample_rate, sample_rate, file.n_channels, dtype="float32", quality="HQ"
+                file.sample_rate, sample_rate, self._kept_channels, dtype="float32", quality="HQ"
             )
-        self._ratio = file.sample_rate / sample_rate
-        self._ready = np.empty((0, file.n_channels), np.float32)
+        self._sample_rate = sample_rate
+        self._ready = np.empty((0, self._kept_channels), np.float32)
         self._silence = max(0, -start)
-        self.clipped = 0
+        self._clipping = _Clipping(file.n_channels)
         self.peak = 0.0
         if start > 0:
             self._skip(start)
@@ -109,69 +134,128 @@ class AudioStream:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    @property
+    def clipped(self) -> int:
+        """How many samples lay in runs of three or more at full scale so far."""
+        return self._clipping.count
+
     def read_into(self, destination: Samples) -> None:
-        """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end."""
+        """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end.
+
+        Raises
+        ------
+        InputError
+            The file is damaged here, or holds values that are no numbers.
+        """
         silent = min(self._silence, destination.shape[1])
         self._silence -= silent
-        found = self._read(destination.shape[1] - silent)
-        end = silent + len(found)
         destination[:, :silent] = 0.0
-        _spread_channels(found, destination[:, silent:end])
-        destination[:, end:] = 0.0
+        wanted = destination[:, silent:]
+        if self._resampler is None:
+            found = self._read_stored(wanted.shape[1])
+            self._as_float(found, wanted[:, : len(found)])
+        else:
+            found = self._read_resampled(wanted.shape[1])
+            _spread_channels(found, wanted[:, : len(found)])
+        wanted[:, len(found) :] = 0.0
+
+    @property
+    def _unread(self) -> int:
+        return self._audio.n_samples - self._position
 
     def _skip(self, n_samples: int) -> None:
+        """Go to sample `n_samples`; a resampler is given a run-up from a sample both rates share."""
         if self._resampler is None:
-            skipped = min(n_samples, self._unread)
-            self._file.seek(skipped)
-            self._unread -= skipped
-        else:
-            self._read_resampled(n_samples)
+            self._seek(n_samples)
+            return
+        shared_hz = gcd(self._audio.sample_rate, self._sample_rate)
+        n_shared = max(0, n_samples - _RUN_UP_S * self._sample_rate) * shared_hz // self._sample_rate
+        self._seek(n_shared * (self._audio.sample_rate // shared_hz))
+        self._read_resampled(n_samples - n_shared * (self._sample_rate // shared_hz))
 
-    def _read(self, n_samples: int) -> Samples:
-        return self._read_native(n_samples) if self._resampler is None else self._read_resampled(n_samples)
-
-    def _read_native(self, n_samples: int) -> Samples:
-        wanted = min(n_samples, self._unread)
-        position = self._audio.n_samples - self._unread
+    def _seek(self, n_samples: int) -> None:
+        self._position = min(n_samples, self._audio.n_samples)
         try:
-            found: Samples = self._file.read(wanted, dtype="float32", always_2d=True)
+            self._file.seek(self._position)
         except soundfile.LibsndfileError as error:
-            raise InputError(self._damaged(position, str(error.error_string))) from error
+            raise InputError(self._damaged(self._position, str(error.error_string))) from error
+
+    def _read_stored(self, n_samples: int) -> Stored:
+        """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file)."""
+        wanted = min(n_samples, self._unread)
+        try:
+            found: Stored = self._file.read(wanted, dtype=self._stored.dtype, always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise InputError(self._damaged(self._position, str(error.error_string))) from error
         if len(found) < wanted:
-            raise InputError(self._damaged(position + len(found), "the file ends early"))
-        self._unread -= wanted
-        self._check(found, position)
+            raise InputError(self._damaged(self._position + len(found), "the file ends early"))
+        self._check(found)
+        self._position += wanted
         return found
 
     def _read_resampled(self, n_samples: int) -> Samples:
         assert self._resampler is not None  # noqa: S101 - the callers' branch, told to the type checker
+        ratio = self._audio.sample_rate / self._sample_rate
         parts = [self._ready]
         n_ready = len(self._ready)
         while n_ready < n_samples and self._unread:
-            native = self._read_native(int((n_samples - n_ready) * self._ratio) + 1024)
-            parts.append(self._resampler.resample_chunk(native, last=not self._unread))
+            stored = self._read_stored(int((n_samples - n_ready) * ratio) + 1024)
+            native = np.empty((self._kept_channels, len(stored)), np.float32)
+            self._as_float(stored, native)
+            interleaved = np.ascontiguousarray(native.T)
+            parts.append(self._resampler.resample_chunk(interleaved, last=not self._unread))
             n_ready += len(parts[-1])
         ready = np.concatenate(parts)
         self._ready = ready[n_samples:]
         return ready[:n_samples]
 
-    def _check(self, found: Samples, position: int) -> None:
+    def _as_float(self, stored: Stored, destination: Samples) -> None:
+        _spread_channels(stored, destination)
+        if self._stored is not _FLOAT:
+            np.multiply(destination, self._stored.scale, out=destination)
+
+    def _check(self, found: Stored) -> None:
         if not found.size:
             return
-        peak = float(max(found.max(), -found.min()))
+        peak = max(float(found.max()), -float(found.min())) * float(self._stored.scale)
         if not np.isfinite(peak):
-            bad = position + int(np.argmin(np.isfinite(found).all(axis=1)))
+            bad = self._position + int(np.argmin(np.isfinite(found).all(axis=1)))
             raise InputError(
                 f"{self._audio.path}: holds a value that is no number at {bad / self._audio.sample_rate:.2f} s; "
                 "export it again"
             )
         self.peak = max(self.peak, peak)
         if peak >= _FULL_SCALE:
-            self.clipped += _count_clipped(found)
+            self._clipping.count_in(np.abs(found * self._stored.scale) >= _FULL_SCALE)
+        else:
+            self._clipping.end_runs()
 
     def _damaged(self, position: int, reason: str) -> str:
         where_s = position / self._audio.sample_rate
         return f"{self._audio.path}: cannot be decoded at {where_s:.2f} s ({reason}); export it again"
+
+
+class _Clipping:
+    """Counts the samples in runs of three or more at full scale, also in runs that cross a block's edge."""
+
+    def __init__(self, n_channels: int) -> None:
+        self.count = 0
+        self._n_channels = n_channels
+        self.end_runs()
+
+    def end_runs(self) -> None:
+        self._last = self._counted = np.zeros((2, self._n_channels), bool)
+
+    def count_in(self, at_limit: Mask) -> None:
+        """Count in a block, given which of its samples are at full scale, shape (n_samples, n_channels)."""
+        at_limit = np.concatenate([self._last, at_limit])
+        run = at_limit[2:] & at_limit[1:-1] & at_limit[:-2]
+        in_run = np.zeros_like(at_limit)
+        in_run[:2] = self._counted
+        for offset in range(_CLIPPED_RUN):
+            in_run[offset : offset + len(run)] |= run
+        self.count += int(np.count_nonzero(in_run)) - int(np.count_nonzero(self._counted))
+        self._last, self._counted = at_limit[-2:], in_run[-2:]
 
 
 def read_excerpt(
@@ -203,16 +287,10 @@ def _is_cut_short(extra_info: str) -> bool:
     return sizes is not None and int(sizes[2]) < int(sizes[1]) < _UNKNOWN_SIZE
 
 
-def _spread_channels(found: Samples, destination: Samples) -> None:
+def _spread_channels(found: Stored, destination: Samples) -> None:
     if found.shape[1] == 1:
         destination[:] = found[:, 0]
         return
     shared = min(found.shape[1], len(destination))
     destination[:shared] = found[:, :shared].T
     destination[shared:] = 0.0
-
-
-def _count_clipped(found: Samples) -> int:
-    at_limit = np.abs(found) >= _FULL_SCALE
-    run = at_limit[2:] & at_limit[1:-1] & at_limit[:-2]
-    return _CLIPPED_RUN * int(np.count_nonzero(run[0])) + int(np.count_nonzero(run[1:])) if len(run) else 0

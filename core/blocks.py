@@ -18,7 +18,8 @@ from core.audio import AudioFile, AudioStream, Samples
 from core.frames import Framing
 from core.song import Song
 
-HOPS_PER_BLOCK = 32
+HOPS_PER_BLOCK = 8
+"""Two seconds: what a core works on stays small, and the cores finish together."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class LockstepReader:
     with_mixdown : whether the last signal is the mixdown.
     lag_samples : how much later than the stems the mixdown comes; it is read so that they agree.
     n_samples : the length to read, the song's own by default.
+    n_channels : how many channels to read, the first ones; the song's own by default.
+
+    Attributes
+    ----------
+    clipped, peak : per file name, once the blocks have been read: how many samples are clipped, and the largest.
     """
 
     def __init__(
@@ -49,11 +55,13 @@ class LockstepReader:
         with_mixdown: bool,
         lag_samples: int = 0,
         n_samples: int | None = None,
+        n_channels: int | None = None,
     ) -> None:
         self._song = song
         self._lag = lag_samples
         self._files = song.signals if with_mixdown else tuple(song.stems.values())
         self.n_samples = song.n_samples if n_samples is None else n_samples
+        self.n_channels = song.n_channels if n_channels is None else n_channels
         self.framing = Framing(song.sample_rate)
         self.clipped: dict[str, int] = {}
         self.peak: dict[str, float] = {}
@@ -79,8 +87,8 @@ class LockstepReader:
         n_hops = self.framing.n_hops(self.n_samples)
         hop = self.framing.hop_samples
         with ExitStack() as stack:
-            streams = [stack.enter_context(stream) for stream in self._streams()]
-            carried = np.zeros((len(streams), self._song.n_channels, before), np.float32)
+            streams = self._opened(stack)
+            carried = np.zeros((len(streams), self.n_channels, before), np.float32)
             to_read = after
             for first_hop in range(0, n_hops, HOPS_PER_BLOCK):
                 count = min(HOPS_PER_BLOCK, n_hops - first_hop)
@@ -91,11 +99,11 @@ class LockstepReader:
             self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
 
-    def _streams(self) -> list[AudioStream]:
+    def _opened(self, stack: ExitStack) -> list[AudioStream]:
         starts = [0] * len(self._song.stems) + [self._lag]
         return [
-            AudioStream(
-                file, sample_rate=self._song.sample_rate, n_channels=self._song.n_channels, start=start
+            stack.enter_context(
+                AudioStream(file, sample_rate=self._song.sample_rate, n_channels=self.n_channels, start=start)
             )
             for file, start in zip(self._files, starts, strict=False)
         ]

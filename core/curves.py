@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from core.decibels import FloatArray, gain_to_db
+from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.files import replacing, write_text
 
@@ -45,6 +45,18 @@ class GainCurves:
     def gains_db(self) -> FloatArray:
         """The gains in dB, shape (n_frames, n_buses)."""
         return gain_to_db(self.gains)
+
+    def median_gain_db(self) -> dict[str, float]:
+        """Return each bus's median gain over the frames it sounds in, dB; over all of them where it never does."""
+        return {
+            bus: float(np.median(gain_db[on] if on.any() else gain_db))
+            for bus, gain_db, on in zip(self.buses, self.gains_db.T, self.active.T, strict=True)
+        }
+
+    def scaled(self, gain_db: float) -> GainCurves:
+        """Return the curves with `gain_db` added to every gain."""
+        factor = float(db_to_gain(gain_db))
+        return replace(self, gains=self.gains * factor, gains_raw=self.gains_raw * factor)
 
     def save(self, path: Path) -> None:
         """Write the curves to `path`: ``.csv`` for the gains alone, ``.npz`` for everything.

@@ -83,21 +83,36 @@ class _Recipe:
 
     def measure(self, block: Block) -> Arrays:
         """Return the block's arrays: one row a step, a hop, or (features) a frame."""
-        stems = [self._stem(signal, block.n_hops) for signal in block.samples[: self.n_stems]]
-        arrays = {name: np.stack([stem[name] for stem in stems], axis=1) for name in stems[0]}
-        if self.domain:
-            arrays["gram"] = self._gram(block)
+        arrays = self._levels(block) if self._only_levels else self._with_spectra(block)
+        if self.domain == "complex":
+            arrays["gram"] = self._sample_grams(block)
         return arrays
 
-    def _stem(self, signal: Samples, n_hops: int) -> Arrays:
-        spectra = steps.step_power_spectra(signal, self.framing, n_hops + self._hops_after)
-        own = spectra[: n_hops * STEPS_PER_HOP]
-        arrays: Arrays = {
-            "step_power": own.sum(axis=1, dtype=np.float64),
-            "weighted_power": (own @ self._k_weights()).astype(np.float64),
-        }
+    @property
+    def _only_levels(self) -> bool:
+        return self.feature_set == "condition3" and self.domain in (None, "complex")
+
+    def _levels(self, block: Block) -> Arrays:
+        powers = np.stack(
+            [
+                steps.weighted_step_power(stem, self.framing, block.n_hops, self._weights)
+                for stem in block.samples[: self.n_stems]
+            ],
+            axis=1,
+        ).astype(np.float64)
+        return {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
+
+    def _with_spectra(self, block: Block) -> Arrays:
+        n_hops = block.n_hops + self._hops_after
+        spectra = [steps.step_power_spectra(signal, self.framing, n_hops) for signal in block.samples]
+        own = np.stack([of_signal[: block.n_hops * STEPS_PER_HOP] for of_signal in spectra])
+        powers = (own[: self.n_stems] @ self._weights.T).swapaxes(0, 1).astype(np.float64)
+        arrays: Arrays = {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
         if self.feature_set != "condition3":
-            arrays["features"] = self._features(spectra, signal, n_hops)
+            stems = zip(spectra[: self.n_stems], block.samples, strict=False)
+            arrays["features"] = np.stack([self._features(*stem, block.n_hops) for stem in stems], axis=1)
+        if self.domain in ("power", "magnitude"):
+            arrays["gram"] = self._spectral_grams(own)
         return arrays
 
     def _features(self, spectra: Samples, signal: Samples, n_hops: int) -> FloatArray:
@@ -109,24 +124,24 @@ class _Recipe:
             return features.condition1(mean_power, frequency_hz)
         start = steps.samples_before(self.framing)
         crossings = features.crossing_rate(signal[:, start:], self.framing.hop_samples, n_hops)
-        return features.condition2(mean_power, frequency_hz, power @ self._k_weights(), crossings)
+        return features.condition2(mean_power, frequency_hz, power @ self._weights[1], crossings)
 
-    def _k_weights(self) -> Samples:
-        return k_weights(self.framing.sample_rate, steps.frequencies_hz(self.framing)).astype(np.float32)
+    @property
+    def _weights(self) -> Samples:
+        """The weightings of a stem's power: none, and K."""
+        weights = k_weights(self.framing.sample_rate, steps.frequencies_hz(self.framing))
+        return np.stack([np.ones_like(weights), weights]).astype(np.float32)
 
-    def _gram(self, block: Block) -> FloatArray:
+    def _sample_grams(self, block: Block) -> FloatArray:
         hop = self.framing.hop_samples
-        if self.domain == "complex":
-            samples = block.samples[:, :, block.before : block.before + block.n_hops * hop]
-            hops = [samples[:, :, i * hop : (i + 1) * hop] for i in range(block.n_hops)]
-            return np.stack([sample_gram(with_powers_of_last(signals)) for signals in hops])
-        spectra = np.stack(
-            [steps.step_power_spectra(signal, self.framing, block.n_hops) for signal in block.samples]
-        )
-        if self.domain == "magnitude":
-            np.sqrt(spectra, out=spectra)
-        per_hop = spectra.reshape(len(spectra), block.n_hops, STEPS_PER_HOP, -1)
-        return np.stack([power_gram(per_hop[:, i]) for i in range(block.n_hops)])
+        samples = block.samples[:, :, block.before : block.before + block.n_hops * hop]
+        hops = [samples[:, :, i * hop : (i + 1) * hop] for i in range(block.n_hops)]
+        return np.stack([sample_gram(with_powers_of_last(signals)) for signals in hops])
+
+    def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
+        spectra = np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra
+        per_hop = spectra.reshape(len(spectra), -1, STEPS_PER_HOP, spectra.shape[2])
+        return np.stack([power_gram(per_hop[:, i]) for i in range(per_hop.shape[1])])
 
 
 def _by_bus(buses: tuple[str, ...], arrays: FloatArray | None, n_frames: int) -> dict[str, FloatArray]:

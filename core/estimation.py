@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
 from core.activity import sounding
 from core.alignment import LINEAR_FIT, Alignment, align
@@ -229,6 +230,9 @@ def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[n
 
 
 def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:
-    """Return by how much the limiter lowers what it lets out at `peak`, in dB (0 without one)."""
+    """Return by how much the limiter lowers a peak that comes in at `peak` (linear), in dB; 0 without one."""
+    if peak <= 0.0 or not limiter.any():
+        return 0.0
     powers = np.array(LIMITER_POWERS, dtype=np.float64)
-    return float(gain_to_db(1.0 + limiter @ peak ** (powers - 1.0)))
+    let_out = brentq(lambda level: level + limiter @ level**powers - peak, 0.0, peak)
+    return float(gain_to_db(peak / let_out))

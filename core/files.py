@@ -44,6 +44,21 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def move_into_place(made: Path, path: Path) -> None:
+    """Move a finished file to `path` on the same disk; a file of other content there is set aside.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to.
+    """
+    try:
+        _set_aside(path, new=made)
+        made.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
+
+
 def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
     """Write `text` as UTF-8 with LF line ends, all or nothing."""
     with replacing(path, keep_old=keep_old) as temporary:

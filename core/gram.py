@@ -25,7 +25,8 @@ from core.decibels import FloatArray
 WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
 LIMITER_POWERS = (3, 5, 7)
-"""Odd powers of the mixdown that a limiter's inverse is built from; see `core.alignment`."""
+"""Odd powers of the mixdown, each the next, that a limiter's inverse is built from; see `core.linear_fit`."""
+_PRODUCT_SAMPLES = 4096
 
 
 def hamming(length: int) -> Samples:
@@ -45,7 +46,9 @@ def magnitude_gram(frames: Samples) -> FloatArray:
     Array of shape (n_signals, n_signals).
     """
     columns = sliding_window_view(frames, WINDOW_SAMPLES, axis=1)[:, ::STFT_HOP]
-    magnitudes = np.stack([np.abs(scipy.fft.rfft(signal * _HAMMING)) for signal in columns])
+    magnitudes: Samples = np.empty((*columns.shape[:2], WINDOW_SAMPLES // 2 + 1), np.float32)
+    for signal, magnitude in zip(columns, magnitudes, strict=True):
+        np.abs(scipy.fft.rfft(signal * _HAMMING), out=magnitude)
     return _products(magnitudes)
 
 
@@ -56,10 +59,13 @@ def sample_gram(signals: Samples) -> FloatArray:
 
 def with_powers_of_last(signals: Samples) -> Samples:
     """Return `signals` with the last one's odd powers appended along axis 0, as `LIMITER_POWERS` names them."""
-    mixdown = signals[-1:]
-    square = mixdown * mixdown
-    powers = [mixdown * square ** (power // 2) for power in LIMITER_POWERS]
-    return np.concatenate([signals, *powers])
+    n_signals = len(signals)
+    powers: Samples = np.empty((n_signals + len(LIMITER_POWERS), *signals.shape[1:]), np.float32)
+    powers[:n_signals] = signals
+    square = powers[n_signals - 1] ** 2
+    for index in range(n_signals, len(powers)):
+        np.multiply(powers[index - 1], square, out=powers[index])
+    return powers
 
 
 def power_gram(power_spectra: Samples) -> FloatArray:
@@ -68,8 +74,16 @@ def power_gram(power_spectra: Samples) -> FloatArray:
 
 
 def _products(signals: Samples) -> FloatArray:
-    flat = signals.reshape(len(signals), -1).astype(np.float64)  # float32 sums cost the sixth digit of a gain
-    product: FloatArray = flat @ flat.T
+    """Return inner products, summed in float64: float32 sums cost the sixth digit of a gain.
+
+    A few thousand samples at a time stay in a core's cache, and are too few for a BLAS to start threads that
+    would get in the way of the other blocks'.
+    """
+    flat = signals.reshape(len(signals), -1)
+    product: FloatArray = np.zeros((len(flat), len(flat)))
+    for start in range(0, flat.shape[1], _PRODUCT_SAMPLES):
+        part = flat[:, start : start + _PRODUCT_SAMPLES].astype(np.float64)
+        product += part @ part.T
     return product
 
 

@@ -10,10 +10,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from core.blocks import LockstepReader
 from core.decibels import FloatArray
@@ -72,7 +75,7 @@ def measure_blocks(
     """
     n_workers = os.cpu_count() or 1
     results: list[Arrays] = []
-    with ThreadPoolExecutor(n_workers) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
         running: deque[Future[Arrays]] = deque()
         for block in blocks:
             running.append(pool.submit(measure, block))
@@ -82,6 +85,16 @@ def measure_blocks(
         results.extend(future.result() for future in running)
     progress(1.0)
     return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep BLAS from starting threads of its own, which would wait for each other on the cores in use."""
+    return _threadpools().limit(limits=1, user_api="blas")
+
+
+@lru_cache(maxsize=1)
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:

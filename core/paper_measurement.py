@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from core import paper_features
 from core.audio import Samples
@@ -55,7 +54,7 @@ def measure_as_paper(
         A file is damaged.
     """
     n_samples = song.mixdown.n_samples_at(song.sample_rate) if song.mixdown else song.n_samples
-    reader = LockstepReader(song, with_mixdown=with_mixdown, n_samples=n_samples)
+    reader = LockstepReader(song, with_mixdown=with_mixdown, n_samples=n_samples, n_channels=1)
     overlap = (HOPS_PER_FRAME - 1) * reader.framing.hop_samples
     recipe = _PaperRecipe(reader, len(song.stems), feature_set, with_mixdown)
     arrays = measure_blocks(
@@ -93,26 +92,30 @@ class _PaperRecipe:
             yield _LeftBlock(block, left, featured)
 
     def measure(self, prepared: _LeftBlock) -> Arrays:
-        """Return the block's arrays, one row a frame."""
-        n_frames = min(prepared.block.n_hops, self.reader.n_frames - prepared.block.first_hop)
-        frames = self._frames(prepared.left)[:, :n_frames]
-        arrays = {"rms": np.stack([_rms(frames[: self.n_stems, i]) for i in range(n_frames)])}
+        """Return the block's arrays, one row a frame; its last hops may begin none."""
+        block, n_signals = prepared.block, len(prepared.left)
+        n_frames = max(0, min(block.n_hops, self.reader.n_frames - block.first_hop))
+        arrays: Arrays = {"rms": np.empty((n_frames, self.n_stems))}
         if self.with_mixdown:
-            arrays["gram"] = np.stack([magnitude_gram(frames[:, i]) for i in range(n_frames)])
+            arrays["gram"] = np.empty((n_frames, n_signals, n_signals))
         if self.feature_set:
-            arrays["features"] = self._features(self._frames(prepared.featured)[:, :n_frames])
+            n_features = len(paper_features.NAMES[self.feature_set])
+            arrays["features"] = np.empty((n_frames, self.n_stems, n_features))
+        for frame in range(n_frames):
+            self._measure_frame(prepared, frame, arrays)
         return arrays
 
-    def _frames(self, signals: Samples | FloatArray) -> FloatArray:
+    def _measure_frame(self, prepared: _LeftBlock, frame: int, arrays: Arrays) -> None:
         framing = self.reader.framing
-        frames: FloatArray = sliding_window_view(signals, framing.frame_samples, axis=1)
-        return frames[:, :: framing.hop_samples]
-
-    def _features(self, frames: FloatArray) -> FloatArray:
-        assert self.feature_set is not None  # noqa: S101 - the caller's branch, told to the type checker
-        of_frames = _FEATURES[self.feature_set]
-        sample_rate = self.reader.framing.sample_rate
-        return np.stack([of_frames(frames[:, i], sample_rate) for i in range(frames.shape[1])])
+        start = frame * framing.hop_samples
+        samples = np.s_[:, start : start + framing.frame_samples]
+        left = prepared.left[samples]
+        arrays["rms"][frame] = _rms(left[: self.n_stems])
+        if self.with_mixdown:
+            arrays["gram"][frame] = magnitude_gram(left)
+        if self.feature_set:
+            of_frames = _FEATURES[self.feature_set]
+            arrays["features"][frame] = of_frames(prepared.featured[samples], framing.sample_rate)
 
 
 class _OngoingWeighting:

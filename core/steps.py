@@ -8,6 +8,7 @@ spectrum is one-sided, sums over its bins to the step's mean square, and adds th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -42,18 +43,55 @@ def step_power_spectra(signal: Samples, framing: Framing, n_hops: int) -> Sample
     signal : shape (n_channels, n_samples), beginning `samples_before` before the first hop.
     n_hops : how many hops to take.
     """
+    n_bins = framing.step_samples + 1
+    total: Samples = np.zeros((n_hops * STEPS_PER_HOP, n_bins), np.float32)
+    for parts in _squared_parts(signal, framing, n_hops):
+        two_sided = parts[:, ::2] + parts[:, 1::2]
+        total += two_sided[:, :n_bins]
+        total[:, 1:-1] += two_sided[:, : n_bins - 1 : -1]
+    return total
+
+
+def weighted_step_power(signal: Samples, framing: Framing, n_hops: int, weights: Samples) -> Samples:
+    """Return the power of a signal's steps under each of several weightings, without keeping the spectra.
+
+    Parameters
+    ----------
+    signal, n_hops : as for `step_power_spectra`.
+    weights : power responses at `frequencies_hz`, shape (n_weightings, n_bins).
+
+    Returns
+    -------
+    Array of shape (n_steps, n_weightings): what ``step_power_spectra(...) @ weights.T`` gives.
+    """
+    two_sided = np.concatenate([weights, weights[:, -2:0:-1]], axis=1)
+    of_parts = np.repeat(two_sided, 2, axis=1).T
+    total: Samples = np.zeros((n_hops * STEPS_PER_HOP, len(weights)), np.float32)
+    for parts in _squared_parts(signal, framing, n_hops):
+        total += parts @ of_parts
+    return total
+
+
+def _squared_parts(signal: Samples, framing: Framing, n_hops: int) -> Iterator[Samples]:
+    """Give, per pair of channels, the squared real and imaginary parts of its steps' two-sided spectra.
+
+    Two channels are the real and the imaginary part of one complex signal, so that one FFT serves both: added
+    over a bin and its mirror image, its power is the two channels' powers. Shape (n_steps, 2 * window).
+    """
     length = 2 * framing.step_samples
     windows = sliding_window_view(signal, length, axis=1)[:, :: framing.step_samples]
-    total: Samples = np.zeros((n_hops * STEPS_PER_HOP, length // 2 + 1), np.float32)
-    for channel in windows[:, : len(total)]:
-        spectrum = scipy.fft.rfft(channel * _half_sine(length))
-        total += spectrum.real**2
-        total += spectrum.imag**2
-    return total
+    for first in range(0, len(signal), 2):
+        pair = windows[first : first + 2, : n_hops * STEPS_PER_HOP]
+        packed = np.zeros((pair.shape[1], length), np.complex64)
+        parts: Samples = packed.view(np.float32).reshape(*packed.shape, 2)
+        for part, channel in enumerate(pair):
+            np.multiply(channel, _half_sine(length), out=parts[:, :, part])
+        parts = scipy.fft.fft(packed, overwrite_x=True).view(np.float32)
+        yield np.multiply(parts, parts, out=parts)
 
 
 @lru_cache
 def _half_sine(length: int) -> Samples:
-    """Return the window, scaled so that a one-sided power spectrum sums to the step's mean square."""
+    """Return the window, scaled so that a two-sided power spectrum sums to the step's mean square."""
     window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
-    return (window * np.sqrt(2.0 / (length * (length // 2)))).astype(np.float32)
+    return (window / np.sqrt(length * (length // 2))).astype(np.float32)

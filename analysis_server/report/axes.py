@@ -22,7 +22,7 @@ SPECTRUM_RANGE_DB = 70.0
 LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
 
 _TIME_STEPS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18_000)
-_LEVEL_STEPS_DB = (0.5, 1, 2, 3, 6, 10, 20, 40, 60)
+_LEVEL_STEPS_DB = (1, 2, 3, 6, 10, 20, 40, 60)
 _FREQUENCIES_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -115,11 +115,10 @@ def _steps_needed(stretch: tuple[float, float], step: float) -> int:
 
 def _stepped_axis(first: int, count: int, step: float, *, signed: bool) -> Axis:
     """Return the axis from `first` steps up over `count` steps, ticked at each step."""
-    decimals = 0 if step >= 1 else 1
     ticks = (
         Tick(
             number / count,
-            decimal_text((first + number) * step, decimals, signed=signed),
+            decimal_text((first + number) * step, 0, signed=signed),
             zero=first + number == 0,
         )
         for number in range(count + 1)

@@ -16,6 +16,7 @@ from analysis_server.report.content import BusContent, FloatArray, Spectrum
 from analysis_server.report.decimation import VERTEX_LIMIT, bucket_edges, extreme_indices, runs_of
 
 PLOT_WIDTH, PLOT_HEIGHT = 10_000, 1_000
+_CROWD = 120  # so many automation points call for smaller dots
 _CURVES_OPEN = (
     f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" width="100%" height="100%">'
 )
@@ -76,7 +77,7 @@ def bus_plot(bus: BusContent, time: Axis, gain: Axis, level: Axis) -> str:
         [
             _path("band", _uncertainty_band(bus, time, gain)),
             _path("curve", _gain_curve(bus, time, gain)),
-            _path("points", _automation_points(bus, time, gain)),
+            _path(_points_style(bus), _automation_points(bus, time, gain)),
         ]
     )
     ground = f"{_stretched(_path('level', _level_area(bus, time, level)))}{_silence(bus, time)}"
@@ -110,6 +111,11 @@ def _path(name: str, data: str) -> str:
     return f'<path class="{name}" d="{data}"/>' if data else ""
 
 
+def _points_style(bus: BusContent) -> str:
+    """Return the classes of the automation points: smaller dots where they would run together."""
+    return "points crowded" if bus.point_time_s.size > _CROWD else "points"
+
+
 def _gain_curve(bus: BusContent, time: Axis, gain: Axis) -> str:
     chosen = extreme_indices(bus.gain_db)
     return line_path(time.place(bus.time_s[chosen]), gain.place(drawable_gain(bus.gain_db[chosen])))
@@ -126,12 +132,10 @@ def _level_area(bus: BusContent, time: Axis, level: Axis) -> str:
     """Return the area under the stem's level; silence lies on the axis."""
     known = np.where(np.isfinite(bus.level_lufs), bus.level_lufs, level.low)
     chosen = extreme_indices(known)
-    up = level.place(known[chosen])
+    chosen = chosen[np.isfinite(bus.time_s[chosen])]
+    across, up = time.place(bus.time_s[chosen]), level.place(known[chosen])
     if not up.any():
         return ""
-    across = time.place(bus.time_s[chosen])
-    finite = np.isfinite(across)
-    across, up = across[finite], up[finite]
     ends = np.array([across[-1], across[0]])
     return "M" + _vertices(np.concatenate([across, ends]), np.concatenate([up, [0.0, 0.0]])) + "Z"
 

@@ -53,7 +53,7 @@
     return {
       time: clock(seconds, 1),
       gain: known(gain[vertex]) ? `${decimal(gain[vertex] / 100, true)} dB` : "\u2014",
-      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false)} LUFS` : "silent",
+      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false)} LUFS` : vertex in level ? "silent" : "\u2014",
     };
   };
 

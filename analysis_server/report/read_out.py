@@ -22,7 +22,8 @@ def read_out_json(buses: Sequence[BusContent], time: Axis) -> str:
     Returns
     -------
     JSON ``{"duration": seconds, "buses": [{"time": [...], "gain": [...], "level": [...]}, ...]}`` in whole
-    hundredths of a second, hundredths of a dB and tenths of a LUFS; null is a closed fader or silence.
+    hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence, or a gain
+    that is no number.
     """
     content = {"duration": round(time.high, 3), "buses": [_values(bus) for bus in buses]}
     return script_safe(json.dumps(content, allow_nan=False, separators=(",", ":")))

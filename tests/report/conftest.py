@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -35,6 +36,13 @@ CHROMIUM_FLAGS = (
     "--remote-debugging-pipe",
 )
 PATIENCE_S = 60.0
+# Chromium reads its orders from descriptor 3 and answers on 4.
+WITH_PIPES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Browser:
@@ -44,9 +52,17 @@ class Browser:
         assert CHROMIUM is not None
         heard, self._tell = os.pipe()
         self._hear, told = os.pipe()
-        command = f'exec "$@" 3<&{heard} 4>&{told}'
         self._process = subprocess.Popen(  # noqa: S603 - the browser on PATH, with fixed flags
-            ["/bin/sh", "-c", command, "sh", CHROMIUM, *CHROMIUM_FLAGS, f"--user-data-dir={profile}"],
+            [
+                sys.executable,
+                "-c",
+                WITH_PIPES,
+                str(heard),
+                str(told),
+                CHROMIUM,
+                *CHROMIUM_FLAGS,
+                f"--user-data-dir={profile}",
+            ],
             pass_fds=(heard, told),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -57,6 +73,8 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
+
+    def attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -149,8 +167,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no chromium on PATH: how the report looks and plays stays UNTESTED")
     started = Browser(tmp_path_factory.mktemp("chromium"))
-    yield started
-    started.close()
+    try:
+        started.attach()
+        yield started
+    finally:
+        started.close()
 
 
 def a_bus(role: str = "drums", n_frames: int = 240, duration_s: float = 60.0, **changes: Any) -> BusContent:

@@ -1,0 +1,56 @@
+"""`faderwise`, the one command: what the user types, told to a verb, and what the verb found, told to the user.
+
+Standard output carries results (with `--json` nothing but one JSON object), standard error everything else.
+Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+from analysis_server.command_line.arguments import parse
+from analysis_server.command_line.terminal import Terminal
+from core.errors import FaderwiseError, InputError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments` (the program's own by default) and return its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    command = parse(sys.argv[1:] if arguments is None else arguments)
+    terminal = Terminal(as_json=command.as_json, quiet=command.quiet)
+    try:
+        command.run(terminal)
+    except KeyboardInterrupt:
+        return _told(terminal, "interrupted; nothing half-written was left", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the interpreter's last flush
+        return DONE
+    except InputError as error:
+        return _told(terminal, str(error), BAD_INPUT)
+    except FaderwiseError as error:
+        return _told(terminal, str(error), FAILED)
+    except MemoryError:
+        return _told(terminal, "the machine ran out of memory; close other programs and try again", FAILED)
+    except Exception as error:  # a job ends here: the user gets a sentence, FADERWISE_DEBUG the traceback
+        if os.environ.get("FADERWISE_DEBUG"):
+            traceback.print_exc()
+        return _told(
+            terminal, f"internal error ({type(error).__name__}: {error}); set FADERWISE_DEBUG=1 and report it", FAILED
+        )
+    return DONE
+
+
+def _told(terminal: Terminal, message: str, code: int) -> int:
+    terminal.complain(" ".join(message.split()))
+    return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,76 @@
+"""What the user sees: results on standard output, progress, warnings and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from tqdm import tqdm
+
+
+class Terminal:
+    """One command's standard output and standard error."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
+        self._shows_progress = not quiet and sys.stderr.isatty()
+
+    def say(self, line: str = "") -> None:
+        """Print one line of the result, unless a JSON object is the result."""
+        if not self.as_json:
+            print(line)  # noqa: T201 - this is the place that prints
+
+    def warn(self, line: str) -> None:
+        """Print a warning to standard error."""
+        print(f"faderwise: warning: {line}", file=sys.stderr)  # noqa: T201
+
+    def complain(self, line: str) -> None:
+        """Print an error to standard error."""
+        print(f"faderwise: {line}", file=sys.stderr)  # noqa: T201
+
+    def give(self, result: msgspec.Struct) -> None:
+        """Print the result as a JSON object, where that was asked for."""
+        if self.as_json:
+            print(json.dumps(_finite(msgspec.to_builtins(result)), indent=1, ensure_ascii=False))  # noqa: T201
+
+    def progress(self) -> ProgressBar:
+        """Return a bar that shows how far a verb is, on a terminal; elsewhere it shows nothing."""
+        return ProgressBar(shown=self._shows_progress)
+
+
+class ProgressBar:
+    """A progress bar that a verb tells its fraction and stage."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._bar = tqdm(
+            total=100,
+            disable=not shown,
+            leave=False,
+            bar_format="{desc:<28.28} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}",
+        )
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._bar.close()
+
+    def __call__(self, fraction: float, stage: str) -> None:
+        """Show that `fraction` of the work is done, and what is being done."""
+        self._bar.set_description_str(stage, refresh=False)
+        self._bar.update(100.0 * fraction - self._bar.n)
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON content with every number that JSON cannot hold as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,97 @@
+"""Models by name: the shipped ones, and the user's in one folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from analysis_server.home import home
+from core.errors import ModelError
+from core.model import Model, load
+
+DEFAULT_MODEL = "equal-level"
+SUFFIX = ".json"
+_SHIPPED = Path(__file__).with_name("shipped_models")
+
+
+def folder() -> Path:
+    """Return the folder of the user's models."""
+    return home() / "models"
+
+
+def path_of(name_or_file: str) -> Path:
+    """Return where the model of that name is or would be kept; a path is taken as it is.
+
+    Raises
+    ------
+    ModelError
+        The name holds characters that file names cannot.
+    """
+    if "/" in name_or_file or "\\" in name_or_file or name_or_file.endswith(SUFFIX):
+        return Path(name_or_file)
+    if not re.fullmatch(r"[\w][\w .+-]{0,99}", name_or_file):
+        raise ModelError(f"{name_or_file!r} cannot be a model's name; use letters, digits, blanks, . + - _")
+    return folder() / f"{name_or_file}{SUFFIX}"
+
+
+def find(name_or_file: str) -> Model:
+    """Return the model of that name (the user's before the shipped one's) or in that file.
+
+    Raises
+    ------
+    ModelError
+        There is none, or it is damaged.
+    """
+    path = path_of(name_or_file)
+    if path.is_file() or path.parent != folder():
+        return load(path)
+    shipped = _SHIPPED / path.name
+    if shipped.is_file():
+        return load(shipped)
+    raise ModelError(f"no model {name_or_file!r}; there are: {', '.join(names())}")
+
+
+def names() -> list[str]:
+    """Return the names of all models, sorted."""
+    return sorted({path.stem for where in (folder(), _SHIPPED) for path in where.glob(f"*{SUFFIX}")})
+
+
+def is_shipped(name: str) -> bool:
+    """Tell whether a name stands for a shipped model."""
+    return not path_of(name).is_file() and (_SHIPPED / f"{name}{SUFFIX}").is_file()
+
+
+def remove(name: str) -> Path:
+    """Move the user's model of that name aside and return where it lies now.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it is a shipped one.
+    """
+    path = path_of(name)
+    if is_shipped(name):
+        raise ModelError(f"model {name!r} comes with Faderwise and stays")
+    if not path.is_file():
+        raise ModelError(f"no model {name!r}; there are: {', '.join(names())}")
+    removed = path.with_suffix(".removed")
+    path.replace(removed)
+    return removed
+
+
+def take_in(file: Path, name: str | None) -> Path:
+    """Keep a copy of the model in `file` under `name` (its own by default) and return its path.
+
+    Raises
+    ------
+    ModelError
+        The file is no model, or the name cannot be used.
+    """
+    model = load(file)
+    kept_as = name or model.name
+    path = path_of(kept_as)
+    if path.parent != folder():
+        raise ModelError(f"{kept_as!r} cannot be a model's name; give one with --name")
+    replace(model, name=kept_as).save(path)
+    return path

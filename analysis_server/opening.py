@@ -1,0 +1,42 @@
+"""Opening what the user named: a song folder, with buses and a mixdown chosen by hand where they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from core.errors import InputError
+from core.roles import MIXDOWN_NAMES, role_of
+from core.song import Song, open_song
+
+
+def open_chosen(song: str, buses: Mapping[str, str], mixdown: str | None = None) -> Song:
+    """Return the song in the folder `song`.
+
+    Parameters
+    ----------
+    song : a SONG_DIR.
+    buses : role to file name (in that folder) or path, as `--bus ROLE=FILE` gives them.
+    mixdown : the mixdown's path, or None for the one in the folder.
+
+    Raises
+    ------
+    InputError
+        As `core.song.open_song`, or a role's name is a mixdown's.
+    """
+    folder = Path(song)
+    chosen = {canonical_role(role): _in_folder(folder, name) for role, name in buses.items()}
+    return open_song(folder, buses=chosen, mixdown=_in_folder(folder, mixdown) if mixdown else None)
+
+
+def canonical_role(role: str) -> str:
+    """Return the listed role `role` is a name of, or the name itself, plain."""
+    plain = " ".join(role.split()).casefold()
+    if not plain or plain in MIXDOWN_NAMES:
+        raise InputError(f"--bus {role}=...: this is no bus's role; use drums, bass, melody, vocals or one of your own")
+    return role_of(plain) or plain
+
+
+def _in_folder(folder: Path, name: str) -> Path:
+    inside = folder / name
+    return inside if inside.is_file() else Path(name)

@@ -1,0 +1,149 @@
+"""What `mix` and `match` leave in their folder: automation, the rendered mix, the curves and the report.
+
+Everything is made in a temporary folder first and moved into place at the end, so an interrupt or an error
+leaves the folder as it was; files of an earlier run are set aside under their time of change.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis_server.players import player
+from analysis_server.automation_file import AutomationFile, BusAutomation, as_points, to_json
+from analysis_server.report import render_report
+from analysis_server.report.content import Player
+from analysis_server.reporting import Story, content_of
+from analysis_server.telling import Tell, stage
+from core import __version__
+from core.automation import TOLERANCE_DB, Automation, to_csv
+from core.curves import GainCurves
+from core.errors import InputError
+from core.files import move_into_place, write_text
+from core.measurement import Measurement
+from core.mixing import MixFigures, headroom_db, write_mix
+from core.song import Song
+
+MADE_BY = f"Faderwise {__version__}"
+FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "report.html")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All that is known when the writing starts.
+
+    Attributes
+    ----------
+    song, measurement, curves, automation : the song and what was found for it.
+    before, after : figures of the plain sum and of the automated mix.
+    verb, preset, model, range_s : what was asked for.
+    file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
+    story : the words and numbers of the report.
+    """
+
+    song: Song
+    measurement: Measurement
+    curves: GainCurves
+    automation: Automation
+    before: MixFigures
+    after: MixFigures
+    verb: str
+    preset: str
+    model: str | None
+    range_s: tuple[float, float] | None
+    file_gain_db: float
+    story: Story
+
+
+def default_folder(song: str) -> Path:
+    """Return where a song's outcome goes when nothing else is said: `<song>-faderwise` in the current folder."""
+    return Path(f"{Path(song).resolve().name}-faderwise")
+
+
+def write(outcome: Outcome, folder: Path, tell: Tell, start: float) -> dict[str, str]:
+    """Write the files of `outcome` into `folder` and return their paths by name.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    with _workshop(folder) as workshop:
+        write_text(workshop / "automation.json", to_json(_automation_file(outcome)))
+        write_text(workshop / "automation.csv", to_csv(outcome.automation))
+        outcome.curves.save(workshop / "curves.npz")
+        _write_audio_and_report(outcome, workshop, tell, start)
+        for name in FILES:
+            move_into_place(workshop / name, folder / name)
+    tell(1.0, "done")
+    return {name: str(folder / name) for name in FILES}
+
+
+def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start: float) -> None:
+    middle = start + (1.0 - start) * 0.4
+    later = start + (1.0 - start) * 0.8
+    mix, plain = workshop / "mix.wav", workshop / "before.wav"
+    write_mix(
+        outcome.song,
+        outcome.automation,
+        mix,
+        gain_db=outcome.file_gain_db,
+        progress=stage(tell, "writing the mix", start, middle),
+    )
+    plain_gain_db = min(0.0, headroom_db(outcome.before))
+    write_mix(
+        outcome.song, None, plain, gain_db=plain_gain_db, progress=stage(tell, "writing the report", middle, later)
+    )
+    players = (player(plain, "Before: all faders at 0 dB"), player(mix, "After: with automation"))
+    write_text(workshop / "report.html", _report(outcome, players))
+
+
+def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
+    content = content_of(
+        outcome.story,
+        outcome.song,
+        outcome.measurement,
+        outcome.curves,
+        outcome.automation,
+        (outcome.before, outcome.after),
+        players,
+        verb=outcome.verb,
+        made_by=MADE_BY,
+    )
+    return render_report(content)
+
+
+def _automation_file(outcome: Outcome) -> AutomationFile:
+    points = as_points(outcome.automation)
+    return AutomationFile(
+        made_by=MADE_BY,
+        verb=outcome.verb,
+        title=outcome.song.title,
+        preset=outcome.preset,
+        model=outcome.model,
+        duration_s=outcome.song.duration_s,
+        sample_rate=outcome.song.sample_rate,
+        tolerance_db=TOLERANCE_DB,
+        range_s=outcome.range_s,
+        buses={
+            bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()
+        },
+        warnings=list(outcome.story.warnings),
+    )
+
+
+@contextmanager
+def _workshop(folder: Path) -> Iterator[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        workshop = Path(tempfile.mkdtemp(prefix=".faderwise-", dir=folder))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error.strerror}); choose another with --out") from error
+    try:
+        yield workshop
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""From what a verb found to what its report shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis_server.report.content import BusContent, Figure, Player, ReportContent, Spectrum
+from core import balance
+from core.automation import LOWEST_DB, Automation
+from core.curves import GainCurves
+from core.decibels import FloatArray, db_to_gain
+from core.frames import HOP_S, STEPS_PER_HOP
+from core.loudness import integrated_lufs
+from core.measurement import Measurement
+from core.mixing import MixFigures
+from core.song import Song
+from core.spectrum import in_bands
+
+_STANDARD_DEVIATIONS_IN_80_PERCENT = 1.2816
+
+
+@dataclass(frozen=True)
+class Story:
+    """A report's words: one sentence of `summary`, the table's `figures`, and `warnings`."""
+
+    summary: str
+    figures: tuple[Figure, ...]
+    warnings: tuple[str, ...]
+
+
+def content_of(
+    story: Story,
+    song: Song,
+    measurement: Measurement,
+    curves: GainCurves,
+    automation: Automation,
+    mixes: tuple[MixFigures, MixFigures],
+    players: tuple[Player, ...],
+    *,
+    verb: str,
+    made_by: str,
+) -> ReportContent:
+    """Return the page's content. `measurement` is a default preset's; `mixes` are before and after."""
+    before, after = mixes
+    return ReportContent(
+        title=song.title,
+        verb=verb,
+        summary=story.summary,
+        duration_s=song.duration_s,
+        buses=tuple(_bus(bus, i, measurement, curves, automation) for i, bus in enumerate(song.buses)),
+        spectra=(_spectrum("before", before), _spectrum("after", after)),
+        players=players,
+        figures=(*story.figures, *_mix_figures(before, after), _points_figure(curves, automation)),
+        warnings=story.warnings,
+        made_by=made_by,
+    )
+
+
+def _bus(bus: str, index: int, measurement: Measurement, curves: GainCurves, automation: Automation) -> BusContent:
+    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
+    n_frames = min(len(curves.time_s), measurement.n_frames)
+    power = measurement.step_power[:, index]
+    points = automation[bus]
+    return BusContent(
+        role=bus,
+        time_s=curves.time_s[:n_frames],
+        gain_db=np.maximum(curves.gains_db[:n_frames, index], LOWEST_DB),
+        level_lufs=balance.frame_levels_lufs(measurement.step_power[:, [index]])[:n_frames, 0],
+        active=curves.active[:n_frames, index],
+        uncertainty_db=_half_width_db(curves, n_frames, index),
+        point_time_s=points.time_s,
+        point_gain_db=points.gain_db,
+        loudness_before_lufs=integrated_lufs(power),
+        loudness_after_lufs=integrated_lufs(power * db_to_gain(points.at(_step_times_s(len(power)))) ** 2),
+    )
+
+
+def _half_width_db(curves: GainCurves, n_frames: int, index: int) -> FloatArray | None:
+    if curves.deviation_db is None:
+        return None
+    return _STANDARD_DEVIATIONS_IN_80_PERCENT * curves.deviation_db[:n_frames, index]
+
+
+def _step_times_s(n_steps: int) -> FloatArray:
+    return (np.arange(n_steps) + 0.5) * (HOP_S / STEPS_PER_HOP)
+
+
+def _spectrum(label: str, figures: MixFigures) -> Spectrum:
+    frequency_hz, level_db = in_bands(figures.spectrum.frequency_hz, figures.spectrum.magnitude)
+    return Spectrum(label=label, frequency_hz=frequency_hz, level_db=level_db)
+
+
+def _mix_figures(before: MixFigures, after: MixFigures) -> list[Figure]:
+    return [
+        Figure(
+            label="Loudness",
+            value=_from_to(before.loudness_lufs, after.loudness_lufs, "LUFS"),
+            means="gated, BS.1770: before and after",
+        ),
+        Figure(
+            label="True peak",
+            value=_from_to(before.true_peak_dbtp, after.true_peak_dbtp, "dBTP"),
+            means="the highest the waveform goes between samples: before and after",
+        ),
+    ]
+
+
+def _points_figure(curves: GainCurves, automation: Automation) -> Figure:
+    n_points = sum(len(points.time_s) for points in automation.values())
+    n_frames = len(curves.time_s) * len(automation)
+    return Figure(
+        label="Points",
+        value=f"{n_points} for {n_frames} frames",
+        means="automation points; between them the envelope stays within 0.1 dB of the curve",
+    )
+
+
+def _from_to(before: float, after: float, unit: str) -> str:
+    return f"{before:.1f} to {after:.1f} {unit}"

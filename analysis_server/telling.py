@@ -1,0 +1,23 @@
+"""How a verb tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.progress import Progress
+
+Tell = Callable[[float, str], None]
+"""Called with the fraction done (0 to 1) and the stage; may raise to stop the work."""
+
+
+def untold(_fraction: float, _stage: str) -> None:
+    """Take no notice."""
+
+
+def stage(tell: Tell, name: str, start: float, end: float) -> Progress:
+    """Return a progress of one stage, which takes from `start` to `end` of the whole."""
+
+    def progress(fraction: float) -> None:
+        tell(start + (end - start) * fraction, name)
+
+    return progress

@@ -1,0 +1,114 @@
+"""`faderwise features`: what the regression sees of each stem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from analysis_server.opening import open_chosen
+from analysis_server.telling import Tell, stage, untold
+from core import balance
+from core.activity import sounding
+from core.curves import save_table
+from core.decibels import FloatArray
+from core.default_measurement import measure
+from core.errors import InputError
+from core.measurement import Measurement
+from core.model import FEATURE_NAMES
+from core.paper_measurement import measure_as_paper
+from core.song import Song
+
+DEFAULT_SET = {"paper": "condition1", "default": "condition3"}
+
+
+class FeaturesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Measure the features of the stems of `song` and write them to `out` (.csv or .npz)."""
+
+    song: str
+    out: str
+    preset: str = "default"
+    features: str | None = None
+    buses: dict[str, str] = {}
+
+
+class FeaturesResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written."""
+
+    title: str
+    out: str
+    preset: str
+    features: str
+    feature_names: list[str]
+    buses: list[str]
+    n_frames: int
+    warnings: list[str]
+
+
+def run(request: FeaturesRequest, tell: Tell = untold) -> FeaturesResult:
+    """Measure and write.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read, or `out` has a name that says no format.
+    """
+    out = Path(request.out)
+    if out.suffix.lower() not in (".csv", ".npz"):
+        raise InputError(f"{out}: the name must end in .csv or .npz")
+    song = open_chosen(request.song, request.buses)
+    chosen = feature_set_of(request.preset, request.features)
+    measurement = _measured(song, request.preset, chosen, tell)
+    names = [name for name in FEATURE_NAMES[chosen] if name != "offset"]
+    features = features_by_bus(measurement, chosen)
+    columns = {
+        f"{bus}_{name}": values[:, i] for bus, values in features.items() for i, name in enumerate(names)
+    }
+    arrays = {f"features_{bus}": values for bus, values in features.items()}
+    save_table(
+        out,
+        measurement.time_s,
+        columns,
+        {**arrays, "feature_names": np.array(names), "buses": np.array(song.buses)},
+    )
+    return FeaturesResult(
+        title=song.title,
+        out=str(out),
+        preset=request.preset,
+        features=chosen,
+        feature_names=names,
+        buses=list(song.buses),
+        n_frames=measurement.n_frames,
+        warnings=list(measurement.notes),
+    )
+
+
+def feature_set_of(preset: str, asked: str | None) -> str:
+    """Return the feature set a preset uses, or the one that was asked for.
+
+    Raises
+    ------
+    InputError
+        The paper preset was asked for a set it does not have.
+    """
+    chosen = asked or DEFAULT_SET[preset]
+    if preset == "paper" and chosen == "condition3":
+        raise InputError("--features condition3: the paper has conditions 1 and 2 only; use --preset default")
+    return chosen
+
+
+def features_by_bus(measurement: Measurement, feature_set: str) -> dict[str, FloatArray]:
+    """Return each bus's features, shape (n_frames, n_features); condition 3 without its constant."""
+    if feature_set != "condition3":
+        return measurement.features
+    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
+    inputs = balance.balance_features(measurement.step_power, sounding(measurement.rms))
+    return {bus: inputs[:, i, 1:] for i, bus in enumerate(measurement.buses)}
+
+
+def _measured(song: Song, preset: str, feature_set: str, tell: Tell) -> Measurement:
+    progress = stage(tell, f"measuring {song.title}", 0.0, 1.0)
+    if preset == "paper":
+        return measure_as_paper(song, feature_set=feature_set, with_mixdown=False, progress=progress)
+    return measure(song, feature_set=feature_set, progress=progress)

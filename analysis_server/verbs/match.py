@@ -1,0 +1,119 @@
+"""`faderwise match`: a mixdown's fader moves, recovered on the song's stems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from analysis_server import outcome
+from analysis_server.opening import open_chosen
+from analysis_server.report.content import Figure
+from analysis_server.reporting import Story
+from analysis_server.telling import Tell, stage, untold
+from analysis_server.verbs.estimate import estimated
+from core.automation import thin_curves
+from core.decibels import db_to_gain
+from core.default_measurement import measure
+from core.estimation import Estimate, limiter_reduction_db
+from core.mixing import headroom_db, measure_mixes
+from core.song import Song
+
+
+class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recover the gains that turn the stems of `song` into `mixdown`; write the outcome into the folder `out`."""
+
+    song: str
+    mixdown: str | None = None
+    out: str | None = None
+    buses: dict[str, str] = {}
+    dry_run: bool = False
+
+
+class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; `files` by name, empty after a dry run."""
+
+    title: str
+    domain: str
+    reason: str
+    lag_samples: int
+    fit: float
+    limiter_db: float
+    n_frames: int
+    n_points: dict[str, int]
+    median_gain_db: dict[str, float]
+    median_deviation_db: dict[str, float]
+    files: dict[str, str]
+    warnings: list[str]
+
+
+def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
+    """Recover and write.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown, or the folder cannot be written to.
+    """
+    song = open_chosen(request.song, request.buses, request.mixdown)
+    found = estimated(song, "default", None, None, tell, 0.0, 0.4)
+    automation = thin_curves(found.curves)
+    before, after = measure_mixes(song, [None, automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
+    limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
+    files: dict[str, str] = {}
+    if not request.dry_run:
+        file_gain_db = min(0.0, headroom_db(after))
+        done = outcome.Outcome(
+            song=song,
+            measurement=found.measurement,
+            curves=found.curves,
+            automation=automation,
+            before=before,
+            after=after.louder(file_gain_db),
+            verb="match",
+            preset="default",
+            model=None,
+            range_s=None,
+            file_gain_db=file_gain_db,
+            story=_story(song, found, limiter_db),
+        )
+        folder = Path(request.out) if request.out else outcome.default_folder(request.song)
+        files = outcome.write(done, folder, tell, 0.6)
+    return MatchResult(
+        title=song.title,
+        domain=found.domain,
+        reason=found.reason,
+        lag_samples=found.lag_samples,
+        fit=found.fit,
+        limiter_db=limiter_db,
+        n_frames=len(found.curves.time_s),
+        n_points={bus: len(points.time_s) for bus, points in automation.items()},
+        median_gain_db=found.curves.median_gain_db(),
+        median_deviation_db=_median_deviation_db(found),
+        files=files,
+        warnings=list(found.warnings),
+    )
+
+
+def _median_deviation_db(found: Estimate) -> dict[str, float]:
+    assert found.curves.deviation_db is not None  # noqa: S101 - the default preset's curves have it
+    medians = np.median(found.curves.deviation_db, axis=0)
+    return dict(zip(found.curves.buses, medians.tolist(), strict=True))
+
+
+def _story(song: Song, found: Estimate, limiter_db: float) -> Story:
+    assert song.mixdown is not None  # noqa: S101 - the estimate needed it
+    figures = [
+        Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means="of the mixdown's energy the gains explain"),
+        Figure(label="Domain", value=found.domain, means=found.reason),
+        Figure(
+            label="Lag", value=f"{found.lag_samples} samples", means="how much later than the stems the mixdown comes"
+        ),
+    ]
+    if limiter_db > 0.0:
+        figures.append(
+            Figure(label="Limiter", value=f"up to {limiter_db:.1f} dB", means="common to all buses, told apart from them")
+        )
+    summary = f"The fader moves of {song.mixdown.path.name}, recovered on {', '.join(song.buses)}."
+    return Story(summary, tuple(figures), found.warnings)

@@ -1,0 +1,117 @@
+"""Automation: gain curves as few points as the ear needs.
+
+Conventions: points are linear in dB between each other, the first and the last one hold to the song's edges.
+Gains at or below `LOWEST_DB` count as `LOWEST_DB`: nobody hears the difference, and envelopes end there.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.curves import GainCurves
+from core.decibels import FloatArray
+
+TOLERANCE_DB = 0.1
+"""A thinned curve stays this close to the curve at every frame."""
+LOWEST_DB = -60.0
+EDGE_S = 0.02
+"""How long a range's edges take to come in and go out."""
+
+
+@dataclass(frozen=True)
+class BusPoints:
+    """One bus's points: `time_s` (n_points,), never falling, and `gain_db` (n_points,)."""
+
+    time_s: FloatArray
+    gain_db: FloatArray
+
+    def at(self, time_s: FloatArray) -> FloatArray:
+        """Return the gain in dB at `time_s`, same shape."""
+        return np.interp(time_s, self.time_s, self.gain_db)
+
+    def shifted(self, offset_db: float) -> BusPoints:
+        """Return the points with `offset_db` added to every gain."""
+        return BusPoints(self.time_s, self.gain_db + offset_db)
+
+
+Automation = Mapping[str, BusPoints]
+
+
+def thin_curves(
+    curves: GainCurves, *, tolerance_db: float = TOLERANCE_DB, span_s: tuple[float, float] | None = None
+) -> dict[str, BusPoints]:
+    """Return the automation of `curves`, one entry a bus.
+
+    Parameters
+    ----------
+    curves : what to thin.
+    tolerance_db : how far the points may be from the curve at any frame.
+    span_s : start and end in seconds; outside it the gain is 0 dB. The whole song by default.
+    """
+    points = {}
+    for bus, gain_db in zip(curves.buses, np.maximum(curves.gains_db, LOWEST_DB).T, strict=True):
+        time_s, inside_db = (curves.time_s, gain_db) if span_s is None else _cut(curves.time_s, gain_db, span_s)
+        kept = thin(time_s, inside_db, tolerance_db)
+        points[bus] = BusPoints(time_s[kept], inside_db[kept])
+        if span_s is not None:
+            points[bus] = _with_edges(points[bus], span_s)
+    return points
+
+
+def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
+    """Return the indices of a few points whose chords stay within `tolerance` of all points.
+
+    From each point the chord goes as far as it can (the funnel of slopes that pass every point in between
+    within the tolerance), so a straight stretch costs two points however long it is.
+    """
+    last = len(value) - 1
+    kept = [0]
+    while kept[-1] < last:
+        kept.append(_furthest(time_s, value, tolerance, kept[-1]))
+    if len(kept) == 2 and abs(value[kept[1]] - value[kept[0]]) <= tolerance and _is_level(value, tolerance):
+        return kept[:1]
+    return kept
+
+
+def to_csv(automation: Automation) -> str:
+    """Return the automation as CSV text: bus, time_s, gain_db, shape."""
+    text = io.StringIO()
+    text.write("bus,time_s,gain_db,shape\n")
+    for bus, points in automation.items():
+        for time_s, gain_db in zip(points.time_s, points.gain_db, strict=True):
+            text.write(f"{bus},{time_s:.6f},{gain_db:.4f},linear\n")
+    return text.getvalue()
+
+
+def _furthest(time_s: FloatArray, value: FloatArray, tolerance: float, anchor: int) -> int:
+    elapsed = time_s[anchor + 1 :] - time_s[anchor]
+    rise = value[anchor + 1 :] - value[anchor]
+    steepest = np.minimum.accumulate((rise + tolerance) / elapsed)
+    flattest = np.maximum.accumulate((rise - tolerance) / elapsed)
+    chord = rise / elapsed
+    reachable = (chord <= steepest + 1e-12) & (chord >= flattest - 1e-12)
+    return anchor + 1 + int(np.nonzero(reachable)[0][-1])
+
+
+def _is_level(value: FloatArray, tolerance: float) -> bool:
+    return bool(np.all(np.abs(value - value[0]) <= tolerance))
+
+
+def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    start_s, end_s = span_s
+    inside = (time_s > start_s + EDGE_S) & (time_s < end_s - EDGE_S)
+    edges_s = np.array([start_s + EDGE_S, end_s - EDGE_S])
+    edges_db = np.interp(edges_s, time_s, gain_db)
+    return (
+        np.concatenate([edges_s[:1], time_s[inside], edges_s[1:]]),
+        np.concatenate([edges_db[:1], gain_db[inside], edges_db[1:]]),
+    )
+
+
+def _with_edges(points: BusPoints, span_s: tuple[float, float]) -> BusPoints:
+    time_s = np.concatenate([[span_s[0]], points.time_s, [span_s[1]]])
+    return BusPoints(time_s, np.concatenate([[0.0], points.gain_db, [0.0]]))

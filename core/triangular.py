@@ -1,0 +1,63 @@
+"""A song's training equations, folded into one small triangle.
+
+For features Y (n, p) and targets a (n,) the factor R of the QR decomposition of [Y a] has p + 1 rows and holds
+all that least squares ever needs: ||Y b - a||^2 = ||R [b; -1]||^2 for every b. Triangles of songs stack, so a
+song is added or taken out without the others' audio, and leave-one-song-out over N songs is N solves. Unlike
+sums of squares (normal equations) a triangle keeps its digits when features differ by 1e11 in scale, as
+Zafrin & Chudwick's do (slopes near 1e-4, spreads near 1e7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import nnls
+
+from core.decibels import FloatArray
+
+
+def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Return the triangle of `features` (n, p) and `target` (n,), shape (p + 1, p + 1).
+
+    `weights` (n,) multiply each frame's squared error.
+    """
+    rows = np.column_stack([features, target])
+    if weights is not None:
+        rows = rows * np.sqrt(weights)[:, None]
+    size = rows.shape[1]
+    padded = rows if len(rows) >= size else np.vstack([rows, np.zeros((size - len(rows), size))])
+    triangle: FloatArray = np.linalg.qr(padded, mode="r")
+    return triangle
+
+
+def merge(triangles: Sequence[FloatArray]) -> FloatArray:
+    """Return one triangle that stands for all of `triangles`."""
+    stacked = np.vstack(triangles)
+    return fold(stacked[:, :-1], stacked[:, -1])
+
+
+def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:
+    """Return argmin over b >= 0 of ||Y b - a||^2 over all songs, shape (p,).
+
+    Columns are brought to the same length first: the solution is the same, and the digits stay.
+    """
+    matrix, target = _stacked(triangles)
+    length = np.linalg.norm(matrix, axis=0)
+    length[length == 0.0] = 1.0
+    solution: FloatArray = nnls(matrix / length, target)[0] / length
+    return solution
+
+
+def ridge(triangles: Sequence[FloatArray], *, prior: FloatArray, strength: FloatArray) -> FloatArray:
+    """Return argmin of ||Y b - a||^2 + sum strength (b - prior)^2 over all songs, shape (p,)."""
+    matrix, target = _stacked(triangles) if triangles else (np.zeros((0, len(prior))), np.zeros(0))
+    root = np.sqrt(strength)
+    rows = np.vstack([matrix, np.diag(root)])
+    solution: FloatArray = np.linalg.lstsq(rows, np.concatenate([target, root * prior]), rcond=None)[0]
+    return solution
+
+
+def _stacked(triangles: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    stacked = np.vstack(triangles)
+    return stacked[:, :-1], stacked[:, -1]
