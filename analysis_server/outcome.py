@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.players import player
 from analysis_server.automation_file import AutomationFile, BusAutomation, as_points, to_json
+from analysis_server.players import player
 from analysis_server.report import render_report
 from analysis_server.report.content import Player
 from analysis_server.reporting import Story, content_of
@@ -96,7 +96,11 @@ def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start:
     )
     plain_gain_db = min(0.0, headroom_db(outcome.before))
     write_mix(
-        outcome.song, None, plain, gain_db=plain_gain_db, progress=stage(tell, "writing the report", middle, later)
+        outcome.song,
+        None,
+        plain,
+        gain_db=plain_gain_db,
+        progress=stage(tell, "writing the report", middle, later),
     )
     players = (player(plain, "Before: all faders at 0 dB"), player(mix, "After: with automation"))
     write_text(workshop / "report.html", _report(outcome, players))
@@ -105,12 +109,12 @@ def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start:
 def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
     content = content_of(
         outcome.story,
-        outcome.song,
-        outcome.measurement,
-        outcome.curves,
-        outcome.automation,
-        (outcome.before, outcome.after),
-        players,
+        song=outcome.song,
+        measurement=outcome.measurement,
+        curves=outcome.curves,
+        automation=outcome.automation,
+        mixes=(outcome.before, outcome.after),
+        players=players,
         verb=outcome.verb,
         made_by=MADE_BY,
     )
@@ -129,9 +133,7 @@ def _automation_file(outcome: Outcome) -> AutomationFile:
         sample_rate=outcome.song.sample_rate,
         tolerance_db=TOLERANCE_DB,
         range_s=outcome.range_s,
-        buses={
-            bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()
-        },
+        buses={bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
         warnings=list(outcome.story.warnings),
     )
 

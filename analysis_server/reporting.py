@@ -32,13 +32,13 @@ class Story:
 
 def content_of(
     story: Story,
+    *,
     song: Song,
     measurement: Measurement,
     curves: GainCurves,
     automation: Automation,
     mixes: tuple[MixFigures, MixFigures],
     players: tuple[Player, ...],
-    *,
     verb: str,
     made_by: str,
 ) -> ReportContent:
@@ -84,7 +84,7 @@ def _half_width_db(curves: GainCurves, n_frames: int, index: int) -> FloatArray 
 
 
 def _step_times_s(n_steps: int) -> FloatArray:
-    return (np.arange(n_steps) + 0.5) * (HOP_S / STEPS_PER_HOP)
+    return (np.arange(n_steps, dtype=np.float64) + 0.5) * (HOP_S / STEPS_PER_HOP)
 
 
 def _spectrum(label: str, figures: MixFigures) -> Spectrum:

@@ -9,18 +9,20 @@ correlations with the mixdown, which one FFT gives.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.fft
 
 from core.audio import AudioFile, Samples, read_excerpt
 from core.decibels import FloatArray
+from core.measurement import one_blas_thread
 from core.song import Song
 
 NEAR_S, FAR_S = 0.25, 10.0
-_EXCERPT_S, _LONG_EXCERPT_S = 1.5, 30.0
-_N_EXCERPTS = 6
 _RIDGE = 1e-6
 LINEAR_FIT = 0.85
 """From this fit on a mixdown counts as a linear sum of its stems: see docs/method.md for the comparison."""
@@ -48,30 +50,46 @@ def align(song: Song) -> Alignment:
     InputError
         A file is damaged.
     """
-    near = _best(song, reach_s=NEAR_S, excerpt_s=_EXCERPT_S, n_excerpts=_N_EXCERPTS)
+    near = _best(song, _NEAR)
     if near.linear_fit >= SURE_FIT or song.duration_s < NEAR_S:
         return near
-    far = _best(song, reach_s=FAR_S, excerpt_s=_LONG_EXCERPT_S, n_excerpts=1)
-    if far.linear_fit <= near.linear_fit:
-        return near
-    return _best(song, reach_s=NEAR_S, excerpt_s=_EXCERPT_S, n_excerpts=_N_EXCERPTS, around=far.lag_samples)
+    far = _best(song, _FAR)
+    there = _best(song, _NEAR, around=far.lag_samples)
+    return there if there.linear_fit > near.linear_fit else near
 
 
-def _best(song: Song, *, reach_s: float, excerpt_s: float, n_excerpts: int, around: int = 0) -> Alignment:
-    reach = round(reach_s * song.sample_rate)
-    length = min(round(excerpt_s * song.sample_rate), song.n_samples)
-    starts = _starts(song, length, n_excerpts)
-    explained, energy = np.zeros(2 * reach + 1), np.zeros(2 * reach + 1)
-    for start in starts:
-        stems = np.stack([_mono(song, file, start, length) for file in song.stems.values()])
-        assert song.mixdown is not None  # noqa: S101 - callers check; told to the type checker
-        mixdown = _mono(song, song.mixdown, start + around - reach, length + 2 * reach)
-        explained_here, energy_here = explained_by_lag(stems, mixdown)
-        explained += explained_here
-        energy += energy_here
+@dataclass(frozen=True)
+class _Search:
+    """Where to look: lags up to `reach_s` either way, on `n_excerpts`, at every `stride`-th sample."""
+
+    reach_s: float
+    excerpt_s: float
+    n_excerpts: int
+    stride: int
+
+
+_NEAR = _Search(NEAR_S, 1.5, 6, 1)
+_FAR = _Search(FAR_S, 30.0, 1, 8)
+
+
+def _best(song: Song, search: _Search, *, around: int = 0) -> Alignment:
+    length = min(round(search.excerpt_s * song.sample_rate), song.n_samples) // search.stride
+    reach = round(search.reach_s * song.sample_rate) // search.stride
+    read = partial(_explained, song, length=length, reach=reach, stride=search.stride, around=around)
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        starts = _starts(song, length * search.stride, search.n_excerpts)
+        explained, energy = np.sum(list(pool.map(read, starts)), axis=0)
     fit = np.where(energy > 0.0, explained / np.maximum(energy, 1e-30), 0.0)
     best = int(np.argmax(fit))
-    return Alignment(around + best - reach, float(np.clip(fit[best], 0.0, 1.0)))
+    return Alignment(around + (best - reach) * search.stride, float(np.clip(fit[best], 0.0, 1.0)))
+
+
+def _explained(song: Song, start: int, *, length: int, reach: int, stride: int, around: int) -> FloatArray:
+    """Return `explained_by_lag` of one excerpt, stacked: shape (2, 2 * reach + 1)."""
+    assert song.mixdown is not None  # noqa: S101 - callers check; told to the type checker
+    stems = np.stack([_mono(song, file, start, length, stride) for file in song.stems.values()])
+    mixdown = _mono(song, song.mixdown, start + around - reach * stride, length + 2 * reach, stride)
+    return np.stack(explained_by_lag(stems, mixdown))
 
 
 def explained_by_lag(stems: Samples, mixdown: Samples) -> tuple[FloatArray, FloatArray]:
@@ -104,9 +122,14 @@ def _starts(song: Song, length: int, n_excerpts: int) -> list[int]:
     return sorted({round(last * (i + 0.5) / n_excerpts) for i in range(n_excerpts)})
 
 
-def _mono(song: Song, file: AudioFile, start: int, n_samples: int) -> Samples:
+def _mono(song: Song, file: AudioFile, start: int, n_samples: int, stride: int) -> Samples:
+    """Return an excerpt's channels added up, and the mean of every `stride` samples: (n_samples,)."""
     samples = read_excerpt(
-        file, sample_rate=song.sample_rate, n_channels=song.n_channels, start=start, n_samples=n_samples
+        file,
+        sample_rate=song.sample_rate,
+        n_channels=song.n_channels,
+        start=start,
+        n_samples=n_samples * stride,
     )
     mono: Samples = samples.sum(axis=0)
-    return mono
+    return mono if stride == 1 else mono.reshape(n_samples, stride).mean(axis=1)

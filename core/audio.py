@@ -28,7 +28,24 @@ Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 EXTENSIONS = frozenset(
-    ".wav .wave .w64 .rf64 .bwf .flac .aif .aiff .aifc .caf .au .snd .ogg .oga .opus .mp3".split()
+    [
+        ".wav",
+        ".wave",
+        ".w64",
+        ".rf64",
+        ".bwf",
+        ".flac",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".caf",
+        ".au",
+        ".snd",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+    ]
 )
 _FULL_SCALE = 1.0 - 2.0**-15
 _CLIPPED_RUN = 3
@@ -258,9 +275,7 @@ class _Clipping:
         self._last, self._counted = at_limit[-2:], in_run[-2:]
 
 
-def read_excerpt(
-    file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int
-) -> Samples:
+def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int) -> Samples:
     """Return `n_samples` samples from sample `start` on (both at `sample_rate`), shape (n_channels, n_samples).
 
     What lies before the file's start or after its end is silent.

@@ -58,9 +58,7 @@ def relative_levels(levels_lufs: FloatArray) -> FloatArray:
     return np.where(heard, levels_lufs - levels_lufs[heard].mean(), 0.0)
 
 
-def _relative_moment(
-    levels_lufs: FloatArray, active: npt.NDArray[np.bool_], relative: FloatArray
-) -> FloatArray:
+def _relative_moment(levels_lufs: FloatArray, active: npt.NDArray[np.bool_], relative: FloatArray) -> FloatArray:
     count = np.maximum(active.sum(axis=1, keepdims=True), 1)
     expected_mean = np.where(active, relative, 0.0).sum(axis=1, keepdims=True) / count
     mean = np.where(active, levels_lufs, 0.0).sum(axis=1, keepdims=True) / count

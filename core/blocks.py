@@ -7,14 +7,16 @@ the song's start or after its end is silent.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from core.audio import AudioFile, AudioStream, Samples
+from core.audio import AudioStream, Samples
 from core.frames import Framing
 from core.song import Song
 
@@ -88,11 +90,12 @@ class LockstepReader:
         hop = self.framing.hop_samples
         with ExitStack() as stack:
             streams = self._opened(stack)
+            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
             carried = np.zeros((len(streams), self.n_channels, before), np.float32)
             to_read = after
             for first_hop in range(0, n_hops, HOPS_PER_BLOCK):
                 count = min(HOPS_PER_BLOCK, n_hops - first_hop)
-                samples = self._extended(carried, streams, to_read + count * hop)
+                samples = self._extended(carried, streams, to_read + count * hop, pool)
                 silence_after(self.n_samples, samples, first_hop * hop - before)
                 yield Block(first_hop, count, before, samples)
                 carried, to_read = samples[:, :, count * hop :], 0
@@ -108,12 +111,11 @@ class LockstepReader:
             for file, start in zip(self._files, starts, strict=False)
         ]
 
-    def _extended(self, carried: Samples, streams: list[AudioStream], n_new: int) -> Samples:
+    def _extended(self, carried: Samples, streams: list[AudioStream], n_new: int, pool: ThreadPoolExecutor) -> Samples:
         n_signals, n_channels, n_carried = carried.shape
         samples = np.empty((n_signals, n_channels, n_carried + n_new), np.float32)
         samples[:, :, :n_carried] = carried
-        for stream, signal in zip(streams, samples, strict=True):
-            stream.read_into(signal[:, n_carried:])
+        list(pool.map(AudioStream.read_into, streams, samples[:, :, n_carried:]))  # FLAC is decoded in parallel
         return samples
 
 

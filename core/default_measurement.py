@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from core.audio import Samples
 from core.blocks import Block, LockstepReader
 from core.decibels import FloatArray
 from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
-from core.gram import power_gram, sample_gram, with_powers_of_last
+from core.gram import hop_moments, power_gram, sample_gram, with_powers_of_last
 from core.loudness import k_weights
 from core.measurement import Arrays, Measurement, level_notes, measure_blocks
 from core.progress import Progress, silent
@@ -57,7 +58,8 @@ def measure(
         buses=song.buses,
         sample_rate=song.sample_rate,
         rms=rms,
-        gram=sum_over_frames(arrays["gram"]) if domain else None,
+        gram=sum_over_frames(arrays["moments"][:, 0]) if domain else None,
+        moments=arrays["moments"] if domain else None,
         features=_by_bus(song.buses, arrays.get("features"), len(rms)),
         step_power=arrays["weighted_power"],
         notes=(*song.notes(), *level_notes(song, reader, rms)),
@@ -85,7 +87,7 @@ class _Recipe:
         """Return the block's arrays: one row a step, a hop, or (features) a frame."""
         arrays = self._levels(block) if self._only_levels else self._with_spectra(block)
         if self.domain == "complex":
-            arrays["gram"] = self._sample_grams(block)
+            arrays["moments"] = hop_moments(self._sample_grams(block))
         return arrays
 
     @property
@@ -112,7 +114,7 @@ class _Recipe:
             stems = zip(spectra[: self.n_stems], block.samples, strict=False)
             arrays["features"] = np.stack([self._features(*stem, block.n_hops) for stem in stems], axis=1)
         if self.domain in ("power", "magnitude"):
-            arrays["gram"] = self._spectral_grams(own)
+            arrays["moments"] = hop_moments(self._spectral_grams(own))
         return arrays
 
     def _features(self, spectra: Samples, signal: Samples, n_hops: int) -> FloatArray:
@@ -128,20 +130,28 @@ class _Recipe:
 
     @property
     def _weights(self) -> Samples:
-        """The weightings of a stem's power: none, and K."""
-        weights = k_weights(self.framing.sample_rate, steps.frequencies_hz(self.framing))
-        return np.stack([np.ones_like(weights), weights]).astype(np.float32)
+        return _weightings(self.framing)
 
     def _sample_grams(self, block: Block) -> FloatArray:
-        hop = self.framing.hop_samples
-        samples = block.samples[:, :, block.before : block.before + block.n_hops * hop]
-        hops = [samples[:, :, i * hop : (i + 1) * hop] for i in range(block.n_hops)]
-        return np.stack([sample_gram(with_powers_of_last(signals)) for signals in hops])
+        """Return the Gram matrix of each step's samples, shape (n_steps, m, m)."""
+        step = self.framing.step_samples
+        n_steps = block.n_hops * STEPS_PER_HOP
+        samples = block.samples[:, :, block.before : block.before + n_steps * step]
+        return np.stack(
+            [sample_gram(with_powers_of_last(samples[:, :, i * step : (i + 1) * step])) for i in range(n_steps)]
+        )
 
     def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
+        """Return the Gram matrix of each step's power or magnitude spectra, shape (n_steps, m, m)."""
         spectra = np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra
-        per_hop = spectra.reshape(len(spectra), -1, STEPS_PER_HOP, spectra.shape[2])
-        return np.stack([power_gram(per_hop[:, i]) for i in range(per_hop.shape[1])])
+        return np.stack([power_gram(spectra[:, [i]]) for i in range(spectra.shape[1])])
+
+
+@lru_cache
+def _weightings(framing: Framing) -> Samples:
+    """Return how a stem's power is weighted over frequency, shape (2, n_bins): not at all, and by K."""
+    weights = k_weights(framing.sample_rate, steps.frequencies_hz(framing))
+    return np.stack([np.ones_like(weights), weights]).astype(np.float32)
 
 
 def _by_bus(buses: tuple[str, ...], arrays: FloatArray | None, n_frames: int) -> dict[str, FloatArray]:

@@ -19,5 +19,5 @@ class ModelError(InputError):
     """A model file is unreadable, or a model does not fit what it is asked to mix."""
 
 
-class Cancelled(FaderwiseError):
+class Cancelled(FaderwiseError):  # noqa: N818 - nothing went wrong
     """The work was told to stop."""

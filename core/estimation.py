@@ -19,12 +19,13 @@ from core.curves import GainCurves
 from core.decibels import FloatArray, gain_to_db
 from core.default_measurement import Domain, measure
 from core.errors import InputError
+from core.frames import HOP_S, sum_over_frames
 from core.gram import LIMITER_POWERS
-from core.informed_fit import fit_gains
-from core.linear_fit import NormalEquations, normal_equations, with_polarity, without_limiter
+from core.linear_fit import NormalEquations, flipped_stems, limiter_coefficients, normal_equations, restored
 from core.measurement import ACTIVE_RMS, Measurement
 from core.nnls import solve_batch
 from core.paper_measurement import measure_as_paper
+from core.polyline_fit import fit_gains
 from core.progress import Progress, part_of, silent
 from core.smoothing import exponential
 from core.song import Song
@@ -70,7 +71,7 @@ def estimate_as_paper(song: Song, *, feature_set: str | None = None, progress: P
     """
     _require_mixdown(song)
     measurement = measure_as_paper(song, feature_set=feature_set, with_mixdown=True, progress=progress)
-    equations = normal_equations(_gram_of(measurement), len(song.stems))
+    equations = normal_equations(_given(measurement.gram), len(song.stems))
     active = measurement.rms > ACTIVE_RMS
     raw = solve_batch(equations.gram, equations.target, active)
     fit, song_fit = _fit(equations, raw)
@@ -121,12 +122,12 @@ def estimate(
         lag_samples=alignment.lag_samples,
         progress=part_of(progress, 0.05, 1.0),
     )
-    gram, flipped, limiter = _prepared_gram(measurement, chosen)
-    equations = normal_equations(gram, len(song.stems))
+    flipped, limiter = _what_was_done(measurement, chosen)
+    moments = restored(_given(measurement.moments), flipped, limiter)
+    frames = normal_equations(sum_over_frames(moments[:, 0]), len(song.stems))
     active = sounding(measurement.rms)
-    known = _covered(song, measurement, alignment.lag_samples)
-    fitted = fit_gains(equations, chosen, known=known, active=active)
-    fit, song_fit = _fit(equations, fitted.gains**2 if chosen == "power" else fitted.gains)
+    known = _covered(song, len(moments), alignment.lag_samples)
+    fitted = fit_gains(moments, frames, chosen, known=known, active=active)
     return Estimate(
         curves=GainCurves(
             title=song.title,
@@ -135,22 +136,19 @@ def estimate(
             gains=fitted.gains,
             gains_raw=fitted.raw,
             active=active,
-            fit=fit,
+            fit=fitted.fit,
             deviation_db=fitted.deviation_db,
         ),
         measurement=measurement,
         domain=chosen,
         reason=reason,
         lag_samples=alignment.lag_samples,
-        fit=song_fit,
+        fit=fitted.song_fit,
         limiter=limiter,
         warnings=(
             *measurement.notes,
-            *_fit_warnings(alignment, chosen, song_fit),
-            *[
-                f"{bus}'s polarity is flipped in the mixdown; it was turned back"
-                for bus in _where(song, flipped)
-            ],
+            *_fit_warnings(alignment, chosen, fitted.song_fit),
+            *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, flipped)],
             *_unsure_warnings(song, fitted.deviation_db, active),
         ),
     )
@@ -161,9 +159,9 @@ def _require_mixdown(song: Song) -> None:
         raise InputError(f"{song.title}: no mixdown found beside the stems; add it as mix.wav or name it")
 
 
-def _gram_of(measurement: Measurement) -> FloatArray:
-    assert measurement.gram is not None  # noqa: S101 - asked for above; told to the type checker
-    return measurement.gram
+def _given(gram: FloatArray | None) -> FloatArray:
+    assert gram is not None  # noqa: S101 - it was asked for; told to the type checker
+    return gram
 
 
 def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, str]:
@@ -175,22 +173,21 @@ def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, 
     return "power", f"the mixdown is no linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
 
 
-def _prepared_gram(
-    measurement: Measurement, domain: Domain
-) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray]:
-    gram, n_stems = _gram_of(measurement), len(measurement.buses)
+def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+    """Return which stems were flipped, and the limiter's curve; only the complex domain can see either."""
+    gram, n_stems = _given(measurement.gram), len(measurement.buses)
     if domain != "complex":
-        return gram, np.zeros(n_stems, bool), np.zeros(len(LIMITER_POWERS))
-    gram, flipped = with_polarity(gram, n_stems)
-    gram, limiter = without_limiter(gram, n_stems)
-    return gram, flipped, limiter
+        return np.zeros(n_stems, bool), np.zeros(gram.shape[1] - n_stems - 1)
+    flipped = flipped_stems(gram, n_stems)
+    return flipped, limiter_coefficients(gram, n_stems)
 
 
-def _covered(song: Song, measurement: Measurement, lag_samples: int) -> npt.NDArray[np.bool_]:
-    """Return which frames' centres lie inside the mixdown."""
+def _covered(song: Song, n_hops: int, lag_samples: int) -> npt.NDArray[np.bool_]:
+    """Return which hops lie inside the mixdown, shape (n_hops,)."""
     assert song.mixdown is not None  # noqa: S101 - required above; told to the type checker
     start_s = -lag_samples / song.sample_rate
-    return (measurement.time_s >= start_s) & (measurement.time_s <= start_s + song.mixdown.duration_s)
+    hop_start_s = np.arange(n_hops) * HOP_S
+    return (hop_start_s >= start_s) & (hop_start_s + HOP_S <= start_s + song.mixdown.duration_s)
 
 
 def _fit(equations: NormalEquations, solution: FloatArray) -> tuple[FloatArray, float]:

@@ -81,7 +81,9 @@ class Scores:
         return [row[bus] for row in self.mse.values() if bus in row]
 
 
-def score(predictor: Predictor, songs: Sequence[EvaluationSong], trained_on: Sequence[EvaluationSong] | None = None) -> Scores:
+def score(
+    predictor: Predictor, songs: Sequence[EvaluationSong], trained_on: Sequence[EvaluationSong] | None = None
+) -> Scores:
     """Return the errors of `predictor` on `songs`.
 
     Parameters

@@ -7,6 +7,7 @@ docs/features.md for the table with formulas, units and what was corrected.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from core.audio import Samples
 from core.decibels import FloatArray
@@ -18,7 +19,7 @@ SETS = ("condition1", "condition2", "condition3")
 
 
 def spectral_shape(
-    power_spectra: Samples, frequency_hz: FloatArray
+    power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return centroid (Hz), spread (Hz) and slope (1/Hz) of frames' power spectra (n, n_bins), each (n,)."""
     amplitude = np.sqrt(power_spectra.astype(np.float64))
@@ -46,7 +47,7 @@ def crossing_rate(signal: Samples, hop_samples: int, n_frames: int) -> FloatArra
     return np.convolve(per_hop, np.ones(HOPS_PER_FRAME), "valid") / FRAME_S
 
 
-def condition1(power_spectra: Samples, frequency_hz: FloatArray) -> FloatArray:
+def condition1(power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray) -> FloatArray:
     """Return centroid (Hz), RMS and slope (1/Hz), shape (n, 3)."""
     centroid, _, slope = spectral_shape(power_spectra, frequency_hz)
     rms = np.sqrt(power_spectra.sum(axis=1, dtype=np.float64))
@@ -54,7 +55,7 @@ def condition1(power_spectra: Samples, frequency_hz: FloatArray) -> FloatArray:
 
 
 def condition2(
-    power_spectra: Samples, frequency_hz: FloatArray, weighted_power: FloatArray, crossings: FloatArray
+    power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray, weighted_power: FloatArray, crossings: FloatArray
 ) -> FloatArray:
     """Return centroid (Hz), spread (Hz), slope (1/Hz), loudness (LUFS) and crossings (1/s), shape (n, 5)."""
     centroid, spread, slope = spectral_shape(power_spectra, frequency_hz)

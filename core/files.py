@@ -37,9 +37,7 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
             _set_aside(path, new=temporary)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another folder"
-        ) from error
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -67,9 +65,7 @@ def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
 
 def write_json(path: Path, content: Any, *, keep_old: bool = True) -> None:
     """Write `content` as indented JSON, all or nothing. NaN and infinities are refused."""
-    write_text(
-        path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old
-    )
+    write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old)
 
 
 def content_hash(path: Path) -> str:
@@ -87,9 +83,7 @@ def _temporary_beside(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.open("xb").close()
     except OSError as error:
-        raise InputError(
-            f"{path.parent}: cannot be written to ({error.strerror}); choose another folder"
-        ) from error
+        raise InputError(f"{path.parent}: cannot be written to ({error.strerror}); choose another folder") from error
     return temporary
 
 

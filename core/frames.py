@@ -68,7 +68,7 @@ class Framing:
 
     def time_s(self, n_frames: int) -> FloatArray:
         """Return the frames' centres in seconds, shape (n_frames,)."""
-        return np.arange(n_frames) * HOP_S + FRAME_S / 2
+        return np.arange(n_frames, dtype=np.float64) * HOP_S + FRAME_S / 2
 
 
 def sum_over_frames(per_hop: FloatArray) -> FloatArray:

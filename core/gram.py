@@ -21,12 +21,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from core.audio import Samples
 from core.decibels import FloatArray
+from core.frames import STEPS_PER_HOP
 
 WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
 LIMITER_POWERS = (3, 5, 7)
 """Odd powers of the mixdown, each the next, that a limiter's inverse is built from; see `core.linear_fit`."""
-_PRODUCT_SAMPLES = 4096
 
 
 def hamming(length: int) -> Samples:
@@ -68,22 +68,30 @@ def with_powers_of_last(signals: Samples) -> Samples:
     return powers
 
 
+def hop_moments(step_grams: FloatArray) -> FloatArray:
+    """Return each hop's Gram matrices weighted by 1, tau and tau^2, tau being where in the hop a step lies.
+
+    Parameters
+    ----------
+    step_grams : shape (n_hops * 5, m, m).
+
+    Returns
+    -------
+    Array of shape (n_hops, 3, m, m).
+    """
+    tau = (np.arange(STEPS_PER_HOP) + 0.5) / STEPS_PER_HOP
+    per_hop = step_grams.reshape(-1, STEPS_PER_HOP, *step_grams.shape[1:])
+    return np.einsum("ps,hsij->hpij", np.stack([tau**0, tau, tau**2]), per_hop)
+
+
 def power_gram(power_spectra: Samples) -> FloatArray:
     """Return the Gram matrix of power spectra, shape (n_signals, n_windows, n_bins) to (n_signals, n_signals)."""
     return _products(power_spectra)
 
 
 def _products(signals: Samples) -> FloatArray:
-    """Return inner products, summed in float64: float32 sums cost the sixth digit of a gain.
-
-    A few thousand samples at a time stay in a core's cache, and are too few for a BLAS to start threads that
-    would get in the way of the other blocks'.
-    """
-    flat = signals.reshape(len(signals), -1)
-    product: FloatArray = np.zeros((len(flat), len(flat)))
-    for start in range(0, flat.shape[1], _PRODUCT_SAMPLES):
-        part = flat[:, start : start + _PRODUCT_SAMPLES].astype(np.float64)
-        product += part @ part.T
+    flat = signals.reshape(len(signals), -1).astype(np.float64)  # float32 sums cost the sixth digit of a gain
+    product: FloatArray = flat @ flat.T
     return product
 
 

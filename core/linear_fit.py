@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import nnls as lawson_hanson
 
 from core.decibels import FloatArray
 from core.gram import LIMITER_POWERS
 from core.nnls import factor, solve_batch
-from scipy.optimize import nnls as lawson_hanson
 
 _LIMITER_GAIN_IN_FIT = 0.2
 _POLARITY_GAIN_IN_FIT = 0.01
@@ -38,9 +38,7 @@ class NormalEquations:
 
     def total(self) -> NormalEquations:
         """Return the whole song's equations as one frame."""
-        return NormalEquations(
-            *(part.sum(axis=0, keepdims=True) for part in (self.gram, self.target, self.energy))
-        )
+        return NormalEquations(*(part.sum(axis=0, keepdims=True) for part in (self.gram, self.target, self.energy)))
 
 
 def normal_equations(gram: FloatArray, n_stems: int) -> NormalEquations:
@@ -49,56 +47,57 @@ def normal_equations(gram: FloatArray, n_stems: int) -> NormalEquations:
     return NormalEquations(gram[:, :k, :k], gram[:, :k, k], gram[:, k, k])
 
 
-def with_polarity(gram: FloatArray, n_stems: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return Gram matrices with stems turned over that the mixdown holds upside down, and which these are.
+def flipped_stems(gram: FloatArray, n_stems: int) -> npt.NDArray[np.bool_]:
+    """Return which stems the mixdown holds upside down, shape (n_stems,).
 
-    A stem counts as turned over when that explains at least 1 % more of the mixdown's energy.
+    A stem counts as flipped when turning it explains at least 1 % more of the mixdown's energy.
     """
     total = normal_equations(gram, n_stems).total()
     ridge = np.eye(n_stems) * (_RCOND * np.trace(total.gram[0]) + 1e-20)
     candidates = np.nonzero(np.linalg.solve(total.gram[0] + ridge, total.target[0]) < 0.0)[0]
-    signs = np.ones(gram.shape[1])
-    unexplained = _share_unexplained(gram, signs, n_stems)
+    flipped = np.zeros(n_stems, bool)
+    unexplained = _share_unexplained(gram, flipped)
     for stem in candidates:
-        trial = signs.copy()
-        trial[stem] = -1.0
-        with_trial = _share_unexplained(gram, trial, n_stems)
+        trial = flipped.copy()
+        trial[stem] = True
+        with_trial = _share_unexplained(gram, trial)
         if with_trial < unexplained - _POLARITY_GAIN_IN_FIT:
-            signs, unexplained = trial, with_trial
-    return gram * signs[:, None] * signs, signs[:n_stems] < 0.0
+            flipped, unexplained = trial, with_trial
+    return flipped
 
 
-def without_limiter(gram: FloatArray, n_stems: int) -> tuple[FloatArray, FloatArray]:
-    """Return Gram matrices against the mixdown as it was before a soft limiter, and the limiter's curve.
+def limiter_coefficients(gram: FloatArray, n_stems: int) -> FloatArray:
+    """Return the curve of the soft limiter the mixdown went through, shape (3,); zeros where there was none.
 
     A memoryless limiter y = f(x) is undone by x = y + c3 y^3 + c5 y^5 + c7 y^7, c >= 0 (it only ever takes
     away, symmetrically). The gains change per frame, the curve does not, so one small non-negative
     least-squares problem over the song finds it: each frame's gains are eliminated, what is left of the powers
-    is fitted to what is left of the mixdown. With no limiter the coefficients come out as 0.
-
-    Returns
-    -------
-    Gram matrices (n, k + 1, k + 1) and the coefficients (3,), zeros unless they explain a fifth of what the
-    stems leave unexplained.
+    is fitted to what is left of the mixdown. A curve counts only if it explains a fifth of what the stems leave
+    unexplained.
     """
-    k, n_powers = n_stems, len(LIMITER_POWERS)
-    stems = gram[:, :k, :k]
-    inverse = np.linalg.pinv(stems, rcond=_RCOND, hermitian=True)
+    k = n_stems
+    inverse = np.linalg.pinv(gram[:, :k, :k], rcond=_RCOND, hermitian=True)
     to_rest = gram[:, :k, k:]
-    left = gram[:, k:, k:] - np.einsum("nki,nkl,nlj->nij", to_rest, inverse, to_rest)
-    rest = left.sum(axis=0)
-    matrix, vector = factor(rest[1:, 1:], -rest[1:, 0])
-    coefficients = lawson_hanson(matrix, vector)[0]
-    taken = -2.0 * coefficients @ -rest[1:, 0] + coefficients @ rest[1:, 1:] @ coefficients
-    if -taken < _LIMITER_GAIN_IN_FIT * rest[0, 0]:
-        coefficients = np.zeros(n_powers)
-    combine = np.zeros((k + 1, k + 1 + n_powers))
-    combine[: k + 1, : k + 1] = np.eye(k + 1)
-    combine[k, k + 1 :] = coefficients
-    return combine @ gram @ combine.T, coefficients
+    left = (gram[:, k:, k:] - np.einsum("nki,nkl,nlj->nij", to_rest, inverse, to_rest)).sum(axis=0)
+    matrix, vector = factor(left[1:, 1:], -left[1:, 0])
+    coefficients: FloatArray = lawson_hanson(matrix, vector)[0]
+    explained = -2.0 * coefficients @ left[1:, 0] - coefficients @ left[1:, 1:] @ coefficients
+    return coefficients if explained > _LIMITER_GAIN_IN_FIT * left[0, 0] else np.zeros(len(LIMITER_POWERS))
 
 
-def _share_unexplained(gram: FloatArray, signs: FloatArray, n_stems: int) -> float:
-    equations = normal_equations(gram * signs[:, None] * signs, n_stems)
+def restored(gram: FloatArray, flipped: npt.NDArray[np.bool_], limiter: FloatArray) -> FloatArray:
+    """Return Gram matrices (..., k + 1, k + 1) of the stems turned upright and the mixdown before its limiter."""
+    k = len(flipped)
+    combine = np.zeros((k + 1, gram.shape[-1]))
+    combine[:k, :k] = np.diag(np.where(flipped, -1.0, 1.0))
+    combine[k, k] = 1.0
+    combine[k, k + 1 :] = limiter
+    return combine @ gram @ combine.T
+
+
+def _share_unexplained(gram: FloatArray, flipped: npt.NDArray[np.bool_]) -> float:
+    k = len(flipped)
+    upright = restored(gram[:, : k + 1, : k + 1], flipped, np.zeros(0))
+    equations = normal_equations(upright, k)
     left = equations.residual(solve_batch(equations.gram, equations.target))
     return float(left.sum() / max(float(equations.energy.sum()), 1e-30))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import scipy.signal
 from pyloudnorm.iirfilter import IIRfilter
 
@@ -50,7 +51,7 @@ def power_of(loudness: float) -> float:
     return float(10.0 ** ((loudness - _OFFSET) / 10.0))
 
 
-def gated_blocks(step_power: FloatArray) -> tuple[FloatArray, FloatArray]:
+def gated_blocks(step_power: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return the power of each 400 ms block and whether both gates let it through.
 
     Parameters

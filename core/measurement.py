@@ -26,6 +26,7 @@ from core.song import Song
 
 ACTIVE_RMS = 0.01
 """A stem sounds in a frame when its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
+_KEPT_BYTES = 31 << 20
 
 Arrays = dict[str, FloatArray]
 BlockType = TypeVar("BlockType")
@@ -40,6 +41,8 @@ class Measurement:
     title, buses, sample_rate : the song's.
     rms : each stem's level per frame, shape (n_frames, n_buses).
     gram : the frames' Gram matrices (see `core.gram`), shape (n_frames, m, m); None without a mixdown.
+    moments : the hops' Gram matrices weighted by time (`gram.hop_moments`), shape (n_hops, 3, m, m); None in the
+        paper preset.
     features : per bus (n_frames, n_features); empty where none were asked for.
     step_power : K-weighted power of the stems per 50 ms, shape (n_steps, n_buses); None in the paper preset.
     notes : a sentence for each repair, and for each file that is clipped or silent.
@@ -50,6 +53,7 @@ class Measurement:
     sample_rate: int
     rms: FloatArray
     gram: FloatArray | None = None
+    moments: FloatArray | None = None
     features: dict[str, FloatArray] = field(default_factory=dict)
     step_power: FloatArray | None = None
     notes: tuple[str, ...] = ()
@@ -73,6 +77,7 @@ def measure_blocks(
     No more blocks are in memory than there are cores, and one. An error in a worker, or one that `progress`
     raises, ends the pass.
     """
+    _keep_freed_memory()
     n_workers = os.cpu_count() or 1
     results: list[Arrays] = []
     with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
@@ -90,6 +95,15 @@ def measure_blocks(
 def one_blas_thread() -> AbstractContextManager[object]:
     """Keep BLAS from starting threads of its own, which would wait for each other on the cores in use."""
     return _threadpools().limit(limits=1, user_api="blas")
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next block.
+
+    By default glibc gives large blocks back to the system at once, and clearing the pages of the next one takes
+    as long as the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)
 
 
 @lru_cache(maxsize=1)

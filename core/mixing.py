@@ -40,9 +40,7 @@ class MixFigures:
 
     def louder(self, gain_db: float) -> MixFigures:
         """Return the figures of the same mix, `gain_db` louder."""
-        return MixFigures(
-            self.loudness_lufs + gain_db, self.true_peak_dbtp + gain_db, self.spectrum.louder(gain_db)
-        )
+        return MixFigures(self.loudness_lufs + gain_db, self.true_peak_dbtp + gain_db, self.spectrum.louder(gain_db))
 
 
 class MixMeter:
@@ -64,9 +62,7 @@ class MixMeter:
         return MixFigures(self._loudness.integrated_lufs, self._true_peak.peak_dbtp, self._spectrum)
 
 
-def measure_mixes(
-    song: Song, automations: list[Automation | None], *, progress: Progress = silent
-) -> list[MixFigures]:
+def measure_mixes(song: Song, automations: list[Automation | None], *, progress: Progress = silent) -> list[MixFigures]:
     """Measure the mixes that `automations` make of a song's stems, in one pass; None leaves every gain at 0 dB."""
     meters = [MixMeter(song.sample_rate, song.n_channels) for _ in automations]
     for block, samples in _own_samples(song, progress):
@@ -76,7 +72,12 @@ def measure_mixes(
 
 
 def write_mix(
-    song: Song, automation: Automation | None, path: Path, *, gain_db: float = 0.0, progress: Progress = silent
+    song: Song,
+    automation: Automation | None,
+    path: Path,
+    *,
+    gain_db: float = 0.0,
+    progress: Progress = silent,
 ) -> None:
     """Write the mix that `automation` makes of the song's stems, 24-bit WAV, `gain_db` louder.
 

@@ -57,9 +57,7 @@ def measure_as_paper(
     reader = LockstepReader(song, with_mixdown=with_mixdown, n_samples=n_samples, n_channels=1)
     overlap = (HOPS_PER_FRAME - 1) * reader.framing.hop_samples
     recipe = _PaperRecipe(reader, len(song.stems), feature_set, with_mixdown)
-    arrays = measure_blocks(
-        recipe.prepared(reader.blocks(after=overlap)), recipe.measure, reader.n_blocks, progress
-    )
+    arrays = measure_blocks(recipe.prepared(reader.blocks(after=overlap)), recipe.measure, reader.n_blocks, progress)
     return Measurement(
         title=song.title,
         buses=song.buses,

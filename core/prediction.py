@@ -33,9 +33,7 @@ def predict(model: Model, measurement: Measurement) -> GainCurves:
     if model.feature_set == "condition3":
         return _predict_balance(model, measurement)
     _require_buses(model, measurement)
-    raw = np.stack(
-        [measurement.features[bus] @ model.coefficients(bus) for bus in measurement.buses], axis=1
-    )
+    raw = np.stack([measurement.features[bus] @ model.coefficients(bus) for bus in measurement.buses], axis=1)
     return _curves(measurement, exponential(raw, keep_first=False), raw, measurement.rms > ACTIVE_RMS)
 
 
@@ -96,5 +94,3 @@ def _curves(
         active=active,
         fit=np.full(measurement.n_frames, np.nan),
     )
-
-

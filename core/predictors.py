@@ -18,8 +18,6 @@ from core.smoothing import exponential
 Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
 
 
-
-
 class PaperRegression:
     """The paper's predictor; it folds each song once, so leaving one out costs a small solve."""
 

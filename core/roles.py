@@ -46,9 +46,7 @@ def is_mixdown(name: str) -> bool:
 def in_order(roles: Iterable[str]) -> tuple[str, ...]:
     """Return `roles` in the order buses have everywhere: the listed ones first, then the alphabet."""
     listed = list(SYNONYMS)
-    return tuple(
-        sorted(roles, key=lambda role: (listed.index(role) if role in listed else len(listed), role))
-    )
+    return tuple(sorted(roles, key=lambda role: (listed.index(role) if role in listed else len(listed), role)))
 
 
 def _plain(name: str) -> str:

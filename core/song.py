@@ -139,9 +139,7 @@ def find_song_folders(dataset: Path) -> list[Path]:
         raise InputError(f"{dataset}: no such folder; give a folder of song folders")
     folders = [folder for folder in sorted(dataset.iterdir()) if folder.is_dir() and holds_stems(folder)]
     if not folders:
-        raise InputError(
-            f"{dataset}: no song folders found; each should hold a file a bus, such as drums.wav"
-        )
+        raise InputError(f"{dataset}: no song folders found; each should hold a file a bus, such as drums.wav")
     return folders
 
 

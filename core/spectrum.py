@@ -22,7 +22,7 @@ class AverageSpectrum:
 
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
-        self.frequency_hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1.0 / sample_rate)
+        self.frequency_hz: FloatArray = np.fft.rfftfreq(WINDOW_SAMPLES, 1.0 / sample_rate).astype(np.float64)
         self._sum = np.zeros(WINDOW_SAMPLES // 2 + 1)
         self._n_windows = 0
         self._left_over = np.empty((0, 0), np.float32)

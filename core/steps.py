@@ -32,7 +32,7 @@ def samples_after(framing: Framing) -> int:
 
 def frequencies_hz(framing: Framing) -> FloatArray:
     """Return the bins' frequencies, shape (n_bins,): 10 Hz apart."""
-    return np.fft.rfftfreq(2 * framing.step_samples, 1.0 / framing.sample_rate)
+    return np.fft.rfftfreq(2 * framing.step_samples, 1.0 / framing.sample_rate).astype(np.float64)
 
 
 def step_power_spectra(signal: Samples, framing: Framing, n_hops: int) -> Samples:
@@ -65,10 +65,11 @@ def weighted_step_power(signal: Samples, framing: Framing, n_hops: int, weights:
     Array of shape (n_steps, n_weightings): what ``step_power_spectra(...) @ weights.T`` gives.
     """
     two_sided = np.concatenate([weights, weights[:, -2:0:-1]], axis=1)
-    of_parts = np.repeat(two_sided, 2, axis=1).T
+    of_parts = np.repeat(two_sided, 2, axis=1)
     total: Samples = np.zeros((n_hops * STEPS_PER_HOP, len(weights)), np.float32)
     for parts in _squared_parts(signal, framing, n_hops):
-        total += parts @ of_parts
+        for index, weighting in enumerate(of_parts):
+            total[:, index] += parts @ weighting
     return total
 
 
@@ -82,11 +83,10 @@ def _squared_parts(signal: Samples, framing: Framing, n_hops: int) -> Iterator[S
     windows = sliding_window_view(signal, length, axis=1)[:, :: framing.step_samples]
     for first in range(0, len(signal), 2):
         pair = windows[first : first + 2, : n_hops * STEPS_PER_HOP]
-        packed = np.zeros((pair.shape[1], length), np.complex64)
-        parts: Samples = packed.view(np.float32).reshape(*packed.shape, 2)
-        for part, channel in enumerate(pair):
-            np.multiply(channel, _half_sine(length), out=parts[:, :, part])
-        parts = scipy.fft.fft(packed, overwrite_x=True).view(np.float32)
+        packed = np.empty((pair.shape[1], length), np.complex64)
+        np.multiply(pair[0], _half_sine(length), out=packed.real)
+        np.multiply(pair[1] if len(pair) > 1 else 0.0, _half_sine(length), out=packed.imag)
+        parts: Samples = scipy.fft.fft(packed, overwrite_x=True).view(np.float32)
         yield np.multiply(parts, parts, out=parts)
 
 

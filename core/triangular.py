@@ -27,8 +27,7 @@ def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = 
         rows = rows * np.sqrt(weights)[:, None]
     size = rows.shape[1]
     padded = rows if len(rows) >= size else np.vstack([rows, np.zeros((size - len(rows), size))])
-    triangle: FloatArray = np.linalg.qr(padded, mode="r")
-    return triangle
+    return np.asarray(np.linalg.qr(padded, mode="r"), dtype=np.float64)
 
 
 def merge(triangles: Sequence[FloatArray]) -> FloatArray:

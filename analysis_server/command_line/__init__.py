@@ -27,24 +27,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal = Terminal(as_json=command.as_json, quiet=command.quiet)
     try:
         command.run(terminal)
-    except KeyboardInterrupt:
-        return _told(terminal, "interrupted; nothing half-written was left", INTERRUPTED)
-    except BrokenPipeError:
+    except (KeyboardInterrupt, Exception) as error:
+        return _end(terminal, error)
+    return DONE
+
+
+def _end(terminal: Terminal, error: BaseException) -> int:
+    """Tell the user why the command ended and return its exit code."""
+    if isinstance(error, BrokenPipeError):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the interpreter's last flush
         return DONE
-    except InputError as error:
-        return _told(terminal, str(error), BAD_INPUT)
-    except FaderwiseError as error:
-        return _told(terminal, str(error), FAILED)
-    except MemoryError:
+    for kind, code in ((InputError, BAD_INPUT), (FaderwiseError, FAILED)):
+        if isinstance(error, kind):
+            return _told(terminal, str(error), code)
+    if isinstance(error, KeyboardInterrupt):
+        return _told(terminal, "interrupted; nothing half-written was left", INTERRUPTED)
+    if isinstance(error, MemoryError):
         return _told(terminal, "the machine ran out of memory; close other programs and try again", FAILED)
-    except Exception as error:  # a job ends here: the user gets a sentence, FADERWISE_DEBUG the traceback
-        if os.environ.get("FADERWISE_DEBUG"):
-            traceback.print_exc()
-        return _told(
-            terminal, f"internal error ({type(error).__name__}: {error}); set FADERWISE_DEBUG=1 and report it", FAILED
-        )
-    return DONE
+    if os.environ.get("FADERWISE_DEBUG"):
+        traceback.print_exception(error)
+    sentence = f"internal error ({type(error).__name__}: {error}); set FADERWISE_DEBUG=1 and report it"
+    return _told(terminal, sentence, FAILED)
 
 
 def _told(terminal: Terminal, message: str, code: int) -> int:

@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        print(f"faderwise: {message}; see {self.prog} --help", file=sys.stderr)  # noqa: T201 - before any Terminal
+        print(f"faderwise: {message}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -58,7 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Faderwise {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    for add in (_add_demo, _add_mix, _add_match, _add_learn, _add_estimate, _add_features, _add_evaluate, _add_models):
+    for add in (
+        _add_demo,
+        _add_mix,
+        _add_match,
+        _add_learn,
+        _add_estimate,
+        _add_features,
+        _add_evaluate,
+        _add_models,
+    ):
         add(verbs)
     return parser
 
@@ -109,7 +118,11 @@ def _add_mix(verbs: Verbs) -> None:
     )
     _add_outcome_options(parser)
     parser.add_argument(
-        "--range", dest="range_s", type=commands.range_s, metavar="A:B", help="this part only, in seconds or m:ss-m:ss"
+        "--range",
+        dest="range_s",
+        type=commands.range_s,
+        metavar="A:B",
+        help="this part only, in seconds or m:ss-m:ss",
     )
     parser.add_argument(
         "--target-lufs", type=commands.lufs, metavar="X", help="the mix's loudness (default: the plain sum's)"
@@ -145,7 +158,11 @@ def _add_learn(verbs: Verbs) -> None:
     _add_feature_options(parser)
     _add_bus_option(parser)
     parser.add_argument(
-        "--from", dest="truth", choices=("mixdown",), default="mixdown", help="where the true gains come from (mixdown)"
+        "--from",
+        dest="truth",
+        choices=("mixdown",),
+        default="mixdown",
+        help="where the true gains come from (mixdown)",
     )
     parser.add_argument("--fresh", action="store_true", help="forget what a model of that name knew")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be learned, write nothing")
@@ -162,7 +179,9 @@ def _add_estimate(verbs: Verbs) -> None:
     parser.add_argument("song", metavar="SONG_DIR", help=_SONG_HELP)
     _add_preset_option(parser)
     parser.add_argument(
-        "--domain", choices=("complex", "magnitude", "power"), help="fit spectra of this kind (default: the fit decides)"
+        "--domain",
+        choices=("complex", "magnitude", "power"),
+        help="fit spectra of this kind (default: the fit decides)",
     )
     parser.add_argument("--mixdown", metavar="FILE", help="the mixdown, where it is not SONG_DIR's mix file")
     _add_bus_option(parser)
@@ -219,7 +238,11 @@ def _add_models(verbs: Verbs) -> None:
 
 
 def _action(
-    actions: Verbs, name: str, run: Callable[[argparse.Namespace, Terminal], None], says: str, *positionals: str
+    actions: Verbs,
+    name: str,
+    run: Callable[[argparse.Namespace, Terminal], None],
+    says: str,
+    *positionals: str,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=says, description=f"{says.capitalize()}.")
     for positional in positionals:
@@ -249,12 +272,17 @@ def _add_bus_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_preset_option(parser: argparse.ArgumentParser, default: str | None = "default") -> None:
     parser.add_argument(
-        "--preset", choices=("default", "paper"), default=default, help="paper: as Zafrin & Chudwick (2015) did it"
+        "--preset",
+        choices=("default", "paper"),
+        default=default,
+        help="paper: as Zafrin & Chudwick (2015) did it",
     )
 
 
 def _add_feature_options(parser: argparse.ArgumentParser, preset_default: str | None = "default") -> None:
     _add_preset_option(parser, preset_default)
     parser.add_argument(
-        "--features", choices=("condition1", "condition2", "condition3"), help="the feature set (default: the preset's)"
+        "--features",
+        choices=("condition1", "condition2", "condition3"),
+        help="the feature set (default: the preset's)",
     )

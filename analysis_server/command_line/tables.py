@@ -26,7 +26,10 @@ def coefficients(by_bus: Mapping[str, Mapping[str, float]]) -> str:
     names = list(next(iter(by_bus.values())))
     head = "  " + " " * 16 + "".join(f"{name:>18}" for name in names)
     return "\n".join(
-        [head, *(f"  {bus:<16}" + "".join(f"{row[name]:>18.6g}" for name in names) for bus, row in by_bus.items())]
+        [
+            head,
+            *(f"  {bus:<16}" + "".join(f"{row[name]:>18.6g}" for name in names) for bus, row in by_bus.items()),
+        ]
     )
 
 

@@ -22,20 +22,20 @@ class Terminal:
     def say(self, line: str = "") -> None:
         """Print one line of the result, unless a JSON object is the result."""
         if not self.as_json:
-            print(line)  # noqa: T201 - this is the place that prints
+            print(line)
 
     def warn(self, line: str) -> None:
         """Print a warning to standard error."""
-        print(f"faderwise: warning: {line}", file=sys.stderr)  # noqa: T201
+        print(f"faderwise: warning: {line}", file=sys.stderr)
 
     def complain(self, line: str) -> None:
         """Print an error to standard error."""
-        print(f"faderwise: {line}", file=sys.stderr)  # noqa: T201
+        print(f"faderwise: {line}", file=sys.stderr)
 
     def give(self, result: msgspec.Struct) -> None:
         """Print the result as a JSON object, where that was asked for."""
         if self.as_json:
-            print(json.dumps(_finite(msgspec.to_builtins(result)), indent=1, ensure_ascii=False))  # noqa: T201
+            print(json.dumps(_finite(msgspec.to_builtins(result)), indent=1, ensure_ascii=False))
 
     def progress(self) -> ProgressBar:
         """Return a bar that shows how far a verb is, on a terminal; elsewhere it shows nothing."""

@@ -89,10 +89,7 @@ def _read_out(number: int) -> str:
         f'<div><dt>{name}</dt><dd data-shows="{quantity}">\N{EM DASH}</dd></div>'
         for name, quantity in (("At", "time"), ("Gain", "gain"), ("Level", "level"))
     )
-    return (
-        f'<dl class="read-out" data-read-out="{number}" aria-label="At the moment pointed at" hidden>'
-        f"{cells}</dl>"
-    )
+    return f'<dl class="read-out" data-read-out="{number}" aria-label="At the moment pointed at" hidden>{cells}</dl>'
 
 
 def _table(bus: BusContent) -> str:

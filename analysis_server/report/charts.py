@@ -17,9 +17,7 @@ from analysis_server.report.decimation import VERTEX_LIMIT, bucket_edges, extrem
 
 PLOT_WIDTH, PLOT_HEIGHT = 10_000, 1_000
 _CROWD = 120  # so many automation points call for smaller dots
-_CURVES_OPEN = (
-    f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" width="100%" height="100%">'
-)
+_CURVES_OPEN = f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" width="100%" height="100%">'
 
 
 def percent(fraction: float) -> str:
@@ -123,9 +121,7 @@ def _gain_curve(bus: BusContent, time: Axis, gain: Axis) -> str:
 
 def _automation_points(bus: BusContent, time: Axis, gain: Axis) -> str:
     chosen = extreme_indices(bus.point_gain_db)
-    return dots_path(
-        time.place(bus.point_time_s[chosen]), gain.place(drawable_gain(bus.point_gain_db[chosen]))
-    )
+    return dots_path(time.place(bus.point_time_s[chosen]), gain.place(drawable_gain(bus.point_gain_db[chosen])))
 
 
 def _level_area(bus: BusContent, time: Axis, level: Axis) -> str:

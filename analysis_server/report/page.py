@@ -89,9 +89,7 @@ def _figures(figures: Sequence[Figure]) -> str:
     if not figures:
         return ""
     rows = "".join(_figure(figure) for figure in figures)
-    head = "".join(
-        f'<th scope="col" role="columnheader">{name}</th>' for name in ("Figure", "Value", "Meaning")
-    )
+    head = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in ("Figure", "Value", "Meaning"))
     return (
         '<section class="figures" aria-labelledby="figures-title"><h2 id="figures-title">Figures</h2>'
         f'<table role="table" aria-labelledby="figures-title">'

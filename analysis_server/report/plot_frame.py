@@ -9,9 +9,7 @@ from analysis_server.report.charts import percent
 from analysis_server.report.wording import escape
 
 
-def plot_frame(
-    plot: str, *, left: Axis, bottom: Axis, names: tuple[str, str, str], right: Axis | None = None
-) -> str:
+def plot_frame(plot: str, *, left: Axis, bottom: Axis, names: tuple[str, str, str], right: Axis | None = None) -> str:
     """Return a chart: the `plot` element with its axes.
 
     Parameters

@@ -42,9 +42,7 @@ def spectra_section(spectra: Sequence[Spectrum]) -> str:
 def _spectra_chart(spectra: Sequence[Spectrum], frequency: Axis) -> str:
     level = spectrum_axis(spectra)
     names = ", ".join(spectrum.label for spectrum in spectra)
-    plot = _plot(
-        f"Average spectra of {names}; the values are in the tables", spectra_plot(spectra, frequency, level)
-    )
+    plot = _plot(f"Average spectra of {names}; the values are in the tables", spectra_plot(spectra, frequency, level))
     chart = plot_frame(plot, left=level, bottom=frequency, names=("level, dB", "frequency, Hz", ""))
     return f'<figure class="wide"><figcaption>{_legend(spectra)}</figcaption>{chart}</figure>'
 

@@ -11,6 +11,7 @@ from analysis_server.telling import Tell, stage, untold
 from core.default_measurement import Domain
 from core.errors import InputError
 from core.estimation import Estimate, estimate, estimate_as_paper
+from core.progress import Progress
 from core.song import Song
 
 
@@ -52,7 +53,8 @@ def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
     if out.suffix.lower() not in (".csv", ".npz"):
         raise InputError(f"{out}: the name must end in .csv or .npz")
     song = open_chosen(request.song, request.buses, request.mixdown)
-    found = estimated(song, request.preset, request.domain, None, tell)
+    progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
+    found = estimated(song, request.preset, request.domain, None, progress)
     found.curves.save(out)
     return EstimateResult(
         title=song.title,
@@ -69,7 +71,11 @@ def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
 
 
 def estimated(
-    song: Song, preset: str, domain: Domain | None, feature_set: str | None, tell: Tell, start: float = 0.0, end: float = 1.0
+    song: Song,
+    preset: str,
+    domain: Domain | None,
+    feature_set: str | None,
+    progress: Progress,
 ) -> Estimate:
     """Return the estimate of `song` in either preset, with features of `feature_set` measured in the same pass.
 
@@ -78,7 +84,6 @@ def estimated(
     InputError
         The paper preset was asked for another domain than its own.
     """
-    progress = stage(tell, f"estimating {song.title}", start, end)
     if preset == "default":
         return estimate(song, domain=domain, feature_set=feature_set or "condition3", progress=progress)
     if domain not in (None, "magnitude"):

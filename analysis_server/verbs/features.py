@@ -62,9 +62,7 @@ def run(request: FeaturesRequest, tell: Tell = untold) -> FeaturesResult:
     measurement = _measured(song, request.preset, chosen, tell)
     names = [name for name in FEATURE_NAMES[chosen] if name != "offset"]
     features = features_by_bus(measurement, chosen)
-    columns = {
-        f"{bus}_{name}": values[:, i] for bus, values in features.items() for i, name in enumerate(names)
-    }
+    columns = {f"{bus}_{name}": values[:, i] for bus, values in features.items() for i, name in enumerate(names)}
     arrays = {f"features_{bus}": values for bus, values in features.items()}
     save_table(
         out,

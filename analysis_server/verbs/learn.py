@@ -10,7 +10,7 @@ import msgspec
 from analysis_server import model_store
 from analysis_server.opening import open_chosen
 from analysis_server.outcome import MADE_BY
-from analysis_server.telling import Tell, untold
+from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
 from analysis_server.verbs.features import feature_set_of
 from core.errors import InputError, ModelError
@@ -110,7 +110,8 @@ def _training_songs(request: LearnRequest, feature_set: str, tell: Tell) -> tupl
     for number, folder in enumerate(folders):
         song = open_chosen(str(folder), request.buses)
         share = 1.0 / len(folders)
-        found = estimated(song, request.preset, None, feature_set, tell, number * share, (number + 1) * share)
+        progress = stage(tell, f"learning {song.title}", number * share, (number + 1) * share)
+        found = estimated(song, request.preset, None, feature_set, progress)
         songs.append(
             training_song(
                 song,

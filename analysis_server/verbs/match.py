@@ -15,7 +15,6 @@ from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
 from core.automation import thin_curves
 from core.decibels import db_to_gain
-from core.default_measurement import measure
 from core.estimation import Estimate, limiter_reduction_db
 from core.mixing import headroom_db, measure_mixes
 from core.song import Song
@@ -57,7 +56,7 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
     song = open_chosen(request.song, request.buses, request.mixdown)
-    found = estimated(song, "default", None, None, tell, 0.0, 0.4)
+    found = estimated(song, "default", None, None, stage(tell, f"estimating {song.title}", 0.0, 0.4))
     automation = thin_curves(found.curves)
     before, after = measure_mixes(song, [None, automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
@@ -108,12 +107,18 @@ def _story(song: Song, found: Estimate, limiter_db: float) -> Story:
         Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means="of the mixdown's energy the gains explain"),
         Figure(label="Domain", value=found.domain, means=found.reason),
         Figure(
-            label="Lag", value=f"{found.lag_samples} samples", means="how much later than the stems the mixdown comes"
+            label="Lag",
+            value=f"{found.lag_samples} samples",
+            means="how much later than the stems the mixdown comes",
         ),
     ]
     if limiter_db > 0.0:
         figures.append(
-            Figure(label="Limiter", value=f"up to {limiter_db:.1f} dB", means="common to all buses, told apart from them")
+            Figure(
+                label="Limiter",
+                value=f"up to {limiter_db:.1f} dB",
+                means="common to all buses, told apart from them",
+            )
         )
     summary = f"The fader moves of {song.mixdown.path.name}, recovered on {', '.join(song.buses)}."
     return Story(summary, tuple(figures), found.warnings)

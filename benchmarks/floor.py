@@ -1,0 +1,73 @@
+"""The least any implementation can take: reading the files, and the FFTs the method cannot do without.
+
+Conventions: the same FFT library, batches and cores as `core` has, on noise of the right shape; nothing is
+windowed, measured or fitted. Files are read as 16-bit integers, the fastest way there is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import soundfile
+
+from core.frames import STEPS_PER_HOP, Framing
+from core.gram import STFT_HOP, WINDOW_SAMPLES
+from core.song import Song
+
+_READ_SAMPLES = 1 << 16
+_BATCH_STEPS = 8 * STEPS_PER_HOP
+Work = Callable[[], object]
+
+
+def paper(song: Song) -> None:
+    """Read the song; take each frame's STFTs (float32) and its features' FFTs (float64)."""
+    framing = Framing(song.sample_rate)
+    n_windows = (framing.frame_samples - WINDOW_SAMPLES) // STFT_HOP + 1
+    windows = _noise((n_windows, WINDOW_SAMPLES)).astype(np.float32)
+    frames = _noise((2, framing.frame_samples))
+    n_stems = len(song.stems)
+
+    def one_frame() -> None:
+        for _ in range(n_stems + 1):
+            scipy.fft.rfft(windows)
+        for first in range(0, n_stems, 2):
+            scipy.fft.rfft(frames[: n_stems - first])
+
+    _on_all_cores(song, [one_frame] * framing.n_frames(song.n_samples))
+
+
+def default(song: Song, *, n_transformed: int) -> None:
+    """Read the song; take the step windows' FFTs of `n_transformed` stereo signals."""
+    framing = Framing(song.sample_rate)
+    noise = _noise((_BATCH_STEPS, 2 * framing.step_samples))
+    windows = (noise + 1j * noise[::-1]).astype(np.complex64)
+    n_batches = framing.n_hops(song.n_samples) * STEPS_PER_HOP * n_transformed / _BATCH_STEPS
+
+    def one_batch() -> None:
+        scipy.fft.fft(windows)
+
+    _on_all_cores(song, [one_batch] * round(n_batches))
+
+
+def _on_all_cores(song: Song, work: list[Work]) -> None:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        reads = [pool.submit(_read, str(file.path)) for file in song.signals]
+        done = [pool.submit(unit) for unit in work]
+        for future in [*reads, *done]:
+            future.result()
+
+
+def _read(path: str) -> None:
+    with soundfile.SoundFile(path) as file:
+        buffer = np.empty((_READ_SAMPLES, file.channels), np.int16)
+        while len(file.read(dtype="int16", out=buffer)) == _READ_SAMPLES:
+            pass
+
+
+def _noise(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    return np.random.default_rng(1).standard_normal(shape)
