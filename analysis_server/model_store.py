@@ -43,18 +43,24 @@ def find(name_or_file: str) -> Model:
     ModelError
         There is none, or it is damaged.
     """
-    path = path_of(name_or_file)
+    path = file_of(name_or_file)
     if path.is_file() or path.parent != folder():
         return load(path)
-    shipped = _SHIPPED / path.name
-    if shipped.is_file():
-        return load(shipped)
     raise ModelError(f"no model {name_or_file!r}; there are: {', '.join(names())}")
 
 
+def file_of(name_or_file: str) -> Path:
+    """Return the file that `find` would read: the user's, the shipped one of that name, or where it should be."""
+    path = path_of(name_or_file)
+    shipped = _SHIPPED / path.name
+    is_missing = path.parent == folder() and not path.is_file()
+    return shipped if is_missing and shipped.is_file() else path
+
+
 def names() -> list[str]:
-    """Return the names of all models, sorted."""
-    return sorted({path.stem for where in (folder(), _SHIPPED) for path in where.glob(f"*{SUFFIX}")})
+    """Return the names of all models, sorted; what an interrupted writing left is none."""
+    files = (path for where in (folder(), _SHIPPED) for path in where.glob(f"*{SUFFIX}"))
+    return sorted({path.stem for path in files if not path.name.startswith(".")})
 
 
 def is_shipped(name: str) -> bool:

@@ -20,12 +20,14 @@ from analysis_server.report.content import Player
 from analysis_server.reporting import Story, content_of
 from analysis_server.telling import Tell, stage
 from core import __version__
+from core.audio import AudioFile
 from core.automation import TOLERANCE_DB, Automation, to_csv
 from core.curves import GainCurves
 from core.errors import InputError
 from core.files import move_into_place, write_text
 from core.measurement import Measurement
 from core.mixing import MixFigures, headroom_db, write_mix
+from core.progress import Progress
 from core.song import Song
 
 MADE_BY = f"Faderwise {__version__}"
@@ -39,7 +41,8 @@ class Outcome:
     Attributes
     ----------
     song, measurement, curves, automation : the song and what was found for it.
-    before, after : figures of the plain sum and of the automated mix.
+    before, after : figures of what the automated mix is compared with, and of that mix.
+    reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
     verb, preset, model, range_s : what was asked for.
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
     story : the words and numbers of the report.
@@ -51,12 +54,18 @@ class Outcome:
     automation: Automation
     before: MixFigures
     after: MixFigures
+    reference: AudioFile | None
     verb: str
     preset: str
     model: str | None
     range_s: tuple[float, float] | None
     file_gain_db: float
     story: Story
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What the two compared mixes are called."""
+        return ("Before", "After") if self.reference is None else ("Mixdown", "Rebuilt from the stems")
 
 
 def default_folder(song: str) -> Path:
@@ -86,7 +95,7 @@ def write(outcome: Outcome, folder: Path, tell: Tell, start: float) -> dict[str,
 def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start: float) -> None:
     middle = start + (1.0 - start) * 0.4
     later = start + (1.0 - start) * 0.8
-    mix, plain = workshop / "mix.wav", workshop / "before.wav"
+    mix = workshop / "mix.wav"
     write_mix(
         outcome.song,
         outcome.automation,
@@ -94,16 +103,18 @@ def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start:
         gain_db=outcome.file_gain_db,
         progress=stage(tell, "writing the mix", start, middle),
     )
-    plain_gain_db = min(0.0, headroom_db(outcome.before))
-    write_mix(
-        outcome.song,
-        None,
-        plain,
-        gain_db=plain_gain_db,
-        progress=stage(tell, "writing the report", middle, later),
-    )
-    players = (player(plain, "Before: all faders at 0 dB"), player(mix, "After: with automation"))
+    compared_with = _compared_with(outcome, workshop, stage(tell, "writing the report", middle, later))
+    before, after = outcome.labels
+    players = (player(compared_with, before), player(mix, after))
     write_text(workshop / "report.html", _report(outcome, players))
+
+
+def _compared_with(outcome: Outcome, workshop: Path, progress: Progress) -> Path:
+    if outcome.reference is not None:
+        return outcome.reference.path
+    plain = workshop / "before.wav"
+    write_mix(outcome.song, None, plain, gain_db=min(0.0, headroom_db(outcome.before)), progress=progress)
+    return plain
 
 
 def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
@@ -113,7 +124,7 @@ def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
         measurement=outcome.measurement,
         curves=outcome.curves,
         automation=outcome.automation,
-        mixes=(outcome.before, outcome.after),
+        mixes=dict(zip(outcome.labels, (outcome.before, outcome.after), strict=True)),
         players=players,
         verb=outcome.verb,
         made_by=MADE_BY,

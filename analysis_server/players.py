@@ -17,9 +17,9 @@ _MP3_RATES = (32_000, 44_100, 48_000)
 _COMPRESSION = 0.6
 
 
-def player(wav: Path, label: str, *, gain: float = 1.0) -> Player:
-    """Return a player of the mix in `wav`, `gain` times as loud; of a long one, the minute in its middle."""
-    with soundfile.SoundFile(wav) as file:
+def player(audio: Path, label: str) -> Player:
+    """Return a player of the mix in `audio`; of a long one, the minute in its middle."""
+    with soundfile.SoundFile(audio) as file:
         duration_s = file.frames / file.samplerate
         start_s = 0.0 if duration_s <= WHOLE_S else (duration_s - EXCERPT_S) / 2
         length_s = duration_s if duration_s <= WHOLE_S else EXCERPT_S
@@ -27,7 +27,7 @@ def player(wav: Path, label: str, *, gain: float = 1.0) -> Player:
         samples = file.read(round(length_s * file.samplerate), dtype="float32", always_2d=True)[:, :2]
         sample_rate = file.samplerate
     note = "" if duration_s <= WHOLE_S else f"{EXCERPT_S:.0f} s from {start_s:.0f} s on"
-    return Player(label=label, mime="audio/mpeg", encoded=_mp3(samples * np.float32(gain), sample_rate), note=note)
+    return Player(label=label, mime="audio/mpeg", encoded=_mp3(samples, sample_rate), note=note, start_s=start_s)
 
 
 def _mp3(samples: Samples, sample_rate: int) -> bytes:

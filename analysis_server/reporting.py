@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from core.automation import LOWEST_DB, Automation
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.frames import HOP_S, STEPS_PER_HOP
-from core.loudness import integrated_lufs
+from core.loudness import FLOOR_LUFS, integrated_lufs
 from core.measurement import Measurement
 from core.mixing import MixFigures
 from core.song import Song
@@ -37,22 +38,22 @@ def content_of(
     measurement: Measurement,
     curves: GainCurves,
     automation: Automation,
-    mixes: tuple[MixFigures, MixFigures],
+    mixes: Mapping[str, MixFigures],
     players: tuple[Player, ...],
     verb: str,
     made_by: str,
 ) -> ReportContent:
-    """Return the page's content. `measurement` is a default preset's; `mixes` are before and after."""
-    before, after = mixes
+    """Return the page's content. `measurement` is a default preset's; `mixes` are the two to compare, by label."""
+    before, after = mixes.values()
     return ReportContent(
         title=song.title,
         verb=verb,
         summary=story.summary,
         duration_s=song.duration_s,
         buses=tuple(_bus(bus, i, measurement, curves, automation) for i, bus in enumerate(song.buses)),
-        spectra=(_spectrum("before", before), _spectrum("after", after)),
+        spectra=tuple(_spectrum(label, mix) for label, mix in mixes.items()),
         players=players,
-        figures=(*story.figures, *_mix_figures(before, after), _points_figure(curves, automation)),
+        figures=(*story.figures, *_mix_figures(before, after, " and ".join(mixes)), _points_figure(curves, automation)),
         warnings=story.warnings,
         made_by=made_by,
     )
@@ -67,7 +68,7 @@ def _bus(bus: str, index: int, measurement: Measurement, curves: GainCurves, aut
         role=bus,
         time_s=curves.time_s[:n_frames],
         gain_db=np.maximum(curves.gains_db[:n_frames, index], LOWEST_DB),
-        level_lufs=balance.frame_levels_lufs(measurement.step_power[:, [index]])[:n_frames, 0],
+        level_lufs=_or_silence(balance.frame_levels_lufs(measurement.step_power[:, [index]])[:n_frames, 0]),
         active=curves.active[:n_frames, index],
         uncertainty_db=_half_width_db(curves, n_frames, index),
         point_time_s=points.time_s,
@@ -75,6 +76,10 @@ def _bus(bus: str, index: int, measurement: Measurement, curves: GainCurves, aut
         loudness_before_lufs=integrated_lufs(power),
         loudness_after_lufs=integrated_lufs(power * db_to_gain(points.at(_step_times_s(len(power)))) ** 2),
     )
+
+
+def _or_silence(level_lufs: FloatArray) -> FloatArray:
+    return np.where(level_lufs <= FLOOR_LUFS, -np.inf, level_lufs)
 
 
 def _half_width_db(curves: GainCurves, n_frames: int, index: int) -> FloatArray | None:
@@ -92,17 +97,17 @@ def _spectrum(label: str, figures: MixFigures) -> Spectrum:
     return Spectrum(label=label, frequency_hz=frequency_hz, level_db=level_db)
 
 
-def _mix_figures(before: MixFigures, after: MixFigures) -> list[Figure]:
+def _mix_figures(before: MixFigures, after: MixFigures, labels: str) -> list[Figure]:
     return [
         Figure(
             label="Loudness",
             value=_from_to(before.loudness_lufs, after.loudness_lufs, "LUFS"),
-            means="gated, BS.1770: before and after",
+            means=f"gated, BS.1770: {labels}",
         ),
         Figure(
             label="True peak",
             value=_from_to(before.true_peak_dbtp, after.true_peak_dbtp, "dBTP"),
-            means="the highest the waveform goes between samples: before and after",
+            means=f"the highest the waveform goes between samples: {labels}",
         ),
     ]
 

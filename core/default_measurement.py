@@ -13,7 +13,7 @@ from core.audio import Samples
 from core.blocks import Block, LockstepReader
 from core.decibels import FloatArray
 from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
-from core.gram import hop_moments, power_gram, sample_gram, with_powers_of_last
+from core.gram import hop_moments, power_grams, sample_grams, with_powers_of_last
 from core.loudness import k_weights
 from core.measurement import Arrays, Measurement, level_notes, measure_blocks
 from core.progress import Progress, silent
@@ -135,16 +135,12 @@ class _Recipe:
     def _sample_grams(self, block: Block) -> FloatArray:
         """Return the Gram matrix of each step's samples, shape (n_steps, m, m)."""
         step = self.framing.step_samples
-        n_steps = block.n_hops * STEPS_PER_HOP
-        samples = block.samples[:, :, block.before : block.before + n_steps * step]
-        return np.stack(
-            [sample_gram(with_powers_of_last(samples[:, :, i * step : (i + 1) * step])) for i in range(n_steps)]
-        )
+        end = block.before + block.n_hops * STEPS_PER_HOP * step
+        return sample_grams(with_powers_of_last(block.samples[:, :, block.before : end]), step)
 
     def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
         """Return the Gram matrix of each step's power or magnitude spectra, shape (n_steps, m, m)."""
-        spectra = np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra
-        return np.stack([power_gram(spectra[:, [i]]) for i in range(spectra.shape[1])])
+        return power_grams(np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra)
 
 
 @lru_cache

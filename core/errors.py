@@ -3,6 +3,7 @@
 FaderwiseError
 ├── InputError (also a ValueError)    something the user gave cannot be used: exit code 2
 │   └── ModelError                    a model file, or a model that does not fit the song
+├── ServerError                       the analysis server refused, was lost or ended a job; it has a `code`
 └── Cancelled                         the work was told to stop: nothing half-written stays
 """
 
@@ -21,3 +22,11 @@ class ModelError(InputError):
 
 class Cancelled(FaderwiseError):  # noqa: N818 - nothing went wrong
     """The work was told to stop."""
+
+
+class ServerError(FaderwiseError):
+    """The analysis server refused, was lost, or ended a job; `code` is one of docs/protocol.md, section 9."""
+
+    def __init__(self, message: str, code: str = "internal") -> None:
+        super().__init__(message)
+        self.code = code

@@ -52,9 +52,24 @@ def magnitude_gram(frames: Samples) -> FloatArray:
     return _products(magnitudes)
 
 
-def sample_gram(signals: Samples) -> FloatArray:
-    """Return the Gram matrix of signals' samples, shape (m, n_channels, n_samples) to (m, m)."""
-    return _products(signals)
+def sample_grams(signals: Samples, stretch_samples: int) -> FloatArray:
+    """Return the Gram matrices of signals' samples, one a stretch, all channels together.
+
+    Short stretches may be summed in float32 (a relative error of 1e-7); it is longer ones that may not.
+
+    Parameters
+    ----------
+    signals : shape (m, n_channels, n_samples), a whole number of stretches.
+    stretch_samples : length of a stretch.
+
+    Returns
+    -------
+    Array of shape (n_stretches, m, m).
+    """
+    m, n_channels, _ = signals.shape
+    stretches = signals.reshape(m, n_channels, -1, stretch_samples).transpose(2, 1, 0, 3)
+    products = np.matmul(stretches, stretches.swapaxes(2, 3))
+    return products.sum(axis=1, dtype=np.float64)
 
 
 def with_powers_of_last(signals: Samples) -> Samples:
@@ -84,9 +99,10 @@ def hop_moments(step_grams: FloatArray) -> FloatArray:
     return np.einsum("ps,hsij->hpij", np.stack([tau**0, tau, tau**2]), per_hop)
 
 
-def power_gram(power_spectra: Samples) -> FloatArray:
-    """Return the Gram matrix of power spectra, shape (n_signals, n_windows, n_bins) to (n_signals, n_signals)."""
-    return _products(power_spectra)
+def power_grams(power_spectra: Samples) -> FloatArray:
+    """Return the Gram matrices of steps' power spectra, shape (m, n_steps, n_bins) to (n_steps, m, m)."""
+    per_step = power_spectra.swapaxes(0, 1).astype(np.float64)
+    return np.matmul(per_step, per_step.swapaxes(1, 2))
 
 
 def _products(signals: Samples) -> FloatArray:

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from core.audio import Samples
+from core.audio import AudioFile, AudioStream, Samples
 from core.automation import LOWEST_DB, Automation, BusPoints
-from core.blocks import Block, LockstepReader
+from core.blocks import HOPS_PER_BLOCK, Block, LockstepReader
 from core.decibels import db_to_gain
 from core.errors import InputError
 from core.files import replacing
+from core.frames import Framing
 from core.loudness import FLOOR_LUFS
 from core.meters import LoudnessMeter, TruePeakMeter
 from core.progress import Progress, silent
@@ -69,6 +70,18 @@ def measure_mixes(song: Song, automations: list[Automation | None], *, progress:
         for automation, meter in zip(automations, meters, strict=True):
             meter.add(mix_block(song, block, samples, automation))
     return [meter.figures() for meter in meters]
+
+
+def measure_file(song: Song, file: AudioFile) -> MixFigures:
+    """Measure a finished mix, such as the song's mixdown."""
+    meter = MixMeter(song.sample_rate, song.n_channels)
+    n_block = HOPS_PER_BLOCK * Framing(song.sample_rate).hop_samples
+    with AudioStream(file, sample_rate=song.sample_rate, n_channels=song.n_channels) as stream:
+        for _ in range(0, file.n_samples_at(song.sample_rate), n_block):
+            samples: Samples = np.empty((song.n_channels, n_block), np.float32)
+            stream.read_into(samples)
+            meter.add(samples)
+    return meter.figures()
 
 
 def write_mix(

@@ -15,7 +15,7 @@ from core import paper_features
 from core.audio import Samples
 from core.blocks import Block, LockstepReader, silence_after
 from core.decibels import FloatArray
-from core.frames import HOPS_PER_FRAME
+from core.frames import HOPS_PER_FRAME, sum_over_frames
 from core.gram import magnitude_gram
 from core.measurement import Arrays, Measurement, level_notes, measure_blocks
 from core.progress import Progress, silent
@@ -93,7 +93,7 @@ class _PaperRecipe:
         """Return the block's arrays, one row a frame; its last hops may begin none."""
         block, n_signals = prepared.block, len(prepared.left)
         n_frames = max(0, min(block.n_hops, self.reader.n_frames - block.first_hop))
-        arrays: Arrays = {"rms": np.empty((n_frames, self.n_stems))}
+        arrays: Arrays = {"rms": self._rms(prepared.left[: self.n_stems], n_frames)}
         if self.with_mixdown:
             arrays["gram"] = np.empty((n_frames, n_signals, n_signals))
         if self.feature_set:
@@ -108,12 +108,18 @@ class _PaperRecipe:
         start = frame * framing.hop_samples
         samples = np.s_[:, start : start + framing.frame_samples]
         left = prepared.left[samples]
-        arrays["rms"][frame] = _rms(left[: self.n_stems])
         if self.with_mixdown:
             arrays["gram"][frame] = magnitude_gram(left)
         if self.feature_set:
             of_frames = _FEATURES[self.feature_set]
             arrays["features"][frame] = of_frames(prepared.featured[samples], framing.sample_rate)
+
+    def _rms(self, left: Samples, n_frames: int) -> FloatArray:
+        framing = self.reader.framing
+        n_hops = n_frames + HOPS_PER_FRAME - 1 if n_frames else 0
+        hops = left[:, : n_hops * framing.hop_samples].reshape(self.n_stems, n_hops, framing.hop_samples)
+        energy = np.einsum("kht,kht->hk", hops, hops, dtype=np.float64)
+        return np.sqrt(sum_over_frames(energy) / framing.frame_samples) if n_frames else np.empty((0, self.n_stems))
 
 
 class _OngoingWeighting:
@@ -127,8 +133,3 @@ class _OngoingWeighting:
         weighted = np.concatenate([self._carried, self._filter(samples[len(self._carried) :])])
         self._carried = weighted[advance:]
         return weighted
-
-
-def _rms(frames: Samples | FloatArray) -> FloatArray:
-    squares: FloatArray = np.einsum("kt,kt->k", frames, frames, dtype=np.float64)
-    return np.sqrt(squares / frames.shape[1])

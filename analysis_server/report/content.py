@@ -52,12 +52,16 @@ class Spectrum:
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """A sound to listen to, embedded in the page: `encoded` is a whole file of type `mime`."""
+    """A sound to listen to, embedded in the page.
+
+    `encoded` is a whole file of type `mime`, whose first sample is the song's at `start_s`.
+    """
 
     label: str
     mime: str
     encoded: bytes
     note: str
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ def _card(number: int, player: Player) -> str:
     return (
         f'<div class="card"><h3 id="player-{number}">{name}</h3>'
         f'<p id="player-{number}-note">{escape(player.note)}</p>'
-        f'<audio controls preload="auto" aria-labelledby="player-{number}" '
+        f'<audio controls preload="auto" data-start="{player.start_s:.3f}" aria-labelledby="player-{number}" '
         f'aria-describedby="player-{number}-note" src="{source}"></audio></div>'
     )
 

@@ -30,7 +30,8 @@
   // The moment that is shown
 
   const clamp = (seconds) => Math.min(Math.max(seconds, 0), data.duration);
-  const position = () => (sounds.length ? clamp(sounds[chosen].currentTime) : 0);
+  const startOf = (sound) => Number(sound.dataset.start);
+  const position = () => (sounds.length ? clamp(startOf(sounds[chosen]) + sounds[chosen].currentTime) : 0);
   const moment = () => (pointed === null ? position() : pointed);
   const playing = () => sounds.some((sound) => !sound.paused);
 
@@ -101,7 +102,7 @@
 
   const start = (sound) => sound.play().catch(() => showTransport());
   const seek = (seconds) => {
-    if (sounds.length) sounds[chosen].currentTime = clamp(seconds);
+    if (sounds.length) sounds[chosen].currentTime = Math.max(clamp(seconds) - startOf(sounds[chosen]), 0);
     show();
   };
   const toggle = () => (playing() ? sounds.forEach((sound) => sound.pause()) : start(sounds[chosen]));
@@ -109,7 +110,7 @@
     if (index === chosen || index >= sounds.length) return;
     const [from, to] = [sounds[chosen], sounds[index]];
     const goesOn = !from.paused;
-    to.currentTime = from.currentTime;
+    to.currentTime = Math.max(startOf(from) + from.currentTime - startOf(to), 0);
     chosen = index;
     from.pause();
     if (goesOn) start(to);

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from analysis_server.opening import open_chosen
-from analysis_server.telling import Tell, untold
+from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
 from analysis_server.verbs.features import feature_set_of
 from analysis_server.verbs.learn import song_folders
@@ -159,7 +159,8 @@ def _dataset(path: str, preset: str, feature_set: str, tell: Tell, start: float,
     for number, folder in enumerate(folders):
         song = open_chosen(str(folder), {})
         step = (end - start) / len(folders)
-        found = estimated(song, preset, None, feature_set, tell, start + number * step, start + (number + 1) * step)
+        progress = stage(tell, f"estimating {song.title}", start + number * step, start + (number + 1) * step)
+        found = estimated(song, preset, None, feature_set, progress)
         songs.append(
             EvaluationSong(
                 title=song.title,

@@ -13,10 +13,11 @@ from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
+from core.audio import AudioFile
 from core.automation import thin_curves
 from core.decibels import db_to_gain
 from core.estimation import Estimate, limiter_reduction_db
-from core.mixing import headroom_db, measure_mixes
+from core.mixing import headroom_db, measure_file, measure_mixes
 from core.song import Song
 
 
@@ -58,7 +59,7 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     song = open_chosen(request.song, request.buses, request.mixdown)
     found = estimated(song, "default", None, None, stage(tell, f"estimating {song.title}", 0.0, 0.4))
     automation = thin_curves(found.curves)
-    before, after = measure_mixes(song, [None, automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
+    (after,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     files: dict[str, str] = {}
     if not request.dry_run:
@@ -68,8 +69,9 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
             measurement=found.measurement,
             curves=found.curves,
             automation=automation,
-            before=before,
+            before=measure_file(song, _mixdown(song)),
             after=after.louder(file_gain_db),
+            reference=song.mixdown,
             verb="match",
             preset="default",
             model=None,
@@ -95,6 +97,11 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     )
 
 
+def _mixdown(song: Song) -> AudioFile:
+    assert song.mixdown is not None  # noqa: S101 - the estimate needed it
+    return song.mixdown
+
+
 def _median_deviation_db(found: Estimate) -> dict[str, float]:
     assert found.curves.deviation_db is not None  # noqa: S101 - the default preset's curves have it
     medians = np.median(found.curves.deviation_db, axis=0)
@@ -102,7 +109,6 @@ def _median_deviation_db(found: Estimate) -> dict[str, float]:
 
 
 def _story(song: Song, found: Estimate, limiter_db: float) -> Story:
-    assert song.mixdown is not None  # noqa: S101 - the estimate needed it
     figures = [
         Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means="of the mixdown's energy the gains explain"),
         Figure(label="Domain", value=found.domain, means=found.reason),
@@ -120,5 +126,5 @@ def _story(song: Song, found: Estimate, limiter_db: float) -> Story:
                 means="common to all buses, told apart from them",
             )
         )
-    summary = f"The fader moves of {song.mixdown.path.name}, recovered on {', '.join(song.buses)}."
+    summary = f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}."
     return Story(summary, tuple(figures), found.warnings)

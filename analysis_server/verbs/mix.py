@@ -79,6 +79,7 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         automation=mixed.automation,
         before=mixed.before,
         after=mixed.after,
+        reference=None,
         verb="mix",
         preset=model.preset,
         model=model.name,
