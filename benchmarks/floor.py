@@ -15,12 +15,13 @@ import numpy.typing as npt
 import scipy.fft
 import soundfile
 
+from core.blocks import HOPS_PER_BLOCK
 from core.frames import STEPS_PER_HOP, Framing
 from core.gram import STFT_HOP, WINDOW_SAMPLES
 from core.song import Song
 
 _READ_SAMPLES = 1 << 16
-_BATCH_STEPS = 8 * STEPS_PER_HOP
+_BATCH_STEPS = HOPS_PER_BLOCK * STEPS_PER_HOP
 Work = Callable[[], object]
 
 
@@ -28,15 +29,12 @@ def paper(song: Song) -> None:
     """Read the song; take each frame's STFTs (float32) and its features' FFTs (float64)."""
     framing = Framing(song.sample_rate)
     n_windows = (framing.frame_samples - WINDOW_SAMPLES) // STFT_HOP + 1
-    windows = _noise((n_windows, WINDOW_SAMPLES)).astype(np.float32)
-    frames = _noise((2, framing.frame_samples))
-    n_stems = len(song.stems)
+    windows = _noise((len(song.signals) * n_windows, WINDOW_SAMPLES)).astype(np.float32)
+    frames = _noise((len(song.stems), framing.frame_samples))
 
     def one_frame() -> None:
-        for _ in range(n_stems + 1):
-            scipy.fft.rfft(windows)
-        for first in range(0, n_stems, 2):
-            scipy.fft.rfft(frames[: n_stems - first])
+        scipy.fft.rfft(windows)
+        scipy.fft.rfft(frames)
 
     _on_all_cores(song, [one_frame] * framing.n_frames(song.n_samples))
 

@@ -38,9 +38,7 @@ def estimate(stems: list[Path], mixdown: Path) -> PortResult:
     signals = [_left_channel(path)[0][: len(mix)] for path in stems]
     framed_stems = [_frames(signal, sample_rate) for signal in signals]
     framed_mix = _frames(mix, sample_rate)
-    gains_raw = np.array(
-        [_gains([stem[i] for stem in framed_stems], frame) for i, frame in enumerate(framed_mix)]
-    )
+    gains_raw = np.array([_gains([stem[i] for stem in framed_stems], frame) for i, frame in enumerate(framed_mix)])
     features = np.array([[_condition1(frame, sample_rate) for frame in stem] for stem in framed_stems])
     return PortResult(gains_raw, _smoothed(gains_raw), features.transpose(1, 0, 2))
 

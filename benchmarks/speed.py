@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -24,10 +25,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import floor, material, port  # noqa: E402
-from core.estimation import Estimate, estimate, estimate_as_paper  # noqa: E402
-from core.measurement import one_blas_thread  # noqa: E402
-from core.song import Song, open_song  # noqa: E402
+from benchmarks import floor, material, port
+from core.estimation import Estimate, estimate, estimate_as_paper
+from core.measurement import one_blas_thread
+from core.song import Song, open_song
 
 _PAPER_GOAL, _DEFAULT_GOAL, _FLOOR_GOAL = 10.0, 25.0, 2.0
 _MEMORY_GOAL_MB, _GROWTH_GOAL_MB = 400.0, 40.0
@@ -148,9 +149,7 @@ def _ratio(times_s: dict[str, list[float]], above: str, below: str) -> float:
 
 
 def _flat_memory(folder: Path, seconds: float) -> list[Goal]:
-    songs = [
-        material.write_song(folder / f"memory-{factor}", seconds=factor * seconds) for factor in (1, 10)
-    ]
+    songs = [material.write_song(folder / f"memory-{factor}", seconds=factor * seconds) for factor in (1, 10)]
     goals = []
     for preset in ("paper", "default"):
         short_mb, long_mb = (_peak_memory_mb(song, preset) for song in songs)
@@ -176,8 +175,16 @@ def _print_peak_memory(folder: Path, preset: str) -> None:
         estimate_as_paper(song, feature_set="condition1")
     else:
         estimate(song)
+    print(_own_peak_mb())
+
+
+def _own_peak_mb() -> float:
+    """Return this process's peak memory; on Linux `ru_maxrss` would count the parent's at the fork as well."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _print(times_s: dict[str, float], goals: list[Goal], seconds: float, repeats: int) -> None:

@@ -26,7 +26,8 @@ NEAR_S, FAR_S = 0.25, 10.0
 _RIDGE = 1e-6
 LINEAR_FIT = 0.85
 """From this fit on a mixdown counts as a linear sum of its stems: see docs/method.md for the comparison."""
-SURE_FIT = 0.5
+_SAME_WITHIN = 2.0**-14
+"""Channels that differ by no more than dither are the same."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,11 @@ def align(song: Song) -> Alignment:
         A file is damaged.
     """
     near = _best(song, _NEAR)
-    if near.linear_fit >= SURE_FIT or song.duration_s < NEAR_S:
+    if near.is_linear or song.duration_s < NEAR_S:
         return near
     far = _best(song, _FAR)
+    if abs(far.lag_samples) <= NEAR_S * song.sample_rate:
+        return near
     there = _best(song, _NEAR, around=far.lag_samples)
     return there if there.linear_fit > near.linear_fit else near
 
@@ -69,7 +72,7 @@ class _Search:
 
 
 _NEAR = _Search(NEAR_S, 1.5, 6, 1)
-_FAR = _Search(FAR_S, 30.0, 1, 8)
+_FAR = _Search(FAR_S, 10.0, 2, 8)
 
 
 def _best(song: Song, search: _Search, *, around: int = 0) -> Alignment:
@@ -90,6 +93,26 @@ def _explained(song: Song, start: int, *, length: int, reach: int, stride: int, 
     stems = np.stack([_mono(song, file, start, length, stride) for file in song.stems.values()])
     mixdown = _mono(song, song.mixdown, start + around - reach * stride, length + 2 * reach, stride)
     return np.stack(explained_by_lag(stems, mixdown))
+
+
+def is_mono(song: Song) -> bool:
+    """Tell whether the mixdown of stems of several channels has only one, or the same in all of them."""
+    assert song.mixdown is not None  # noqa: S101 - callers check; told to the type checker
+    stems_have_more = any(stem.n_channels > 1 for stem in song.stems.values())
+    if not stems_have_more or song.mixdown.n_channels == 1:
+        return stems_have_more
+    length = min(round(_NEAR.excerpt_s * song.sample_rate), song.mixdown.n_samples_at(song.sample_rate))
+    last = song.mixdown.n_samples_at(song.sample_rate) - length
+    starts = [round(last * (i + 0.5) / _NEAR.n_excerpts) for i in range(_NEAR.n_excerpts)]
+    return all(_has_equal_channels(song, start, length) for start in starts)
+
+
+def _has_equal_channels(song: Song, start: int, length: int) -> bool:
+    assert song.mixdown is not None  # noqa: S101 - callers check; told to the type checker
+    excerpt = read_excerpt(
+        song.mixdown, sample_rate=song.sample_rate, n_channels=song.n_channels, start=start, n_samples=length
+    )
+    return bool(np.abs(excerpt - excerpt[:1]).max() <= _SAME_WITHIN)
 
 
 def explained_by_lag(stems: Samples, mixdown: Samples) -> tuple[FloatArray, FloatArray]:

@@ -21,11 +21,11 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from core.clipping import ClippingCounter
 from core.errors import InputError
 
 Samples = npt.NDArray[np.float32]
 Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
-Mask = npt.NDArray[np.bool_]
 
 EXTENSIONS = frozenset(
     [
@@ -47,8 +47,8 @@ EXTENSIONS = frozenset(
         ".mp3",
     ]
 )
+_COMPRESSED = frozenset({"FLAC", "OGG", "MP3", "MPEG", "CAF"})
 _FULL_SCALE = 1.0 - 2.0**-15
-_CLIPPED_RUN = 3
 _RUN_UP_S = 1
 """How long before the wanted sample a resampler is started; its filter is a few hundred samples long."""
 _UNKNOWN_SIZE = 0xFFFFFF00
@@ -140,7 +140,7 @@ class AudioStream:
         self._sample_rate = sample_rate
         self._ready = np.empty((0, self._kept_channels), np.float32)
         self._silence = max(0, -start)
-        self._clipping = _Clipping(file.n_channels)
+        self._clipping = ClippingCounter(file.n_channels)
         self.peak = 0.0
         if start > 0:
             self._skip(start)
@@ -155,6 +155,11 @@ class AudioStream:
     def clipped(self) -> int:
         """How many samples lay in runs of three or more at full scale so far."""
         return self._clipping.count
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether reading means decoding."""
+        return self._file.format in _COMPRESSED
 
     def read_into(self, destination: Samples) -> None:
         """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end.
@@ -250,29 +255,6 @@ class AudioStream:
     def _damaged(self, position: int, reason: str) -> str:
         where_s = position / self._audio.sample_rate
         return f"{self._audio.path}: cannot be decoded at {where_s:.2f} s ({reason}); export it again"
-
-
-class _Clipping:
-    """Counts the samples in runs of three or more at full scale, also in runs that cross a block's edge."""
-
-    def __init__(self, n_channels: int) -> None:
-        self.count = 0
-        self._n_channels = n_channels
-        self.end_runs()
-
-    def end_runs(self) -> None:
-        self._last = self._counted = np.zeros((2, self._n_channels), bool)
-
-    def count_in(self, at_limit: Mask) -> None:
-        """Count in a block, given which of its samples are at full scale, shape (n_samples, n_channels)."""
-        at_limit = np.concatenate([self._last, at_limit])
-        run = at_limit[2:] & at_limit[1:-1] & at_limit[:-2]
-        in_run = np.zeros_like(at_limit)
-        in_run[:2] = self._counted
-        for offset in range(_CLIPPED_RUN):
-            in_run[offset : offset + len(run)] |= run
-        self.count += int(np.count_nonzero(in_run)) - int(np.count_nonzero(self._counted))
-        self._last, self._counted = at_limit[-2:], in_run[-2:]
 
 
 def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int) -> Samples:

@@ -6,6 +6,7 @@ Gains at or below `LOWEST_DB` count as `LOWEST_DB`: nobody hears the difference,
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,11 +55,11 @@ def thin_curves(
     """
     points = {}
     for bus, gain_db in zip(curves.buses, np.maximum(curves.gains_db, LOWEST_DB).T, strict=True):
-        time_s, inside_db = (curves.time_s, gain_db) if span_s is None else _cut(curves.time_s, gain_db, span_s)
-        kept = thin(time_s, inside_db, tolerance_db)
-        points[bus] = BusPoints(time_s[kept], inside_db[kept])
-        if span_s is not None:
-            points[bus] = _with_edges(points[bus], span_s)
+        if span_s is None:
+            points[bus] = _thinned(curves.time_s, gain_db, tolerance_db)
+        else:
+            inside = _thinned(*_cut(curves.time_s, gain_db, span_s), tolerance_db)
+            points[bus] = _with_edges(inside, span_s)
     return points
 
 
@@ -80,11 +81,17 @@ def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
 def to_csv(automation: Automation) -> str:
     """Return the automation as CSV text: bus, time_s, gain_db, shape."""
     text = io.StringIO()
-    text.write("bus,time_s,gain_db,shape\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["bus", "time_s", "gain_db", "shape"])
     for bus, points in automation.items():
         for time_s, gain_db in zip(points.time_s, points.gain_db, strict=True):
-            text.write(f"{bus},{time_s:.6f},{gain_db:.4f},linear\n")
+            writer.writerow([bus, f"{time_s:.6f}", f"{gain_db:.4f}", "linear"])
     return text.getvalue()
+
+
+def _thinned(time_s: FloatArray, gain_db: FloatArray, tolerance_db: float) -> BusPoints:
+    kept = thin(time_s, gain_db, tolerance_db)
+    return BusPoints(time_s[kept], gain_db[kept])
 
 
 def _furthest(time_s: FloatArray, value: FloatArray, tolerance: float, anchor: int) -> int:
@@ -103,8 +110,8 @@ def _is_level(value: FloatArray, tolerance: float) -> bool:
 
 def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
     start_s, end_s = span_s
-    inside = (time_s > start_s + EDGE_S) & (time_s < end_s - EDGE_S)
-    edges_s = np.array([start_s + EDGE_S, end_s - EDGE_S])
+    edges_s = np.array([start_s, end_s]) + _edge_s(span_s) * np.array([1.0, -1.0])
+    inside = (time_s > edges_s[0]) & (time_s < edges_s[1])
     edges_db = np.interp(edges_s, time_s, gain_db)
     return (
         np.concatenate([edges_s[:1], time_s[inside], edges_s[1:]]),
@@ -113,5 +120,12 @@ def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -
 
 
 def _with_edges(points: BusPoints, span_s: tuple[float, float]) -> BusPoints:
-    time_s = np.concatenate([[span_s[0]], points.time_s, [span_s[1]]])
-    return BusPoints(time_s, np.concatenate([[0.0], points.gain_db, [0.0]]))
+    last_s = span_s[1] - _edge_s(span_s)
+    held_s = [last_s] if points.time_s[-1] < last_s else []  # a level curve is one point
+    time_s = np.concatenate([[span_s[0]], points.time_s, held_s, [span_s[1]]])
+    held_db = points.gain_db[-1:] if held_s else []
+    return BusPoints(time_s, np.concatenate([[0.0], points.gain_db, held_db, [0.0]]))
+
+
+def _edge_s(span_s: tuple[float, float]) -> float:
+    return min(EDGE_S, (span_s[1] - span_s[0]) / 4)

@@ -28,6 +28,7 @@ def measure(
     feature_set: str = "condition3",
     domain: Domain | None = None,
     lag_samples: int = 0,
+    as_mono: bool = False,
     progress: Progress = silent,
 ) -> Measurement:
     """Measure a song in the default preset.
@@ -38,8 +39,9 @@ def measure(
     feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no features of its own here, it
         is made from `step_power` (see `core.balance`).
     domain : whose Gram matrices to build, None for none. In the ``complex`` domain they carry the mixdown's
-        odd powers (`gram.LIMITER_POWERS`) too.
+        powers (`gram.LIMITER_POWERS`) too.
     lag_samples : how much later than the stems the mixdown comes.
+    as_mono : whether the Gram matrices are of the channels' mean, which is what a mono mixdown holds.
     progress : is told the fraction done; may raise to stop the work.
 
     Raises
@@ -48,7 +50,7 @@ def measure(
         A file is damaged.
     """
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples)
-    recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain)
+    recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain, as_mono)
     blocks = reader.blocks(before=steps.samples_before(reader.framing), after=recipe.samples_after)
     arrays = measure_blocks(blocks, recipe.measure, reader.n_blocks, progress)
     hop_power = arrays["step_power"].reshape(-1, STEPS_PER_HOP, len(song.stems)).sum(axis=1)
@@ -73,6 +75,7 @@ class _Recipe:
     n_channels: int
     feature_set: str
     domain: Domain | None
+    as_mono: bool
 
     @property
     def samples_after(self) -> int:
@@ -114,7 +117,8 @@ class _Recipe:
             stems = zip(spectra[: self.n_stems], block.samples, strict=False)
             arrays["features"] = np.stack([self._features(*stem, block.n_hops) for stem in stems], axis=1)
         if self.domain in ("power", "magnitude"):
-            arrays["moments"] = hop_moments(self._spectral_grams(own))
+            fitted = self._spectra_of_mean(block) if self.as_mono else own
+            arrays["moments"] = hop_moments(self._spectral_grams(fitted))
         return arrays
 
     def _features(self, spectra: Samples, signal: Samples, n_hops: int) -> FloatArray:
@@ -136,11 +140,22 @@ class _Recipe:
         """Return the Gram matrix of each step's samples, shape (n_steps, m, m)."""
         step = self.framing.step_samples
         end = block.before + block.n_hops * STEPS_PER_HOP * step
-        return sample_grams(with_powers_of_last(block.samples[:, :, block.before : end]), step)
+        samples = block.samples[:, :, block.before : end]
+        return sample_grams(with_powers_of_last(_mean_channel(samples) if self.as_mono else samples), step)
+
+    def _spectra_of_mean(self, block: Block) -> Samples:
+        """Return the power spectra of the block's own steps with all channels averaged, (m, n_steps, n_bins)."""
+        signals = _mean_channel(block.samples)
+        return np.stack([steps.step_power_spectra(signal, self.framing, block.n_hops) for signal in signals])
 
     def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
         """Return the Gram matrix of each step's power or magnitude spectra, shape (n_steps, m, m)."""
         return power_grams(np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra)
+
+
+def _mean_channel(samples: Samples) -> Samples:
+    mean: Samples = samples.mean(axis=1, keepdims=True)
+    return mean
 
 
 @lru_cache

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from core.activity import sounding
-from core.alignment import LINEAR_FIT, Alignment, align
+from core.alignment import LINEAR_FIT, Alignment, align, is_mono
 from core.curves import GainCurves
 from core.decibels import FloatArray, gain_to_db
 from core.default_measurement import Domain, measure
@@ -33,6 +33,7 @@ from core.song import Song
 FOREIGN_FIT = 0.3
 """Below this fit a mixdown does not seem to come from its stems."""
 _UNSURE_DB = 3.0
+_END_TOLERANCE_S = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Estimate:
     reason : why that domain was taken.
     lag_samples : how much later than the stems the mixdown comes.
     fit : the share of the mixdown's energy the gains explain over the song, in that domain.
-    limiter : coefficients of the limiter's inverse (see `linear_fit.without_limiter`), zeros without one.
+    limiter : coefficients of the limiter's inverse (see `linear_fit.limiter_coefficients`), zeros without one.
     warnings : sentences for the user.
     """
 
@@ -67,10 +68,11 @@ def estimate_as_paper(song: Song, *, feature_set: str | None = None, progress: P
     Raises
     ------
     InputError
-        The song has no mixdown, or a file is damaged.
+        The song has no mixdown, or a silent one, or a file is damaged.
     """
     _require_mixdown(song)
     measurement = measure_as_paper(song, feature_set=feature_set, with_mixdown=True, progress=progress)
+    _require_sound(song, measurement)
     equations = normal_equations(_given(measurement.gram), len(song.stems))
     active = measurement.rms > ACTIVE_RMS
     raw = solve_batch(equations.gram, equations.target, active)
@@ -110,18 +112,20 @@ def estimate(
     Raises
     ------
     InputError
-        The song has no mixdown, or a file is damaged.
+        The song has no mixdown, or a silent one, or a file is damaged.
     """
     _require_mixdown(song)
-    alignment = align(song)
+    alignment, as_mono = align(song), is_mono(song)
     chosen, reason = _choose_domain(alignment, domain)
     measurement = measure(
         song,
         feature_set=feature_set,
         domain=chosen,
         lag_samples=alignment.lag_samples,
+        as_mono=as_mono,
         progress=part_of(progress, 0.05, 1.0),
     )
+    _require_sound(song, measurement)
     flipped, limiter = _what_was_done(measurement, chosen)
     moments = restored(_given(measurement.moments), flipped, limiter)
     frames = normal_equations(sum_over_frames(moments[:, 0]), len(song.stems))
@@ -147,6 +151,7 @@ def estimate(
         limiter=limiter,
         warnings=(
             *measurement.notes,
+            *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
             *_fit_warnings(alignment, chosen, fitted.song_fit),
             *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, flipped)],
             *_unsure_warnings(song, fitted.deviation_db, active),
@@ -157,6 +162,13 @@ def estimate(
 def _require_mixdown(song: Song) -> None:
     if song.mixdown is None:
         raise InputError(f"{song.title}: no mixdown found beside the stems; add it as mix.wav or name it")
+
+
+def _require_sound(song: Song, measurement: Measurement) -> None:
+    assert song.mixdown is not None  # noqa: S101 - required before; told to the type checker
+    k = len(song.stems)
+    if not _given(measurement.gram)[:, k, k].any():
+        raise InputError(f"{song.mixdown.path}: the mixdown is silent where the stems play; export it again")
 
 
 def _given(gram: FloatArray | None) -> FloatArray:
@@ -183,11 +195,12 @@ def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArra
 
 
 def _covered(song: Song, n_hops: int, lag_samples: int) -> npt.NDArray[np.bool_]:
-    """Return which hops lie inside the mixdown, shape (n_hops,)."""
+    """Return which hops lie inside the mixdown as far as there are stems, shape (n_hops,)."""
     assert song.mixdown is not None  # noqa: S101 - required above; told to the type checker
     start_s = -lag_samples / song.sample_rate
     hop_start_s = np.arange(n_hops) * HOP_S
-    return (hop_start_s >= start_s) & (hop_start_s + HOP_S <= start_s + song.mixdown.duration_s)
+    hop_end_s = np.minimum(hop_start_s + HOP_S, song.duration_s)
+    return (hop_start_s >= start_s) & (hop_end_s <= start_s + song.mixdown.duration_s + _END_TOLERANCE_S)
 
 
 def _fit(equations: NormalEquations, solution: FloatArray) -> tuple[FloatArray, float]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,4 +102,14 @@ def _set_aside(path: Path, *, new: Path) -> None:
     while kept.exists():
         kept = path.with_name(f"{path.stem}.{stamp}-{number}{path.suffix}")
         number += 1
-    path.replace(kept)
+    _keep_as(path, kept)
+
+
+def _keep_as(path: Path, kept: Path) -> None:
+    """Let the file at `path` stand at `kept` too, so that at no instant it stands nowhere."""
+    try:
+        kept.hardlink_to(path)
+    except OSError:  # a file system without hard links
+        copy = kept.with_name(f".{kept.name}-{secrets.token_hex(4)}")
+        shutil.copy2(path, copy)
+        copy.replace(kept)

@@ -25,8 +25,8 @@ from core.frames import STEPS_PER_HOP
 
 WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
-LIMITER_POWERS = (3, 5, 7)
-"""Odd powers of the mixdown, each the next, that a limiter's inverse is built from; see `core.linear_fit`."""
+LIMITER_POWERS = (2, 3, 7)
+"""Powers of the mixdown, its sign kept, that a limiter's inverse is built from; see `core.linear_fit`."""
 
 
 def hamming(length: int) -> Samples:
@@ -46,10 +46,7 @@ def magnitude_gram(frames: Samples) -> FloatArray:
     Array of shape (n_signals, n_signals).
     """
     columns = sliding_window_view(frames, WINDOW_SAMPLES, axis=1)[:, ::STFT_HOP]
-    magnitudes: Samples = np.empty((*columns.shape[:2], WINDOW_SAMPLES // 2 + 1), np.float32)
-    for signal, magnitude in zip(columns, magnitudes, strict=True):
-        np.abs(scipy.fft.rfft(signal * _HAMMING), out=magnitude)
-    return _products(magnitudes)
+    return _products(np.abs(scipy.fft.rfft(columns * _HAMMING)))
 
 
 def sample_grams(signals: Samples, stretch_samples: int) -> FloatArray:
@@ -73,13 +70,15 @@ def sample_grams(signals: Samples, stretch_samples: int) -> FloatArray:
 
 
 def with_powers_of_last(signals: Samples) -> Samples:
-    """Return `signals` with the last one's odd powers appended along axis 0, as `LIMITER_POWERS` names them."""
+    """Return `signals` with the last one's powers, its sign kept, appended along axis 0: `LIMITER_POWERS`."""
     n_signals = len(signals)
     powers: Samples = np.empty((n_signals + len(LIMITER_POWERS), *signals.shape[1:]), np.float32)
     powers[:n_signals] = signals
-    square = powers[n_signals - 1] ** 2
-    for index in range(n_signals, len(powers)):
-        np.multiply(powers[index - 1], square, out=powers[index])
+    last, second, third, seventh = powers[n_signals - 1 :]
+    square = last**2
+    np.multiply(last, np.abs(last), out=second)
+    np.multiply(last, square, out=third)
+    np.multiply(third, np.multiply(square, square, out=square), out=seventh)
     return powers
 
 

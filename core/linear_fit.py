@@ -1,7 +1,7 @@
 """The least-squares fit of a mixdown by its stems, from Gram matrices, and what else they tell.
 
 Conventions: `gram` has shape (n_frames, m, m); its first k signals are the stems, signal k is the mixdown, and
-in the complex domain the mixdown's odd powers follow (`core.gram`). Unknowns are gains, or in the power domain
+in the complex domain powers of the mixdown follow (`core.gram`). Unknowns are gains, or in the power domain
 their squares.
 """
 
@@ -69,11 +69,11 @@ def flipped_stems(gram: FloatArray, n_stems: int) -> npt.NDArray[np.bool_]:
 def limiter_coefficients(gram: FloatArray, n_stems: int) -> FloatArray:
     """Return the curve of the soft limiter the mixdown went through, shape (3,); zeros where there was none.
 
-    A memoryless limiter y = f(x) is undone by x = y + c3 y^3 + c5 y^5 + c7 y^7, c >= 0 (it only ever takes
-    away, symmetrically). The gains change per frame, the curve does not, so one small non-negative
-    least-squares problem over the song finds it: each frame's gains are eliminated, what is left of the powers
-    is fitted to what is left of the mixdown. A curve counts only if it explains a fifth of what the stems leave
-    unexplained.
+    A memoryless limiter y = f(x) is undone by x = y + c2 |y| y + c3 y^3 + c7 y^7, c >= 0 (it only ever takes
+    away, symmetrically; a curve such as x / (1 + |x|) bends from the start and needs the first term). The gains
+    change per frame, the curve does not, so one small non-negative least-squares problem over the song finds it:
+    each frame's gains are eliminated, what is left of the powers is fitted to what is left of the mixdown. A
+    curve counts only if it explains a fifth of what the stems leave unexplained.
     """
     k = n_stems
     inverse = np.linalg.pinv(gram[:, :k, :k], rcond=_RCOND, hermitian=True)

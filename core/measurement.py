@@ -89,7 +89,7 @@ def measure_blocks(
                 progress(len(results) / n_blocks)
         results.extend(future.result() for future in running)
     progress(1.0)
-    return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+    return {name: np.concatenate([result.pop(name) for result in results]) for name in list(results[0])}
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

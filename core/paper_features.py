@@ -83,21 +83,11 @@ def _spectral_shape(
 ) -> tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.float64]]:
     n_samples = frames.shape[1]
     axes = _axes(n_samples, sample_rate)
-    magnitude = _magnitudes(frames)
+    magnitude = np.abs(scipy.fft.rfft(frames)[:, : n_samples // 2])
     total = magnitude.sum(axis=1)
     silent = total < _SILENT_TOTAL
     magnitude[silent], total[silent] = 0.0, 1.0
     return magnitude @ axes.frequency_hz / total, magnitude @ axes.slope_weights, magnitude, total
-
-
-def _magnitudes(frames: FloatArray) -> FloatArray:
-    """Return the magnitudes of bins 0 to N/2 - 1, two frames at a time: as many as a core's cache holds."""
-    n_bins = frames.shape[1] // 2
-    magnitudes: FloatArray = np.empty((len(frames), n_bins))
-    for first in range(0, len(frames), 2):
-        pair = np.s_[first : first + 2]
-        np.abs(scipy.fft.rfft(frames[pair])[:, :n_bins], out=magnitudes[pair])
-    return magnitudes
 
 
 @lru_cache

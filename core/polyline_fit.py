@@ -36,6 +36,7 @@ _RELATIVE_STEP = 0.05
 """A gain's relative change from knot to knot, standard deviation: about 1.7 dB/s."""
 _RESIDUAL_FLOOR = 1e-6
 _PRIOR_PULL = 1e-6
+_SHARING_RIDGE = 1e-4
 _ROUNDS = 4
 _NEIGHBOURHOOD_HOPS = 5
 _DB_PER_RELATIVE = 20.0 / np.log(10.0)
@@ -96,9 +97,7 @@ def fit_gains(
     """
     exponent = 2.0 if domain == "power" else 1.0
     raw = solve_batch(frames.gram, frames.target, active)
-    total = frames.total()
-    typical = solve_batch(total.gram, total.target)[0]
-    typical = np.maximum(typical, 1e-3 * max(float(typical.max()), 1e-3))
+    typical = _typical(_inside(frames, known).total(), active)
     walk = 1.0 / (_RELATIVE_STEP * exponent * typical) ** 2
     hops = _heard_only(_hop_equations(moments), _on_hops(active))
     weight = _weights(hops, hops.energy * 1e-2, typical, domain) * known
@@ -109,14 +108,35 @@ def fit_gains(
     centres = slice(HOPS_PER_FRAME // 2, HOPS_PER_FRAME // 2 + len(active))
     smooth = np.maximum(knots, 0.0)[centres]
     deviation = np.sqrt(_variances(diagonal, below))[centres]
+    residual, energy = hops.residual(knots) * known, hops.energy * known
     relative = deviation / np.maximum(smooth, 1e-2 * typical) / exponent
     return FittedGains(
         gains=smooth ** (1.0 / exponent),
         raw=raw ** (1.0 / exponent),
         deviation_db=np.minimum(np.hypot(_DB_PER_RELATIVE * relative, _MODEL_ERROR_DB[domain]), WIDEST_DB),
-        fit=_share_explained(sum_over_frames(hops.residual(knots)), sum_over_frames(hops.energy)),
-        song_fit=float(_share_explained(hops.residual(knots).sum(), hops.energy.sum())),
+        fit=_share_explained(sum_over_frames(residual), sum_over_frames(energy)),
+        song_fit=float(_share_explained(residual.sum(), energy.sum())),
     )
+
+
+def _typical(total: NormalEquations, active: Mask) -> FloatArray:
+    """Return one value a bus (k,), whose twentieth a gain may move by from knot to knot.
+
+    The same signal twice shares its gain evenly, so that neither is held near nothing; a bus that never sounds is
+    left as it is.
+    """
+    own_energy = np.einsum("nkk->nk", total.gram)
+    ridge = np.eye(own_energy.shape[1]) * (_SHARING_RIDGE * own_energy)[:, None, :]
+    typical = solve_batch(total.gram + ridge, total.target)[0]
+    typical = np.maximum(typical, 1e-3 * max(float(typical.max()), 1e-3))
+    return np.where(active.any(axis=0), typical, 1.0)
+
+
+def _inside(frames: NormalEquations, known: Mask) -> NormalEquations:
+    """Return the equations of the frames that lie inside the mixdown; of all of them where none does."""
+    inside = sum_over_frames(known.astype(np.float64)) == HOPS_PER_FRAME
+    chosen = inside if inside.any() else np.ones_like(inside)
+    return NormalEquations(frames.gram[chosen], frames.target[chosen], frames.energy[chosen])
 
 
 def _share_explained(residual: FloatArray, energy: FloatArray) -> FloatArray:

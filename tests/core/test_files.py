@@ -1,0 +1,164 @@
+"""Files appear whole or not at all, and what stood in their place is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import InputError
+from core.files import content_hash, move_into_place, replacing, write_json, write_text
+
+ROOT = Path(__file__).resolve().parents[2]
+not_for_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_text_is_written_as_utf_8_with_lf(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "Flöte\nzwei\n")
+    assert (tmp_path / "a.txt").read_bytes() == "Flöte\nzwei\n".encode()
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "deep" / "a.txt", "x")
+    assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "x"
+
+
+def test_a_file_of_other_content_is_set_aside_under_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    (kept,) = [name for name in names(tmp_path) if name != "a.txt"]
+    assert kept.startswith("a.2001")
+    assert kept.endswith(".txt")
+    assert (tmp_path / kept).read_text() == "old"
+
+
+def test_two_files_of_the_same_second_are_both_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for content in ("first", "second", "third"):
+        write_text(path, content)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    write_text(path, "last")
+    assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["first", "last", "second", "third"]
+
+
+def test_the_same_content_is_not_set_aside(tmp_path: Path) -> None:
+    for _ in range(3):
+        write_text(tmp_path / "a.txt", "same")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_an_old_file_is_dropped_where_that_is_asked_for(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    write_text(tmp_path / "a.txt", "new", keep_old=False)
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, ValueError, MemoryError])
+def test_an_interrupt_in_the_middle_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, reason: type[BaseException]
+) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(reason), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise reason
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_until_the_end_the_old_file_stands(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+        assert (tmp_path / "a.txt").read_text() == "old"
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_json_refuses_numbers_that_json_cannot_hold(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert names(tmp_path) == []
+    write_json(tmp_path / "a.json", {"ü": [1, 2.5, None]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"ü": [1, 2.5, None]}
+
+
+def test_a_folder_where_a_file_stands_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(InputError, match=r"taken.*choose another folder"):
+        write_text(tmp_path / "taken" / "a.txt", "x")
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_a_file_where_a_folder_stands_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(InputError, match=r"a\.txt: cannot be written"):
+        write_text(tmp_path / "a.txt", "x")
+    assert names(tmp_path) == ["a.txt"]
+
+
+@not_for_root
+def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(InputError, match=r"cannot be written to.*choose another folder"):
+            write_text(tmp_path / "a.txt", "x")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from core.errors import InputError
+from core.files import write_text
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    write_text(Path(sys.argv[1]), "x" * 50_000)
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit on files' sizes stands in for a full disk")
+def test_a_disk_that_is_full_leaves_the_old_file_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.txt")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert "cannot be written" in done.stdout
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_finished_file_is_moved_into_place_and_the_old_one_kept(tmp_path: Path) -> None:
+    (tmp_path / "made").write_text("new")
+    (tmp_path / "a.txt").write_text("old")
+    move_into_place(tmp_path / "made", tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["new", "old"]
+
+
+def test_a_files_hash_is_its_bytes_sha_256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert content_hash(tmp_path / "abc") == ("sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")

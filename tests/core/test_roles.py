@@ -1,0 +1,59 @@
+"""Which role a name plays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, in_order, is_mixdown, role_of
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("drums", "drums"),
+        ("Vox", "vocals"),
+        ("VOICE", "vocals"),
+        ("other", "melody"),
+        ("music", "melody"),
+        ("Lead_Vocals", "vocals"),
+        ("lead-vox", "vocals"),
+        ("  Bass ", "bass"),
+        ("backing vocals", "backing vocals"),
+        ("gtr", "guitars"),
+        ("tambourine left", None),
+        ("mix", None),
+        ("", None),
+    ],
+)
+def test_a_names_role(name: str, role: str | None) -> None:
+    assert role_of(name) == role
+
+
+def test_every_listed_name_plays_one_role_and_none_is_a_mixdowns() -> None:
+    names = [name for listed in SYNONYMS.values() for name in listed]
+    assert len(names) == len(set(names))
+    assert not set(names) & set(MIXDOWN_NAMES)
+    assert all(role_of(role) == role for role in SYNONYMS)
+
+
+@pytest.mark.parametrize("name", ["mix", "Mixture", "MASTER", "mixdown"])
+def test_a_mixdowns_names(name: str) -> None:
+    assert is_mixdown(name)
+    assert role_of(name) is None
+
+
+def test_the_papers_buses_come_first_then_listed_ones_then_the_alphabet() -> None:
+    assert in_order(["zither", "fx", "vocals", "alphorn", "bass", "keys", "drums", "melody"]) == (
+        *PAPER_BUSES,
+        "keys",
+        "fx",
+        "alphorn",
+        "zither",
+    )
+
+
+@given(st.permutations([*SYNONYMS, "zither", "alphorn"]))
+def test_the_order_does_not_depend_on_the_order_they_come_in(roles: list[str]) -> None:
+    assert in_order(roles) == in_order(sorted(roles))

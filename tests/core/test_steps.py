@@ -1,0 +1,62 @@
+"""Step spectra lose no energy and count none twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from core import steps
+from core.frames import STEPS_PER_HOP, Framing
+
+FRAMING = Framing(44_100)
+STEP = FRAMING.step_samples
+
+
+def spectra_of(signal: npt.NDArray[np.float64], n_hops: int) -> npt.NDArray[np.float32]:
+    before, after = steps.samples_before(FRAMING), steps.samples_after(FRAMING)
+    padded = np.pad(signal, ((0, 0), (before, after))).astype(np.float32)
+    return steps.step_power_spectra(padded, FRAMING, n_hops)
+
+
+def test_all_steps_together_hold_the_signals_energy() -> None:
+    n_hops = 6
+    signal = np.random.default_rng(0).standard_normal((2, n_hops * FRAMING.hop_samples))
+    signal[:, :STEP] = signal[:, -STEP:] = 0.0  # the windows at the edges also look outside
+    energy = spectra_of(signal, n_hops).sum(dtype=np.float64) * STEP
+    assert energy == pytest.approx(float((signal**2).sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+def test_channels_add(n_channels: int) -> None:
+    signal = np.random.default_rng(n_channels).standard_normal((n_channels, 2 * FRAMING.hop_samples))
+    single = sum(spectra_of(channel[None], 2) for channel in signal)
+    np.testing.assert_allclose(spectra_of(signal, 2), single, rtol=1e-4, atol=1e-9)
+
+
+def test_a_constant_is_counted_once() -> None:
+    signal = np.full((1, 3 * FRAMING.hop_samples), 0.5)
+    middle = spectra_of(signal, 3)[STEPS_PER_HOP]
+    assert middle.sum() == pytest.approx(0.25, rel=1e-4)
+
+
+def test_a_sine_lies_at_its_frequency_with_its_power() -> None:
+    time_s = np.arange(3 * FRAMING.hop_samples) / FRAMING.sample_rate
+    signal = np.sin(2.0 * np.pi * 1_000.0 * time_s)[None]
+    step = spectra_of(signal, 3)[7]
+    frequency_hz = steps.frequencies_hz(FRAMING)
+    assert frequency_hz[step.argmax()] == 1_000.0
+    assert step.sum() == pytest.approx(0.5, rel=1e-3)
+    assert step[np.abs(frequency_hz - 1_000.0) > 100.0].sum() < 1e-3 * step.sum()
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 5])
+def test_weighted_power_is_the_weighted_sum_of_the_spectrum(n_channels: int) -> None:
+    signal = np.random.default_rng(1).standard_normal((n_channels, 4 * FRAMING.hop_samples)).astype(np.float32)
+    weights = np.random.default_rng(2).uniform(0.0, 2.0, (3, STEP + 1)).astype(np.float32)
+    expected = steps.step_power_spectra(signal, FRAMING, 3) @ weights.T
+    np.testing.assert_allclose(steps.weighted_step_power(signal, FRAMING, 3, weights), expected, rtol=1e-5)
+
+
+def test_silence_has_no_power() -> None:
+    assert not spectra_of(np.zeros((2, FRAMING.hop_samples)), 1).any()
