@@ -39,22 +39,34 @@ def paper(song: Song) -> None:
     _on_all_cores(song, [one_frame] * framing.n_frames(song.n_samples))
 
 
-def default(song: Song, *, n_transformed: int) -> None:
-    """Read the song; take the step windows' FFTs of `n_transformed` stereo signals."""
+def default(song: Song) -> None:
+    """Read the song; take every hop's FFT of each stem, both channels in one complex transform."""
+    framing = Framing(song.sample_rate)
+    noise = _noise((HOPS_PER_BLOCK, framing.hop_samples))
+    _transform_all(
+        song, (noise + 1j * noise[::-1]).astype(np.complex64), len(song.stems) * framing.n_hops(song.n_samples)
+    )
+
+
+def default_in_power(song: Song) -> None:
+    """Do the same, and take every signal's step windows' FFTs, which power spectra are made of."""
     framing = Framing(song.sample_rate)
     noise = _noise((_BATCH_STEPS, 2 * framing.step_samples))
-    windows = (noise + 1j * noise[::-1]).astype(np.complex64)
-    n_batches = framing.n_hops(song.n_samples) * STEPS_PER_HOP * n_transformed / _BATCH_STEPS
+    n_steps = framing.n_hops(song.n_samples) * STEPS_PER_HOP
+    default(song)
+    _transform_all(song, (noise + 1j * noise[::-1]).astype(np.complex64), len(song.signals) * n_steps, reads=False)
 
+
+def _transform_all(song: Song, batch: npt.NDArray[np.complex64], n_rows: int, *, reads: bool = True) -> None:
     def one_batch() -> None:
-        scipy.fft.fft(windows)
+        scipy.fft.fft(batch)
 
-    _on_all_cores(song, [one_batch] * round(n_batches))
+    _on_all_cores(song if reads else None, [one_batch] * -(-n_rows // len(batch)))
 
 
-def _on_all_cores(song: Song, work: list[Work]) -> None:
+def _on_all_cores(song: Song | None, work: list[Work]) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reads = [pool.submit(_read, str(file.path)) for file in song.signals]
+        reads = [pool.submit(_read, str(file.path)) for file in song.signals] if song else []
         done = [pool.submit(unit) for unit in work]
         for future in [*reads, *done]:
             future.result()

@@ -90,15 +90,14 @@ def _arguments() -> argparse.Namespace:
 def _speed(folder: Path, seconds: float, repeats: int) -> tuple[dict[str, float], list[Goal]]:
     summed = open_song(material.write_song(folder / "summed", seconds=seconds))
     mastered = open_song(material.write_song(folder / "mastered", seconds=seconds, mastered=True))
-    n_stems = len(summed.stems)
     contenders: dict[str, Contender] = {
         "port": lambda: _port(summed),
         "paper": lambda: estimate_as_paper(summed, feature_set="condition1"),
         "default": lambda: estimate(summed),
         "default, mastered": lambda: estimate(mastered),
         "floor of paper": lambda: floor.paper(summed),
-        "floor of default": lambda: floor.default(summed, n_transformed=n_stems),
-        "floor of default, mastered": lambda: floor.default(mastered, n_transformed=n_stems + 1),
+        "floor of default": lambda: floor.default(summed),
+        "floor of default, mastered": lambda: floor.default_in_power(mastered),
     }
     error = _disagreement(_port(summed), estimate_as_paper(summed, feature_set="condition1"))
     times_s = _in_turns(contenders, repeats)

@@ -51,13 +51,13 @@ def align(song: Song) -> Alignment:
     InputError
         A file is damaged.
     """
-    near = _best(song, _NEAR)
+    near = _near(song)
     if near.is_linear or song.duration_s < NEAR_S:
         return near
     far = _best(song, _FAR)
     if abs(far.lag_samples) <= NEAR_S * song.sample_rate:
         return near
-    there = _best(song, _NEAR, around=far.lag_samples)
+    there = _near(song, around=far.lag_samples)
     return there if there.linear_fit > near.linear_fit else near
 
 
@@ -71,8 +71,15 @@ class _Search:
     stride: int
 
 
-_NEAR = _Search(NEAR_S, 1.5, 6, 1)
 _FAR = _Search(FAR_S, 10.0, 2, 8)
+_NEAR = _Search(NEAR_S, 1.5, 6, 4)
+_EXACT = _Search(3e-4, 1.5, 6, 1)
+_FEW_LAGS = 64
+
+
+def _near(song: Song, *, around: int = 0) -> Alignment:
+    coarse = _best(song, _NEAR, around=around)
+    return _best(song, _EXACT, around=coarse.lag_samples)
 
 
 def _best(song: Song, search: _Search, *, around: int = 0) -> Alignment:
@@ -129,15 +136,22 @@ def explained_by_lag(stems: Samples, mixdown: Samples) -> tuple[FloatArray, Floa
     """
     n_samples = stems.shape[1]
     n_lags = len(mixdown) - n_samples + 1
-    size = scipy.fft.next_fast_len(len(mixdown), real=True)
-    spectra = scipy.fft.rfft(stems, size)
-    cross = scipy.fft.irfft(np.conj(spectra) * scipy.fft.rfft(mixdown, size), size)[:, :n_lags]
+    cross = _cross_correlations(stems, mixdown, n_lags)
     doubles = stems.astype(np.float64)
     gram = doubles @ doubles.T
     gram += np.eye(len(gram)) * (_RIDGE * np.trace(gram) + 1e-20)
     explained = np.einsum("kl,kl->l", cross, np.linalg.solve(gram, cross.astype(np.float64)))
     summed = np.concatenate([[0.0], np.cumsum(mixdown.astype(np.float64) ** 2)])
     return explained, summed[n_samples:][:n_lags] - summed[:n_lags]
+
+
+def _cross_correlations(stems: Samples, mixdown: Samples, n_lags: int) -> Samples:
+    n_samples = stems.shape[1]
+    if n_lags <= _FEW_LAGS:
+        return np.stack([stems @ mixdown[lag : lag + n_samples] for lag in range(n_lags)], axis=1)
+    size = scipy.fft.next_fast_len(len(mixdown), real=True)
+    spectra = np.conj(scipy.fft.rfft(stems, size)) * scipy.fft.rfft(mixdown, size)
+    return scipy.fft.irfft(spectra, size)[:, :n_lags]
 
 
 def _starts(song: Song, length: int, n_excerpts: int) -> list[int]:

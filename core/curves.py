@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,12 +100,22 @@ def save_table(
         The name ends in neither ``.csv`` nor ``.npz``.
     """
     if path.suffix.lower() == ".npz":
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, time_s=time_s, **arrays)
+        with replacing(path) as temporary:
+            _write_npz(temporary, {"time_s": time_s, **arrays})
     elif path.suffix.lower() == ".csv":
         write_text(path, _csv_text(time_s, columns))
     else:
         raise InputError(f"{path}: the name must end in .csv or .npz")
+
+
+def _write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Write what `numpy.savez_compressed` does, but the same bytes for the same arrays: no times of writing."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            archive.writestr(entry, content.getbuffer(), compress_type=zipfile.ZIP_DEFLATED)
 
 
 def _csv_text(time_s: FloatArray, columns: dict[str, FloatArray]) -> str:

@@ -88,31 +88,23 @@ class _Recipe:
 
     def measure(self, block: Block) -> Arrays:
         """Return the block's arrays: one row a step, a hop, or (features) a frame."""
-        arrays = self._levels(block) if self._only_levels else self._with_spectra(block)
+        arrays = self._levels(block)
+        if self.feature_set != "condition3" or self.domain in ("power", "magnitude"):
+            arrays |= self._from_spectra(block)
         if self.domain == "complex":
             arrays["moments"] = hop_moments(self._sample_grams(block))
         return arrays
 
-    @property
-    def _only_levels(self) -> bool:
-        return self.feature_set == "condition3" and self.domain in (None, "complex")
-
     def _levels(self, block: Block) -> Arrays:
-        powers = np.stack(
-            [
-                steps.weighted_step_power(stem, self.framing, block.n_hops, self._weights)
-                for stem in block.samples[: self.n_stems]
-            ],
-            axis=1,
-        ).astype(np.float64)
+        stems = block.samples[: self.n_stems, :, block.before :]
+        powers = np.stack([steps.step_powers(stem, self.framing, block.n_hops) for stem in stems], axis=1)
         return {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
 
-    def _with_spectra(self, block: Block) -> Arrays:
+    def _from_spectra(self, block: Block) -> Arrays:
         n_hops = block.n_hops + self._hops_after
         spectra = [steps.step_power_spectra(signal, self.framing, n_hops) for signal in block.samples]
         own = np.stack([of_signal[: block.n_hops * STEPS_PER_HOP] for of_signal in spectra])
-        powers = (own[: self.n_stems] @ self._weights.T).swapaxes(0, 1).astype(np.float64)
-        arrays: Arrays = {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
+        arrays: Arrays = {}
         if self.feature_set != "condition3":
             stems = zip(spectra[: self.n_stems], block.samples, strict=False)
             arrays["features"] = np.stack([self._features(*stem, block.n_hops) for stem in stems], axis=1)
@@ -130,11 +122,11 @@ class _Recipe:
             return features.condition1(mean_power, frequency_hz)
         start = steps.samples_before(self.framing)
         crossings = features.crossing_rate(signal[:, start:], self.framing.hop_samples, n_hops)
-        return features.condition2(mean_power, frequency_hz, power @ self._weights[1], crossings)
+        return features.condition2(mean_power, frequency_hz, power @ self._k_weights, crossings)
 
     @property
-    def _weights(self) -> Samples:
-        return _weightings(self.framing)
+    def _k_weights(self) -> Samples:
+        return _k_weights(self.framing)
 
     def _sample_grams(self, block: Block) -> FloatArray:
         """Return the Gram matrix of each step's samples, shape (n_steps, m, m)."""
@@ -159,10 +151,8 @@ def _mean_channel(samples: Samples) -> Samples:
 
 
 @lru_cache
-def _weightings(framing: Framing) -> Samples:
-    """Return how a stem's power is weighted over frequency, shape (2, n_bins): not at all, and by K."""
-    weights = k_weights(framing.sample_rate, steps.frequencies_hz(framing))
-    return np.stack([np.ones_like(weights), weights]).astype(np.float32)
+def _k_weights(framing: Framing) -> Samples:
+    return k_weights(framing.sample_rate, steps.frequencies_hz(framing)).astype(np.float32)
 
 
 def _by_bus(buses: tuple[str, ...], arrays: FloatArray | None, n_frames: int) -> dict[str, FloatArray]:

@@ -74,8 +74,17 @@ class Scores:
         return {bus: float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for bus, v in values.items()}
 
     def mean_balance_db(self) -> float:
-        """Return the mean over the songs."""
-        return float(np.nanmean(list(self.balance_db.values())))
+        """Return the mean over the songs that have one; NaN where none has."""
+        known = self._known_balances_db()
+        return float(np.mean(known)) if known else float("nan")
+
+    def std_balance_db(self) -> float:
+        """Return the standard deviation over the songs that have one (n - 1; 0 for one song)."""
+        known = self._known_balances_db()
+        return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+
+    def _known_balances_db(self) -> list[float]:
+        return [value for value in self.balance_db.values() if not np.isnan(value)]
 
     def _over_songs(self, bus: str) -> list[float]:
         return [row[bus] for row in self.mse.values() if bus in row]

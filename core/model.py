@@ -164,7 +164,7 @@ def load(path: Path) -> Model:
     _require_known_version(path, text)
     try:
         content = msgspec.json.decode(text, type=_ModelFile)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise ModelError(f"{path}: is a damaged model ({error}); export it again") from error
     model = Model(
         name=content.name,

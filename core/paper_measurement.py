@@ -17,7 +17,7 @@ from core.blocks import Block, LockstepReader, silence_after
 from core.decibels import FloatArray
 from core.frames import HOPS_PER_FRAME, sum_over_frames
 from core.gram import magnitude_gram
-from core.measurement import Arrays, Measurement, level_notes, measure_blocks
+from core.measurement import ACTIVE_RMS, Arrays, Measurement, level_notes, measure_blocks
 from core.progress import Progress, silent
 from core.song import Song
 
@@ -95,7 +95,7 @@ class _PaperRecipe:
         n_frames = max(0, min(block.n_hops, self.reader.n_frames - block.first_hop))
         arrays: Arrays = {"rms": self._rms(prepared.left[: self.n_stems], n_frames)}
         if self.with_mixdown:
-            arrays["gram"] = np.empty((n_frames, n_signals, n_signals))
+            arrays["gram"] = np.zeros((n_frames, n_signals, n_signals))
         if self.feature_set:
             n_features = len(paper_features.NAMES[self.feature_set])
             arrays["features"] = np.empty((n_frames, self.n_stems, n_features))
@@ -109,7 +109,8 @@ class _PaperRecipe:
         samples = np.s_[:, start : start + framing.frame_samples]
         left = prepared.left[samples]
         if self.with_mixdown:
-            arrays["gram"][frame] = magnitude_gram(left)
+            heard = [*np.nonzero(arrays["rms"][frame] > ACTIVE_RMS)[0], self.n_stems]
+            arrays["gram"][frame][np.ix_(heard, heard)] = magnitude_gram(left[heard])
         if self.feature_set:
             of_frames = _FEATURES[self.feature_set]
             arrays["features"][frame] = of_frames(prepared.featured[samples], framing.sample_rate)

@@ -12,7 +12,7 @@ import numpy as np
 
 from core import triangular
 from core.decibels import FloatArray
-from core.evaluation import EvaluationSong, Predictor
+from core.evaluation import FLOOR, EvaluationSong, Predictor
 from core.smoothing import exponential
 
 Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
@@ -71,7 +71,9 @@ def _level_per_bus(song: EvaluationSong, others: Sequence[EvaluationSong]) -> Fl
 
 
 def _equal_level(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-    return np.nanmean(np.concatenate([_mixed_level_db(other) for other in others])) - _level_db(song)
+    levels_db = np.concatenate([_mixed_level_db(other) for other in others])
+    known_db = levels_db[~np.isnan(levels_db)]
+    return (known_db.mean() if known_db.size else np.nan) - _level_db(song)
 
 
 def _vocals_up(song: EvaluationSong, _: Sequence[EvaluationSong]) -> FloatArray:
@@ -102,8 +104,8 @@ def _gain_db(song: EvaluationSong) -> FloatArray:
 
 
 def _energy_mean_db(values: FloatArray, song: EvaluationSong) -> FloatArray:
-    """Return each bus's energy mean over its active frames, dB; NaN where it has none."""
+    """Return each bus's energy mean over its active frames, dB, floored; NaN where it has none."""
     count = song.active.sum(axis=0)
     energy = np.where(song.active, values**2, 0.0).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(count > 0, 10.0 * np.log10(energy / count), np.nan)
+    mean_db = 10.0 * np.log10(np.maximum(energy / np.maximum(count, 1), FLOOR**2))
+    return np.where(count > 0, mean_db, np.nan)

@@ -51,11 +51,18 @@ def test_a_sine_lies_at_its_frequency_with_its_power() -> None:
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 5])
-def test_weighted_power_is_the_weighted_sum_of_the_spectrum(n_channels: int) -> None:
-    signal = np.random.default_rng(1).standard_normal((n_channels, 4 * FRAMING.hop_samples)).astype(np.float32)
-    weights = np.random.default_rng(2).uniform(0.0, 2.0, (3, STEP + 1)).astype(np.float32)
-    expected = steps.step_power_spectra(signal, FRAMING, 3) @ weights.T
-    np.testing.assert_allclose(steps.weighted_step_power(signal, FRAMING, 3, weights), expected, rtol=1e-5)
+def test_step_powers_are_the_channels_mean_squares_added(n_channels: int) -> None:
+    signal = np.random.default_rng(1).standard_normal((n_channels, 3 * FRAMING.hop_samples)).astype(np.float32)
+    expected = (signal.reshape(n_channels, -1, STEP).astype(np.float64) ** 2).mean(axis=2).sum(axis=0)
+    np.testing.assert_allclose(steps.step_powers(signal, FRAMING, 3)[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("frequency_hz", "gain_db"), [(30.0, -8.2), (100.0, -1.0), (1_000.0, 0.7), (8_000.0, 4.0)])
+def test_a_sine_is_k_weighted_by_the_published_curve(frequency_hz: float, gain_db: float) -> None:
+    time_s = np.arange(8 * FRAMING.hop_samples) / FRAMING.sample_rate
+    signal = np.sin(2.0 * np.pi * frequency_hz * time_s).astype(np.float32)[None]
+    plain, weighted = steps.step_powers(signal, FRAMING, 8).mean(axis=0)
+    assert 10.0 * np.log10(weighted / plain) == pytest.approx(gain_db, abs=0.3)
 
 
 def test_silence_has_no_power() -> None:
