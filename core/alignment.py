@@ -46,11 +46,18 @@ class Alignment:
 def align(song: Song) -> Alignment:
     """Find the mixdown's lag: within a quarter of a second first, within ten seconds if that fits badly.
 
+    Where nothing fits at all the lag is 0.
+
     Raises
     ------
     InputError
         A file is damaged.
     """
+    found = _nearest_or_far(song)
+    return found if found.linear_fit >= _LAG_FIT else Alignment(0, found.linear_fit)
+
+
+def _nearest_or_far(song: Song) -> Alignment:
     near = _near(song)
     if near.is_linear or song.duration_s < NEAR_S:
         return near
@@ -75,6 +82,8 @@ _FAR = _Search(FAR_S, 10.0, 2, 8)
 _NEAR = _Search(NEAR_S, 1.5, 6, 4)
 _EXACT = _Search(3e-4, 1.5, 6, 1)
 _FEW_LAGS = 64
+_LAG_FIT = 0.2
+"""Below this fit no lag is better than another: the mixdown is taken as it comes."""
 
 
 def _near(song: Song, *, around: int = 0) -> Alignment:

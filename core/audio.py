@@ -248,7 +248,8 @@ class AudioStream:
             )
         self.peak = max(self.peak, peak)
         if peak >= _FULL_SCALE:
-            self._clipping.count_in(np.abs(found * self._stored.scale) >= _FULL_SCALE)
+            level = np.abs(found * self._stored.scale)
+            self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 were not cut off
         else:
             self._clipping.end_runs()
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    "drums": ("drums", "drum", "drumkit", "kit"),
+    "drums": ("drums", "drum", "drumkit", "drum kit", "kit"),
     "bass": ("bass", "basses"),
     "melody": ("melody", "other", "music", "instruments", "instrumental"),
     "vocals": ("vocals", "vocal", "vox", "voice", "lead vocals", "lead vocal", "lead vox", "singer"),
     "percussion": ("percussion", "perc"),
-    "guitars": ("guitars", "guitar", "gtr", "gtrs"),
+    "guitars": ("guitars", "guitar", "lead guitar", "gtr", "gtrs"),
     "keys": ("keys", "keyboards", "keyboard", "piano", "organ"),
     "synths": ("synths", "synth", "pads", "pad"),
     "strings": ("strings",),

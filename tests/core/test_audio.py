@@ -174,3 +174,13 @@ def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, valu
     path = written(tmp_path / "drums.wav", samples)
     with pytest.raises(InputError, match=r"drums\.wav: holds a value that is no number at 0\.50 s"):
         read_whole(path, n_channels=2)
+
+
+def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
+    path = tmp_path / "hot.wav"
+    soundfile.write(path, 3.0 * np.sin(np.arange(4_410) / 50.0)[:, None], 44_100, subtype="FLOAT")
+    samples = np.empty((1, 4_410), np.float32)
+    with AudioStream(inspect(path), sample_rate=44_100, n_channels=1) as stream:
+        stream.read_into(samples)
+        assert stream.clipped == 0
+    assert samples.max() > 2.9
