@@ -12,10 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 import scipy.signal
 
 from core.decibels import FloatArray
+from core.fftw import real_spectra
 
 CONDITION1 = ("centroid", "rms", "slope")
 CONDITION2 = ("centroid", "spread", "slope", "loudness", "crossings")
@@ -27,14 +27,11 @@ _K_FILTER_48K = (
 )
 """BS.1770's 48 kHz coefficients; the original uses them at every sample rate."""
 
-_SILENT_TOTAL = 1e-312
-"""What a K-weighted tail ends in, the smallest numbers there are, is silence in the original too."""
-
 
 @dataclass(frozen=True)
 class _Axes:
     frequency_hz: FloatArray
-    slope_weights: FloatArray
+    centred_hz: FloatArray
 
 
 def condition1(frames: FloatArray, sample_rate: int) -> FloatArray:
@@ -83,19 +80,18 @@ def _spectral_shape(
 ) -> tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.float64]]:
     n_samples = frames.shape[1]
     axes = _axes(n_samples, sample_rate)
-    magnitude = np.abs(scipy.fft.rfft(frames)[:, : n_samples // 2])
+    magnitude = np.abs(real_spectra(frames)[:, : n_samples // 2])
     total = magnitude.sum(axis=1)
-    silent = total < _SILENT_TOTAL
-    magnitude[silent], total[silent] = 0.0, 1.0
-    return magnitude @ axes.frequency_hz / total, magnitude @ axes.slope_weights, magnitude, total
+    total[total == 0.0] = 1.0
+    slope = magnitude @ axes.centred_hz / (axes.centred_hz @ axes.centred_hz)
+    return magnitude @ axes.frequency_hz / total, slope, magnitude, total
 
 
 @lru_cache
 def _axes(n_samples: int, sample_rate: int) -> _Axes:
     frequency_hz = np.linspace(0.0, sample_rate, n_samples)[: n_samples // 2]
     too_long_hz = np.linspace(0.0, sample_rate, n_samples // 2)
-    centred_hz = too_long_hz - too_long_hz.mean()
-    return _Axes(frequency_hz, centred_hz / (centred_hz @ centred_hz))
+    return _Axes(frequency_hz, too_long_hz - too_long_hz.mean())
 
 
 def _mean_square(frames: FloatArray) -> FloatArray:
