@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis_server.home import home
 from core.errors import ModelError
+from core.files import move_into_place
 from core.model import Model, load
 
 DEFAULT_MODEL = "equal-level"
@@ -82,7 +83,7 @@ def remove(name: str) -> Path:
     if not path.is_file():
         raise ModelError(f"no model {name!r}; there are: {', '.join(names())}")
     removed = path.with_suffix(".removed")
-    path.replace(removed)
+    move_into_place(path, removed)
     return removed
 
 

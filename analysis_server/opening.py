@@ -22,10 +22,17 @@ def open_chosen(song: str, buses: Mapping[str, str], mixdown: str | None = None)
     Raises
     ------
     InputError
-        As `core.song.open_song`, or a role's name is a mixdown's.
+        As `core.song.open_song`, or a role's name is a mixdown's, or two names mean one role.
     """
     folder = Path(song)
-    chosen = {canonical_role(role): _in_folder(folder, name) for role, name in buses.items()}
+    chosen: dict[str, Path] = {}
+    for name, file in buses.items():
+        role = canonical_role(name)
+        if role in chosen:
+            raise InputError(
+                f"--bus {name}=...: the role {role} was given twice; a stem is one file, so sum them first"
+            )
+        chosen[role] = _in_folder(folder, file)
     return open_song(folder, buses=chosen, mixdown=_in_folder(folder, mixdown) if mixdown else None)
 
 

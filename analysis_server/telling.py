@@ -21,3 +21,12 @@ def stage(tell: Tell, name: str, start: float, end: float) -> Progress:
         tell(start + (end - start) * fraction, name)
 
     return progress
+
+
+def part_of(tell: Tell, start: float, end: float) -> Tell:
+    """Return a `Tell` whose 0 to 1 is `start` to `end` of `tell`."""
+
+    def told(fraction: float, stage: str) -> None:
+        tell(start + (end - start) * fraction, stage)
+
+    return told

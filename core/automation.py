@@ -120,11 +120,11 @@ def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -
 
 
 def _with_edges(points: BusPoints, span_s: tuple[float, float]) -> BusPoints:
-    last_s = span_s[1] - _edge_s(span_s)
-    held_s = [last_s] if points.time_s[-1] < last_s else []  # a level curve is one point
-    time_s = np.concatenate([[span_s[0]], points.time_s, held_s, [span_s[1]]])
-    held_db = points.gain_db[-1:] if held_s else []
-    return BusPoints(time_s, np.concatenate([[0.0], points.gain_db, held_db, [0.0]]))
+    start_s, end_s = span_s
+    inside_s, inside_db = points.time_s, points.gain_db
+    if len(inside_s) == 1:  # a level curve: held to where the range goes out
+        inside_s, inside_db = np.append(inside_s, end_s - _edge_s(span_s)), np.repeat(inside_db, 2)
+    return BusPoints(np.array([start_s, *inside_s, end_s]), np.array([0.0, *inside_db, 0.0]))
 
 
 def _edge_s(span_s: tuple[float, float]) -> float:

@@ -2,7 +2,8 @@
 
 FaderwiseError
 ├── InputError (also a ValueError)    something the user gave cannot be used: exit code 2
-│   └── ModelError                    a model file, or a model that does not fit the song
+│   ├── ModelError                    a model file, or a model that does not fit the song
+│   └── DiskFullError                 there is no room for what is to be written
 ├── ServerError                       the analysis server refused, was lost or ended a job; it has a `code`
 └── Cancelled                         the work was told to stop: nothing half-written stays
 """
@@ -22,6 +23,10 @@ class ModelError(InputError):
 
 class Cancelled(FaderwiseError):  # noqa: N818 - nothing went wrong
     """The work was told to stop."""
+
+
+class DiskFullError(InputError):
+    """There is no room for what is to be written."""
 
 
 class ServerError(FaderwiseError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.errors import InputError
+from core.errors import DiskFullError, InputError
 
 _CHUNK_BYTES = 1 << 20
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
             _set_aside(path, new=temporary)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
+        raise _unwritten(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -55,7 +57,7 @@ def move_into_place(made: Path, path: Path) -> None:
         _set_aside(path, new=made)
         made.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
+        raise _unwritten(path, error) from error
 
 
 def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
@@ -78,13 +80,20 @@ def content_hash(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def _unwritten(path: Path, error: OSError) -> InputError:
+    reason = error.strerror or error
+    if error.errno in _NO_ROOM:
+        return DiskFullError(f"{path}: cannot be written ({reason}); free some space")
+    return InputError(f"{path}: cannot be written ({reason}); choose another folder")
+
+
 def _temporary_beside(path: Path) -> Path:
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.open("xb").close()
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot be written to ({error.strerror}); choose another folder") from error
+        raise _unwritten(path.parent, error) from error
     return temporary
 
 

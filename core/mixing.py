@@ -18,7 +18,7 @@ from core.audio import AudioFile, AudioStream, Samples
 from core.automation import LOWEST_DB, Automation, BusPoints
 from core.blocks import HOPS_PER_BLOCK, Block, LockstepReader
 from core.decibels import db_to_gain
-from core.errors import InputError
+from core.errors import DiskFullError
 from core.files import replacing
 from core.frames import Framing
 from core.loudness import FLOOR_LUFS
@@ -162,4 +162,4 @@ class _writer:  # noqa: N801 - reads as a function
         try:
             self._file.write(samples)
         except soundfile.LibsndfileError as error:
-            raise InputError(f"{self._path.parent}: cannot be written to ({error}); free some space") from error
+            raise DiskFullError(f"{self._path.parent}: cannot be written to ({error}); free some space") from error

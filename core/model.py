@@ -36,7 +36,8 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes
     ----------
     title : the song's name; a model holds each title once.
-    source : ``"mixdown"``: the truth was estimated; ``"matrices"``: it came with the features.
+    source : ``"mixdown"``: the truth was estimated; ``"matrices"``: it came with the features;
+        ``"faders"``: it is a session's own faders and envelopes.
     hashes : SHA-256 of each file's bytes, by role.
     duration_s : the song's length.
     n_frames : how many frames it has.

@@ -138,9 +138,7 @@ def test_made_once_then_kept(checkout, pip, capsys):
 def test_environment_is_a_real_one_of_its_own(checkout, pip):
     environment = _environment(checkout)
     environment.ensure()
-    done = install.run(
-        [environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True
-    )
+    done = install.run([environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True)
     assert done.stdout == f"{checkout / '.venv'} {sys.base_prefix}\n"
 
 

@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Sequence
 from types import FrameType
 
-from analysis_server.command_line.arguments import parse
 from analysis_server.command_line.terminal import Terminal
 from core.errors import FaderwiseError, InputError
 
@@ -23,9 +22,12 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (the program's own by default) and return its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    command = parse(sys.argv[1:] if arguments is None else arguments)
-    terminal = Terminal(as_json=command.as_json, quiet=command.quiet)
+    terminal = Terminal(as_json=False, quiet=False)
     try:
+        from analysis_server.command_line.arguments import parse  # noqa: PLC0415 - loads for a second, may be stopped
+
+        command = parse(sys.argv[1:] if arguments is None else arguments)
+        terminal = Terminal(as_json=command.as_json, quiet=command.quiet)
         command.run(terminal)
     except (KeyboardInterrupt, Exception) as error:
         return _end(terminal, error)

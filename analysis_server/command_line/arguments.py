@@ -8,12 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from analysis_server.command_line import commands
+from analysis_server.command_line import commands, values
+from analysis_server.command_line.options import (
+    add_bus_option,
+    add_dask_option,
+    add_feature_options,
+    add_outcome_options,
+    add_preset_option,
+    add_stems_option,
+)
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.model_store import DEFAULT_MODEL
 from core import __version__
 
 _SONG_HELP = "a folder with one file a bus: drums, bass, melody, vocals (or synonyms), and perhaps mix"
+_PROJECT_HELP = f"a REAPER project, or {_SONG_HELP}"
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."
 _EPILOG = """for example:
   faderwise demo                                     the bundled song, mixed and reported
@@ -67,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_features,
         _add_evaluate,
         _add_models,
+        _add_serve,
     ):
         add(verbs)
     return parser
@@ -110,22 +120,23 @@ def _add_mix(verbs: Verbs) -> None:
         commands.mix,
         "predict a gain per bus and write automation, mix.wav and a report",
         "  faderwise mix MySong\n  faderwise mix MySong --model mine --target-lufs -16 --out mixed\n"
-        "  faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10",
+        "  faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10\n"
+        "  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'",
     )
-    parser.add_argument("song", metavar="SONG_DIR", help=_SONG_HELP)
+    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=_PROJECT_HELP)
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"the model to mix with ({DEFAULT_MODEL})"
     )
-    _add_outcome_options(parser)
+    add_outcome_options(parser)
     parser.add_argument(
         "--range",
         dest="range_s",
-        type=commands.range_s,
+        type=values.range_s,
         metavar="A:B",
         help="this part only, in seconds or m:ss-m:ss",
     )
     parser.add_argument(
-        "--target-lufs", type=commands.lufs, metavar="X", help="the mix's loudness (default: the plain sum's)"
+        "--target-lufs", type=values.lufs, metavar="X", help="the mix's loudness (default: the plain sum's)"
     )
 
 
@@ -137,9 +148,9 @@ def _add_match(verbs: Verbs) -> None:
         "recover a mixdown's fader moves as automation on its stems",
         "  faderwise match MySong\n  faderwise match MySong --mixdown rough.wav --out matched",
     )
-    parser.add_argument("song", metavar="SONG_DIR", help=_SONG_HELP)
+    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=_PROJECT_HELP)
     parser.add_argument("--mixdown", metavar="FILE", help="the mixdown, where it is not SONG_DIR's mix file")
-    _add_outcome_options(parser)
+    add_outcome_options(parser)
 
 
 def _add_learn(verbs: Verbs) -> None:
@@ -149,23 +160,27 @@ def _add_learn(verbs: Verbs) -> None:
         commands.learn,
         "learn a model from finished mixes, or add songs to one",
         "  faderwise learn SongA SongB --model mine\n  faderwise learn AllMySongs --model mine\n"
-        "  faderwise learn rock.npz --model rock --preset paper --features condition1",
+        "  faderwise learn rock.npz --model rock --preset paper --features condition1\n"
+        "  faderwise learn Session.RPP --from faders --model mine",
     )
     parser.add_argument(
-        "songs", nargs="+", metavar="SONG_DIR|DATASET_DIR|MATRICES.npz", help="songs with their mixdowns"
+        "songs", nargs="+", metavar="SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz", help="songs with their mixdowns"
     )
     parser.add_argument("--model", required=True, metavar="NAME|FILE", help="the model to make, or to add songs to")
-    _add_feature_options(parser)
-    _add_bus_option(parser)
+    add_feature_options(parser)
+    add_bus_option(parser)
+    add_stems_option(parser)
+    parser.add_argument("--mixdown", metavar="FILE", help="a project's mixdown, where it is not found beside it")
     parser.add_argument(
         "--from",
         dest="truth",
-        choices=("mixdown",),
+        choices=("mixdown", "faders"),
         default="mixdown",
-        help="where the true gains come from (mixdown)",
+        help="where the true gains come from (mixdown); faders: exactly, from a project's own faders and envelopes",
     )
     parser.add_argument("--fresh", action="store_true", help="forget what a model of that name knew")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be learned, write nothing")
+    add_dask_option(parser)
 
 
 def _add_estimate(verbs: Verbs) -> None:
@@ -177,14 +192,14 @@ def _add_estimate(verbs: Verbs) -> None:
         "  faderwise estimate MySong --out gains.csv\n  faderwise estimate MySong --preset paper --out gains.npz",
     )
     parser.add_argument("song", metavar="SONG_DIR", help=_SONG_HELP)
-    _add_preset_option(parser)
+    add_preset_option(parser)
     parser.add_argument(
         "--domain",
         choices=("complex", "magnitude", "power"),
         help="fit spectra of this kind (default: the fit decides)",
     )
     parser.add_argument("--mixdown", metavar="FILE", help="the mixdown, where it is not SONG_DIR's mix file")
-    _add_bus_option(parser)
+    add_bus_option(parser)
     parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
 
 
@@ -198,8 +213,8 @@ def _add_features(verbs: Verbs) -> None:
         "  faderwise features MySong --preset paper --features condition2 --out features.npz",
     )
     parser.add_argument("song", metavar="SONG_DIR", help=_SONG_HELP)
-    _add_feature_options(parser)
-    _add_bus_option(parser)
+    add_feature_options(parser)
+    add_bus_option(parser)
     parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
 
 
@@ -214,8 +229,9 @@ def _add_evaluate(verbs: Verbs) -> None:
     )
     parser.add_argument("dataset", metavar="DATASET_DIR|MATRICES.npz", help="a folder of songs with their mixdowns")
     parser.add_argument("--test-on", metavar="DATASET_DIR|MATRICES.npz", help="learn from DATASET_DIR, test on this")
-    _add_feature_options(parser, preset_default=None)
+    add_feature_options(parser, preset_default=None)
     parser.add_argument("--out", metavar="DIR", help="write tables and figures into this folder")
+    add_dask_option(parser)
 
 
 def _add_models(verbs: Verbs) -> None:
@@ -237,6 +253,24 @@ def _add_models(verbs: Verbs) -> None:
     take_in.add_argument("--name", help="keep it under this name")
 
 
+def _add_serve(verbs: Verbs) -> None:
+    parser = _verb(
+        verbs,
+        "serve",
+        commands.serve,
+        "run the analysis server, tell how it is, or stop it",
+        "  faderwise serve\n  faderwise serve --status\n  faderwise serve --stop\n"
+        "  faderwise serve --bind 192.168.1.20:5600 --expose --idle 0",
+    )
+    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help="listen here (this machine alone)")
+    parser.add_argument("--expose", action="store_true", help="let --bind name an address other machines can reach")
+    parser.add_argument(
+        "--idle", type=values.minutes, default=30.0, metavar="MINUTES", help="stop when idle so long (30; 0: never)"
+    )
+    parser.add_argument("--status", action="store_true", help="tell whether a server is up and what it does")
+    parser.add_argument("--stop", action="store_true", help="stop the server")
+
+
 def _action(
     actions: Verbs,
     name: str,
@@ -250,39 +284,3 @@ def _action(
     parser.add_argument("--json", dest="as_json", action="store_true", help="the result as one JSON object")
     parser.set_defaults(run=run)
     return parser
-
-
-def _add_outcome_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", metavar="DIR", help="the folder to write to (SONG_DIR's name and -faderwise)")
-    _add_bus_option(parser)
-    parser.add_argument("--dry-run", action="store_true", help="tell what would come out, write nothing")
-
-
-def _add_bus_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bus",
-        dest="buses",
-        action="append",
-        default=[],
-        type=commands.bus,
-        metavar="ROLE=FILE",
-        help="this file plays that role, whatever it is called (may be repeated)",
-    )
-
-
-def _add_preset_option(parser: argparse.ArgumentParser, default: str | None = "default") -> None:
-    parser.add_argument(
-        "--preset",
-        choices=("default", "paper"),
-        default=default,
-        help="paper: as Zafrin & Chudwick (2015) did it",
-    )
-
-
-def _add_feature_options(parser: argparse.ArgumentParser, preset_default: str | None = "default") -> None:
-    _add_preset_option(parser, preset_default)
-    parser.add_argument(
-        "--features",
-        choices=("condition1", "condition2", "condition3"),
-        help="the feature set (default: the preset's)",
-    )

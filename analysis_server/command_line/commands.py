@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 import msgspec
 
 from analysis_server import examples, model_store
 from analysis_server.command_line import tables
+from analysis_server.command_line.performing import perform
 from analysis_server.command_line.terminal import Terminal
+from analysis_server.projects import is_project
 from analysis_server.verbs import estimate as estimate_verb
 from analysis_server.verbs import evaluate as evaluate_verb
 from analysis_server.verbs import features as features_verb
@@ -19,8 +20,6 @@ from analysis_server.verbs import match as match_verb
 from analysis_server.verbs import mix as mix_verb
 from core.errors import InputError
 from core.model import Model
-
-_LOUDEST_LUFS, _QUIETEST_LUFS = 0.0, -70.0
 
 
 def demo(arguments: argparse.Namespace, terminal: Terminal) -> None:
@@ -36,10 +35,12 @@ def mix(arguments: argparse.Namespace, terminal: Terminal) -> None:
         song=arguments.song,
         model=arguments.model,
         out=arguments.out,
-        buses=_by_role(arguments.buses),
+        buses=_buses(arguments, arguments.song),
         range_s=arguments.range_s,
         target_lufs=arguments.target_lufs,
         dry_run=arguments.dry_run,
+        stems=arguments.stems,
+        tracks=_tracks(arguments, arguments.song),
     )
     _mix(request, terminal)
 
@@ -50,11 +51,12 @@ def match(arguments: argparse.Namespace, terminal: Terminal) -> None:
         song=arguments.song,
         mixdown=arguments.mixdown,
         out=arguments.out,
-        buses=_by_role(arguments.buses),
+        buses=_buses(arguments, arguments.song),
         dry_run=arguments.dry_run,
+        stems=arguments.stems,
+        tracks=_tracks(arguments, arguments.song),
     )
-    with terminal.progress() as progress:
-        result = match_verb.run(request, progress)
+    result = perform(request, match_verb.run, terminal)
     _warn(terminal, result.warnings)
     terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
     if result.lag_samples:
@@ -73,12 +75,16 @@ def learn(arguments: argparse.Namespace, terminal: Terminal) -> None:
         model=arguments.model,
         preset=arguments.preset,
         features=arguments.features,
-        buses=_by_role(arguments.buses),
+        buses=_buses(arguments, *arguments.songs),
         fresh=arguments.fresh,
         dry_run=arguments.dry_run,
+        dask=arguments.dask,
+        truth=arguments.truth,
+        mixdown=arguments.mixdown,
+        stems=arguments.stems,
+        tracks=_tracks(arguments, *arguments.songs),
     )
-    with terminal.progress() as progress:
-        result = learn_verb.run(request, progress)
+    result = perform(request, learn_verb.run, terminal)
     _warn(terminal, result.warnings)
     kept = "would now know" if arguments.dry_run else "now knows"
     terminal.say(f"{result.model} {kept} {len(result.songs)} songs, {len(result.learned)} of them just learned.")
@@ -97,8 +103,7 @@ def estimate(arguments: argparse.Namespace, terminal: Terminal) -> None:
         buses=_by_role(arguments.buses),
         mixdown=arguments.mixdown,
     )
-    with terminal.progress() as progress:
-        result = estimate_verb.run(request, progress)
+    result = perform(request, estimate_verb.run, terminal)
     _warn(terminal, result.warnings)
     terminal.say(f"{result.title}: fitted in the {result.domain} domain: {result.reason}.")
     terminal.say(f"Lag {result.lag_samples} samples, fit {100 * result.fit:.1f} %, {result.n_frames} frames.")
@@ -125,21 +130,29 @@ def features(arguments: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def evaluate(arguments: argparse.Namespace, terminal: Terminal) -> None:
-    """Run `faderwise evaluate`."""
-    request = evaluate_verb.EvaluateRequest(
+    """Run `faderwise evaluate`; for the paper preset both of its conditions, unless one is named."""
+    whole = evaluate_verb.EvaluateRequest(
         dataset=arguments.dataset,
         test_on=arguments.test_on,
         preset=arguments.preset,
         features=arguments.features,
         out=arguments.out,
+        dask=arguments.dask,
     )
-    with terminal.progress() as progress:
-        result = evaluate_verb.run(request, progress)
-    _warn(terminal, result.warnings)
-    terminal.say(tables.evaluation(result))
-    for file in result.files:
-        terminal.say(f"  {file}")
-    terminal.give(result)
+    results = [perform(request, evaluate_verb.run, terminal) for request in evaluate_verb.by_condition(whole)]
+    for result in results:
+        _warn(terminal, result.warnings)
+        terminal.say(tables.evaluation(result))
+        for file in result.files:
+            terminal.say(f"  {file}")
+    terminal.give(evaluate_verb.together(results))
+
+
+def serve(arguments: argparse.Namespace, terminal: Terminal) -> None:
+    """Run `faderwise serve`."""
+    from analysis_server.command_line import serving  # noqa: PLC0415 - the socket library loads only here
+
+    serving.run(arguments, terminal)
 
 
 class _Listed(msgspec.Struct, kw_only=True):
@@ -199,39 +212,8 @@ def models_import(arguments: argparse.Namespace, terminal: Terminal) -> None:
     terminal.give(_Moved(model=file.stem, file=str(file)))
 
 
-def bus(text: str) -> tuple[str, str]:
-    """Return role and file of ``ROLE=FILE``."""
-    role, equals, file = text.partition("=")
-    if not (role.strip() and equals and file.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no ROLE=FILE, such as vocals=lead.wav")
-    return role.strip(), file.strip()
-
-
-def range_s(text: str) -> tuple[float, float]:
-    """Return start and end in seconds of ``12.5:60`` or ``0:45-2:10``."""
-    start, dash, end = text.partition("-")
-    if not dash:
-        start, _, end = text.partition(":")
-    try:
-        return _seconds(start), _seconds(end)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range, such as 12.5:60 or 0:45-2:10") from None
-
-
-def lufs(text: str) -> float:
-    """Return a loudness in LUFS."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not _QUIETEST_LUFS <= value <= _LOUDEST_LUFS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no loudness between -70 and 0 LUFS, such as -14")
-    return value
-
-
 def _mix(request: mix_verb.MixRequest, terminal: Terminal) -> None:
-    with terminal.progress() as progress:
-        result = mix_verb.run(request, progress)
+    result = perform(request, mix_verb.run, terminal)
     _warn(terminal, result.warnings)
     terminal.say(f"{result.title}, mixed with {result.model}:")
     terminal.say(tables.gains(result.median_gain_db, result.n_points, result.n_frames))
@@ -251,11 +233,23 @@ def _by_role(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return dict(pairs)
 
 
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(?:(\d+):)?(\d+(?:\.\d+)?)", text.strip())
-    if found is None:
-        raise ValueError(text)
-    return 60.0 * int(found[1] or 0) + float(found[2])
+def _buses(arguments: argparse.Namespace, *songs: str) -> dict[str, str]:
+    """Return the files of `--bus`, where they mean files."""
+    if arguments.buses and len({is_project(song) for song in songs}) > 1:
+        raise InputError(
+            "--bus means a file in a song's folder and a track in a project; learn from one kind at a time"
+        )
+    return {} if all(map(is_project, songs)) else _by_role(arguments.buses)
+
+
+def _tracks(arguments: argparse.Namespace, *songs: str) -> dict[str, list[str]]:
+    """Return the tracks of `--bus`, where they mean a project's tracks; a role may have several."""
+    if not all(map(is_project, songs)):
+        return {}
+    tracks: dict[str, list[str]] = {}
+    for role, track in arguments.buses:
+        tracks.setdefault(role, []).append(track)
+    return tracks
 
 
 def _warn(terminal: Terminal, warnings: list[str]) -> None:

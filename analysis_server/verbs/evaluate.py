@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from analysis_server.evaluation import Dataset, Evaluation
 from analysis_server.opening import open_chosen
-from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.estimate import estimated
+from analysis_server.telling import Tell, part_of, untold
 from analysis_server.verbs.features import feature_set_of
-from analysis_server.verbs.learn import song_folders
+from analysis_server.verbs.learn import SongSettings, song_folders
+from analysis_server.verbs.studying import StudySongs, study_one_by_one
 from core.decibels import FloatArray
 from core.errors import InputError
-from core.evaluation import EvaluationSong, Predictor, Scores, score
-from core.learning import training_song
+from core.evaluation import EvaluationSong, Predictor, score
+from core.files import write_text
 from core.matrices import load_matrices
 from core.measurement import Measurement
 from core.model import Model, TrainingSong
 from core.prediction import predict
 from core.predictors import PaperRegression, baselines
-from core.song import Song
+
+TABLE = "evaluate.json"
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Evaluate on `dataset` (a DATASET_DIR or an NPZ of matrices), or train on it and test on `test_on`.
 
-    `out` is a folder for the tables and figures; None writes nothing.
+    `out` is a folder for the tables and figures; None writes nothing. `dask` is the address of a dask scheduler
+    whose workers see the songs under the same paths.
     """
 
     dataset: str
@@ -37,6 +40,7 @@ class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     preset: str | None = None
     features: str | None = None
     out: str | None = None
+    dask: str | None = None
 
 
 class BaselineScores(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +51,10 @@ class BaselineScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The errors: `songs` maps titles to buses to MSE; `balance_db` titles to dB (None: no bus was active)."""
+    """The errors: `songs` maps titles to buses to MSE; `balance_db` titles to dB (None: no bus was active).
+
+    Where several feature sets were asked for, `conditions` has each one's result, and the rest is the first one's.
+    """
 
     preset: str
     features: str
@@ -60,26 +67,27 @@ class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
     baselines: dict[str, BaselineScores]
     files: list[str]
     warnings: list[str]
+    conditions: dict[str, EvaluateResult] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """Songs whose gains are known, and what else predictors and figures need of them, by title."""
+def by_condition(request: EvaluateRequest) -> list[EvaluateRequest]:
+    """Return one request for each of the paper's conditions where none is named, each with its own folder."""
+    any_matrices = is_matrices(request.dataset) or is_matrices(request.test_on or "")
+    if request.preset != "paper" or request.features or any_matrices:
+        return [request]
+    return [
+        msgspec.structs.replace(
+            request, features=condition, out=str(Path(request.out) / condition) if request.out else None
+        )
+        for condition in ("condition1", "condition2")
+    ]
 
-    songs: list[EvaluationSong]
-    measurements: Mapping[str, Measurement] = field(default_factory=dict)
-    training: Mapping[str, TrainingSong] = field(default_factory=dict)
-    audio: Mapping[str, Song] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
 
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Everything the tables and figures show: the tested dataset, its scores and the predicted gains."""
-
-    tested: Dataset
-    scores: Scores
-    predicted: Mapping[str, FloatArray]
+def together(results: Sequence[EvaluateResult]) -> EvaluateResult:
+    """Return one result that holds all of `results`."""
+    if len(results) == 1:
+        return results[0]
+    return msgspec.structs.replace(results[0], conditions={result.features: result for result in results})
 
 
 def run(request: EvaluateRequest, tell: Tell = untold) -> EvaluateResult:
@@ -93,16 +101,17 @@ def run(request: EvaluateRequest, tell: Tell = untold) -> EvaluateResult:
     preset = request.preset or ("paper" if is_matrices(request.dataset) else "default")
     feature_set = feature_set_of(preset, request.features)
     share = 0.9 if request.test_on is None else 0.45
-    trained = _dataset(request.dataset, preset, feature_set, tell, 0.0, share)
-    tested = trained if request.test_on is None else _dataset(request.test_on, preset, feature_set, tell, share, 0.9)
+    study = _way_to_study(request)
+    settings = SongSettings(preset=preset, feature_set=feature_set)
+    trained = _dataset(request.dataset, settings, study, part_of(tell, 0.0, share))
+    tested = (
+        trained if request.test_on is None else _dataset(request.test_on, settings, study, part_of(tell, share, 0.9))
+    )
     learn_from = None if request.test_on is None else trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
-    files: list[str] = []
-    if request.out:
-        from analysis_server.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
-
-        files = draw(evaluation, Path(request.out), tell)
-    return _result(request, preset, feature_set, evaluation, learn_from, files, [*trained.warnings, *tested.warnings])
+    warnings = [*trained.warnings, *tested.warnings]
+    result = _result(request, settings, evaluation, learn_from, warnings)
+    return _written(result, evaluation, Path(request.out), part_of(tell, 0.9, 1.0)) if request.out else result
 
 
 def is_matrices(path: str) -> bool:
@@ -149,49 +158,42 @@ class _BalanceRegression:
         return predict(model, self.measurements[song.title]).gains
 
 
-def _dataset(path: str, preset: str, feature_set: str, tell: Tell, start: float, end: float) -> Dataset:
+def _way_to_study(request: EvaluateRequest) -> StudySongs:
+    if request.dask is None:
+        return study_one_by_one
+    from analysis_server.verbs.on_dask import studying_on  # noqa: PLC0415 - an optional extra
+
+    return studying_on(request.dask)
+
+
+def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: Tell) -> Dataset:
     if is_matrices(path):
-        if (preset, feature_set) != ("paper", "condition1"):
+        if (settings.preset, settings.feature_set) != ("paper", "condition1"):
             raise InputError(f"{path}: matrices hold the paper's condition 1; use --preset paper --features condition1")
         return Dataset(songs=load_matrices(Path(path)))
-    songs, measurements, training, audio, warnings = [], {}, {}, {}, []
     folders = song_folders([path])
-    for number, folder in enumerate(folders):
-        song = open_chosen(str(folder), {})
-        step = (end - start) / len(folders)
-        progress = stage(tell, f"estimating {song.title}", start + number * step, start + (number + 1) * step)
-        found = estimated(song, preset, None, feature_set, progress)
-        songs.append(
-            EvaluationSong(
-                title=song.title,
-                buses=song.buses,
-                features=found.measurement.features,
-                gains=found.curves.gains,
-                rms=found.measurement.rms,
-            )
-        )
-        measurements[song.title], audio[song.title] = found.measurement, song
-        training[song.title] = training_song(
-            song, found.measurement, found.curves, feature_set=feature_set, domain=found.domain, fit=found.fit
-        )
-        warnings += [f"{song.title}: {warning}" for warning in found.warnings]
-    return Dataset(songs=songs, measurements=measurements, training=training, audio=audio, warnings=warnings)
+    studies = study_songs(folders, settings, tell)
+    return Dataset(
+        songs=[study.evaluation_song() for study in studies],
+        measurements={study.title: study.measurement for study in studies},
+        training={study.title: study.training for study in studies},
+        audio={study.title: open_chosen(str(folder), {}) for study, folder in zip(studies, folders, strict=True)},
+        warnings=[warning for study in studies for warning in study.warnings],
+    )
 
 
 def _result(
     request: EvaluateRequest,
-    preset: str,
-    feature_set: str,
+    settings: SongSettings,
     evaluation: Evaluation,
     learn_from: Sequence[EvaluationSong] | None,
-    files: list[str],
     warnings: list[str],
 ) -> EvaluateResult:
     scores = evaluation.scores
     rules = {name: score(rule, evaluation.tested.songs, learn_from) for name, rule in baselines().items()}
     return EvaluateResult(
-        preset=preset,
-        features=feature_set,
+        preset=settings.preset,
+        features=settings.feature_set,
         trained_on=f"all of {request.dataset} but the song itself" if learn_from is None else request.dataset,
         buses=list(scores.buses),
         songs={title: dict(row) for title, row in scores.mse.items()},
@@ -202,9 +204,24 @@ def _result(
             name: BaselineScores(mse=rule.mean_mse(), balance_db=_number(rule.mean_balance_db()))
             for name, rule in rules.items()
         },
-        files=files,
+        files=[],
         warnings=list(dict.fromkeys(warnings)),
     )
+
+
+def _written(result: EvaluateResult, evaluation: Evaluation, folder: Path, tell: Tell) -> EvaluateResult:
+    """Write the tables and figures, and the result itself; return it with the files' names."""
+    from analysis_server.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
+
+    table = folder / TABLE
+    told = msgspec.structs.replace(result, files=[*draw(evaluation, folder, tell), str(table)])
+    write_text(table, table_text(told))
+    return told
+
+
+def table_text(result: EvaluateResult) -> str:
+    """Return the content of `evaluate.json`: the result itself."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
 
 
 def _number(value: float) -> float | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from analysis_server import model_store
 from analysis_server.opening import open_chosen
 from analysis_server.outcome import MADE_BY
-from analysis_server.telling import Tell, stage, untold
+from analysis_server.projects import is_project
+from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.estimate import estimated
 from analysis_server.verbs.features import feature_set_of
+from analysis_server.verbs.learn_session import SessionSettings, training_session
 from core.errors import InputError, ModelError
 from core.learning import matrices_song, training_song
 from core.matrices import load_matrices
@@ -23,7 +26,10 @@ from core.song import find_song_folders, holds_stems
 class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Learn from `songs` (SONG_DIRs, DATASET_DIRs, or matrices in an NPZ) and keep the result as `model`.
 
-    Where the model exists already, the songs are added to it; with `fresh` it is learned anew.
+    Where the model exists already, the songs are added to it; with `fresh` it is learned anew. `dask` is the address
+    of a dask scheduler whose workers see the songs under the same paths. REAPER projects may be among the songs:
+    their true gains come from their `mixdown`, or exactly from their `faders`; `tracks` are their bus tracks by role,
+    `stems` is the folder of one project's exported stems.
     """
 
     songs: list[str]
@@ -33,6 +39,11 @@ class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     buses: dict[str, str] = {}
     fresh: bool = False
     dry_run: bool = False
+    dask: str | None = None
+    truth: Literal["mixdown", "faders"] = "mixdown"
+    mixdown: str | None = None
+    stems: str | None = None
+    tracks: dict[str, list[str]] = {}
 
 
 class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +59,35 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: LearnRequest, tell: Tell = untold) -> LearnResult:
+class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a song is learned from: the preset, the feature set, and files that play a role, by role."""
+
+    preset: str
+    feature_set: str
+    buses: dict[str, str] = {}
+
+
+class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model keeps of a song, and what the user should know of it."""
+
+    song: TrainingSong
+    warnings: list[str]
+
+
+LearnSongs = Callable[[Sequence[Path], SongSettings, Tell], list[LearnedSong]]
+"""A way to learn from song folders: in this process, on other machines, or from what was learned before."""
+
+
+def run(
+    request: LearnRequest, tell: Tell = untold, remembering: Callable[[LearnSongs], LearnSongs] | None = None
+) -> LearnResult:
     """Learn and write.
+
+    Parameters
+    ----------
+    request : what to learn.
+    tell : is told how far it is.
+    remembering : given a way to learn songs, returns one that need not learn a song twice.
 
     Raises
     ------
@@ -58,7 +96,10 @@ def run(request: LearnRequest, tell: Tell = untold) -> LearnResult:
     """
     feature_set = feature_set_of(request.preset, request.features)
     model = _starting_model(request, feature_set)
-    songs, warnings = _training_songs(request, feature_set, tell)
+    learn_songs = _way_to_learn(request)
+    songs, warnings = _training_songs(
+        request, feature_set, tell, remembering(learn_songs) if remembering else learn_songs
+    )
     for song in songs:
         model = model.with_song(song)
     file = model_store.path_of(request.model)
@@ -102,29 +143,82 @@ def _starting_model(request: LearnRequest, feature_set: str) -> Model:
     return model
 
 
-def _training_songs(request: LearnRequest, feature_set: str, tell: Tell) -> tuple[list[TrainingSong], list[str]]:
+def learned_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
+    """Return what a model keeps of the song in `folder`.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    song = open_chosen(str(folder), settings.buses)
+    progress = stage(tell, f"learning {song.title}", 0.0, 1.0)
+    found = estimated(song, settings.preset, None, settings.feature_set, progress)
+    kept = training_song(
+        song,
+        found.measurement,
+        found.curves,
+        feature_set=settings.feature_set,
+        domain=found.domain,
+        fit=found.fit,
+    )
+    return LearnedSong(song=kept, warnings=[f"{song.title}: {warning}" for warning in found.warnings])
+
+
+def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
+    """Learn from each song in turn, in this process."""
+    share = 1.0 / max(len(folders), 1)
+    return [
+        learned_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
+        for number, folder in enumerate(folders)
+    ]
+
+
+def _way_to_learn(request: LearnRequest) -> LearnSongs:
+    if request.dask is None:
+        return one_by_one
+    from analysis_server.verbs.on_dask import learning_on  # noqa: PLC0415 - an optional extra
+
+    return learning_on(request.dask)
+
+
+def _training_songs(
+    request: LearnRequest, feature_set: str, tell: Tell, learn_songs: LearnSongs
+) -> tuple[list[TrainingSong], list[str]]:
     matrices = [path for path in request.songs if path.lower().endswith(".npz")]
-    folders = song_folders([path for path in request.songs if path not in matrices])
+    sessions = [path for path in request.songs if is_project(path)]
+    folders = song_folders([path for path in request.songs if path not in matrices and path not in sessions])
+    _require_projects(request, sessions, matrices, folders)
     songs = [song for path in matrices for song in _from_matrices(Path(path), request.preset, feature_set)]
-    warnings: list[str] = []
-    for number, folder in enumerate(folders):
-        song = open_chosen(str(folder), request.buses)
-        share = 1.0 / len(folders)
-        progress = stage(tell, f"learning {song.title}", number * share, (number + 1) * share)
-        found = estimated(song, request.preset, None, feature_set, progress)
-        songs.append(
-            training_song(
-                song,
-                found.measurement,
-                found.curves,
-                feature_set=feature_set,
-                domain=found.domain,
-                fit=found.fit,
-            )
-        )
-        warnings += [f"{song.title}: {warning}" for warning in found.warnings]
+    settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
+    learned = learn_songs(folders, settings, tell)
+    learned += [_learned_session(path, request, feature_set, tell) for path in sessions]
+    songs += [one.song for one in learned]
     _require_unique_titles(songs)
-    return songs, warnings
+    return songs, [warning for one in learned for warning in one.warnings]
+
+
+def _learned_session(path: str, request: LearnRequest, feature_set: str, tell: Tell) -> LearnedSong:
+    settings = SessionSettings(
+        preset=request.preset,
+        feature_set=feature_set,
+        truth=request.truth,
+        mixdown=request.mixdown,
+        stems=request.stems,
+        tracks=request.tracks,
+    )
+    song, warnings = training_session(path, settings, tell)
+    return LearnedSong(song=song, warnings=warnings)
+
+
+def _require_projects(
+    request: LearnRequest, sessions: Sequence[str], matrices: Sequence[str], folders: Sequence[Path]
+) -> None:
+    others = [*matrices, *map(str, folders)]
+    if request.truth == "faders" and others:
+        raise InputError(f"{others[0]}: has no faders; --from faders takes REAPER projects (.RPP) alone")
+    if (request.mixdown or request.stems) and len(sessions) != 1:
+        raise InputError("--mixdown and --stems belong to one REAPER project; give one, and learn from others after it")
 
 
 def _from_matrices(path: Path, preset: str, feature_set: str) -> list[TrainingSong]:

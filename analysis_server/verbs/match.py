@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from analysis_server import outcome
+from analysis_server import outcome, projects
 from analysis_server.opening import open_chosen
 from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
@@ -22,13 +23,18 @@ from core.song import Song
 
 
 class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Recover the gains that turn the stems of `song` into `mixdown`; write the outcome into the folder `out`."""
+    """Recover the gains that turn the stems of `song` into `mixdown`; write the outcome into the folder `out`.
+
+    Of a REAPER project, `tracks` are the bus tracks by role, and `stems` is the folder of exported stems.
+    """
 
     song: str
     mixdown: str | None = None
     out: str | None = None
     buses: dict[str, str] = {}
     dry_run: bool = False
+    stems: str | None = None
+    tracks: dict[str, list[str]] = {}
 
 
 class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +62,25 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     InputError
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
-    song = open_chosen(request.song, request.buses, request.mixdown)
+    if projects.is_project(request.song):
+        with projects.opened(
+            request.song, tell, stems=request.stems, tracks=request.tracks, mixdown=request.mixdown
+        ) as session:
+            return _matched(request, session.song, session, tell)
+    projects.require_song_folder(request.song, request.stems, request.tracks)
+    return _matched(request, open_chosen(request.song, request.buses, request.mixdown), None, tell)
+
+
+def _matched(request: MatchRequest, song: Song, session: projects.Session | None, tell: Tell) -> MatchResult:
     found = estimated(song, "default", None, None, stage(tell, f"estimating {song.title}", 0.0, 0.4))
     automation = thin_curves(found.curves)
     (after,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
+    written = session.written(automation, None) if session else None
+    if session and written:
+        found = replace(
+            found, warnings=(*session.notes, *written.notes, *session.copy_notes(request.out, None), *found.warnings)
+        )
     files: dict[str, str] = {}
     if not request.dry_run:
         file_gain_db = min(0.0, headroom_db(after))
@@ -79,8 +99,11 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
             file_gain_db=file_gain_db,
             story=_story(song, found, limiter_db),
         )
-        folder = Path(request.out) if request.out else outcome.default_folder(request.song)
-        files = outcome.write(done, folder, tell, 0.6)
+        if session and written:
+            files = projects.write_outcome(done, session, written, out=request.out, tell=tell, start=0.6)
+        else:
+            folder = Path(request.out) if request.out else outcome.default_folder(request.song)
+            files = outcome.write(done, folder, tell, 0.6)
     return MatchResult(
         title=song.title,
         domain=found.domain,

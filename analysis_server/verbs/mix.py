@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import model_store, outcome
+from analysis_server import model_store, outcome, projects
 from analysis_server.opening import open_chosen
 from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
@@ -22,14 +22,16 @@ from core.model import Model
 from core.paper_measurement import measure_as_paper
 from core.prediction import predict
 from core.progress import part_of
+from core.rpp.envelope_writing import Written
 from core.song import Song
 
 
 class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Mix `song` (a SONG_DIR) with `model` and write the outcome into the folder `out`.
+    """Mix `song` (a SONG_DIR, or a REAPER project) with `model` and write the outcome into the folder `out`.
 
-    `range_s` restricts the automation to a part of the song; `target_lufs` chooses the mix's loudness, which is
-    the plain sum's otherwise; with `dry_run` nothing is written.
+    Of a project, `tracks` are the bus tracks by role, and `stems` is the folder of exported stems. `range_s`
+    restricts the automation to a part of the song; `target_lufs` chooses the mix's loudness, which is the plain
+    sum's otherwise; with `dry_run` nothing is written.
     """
 
     song: str
@@ -39,6 +41,8 @@ class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     range_s: tuple[float, float] | None = None
     target_lufs: float | None = None
     dry_run: bool = False
+    stems: str | None = None
+    tracks: dict[str, list[str]] = {}
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +70,21 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         The song or the model cannot be used, or the folder cannot be written to.
     """
     model = model_store.find(request.model)
-    song = open_chosen(request.song, request.buses)
+    if projects.is_project(request.song):
+        with projects.opened(request.song, tell, stems=request.stems, tracks=request.tracks) as session:
+            return _mixed(request, model, session.song, session, tell)
+    projects.require_song_folder(request.song, request.stems, request.tracks)
+    return _mixed(request, model, open_chosen(request.song, request.buses), None, tell)
+
+
+def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Session | None, tell: Tell) -> MixResult:
     _require_range(request.range_s, song)
     measurement, curves = _predicted(song, model, tell)
     mixed = _levelled(song, model, curves, request, tell)
     result_files: dict[str, str] = {}
-    story = Story(_summary(song, model), _figures(model, song), (*measurement.notes, *mixed.warnings))
+    written = session.written(mixed.automation, request.range_s) if session else None
+    of_project = _project_notes(session, written, request) if session and written else []
+    story = Story(_summary(song, model), _figures(model, song), (*of_project, *measurement.notes, *mixed.warnings))
     done = outcome.Outcome(
         song=song,
         measurement=measurement,
@@ -87,7 +100,9 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         file_gain_db=mixed.file_gain_db,
         story=story,
     )
-    if not request.dry_run:
+    if not request.dry_run and session and written:
+        result_files = projects.write_outcome(done, session, written, out=request.out, tell=tell, start=0.55)
+    elif not request.dry_run:
         folder = Path(request.out) if request.out else outcome.default_folder(request.song)
         result_files = outcome.write(done, folder, tell, 0.55)
     return MixResult(
@@ -103,6 +118,10 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         files=result_files,
         warnings=list(story.warnings),
     )
+
+
+def _project_notes(session: projects.Session, written: Written, request: MixRequest) -> list[str]:
+    return [*session.notes, *written.notes, *session.copy_notes(request.out, request.range_s)]
 
 
 @dataclass(frozen=True, kw_only=True)

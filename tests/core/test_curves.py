@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def test_an_npz_holds_everything_without_pickle(curves: GainCurves, tmp_path: Pa
         np.testing.assert_array_equal(kept["fit"], curves.fit)
         assert tuple(kept["buses"]) == curves.buses
         assert kept["active"].dtype == bool
+
+
+def test_the_same_curves_are_the_same_bytes_whenever_they_are_written(curves: GainCurves, tmp_path: Path) -> None:
+    curves.save(tmp_path / "c.npz")
+    with zipfile.ZipFile(tmp_path / "c.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    curves.save(tmp_path / "c.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
 
 
 def test_an_unknown_deviation_is_left_out(curves: GainCurves, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ except InputError as error:
 @pytest.mark.skipif(os.name == "nt", reason="a limit on files' sizes stands in for a full disk")
 def test_a_disk_that_is_full_leaves_the_old_file_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.txt")],
         capture_output=True,
         text=True,

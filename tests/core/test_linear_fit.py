@@ -73,6 +73,15 @@ def test_noise_alone_is_no_limiter() -> None:
     np.testing.assert_array_equal(limiter_coefficients(grams(signals, mixed(signals, random_gains()) + noise), 3), 0.0)
 
 
+def test_a_bend_that_noise_outweighs_is_no_limiter() -> None:
+    signals = stems()
+    inner = mixed(signals, random_gains())
+    bent = inner - 0.05 * inner**3
+    noise = np.random.default_rng(5).normal(size=len(inner)) * 0.03
+    assert limiter_coefficients(grams(signals, bent), 3).any()
+    np.testing.assert_array_equal(limiter_coefficients(grams(signals, bent + noise), 3), 0.0)
+
+
 @pytest.mark.parametrize("power", LIMITER_POWERS)
 def test_a_curve_of_one_power_is_found_and_undone(power: int) -> None:
     signals, gains = stems(), random_gains()

@@ -217,12 +217,8 @@ def a_report(**changes: Any) -> ReportContent:
         duration_s=60.0,
         buses=tuple(a_bus(role) for role in ("drums", "bass", "melody", "vocals")),
         spectra=(
-            Spectrum(
-                label="Before", frequency_hz=frequency_hz, level_db=-20.0 - 5.0 * np.log2(frequency_hz / 20)
-            ),
-            Spectrum(
-                label="After", frequency_hz=frequency_hz, level_db=-19.0 - 5.2 * np.log2(frequency_hz / 20)
-            ),
+            Spectrum(label="Before", frequency_hz=frequency_hz, level_db=-20.0 - 5.0 * np.log2(frequency_hz / 20)),
+            Spectrum(label="After", frequency_hz=frequency_hz, level_db=-19.0 - 5.2 * np.log2(frequency_hz / 20)),
         ),
         players=(
             Player(label="Before", mime="audio/wav", encoded=a_tone(220, 60.0), note="As it was."),

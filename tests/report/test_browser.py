@@ -112,9 +112,7 @@ WAIT = "new Promise((done) => setTimeout(done, %d))"
 
 
 def press(browser, key, code=None):
-    browser.call(
-        "Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "", code=code or key
-    )
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "", code=code or key)
     browser.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=code or key)
 
 
@@ -151,9 +149,7 @@ def pages(tmp_path_factory, make_report, make_bus):
 @pytest.mark.parametrize("name", ["song", "many", "odd"])
 def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
     browser.open(pages[name], width=width, scheme=scheme)
-    browser.run(
-        "document.querySelectorAll('details').forEach((one) => { one.open = one.matches('.reading'); })"
-    )
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = one.matches('.reading'); })")
     browser.run("document.querySelector('.plot[data-bus]').focus()")
     found = browser.run(LAID_OUT)
     assert found["width"] == width and found["texts"] > 80
@@ -277,11 +273,7 @@ def test_pointing_reads_out_every_bus(browser, pages):
         "(({ left, top, width }) => ({ left, top, width }))"
         "(document.querySelector('.plot[data-bus]').getBoundingClientRect())"
     )
-    browser.call(
-        "Input.dispatchMouseEvent", type="mouseMoved", x=box["left"] + box["width"] / 2, y=box["top"] + 30
-    )
-    shown = browser.run(
-        "[...document.querySelectorAll('[data-read-out] [data-shows=time]')].map((c) => c.textContent)"
-    )
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box["left"] + box["width"] / 2, y=box["top"] + 30)
+    shown = browser.run("[...document.querySelectorAll('[data-read-out] [data-shows=time]')].map((c) => c.textContent)")
     assert len(shown) == 4 and set(shown) <= {"0:29.9", "0:30.0", "0:30.1"}
     assert browser.run("getComputedStyle(document.querySelector('.pointer')).display") == "block"

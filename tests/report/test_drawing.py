@@ -73,10 +73,7 @@ def test_band_goes_out_above_and_back_below():
 
 
 def test_a_decibel_is_equally_tall_on_every_bus_but_an_outlier(make_bus):
-    buses = [
-        make_bus(gain_db=np.linspace(*ends, 240), uncertainty_db=None)
-        for ends in ((-2, 1), (-15, -4), (-40, 5))
-    ]
+    buses = [make_bus(gain_db=np.linspace(*ends, 240), uncertainty_db=None) for ends in ((-2, 1), (-15, -4), (-40, 5))]
     quiet, moving, outlier = gain_axes(buses)
     assert quiet.high - quiet.low == moving.high - moving.low < outlier.high - outlier.low
     for axis, low, high in ((quiet, -2, 1), (moving, -15, -4), (outlier, -40, 5)):
@@ -85,9 +82,7 @@ def test_a_decibel_is_equally_tall_on_every_bus_but_an_outlier(make_bus):
 
 
 def test_flat_gain_is_not_blown_up(make_bus):
-    (axis,) = gain_axes(
-        [make_bus(gain_db=np.full(240, 0.01), point_gain_db=np.zeros(30), uncertainty_db=None)]
-    )
+    (axis,) = gain_axes([make_bus(gain_db=np.full(240, 0.01), point_gain_db=np.zeros(30), uncertainty_db=None)])
     assert axis.high - axis.low >= 3.0
     assert any(tick.zero and tick.text == "0" for tick in axis.ticks)
 
@@ -119,9 +114,7 @@ def test_loudness_axis_starts_above_the_loudest_frame(make_bus):
 
 def test_difference_is_taken_where_both_spectra_reach():
     first = Spectrum(label="a", frequency_hz=np.array([50.0, 200.0]), level_db=np.array([-10.0, -20.0]))
-    last = Spectrum(
-        label="b", frequency_hz=np.array([20.0, 100.0, 200.0]), level_db=np.array([0.0, -12.0, -19.0])
-    )
+    last = Spectrum(label="b", frequency_hz=np.array([20.0, 100.0, 200.0]), level_db=np.array([0.0, -12.0, -19.0]))
     np.testing.assert_allclose(difference_db(first, last), [np.nan, 3.0, 1.0])
     assert difference_axis(difference_db(first, last)).high >= 3.0
 

@@ -28,10 +28,7 @@ def test_an_hour_of_sixteen_buses_stays_small_and_quick(make_report, make_bus):
     page = render_report(content)
     assert time.perf_counter() - start < 15
     assert len(page) < 3_000_000
-    drawn = [
-        len(path.replace("M", " ").split()) // 2
-        for path in re.findall(r'<path class="[^"]*" d="([^"]*)"', page)
-    ]
+    drawn = [len(path.replace("M", " ").split()) // 2 for path in re.findall(r'<path class="[^"]*" d="([^"]*)"', page)]
     assert 1400 <= max(drawn) <= 1510
     assert max(len(bus["time"]) for bus in read_out_of(page)["buses"]) <= 1500
 

@@ -111,9 +111,7 @@ def odd_contents(make_report, make_bus):
                     frequency_hz=np.array([0.0, nan, 100.0, inf]),
                     level_db=np.array([1.0, 2.0, nan, 4.0]),
                 ),
-                Spectrum(
-                    label="b", frequency_hz=np.array([0.0, 50.0, 100.0]), level_db=np.array([-inf, inf, 3.0])
-                ),
+                Spectrum(label="b", frequency_hz=np.array([0.0, 50.0, 100.0]), level_db=np.array([-inf, inf, 3.0])),
             ),
         ),
         "sixteen buses": make_report(buses=tuple(make_bus(f"bus {number}") for number in range(16))),
@@ -129,11 +127,7 @@ def odd_contents(make_report, make_bus):
             buses=(make_bus(HOSTILE),),
             figures=(Figure(label=HOSTILE, value=HOSTILE, means=HOSTILE),),
             players=(Player(label=HOSTILE, mime=f'audio/x"{HOSTILE}', encoded=b"sound", note=HOSTILE),) * 2,
-            spectra=(
-                Spectrum(
-                    label=HOSTILE, frequency_hz=np.array([50.0, 500.0]), level_db=np.array([-10.0, -20.0])
-                ),
-            )
+            spectra=(Spectrum(label=HOSTILE, frequency_hz=np.array([50.0, 500.0]), level_db=np.array([-10.0, -20.0])),)
             * 2,
         ),
     }
@@ -208,18 +202,14 @@ def test_no_number_is_missing_from_drawings_and_data(page):
 def test_nothing_is_fetched(page):
     outline = Outline(page)
     assert "http:" not in page and "https:" not in page and "@import" not in page
-    assert {tag for tag, _ in outline.elements}.isdisjoint(
-        {"link", "iframe", "object", "embed", "base", "img"}
-    )
+    assert {tag for tag, _ in outline.elements}.isdisjoint({"link", "iframe", "object", "embed", "base", "img"})
     assert all(value.startswith("data:") for value in outline.values("src"))
     assert re.findall(r"url\(([^)]*)\)", page) == ["#hatching"]
 
 
 def test_policy_forbids_the_network_and_every_other_script(page):
     outline = Outline(page)
-    (policy,) = [
-        a["content"] for tag, a in outline.elements if a.get("http-equiv") == "Content-Security-Policy"
-    ]
+    (policy,) = [a["content"] for tag, a in outline.elements if a.get("http-equiv") == "Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     script = re.search(r"<script>(.*?)</script>", page, re.S).group(1)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,64 @@
+"""Options that several verbs have."""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis_server.command_line import values
+
+
+def add_outcome_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `mix` and `match` share: where the outcome goes, buses, stems, a dry run."""
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="the folder to write to (the song's name and -faderwise; a project's copy goes beside the project)",
+    )
+    add_bus_option(parser)
+    add_stems_option(parser)
+    parser.add_argument("--dry-run", action="store_true", help="tell what would come out, write nothing")
+
+
+def add_stems_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--stems`."""
+    parser.add_argument(
+        "--stems", metavar="SONG_DIR", help="the bus stems exported from a project (default: summed from its media)"
+    )
+
+
+def add_bus_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--bus`."""
+    parser.add_argument(
+        "--bus",
+        dest="buses",
+        action="append",
+        default=[],
+        type=values.bus,
+        metavar="ROLE=FILE|TRACK",
+        help="this file plays that role, or this track of a project, by name or number (may be repeated)",
+    )
+
+
+def add_dask_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--dask`."""
+    parser.add_argument("--dask", metavar="ADDRESS", help="a dask scheduler whose workers analyse the songs")
+
+
+def add_preset_option(parser: argparse.ArgumentParser, default: str | None = "default") -> None:
+    """Add `--preset`."""
+    parser.add_argument(
+        "--preset",
+        choices=("default", "paper"),
+        default=default,
+        help="paper: as Zafrin & Chudwick (2015) did it",
+    )
+
+
+def add_feature_options(parser: argparse.ArgumentParser, preset_default: str | None = "default") -> None:
+    """Add `--preset` and `--features`."""
+    add_preset_option(parser, preset_default)
+    parser.add_argument(
+        "--features",
+        choices=("condition1", "condition2", "condition3"),
+        help="the feature set (default: the preset's)",
+    )

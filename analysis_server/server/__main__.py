@@ -1,0 +1,36 @@
+"""`python -m analysis_server.server`: a server in the background, as a client starts it. It prints nothing."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from analysis_server.server.logs import Log
+from analysis_server.server.router import serve
+from analysis_server.server.settings import Settings
+from core.errors import FaderwiseError
+
+
+def main() -> int:
+    """Serve until idle or told to stop; 0 also when another server is up."""
+    told = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    settings = Settings()
+    try:
+        serve(settings, lambda _connection: None, told.is_set)
+    except FaderwiseError as error:
+        log = Log(settings.logs)
+        log.write("not started", reason=str(error))
+        log.close()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,116 @@
+"""Learning from a REAPER project: its faders are the truth, or the mixdown that was rendered from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from analysis_server import projects
+from analysis_server.telling import Tell, stage, untold
+from analysis_server.verbs.estimate import estimated
+from core.activity import sounding
+from core.curves import GainCurves
+from core.default_measurement import measure
+from core.errors import InputError
+from core.learning import training_song
+from core.measurement import ACTIVE_RMS, Measurement
+from core.model import TrainingSong
+from core.paper_measurement import measure_as_paper
+from core.progress import Progress
+from core.rpp.faders import gains_at
+
+
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a project is learned from; `tracks` are its bus tracks by role, `stems` a folder of exported stems."""
+
+    preset: str
+    feature_set: str
+    truth: Literal["mixdown", "faders"] = "mixdown"
+    mixdown: str | None = None
+    stems: str | None = None
+    tracks: dict[str, list[str]] = {}
+
+
+def training_session(path: str, settings: SessionSettings, tell: Tell = untold) -> tuple[TrainingSong, list[str]]:
+    """Return what a model keeps of the project at `path`, and what the user should know of it.
+
+    Raises
+    ------
+    InputError
+        The project or its media cannot be read, no bus was found, or there is no mixdown to learn from.
+    """
+    from_faders = settings.truth == "faders"
+    with projects.opened(
+        path, tell, stems=settings.stems, tracks=settings.tracks, mixdown=settings.mixdown, for_writing=False
+    ) as session:
+        song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, tell)
+    return song, [f"{session.title}: {note}" for note in (*session.notes, *notes)]
+
+
+def fader_curves(session: projects.Session, measurement: Measurement, *, as_paper: bool) -> GainCurves:
+    """Return the gains that the session's own faders and envelopes make: exact, where an estimate is not.
+
+    Raises
+    ------
+    InputError
+        A bus's tracks do not move together.
+    """
+    tracks = {bus: session.tracks[bus] for bus in measurement.buses}
+    gains = gains_at(session.project, tracks, measurement.time_s)
+    return GainCurves(
+        title=session.title,
+        buses=measurement.buses,
+        time_s=measurement.time_s,
+        gains=gains,
+        gains_raw=gains,
+        active=measurement.rms > ACTIVE_RMS if as_paper else sounding(measurement.rms),
+        fit=np.ones(len(gains)),
+    )
+
+
+def _from_faders(
+    session: projects.Session, settings: SessionSettings, tell: Tell
+) -> tuple[TrainingSong, tuple[str, ...]]:
+    session, notes = _with_tracks_alone(session)
+    as_paper = settings.preset == "paper"
+    measurement = _measured(session, settings, stage(tell, f"learning {session.title}", 0.0, 1.0))
+    curves = fader_curves(session, measurement, as_paper=as_paper)
+    kept = training_song(session.song, measurement, curves, feature_set=settings.feature_set, domain="faders", fit=1.0)
+    return msgspec.structs.replace(kept, source="faders"), (*notes, *measurement.notes)
+
+
+def _with_tracks_alone(session: projects.Session) -> tuple[projects.Session, tuple[str, ...]]:
+    """Return the session without its mixdown, and without stems that no track's fader belongs to."""
+    stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
+    without = tuple(f"the {role} have no fader and were left out" for role in session.song.stems if role not in stems)
+    return replace(session, song=replace(session.song, stems=stems, mixdown=None)), without
+
+
+def _measured(session: projects.Session, settings: SessionSettings, progress: Progress) -> Measurement:
+    if settings.preset == "paper":
+        return measure_as_paper(session.song, feature_set=settings.feature_set, with_mixdown=False, progress=progress)
+    return measure(session.song, feature_set=settings.feature_set, progress=progress)
+
+
+def _from_mixdown(
+    session: projects.Session, settings: SessionSettings, tell: Tell
+) -> tuple[TrainingSong, tuple[str, ...]]:
+    if session.song.mixdown is None:
+        raise InputError(
+            f"{session.project.path}: no mixdown found where it was rendered to, or beside it; name it with --mixdown, "
+            "or learn from the session's own faders with --from faders"
+        )
+    progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
+    found = estimated(session.song, settings.preset, None, settings.feature_set, progress)
+    kept = training_song(
+        session.song,
+        found.measurement,
+        found.curves,
+        feature_set=settings.feature_set,
+        domain=found.domain,
+        fit=found.fit,
+    )
+    return kept, (f"the mixdown is {session.song.mixdown.path}", *found.warnings)

@@ -1,0 +1,114 @@
+"""What `evaluate` keeps of a song: its features, its true gains, and what a model would keep of it.
+
+A study can be packed into bytes and back without losing a digit, so that other machines can make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from analysis_server.opening import open_chosen
+from analysis_server.telling import Tell, part_of, stage, untold
+from analysis_server.verbs.estimate import estimated
+from analysis_server.verbs.learn import SongSettings
+from core.decibels import FloatArray
+from core.evaluation import EvaluationSong
+from core.learning import training_song
+from core.measurement import Measurement
+from core.model import TrainingSong
+
+_ARRAY = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A song whose gains are known: `gains` (n_frames, n_buses), the measurement, and what a model keeps of it."""
+
+    gains: FloatArray
+    measurement: Measurement
+    training: TrainingSong
+    warnings: list[str]
+
+    @property
+    def title(self) -> str:
+        """The song's name."""
+        return self.measurement.title
+
+    def evaluation_song(self) -> EvaluationSong:
+        """Return the song as predictors see it."""
+        measured = self.measurement
+        return EvaluationSong(
+            title=measured.title,
+            buses=measured.buses,
+            features=measured.features,
+            gains=self.gains,
+            rms=measured.rms,
+        )
+
+
+StudySongs = Callable[[Sequence[Path], SongSettings, Tell], list[Study]]
+"""A way to study song folders: in this process, or on other machines."""
+
+
+def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Study:
+    """Return the study of the song in `folder`.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    song = open_chosen(str(folder), settings.buses)
+    progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
+    found = estimated(song, settings.preset, None, settings.feature_set, progress)
+    training = training_song(
+        song,
+        found.measurement,
+        found.curves,
+        feature_set=settings.feature_set,
+        domain=found.domain,
+        fit=found.fit,
+    )
+    return Study(
+        gains=found.curves.gains,
+        measurement=replace(found.measurement, gram=None),
+        training=training,
+        warnings=[f"{song.title}: {warning}" for warning in found.warnings],
+    )
+
+
+def study_one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
+    """Study each song in turn, in this process."""
+    share = 1.0 / max(len(folders), 1)
+    return [
+        study_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
+        for number, folder in enumerate(folders)
+    ]
+
+
+def packed(study: Study) -> bytes:
+    """Return a study as MessagePack."""
+    return msgspec.msgpack.encode(study, enc_hook=_packed_array)
+
+
+def unpacked(content: bytes) -> Study:
+    """Return the study that `packed` made these bytes of."""
+    return msgspec.msgpack.decode(content, type=Study, dec_hook=_unpacked_array)
+
+
+def _packed_array(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        plain = np.ascontiguousarray(value)
+        return [plain.dtype.str, list(value.shape), plain.tobytes()]
+    raise NotImplementedError(f"{type(value)} is not sent")
+
+
+def _unpacked_array(kind: type, value: Any) -> Any:
+    dtype, shape, content = value
+    return np.frombuffer(content, dtype=np.dtype(dtype)).reshape(shape).copy()

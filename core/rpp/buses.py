@@ -1,0 +1,253 @@
+"""Which tracks of a project are its buses.
+
+A track's name says so, in any case and inside longer names too ("DRUM BUS", "Bass Master Bus"): the longest listed
+name wins, then one of the paper's four roles, then the last word ("Bass Drum" is a drum). Folder and bus tracks come
+before single ones, exact names before longer ones. Effect returns, references and muted tracks are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core import roles
+from core.errors import InputError
+from core.rpp.project import Project, Track
+from core.rpp.routing import reached
+
+_BUS_WORDS = frozenset({"bus", "buss", "group", "grp", "sub", "submix", "stem", "stems", "sum"})
+_NO_BUS_WORDS = frozenset(
+    {"reverb", "verb", "rvb", "delay", "dly", "echo", "plate", "hall", "room", "return", "parallel", "crush"}
+    | {"guide", "click", "cue", "cues", "ref", "reference", "scratch", "midi", "trigger"}
+)
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True)
+class Buses:
+    """The tracks of each role, in the roles' order, and what the user should know of the choice."""
+
+    tracks: Mapping[str, tuple[Track, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def all_tracks(self) -> tuple[Track, ...]:
+        """Every bus track."""
+        return tuple(track for tracks in self.tracks.values() for track in tracks)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    track: Track
+    role: str
+    rank: int
+
+
+def find_buses(project: Project, chosen: Mapping[str, Sequence[str]] | None = None) -> Buses:
+    """Return the project's buses.
+
+    Parameters
+    ----------
+    project : the project.
+    chosen : tracks by role, each one's name or number; they win over what the names say.
+
+    Raises
+    ------
+    InputError
+        A chosen track is not there, is chosen twice or lies in another one, or no bus was found.
+    """
+    by_hand = {
+        role: tuple(track_called(project, name, role) for name in names) for role, names in (chosen or {}).items()
+    }
+    taken = [track for tracks in by_hand.values() for track in tracks]
+    _require_apart(project, taken)
+    by_name, notes = _by_name(project, taken, set(by_hand))
+    found = {**by_name, **by_hand}
+    if not found:
+        raise InputError(f"{project.path}: {'; '.join([*notes, _nothing_found(project)])}")
+    notes += [
+        f"{track.title} is muted, so nothing of it is heard until it is unmuted" for track in taken if track.is_muted
+    ]
+    notes += _flow_notes(project, taken)
+    buses = {role: found[role] for role in roles.in_order(found)}
+    return Buses(buses, tuple(notes))
+
+
+def track_called(project: Project, name: str, role: str) -> Track:
+    """Return the track that is called `name`, or has that number.
+
+    Raises
+    ------
+    InputError
+        There is no such track, or more than one.
+    """
+    wanted = " ".join(name.split()).casefold()
+    named = [track for track in project.tracks if " ".join(track.name.split()).casefold() == wanted]
+    if len(named) > 1:
+        numbers = " and ".join(str(track.number) for track in named)
+        raise InputError(f"--bus {role}={name}: tracks {numbers} of {project.path.name} have that name; give a number")
+    if named:
+        return named[0]
+    if name.strip().isdecimal() and 1 <= int(name) <= len(project.tracks):
+        return project.tracks[int(name) - 1]
+    raise InputError(f"--bus {role}={name}: {project.path.name} has no such track; it has {_listed(project)}")
+
+
+def role_in(name: str) -> str | None:
+    """Return the role that a track's name says, or None. ``role_in("DRUM BUS")`` is ``"drums"``."""
+    parts = _words(name)
+    best: tuple[int, bool, int] | None = None
+    found = None
+    for role, names in roles.SYNONYMS.items():
+        for synonym in names:
+            wanted = synonym.split()
+            place = _last_place(parts, wanted)
+            merit = (len(wanted), role in roles.PAPER_BUSES, place)
+            if place >= 0 and (best is None or merit > best):
+                best, found = merit, role
+    return found
+
+
+def _words(name: str) -> list[str]:
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
+    return re.findall(r"[^\W_]+", apart.casefold())
+
+
+def _last_place(parts: list[str], wanted: list[str]) -> int:
+    places = [i for i in range(len(parts) - len(wanted) + 1) if parts[i : i + len(wanted)] == wanted]
+    return places[-1] if places else -1
+
+
+def _by_name(
+    project: Project, taken: list[Track], roles_taken: set[str]
+) -> tuple[dict[str, tuple[Track, ...]], list[str]]:
+    candidates = [candidate for candidate in _candidates(project, taken) if candidate.role not in roles_taken]
+    muted = [candidate for candidate in candidates if _is_muted(project, candidate.track)]
+    candidates = [candidate for candidate in candidates if candidate not in muted]
+    candidates = [one for one in candidates if not _holds_buses(project, one, candidates)]
+    best: dict[str, tuple[Track, ...]] = {}
+    for candidate in sorted(candidates, key=lambda one: (one.rank >= 2, one.role not in roles.PAPER_BUSES, one.rank)):
+        rivals = [one for one in candidates if one.role == candidate.role and one.rank == candidate.rank]
+        others = [track for tracks in best.values() for track in tracks] + taken
+        if candidate.role not in best and not _shares_sound(project, candidate.track, others):
+            best[candidate.role] = tuple(
+                one.track
+                for one in rivals
+                if not _shares_sound(project, one.track, [*others, *(r.track for r in rivals if r is not one)])
+            ) or (candidate.track,)
+    return best, [*_muted_notes(muted, best), *_sum_notes(best)]
+
+
+def _candidates(project: Project, taken: list[Track]) -> list[_Candidate]:
+    found = []
+    for track in project.tracks:
+        role = role_in(track.name)
+        near = any(
+            track == other or project.is_inside(track, other) or project.is_inside(other, track) for other in taken
+        )
+        passed_over = roles.is_mixdown(track.name) or _NO_BUS_WORDS.intersection(_words(track.name))
+        sounds = _has_sound(project, track) and not _is_return(project, track)
+        if role and not near and not passed_over and sounds:
+            longer = roles.role_of(track.name) is None
+            found.append(_Candidate(track, role, (0 if _is_bus(project, track) else 2) + longer))
+    return found
+
+
+def _is_bus(project: Project, track: Track) -> bool:
+    if track.is_folder or _BUS_WORDS.intersection(_words(track.name)):
+        return True
+    return bool(_sources(project, track)) and not track.items and not _is_return(project, track)
+
+
+def _is_return(project: Project, track: Track) -> bool:
+    """Tell whether a track adds to what is heard without it, as an effect return does: its sources play on as well."""
+    sources = _sources(project, track)
+    return bool(sources) and not track.items and not track.is_folder and all(one.sends_to_parent for one in sources)
+
+
+def _sources(project: Project, track: Track) -> list[Track]:
+    return [project.tracks[one.source] for one in track.receives if 0 <= one.source < len(project.tracks)]
+
+
+def _has_sound(project: Project, track: Track) -> bool:
+    inside = any(project.is_inside(other, track) and other.items for other in project.tracks)
+    return bool(track.items or track.receives) or inside or track.is_folder
+
+
+def _is_muted(project: Project, track: Track) -> bool:
+    return track.is_muted or any(other.is_muted and project.is_inside(track, other) for other in project.tracks)
+
+
+def _holds_buses(project: Project, one: _Candidate, candidates: list[_Candidate]) -> bool:
+    """Tell whether a folder is no bus but a folder of buses: a bus of another role is in it, or two roles' tracks."""
+    inside = [
+        other
+        for other in candidates
+        if other.role != one.role and other.role in roles.PAPER_BUSES and project.is_inside(other.track, one.track)
+    ]
+    return any(other.rank < 2 for other in inside) or len({other.role for other in inside}) > 1
+
+
+def _shares_sound(project: Project, track: Track, others: Sequence[Track]) -> bool:
+    """Tell whether a track is one of `others`, lies in one or holds one, or either flows into the other."""
+    return any(
+        project.is_inside(track, other)
+        or project.is_inside(other, track)
+        or other in reached(project, track)
+        or track in reached(project, other)
+        for other in others
+    )
+
+
+def _require_apart(project: Project, tracks: list[Track]) -> None:
+    for number, track in enumerate(tracks):
+        if track in tracks[:number]:
+            raise InputError(f"--bus: {track.title} was chosen twice; a track plays one role")
+        outer = next((other for other in tracks if project.is_inside(track, other)), None)
+        if outer:
+            raise InputError(f"--bus: {track.title} lies in {outer.title}, which was chosen too; choose one of them")
+
+
+def _muted_notes(muted: list[_Candidate], best: Mapping[str, tuple[Track, ...]]) -> list[str]:
+    return [
+        f"{one.track.title} is muted and was passed over; use --bus '{one.role}={one.track.number}' to take it in"
+        for one in muted
+        if one.role not in best
+    ]
+
+
+def _flow_notes(project: Project, taken: list[Track]) -> list[str]:
+    return [
+        f"{one.title} flows into {other.title}, so its sound is in both stems"
+        for other in taken
+        for one in taken
+        if one is not other and one in reached(project, other)
+    ]
+
+
+def _sum_notes(best: Mapping[str, tuple[Track, ...]]) -> list[str]:
+    return [
+        f"the {role} are the sum of {_and([track.title for track in tracks])}, and each of them gets the same curve"
+        for role, tracks in best.items()
+        if len(tracks) > 1
+    ]
+
+
+def _nothing_found(project: Project) -> str:
+    if not project.tracks:
+        return "the project has no tracks, so there is nothing to mix; give another project"
+    return (
+        f"no track's name says which bus it is; choose with --bus, such as --bus 'drums={project.tracks[0].number}', "
+        f"among {_listed(project)}"
+    )
+
+
+def _listed(project: Project) -> str:
+    names = [f"{track.number} {track.name!r}" for track in project.tracks]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _and(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,121 @@
+"""Envelopes as a project file holds them, and what they are worth at a time.
+
+Conventions: a point's value is linear gain in the file, whatever the envelope's scaling. A point's shape belongs
+to the stretch that begins there. Before the first and after the last point their values hold; of two points at one
+time the later one counts from there on.
+
+Sources: shapes 0 to 5 and their meaning from ReaTeam/Doc, "State Chunk Definitions". The curves of shapes 2 to 5
+are from memory and unverified.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.decibels import FloatArray
+from core.rpp.document import Block, Document
+from core.rpp.fader_scale import from_fader, to_fader
+
+LINEAR, SQUARE, SLOW, FAST_START, FAST_END, BEZIER = range(6)
+
+
+@dataclass(frozen=True)
+class Point:
+    """An envelope point: `gain` is linear; `tension` bends shape 5."""
+
+    time_s: float
+    gain: float
+    shape: int = LINEAR
+    tension: float = 0.0
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """An envelope.
+
+    Attributes
+    ----------
+    points : its points, their times never falling.
+    is_active : whether it is heard (``ACT 1``).
+    is_fader_scaled : whether it is straight on the fader's scale (``VOLTYPE 1``), or in amplitude.
+    has_items : whether automation items lie on it.
+    block : where it stands in the file, or None for one that is in no file.
+    """
+
+    points: tuple[Point, ...]
+    is_active: bool = True
+    is_fader_scaled: bool = False
+    has_items: bool = False
+    block: Block | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it changes what is heard."""
+        return self.is_active and bool(self.points)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all points have one value."""
+        return len({point.gain for point in self.points}) <= 1
+
+    def gain_at(self, time_s: FloatArray) -> FloatArray:
+        """Return the gain at `time_s`, same shape."""
+        times = np.array([point.time_s for point in self.points])
+        last = len(times) - 1
+        begins = np.clip(np.searchsorted(times, time_s, side="right") - 1, 0, last)
+        ends = np.minimum(begins + 1, last)
+        length_s = times[ends] - times[begins]
+        elapsed = np.clip((time_s - times[begins]) / np.where(length_s > 0.0, length_s, 1.0), 0.0, 1.0)
+        share = self._bent(elapsed, begins)
+        level = self._level(np.array([point.gain for point in self.points]))
+        value = level[begins] + share * (level[ends] - level[begins])
+        return from_fader(value) if self.is_fader_scaled else value
+
+    def _level(self, gain: FloatArray) -> FloatArray:
+        return to_fader(gain) if self.is_fader_scaled else gain
+
+    def _bent(self, elapsed: FloatArray, begins: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> FloatArray:
+        shape = np.array([point.shape for point in self.points])[begins]
+        tension = np.array([point.tension for point in self.points])[begins]
+        curves = [
+            np.where(elapsed >= 1.0, 1.0, 0.0),
+            elapsed**2 * (3.0 - 2.0 * elapsed),
+            1.0 - (1.0 - elapsed) ** 3,
+            elapsed**3,
+            _bezier(elapsed, tension),
+        ]
+        return np.select(
+            [shape == SQUARE, shape == SLOW, shape == FAST_START, shape == FAST_END, shape == BEZIER], curves, elapsed
+        )
+
+
+def _bezier(elapsed: FloatArray, tension: FloatArray) -> FloatArray:
+    """Return the share of a Bezier stretch: between a line and shape 4 (tension 1) or shape 3 (tension -1)."""
+    bent = np.where(tension > 0.0, elapsed**3, 1.0 - (1.0 - elapsed) ** 3)
+    weight = np.minimum(np.abs(tension), 1.0)
+    return elapsed + weight * (bent - elapsed)
+
+
+def read_envelope(document: Document, block: Block) -> Envelope:
+    """Return the envelope in `block`.
+
+    Raises
+    ------
+    InputError
+        A point holds something that is no number.
+    """
+    active = document.fields(block, "ACT")
+    scaling = document.fields(block, "VOLTYPE")
+    points = [
+        Point(point.number(0), max(point.number(1), 0.0), point.whole(2), point.number(6))
+        for point in document.all_fields(block, "PT")
+    ]
+    return Envelope(
+        points=tuple(sorted(points, key=lambda point: point.time_s)),
+        is_active=active is None or active.whole(0, 1) != 0,
+        is_fader_scaled=scaling is not None and scaling.whole(0) == 1,
+        has_items=document.fields(block, "POOLEDENVINST") is not None,
+        block=block,
+    )

@@ -1,0 +1,257 @@
+"""Gain curves written as volume envelopes into a copy of a project.
+
+Conventions: what is heard is envelope times fader (in trim/read) times trim envelope, and that product is the gain
+that was predicted; the fader stays where it is. Points are linear (shape 0), their values linear gain. Between two
+points the curve is straight in dB, an envelope in amplitude or on the fader's scale; points at most 2 dB apart keep
+all three within 0.06 dB of each other, so an envelope keeps the scaling it has. -60 dB and less is written as 0.
+
+Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects. REAPER's range goes to +6 dB unless the user chose
+another in the preferences, which no project file says.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.automation import LOWEST_DB, BusPoints
+from core.decibels import FloatArray, db_to_gain, gain_to_db
+from core.errors import InputError
+from core.rpp.document import Block, Document, Edit
+from core.rpp.envelope import LINEAR, SQUARE, Envelope, Point
+from core.rpp.faders import BYPASS, mode_of
+from core.rpp.project import Project, Track
+
+HIGHEST_GAIN = 2.0
+"""+6 dB: the top of an envelope in REAPER's default preferences."""
+_LARGEST_STEP_DB = 2.0
+_WRITE_MODE = 3
+_BENT_PIECES = 20
+_NAMESPACE = uuid.UUID("5f0d3f5c-4c2b-5d0a-9f53-6f2b3f0f6a11")
+_MODERN = 6.0
+
+
+@dataclass(frozen=True)
+class Written:
+    """A project's new content, and what the user should know of it."""
+
+    content: bytes
+    notes: tuple[str, ...]
+
+
+def with_envelopes(
+    project: Project,
+    tracks: Mapping[str, tuple[Track, ...]],
+    automation: Mapping[str, BusPoints],
+    *,
+    span_s: tuple[float, float] | None = None,
+) -> Written:
+    """Return the project with the automation of each bus on its tracks; bytes outside the envelopes stay.
+
+    Parameters
+    ----------
+    project : the project; it is not changed.
+    tracks : the tracks of each bus.
+    automation : each bus's points.
+    span_s : the part of the song the automation is for; outside it the envelopes stay what they are.
+
+    Raises
+    ------
+    InputError
+        A track's fader is all the way down, or automation items lie on its envelope.
+    """
+    edits, notes = [], []
+    for role, bus in tracks.items():
+        if role in automation:
+            for track in bus:
+                envelope, told = _envelope(project, track, automation[role], span_s)
+                edits.append(_edit(project, track, envelope))
+                notes += told
+    if project.global_automation == BYPASS:
+        notes.append("the project bypasses all automation; the envelopes are heard when that is switched off in REAPER")
+    return Written(project.document.edited(edits), tuple(notes))
+
+
+def scale_of(project: Project, track: Track) -> float:
+    """Return what the envelope will be multiplied by: fader and constant trim.
+
+    Raises
+    ------
+    InputError
+        It is nothing, so no envelope can be heard.
+    """
+    scale = track.volume if mode_of(project, track) == 0 else 1.0
+    trim = track.heard("VOLENV3")
+    if trim is not None:
+        scale *= float(np.median([point.gain for point in trim.points]))
+    if scale <= db_to_gain(LOWEST_DB):
+        raise InputError(
+            f"{project.path}: the fader of {track.title} is all the way down, so no envelope can be heard; "
+            "raise it in REAPER, or choose another track with --bus"
+        )
+    return scale
+
+
+def points_of(curve: BusPoints, scale: float) -> list[Point]:
+    """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart; clamped at +6 dB."""
+    time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
+    gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
+    return [
+        Point(time, value) for time, value in zip(time_s.tolist(), np.minimum(gain, HIGHEST_GAIN).tolist(), strict=True)
+    ]
+
+
+def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Put points in between, so that two neighbours are at most 2 dB apart."""
+    pieces = np.maximum(np.ceil(np.abs(np.diff(gain_db)) / _LARGEST_STEP_DB), 1).astype(int)
+    places = [start + np.arange(count) / count for start, count in enumerate(pieces)]
+    at = np.concatenate([*places, [len(time_s) - 1.0]])
+    whole = np.arange(len(time_s))
+    return np.interp(at, whole, time_s), np.interp(at, whole, gain_db)
+
+
+def _envelope(
+    project: Project, track: Track, curve: BusPoints, span_s: tuple[float, float] | None
+) -> tuple[Envelope, list[str]]:
+    old = track.envelopes.get("VOLENV2")
+    if old is not None and old.has_items:
+        raise InputError(
+            f"{project.path}: automation items lie on the volume envelope of {track.title}; glue or delete them in "
+            "REAPER, or choose another track with --bus"
+        )
+    scale = scale_of(project, track)
+    base = old if old is not None else Envelope((), is_fader_scaled=_is_modern(project))
+    if span_s is None:
+        points = points_of(_from_start(curve), scale)
+    else:
+        points = _inside(base, _without_edges(curve), scale, span_s, _level_without(project, track))
+    return replace(base, points=tuple(points), is_active=True), _notes(project, track, curve, scale, span_s)
+
+
+def _from_start(curve: BusPoints) -> BusPoints:
+    if curve.time_s[0] <= 0.0:
+        return curve
+    return BusPoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))
+
+
+def _without_edges(curve: BusPoints) -> BusPoints:
+    """Return a range's points without the two at its very edges, where the curve is at 0 dB."""
+    return BusPoints(curve.time_s[1:-1], curve.gain_db[1:-1])
+
+
+def _level_without(project: Project, track: Track) -> float:
+    """Return what an envelope must be worth to change nothing where none was heard."""
+    return 1.0 if mode_of(project, track) == 0 else track.volume
+
+
+def _inside(old: Envelope, curve: BusPoints, scale: float, span_s: tuple[float, float], level: float) -> list[Point]:
+    """Return the old points outside `span_s`, the curve's inside it, and guard points at both edges."""
+    kept = old if old.is_heard else replace(old, points=(Point(0.0, level),))
+    start_s, end_s = span_s
+    inner = points_of(curve, scale)
+    up_to, after = _cut(kept, start_s, end_s)
+    entry, leave = kept.gain_at(np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
+    lead_in = [Point(start_s, entry)] if start_s > 0.0 else [Point(0.0, inner[0].gain)]
+    return [*up_to, *lead_in, *inner, Point(end_s, leave, _shape_at(kept, end_s)), *after]
+
+
+def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list[Point]]:
+    """Return the points before and after a range; a bent stretch that it cuts is made of straight pieces."""
+    before = [point for point in old.points if point.time_s < start_s]
+    after = [point for point in old.points if point.time_s > end_s]
+    if before and before[-1].shape > SQUARE and before[-1] is not old.points[-1]:
+        bent = before.pop()
+        before += [replace(bent, shape=LINEAR, tension=0.0), *_straight(old, bent.time_s, start_s)]
+    cut = old.points[-len(after) - 1] if 0 < len(after) < len(old.points) else None
+    if cut is not None and cut.shape > SQUARE:
+        after = [*_straight(old, end_s, after[0].time_s), *after]
+    return before, after
+
+
+def _straight(old: Envelope, start_s: float, end_s: float) -> list[Point]:
+    times = np.linspace(start_s, end_s, _BENT_PIECES + 1)[1:-1]
+    return [Point(time, gain) for time, gain in zip(times.tolist(), old.gain_at(times).tolist(), strict=True)]
+
+
+def _shape_at(old: Envelope, time_s: float) -> int:
+    shape = next((point.shape for point in reversed(old.points) if point.time_s <= time_s), LINEAR)
+    return shape if shape <= SQUARE else LINEAR
+
+
+def _is_modern(project: Project) -> bool:
+    """Tell whether the project was saved by a REAPER whose new envelopes are fader-scaled."""
+    version = project.document.fields_at(project.document.root.first).text(1)
+    found = re.match(r"\d+(?:\.\d+)?", version)
+    return found is not None and float(found[0]) >= _MODERN
+
+
+def _edit(project: Project, track: Track, envelope: Envelope) -> Edit:
+    document = project.document
+    end = document.line_end(track.block.first)
+    indent = re.match(rb"[ \t]*", document.lines[track.block.first])
+    margin = (indent[0] if indent else b"") + b"  "
+    points = [margin + b"  " + _point_line(point) + end for point in envelope.points]
+    if envelope.block is None:
+        at = _place(document, track.block)
+        return Edit(at, at, (*_opening(project, track, envelope, margin, end), *points, margin + b">" + end))
+    block = envelope.block
+    kept = tuple(_active(document.lines[i]) for i in range(block.first, block.last) if not _is_point(document.lines[i]))
+    return Edit(block.first, block.last + 1, (*kept, *points, document.lines[block.last]))
+
+
+def _opening(project: Project, track: Track, envelope: Envelope, margin: bytes, end: bytes) -> list[bytes]:
+    guid = uuid.uuid5(_NAMESPACE, f"{project.path.name} {track.guid} {track.index}")
+    lines = [f"EGUID {{{str(guid).upper()}}}", "ACT 1 -1", "VIS 1 1 1", "LANEHEIGHT 0 0", "ARM 0", "DEFSHAPE 0 -1 -1"]
+    lines += ["VOLTYPE 1"] if envelope.is_fader_scaled else []
+    return [margin + b"<VOLENV2" + end, *(margin + b"  " + line.encode() + end for line in lines)]
+
+
+def _place(document: Document, block: Block) -> int:
+    """Return where a new envelope goes: after the track's own lines, before its plug-ins and items."""
+    named = [i for i in block.lines if document.lines[i].split(None, 1)[:1] in ([b"MAINSEND"], [b"MAINSEND_NCH"])]
+    if named:
+        return named[-1] + 1
+    return block.blocks[0].first if block.blocks else block.last
+
+
+def _is_point(line: bytes) -> bool:
+    return line.split(None, 1)[:1] == [b"PT"]
+
+
+def _active(line: bytes) -> bytes:
+    return re.sub(rb"^([ \t]*ACT[ \t]+)0\b", rb"\g<1>1", line)
+
+
+def _point_line(point: Point) -> bytes:
+    line = f"PT {_short(point.time_s)} {_short(point.gain)} {point.shape}"
+    return (line + (f" 0 0 0 {_short(point.tension)}" if point.tension else "")).encode()
+
+
+def _short(value: float) -> str:
+    return f"{value:.8f}".rstrip("0").rstrip(".")
+
+
+def _notes(
+    project: Project, track: Track, curve: BusPoints, scale: float, span_s: tuple[float, float] | None
+) -> list[str]:
+    notes = []
+    old = track.envelopes.get("VOLENV2")
+    over_db = float(curve.gain_db.max()) - float(gain_to_db(scale * HIGHEST_GAIN))
+    if over_db > 0.005:
+        notes.append(
+            f"the curve of {track.title} goes {over_db:.1f} dB past the top of an envelope (+6 dB over its fader) and "
+            "was clamped there; raise its fader in REAPER and mix again"
+        )
+    if old is not None and len(old.points) > 1:
+        where = "in the range" if span_s and old.is_active else "in the copy"
+        notes.append(f"{track.title} had volume automation; {where} it was replaced")
+    trim = track.heard("VOLENV3")
+    if trim is not None and not trim.is_constant:
+        notes.append(f"{track.title} has a moving trim envelope; its median was allowed for, its moves come on top")
+    if mode_of(project, track) == _WRITE_MODE:
+        notes.append(f"{track.title} is in write mode: playing would overwrite the envelope, so set it to read first")
+    return notes

@@ -1,0 +1,108 @@
+"""Running the command in this process and in one of its own, away from the user's own files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from analysis_server.command_line import main
+
+ROOT = Path(__file__).resolve().parents[2]
+RATE = 44_100
+COMMAND = "import sys; from analysis_server.command_line import main; sys.exit(main())"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the command left: its exit `code`, and what it wrote to `out` and `err`."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def err_lines(self) -> list[str]:
+        """The lines on standard error."""
+        return self.err.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep models in a folder of the test, and run in another."""
+    before = signal.getsignal(signal.SIGTERM)
+    home, work = tmp_path / "home", tmp_path / "work"
+    work.mkdir()
+    monkeypatch.setenv("FADERWISE_HOME", str(home))
+    monkeypatch.chdir(work)
+    yield home
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def faderwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs the command in this process."""
+
+    def run(*words: object) -> Ran:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command as a process of its own; what still runs at the end is ended."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*words: object, **options: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, with a test's words
+            [sys.executable, "-c", COMMAND, *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            **options,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def tone(frequency_hz: float, *, seconds: float = 1.5, rate: int = RATE) -> npt.NDArray[np.float64]:
+    """Return a stereo tone that swells, with a little noise of its own, shape (n, 2)."""
+    time_s = np.arange(round(seconds * rate)) / rate
+    rng = np.random.default_rng(round(frequency_hz))
+    swell = 0.2 * (1.0 + 0.5 * np.sin(2.0 * np.pi * time_s / 0.7))
+    signal = swell * np.sin(2.0 * np.pi * frequency_hz * time_s)
+    return np.asarray(signal[:, None] * [1.0, 0.8] + rng.normal(size=(len(time_s), 2)) * 0.02)
+
+
+@pytest.fixture
+def tiny_song(tmp_path: Path) -> Path:
+    """A folder with two stems of 1.5 s and their sum; a test may change it."""
+    folder = tmp_path / "tiny song"
+    folder.mkdir()
+    drums, bass = tone(900.0), tone(110.0)
+    for name, samples in (("drums", drums), ("bass", bass), ("mix", 0.5 * drums + 0.7 * bass)):
+        soundfile.write(folder / f"{name}.wav", samples, RATE, subtype="PCM_16")
+    return folder

@@ -1,0 +1,176 @@
+"""`faderwise learn`: from finished songs to a model that is kept, grows, and says what it knows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis_server import model_store
+from core.matrices import load_matrices
+from core.model import load
+
+Faderwise = Callable[..., Any]
+ROCK = Path(__file__).resolve().parents[1] / "golden" / "rock_condition1.npz"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, tiny_song: Path) -> Path:
+    """A folder of two songs."""
+    folder = tmp_path / "songs"
+    for title in ("Amber", "Blue"):
+        shutil.copytree(tiny_song, folder / title)
+    return folder
+
+
+def learned(faderwise: Faderwise, *words: object) -> dict[str, Any]:
+    ran = faderwise("learn", *words, "--json")
+    assert ran.code == 0, ran.err
+    result: dict[str, Any] = json.loads(ran.out)
+    return result
+
+
+def test_a_song_becomes_a_model_that_is_found_by_name(faderwise: Faderwise, tiny_song: Path, own_home: Path) -> None:
+    result = learned(faderwise, tiny_song, "--model", "mine")
+    assert Path(result["file"]) == own_home / "models" / "mine.json"
+    assert (result["learned"], result["songs"]) == (["tiny song"], ["tiny song"])
+    assert (result["preset"], result["features"]) == ("default", "condition3")
+    model = model_store.find("mine")
+    assert model.named_coefficients() == result["coefficients"]
+    assert list(result["coefficients"]) == ["drums", "bass"]
+    assert set(model.songs[0].hashes) == {"drums", "bass", "mixdown"}
+
+
+def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tiny_song: Path) -> None:
+    offsets = {
+        bus: row["offset"] for bus, row in learned(faderwise, tiny_song, "--model", "mine")["coefficients"].items()
+    }
+    # The song's faders stand at 0.5 and 0.7, its stems are about equally loud but for the weighting of a 110 Hz tone.
+    assert offsets["drums"] == pytest.approx(-offsets["bass"], abs=0.05)
+    assert offsets["drums"] != pytest.approx(0.0, abs=0.05)
+
+
+def test_learning_more_adds_to_what_is_known(faderwise: Faderwise, dataset: Path) -> None:
+    learned(faderwise, dataset / "Amber", "--model", "mine")
+    result = learned(faderwise, dataset / "Blue", "--model", "mine")
+    assert (result["learned"], result["songs"]) == (["Blue"], ["Amber", "Blue"])
+    together = learned(faderwise, dataset, "--model", "both")
+    assert together["coefficients"] == result["coefficients"]
+
+
+def test_learning_a_song_again_changes_nothing(faderwise: Faderwise, dataset: Path) -> None:
+    first = learned(faderwise, dataset, "--model", "mine")
+    before = Path(first["file"]).read_bytes()
+    again = learned(faderwise, dataset / "Amber", "--model", "mine")
+    assert again["songs"] == ["Amber", "Blue"]
+    assert Path(first["file"]).read_bytes() == before
+
+
+def test_fresh_forgets_what_was_known_and_sets_it_aside(faderwise: Faderwise, dataset: Path, own_home: Path) -> None:
+    before = Path(learned(faderwise, dataset / "Amber", "--model", "mine")["file"]).read_bytes()
+    result = learned(faderwise, dataset / "Blue", "--model", "mine", "--fresh")
+    assert result["songs"] == ["Blue"]
+    assert before in [path.read_bytes() for path in (own_home / "models").iterdir()]
+
+
+def test_a_dry_run_tells_all_and_writes_nothing(faderwise: Faderwise, dataset: Path, own_home: Path) -> None:
+    dry = learned(faderwise, dataset, "--model", "mine", "--dry-run")
+    assert not list(own_home.rglob("mine*"))
+    assert learned(faderwise, dataset, "--model", "mine") == dry
+
+
+def test_a_dry_run_on_a_known_model_leaves_it_as_it_is(faderwise: Faderwise, dataset: Path) -> None:
+    file = Path(learned(faderwise, dataset / "Amber", "--model", "mine")["file"])
+    before = file.read_bytes()
+    assert learned(faderwise, dataset / "Blue", "--model", "mine", "--dry-run")["songs"] == ["Amber", "Blue"]
+    assert file.read_bytes() == before
+
+
+def test_songs_and_folders_of_songs_may_be_mixed(faderwise: Faderwise, dataset: Path, tiny_song: Path) -> None:
+    assert learned(faderwise, tiny_song, dataset, "--model", "mine")["songs"] == ["Amber", "Blue", "tiny song"]
+
+
+def test_a_model_may_be_a_file_of_ones_own(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    learned(faderwise, tiny_song, "--model", tmp_path / "models of mine" / "one.json")
+    assert load(tmp_path / "models of mine" / "one.json").name == "one"
+
+
+def test_two_songs_of_one_title_are_refused(
+    faderwise: Faderwise, dataset: Path, tiny_song: Path, tmp_path: Path, own_home: Path
+) -> None:
+    shutil.copytree(tiny_song, tmp_path / "others" / "Blue")
+    ran = faderwise("learn", dataset, tmp_path / "others", "--model", "mine")
+    assert ran.code == 2
+    assert "two songs are called 'Blue'" in ran.err
+    assert not list(own_home.rglob("mine*"))
+
+
+def test_one_song_without_a_mixdown_keeps_the_model_from_being_written(
+    faderwise: Faderwise, dataset: Path, own_home: Path
+) -> None:
+    (dataset / "Blue" / "mix.wav").unlink()
+    ran = faderwise("learn", dataset, "--model", "mine")
+    assert ran.code == 2
+    assert "Blue: no mixdown found" in ran.err
+    assert not list(own_home.rglob("mine*"))
+
+
+def test_a_model_of_other_features_is_not_added_to(faderwise: Faderwise, dataset: Path) -> None:
+    learned(faderwise, dataset, "--model", "mine")
+    ran = faderwise("learn", dataset, "--model", "mine", "--preset", "paper")
+    assert ran.code == 2
+    assert "is made of preset default, condition3; learn under another name, or with --fresh" in ran.err
+
+
+@pytest.mark.parametrize(("features", "n_features"), [("condition1", 3), ("condition2", 5)])
+def test_the_papers_sets_give_its_coefficients(
+    faderwise: Faderwise, tiny_song: Path, features: str, n_features: int
+) -> None:
+    result = learned(faderwise, tiny_song, "--model", "mine", "--preset", "paper", "--features", features)
+    for row in result["coefficients"].values():
+        assert len(row) == n_features
+        assert min(row.values()) >= 0.0
+
+
+def test_matrices_teach_the_papers_condition_1(faderwise: Faderwise) -> None:
+    result = learned(faderwise, ROCK, "--model", "rock", "--preset", "paper")
+    assert len(result["songs"]) == 7
+    songs = load_matrices(ROCK)
+    features = np.concatenate([song.features["bass"] for song in songs])
+    gains = np.concatenate([song.gains[:, song.column("bass")] for song in songs])
+    coefficients = np.array(list(result["coefficients"]["bass"].values()))
+    slope_of_error = features.T @ (features @ coefficients - gains)
+    length = np.linalg.norm(features, axis=0) * np.linalg.norm(gains)
+    assert (coefficients >= 0.0).all()
+    assert (slope_of_error / length > -1e-9).all()  # no coefficient would gain by growing
+    np.testing.assert_allclose(slope_of_error * coefficients / (gains @ gains), 0.0, atol=1e-9)
+
+
+def test_matrices_teach_nothing_else(faderwise: Faderwise) -> None:
+    ran = faderwise("learn", ROCK, "--model", "rock")
+    assert ran.code == 2
+    assert "use --preset paper --features condition1" in ran.err
+
+
+def test_a_learned_balance_is_what_mix_gives_the_song_again(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    """One song moves the offsets half way from equal level to the song's own balance."""
+    learned(faderwise, tiny_song, "--model", "mine")
+    own = json.loads(faderwise("match", tiny_song, "--out", tmp_path / "a", "--dry-run", "--json").out)
+    half_way = json.loads(
+        faderwise("mix", tiny_song, "--model", "mine", "--out", tmp_path / "b", "--dry-run", "--json").out
+    )
+    level = json.loads(faderwise("mix", tiny_song, "--out", tmp_path / "c", "--dry-run", "--json").out)
+
+    def difference_db(result: dict[str, Any]) -> float:
+        return float(result["median_gain_db"]["drums"] - result["median_gain_db"]["bass"])
+
+    expected_db = (difference_db(own) + difference_db(level)) / 2.0
+    assert difference_db(own) == pytest.approx(20.0 * np.log10(0.5 / 0.7), abs=0.1)
+    assert difference_db(half_way) == pytest.approx(expected_db, abs=0.5)

@@ -1,0 +1,149 @@
+"""How the house is built: imports go one way, one error tree, one place that prints, nothing dangerous."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ("core", "analysis_server", "reaper_scripts")
+SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+PRINTS = {"analysis_server/command_line/terminal.py", "analysis_server/command_line/arguments.py"}
+"""The terminal, and the parser, which ends with one line before there is a terminal."""
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Give the full name of every module that `path` imports, anywhere in it."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: relative imports hide where they go"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def forbidden(folder: str, *targets: str) -> list[str]:
+    """Return which modules in `folder` import which of `targets`."""
+    return [
+        f"{name_of(path)} imports {name}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for name in imported(path)
+        if any(name == target or name.startswith(f"{target}.") for target in targets)
+    ]
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Give every call in `path` with the name it is called by."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {name_of(path).split("/")[0] for path in SOURCES} >= {"core", "analysis_server"}
+    assert len(SOURCES) > 40
+
+
+def test_core_knows_neither_the_server_nor_reaper() -> None:
+    assert forbidden("core", "analysis_server", "reaper_scripts", "reapy", "zmq", "tqdm", "platformdirs") == []
+
+
+def test_the_server_knows_no_reaper() -> None:
+    assert forbidden("analysis_server", "reaper_scripts", "reapy", "reaper_python") == []
+
+
+def test_reapers_scripts_know_the_others_by_files_alone() -> None:
+    assert forbidden("reaper_scripts", "core", "analysis_server", "numpy", "scipy", "soundfile", "zmq", "msgspec") == []
+
+
+def test_a_report_knows_no_verbs() -> None:
+    verbs = ("verbs", "command_line", "outcome", "reporting", "server")
+    assert forbidden("analysis_server/report", *(f"analysis_server.{name}" for name in verbs)) == []
+
+
+def test_a_verb_knows_no_command_line_and_no_terminal() -> None:
+    targets = ("analysis_server.command_line", "argparse", "tqdm", "sys")
+    assert forbidden("analysis_server/verbs", *targets) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_module_is_longer_than_a_reader_enjoys(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [name_of(path) for path in SOURCES if not ast.get_docstring(tree_of(path))] == []
+
+
+def test_only_the_terminal_prints() -> None:
+    printing = {name_of(path) for path in SOURCES for name, _ in calls(path) if name == "print"}
+    assert printing <= PRINTS
+
+
+def test_nothing_is_unpickled_evaluated_or_given_to_a_shell() -> None:
+    found = [
+        f"{name_of(path)}: {name}"
+        for path in SOURCES
+        for name, call in calls(path)
+        if name in ("eval", "exec", "compile", "os.system", "os.popen", "__import__")
+        or any(word.arg in ("shell", "allow_pickle") and ast.unparse(word.value) != "False" for word in call.keywords)
+    ]
+    assert found == []
+    dangerous = ("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib")
+    assert [found for layer in ("core", "analysis_server") for found in forbidden(layer, *dangerous)] == []
+
+
+def test_the_error_tree_is_what_its_module_draws() -> None:
+    classes = {
+        name: {base.__name__ for base in thing.__mro__[1:]} & {"FaderwiseError", "InputError", "ValueError"}
+        for name, thing in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(thing, BaseException)
+    }
+    assert classes == {
+        "FaderwiseError": set(),
+        "InputError": {"FaderwiseError", "ValueError"},
+        "ModelError": {"FaderwiseError", "InputError", "ValueError"},
+        "DiskFullError": {"FaderwiseError", "InputError", "ValueError"},
+        "ServerError": {"FaderwiseError"},
+        "Cancelled": {"FaderwiseError"},
+    }
+
+
+def test_every_error_that_leaves_a_module_is_of_that_tree() -> None:
+    of_tree = {name for name, _ in inspect.getmembers(errors, inspect.isclass)}
+    of_python = {"ValueError", "argparse.ArgumentTypeError", "KeyboardInterrupt", "SystemExit", "NotImplementedError"}
+    strangers = {
+        f"{name_of(path)}: {what}"
+        for layer in ("core", "analysis_server")
+        for path in sorted((ROOT / layer).rglob("*.py"))
+        for what in raised(path)
+        if what[:1].isupper() and what not in of_tree | of_python | own_classes(path)
+    }
+    assert strangers == set()
+
+
+def raised(path: Path) -> Iterator[str]:
+    """Give what `path` raises, by name."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            yield ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+
+
+def own_classes(path: Path) -> set[str]:
+    """Return the classes `path` defines: an error of its own may pass between its functions."""
+    return {node.name for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)}
