@@ -154,7 +154,7 @@ def _key(verb: str, request: Any, inputs: Inputs, known: KnownFiles) -> str:
 
 
 def _staged(request: Any, staged: Path) -> Any:
-    """Return the request with `out` in the job's own folder; what it writes there has the same names whatever `out` is."""
+    """Return the request with `out` in the job's own folder, under names that do not depend on what was asked for."""
     if hasattr(request, "domain"):
         return msgspec.structs.replace(request, out=str(staged / f"gains{Path(request.out).suffix}"))
     if getattr(request, "out", None) is None and not hasattr(request, "song"):
