@@ -11,6 +11,8 @@ from analysis_server.telling import Tell, stage, untold
 from core.default_measurement import Domain
 from core.errors import InputError
 from core.estimation import Estimate, estimate, estimate_as_paper
+from core.learning import training_song
+from core.model import TrainingSong
 from core.progress import Progress
 from core.song import Song
 
@@ -89,3 +91,17 @@ def estimated(
     if domain not in (None, "magnitude"):
         raise InputError(f"--domain {domain}: the paper preset fits magnitudes; leave --domain out, or --preset paper")
     return estimate_as_paper(song, feature_set=feature_set, progress=progress)
+
+
+def taught(song: Song, preset: str, feature_set: str, progress: Progress) -> tuple[Estimate, TrainingSong]:
+    """Return the estimate of `song`, and what a model keeps of it."""
+    found = estimated(song, preset, None, feature_set, progress)
+    kept = training_song(
+        song,
+        found.measurement,
+        found.curves,
+        feature_set=feature_set,
+        domain=found.domain,
+        fit=found.fit,
+    )
+    return found, kept

@@ -18,6 +18,7 @@ from core.errors import InputError
 from core.measurement import Measurement
 from core.model import FEATURE_NAMES
 from core.paper_measurement import measure_as_paper
+from core.progress import Progress
 from core.song import Song
 
 DEFAULT_SET = {"paper": "condition1", "default": "condition3"}
@@ -59,7 +60,8 @@ def run(request: FeaturesRequest, tell: Tell = untold) -> FeaturesResult:
         raise InputError(f"{out}: the name must end in .csv or .npz")
     song = open_chosen(request.song, request.buses)
     chosen = feature_set_of(request.preset, request.features)
-    measurement = _measured(song, request.preset, chosen, tell)
+    progress = stage(tell, f"measuring {song.title}", 0.0, 1.0)
+    measurement = measured(song, request.preset, chosen, progress)
     names = [name for name in FEATURE_NAMES[chosen] if name != "offset"]
     features = features_by_bus(measurement, chosen)
     columns = {f"{bus}_{name}": values[:, i] for bus, values in features.items() for i, name in enumerate(names)}
@@ -105,8 +107,8 @@ def features_by_bus(measurement: Measurement, feature_set: str) -> dict[str, Flo
     return {bus: inputs[:, i, 1:] for i, bus in enumerate(measurement.buses)}
 
 
-def _measured(song: Song, preset: str, feature_set: str, tell: Tell) -> Measurement:
-    progress = stage(tell, f"measuring {song.title}", 0.0, 1.0)
+def measured(song: Song, preset: str, feature_set: str, progress: Progress) -> Measurement:
+    """Return the measurement of the stems of `song` in either preset; its mixdown is not read."""
     if preset == "paper":
         return measure_as_paper(song, feature_set=feature_set, with_mixdown=False, progress=progress)
     return measure(song, feature_set=feature_set, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -13,14 +13,16 @@ from analysis_server.opening import open_chosen
 from analysis_server.outcome import MADE_BY
 from analysis_server.projects import is_project
 from analysis_server.telling import Tell, part_of, stage, untold
-from analysis_server.verbs.estimate import estimated
+from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import feature_set_of
 from analysis_server.verbs.learn_session import SessionSettings, training_session
 from core.errors import InputError, ModelError
-from core.learning import matrices_song, training_song
+from core.learning import matrices_song
 from core.matrices import load_matrices
 from core.model import Model, TrainingSong
 from core.song import find_song_folders, holds_stems
+
+OfSong = TypeVar("OfSong")
 
 
 class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,23 +155,22 @@ def learned_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> L
     """
     song = open_chosen(str(folder), settings.buses)
     progress = stage(tell, f"learning {song.title}", 0.0, 1.0)
-    found = estimated(song, settings.preset, None, settings.feature_set, progress)
-    kept = training_song(
-        song,
-        found.measurement,
-        found.curves,
-        feature_set=settings.feature_set,
-        domain=found.domain,
-        fit=found.fit,
-    )
+    found, kept = taught(song, settings.preset, settings.feature_set, progress)
     return LearnedSong(song=kept, warnings=[f"{song.title}: {warning}" for warning in found.warnings])
 
 
 def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
     """Learn from each song in turn, in this process."""
+    return in_turn(learned_song, folders, settings, tell)
+
+
+def in_turn(
+    of_song: Callable[[Path, SongSettings, Tell], OfSong], folders: Sequence[Path], settings: SongSettings, tell: Tell
+) -> list[OfSong]:
+    """Return what `of_song` gives for each song folder, each taking its share of what is told."""
     share = 1.0 / max(len(folders), 1)
     return [
-        learned_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
+        of_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
         for number, folder in enumerate(folders)
     ]
 

@@ -10,16 +10,14 @@ import numpy as np
 
 from analysis_server import projects
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.estimate import estimated
+from analysis_server.verbs.estimate import taught
+from analysis_server.verbs.features import measured
 from core.activity import sounding
 from core.curves import GainCurves
-from core.default_measurement import measure
 from core.errors import InputError
 from core.learning import training_song
 from core.measurement import ACTIVE_RMS, Measurement
 from core.model import TrainingSong
-from core.paper_measurement import measure_as_paper
-from core.progress import Progress
 from core.rpp.faders import gains_at
 
 
@@ -76,7 +74,8 @@ def _from_faders(
 ) -> tuple[TrainingSong, tuple[str, ...]]:
     session, notes = _with_tracks_alone(session)
     as_paper = settings.preset == "paper"
-    measurement = _measured(session, settings, stage(tell, f"learning {session.title}", 0.0, 1.0))
+    progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
+    measurement = measured(session.song, settings.preset, settings.feature_set, progress)
     curves = fader_curves(session, measurement, as_paper=as_paper)
     kept = training_song(session.song, measurement, curves, feature_set=settings.feature_set, domain="faders", fit=1.0)
     return msgspec.structs.replace(kept, source="faders"), (*notes, *measurement.notes)
@@ -89,12 +88,6 @@ def _with_tracks_alone(session: projects.Session) -> tuple[projects.Session, tup
     return replace(session, song=replace(session.song, stems=stems, mixdown=None)), without
 
 
-def _measured(session: projects.Session, settings: SessionSettings, progress: Progress) -> Measurement:
-    if settings.preset == "paper":
-        return measure_as_paper(session.song, feature_set=settings.feature_set, with_mixdown=False, progress=progress)
-    return measure(session.song, feature_set=settings.feature_set, progress=progress)
-
-
 def _from_mixdown(
     session: projects.Session, settings: SessionSettings, tell: Tell
 ) -> tuple[TrainingSong, tuple[str, ...]]:
@@ -104,13 +97,5 @@ def _from_mixdown(
             "or learn from the session's own faders with --from faders"
         )
     progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
-    found = estimated(session.song, settings.preset, None, settings.feature_set, progress)
-    kept = training_song(
-        session.song,
-        found.measurement,
-        found.curves,
-        feature_set=settings.feature_set,
-        domain=found.domain,
-        fit=found.fit,
-    )
+    found, kept = taught(session.song, settings.preset, settings.feature_set, progress)
     return kept, (f"the mixdown is {session.song.mixdown.path}", *found.warnings)

@@ -14,12 +14,11 @@ import msgspec
 import numpy as np
 
 from analysis_server.opening import open_chosen
-from analysis_server.telling import Tell, part_of, stage, untold
-from analysis_server.verbs.estimate import estimated
-from analysis_server.verbs.learn import SongSettings
+from analysis_server.telling import Tell, stage, untold
+from analysis_server.verbs.estimate import taught
+from analysis_server.verbs.learn import SongSettings, in_turn
 from core.decibels import FloatArray
 from core.evaluation import EvaluationSong
-from core.learning import training_song
 from core.measurement import Measurement
 from core.model import TrainingSong
 
@@ -66,18 +65,10 @@ def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Stu
     """
     song = open_chosen(str(folder), settings.buses)
     progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
-    found = estimated(song, settings.preset, None, settings.feature_set, progress)
-    training = training_song(
-        song,
-        found.measurement,
-        found.curves,
-        feature_set=settings.feature_set,
-        domain=found.domain,
-        fit=found.fit,
-    )
+    found, training = taught(song, settings.preset, settings.feature_set, progress)
     return Study(
         gains=found.curves.gains,
-        measurement=replace(found.measurement, gram=None),
+        measurement=replace(found.measurement, gram=None, moments=None),
         training=training,
         warnings=[f"{song.title}: {warning}" for warning in found.warnings],
     )
@@ -85,11 +76,7 @@ def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Stu
 
 def study_one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
     """Study each song in turn, in this process."""
-    share = 1.0 / max(len(folders), 1)
-    return [
-        study_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
-        for number, folder in enumerate(folders)
-    ]
+    return in_turn(study_song, folders, settings, tell)
 
 
 def packed(study: Study) -> bytes:
