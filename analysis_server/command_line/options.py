@@ -39,6 +39,18 @@ def add_bus_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_mixdown_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--mixdown`."""
+    parser.add_argument(
+        "--mixdown", metavar="FILE", help="the mixdown, where it is not a song's mix file or found beside a project"
+    )
+
+
+def add_table_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--out`, the one file of a table."""
+    parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
+
+
 def add_dask_option(parser: argparse.ArgumentParser) -> None:
     """Add `--dask`."""
     parser.add_argument("--dask", metavar="ADDRESS", help="a dask scheduler whose workers analyse the songs")

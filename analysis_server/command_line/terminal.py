@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +29,16 @@ class Terminal:
     def warn(self, line: str) -> None:
         """Print a warning to standard error."""
         print(f"faderwise: warning: {line}", file=sys.stderr)
+
+    def warn_all(self, lines: Iterable[str]) -> None:
+        """Print warnings to standard error."""
+        for line in lines:
+            self.warn(line)
+
+    def say_files(self, files: Mapping[str, str]) -> None:
+        """Print where files lie, one a line."""
+        for path in files.values():
+            self.say(f"  {Path(path).resolve()}")
 
     def complain(self, line: str) -> None:
         """Print an error to standard error."""

@@ -1,0 +1,50 @@
+"""`faderwise match` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis_server.command_line import tables
+from analysis_server.command_line.buses import files_of, tracks_of
+from analysis_server.command_line.grammar import PROJECT_HELP, Verbs, add_verb
+from analysis_server.command_line.options import add_mixdown_option, add_outcome_options
+from analysis_server.command_line.performing import perform
+from analysis_server.command_line.terminal import Terminal
+from analysis_server.verbs import match as verb
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "match",
+        run,
+        "recover a mixdown's fader moves as automation on its stems",
+        "  faderwise match MySong\n  faderwise match MySong --mixdown rough.wav --out matched",
+    )
+    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
+    add_mixdown_option(parser)
+    add_outcome_options(parser)
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
+    """Run `faderwise match`."""
+    request = verb.MatchRequest(
+        song=arguments.song,
+        mixdown=arguments.mixdown,
+        out=arguments.out,
+        buses=files_of(arguments.buses, arguments.song),
+        dry_run=arguments.dry_run,
+        stems=arguments.stems,
+        tracks=tracks_of(arguments.buses, arguments.song),
+    )
+    result = perform(request, verb.run, terminal)
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
+    if result.lag_samples:
+        terminal.say(f"The mixdown comes {result.lag_samples} samples after the stems; that was taken out.")
+    if result.limiter_db > 0.0:
+        terminal.say(f"A limiter takes up to {result.limiter_db:.1f} dB; that was told apart from the faders.")
+    terminal.say(tables.gains(result.median_gain_db, result.n_points, result.n_frames))
+    terminal.say_files(result.files)
+    terminal.give(result)

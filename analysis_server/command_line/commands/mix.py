@@ -1,0 +1,72 @@
+"""`faderwise mix` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis_server.command_line import tables, values
+from analysis_server.command_line.buses import files_of, tracks_of
+from analysis_server.command_line.grammar import PROJECT_HELP, Verbs, add_verb
+from analysis_server.command_line.options import add_outcome_options
+from analysis_server.command_line.performing import perform
+from analysis_server.command_line.terminal import Terminal
+from analysis_server.model_store import DEFAULT_MODEL
+from analysis_server.verbs import mix as verb
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "mix",
+        run,
+        "predict a gain per bus and write automation, mix.wav and a report",
+        "  faderwise mix MySong\n  faderwise mix MySong --model mine --target-lufs -16 --out mixed\n"
+        "  faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10\n"
+        "  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'",
+    )
+    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"the model to mix with ({DEFAULT_MODEL})"
+    )
+    add_outcome_options(parser)
+    parser.add_argument(
+        "--range",
+        dest="range_s",
+        type=values.range_s,
+        metavar="A:B",
+        help="this part only, in seconds or m:ss-m:ss",
+    )
+    parser.add_argument(
+        "--target-lufs", type=values.lufs, metavar="X", help="the mix's loudness (default: the plain sum's)"
+    )
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
+    """Run `faderwise mix`."""
+    request = verb.MixRequest(
+        song=arguments.song,
+        model=arguments.model,
+        out=arguments.out,
+        buses=files_of(arguments.buses, arguments.song),
+        range_s=arguments.range_s,
+        target_lufs=arguments.target_lufs,
+        dry_run=arguments.dry_run,
+        stems=arguments.stems,
+        tracks=tracks_of(arguments.buses, arguments.song),
+    )
+    perform_and_tell(request, terminal)
+
+
+def perform_and_tell(request: verb.MixRequest, terminal: Terminal) -> None:
+    """Mix, and tell the user what came out."""
+    result = perform(request, verb.run, terminal)
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}, mixed with {result.model}:")
+    terminal.say(tables.gains(result.median_gain_db, result.n_points, result.n_frames))
+    terminal.say(
+        f"Loudness {result.loudness_before_lufs:.1f} to {result.loudness_after_lufs:.1f} LUFS, "
+        f"true peak {result.true_peak_dbtp:.1f} dBTP."
+    )
+    terminal.say_files(result.files)
+    terminal.give(result)
