@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
+import numpy.typing as npt
 
 from core import balance
 from core.activity import sounding
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.errors import ModelError
+from core.explanation import Explanation, Prediction
 from core.measurement import ACTIVE_RMS, Measurement
 from core.model import Model
 from core.smoothing import exponential
@@ -17,10 +22,18 @@ MOMENT_LIMIT_DB = 3.0
 """The time-varying part of a predicted balance stays within this."""
 SONG_LIMIT_DB = 24.0
 """No bus is moved further than this against the others."""
+DEVIATION_DB = 2.6
+"""How far a balance of equal levels is from an engineer's: the mean error of 2.1 dB on the authors' rock songs
+(`faderwise evaluate` on their matrices, "equal level"), as a standard deviation."""
 
 
 def predict(model: Model, measurement: Measurement) -> GainCurves:
-    """Return the gains `model` gives the measured song.
+    """Return the gains `model` gives the measured song: the curves of `predict_explained`."""
+    return predict_explained(model, measurement).curves
+
+
+def predict_explained(model: Model, measurement: Measurement) -> Prediction:
+    """Return the gains `model` gives the measured song, and what they are made of.
 
     The paper preset's gains stand as predicted. The default's are a balance: their common gain is chosen so
     that the stems' total K-weighted energy stays what it was (see `core.mixing` for the exact loudness).
@@ -34,32 +47,49 @@ def predict(model: Model, measurement: Measurement) -> GainCurves:
         return _predict_balance(model, measurement)
     _require_buses(model, measurement)
     raw = np.stack([measurement.features[bus] @ model.coefficients(bus) for bus in measurement.buses], axis=1)
-    return _curves(measurement, exponential(raw, keep_first=False), raw, measurement.rms > ACTIVE_RMS)
+    curves = _curves(measurement, exponential(raw, keep_first=False), raw, measurement.rms > ACTIVE_RMS)
+    return Prediction(curves, _explanation(curves, {"paper": curves.gains_db}))
 
 
 def contributions_db(model: Model, measurement: Measurement) -> FloatArray:
-    """Return what each feature adds to each gain in dB, shape (n_frames, n_buses, n_features).
-
-    Their sum, bounded and with the common gain added, is the predicted balance.
-    """
+    """Return what each feature adds to each gain in dB, shape (n_frames, n_buses, n_features)."""
     assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
     inputs = balance.balance_features(measurement.step_power, sounding(measurement.rms))
     coefficients = np.stack([model.coefficients(bus) for bus in measurement.buses])
     return inputs * coefficients
 
 
-def _predict_balance(model: Model, measurement: Measurement) -> GainCurves:
+def _predict_balance(model: Model, measurement: Measurement) -> Prediction:
     assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
     active = sounding(measurement.rms)
-    parts = contributions_db(model, measurement)
-    song_db = np.clip(parts[0, :, :2].sum(axis=1), -SONG_LIMIT_DB, SONG_LIMIT_DB)
-    heard = active.any(axis=0)
-    song_db = np.where(heard, song_db, 0.0)
-    moment_db = np.clip(parts[:, :, 2], -MOMENT_LIMIT_DB, MOMENT_LIMIT_DB)
-    balance_db = song_db + moment_db
-    gains_db = balance_db + _common_gain_db(balance_db, measurement.step_power)
-    gains = db_to_gain(np.where(heard, gains_db, 0.0))
-    return _curves(measurement, gains, gains, active)
+    heard: npt.NDArray[np.bool_] = np.any(active, axis=0)
+    parts = np.where(heard[:, None], contributions_db(model, measurement), 0.0)
+    terms = {"level": parts[:, :, 1], "role": parts[:, :, 0], "moment": parts[:, :, 2]}
+    song_db = terms["level"] + terms["role"]
+    terms["limit"] = _bounded(song_db, SONG_LIMIT_DB) - song_db
+    terms["limit"] += _bounded(terms["moment"], MOMENT_LIMIT_DB) - terms["moment"]
+    balance_db = _sum_of(terms)
+    terms["common"] = np.where(heard, _common_gain_db(balance_db, measurement.step_power), np.zeros_like(balance_db))
+    gains = db_to_gain(_sum_of(terms))
+    curves = replace(_curves(measurement, gains, gains, active), deviation_db=np.full(gains.shape, DEVIATION_DB))
+    return Prediction(curves, _explanation(curves, terms))
+
+
+def _bounded(value_db: FloatArray, limit_db: float) -> FloatArray:
+    return np.clip(value_db, -limit_db, limit_db)
+
+
+def _sum_of(terms: Mapping[str, FloatArray]) -> FloatArray:
+    return np.sum(list(terms.values()), axis=0)
+
+
+def _explanation(curves: GainCurves, terms: Mapping[str, FloatArray]) -> Explanation:
+    return Explanation(
+        buses=curves.buses,
+        time_s=curves.time_s,
+        terms=tuple(terms),
+        contributions_db=np.stack(list(terms.values()), axis=2),
+    )
 
 
 def _common_gain_db(balance_db: FloatArray, step_power: FloatArray) -> float:

@@ -13,14 +13,14 @@ from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
 from analysis_server.telling import Tell, stage, untold
 from core.automation import BusPoints, thin_curves
-from core.curves import GainCurves
 from core.default_measurement import measure
 from core.errors import InputError
+from core.explanation import Prediction
 from core.measurement import Measurement
 from core.mixing import MixFigures, common_gain_db, headroom_db, measure_mixes
 from core.model import Model
 from core.paper_measurement import measure_as_paper
-from core.prediction import predict
+from core.prediction import predict_explained
 from core.progress import part_of
 from core.rpp.envelope_writing import Written
 from core.song import Song
@@ -79,8 +79,8 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
 
 def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Session | None, tell: Tell) -> MixResult:
     _require_range(request.range_s, song)
-    measurement, curves = _predicted(song, model, tell)
-    mixed = _levelled(song, model, curves, request, tell)
+    measurement, prediction = _predicted(song, model, tell)
+    mixed = _levelled(song, model, prediction, request, tell)
     result_files: dict[str, str] = {}
     written = session.written(mixed.automation, request.range_s) if session else None
     of_project = _project_notes(session, written, request) if session and written else []
@@ -88,7 +88,7 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
     done = outcome.Outcome(
         song=song,
         measurement=measurement,
-        curves=mixed.curves,
+        curves=mixed.prediction.curves,
         automation=mixed.automation,
         before=mixed.before,
         after=mixed.after,
@@ -109,9 +109,9 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
         title=song.title,
         model=model.name,
         preset=model.preset,
-        n_frames=len(curves.time_s),
+        n_frames=len(prediction.curves.time_s),
         n_points={bus: len(points.time_s) for bus, points in mixed.automation.items()},
-        median_gain_db=mixed.curves.median_gain_db(),
+        median_gain_db=mixed.prediction.curves.median_gain_db(),
         loudness_before_lufs=mixed.before.loudness_lufs,
         loudness_after_lufs=mixed.after.loudness_lufs,
         true_peak_dbtp=mixed.after.true_peak_dbtp,
@@ -126,7 +126,7 @@ def _project_notes(session: projects.Session, written: Written, request: MixRequ
 
 @dataclass(frozen=True, kw_only=True)
 class _Levelled:
-    curves: GainCurves
+    prediction: Prediction
     automation: dict[str, BusPoints]
     before: MixFigures
     after: MixFigures
@@ -144,24 +144,24 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         )
 
 
-def _predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, GainCurves]:
+def _predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, Prediction]:
     """Return the default preset's measurement, which the report shows, and the model's curves."""
     progress = stage(tell, f"measuring {song.title}", 0.0, 0.35)
     if model.feature_set == "condition3":
         measurement = measure(song, progress=progress)
-        return measurement, predict(model, measurement)
+        return measurement, predict_explained(model, measurement)
     if model.preset == "paper":
         features = measure_as_paper(
             song, feature_set=model.feature_set, with_mixdown=False, progress=part_of(progress, 0.0, 0.5)
         )
-        return measure(song, progress=part_of(progress, 0.5, 1.0)), predict(model, features)
+        return measure(song, progress=part_of(progress, 0.5, 1.0)), predict_explained(model, features)
     measurement = measure(song, feature_set=model.feature_set, progress=progress)
-    return measurement, predict(model, measurement)
+    return measurement, predict_explained(model, measurement)
 
 
-def _levelled(song: Song, model: Model, curves: GainCurves, request: MixRequest, tell: Tell) -> _Levelled:
+def _levelled(song: Song, model: Model, prediction: Prediction, request: MixRequest, tell: Tell) -> _Levelled:
     """Choose the common gain: in the automation where it is a balance, else in the rendered file alone."""
-    automation = thin_curves(curves, span_s=request.range_s)
+    automation = thin_curves(prediction.curves, span_s=request.range_s)
     progress = stage(tell, "measuring the mix", 0.35, 0.55)
     before, after = measure_mixes(song, [None, automation], progress=progress)
     wanted_db = common_gain_db(before, after, request.target_lufs)
@@ -173,7 +173,7 @@ def _levelled(song: Song, model: Model, curves: GainCurves, request: MixRequest,
         file_gain_db, moved_db = 0.0, wanted_db
     automation = {bus: points.shifted(moved_db) for bus, points in automation.items()}
     return _Levelled(
-        curves=curves.scaled(moved_db),
+        prediction=prediction.scaled(moved_db),
         automation=automation,
         before=before,
         after=after.louder(moved_db + file_gain_db),

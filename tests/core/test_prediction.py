@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from core import triangular
 from core.errors import ModelError
+from core.explanation import TERM_MEANINGS, sentence
 from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.measurement import Measurement
 from core.model import Model, TrainingSong
-from core.prediction import MOMENT_LIMIT_DB, SONG_LIMIT_DB, contributions_db, predict
+from core.prediction import MOMENT_LIMIT_DB, SONG_LIMIT_DB, predict, predict_explained
 
 FloatArray = npt.NDArray[np.float64]
 BUSES = ("drums", "bass", "melody", "vocals")
@@ -168,12 +169,61 @@ def test_what_was_taught_of_a_bus_is_what_it_gets() -> None:
     np.testing.assert_allclose(mixed_db[:, 1] - mixed_db[:, 0], 0.0, atol=1e-6)
 
 
-def test_the_contributions_add_up_to_the_predicted_balance() -> None:
-    model, song = taught("vocals", np.array([4.0, -1.0, -0.1])), lively(3)
-    parts = contributions_db(model, song)
-    assert parts.shape == (song.n_frames, 4, 3)
-    common = predict(model, song).gains_db - parts.sum(axis=2)
-    np.testing.assert_allclose(common, np.broadcast_to(common[0, 0], common.shape), atol=1e-9)
+@given(seed=st.integers(0, 50), offset_db=st.floats(-40.0, 40.0), moment=st.floats(-2.0, 2.0))
+def test_the_terms_add_up_to_the_gain_exactly(seed: int, offset_db: float, moment: float) -> None:
+    prediction = predict_explained(taught("vocals", np.array([offset_db, -1.0, moment])), lively(seed))
+    explanation = prediction.explanation
+    assert explanation.contributions_db.shape == (N_FRAMES, 4, len(explanation.terms))
+    np.testing.assert_allclose(explanation.contributions_db.sum(axis=2), prediction.curves.gains_db, atol=1e-9)
+
+
+@pytest.mark.parametrize("silent", [0, 2])
+def test_nothing_is_told_of_a_bus_that_is_silent_throughout(silent: int) -> None:
+    levels_db = np.array([-12.0, -20.0, -31.0, -17.0])
+    levels_db[silent] = -300.0
+    explanation = predict_explained(RULE, steady(*levels_db)).explanation
+    assert (explanation.contributions_db[:, silent] == 0.0).all()
+
+
+def test_the_paper_explains_its_gain_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    features = {bus: rng.random((20, 3)) for bus in BUSES}
+    gains = rng.random((20, 4))
+    model = Model(name="m", preset="paper", feature_set="condition1", songs=(paper_song("a", features, gains),))
+    song = Measurement(title="b", buses=BUSES, sample_rate=44_100, rms=np.ones((20, 4)), features=features)
+    prediction = predict_explained(model, song)
+    assert prediction.explanation.terms == ("paper",)
+    np.testing.assert_array_equal(prediction.explanation.contributions_db[:, :, 0], prediction.curves.gains_db)
+
+
+def test_what_all_gains_share_goes_to_the_common_term() -> None:
+    prediction = predict_explained(RULE, lively()).scaled(-4.5)
+    plain = predict_explained(RULE, lively())
+    moved_db = prediction.explanation.contributions_db - plain.explanation.contributions_db
+    np.testing.assert_allclose(moved_db[:, :, prediction.explanation.terms.index("common")], -4.5)
+    np.testing.assert_allclose(prediction.explanation.contributions_db.sum(axis=2), prediction.curves.gains_db)
+
+
+def test_every_term_has_words() -> None:
+    assert set(predict_explained(RULE, lively()).explanation.terms) <= set(TERM_MEANINGS)
+    assert sentence("role", "vocals", 1.52) == "vocals 1.5 dB above the others, where this bus belongs"
+    assert sentence("role", "bass", -2.0) == "bass 2.0 dB below the others, where this bus belongs"
+
+
+def test_a_terms_mean_is_taken_where_it_is_asked_for() -> None:
+    explanation = predict_explained(RULE, lively(4)).explanation
+    first = np.arange(N_FRAMES) < 10
+    np.testing.assert_allclose(
+        explanation.mean_db("bass", first), explanation.contributions_db[:10, 1].mean(axis=0), atol=1e-12
+    )
+    np.testing.assert_allclose(explanation.mean_db("bass"), explanation.contributions_db[:, 1].mean(axis=0))
+
+
+def test_a_balance_tells_how_unsure_it_is() -> None:
+    curves = predict(RULE, lively())
+    assert curves.deviation_db is not None
+    assert curves.deviation_db.shape == curves.gains.shape
+    assert (curves.deviation_db > 0.0).all()
 
 
 def test_a_predictions_curves_tell_their_time_and_no_fit() -> None:
