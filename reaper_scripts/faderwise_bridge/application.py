@@ -1,0 +1,75 @@
+"""The application's own Python: where it is, and how it is started on a job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from faderwise_bridge.job import Job, read_json
+from faderwise_bridge.trouble import Trouble
+
+_WINDOWS = os.name == "nt"
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+_LEADS_ASTRAY = ("PYTHON", "__PYVENV", "VIRTUAL_ENV")
+_PLACE = "faderwise_application.json"
+_REMEDY = "Run `python3 install.py` in the folder that Faderwise came in, then start the action again."
+
+
+class Application:
+    """The application: its Python, and the folder where everything is kept."""
+
+    def __init__(self, python: Path, home: Path) -> None:
+        self.python = python
+        self.home = home
+
+    def start(self, job: Job) -> subprocess.Popen:
+        """Start the application on a job, in a process that outlives REAPER and opens no window."""
+        variables = {name: value for name, value in os.environ.items() if not name.upper().startswith(_LEADS_ASTRAY)}
+        variables["FADERWISE_HOME"] = str(self.home)
+        command = [str(self.python), "-I", "-m", "analysis_server.bridge", str(job.folder)]
+        try:
+            with (job.folder / "process.log").open("ab") as log:
+                return subprocess.Popen(  # noqa: S603 - a list, no shell
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=str(self.home),
+                    env=variables,
+                    creationflags=_NO_WINDOW,
+                    start_new_session=not _WINDOWS,
+                )
+        except OSError as error:
+            raise Trouble(
+                "The application does not start (%s: %s). %s" % (self.python, error.strerror or error, _REMEDY)
+            ) from error
+
+
+def find() -> Application:
+    """Return the installed application.
+
+    Raises
+    ------
+    Trouble
+        It is not installed, or was moved.
+    """
+    place = read_json(Path(__file__).resolve().parents[1] / _PLACE) or {}
+    home = Path(str(place.get("home") or _usual_home())).expanduser()
+    usual = home / "environment" / ("Scripts/python.exe" if _WINDOWS else "bin/python")
+    python = Path(str(place.get("python") or usual))
+    if not python.is_file():
+        raise Trouble("Faderwise's application is not installed: there is no %s. %s" % (python, _REMEDY))
+    return Application(python, home)
+
+
+def _usual_home() -> Path:
+    """Return where install.py keeps everything when nothing else is said."""
+    if os.environ.get("FADERWISE_HOME"):
+        return Path(os.environ["FADERWISE_HOME"])
+    if _WINDOWS:
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "Faderwise"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/Faderwise"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "faderwise"

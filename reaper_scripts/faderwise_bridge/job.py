@@ -1,0 +1,127 @@
+"""The job folder: what the bridge asks for, and what the application answers. docs/bridge.md describes it.
+
+Every file is written beside its place and renamed, so a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from faderwise_bridge.trouble import Trouble
+
+_OLDEST_S = 14 * 86400.0
+
+
+class Job:
+    """A job: its folder, and what is asked for (`asked`, kept in job.json)."""
+
+    def __init__(self, folder: Path, asked: dict[str, Any]) -> None:
+        self.folder = folder
+        self.asked = asked
+
+    @property
+    def title(self) -> str:
+        """What the user knows the job as."""
+        return "%s of %s" % (self.asked["action"], self.asked["title"])
+
+    def save(self, phase: str, **changes: Any) -> None:
+        """Write down what is asked for in the next phase; what was answered to the last one goes."""
+        for name in ("result.json", "progress.json", "cancel"):
+            _remove(self.folder / name)
+        self.asked.update(changes, phase=phase)
+        write_json(self.folder / "job.json", self.asked)
+
+    def answer(self) -> dict[str, Any] | None:
+        """Return what the application answered, or None as long as it has not."""
+        return read_json(self.folder / "result.json")
+
+    def progress(self) -> dict[str, Any]:
+        """Return how far the application is: `fraction`, `stage`, `heartbeat` (Unix time)."""
+        return read_json(self.folder / "progress.json") or {}
+
+    def cancel(self) -> None:
+        """Ask the application to stop."""
+        (self.folder / "cancel").touch()
+
+    def is_cancelled(self) -> bool:
+        """Tell whether it was asked to stop."""
+        return (self.folder / "cancel").exists()
+
+    def remove(self) -> None:
+        """Remove the folder; what cannot be removed now goes later."""
+        _remove(self.folder / "job.json")
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+
+
+def new_job(home: Path, asked: dict[str, Any]) -> Job:
+    """Make a job folder."""
+    folder = home / "jobs" / (time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3))
+    try:
+        (home / "jobs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        (folder / "stems").mkdir()
+    except OSError as error:
+        raise Trouble(
+            "%s: cannot be written to (%s). Make it writable, or free some space, then run the action again."
+            % (folder.parent, error.strerror or error)
+        ) from error
+    return Job(folder, asked)
+
+
+def job_in(folder: Path) -> Job | None:
+    """Return the job in a folder, or None where none was written down."""
+    asked = read_json(folder / "job.json")
+    return Job(folder, asked) if asked and {"action", "title", "phase"} <= set(asked) else None
+
+
+def left_jobs(home: Path) -> list[Job]:
+    """Return the jobs that an earlier session of REAPER left; what is no job, or too old, is removed."""
+    found = []
+    try:
+        folders = sorted(path for path in (home / "jobs").iterdir() if path.is_dir())
+    except OSError:
+        return []
+    for folder in folders:
+        job = job_in(folder)
+        if job is None or time.time() - folder.stat().st_mtime > _OLDEST_S:
+            shutil.rmtree(str(folder), ignore_errors=True)
+        else:
+            found.append(job)
+    return found
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, all or nothing."""
+    temporary = path.with_name("." + path.name + "-" + secrets.token_hex(3))
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=True, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise Trouble(
+            "%s: cannot be written (%s). Free some space, then run the action again." % (path, error.strerror or error)
+        ) from error
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON file holds, or None where there is none (yet)."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

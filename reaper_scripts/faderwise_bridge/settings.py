@@ -1,0 +1,44 @@
+"""What the user chose once for all projects, kept in REAPER's own ext state."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reapy import reascript_api as RPR  # noqa: N812
+
+_SECTION = "Faderwise"
+ASK, COMBINE, REPLACE = "ask", "combine", "replace"
+
+
+class Setting(NamedTuple):
+    """A setting: the key it is kept under, what it is called, its value at first, the values it may have."""
+
+    key: str
+    caption: str
+    default: str
+    values: tuple = ()
+
+
+SETTINGS = (
+    Setting("model", "Model", "equal-level"),
+    Setting("existing", "Existing automation: ask / combine / replace", ASK, (ASK, COMBINE, REPLACE)),
+    Setting("target_lufs", "Loudness in LUFS (empty: as the buses are)", ""),
+    Setting("depth", "Depth of edits in percent", "100"),
+    Setting("progress", "Progress in the console: yes / no", "yes", ("yes", "no")),
+    Setting("report", "Report after a run: ask / open / no", ASK, (ASK, "open", "no")),
+)
+
+
+def value_of(key: str) -> str:
+    """Return a setting."""
+    setting = next(one for one in SETTINGS if one.key == key)
+    kept = str(RPR.GetExtState(_SECTION, key))
+    return kept if kept and (not setting.values or kept in setting.values) else setting.default
+
+
+def keep(key: str, value: str) -> None:
+    """Keep a setting for good; an empty one is forgotten."""
+    if value:
+        RPR.SetExtState(_SECTION, key, value, True)
+    else:
+        RPR.DeleteExtState(_SECTION, key, True)
