@@ -1,0 +1,7 @@
+"""All modules that stand behind REAPER's functions; importing this one registers them."""
+
+from __future__ import annotations
+
+from tests.reaper_host import api_application, api_envelopes, api_projects, api_tracks, api_undo, api_windows
+
+MODULES = (api_application, api_envelopes, api_projects, api_tracks, api_undo, api_windows)
