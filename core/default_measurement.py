@@ -37,7 +37,7 @@ def measure(
     ----------
     song : the song.
     feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no features of its own here, it
-        is made from `step_power` (see `core.balance`).
+        is made from `step_power` and `band_power` (see `core.balance`).
     domain : whose Gram matrices to build, None for none. In the ``complex`` domain they carry the mixdown's
         powers (`gram.LIMITER_POWERS`) too.
     lag_samples : how much later than the stems the mixdown comes.
@@ -64,6 +64,7 @@ def measure(
         moments=arrays["moments"] if domain else None,
         features=_by_bus(song.buses, arrays.get("features"), len(rms)),
         step_power=arrays["weighted_power"],
+        band_power=arrays.get("band_power"),
         notes=(*song.notes(), *level_notes(song, reader, rms)),
     )
 
@@ -97,8 +98,21 @@ class _Recipe:
 
     def _levels(self, block: Block) -> Arrays:
         stems = block.samples[: self.n_stems, :, block.before :]
-        powers = np.stack([steps.step_powers(stem, self.framing, block.n_hops) for stem in stems], axis=1)
-        return {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
+        bands = (
+            np.empty((len(stems), block.n_hops, steps.N_BANDS), np.float32)
+            if self.feature_set == "condition3"
+            else None
+        )
+        of_stem = [None] * len(stems) if bands is None else list(bands)
+        powers = np.stack(
+            [
+                steps.step_powers(stem, self.framing, block.n_hops, into)
+                for stem, into in zip(stems, of_stem, strict=True)
+            ],
+            axis=1,
+        )
+        arrays: Arrays = {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
+        return arrays if bands is None else arrays | {"band_power": bands.swapaxes(0, 1)}
 
     def _from_spectra(self, block: Block) -> Arrays:
         n_hops = block.n_hops + self._hops_after

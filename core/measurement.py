@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from core.blocks import LockstepReader
@@ -45,6 +46,8 @@ class Measurement:
         paper preset.
     features : per bus (n_frames, n_features); empty where none were asked for.
     step_power : K-weighted power of the stems per 50 ms, shape (n_steps, n_buses); None in the paper preset.
+    band_power : power of the stems per hop and critical band (`steps.BAND_EDGES_HZ`), shape
+        (n_hops, n_buses, N_BANDS); None where condition 3 is not asked for.
     notes : a sentence for each repair, and for each file that is clipped or silent.
     """
 
@@ -56,6 +59,7 @@ class Measurement:
     moments: FloatArray | None = None
     features: dict[str, FloatArray] = field(default_factory=dict)
     step_power: FloatArray | None = None
+    band_power: npt.NDArray[np.floating] | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -19,6 +20,13 @@ from core.audio import Samples
 from core.decibels import FloatArray
 from core.frames import STEPS_PER_HOP, Framing
 from core.loudness import k_weights
+
+BAND_EDGES_HZ = (
+    *(0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480),
+    *(1720, 2000, 2320, 2700, 3150, 3700, 4400, 5300, 6400, 7700, 9500, 12_000),
+)
+"""The critical bands' lower edges (Zwicker 1961, Bark); the last one reaches to the top."""
+N_BANDS = len(BAND_EDGES_HZ)
 
 
 def samples_before(framing: Framing) -> int:
@@ -53,30 +61,60 @@ def step_power_spectra(signal: Samples, framing: Framing, n_hops: int) -> Sample
     return total
 
 
-def step_powers(signal: Samples, framing: Framing, n_hops: int) -> FloatArray:
+def step_powers(signal: Samples, framing: Framing, n_hops: int, bands: Samples | None = None) -> FloatArray:
     """Return the power of a signal's steps, as it is and K-weighted, shape (n_steps, 2); channels are added.
 
     A step's power is the mean square of its own samples. What the K-weighting leaves of it is taken from the
-    whole hop's spectrum: 4 Hz apart, fine enough for the weighting's slope at 38 Hz, which 50 ms are not.
+    whole hop's spectrum: 4 Hz apart, fine enough for the weighting's slope at 38 Hz, which 50 ms are not. The same
+    spectrum gives the hops' power in each of `BAND_EDGES_HZ`' bands, which is written into `bands`.
 
     Parameters
     ----------
     signal : shape (n_channels, n_samples), beginning with the first hop.
     n_hops : how many hops to take.
+    bands : where the mean squares per band go, shape (n_hops, N_BANDS), channels added; None leaves them out.
     """
     hops = signal[:, : n_hops * framing.hop_samples].reshape(len(signal), n_hops, framing.hop_samples)
     steps = hops.reshape(len(signal), n_hops * STEPS_PER_HOP, framing.step_samples)
     plain = np.einsum("cst,cst->s", steps, steps).astype(np.float64) / framing.step_samples
     total = np.zeros((n_hops, 2))
+    if bands is not None:
+        bands[:] = 0.0
     for first in range(0, len(hops), 2):
         packed = np.zeros(hops.shape[1:], np.complex64)
         packed.real = hops[first]
         if first + 1 < len(hops):
             packed.imag = hops[first + 1]
         parts: Samples = scipy.fft.fft(packed, overwrite_x=True).view(np.float32)
-        total += np.multiply(parts, parts, out=parts) @ _plain_and_k_weights(framing)
+        squares = np.multiply(parts, parts, out=parts)
+        total += squares @ _plain_and_k_weights(framing)
+        if bands is not None:
+            bands += _band_powers(squares, framing)
     kept = np.divide(total[:, 1], total[:, 0], out=np.zeros(n_hops), where=total[:, 0] > 0.0)
     return np.stack([plain, plain * np.repeat(kept, STEPS_PER_HOP)], axis=1)
+
+
+def _band_powers(squares: Samples, framing: Framing) -> Samples:
+    """Return the bands' mean squares from the squared parts of hops' two-sided spectra, shape (n_hops, N_BANDS)."""
+    starts = _band_starts(framing)
+    n_used = (len(starts) + 1) // 2
+    sums = np.add.reduceat(squares, starts, axis=1) / np.float32(framing.hop_samples) ** 2
+    bands: Samples = np.zeros((len(squares), N_BANDS), np.float32)
+    bands[:, :n_used] = sums[:, :n_used]
+    bands[:, : n_used - 1] += sums[:, : n_used - 1 : -1]
+    return bands
+
+
+@lru_cache
+def _band_starts(framing: Framing) -> npt.NDArray[np.intp]:
+    """Return where the bands below the Nyquist frequency begin among the parts of a hop's two-sided spectrum.
+
+    First the rising bands; the topmost goes on into its mirror image; then the others' mirror images.
+    """
+    n_bins = framing.hop_samples
+    rising = np.ceil(np.array(BAND_EDGES_HZ) * n_bins / framing.sample_rate).astype(np.intp)
+    rising = rising[rising <= n_bins // 2]
+    return 2 * np.concatenate([rising, n_bins + 1 - rising[:0:-1]])
 
 
 @lru_cache

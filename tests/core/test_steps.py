@@ -67,3 +67,23 @@ def test_a_sine_is_k_weighted_by_the_published_curve(frequency_hz: float, gain_d
 
 def test_silence_has_no_power() -> None:
     assert not spectra_of(np.zeros((2, FRAMING.hop_samples)), 1).any()
+
+
+@pytest.mark.parametrize("framing", [Framing(44_100), Framing(48_000), Framing(8000)])
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+def test_the_bands_powers_add_up_to_the_hops(framing: Framing, n_channels: int) -> None:
+    signal = np.random.default_rng(2).normal(size=(n_channels, 3 * framing.hop_samples)).astype(np.float32)
+    bands = np.full((3, steps.N_BANDS), np.nan, np.float32)
+    powers = steps.step_powers(signal, framing, 3, bands)
+    hop_power = powers[:, 0].reshape(3, STEPS_PER_HOP).mean(axis=1)
+    np.testing.assert_allclose(bands.sum(axis=1), hop_power, rtol=1e-5)
+    np.testing.assert_array_equal(powers, steps.step_powers(signal, framing, 3))
+
+
+@pytest.mark.parametrize("band", [0, 1, 9, 23])
+def test_a_tone_lies_in_its_band(band: int) -> None:
+    frequency_hz = steps.BAND_EDGES_HZ[band] + 40.0
+    signal = np.sin(2.0 * np.pi * frequency_hz * np.arange(FRAMING.hop_samples) / FRAMING.sample_rate)
+    bands = np.empty((1, steps.N_BANDS), np.float32)
+    steps.step_powers(signal[None].astype(np.float32), FRAMING, 1, bands)
+    np.testing.assert_allclose(bands[0], np.where(np.arange(steps.N_BANDS) == band, 0.5, 0.0), atol=1e-6)
