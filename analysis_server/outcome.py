@@ -13,25 +13,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis_server import run_file, run_records
 from analysis_server.automation_file import AutomationFile, BusAutomation, as_points, to_json
 from analysis_server.players import player
 from analysis_server.report import render_report
 from analysis_server.report.content import Player
 from analysis_server.reporting import Story, content_of
+from analysis_server.run_records import MADE_BY
 from analysis_server.telling import Tell, stage
-from core import __version__
 from core.audio import AudioFile
 from core.automation import TOLERANCE_DB, Automation, to_csv
 from core.curves import GainCurves
 from core.errors import InputError
 from core.files import move_into_place, write_text
+from core.history import RunRecord
 from core.measurement import Measurement
 from core.mixing import MixFigures, headroom_db, write_mix
 from core.progress import Progress
 from core.song import Song
 
-MADE_BY = f"Faderwise {__version__}"
-FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "report.html")
+FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "report.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Outcome:
     verb, preset, model, range_s : what was asked for.
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
     story : the words and numbers of the report.
+    record : the run's record.
     """
 
     song: Song
@@ -61,6 +63,7 @@ class Outcome:
     range_s: tuple[float, float] | None
     file_gain_db: float
     story: Story
+    record: RunRecord
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -84,6 +87,8 @@ def write(outcome: Outcome, folder: Path, tell: Tell, start: float) -> dict[str,
     with _workshop(folder) as workshop:
         write_text(workshop / "automation.json", to_json(_automation_file(outcome)))
         write_text(workshop / "automation.csv", to_csv(outcome.automation))
+        record = run_records.dated(outcome.record, run_file.read_if_there(folder))
+        run_file.write(workshop, [record])
         outcome.curves.save(workshop / "curves.npz")
         _write_audio_and_report(outcome, workshop, tell, start)
         for name in FILES:

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis_server import outcome
+from analysis_server import outcome, project_copy, run_records
 from analysis_server.opening import canonical_role
 from analysis_server.telling import Tell, stage
-from core import roles
+from core import history, roles
 from core.audio import EXTENSIONS, AudioFile, inspect
 from core.automation import Automation
 from core.errors import InputError
-from core.files import replacing
 from core.rpp.buses import Buses, find_buses
 from core.rpp.envelope_writing import Written, scale_of, with_envelopes
 from core.rpp.left_out import sentences
@@ -59,12 +58,15 @@ class Session:
 
     def copy_path(self, out: str | None) -> Path:
         """Return where the copy goes: beside the project, or into the folder that was asked for."""
-        folder = Path(out) if out else self.project.path.parent
-        return folder / f"{self.title}-faderwise.RPP"
+        return project_copy.path_of(self.project.path, out)
 
     def default_folder(self) -> Path:
         """Return where everything else goes when nothing is said."""
-        return outcome.default_folder(self.title)
+        return outcome.default_folder(self.title.removesuffix(project_copy.SUFFIX))
+
+    def folder(self, out: str | None) -> Path:
+        """Return where everything but the copy goes."""
+        return Path(out) if out else self.default_folder()
 
     def written(self, automation: Automation, span_s: tuple[float, float] | None) -> Written:
         """Return the copy's content.
@@ -94,7 +96,7 @@ class Session:
 def write_outcome(
     done: outcome.Outcome, session: Session, written: Written, *, out: str | None, tell: Tell, start: float
 ) -> dict[str, str]:
-    """Write the usual files and the project's copy; return their paths by name.
+    """Write the usual files and the project's copy, with the run's record in both; return their paths by name.
 
     Raises
     ------
@@ -102,13 +104,11 @@ def write_outcome(
         A folder cannot be written to, or the disk is full.
     """
     path = session.copy_path(out)
-    _refuse_the_original(path, session.project)
-    with replacing(path) as temporary:
-        try:
-            temporary.write_bytes(written.content)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another with --out") from error
-        files = outcome.write(done, Path(out) if out else session.default_folder(), tell, start)
+    project_copy.refuse_the_original(path, session.project)
+    record = run_records.dated(done.record, project_copy.known_runs(path))
+    content = written.with_edits(history.added(session.project.document, record)).content
+    with project_copy.replaced(path, content):
+        files = outcome.write(replace(done, record=record), session.folder(out), tell, start)
     return {**files, path.name: str(path)}
 
 
@@ -275,8 +275,3 @@ def _names_relative_media(project: Project) -> bool:
         for item in track.items
         for take in item.takes
     )
-
-
-def _refuse_the_original(path: Path, project: Project) -> None:
-    if path.resolve() == project.path.resolve():
-        raise InputError(f"{path}: is the project itself, which is never written; choose another folder with --out")

@@ -10,8 +10,8 @@ import msgspec
 
 from analysis_server import model_store
 from analysis_server.opening import open_chosen
-from analysis_server.outcome import MADE_BY
 from analysis_server.projects import is_project
+from analysis_server.run_records import MADE_BY
 from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import feature_set_of

@@ -8,17 +8,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server import outcome, projects
+from analysis_server import outcome, projects, run_records
 from analysis_server.opening import open_chosen
 from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
+from analysis_server.run_records import Found, Run
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
 from core.audio import AudioFile
 from core.automation import thin_curves
 from core.decibels import db_to_gain
 from core.estimation import Estimate, limiter_reduction_db
-from core.mixing import headroom_db, measure_file, measure_mixes
+from core.mixing import MixFigures, headroom_db, measure_file, measure_mixes
 from core.song import Song
 
 
@@ -84,12 +85,13 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
     files: dict[str, str] = {}
     if not request.dry_run:
         file_gain_db = min(0.0, headroom_db(after))
+        before = measure_file(song, _mixdown(song))
         done = outcome.Outcome(
             song=song,
             measurement=found.measurement,
             curves=found.curves,
             automation=automation,
-            before=measure_file(song, _mixdown(song)),
+            before=before,
             after=after.louder(file_gain_db),
             reference=song.mixdown,
             verb="match",
@@ -98,6 +100,12 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
             range_s=None,
             file_gain_db=file_gain_db,
             story=_story(song, found, limiter_db),
+            record=run_records.record_of(
+                _run(found, (before, after.louder(file_gain_db)), session.folder(request.out) if session else None),
+                Found(song, found.measurement, found.curves),
+                automation,
+                written,
+            ),
         )
         if session and written:
             files = projects.write_outcome(done, session, written, out=request.out, tell=tell, start=0.6)
@@ -117,6 +125,17 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
         median_deviation_db=_median_deviation_db(found),
         files=files,
         warnings=list(found.warnings),
+    )
+
+
+def _run(found: Estimate, mixes: tuple[MixFigures, MixFigures], folder: Path | None) -> Run:
+    return Run(
+        action="match",
+        model=None,
+        range_s=None,
+        figures={**run_records.figures_of(*mixes), "fit": found.fit},
+        warnings=found.warnings,
+        folder=folder,
     )
 
 

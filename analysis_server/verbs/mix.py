@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import model_store, outcome, projects
+from analysis_server import model_store, outcome, projects, run_records
 from analysis_server.opening import open_chosen
 from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
+from analysis_server.run_records import Found, Run
 from analysis_server.telling import Tell, stage, untold
 from core.automation import BusPoints, thin_curves
 from core.default_measurement import measure
@@ -99,6 +100,12 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
         range_s=request.range_s,
         file_gain_db=mixed.file_gain_db,
         story=story,
+        record=run_records.record_of(
+            _run(request, model, mixed, story, session.folder(request.out) if session else None),
+            Found(song, measurement, mixed.prediction.curves, mixed.prediction.explanation),
+            mixed.automation,
+            written,
+        ),
     )
     if not request.dry_run and session and written:
         result_files = projects.write_outcome(done, session, written, out=request.out, tell=tell, start=0.55)
@@ -142,6 +149,17 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         raise InputError(
             f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s; give a start and a later end in it"
         )
+
+
+def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, folder: Path | None) -> Run:
+    return Run(
+        action="mix",
+        model=model.name,
+        range_s=request.range_s,
+        figures=run_records.figures_of(mixed.before, mixed.after),
+        warnings=story.warnings,
+        folder=folder,
+    )
 
 
 def _predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, Prediction]:

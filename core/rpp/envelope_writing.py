@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,11 +36,32 @@ _MODERN = 6.0
 
 
 @dataclass(frozen=True)
-class Written:
-    """A project's new content, and what the user should know of it."""
+class WrittenEnvelope:
+    """A track's new envelope: its points, and what multiplies them to the gain that is heard."""
 
-    content: bytes
+    track: Track
+    role: str
+    scale: float
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A project's edits, the envelopes they write, and what the user should know of them."""
+
+    project: Project
+    edits: tuple[Edit, ...]
+    envelopes: tuple[WrittenEnvelope, ...]
     notes: tuple[str, ...]
+
+    @property
+    def content(self) -> bytes:
+        """The project's new content."""
+        return self.project.document.edited(self.edits)
+
+    def with_edits(self, edits: Sequence[Edit]) -> Written:
+        """Return the same with further edits, which touch other lines."""
+        return replace(self, edits=(*self.edits, *edits))
 
 
 def with_envelopes(
@@ -64,16 +85,17 @@ def with_envelopes(
     InputError
         A track's fader is all the way down, or automation items lie on its envelope.
     """
-    edits, notes = [], []
+    edits, envelopes, notes = [], [], []
     for role, bus in tracks.items():
         if role in automation:
             for track in bus:
                 envelope, told = _envelope(project, track, automation[role], span_s)
                 edits.append(_edit(project, track, envelope))
+                envelopes.append(WrittenEnvelope(track, role, scale_of(project, track), envelope.points))
                 notes += told
     if project.global_automation == BYPASS:
         notes.append("the project bypasses all automation; the envelopes are heard when that is switched off in REAPER")
-    return Written(project.document.edited(edits), tuple(notes))
+    return Written(project, tuple(edits), tuple(envelopes), tuple(notes))
 
 
 def scale_of(project: Project, track: Track) -> float:
@@ -196,7 +218,7 @@ def _edit(project: Project, track: Track, envelope: Envelope) -> Edit:
     margin = (indent[0] if indent else b"") + b"  "
     points = [margin + b"  " + _point_line(point) + end for point in envelope.points]
     if envelope.block is None:
-        at = _place(document, track.block)
+        at = place_of_envelope(document, track.block)
         return Edit(at, at, (*_opening(project, track, envelope, margin, end), *points, margin + b">" + end))
     block = envelope.block
     kept = tuple(_active(document.lines[i]) for i in range(block.first, block.last) if not _is_point(document.lines[i]))
@@ -210,7 +232,7 @@ def _opening(project: Project, track: Track, envelope: Envelope, margin: bytes, 
     return [margin + b"<VOLENV2" + end, *(margin + b"  " + line.encode() + end for line in lines)]
 
 
-def _place(document: Document, block: Block) -> int:
+def place_of_envelope(document: Document, block: Block) -> int:
     """Return where a new envelope goes: after the track's own lines, before its plug-ins and items."""
     named = [i for i in block.lines if document.lines[i].split(None, 1)[:1] in ([b"MAINSEND"], [b"MAINSEND_NCH"])]
     if named:

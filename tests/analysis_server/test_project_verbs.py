@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 import soundfile
 
 from analysis_server.command_line import main
+from core.history import read_history, restored
 from core.rpp.project import Project, Track, read_project
 from core.rpp.summing import write_stems
 
@@ -126,6 +128,13 @@ def without_volume_envelopes(content: bytes) -> bytes:
     return b"".join(kept)
 
 
+def without_ours(content: bytes) -> bytes:
+    """The content without volume envelopes and without our own section, the only things a mix may touch."""
+    text = re.sub(rb"    <FADERWISE\r?\n(      RUN_\d+_\d+ [\w.=-]+\r?\n)+    >\r?\n", b"", content)
+    text = re.sub(rb"  <EXTSTATE\r?\n  >\r?\n", b"", text)
+    return without_volume_envelopes(text)
+
+
 def quarter_db(samples: Audio, rate: int) -> Audio:
     n_hop = rate // 4
     hops = samples[: len(samples) // n_hop * n_hop].reshape(-1, n_hop * samples.shape[1])
@@ -154,7 +163,8 @@ def test_a_real_project_plays_what_mix_wav_does(
     assert path.read_bytes() == before
     copy = path.with_name("Song-faderwise.RPP")
     content = copy.read_bytes()
-    assert without_volume_envelopes(content) == without_volume_envelopes(before)
+    assert without_ours(content) == without_volume_envelopes(before)
+    assert restored(read_project(copy), 1).content == before
 
     project = read_project(copy)  # beside the original, so its relative media are found
     buses = {role: [project.tracks[n - 1] for n in numbers] for role, numbers in expected.items()}
@@ -212,6 +222,27 @@ def test_the_copy_goes_where_it_was_asked_for_and_relative_media_are_told(
     assert not small.with_name("Song-faderwise.RPP").exists()
     assert f"names its media relative to {small.parent}; move it there" in told
     assert set(result["files"]) == {*(p.name for p in out.iterdir())}  # type: ignore[call-overload]
+
+
+def test_a_mix_of_a_copy_takes_its_place_and_adds_to_its_history(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = small.read_bytes()
+    copy = small.with_name("Song-faderwise.RPP")
+    assert run(capsys, "mix", str(small))[0] == 0
+    first = copy.read_bytes()
+    code, result, told = run(capsys, "mix", str(copy), "--target-lufs", "-30")
+    assert code == 0, told
+    assert result["files"]["Song-faderwise.RPP"] == str(copy)  # type: ignore[index]
+    runs = read_history(read_project(copy))
+    assert [(one.number, one.action, one.model, len(one.tracks)) for one in runs] == [
+        (1, "mix", "equal-level", 4),
+        (2, "mix", "equal-level", 4),
+    ]
+    assert first in [path.read_bytes() for path in small.parent.glob("Song-faderwise.*.RPP")]
+    assert restored(read_project(copy), 2).content == first
+    assert restored(read_project(copy), 1).content == before
+    assert small.read_bytes() == before
 
 
 def test_an_earlier_copy_is_set_aside(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -404,7 +435,7 @@ def test_windows_line_ends_and_names_that_are_not_utf_8_stay(
     code, _, told = run(capsys, "mix", str(path))
     assert (code, told) == (0, "")
     content = path.with_name("Song-faderwise.RPP").read_bytes()
-    assert without_volume_envelopes(content) == text
+    assert without_ours(content) == text
     assert content.count(b"\n") == content.count(b"\r\n")
 
 

@@ -1,0 +1,58 @@
+"""`run.json`: the records of the runs whose outcome lies in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.errors import InputError
+from core.files import write_text
+from core.history import RunRecord
+
+NAME = "run.json"
+FORMAT, VERSION = "faderwise-runs", 1
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file; `runs` earliest first."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    runs: list[RunRecord]
+
+
+def write(folder: Path, runs: Sequence[RunRecord]) -> None:
+    """Write the file into `folder`, all or nothing."""
+    write_text(folder / NAME, msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n")
+
+
+def read(folder: Path) -> list[RunRecord]:
+    """Return the runs whose outcome lies in `folder`.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is damaged.
+    """
+    path = folder / NAME
+    try:
+        file = msgspec.json.decode(path.read_bytes(), type=RunFile)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: has no {NAME}; give a folder that mix or match wrote, or a project") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: is damaged ({error}); mix or match the song again") from error
+    if file.format != FORMAT or file.version > VERSION or not file.runs:
+        raise InputError(f"{path}: is no record of runs that this version reads; update Faderwise or mix again")
+    return file.runs
+
+
+def read_if_there(folder: Path) -> list[RunRecord]:
+    """Return the runs whose outcome lies in `folder`; none where nothing of the kind can be read."""
+    try:
+        return read(folder)
+    except InputError:
+        return []

@@ -1,0 +1,77 @@
+"""A record as a project's ext state: lines of plain ASCII, each short enough for any reader of project files.
+
+Conventions: the record is JSON, deflated, in URL-safe base64, and cut. The first piece begins with
+``1.<pieces>.<CRC-32 of the base64, hex>.``, so that a missing or damaged piece is noticed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from core.errors import InputError
+from core.history.record import VERSION, RunRecord
+
+PIECE_CHARACTERS = 8000
+LARGEST_RECORD_BYTES = 64 * 1024 * 1024
+_KEY = re.compile(r"RUN_(\d{4,9})_(\d{2,9})", re.IGNORECASE)
+_HEAD = re.compile(r"1\.(\d{1,6})\.([0-9a-f]{8})\.")
+
+
+def to_ext_state(record: RunRecord) -> dict[str, str]:
+    """Return the record as keys and values of our section."""
+    body = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(record), 9)).decode()
+    room = PIECE_CHARACTERS - len("1.000000.00000000.")
+    pieces = [body[start : start + room] for start in range(0, len(body), room)]
+    pieces[0] = f"1.{len(pieces)}.{zlib.crc32(body.encode()):08x}.{pieces[0]}"
+    return {f"RUN_{record.number:04}_{place:02}": piece for place, piece in enumerate(pieces, start=1)}
+
+
+def numbers_in(keys: Iterable[str]) -> tuple[int, ...]:
+    """Return the numbers of the runs that keys belong to, lowest first."""
+    return tuple(sorted({int(found[1]) for key in keys if (found := _KEY.fullmatch(key))}))
+
+
+def keys_to_delete(keys: Iterable[str], first: int) -> tuple[str, ...]:
+    """Return those of a section's keys that belong to run `first` and later ones."""
+    return tuple(key for key in keys if (found := _KEY.fullmatch(key)) and int(found[1]) >= first)
+
+
+def from_ext_state(values: Mapping[str, str], number: int) -> RunRecord:
+    """Return a run's record.
+
+    Raises
+    ------
+    InputError
+        A piece is missing or damaged, or a later version of this program wrote it.
+    """
+    found = {
+        int(key[2]): value for name, value in values.items() if (key := _KEY.fullmatch(name)) and int(key[1]) == number
+    }
+    pieces = [found[place] for place in sorted(found)]
+    head = _HEAD.match(pieces[0]) if pieces else None
+    body = "".join(pieces)[head.end() :] if head else ""
+    if head is None or int(head[1]) != len(pieces) or f"{zlib.crc32(body.encode()):08x}" != head[2]:
+        raise InputError(f"the record of run {number} is damaged; take an older copy of the project to get it back")
+    return _decoded(body, number)
+
+
+def _decoded(body: str, number: int) -> RunRecord:
+    try:
+        inflating = zlib.decompressobj()
+        text = inflating.decompress(base64.urlsafe_b64decode(body), LARGEST_RECORD_BYTES)
+        version = msgspec.json.decode(text, type=_Versioned).version
+        if version <= VERSION:
+            return msgspec.json.decode(text, type=RunRecord)
+    except (zlib.error, binascii.Error, msgspec.DecodeError) as error:
+        raise InputError(f"the record of run {number} cannot be read ({error}); take an older copy") from error
+    raise InputError(f"run {number} was recorded by a later Faderwise (version {version}); update this one")
+
+
+class _Versioned(msgspec.Struct):
+    version: int = VERSION

@@ -1,0 +1,136 @@
+"""What a run leaves behind: what it predicted, what it wrote, what stood there before.
+
+Conventions: curves are whole numbers, the first value and then each frame's difference from the one before, which
+keeps them small: hundredths of a decibel for gains, tenths for an explanation's terms, whole LUFS for levels. Frame
+`i` is centred at ``start_s + 0.5 + i * 0.25`` seconds of the project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from core.decibels import FloatArray
+from core.frames import HOP_S
+
+VERSION = 1
+GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
+_FIRST_CENTRE_S = 0.5
+_LOWEST = -120.0
+
+
+class WrittenPoint(NamedTuple):
+    """An envelope point as it was written: `gain` is linear, in the envelope's own terms (before its `scale`)."""
+
+    time_s: float
+    gain: float
+    shape: int = 0
+    tension: float = 0.0
+
+
+class BusRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What was predicted (or, from a mixdown, found) for one bus.
+
+    Attributes
+    ----------
+    role : the bus's.
+    predicted_cdb : the gain per frame, before any limits of an edit.
+    level_lufs : the stem's loudness per frame.
+    deviation_cdb : standard deviation of each gain, or None where unknown.
+    terms_ddb : per term of the explanation, what it adds to the gain per frame.
+    """
+
+    role: str
+    predicted_cdb: list[int]
+    level_lufs: list[int]
+    deviation_cdb: list[int] | None = None
+    terms_ddb: dict[str, list[int]] = {}
+
+
+class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written on one track.
+
+    Attributes
+    ----------
+    guid, number, name : the track; `number` is its place (from 1) where a project gives no GUIDs.
+    role : the bus it is (part of).
+    scale : what multiplies the envelope (fader in trim/read, trim envelope): gain = scale * envelope.
+    before : the text of the VOLENV2 block that stood there, to the byte, or None where there was none.
+    written : the envelope's points as written, those outside a range too.
+    """
+
+    guid: str
+    number: int
+    name: str
+    role: str
+    scale: float
+    before: str | None
+    written: list[WrittenPoint]
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One run.
+
+    Attributes
+    ----------
+    id : follows from everything else but `made_at`, so the same run again has the same one.
+    number : the run's place in the project's history, from 1.
+    action : ``"mix"``, ``"match"`` or ``"edit"``.
+    made_at : when, UTC, ISO 8601.
+    model : the model's name, None where a mixdown was matched.
+    folder : where the run's other files are; they may be gone by now.
+    range_s : the part of the song it was for.
+    start_s : the project's time at the stems' first sample.
+    settings : an edit's settings (`core.editing.EditSettings`).
+    of : the id of the run whose prediction an edit re-applied.
+    duration_s : the song's length.
+    figures : loudness, true peak, fit and the like, by name with unit.
+    buses : the prediction; empty for an edit.
+    tracks : what was written where.
+    """
+
+    version: int = VERSION
+    id: str = ""
+    number: int
+    action: str
+    made_at: str
+    made_by: str
+    title: str
+    model: str | None = None
+    folder: str | None = None
+    range_s: tuple[float, float] | None = None
+    start_s: float = 0.0
+    duration_s: float = 0.0
+    settings: dict[str, Any] = {}
+    of: str | None = None
+    figures: dict[str, float] = {}
+    warnings: list[str] = []
+    buses: list[BusRun] = []
+    tracks: list[TrackRun]
+
+
+def identified(record: RunRecord) -> RunRecord:
+    """Return the record with the id that follows from what it holds."""
+    plain = msgspec.structs.replace(record, id="", made_at="")
+    digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
+    return msgspec.structs.replace(record, id=digest[:16])
+
+
+def frame_times_s(record: RunRecord) -> FloatArray:
+    """Return the frames' centres in the stems' time, shape (n_frames,)."""
+    n_frames = len(record.buses[0].predicted_cdb) if record.buses else 0
+    return _FIRST_CENTRE_S + HOP_S * np.arange(n_frames, dtype=np.float64)
+
+
+def to_steps(curve: FloatArray, step: float) -> list[int]:
+    """Return a curve as whole steps: the first value, then differences. What is below -120 counts as that."""
+    whole = np.round(np.maximum(np.nan_to_num(curve, nan=_LOWEST, neginf=_LOWEST), _LOWEST) / step).astype(np.int64)
+    return [int(value) for value in np.diff(whole, prepend=0)]
+
+
+def from_steps(steps: list[int], step: float) -> FloatArray:
+    """Return the curve that `to_steps` was given, rounded to whole steps."""
+    return np.cumsum(np.array(steps, dtype=np.float64)) * step

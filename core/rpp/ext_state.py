@@ -1,0 +1,86 @@
+"""What scripts keep in a project: keys and values by section, in the file's EXTSTATE block.
+
+Conventions: REAPER writes names of sections and keys upper-cased, keys sorted. Here names are compared in any case. A
+section's block is written anew only where one of its keys changes; every other byte stays.
+
+Source: a project of REAPER 7.19 (`<EXTSTATE`, `<SECTION`, one line a key at the end of the project).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from core.rpp.document import Block, Document, Edit
+from core.rpp.tokens import quoted, words
+
+_BLOCK = "EXTSTATE"
+_EMPTY_BEFORE = "EXTSTATE_WAS_EMPTY"
+"""Says that an empty EXTSTATE block stood there before our section, so that it stays when the section goes."""
+
+
+def ext_state(document: Document, section: str) -> dict[str, str]:
+    """Return a section's values by key, upper-cased; empty where there is no such section."""
+    block = _section(_states(document), section)
+    if block is None:
+        return {}
+    found = (words(document.lines[index]) for index in block.lines)
+    return {line[0].upper(): line[1] if len(line) > 1 else "" for line in found if line}
+
+
+def ext_state_edits(document: Document, section: str, changes: Mapping[str, str | None]) -> list[Edit]:
+    """Return the edits that set (or, with None, delete) keys of a section; an emptied section goes, as does its block.
+
+    Parameters
+    ----------
+    document : the project file.
+    section : the section's name.
+    changes : values by key.
+    """
+    states = _states(document)
+    block = _section(states, section)
+    before = ext_state(document, section)
+    after = {**before, **{key.upper(): value for key, value in changes.items()}}
+    kept = {key: value for key, value in after.items() if value is not None}
+    if kept == before:
+        return []
+    if block is not None and states is not None:
+        return [_rewritten(document, states, block, kept)]
+    if states is not None:
+        marked = kept if states.blocks else {**kept, _EMPTY_BEFORE: "1"}
+        lines = _section_lines(document, section, marked)
+        return [Edit(states.last, states.last, lines)]
+    return [_with_block(document, _section_lines(document, section, kept))]
+
+
+def _states(document: Document) -> Block | None:
+    return next(document.root.inner(_BLOCK), None)
+
+
+def _section(states: Block | None, name: str) -> Block | None:
+    blocks = states.blocks if states else ()
+    return next((block for block in blocks if block.name.upper() == name.upper()), None)
+
+
+def _rewritten(document: Document, states: Block, block: Block, kept: Mapping[str, str]) -> Edit:
+    if set(kept) - {_EMPTY_BEFORE}:
+        return Edit(block.first, block.last + 1, _section_lines(document, block.name, kept))
+    only_ours = len(states.blocks) == 1 and not states.lines and _EMPTY_BEFORE not in kept
+    gone = states if only_ours else block
+    return Edit(gone.first, gone.last + 1, ())
+
+
+def _with_block(document: Document, section: tuple[bytes, ...]) -> Edit:
+    end = document.line_end(document.root.first)
+    at = document.root.last
+    return Edit(at, at, (b"  <" + _BLOCK.encode() + end, *section, b"  >" + end))
+
+
+def _section_lines(document: Document, section: str, values: Mapping[str, str]) -> tuple[bytes, ...]:
+    end = document.line_end(document.root.first)
+    keys = [f"      {key} {quoted(value)}".encode() + end for key, value in sorted(values.items())]
+    return (f"    <{_name(section)}".encode() + end, *keys, b"    >" + end)
+
+
+def _name(section: str) -> str:
+    return re.sub(r"\s", "_", section.upper())
