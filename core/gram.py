@@ -15,12 +15,13 @@ Three inner products, one a domain:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 
 from core.audio import Samples
 from core.decibels import FloatArray
+from core.fftw import real_transform
 from core.frames import STEPS_PER_HOP
 
 WINDOW_SAMPLES = 1024
@@ -34,19 +35,27 @@ def hamming(length: int) -> Samples:
     return np.hamming(length).astype(np.float32)
 
 
-def magnitude_gram(frames: Samples) -> FloatArray:
+def magnitude_gram(frames: Sequence[Samples]) -> FloatArray:
     """Return the Gram matrix of the frames' STFT magnitudes.
 
     Parameters
     ----------
-    frames : one frame of each signal, shape (n_signals, frame_samples).
+    frames : one frame of each signal, each of shape (frame_samples,).
 
     Returns
     -------
     Array of shape (n_signals, n_signals).
     """
-    columns = sliding_window_view(frames, WINDOW_SAMPLES, axis=1)[:, ::STFT_HOP]
-    return _products(np.abs(scipy.fft.rfft(columns * _HAMMING)))
+    n_windows = (len(frames[0]) - WINDOW_SAMPLES) // STFT_HOP + 1
+    transform = real_transform((n_windows, WINDOW_SAMPLES), np.float32)
+    magnitudes = np.empty((len(frames), *transform.spectra.shape), np.float32)
+    for frame, magnitude in zip(frames, magnitudes, strict=True):
+        halves = frame[: (n_windows + 1) * STFT_HOP].reshape(-1, STFT_HOP)
+        np.multiply(halves[:-1], _HAMMING[:STFT_HOP], out=transform.rows[:, :STFT_HOP])
+        np.multiply(halves[1:], _HAMMING[STFT_HOP:], out=transform.rows[:, STFT_HOP:])
+        transform.execute()
+        np.abs(transform.spectra, out=magnitude)
+    return _products(magnitudes)
 
 
 def sample_grams(signals: Samples, stretch_samples: int) -> FloatArray:
@@ -104,9 +113,15 @@ def power_grams(power_spectra: Samples) -> FloatArray:
     return np.matmul(per_step, per_step.swapaxes(1, 2))
 
 
-def _products(signals: Samples) -> FloatArray:
-    flat = signals.reshape(len(signals), -1).astype(np.float64)  # float32 sums cost the sixth digit of a gain
-    product: FloatArray = flat @ flat.T
+def _products(magnitudes: Samples) -> FloatArray:
+    """Return the inner products of (n_signals, n_windows, n_bins): float32 within a window, float64 over them.
+
+    A whole frame summed in float32 would cost the sixth digit of a gain.
+    """
+    product = np.empty((len(magnitudes), len(magnitudes)))
+    for index, magnitude in enumerate(magnitudes):
+        by_window = np.vecdot(magnitudes[index:], magnitude)
+        product[index, index:] = product[index:, index] = by_window.sum(axis=1, dtype=np.float64)
     return product
 
 

@@ -6,6 +6,7 @@ which bins 0 to N/2 - 1 are taken. See docs/features.md for the table with formu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +16,11 @@ import numpy.typing as npt
 import scipy.signal
 
 from core.decibels import FloatArray
-from core.fftw import real_spectra
+from core.fftw import real_transform
 
 CONDITION1 = ("centroid", "rms", "slope")
 CONDITION2 = ("centroid", "spread", "slope", "loudness", "crossings")
+Frames = npt.NDArray[np.floating]
 NAMES: Mapping[str, tuple[str, ...]] = {"condition1": CONDITION1, "condition2": CONDITION2}
 
 _K_FILTER_48K = (
@@ -34,21 +36,14 @@ class _Axes:
     centred_hz: FloatArray
 
 
-def condition1(frames: FloatArray, sample_rate: int) -> FloatArray:
+def condition1(frames: Frames, sample_rate: int) -> FloatArray:
     """Return centroid (Hz), RMS and slope of frames (n, N), shape (n, 3)."""
-    centroid, slope, _, _ = _spectral_shape(frames, sample_rate)
-    return np.stack([centroid, np.sqrt(_mean_square(frames)), slope], axis=1)
+    return np.stack([_condition1(_spectrum(frame), sample_rate) for frame in frames])
 
 
-def condition2(weighted_frames: FloatArray, sample_rate: int) -> FloatArray:
+def condition2(weighted_frames: Frames, sample_rate: int) -> FloatArray:
     """Return centroid (Hz), spread (Hz^2), slope, loudness and crossings of K-weighted frames, shape (n, 5)."""
-    centroid, slope, magnitude, total = _spectral_shape(weighted_frames, sample_rate)
-    frequency_hz = _axes(weighted_frames.shape[1], sample_rate).frequency_hz
-    deviation = (frequency_hz - centroid[:, None]) ** 2
-    spread = np.einsum("nf,nf->n", deviation, magnitude) / total
-    loudness = 0.691 * 10.0 * np.log10(_mean_square(weighted_frames) + np.finfo(np.float64).eps)
-    crossings = np.count_nonzero(np.diff(np.sign(weighted_frames), axis=1), axis=1)
-    return np.stack([centroid, spread, slope, loudness, crossings], axis=1)
+    return np.stack([_condition2(_spectrum(frame), sample_rate) for frame in weighted_frames])
 
 
 class KWeighting:
@@ -75,16 +70,45 @@ class KWeighting:
         return samples
 
 
-def _spectral_shape(
-    frames: FloatArray, sample_rate: int
-) -> tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.float64]]:
-    n_samples = frames.shape[1]
-    axes = _axes(n_samples, sample_rate)
-    magnitude = np.abs(real_spectra(frames)[:, : n_samples // 2])
-    total = magnitude.sum(axis=1)
-    total[total == 0.0] = 1.0
-    slope = magnitude @ axes.centred_hz / (axes.centred_hz @ axes.centred_hz)
-    return magnitude @ axes.frequency_hz / total, slope, magnitude, total
+@dataclass(frozen=True)
+class _Spectrum:
+    """A frame's samples (N,) and magnitudes (N // 2,)."""
+
+    samples: Frames
+    magnitude: FloatArray
+
+    @property
+    def mean_square(self) -> float:
+        return float(self.samples @ self.samples) / len(self.samples)
+
+
+def _spectrum(frame: Frames) -> _Spectrum:
+    """Return a frame's spectrum; its samples are the transform's own, and hold until the next one."""
+    transform = real_transform(frame.shape, np.float64)
+    transform.rows[:] = frame
+    transform.execute()
+    return _Spectrum(transform.rows, np.abs(transform.spectra[: len(frame) // 2]))
+
+
+def _condition1(spectrum: _Spectrum, sample_rate: int) -> tuple[float, ...]:
+    centroid, slope = _centroid_and_slope(spectrum, sample_rate)
+    return centroid, math.sqrt(spectrum.mean_square), slope
+
+
+def _condition2(spectrum: _Spectrum, sample_rate: int) -> tuple[float, ...]:
+    samples, magnitude = spectrum.samples, spectrum.magnitude
+    centroid, slope = _centroid_and_slope(spectrum, sample_rate)
+    deviation = (_axes(len(samples), sample_rate).frequency_hz - centroid) ** 2
+    spread = deviation @ magnitude / (magnitude.sum() or 1.0)
+    loudness = 0.691 * 10.0 * math.log10(spectrum.mean_square + np.finfo(np.float64).eps)
+    return centroid, float(spread), slope, loudness, int(np.count_nonzero(np.diff(np.sign(samples))))
+
+
+def _centroid_and_slope(spectrum: _Spectrum, sample_rate: int) -> tuple[float, float]:
+    axes = _axes(len(spectrum.samples), sample_rate)
+    total = spectrum.magnitude.sum() or 1.0
+    slope = axes.centred_hz @ spectrum.magnitude / (axes.centred_hz @ axes.centred_hz)
+    return float(axes.frequency_hz @ spectrum.magnitude / total), float(slope)
 
 
 @lru_cache
@@ -92,7 +116,3 @@ def _axes(n_samples: int, sample_rate: int) -> _Axes:
     frequency_hz = np.linspace(0.0, sample_rate, n_samples)[: n_samples // 2]
     too_long_hz = np.linspace(0.0, sample_rate, n_samples // 2)
     return _Axes(frequency_hz, too_long_hz - too_long_hz.mean())
-
-
-def _mean_square(frames: FloatArray) -> FloatArray:
-    return np.array([frame @ frame for frame in frames]) / frames.shape[1]

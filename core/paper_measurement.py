@@ -21,7 +21,7 @@ from core.measurement import ACTIVE_RMS, Arrays, Measurement, level_notes, measu
 from core.progress import Progress, silent
 from core.song import Song
 
-_FEATURES: dict[str, Callable[[FloatArray, int], FloatArray]] = {
+_FEATURES: dict[str, Callable[[paper_features.Frames, int], FloatArray]] = {
     "condition1": paper_features.condition1,
     "condition2": paper_features.condition2,
 }
@@ -29,11 +29,11 @@ _FEATURES: dict[str, Callable[[FloatArray, int], FloatArray]] = {
 
 @dataclass(frozen=True)
 class _LeftBlock:
-    """A block's left channels (n_signals, n_samples), and those its features are taken from."""
+    """A block's left channels (n_signals, n_samples), and what its stems' features are taken from."""
 
     block: Block
     left: Samples
-    featured: FloatArray
+    featured: paper_features.Frames
 
 
 def measure_as_paper(
@@ -81,11 +81,11 @@ class _PaperRecipe:
         weightings = [_OngoingWeighting() for _ in range(self.n_stems)]
         for block in blocks:
             left = block.samples[:, 0]
-            featured: FloatArray = left[: self.n_stems].astype(np.float64)
+            featured: paper_features.Frames = left[: self.n_stems]
             if self.feature_set == "condition2":
                 hop = self.reader.framing.hop_samples
-                advance = block.n_hops * hop
-                featured = np.stack([w(x, advance) for w, x in zip(weightings, featured, strict=True)])
+                overlapping = zip(weightings, featured.astype(np.float64), strict=True)
+                featured = np.stack([weighting(x, block.n_hops * hop) for weighting, x in overlapping])
                 silence_after(self.reader.n_samples, featured, block.first_hop * hop)
             yield _LeftBlock(block, left, featured)
 
@@ -106,21 +106,27 @@ class _PaperRecipe:
     def _measure_frame(self, prepared: _LeftBlock, frame: int, arrays: Arrays) -> None:
         framing = self.reader.framing
         start = frame * framing.hop_samples
-        samples = np.s_[:, start : start + framing.frame_samples]
-        left = prepared.left[samples]
+        end = start + framing.frame_samples
         if self.with_mixdown:
             heard = [*np.nonzero(arrays["rms"][frame] > ACTIVE_RMS)[0], self.n_stems]
-            arrays["gram"][frame][np.ix_(heard, heard)] = magnitude_gram(left[heard])
+            arrays["gram"][frame][np.ix_(heard, heard)] = magnitude_gram([prepared.left[i, start:end] for i in heard])
         if self.feature_set:
             of_frames = _FEATURES[self.feature_set]
-            arrays["features"][frame] = of_frames(prepared.featured[samples], framing.sample_rate)
+            arrays["features"][frame] = of_frames(prepared.featured[:, start:end], framing.sample_rate)
 
     def _rms(self, left: Samples, n_frames: int) -> FloatArray:
         framing = self.reader.framing
         n_hops = n_frames + HOPS_PER_FRAME - 1 if n_frames else 0
         hops = left[:, : n_hops * framing.hop_samples].reshape(self.n_stems, n_hops, framing.hop_samples)
-        energy = np.einsum("kht,kht->hk", hops, hops, dtype=np.float64)
+        energy = np.stack([_energy(of_stem) for of_stem in hops], axis=1)
         return np.sqrt(sum_over_frames(energy) / framing.frame_samples) if n_frames else np.empty((0, self.n_stems))
+
+
+def _energy(hops: Samples) -> FloatArray:
+    """Return the energy of hops (n_hops, n_samples), summed in float64, shape (n_hops,)."""
+    exact = hops.astype(np.float64)
+    energy: FloatArray = np.vecdot(exact, exact)
+    return energy
 
 
 class _OngoingWeighting:
