@@ -3,8 +3,13 @@
 usage: python3 install.py [COMMAND] [OPTIONS]         (on Windows: py install.py ...)
   demo [ARGS]            make .venv in this folder if need be, then run `faderwise demo ARGS`
   test [ARGS]            the same with the test tools, then run ruff, mypy and `pytest ARGS`
-  install [--dry-run]    install for you (the default) and print where the command `faderwise` is
-  uninstall [--yes]      remove that installation; models, keys and settings stay
+  install [OPTIONS]      install for you (the default), set up REAPER, print where `faderwise` is
+  uninstall [OPTIONS]    take both back; models, keys and settings stay
+
+options of install and uninstall:
+  --dry-run              tell every change, make none
+  --yes                  do not ask
+  --no-reaper            leave REAPER alone
 
 for example:
   python3 install.py demo                  from nothing to the finished demo
@@ -13,231 +18,35 @@ for example:
   python3 install.py --dry-run             tell what would be installed, and where; do nothing
 
 Running a command again is safe and quick: what is whole is kept, what is broken is made anew.
-FADERWISE_HOME names another folder to install to; pip's settings (PIP_INDEX_URL, PIP_PROXY) hold.
+FADERWISE_HOME names another folder to install to, REAPER_RESOURCE_PATH the folder where REAPER keeps
+its settings, if it is not the usual one; pip's settings (PIP_INDEX_URL, PIP_PROXY) hold.
 exit codes: 0 done, 1 failed, 2 wrong usage or unsuited machine, 130 interrupted; demo passes on its own.
 """
 
 from __future__ import annotations  # Python 3.8 must still read this file, to say that it is too old
 
 import contextlib
-import hashlib
-import importlib.util
-import json
 import os
-import re
-import shutil
-import subprocess
 import sys
-import sysconfig
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-WINDOWS = os.name == "nt"
-if WINDOWS:
-    import msvcrt
-else:
-    import fcntl
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-ROOT = Path(__file__).resolve().parent
-SOURCES = ("core", "analysis_server", "examples")  # what a non-editable installation copies
-MARKER, STAMP = "made-by-faderwise.txt", "faderwise-stamp.json"
-TOOLS = {"test": ["pytest", "mypy", "ruff"]}
-OURS = ["core", "analysis_server"]  # looked for, not run: a slip in them breaks no environment
+from analysis_server import environment as house
+from analysis_server.environment import Environment, Trouble
+from analysis_server.reaper_setup.commands import Talk, set_up, take_back
+from analysis_server.reaper_setup.scripts import Application
+from core.errors import FaderwiseError, InputError
+
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest")
-PROBE = """import importlib.util, sys, numpy, scipy, soundfile
-sys.exit(", ".join("no " + name for name in sys.argv[1:] if not importlib.util.find_spec(name)) or 0)"""
-ASTRAY = re.compile("PYTHON(PATH|HOME)|__PYVENV_LAUNCHER__|VIRTUAL_ENV|PIP_(TARGET|PREFIX|ROOT|PYTHON)")
-REGISTRY = "The package registry cannot be reached: check the network, HTTPS_PROXY and PIP_INDEX_URL"
-OFFLINE = "connection|name resolution|getaddrinfo|timed out|proxyerror|sslerror|from versions: none"
-REMEDIES = {  # a pattern in what pip or Python wrote: exit code and remedy; the first that matches counts
-    r"no space left|winerror 112\b|disk quota": (1, "The disk is full: free about 1 GB"),
-    r"permission denied|read-only file": (2, "No permission to write there: use a folder that is yours"),
-    r"winerror (5|32)\b": (2, "No permission to write there, or it is in use: close Faderwise"),
-    OFFLINE: (1, REGISTRY),
-    r"sndfile": (2, "libsndfile is missing: install it (Debian and Ubuntu: sudo apt install libsndfile1)"),
-    r"": (1, "Nothing half-made will be used: see to what is said above"),
-}
-
-
-class Trouble(Exception):  # noqa: N818 - not a fault of the program
-    """What the user must be told, with its remedy, and the exit code."""
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment: where it is, how the checkout goes into it, and with which extras."""
-
-    folder: Path
-    editable: bool
-    extras: tuple[str, ...] = ()
-
-    def program(self, name: str = "python") -> str:
-        """Return the path of one of its programs."""
-        return str(self.folder / (f"Scripts/{name}.exe" if WINDOWS else f"bin/{name}"))
-
-    def identity(self) -> dict[str, str]:
-        """Return what it depends on: its Python, its place and the checkout's contents."""
-        contents = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
-        found = [path for name in SOURCES for path in (ROOT / name).rglob("*") if not self.editable]
-        for path in sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts):
-            contents.update(os.fsencode(f"{path.relative_to(ROOT)} {path.stat().st_mtime_ns}\n"))
-        python = f"Python {sysconfig.get_python_version()} on {sysconfig.get_platform()}"
-        return {"home": f"{python} in {self.folder}", "contents": contents.hexdigest()}
-
-    def read_stamp(self) -> dict:
-        """Return the stamp that a finished environment carries; nothing where there is none."""
-        with contextlib.suppress(OSError, ValueError):
-            stamp = json.loads((self.folder / STAMP).read_text("utf-8"))
-            if isinstance(stamp, dict) and set(stamp) == {"home", "contents", "extras"}:
-                return stamp
-        return {}
-
-    def ailment(self, extras: tuple[str, ...]) -> str:
-        """Start its Python and look for the essentials; return what is wrong, or nothing."""
-        names = OURS + [tool for extra in extras for tool in TOOLS.get(extra, [])]
-        try:
-            done = run([self.program(), "-B", "-W", "ignore", "-c", PROBE, *names], self.folder, quiet=True)
-        except OSError as error:
-            return f"its Python does not start ({error.strerror})"
-        if done.returncode:
-            return f"it does not work ({(done.stdout.splitlines() or ['no word'])[-1]})"
-        return "" if Path(self.program("faderwise")).exists() else "its command faderwise is missing"
-
-    def examine(self) -> tuple[list[str], str]:
-        """Return the steps it needs (names in `STEPS`) and why."""
-        if not os.path.lexists(self.folder):
-            return ["make", "fill"], ""
-        if not (self.folder / MARKER).is_file():
-            return ["set aside", "make", "fill"], "it was not made by install.py"
-        stamp, now = self.read_stamp(), self.identity()
-        missing = [extra for extra in self.extras if extra not in stamp.get("extras", ())]
-        if stamp.get("home") == now["home"]:
-            reason = self.ailment(tuple(set(self.extras).difference(missing)))
-        else:
-            reason = f"it was made for {stamp['home']}" if stamp else "an earlier run did not finish"
-        if reason:
-            return ["remove", "make", "fill"], reason
-        if stamp["contents"] != now["contents"]:
-            return ["update"], "pyproject.toml has changed" if self.editable else "the checkout has changed"
-        return (["update"], f"not yet there: {', '.join(missing)}") if missing else ([], "")
-
-    def clear(self) -> None:
-        """Rename what is there; delete it if ours (so an interrupted deletion leaves no half in place)."""
-        ours = (self.folder / MARKER).is_file() and not self.folder.is_symlink()
-        name = f"{self.folder.name}-broken-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        aside = self.folder.rename(self.folder.with_name(name))
-        if ours:
-            shutil.rmtree(aside)
-
-    def make(self) -> None:
-        """Make it, empty, and marked as ours before anything else is in it."""
-        self.folder.mkdir(parents=True)
-        (self.folder / MARKER).write_text("Made by install.py of Faderwise, which may delete it.\n", "utf-8")
-        step("Making the environment", [base_python(), "-I", "-m", "venv", "--without-pip", str(self.folder)])
-
-    def pip(self, *arguments: str) -> list[str]:
-        """Return the command that installs by its pip."""
-        quiet = ["--disable-pip-version-check", "--quiet", "--no-input"]
-        return [self.program(), "-I", "-m", "pip", "install", *quiet, *arguments]
-
-    def install_packages(self, extras: tuple[str, ...]) -> None:
-        """Install the checkout with `extras` by pip: the one step that needs the network."""
-        checkout = f".[{','.join(extras)}]" if extras else "."
-        step("Preparing pip", [self.program(), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"])
-        step("Preparing pip", self.pip("pip>=21.3"))  # Python 3.10.0 has one that knows no --editable here
-        step("Installing with pip", self.pip(*(["--editable"] if self.editable else []), checkout))
-
-    def fill(self) -> None:
-        """Install what belongs in it and stamp it; what a plain failure leaves whole stays whole."""
-        old, now, stamp = self.read_stamp(), self.identity(), self.folder / STAMP
-        extras = tuple(sorted({*self.extras, *old.get("extras", ())}))
-        unfinished = stamp.with_suffix(".new")
-        unfinished.write_text(json.dumps({**now, "extras": extras}), "utf-8")
-        stamp.unlink(missing_ok=True)
-        try:
-            self.install_packages(extras)
-        except Trouble:
-            if old and not self.ailment(tuple(old["extras"])):
-                unfinished.write_text(json.dumps(old), "utf-8")
-                unfinished.replace(stamp)
-            raise
-        if problem := self.ailment(extras):
-            raise explain("The check of the finished environment", problem)
-        unfinished.replace(stamp)
-
-    def ensure(self, dry_run: bool = False) -> None:
-        """Do (or only tell) the steps it needs; where it is whole already there are none."""
-        check_machine()
-        with contextlib.nullcontext() if dry_run else alone():
-            names, reason = self.examine()
-            for sentence, act in (STEPS[name] for name in names):
-                print(("Would do: " if dry_run else "") + sentence.format(folder=self.folder, reason=reason))
-                if not dry_run:
-                    act(self)
-
-
-STEPS = {
-    "remove": ("Removing {folder}, to make it anew: {reason}.", Environment.clear),
-    "set aside": ("Renaming {folder} to {folder}-broken-...: {reason}.", Environment.clear),
-    "make": ("Making the environment in {folder} (first time: about a minute) ...", Environment.make),
-    "fill": ("Installing Faderwise and what it needs ...", Environment.fill),
-    "update": ("Bringing {folder} up to date ({reason}) ...", Environment.fill),
-}
-
-
-def run(command: list[str], folder: Path | None = None, quiet: bool = False) -> subprocess.CompletedProcess:
-    """Run a command without variables that lead Python or pip astray; `quiet` keeps what it writes."""
-    variables = {name: value for name, value in os.environ.items() if not ASTRAY.fullmatch(name.upper())}
-    variables["PIP_USER"] = "0"
-    if not str(ROOT).isascii():  # Python < 3.13 reads an editable install's path in the locale's encoding
-        variables["PYTHONUTF8"] = "1"
-    null, pipe, join = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
-    streams = {"stdin": null, "stdout": pipe, "stderr": join, "errors": "replace"} if quiet else {}
-    return subprocess.run(command, cwd=folder, env=variables, check=False, **streams)  # noqa: S603 - a list
-
-
-def step(doing: str, command: list[str]) -> None:
-    """Run one step of the set-up out of sight; raise what went wrong, explained."""
-    done = run(command, ROOT, quiet=True)
-    if done.returncode:
-        raise explain(doing, done.stdout)
-
-
-def explain(doing: str, output: str) -> Trouble:
-    """Turn what a failed step wrote into what the user must know: its last lines and the remedy."""
-    code, remedy = next(told for sign, told in REMEDIES.items() if re.search(sign, output, re.IGNORECASE))
-    lines = [line for line in output.splitlines() if line.strip()][-12:]
-    told = f" {lines[0]}. " if len(lines) == 1 else "\n  ".join(["", *lines]) + "\n"
-    return Trouble(f"{doing} failed:{told}{remedy}, then run the same command again; that is safe.", code)
-
-
-def check_machine() -> None:
-    """Refuse a Python that is too old, or that cannot make environments (Debian's without python3-venv)."""
-    python, version = sys.executable, ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] < (3, 10):  # noqa: UP036 - the very check
-        newer = [f"python3.{minor}" for minor in range(20, 9, -1) if shutil.which(f"python3.{minor}")]
-        remedy = f"run `{newer[0]} install.py`" if newer else "get it from python.org or your package manager"
-        raise Trouble(f"Python 3.10 or newer is needed, found {version} ({python}); {remedy}.", 2)
-    missing = " and ".join(name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name))
-    package = f"python3.{sys.version_info[1]}-venv"
-    remedy = f"on Debian and Ubuntu `sudo apt install {package}` (or python3-venv); else one from python.org"
-    if missing:
-        raise Trouble(f"This Python ({python}) lacks {missing}; remedy: {remedy}.", 2)
-
-
-def base_python() -> str:
-    """Return the interpreter to build with: not one inside another virtual environment."""
-    if WINDOWS or sys.prefix == sys.base_prefix:
-        return getattr(sys, "_base_executable", sys.executable)
-    return str(Path(sys.executable).resolve())
+AFFIRMATIVE = ("y", "yes")
 
 
 def user_environment() -> Environment:
     """Return the environment of an installation for the user."""
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "faderwise")
-    if WINDOWS:
+    if house.WINDOWS:
         home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "Faderwise")
     elif sys.platform == "darwin":
         home = Path.home() / "Library/Application Support/Faderwise"
@@ -245,79 +54,96 @@ def user_environment() -> Environment:
     return Environment(Path.cwd() / home / "environment", editable=False)
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Let one run at a time work from this checkout, by a lock on pyproject.toml (which stays as it is)."""
-    path, told = ROOT / "pyproject.toml", False
-    with path.open("r+b" if os.access(path, os.W_OK) else "rb") as handle:
-        handle.seek(1 << 30)  # Windows locks bytes: take one far behind the end
-        while not take(handle.fileno()):
-            if not told:
-                print("Another install.py is at work in this checkout; waiting for it to finish ...")
-            told = True
-            time.sleep(0.1)
-        yield
-
-
-def take(descriptor: int) -> bool:
-    """Lock an open file until it is closed; False while another process holds the lock."""
-    with contextlib.suppress(BlockingIOError, PermissionError):
-        if WINDOWS:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
 def demo(words: list[str]) -> int:
     """Set up .venv and run the demo."""
-    environment = Environment(ROOT / ".venv", editable=True)
+    environment = Environment(house.ROOT / ".venv", editable=True)
     environment.ensure()
-    code = run([environment.program("faderwise"), "demo", *words]).returncode
+    code = house.run([environment.program("faderwise"), "demo", *words]).returncode
     return code if code >= 0 else 128 - code
 
 
 def test(words: list[str]) -> int:
     """Set up .venv with the test tools and run every check, whatever the ones before said."""
-    environment = Environment(ROOT / ".venv", editable=True, extras=("test",))
+    environment = Environment(house.ROOT / ".venv", editable=True, extras=("test",))
     environment.ensure()
     results = []
     for check in CHECKS:
         print(f"\n== {check}")
         command = [environment.program(), "-m", *check.split(), *(words if check == "pytest" else [])]
-        code = run(command, ROOT).returncode
+        code = house.run(command, house.ROOT).returncode
         results.append(f"  {check:<22} {f'FAILED (exit code {code})' if code else 'passed'}")
     print("\nSummary:", *results, sep="\n")
     return 1 if "FAILED" in "".join(results) else 0
 
 
 def install(words: list[str]) -> int:
-    """Install for the user and print where the command is."""
-    environment = user_environment()
-    environment.ensure(dry_run="--dry-run" in words)
-    print("The command would be:" if "--dry-run" in words else "Faderwise is installed. Its command:")
-    print(environment.program("faderwise"))
+    """Install for the user, set up REAPER and print where the command is."""
+    environment, dry_run = user_environment(), "--dry-run" in words
+    environment.ensure(dry_run=dry_run)
+    try:
+        if "--no-reaper" not in words:
+            set_up_reaper(environment, words)
+    finally:
+        print("The command would be:" if dry_run else "Faderwise is installed. Its command:")
+        print(environment.program("faderwise"))
     return 0
 
 
 def uninstall(words: list[str]) -> int:
-    """Remove the user's installation, and nothing but it."""
-    folder = user_environment().folder
-    if not (folder / MARKER).is_file():
-        print(f"Nothing to remove: {folder} is not there, or not made by install.py.")
+    """Take out of REAPER what was added, remove the user's installation, and nothing but that."""
+    environment, dry_run = user_environment(), "--dry-run" in words
+    if "--no-reaper" not in words:
+        take_back_reaper(environment, words)
+    if not (environment.folder / house.MARKER).is_file():
+        print(f"Nothing to remove: {environment.folder} is not there, or not made by install.py.")
         return 0
-    if "--yes" not in words and input(f"Remove {folder}? [y/N] ").strip().lower() not in ("y", "yes"):
+    if dry_run:
+        print(f"Would do: Remove {environment.folder}.")
+        return 0
+    if not agreed(f"Remove {environment.folder}?", words):
         raise Trouble("Nothing was removed.", 1)
-    with alone():
-        user_environment().clear()
-    left = ", ".join(sorted(path.name for path in folder.parent.iterdir()))
-    print(f"Removed {folder}; left in {folder.parent}: {left or 'nothing'}.")
+    with house.alone():
+        environment.clear()
+    left = ", ".join(sorted(path.name for path in environment.folder.parent.iterdir()))
+    print(f"Removed {environment.folder}; left in {environment.folder.parent}: {left or 'nothing'}.")
     return 0
 
 
+def set_up_reaper(environment: Environment, words: list[str]) -> None:
+    """Put the actions into REAPER."""
+    application = Application(Path(environment.program()), environment.folder.parent)
+    with explained():
+        set_up(application, talk(words), dry_run="--dry-run" in words)
+
+
+def take_back_reaper(environment: Environment, words: list[str]) -> None:
+    """Take the actions out of REAPER."""
+    with explained():
+        take_back(environment.folder.parent, talk(words), dry_run="--dry-run" in words)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Tell what goes wrong with REAPER like everything else."""
+    try:
+        yield
+    except FaderwiseError as error:
+        code = 2 if isinstance(error, InputError) else 1
+        raise Trouble(f"{error}. (--no-reaper leaves REAPER alone.)", code) from error
+
+
+def talk(words: list[str]) -> Talk:
+    """Return how the user is spoken to; with --yes every answer is yes."""
+    return Talk(print, lambda question: agreed(question, words))
+
+
+def agreed(question: str, words: list[str]) -> bool:
+    """Ask, unless --yes was said."""
+    return "--yes" in words or input(f"{question} [y/N] ").strip().lower() in AFFIRMATIVE
+
+
 COMMANDS = {"demo": demo, "test": test, "install": install, "uninstall": uninstall}
-OPTIONS = {"install": ["--dry-run"], "uninstall": ["--yes"]}  # the others pass further words on
+OPTIONS = ("--dry-run", "--yes", "--no-reaper")
 
 
 def dispatch(words: list[str]) -> int:
@@ -326,7 +152,7 @@ def dispatch(words: list[str]) -> int:
         print(__doc__.strip())
         return 0
     name = words.pop(0) if words and not words[0].startswith("-") else "install"
-    known = OPTIONS.get(name, words)
+    known = words if name in ("demo", "test") else OPTIONS  # those pass further words on
     unknown = [word for word in words if word not in known] if name in COMMANDS else [name]
     if unknown:
         raise Trouble(f"{unknown[0]!r} is not known here; `python3 install.py --help` tells what is.", 2)
@@ -342,9 +168,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Trouble as trouble:
         message, code = trouble.args
     except EOFError:
-        message, code = "No answer could be read: run it again with --yes.", 2
+        message, code = "No answer could be read: run it again with --yes, or with --no-reaper.", 2
     except OSError as error:
-        message, code = explain("Setting up", str(error)).args
+        message, code = house.explain("Setting up", str(error)).args
     except KeyboardInterrupt:
         message, code = "Interrupted; running the same command again is safe.", 130
     print(f"install.py: {message}", file=sys.stderr)

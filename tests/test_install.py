@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import FaderwiseError, InputError
+
 SCRIPT = Path(__file__).resolve().parents[1] / "install.py"
 MODULES = ("core", "analysis_server", "numpy", "scipy", "soundfile")
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in for the command is a shell script")
@@ -24,6 +26,7 @@ def _load():
 
 
 install = _load()
+house = install.house
 
 
 class Pip:
@@ -40,12 +43,34 @@ class Pip:
         if self.error:
             raise self.error
         site = next(environment.folder.rglob("site-packages"))
-        tools = [tool for extra in extras for tool in install.TOOLS[extra]]
+        tools = [tool for extra in extras for tool in house.TOOLS[extra]]
         for name in {*MODULES, *tools}.difference(self.leaves_out):
             (site / f"{name}.py").write_text("", "utf-8")
         command = Path(environment.program("faderwise"))
         command.write_text(self.script, "utf-8")
         command.chmod(0o755)
+
+
+class Reaper:
+    """What REAPER's set-up was asked for."""
+
+    def __init__(self):
+        self.calls = []
+        self.error = None
+
+    def set_up(self, application, talk, *, dry_run):
+        self.calls.append(("set up", application.python, application.home, dry_run))
+        self._ask(talk)
+
+    def take_back(self, home, talk, *, dry_run):
+        self.calls.append(("take back", home, dry_run))
+        self._ask(talk)
+
+    def _ask(self, talk):
+        if self.error:
+            raise self.error
+        if talk.ask("Make these changes?"):
+            talk.say("REAPER is changed")
 
 
 @pytest.fixture
@@ -55,7 +80,7 @@ def pip(monkeypatch):
     def install_packages(environment, extras):
         stand_in.install_packages(environment, extras)
 
-    monkeypatch.setattr(install.Environment, "install_packages", install_packages)
+    monkeypatch.setattr(house.Environment, "install_packages", install_packages)
     return stand_in
 
 
@@ -65,9 +90,18 @@ def checkout(tmp_path, monkeypatch):
     (root / "core").mkdir(parents=True)
     (root / "core" / "__init__.py").write_text("", "utf-8")
     (root / "pyproject.toml").write_text("[project]\nname = 'faderwise'\n", "utf-8")
-    monkeypatch.setattr(install, "ROOT", root)
+    monkeypatch.setattr(house, "ROOT", root)
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "my data"))
     return root
+
+
+@pytest.fixture(autouse=True)
+def reaper(monkeypatch):
+    """Stands in for REAPER's set-up, which tests/reaper_setup looks at: notes what was asked of it, and may fail."""
+    stand_in = Reaper()
+    monkeypatch.setattr(install, "set_up", stand_in.set_up)
+    monkeypatch.setattr(install, "take_back", stand_in.take_back)
+    return stand_in
 
 
 @pytest.fixture
@@ -76,7 +110,11 @@ def data(tmp_path, checkout):
 
 
 def _environment(checkout, *extras):
-    return install.Environment(checkout / ".venv", editable=True, extras=extras)
+    return house.Environment(checkout / ".venv", editable=True, extras=extras)
+
+
+def _user_program():
+    return install.user_environment().program()
 
 
 def _asides(folder):
@@ -86,13 +124,31 @@ def _asides(folder):
 # the machine
 
 
-def test_file_can_still_be_read_by_python_3_8():
-    assert ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 8)).body
+def test_what_runs_before_the_version_is_looked_at_can_be_read_by_python_3_8():
+    folder = SCRIPT.parent
+    setup = sorted((folder / "analysis_server" / "reaper_setup").glob("*.py"))
+    for path in (SCRIPT, folder / "analysis_server" / "environment.py", *setup):
+        assert ast.parse(path.read_text("utf-8"), feature_version=(3, 8)).body
+
+
+def test_it_runs_with_nothing_installed(tmp_path):
+    variables = {"FADERWISE_HOME": str(tmp_path / "data"), "HOME": str(tmp_path), "PATH": ""}
+    base = house.base_python()
+    done = subprocess.run(  # noqa: S603 - a list
+        [base, "-I", "-S", str(SCRIPT), "--dry-run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=variables,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1].startswith(str(tmp_path / "data" / "environment"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_old_python_is_told_with_the_remedy(checkout, pip, monkeypatch, capsys):
     monkeypatch.setattr(install.sys, "version_info", (3, 8, 18, "final", 0))
-    monkeypatch.setattr(install.shutil, "which", lambda name: name if name == "python3.12" else None)
+    monkeypatch.setattr(house.shutil, "which", lambda name: name if name == "python3.12" else None)
     assert install.main(["demo"]) == 2
     error = capsys.readouterr().err
     assert "Python 3.10 or newer is needed, found 3.8.18" in error
@@ -103,7 +159,7 @@ def test_too_old_python_is_told_with_the_remedy(checkout, pip, monkeypatch, caps
 
 def test_too_old_python_without_a_newer_one_names_where_to_get_it(checkout, monkeypatch, capsys):
     monkeypatch.setattr(install.sys, "version_info", (3, 9, 1, "final", 0))
-    monkeypatch.setattr(install.shutil, "which", lambda name: None)
+    monkeypatch.setattr(house.shutil, "which", lambda name: None)
     assert install.main([]) == 2
     assert "python.org" in capsys.readouterr().err
 
@@ -138,7 +194,7 @@ def test_made_once_then_kept(checkout, pip, capsys):
 def test_environment_is_a_real_one_of_its_own(checkout, pip):
     environment = _environment(checkout)
     environment.ensure()
-    done = install.run([environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True)
+    done = house.run([environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True)
     assert done.stdout == f"{checkout / '.venv'} {sys.base_prefix}\n"
 
 
@@ -164,7 +220,7 @@ def test_test_after_demo_adds_the_extra_and_demo_after_test_adds_nothing(checkou
 
 
 def test_sources_do_not_matter_to_an_editable_installation_but_to_a_copy(checkout, pip, data):
-    copy = install.Environment(data / "environment", editable=False)
+    copy = house.Environment(data / "environment", editable=False)
     _environment(checkout).ensure()
     copy.ensure()
     (checkout / "core" / "new.py").write_text("", "utf-8")
@@ -174,8 +230,8 @@ def test_sources_do_not_matter_to_an_editable_installation_but_to_a_copy(checkou
 
 def test_plain_failure_leaves_a_whole_environment_whole(checkout, pip):
     _environment(checkout).ensure()
-    pip.error = install.Trouble("no network", 1)
-    with pytest.raises(install.Trouble, match="no network"):
+    pip.error = house.Trouble("no network", 1)
+    with pytest.raises(house.Trouble, match="no network"):
         _environment(checkout, "test").ensure()
     assert _environment(checkout).examine() == ([], "")
     assert _environment(checkout, "test").examine()[0] == ["update"]
@@ -202,15 +258,15 @@ def _lose_command(environment):
 
 
 def _lose_stamp(environment):
-    (environment.folder / install.STAMP).unlink()
+    (environment.folder / house.STAMP).unlink()
 
 
 def _garble_stamp(environment):
-    (environment.folder / install.STAMP).write_text('{"home"', "utf-8")
+    (environment.folder / house.STAMP).write_text('{"home"', "utf-8")
 
 
 def _other_python(environment):
-    stamp = environment.folder / install.STAMP
+    stamp = environment.folder / house.STAMP
     version = f"Python 3.{sys.version_info[1]} "
     stamp.write_text(stamp.read_text("utf-8").replace(version, "Python 3.7 "), "utf-8")
 
@@ -256,7 +312,7 @@ def test_lost_test_tool_matters_to_test_only(checkout, pip):
 def test_moved_checkout_is_made_anew(checkout, pip, monkeypatch):
     _environment(checkout).ensure()
     moved = checkout.rename(checkout.with_name("elsewhere"))
-    monkeypatch.setattr(install, "ROOT", moved)
+    monkeypatch.setattr(house, "ROOT", moved)
     steps, reason = _environment(moved).examine()
     assert steps == ["remove", "make", "fill"]
     assert str(checkout) in reason
@@ -308,7 +364,7 @@ def test_dangling_link_in_the_place_of_the_environment_is_renamed(checkout, pip)
 def test_second_run_waits_for_the_first(checkout, monkeypatch, capsys):
     before = (checkout / "pyproject.toml").read_bytes()
     first = contextlib.ExitStack()
-    first.enter_context(install.alone())
+    first.enter_context(house.alone())
     naps = []
 
     def nap(seconds):
@@ -316,8 +372,8 @@ def test_second_run_waits_for_the_first(checkout, monkeypatch, capsys):
         if len(naps) == 3:
             first.close()
 
-    monkeypatch.setattr(install.time, "sleep", nap)
-    with install.alone():
+    monkeypatch.setattr(house.time, "sleep", nap)
+    with house.alone():
         assert len(naps) == 3
     assert capsys.readouterr().out.count("waiting for it to finish") == 1
     assert (checkout / "pyproject.toml").read_bytes() == before
@@ -328,10 +384,10 @@ def test_second_run_waits_for_the_first(checkout, monkeypatch, capsys):
 
 def test_pip_commands(checkout, monkeypatch):
     commands = []
-    monkeypatch.setattr(install, "step", lambda doing, command: commands.append(command))
+    monkeypatch.setattr(house, "step", lambda doing, command: commands.append(command))
     environment = _environment(checkout)
     environment.install_packages(("test",))
-    install.Environment(checkout / "copy", editable=False).install_packages(())
+    house.Environment(checkout / "copy", editable=False).install_packages(())
     assert commands[2][0] == environment.program()
     assert commands[2][3:5] == ["pip", "install"]
     assert commands[2][-2:] == ["--editable", ".[test]"]
@@ -344,7 +400,7 @@ def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
         monkeypatch.setenv(name, "somewhere")
     monkeypatch.setenv("PIP_USER", "1")
     code = "from os import environ as e; print(sorted(n for n in e if e[n] == 'somewhere'), e['PIP_USER'])"
-    done = install.run([sys.executable, "-c", code], quiet=True)
+    done = house.run([sys.executable, "-c", code], quiet=True)
     assert (done.returncode, done.stdout) == (0, "['PIP_INDEX_URL'] 0\n")
 
 
@@ -362,8 +418,8 @@ def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
 )
 def test_failed_step_shows_its_last_lines_and_the_remedy(output, code, remedy, checkout):
     words = [sys.executable, "-c", f"import sys; sys.exit({'first' + chr(10) * 2 + output!r})"]
-    with pytest.raises(install.Trouble) as caught:
-        install.step("Installing with pip", words)
+    with pytest.raises(house.Trouble) as caught:
+        house.step("Installing with pip", words)
     message, found = caught.value.args
     assert found == code
     assert remedy in message.splitlines()[-1]
@@ -372,7 +428,7 @@ def test_failed_step_shows_its_last_lines_and_the_remedy(output, code, remedy, c
 
 
 def test_long_output_is_cut_to_its_last_lines():
-    message, _ = install.explain("It", "\n".join(f"line {number}" for number in range(100))).args
+    message, _ = house.explain("It", "\n".join(f"line {number}" for number in range(100))).args
     assert "line 99" in message
     assert "line 50" not in message
 
@@ -415,7 +471,7 @@ def test_demo_killed_by_a_signal_is_a_failure(checkout, pip):
 @pytest.mark.parametrize("failing", [None, "ruff check .", "pytest"])
 def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, capsys):
     _environment(checkout, "test").ensure()
-    ran, real = [], install.run
+    ran, real = [], house.run
 
     def run(command, folder=None, quiet=False):
         if quiet:
@@ -424,7 +480,7 @@ def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, 
         failed = failing is not None and ran[-1][0].startswith(failing)
         return subprocess.CompletedProcess(command, 3 if failed else 0)
 
-    monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(house, "run", run)
     assert install.main(["test", "-k", "some"]) == (0 if failing is None else 1)
     assert [name for name, _ in ran] == ["ruff check .", "ruff format --check .", "mypy", "pytest -k some"]
     assert {folder for _, folder in ran} == {checkout}
@@ -434,19 +490,19 @@ def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, 
 
 
 def test_install_puts_it_into_the_users_folder(checkout, pip, data, capsys):
-    assert install.main([]) == 0
+    assert install.main(["--yes"]) == 0
     assert pip.calls == [(data / "environment", ())]
     command = Path(capsys.readouterr().out.splitlines()[-1])
     assert command.is_file()
     assert command.is_relative_to(data / "environment")
-    assert install.main(["install"]) == 0
+    assert install.main(["install", "--yes"]) == 0
     assert len(pip.calls) == 1
     assert not (checkout / ".venv").exists()
 
 
 def test_dry_run_tells_the_steps_and_does_nothing(checkout, pip, data, capsys):
     before = sorted(checkout.rglob("*"))
-    assert install.main(["--dry-run"]) == 0
+    assert install.main(["--dry-run", "--yes"]) == 0
     told = capsys.readouterr().out
     assert told.count("Would do: ") == 2
     assert str(data / "environment") in told
@@ -456,7 +512,7 @@ def test_dry_run_tells_the_steps_and_does_nothing(checkout, pip, data, capsys):
 
 
 def test_uninstall_removes_only_the_environment(checkout, pip, data, capsys):
-    install.main([])
+    install.main(["--yes"])
     (data / "models").mkdir()
     (data / "key").write_text("secret", "utf-8")
     capsys.readouterr()
@@ -467,16 +523,77 @@ def test_uninstall_removes_only_the_environment(checkout, pip, data, capsys):
     assert "Nothing to remove" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_reaper_is_asked_about_unless_yes_is_said(command, pip, data, monkeypatch, capsys):
+    answers = iter(["y", "n"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    install.main([command])
+    assert "REAPER is changed" in capsys.readouterr().out
+    install.main([command])
+    assert "REAPER is changed" not in capsys.readouterr().out
+    install.main([command, "--yes"])
+    assert "REAPER is changed" in capsys.readouterr().out
+
+
+def test_reaper_is_told_where_the_application_is(checkout, pip, data, reaper):
+    python = Path(_user_program())
+    assert install.main(["--yes"]) == 0
+    assert install.main(["--dry-run", "--yes"]) == 0
+    assert install.main(["uninstall", "--yes"]) == 0
+    assert reaper.calls == [
+        ("set up", python, data, False),
+        ("set up", python, data, True),
+        ("take back", data, False),
+    ]
+
+
+def test_reaper_is_left_alone_when_told_so(checkout, pip, data, reaper):
+    assert install.main(["--no-reaper"]) == 0
+    assert install.main(["uninstall", "--no-reaper", "--yes"]) == 0
+    assert reaper.calls == []
+    assert not (data / "environment").exists()
+
+
+@posix
+def test_demo_and_test_do_not_touch_reaper(checkout, pip, reaper, monkeypatch):
+    assert install.main(["demo"]) == 0
+    monkeypatch.setattr(install, "CHECKS", ())
+    assert install.main(["test"]) == 0
+    assert reaper.calls == []
+
+
+@pytest.mark.usefixtures("pip", "data")
+@pytest.mark.parametrize(("error", "code"), [(InputError("REAPER is running"), 2), (FaderwiseError("no network"), 1)])
+def test_application_is_installed_where_reaper_cannot_be_set_up(error, code, reaper, capsys):
+    reaper.error = error
+    assert install.main(["--yes"]) == code
+    told = capsys.readouterr()
+    assert Path(told.out.splitlines()[-1]).is_file()
+    assert str(error) in told.err
+    assert "--no-reaper" in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_nobody_to_ask_about_reaper_is_told_with_the_way_out(checkout, pip, data, monkeypatch, capsys):
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert install.main([]) == 2
+    told = capsys.readouterr()
+    assert "--yes" in told.err
+    assert "--no-reaper" in told.err
+    assert Path(told.out.splitlines()[-1]).is_file()
+
+
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 1), ("no", 1)])
 def test_uninstall_asks(answer, code, pip, data, monkeypatch):
-    install.main([])
+    install.main(["--yes"])
     monkeypatch.setattr("builtins.input", lambda question: answer)
     assert install.main(["uninstall"]) == code
     assert (data / "environment").exists() == bool(code)
 
 
 def test_uninstall_without_anyone_to_ask_removes_nothing(checkout, pip, data, monkeypatch, capsys):
-    install.main([])
+    install.main(["--yes"])
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         assert install.main(["uninstall"]) == 2
@@ -508,13 +625,13 @@ def test_place_of_the_users_installation(system, variables, expected, tmp_path, 
     for name, value in variables.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setattr(install.sys, "platform", system)
-    monkeypatch.setattr(install, "WINDOWS", system == "win32")
+    monkeypatch.setattr(house, "WINDOWS", system == "win32")
     monkeypatch.setattr(install.Path, "home", lambda: tmp_path)
     assert install.user_environment().folder == tmp_path / expected
 
 
 @pytest.mark.parametrize(
-    "words", [["bogus"], ["--bogus"], ["install", "--yes"], ["uninstall", "--force"], ["install", "more"]]
+    "words", [["bogus"], ["--bogus"], ["install", "--force"], ["uninstall", "--force"], ["install", "more"]]
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(words, tmp_path):
     done = subprocess.run([sys.executable, str(SCRIPT), *words], cwd=tmp_path, capture_output=True, text=True)  # noqa: PLW1510, S603 - a list
@@ -529,6 +646,14 @@ def test_wrong_usage_is_one_line_and_exit_code_2(words, tmp_path):
 def test_help_teaches_and_does_nothing(words, checkout, pip, capsys):
     assert install.main(words) == 0
     told = capsys.readouterr().out
-    for needed in ("usage:", "for example:", "exit codes:", *install.COMMANDS, "--dry-run", "FADERWISE_HOME"):
+    for needed in (
+        "usage:",
+        "for example:",
+        "exit codes:",
+        *install.COMMANDS,
+        *install.OPTIONS,
+        "FADERWISE_HOME",
+        "REAPER_RESOURCE_PATH",
+    ):
         assert needed in told
     assert pip.calls == []

@@ -14,8 +14,12 @@ from core import errors
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("core", "analysis_server", "reaper_scripts")
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
-PRINTS = {"analysis_server/command_line/terminal.py", "analysis_server/command_line/grammar.py"}
-"""The terminal, and the parser, which ends with one line before there is a terminal."""
+PRINTS = {
+    "analysis_server/command_line/terminal.py",
+    "analysis_server/command_line/grammar.py",
+    "analysis_server/environment.py",
+}
+"""The terminal; the parser, which ends with one line, and the installer: both before there is a terminal."""
 
 
 def name_of(path: Path) -> str:

@@ -6,12 +6,23 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis_server.command_line.commands import demo, estimate, evaluate, features, learn, match, mix, models, serve
+from analysis_server.command_line.commands import (
+    demo,
+    estimate,
+    evaluate,
+    features,
+    learn,
+    match,
+    mix,
+    models,
+    reaper,
+    serve,
+)
 from analysis_server.command_line.grammar import Parser, Run
 from analysis_server.command_line.terminal import Terminal
 from core import __version__
 
-VERBS = (demo, mix, match, learn, estimate, features, evaluate, models, serve)
+VERBS = (demo, mix, match, learn, estimate, features, evaluate, models, reaper, serve)
 """The verbs' modules, in the order the help lists them; each has `add`, which gives the verb its grammar."""
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."
 _EPILOG = """for example:

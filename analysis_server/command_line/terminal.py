@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
+from core.errors import InputError
+
 
 class Terminal:
     """One command's standard output and standard error."""
@@ -43,6 +45,21 @@ class Terminal:
     def complain(self, line: str) -> None:
         """Print an error to standard error."""
         print(f"faderwise: {line}", file=sys.stderr)
+
+    def ask(self, question: str) -> bool:
+        """Ask a question that is answered with yes or no.
+
+        Raises
+        ------
+        InputError
+            There is nobody to answer.
+        """
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline() if sys.stdin else ""
+        if not answer:
+            raise InputError("no answer could be read; run it again with --yes")
+        return answer.strip().lower() in ("y", "yes")
 
     def give(self, result: msgspec.Struct) -> None:
         """Print the result as a JSON object, where that was asked for."""

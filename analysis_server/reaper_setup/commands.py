@@ -1,0 +1,121 @@
+"""Setting REAPER up and taking it back, as a person asks for it: tell what would change, ask, do it, tell what next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis_server.reaper_setup import packages, places
+from analysis_server.reaper_setup.actions import FOLDER, actions_in
+from analysis_server.reaper_setup.carrying_out import carry_out
+from analysis_server.reaper_setup.plan import Content, Plan, make_plan, python_of
+from analysis_server.reaper_setup.python_library import wanted_processors
+from analysis_server.reaper_setup.record import known_folders, record_path, remember_folders
+from analysis_server.reaper_setup.scripts import VENDOR, Application, bundled_scripts, wanted_files
+from analysis_server.reaper_setup.undoing import make_undoing, undo
+
+NO_REAPER = "REAPER is not set up: none was found. Start it once, close it, and run this again (docs/installing.md)."
+NO_PYTHON = (
+    "REAPER will find no Python: no shared library of Python 3.8 or newer for its processor is here. Install one "
+    "(Debian and Ubuntu: sudo apt install libpython3-dev; else Python from python.org), then run this again."
+)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How a person is spoken to: `say` a line, and `ask` a question that is answered with yes or no."""
+
+    say: Callable[[str], None]
+    ask: Callable[[str], bool]
+
+
+def set_up(application: Application, talk: Talk, *, dry_run: bool = False) -> list[Path]:
+    """Set Faderwise up in every REAPER of this user, and return the folders it is in then.
+
+    Raises
+    ------
+    InputError
+        REAPER runs, or its files cannot be read or written.
+    FaderwiseError
+        What the scripts need could not be got.
+    """
+    folders = places.resource_folders()
+    if not folders:
+        talk.say(NO_REAPER)
+        return []
+    if not dry_run:
+        places.refuse_while_running()
+    content = _content(application, talk, dry_run=dry_run)
+    processors = wanted_processors(places.programs())
+    plans = [make_plan(folder, content, processors) for folder in folders]
+    _warn_of_python(plans, processors, talk)
+    if _agreed(plans, talk, dry_run=dry_run):
+        remember_folders(application.home, [*known_folders(application.home), *folders])
+        for plan in plans:
+            carry_out(plan)
+        talk.say("REAPER is set up. Start it, open its action list (the key ?) and type: Faderwise")
+    return folders
+
+
+def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
+    """Take out of every REAPER what was added, and return the folders it was in.
+
+    Raises
+    ------
+    InputError
+        REAPER runs, or its files cannot be read or written.
+    """
+    folders = list(dict.fromkeys([*known_folders(home), *places.resource_folders()]))
+    found = [undoing for folder in folders if (undoing := make_undoing(folder))]
+    if not found:
+        talk.say("Nothing to take out of REAPER.")
+        return []
+    for line in (line for undoing in found for line in undoing.told()):
+        talk.say(line)
+    if dry_run or not talk.ask("Take this out of REAPER?"):
+        return []
+    for undoing in found:
+        undo(undoing)
+        left = sorted(path.name for path in record_path(undoing.folder).parent.glob("*"))
+        talk.say(
+            f"Faderwise is out of {undoing.folder}"
+            + (f"; left in Scripts/{FOLDER}: {', '.join(left)}." if left else ".")
+        )
+    remember_folders(home, [])
+    return [undoing.folder for undoing in found]
+
+
+def _content(application: Application, talk: Talk, *, dry_run: bool) -> Content:
+    """Return what belongs into REAPER; a dry run gets no packages."""
+    folder = packages.kept(application.home)
+    awaited = ""
+    if folder is None and dry_run:
+        talk.say(f"Would get {packages.names()} with pip.")
+        awaited = f"{FOLDER}/{VENDOR}/"
+    elif folder is None:
+        talk.say(f"Getting {packages.names()} with pip ...")
+        folder = packages.get(application.home, application.python)
+    scripts = bundled_scripts()
+    files = wanted_files(scripts, folder, application)
+    return Content(files=files, actions=actions_in(scripts), awaited=awaited)
+
+
+def _warn_of_python(plans: Sequence[Plan], processors: frozenset[str], talk: Talk) -> None:
+    if any(not plan.settings and not python_of(plan.settings_before, processors) for plan in plans):
+        talk.say(NO_PYTHON)
+
+
+def _agreed(plans: Sequence[Plan], talk: Talk, *, dry_run: bool) -> bool:
+    changing = [plan for plan in plans if not plan.is_empty]
+    if not changing:
+        talk.say("REAPER is set up already; nothing to change.")
+        return False
+    for line in (line for plan in changing for line in plan.told()):
+        talk.say(line)
+    if dry_run:
+        return False
+    if not talk.ask("Make these changes to REAPER?"):
+        talk.say("REAPER stays as it is.")
+        return False
+    return True

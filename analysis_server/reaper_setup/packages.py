@@ -1,0 +1,68 @@
+"""What the scripts import inside REAPER: reapy and typing-extensions, got once by pip and kept to be copied from.
+
+pip checks each file against the hash in packages.txt. psutil, which reapy names as a requirement, is left out: reapy
+imports it outside REAPER only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from core.errors import FaderwiseError
+from core.files import content_hash
+
+REQUIREMENTS = Path(__file__).with_name("packages.txt")
+_STAMP = "requirements.txt"
+
+
+def names() -> str:
+    """Return the packages and their versions, as a sentence has them."""
+    lines = REQUIREMENTS.read_text("utf-8").splitlines()
+    return " and ".join(line.split()[0].replace("==", " ") for line in lines if line and not line.startswith("#"))
+
+
+def kept(home: Path) -> Path | None:
+    """Return the folder in `home` that holds the packages, or None where they have not been got yet."""
+    folder = home / "reaper" / "packages"
+    stamp = folder / _STAMP
+    return folder if stamp.is_file() and content_hash(stamp) == content_hash(REQUIREMENTS) else None
+
+
+def get(home: Path, python: Path) -> Path:
+    """Return the folder in `home` that holds the packages, got by the pip of `python` where they are not there yet.
+
+    Raises
+    ------
+    FaderwiseError
+        pip failed: no network, or a file has another hash.
+    """
+    if folder := kept(home):
+        return folder
+    folder = home / "reaper" / "packages"
+    unfinished = folder.with_name(f".packages-{secrets.token_hex(4)}")
+    try:
+        _install(unfinished, python)
+        shutil.copyfile(REQUIREMENTS, unfinished / _STAMP)
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def _install(folder: Path, python: Path) -> None:
+    options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile"]
+    checked = ["--require-hashes", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)]
+    command = [str(python), "-I", "-m", "pip", "install", *options, *checked, "--target", str(folder)]
+    environ = {**os.environ, "PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": ""}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", env=environ)  # noqa: S603 - a list
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise FaderwiseError(
+            f"{names()} could not be got by pip ({last}); check the network and PIP_INDEX_URL, try again"
+        )

@@ -1,0 +1,121 @@
+"""Python's shared library, which REAPER loads: found, and looked at for its version and its processor.
+
+REAPER is a program of one architecture and loads a library of the same alone. What a library is made for stands in its
+first bytes: ELF (Linux), Mach-O, thin or for several processors (macOS), PE (Windows).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import struct
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+OLDEST = (3, 8)
+_ELF = {3: "x86", 40: "arm", 62: "x86_64", 183: "arm64"}
+_PE = {0x14C: "x86", 0x8664: "x86_64", 0xAA64: "arm64"}
+_MACH = {7: "x86", 12: "arm", 0x01000007: "x86_64", 0x0100000C: "arm64"}
+_SAME = {"amd64": "x86_64", "aarch64": "arm64", "i386": "x86", "i686": "x86"}
+_NAME = re.compile(r"(?:lib)?python(3)\.?(\d+)m?\.(?:so[.\d]*|dylib|dll)", re.IGNORECASE)
+_FRAMEWORK = re.compile(r"Python\.framework/Versions/(3)\.(\d+)/Python")
+_HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Library:
+    """A Python library: where it is, its version by its name, and the processors it is made for."""
+
+    path: Path
+    version: tuple[int, int]
+    processors: frozenset[str]
+
+    def suits(self, processors: frozenset[str]) -> bool:
+        """Tell whether REAPER's Python interface takes it, in a REAPER made for one of `processors`."""
+        return self.version >= OLDEST and not processors.isdisjoint(self.processors)
+
+    def interpreter(self) -> Path | None:
+        """Return the `python` program that belongs to it, or None where there is none in its installation."""
+        name = f"python{self.version[0]}.{self.version[1]}"
+        names = ("python.exe",) if os.name == "nt" else (f"bin/{name}",)
+        return next((path for folder in self._roots() for each in names if (path := folder / each).is_file()), None)
+
+    def _roots(self) -> Iterator[Path]:
+        for path in (self.path, self.path.resolve()):
+            yield from path.parents
+
+
+def library_at(path: Path) -> Library | None:
+    """Return what a file is as a Python library; None where it is not there or is none."""
+    found = _NAME.fullmatch(path.name) or _FRAMEWORK.search(path.as_posix())
+    processors = processors_of(path)
+    return Library(path, (int(found[1]), int(found[2])), processors) if found and processors else None
+
+
+def processors_of(path: Path) -> frozenset[str]:
+    """Return the processors a program or a library is made for; none where it is neither."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        found = list(_processors(head))
+    except (OSError, struct.error):
+        return frozenset()
+    return frozenset(filter(None, found))
+
+
+def wanted_processors(reaper_programs: Iterable[Path]) -> frozenset[str]:
+    """Return what REAPER's programs are made for; this machine's own processor where none was found."""
+    found = frozenset[str]().union(*map(processors_of, reaper_programs))
+    machine = platform.machine().lower()
+    return found or frozenset({_SAME.get(machine, machine)})
+
+
+def best_library(processors: frozenset[str]) -> Library | None:
+    """Return the library REAPER should load: that of the Python this runs on, else the newest of the system."""
+    fitting = [found for path in _candidates() if (found := library_at(path)) and found.suits(processors)]
+    return fitting[0] if fitting else None
+
+
+def _candidates() -> Iterator[Path]:
+    version = sysconfig.get_config_var("VERSION") or f"{sys.version_info[0]}.{sys.version_info[1]}"
+    base = Path(sys.base_prefix)
+    if os.name == "nt":
+        yield from (base / f"python{version}.dll", base / "DLLs" / f"python{version}.dll")
+        return
+    if sys.platform == "darwin":
+        yield from (base / f"lib/libpython{version}.dylib", base / "Python")
+        for folder in (
+            "/Library/Frameworks/Python.framework/Versions",
+            "/opt/homebrew/Frameworks",
+            "/usr/local/Frameworks",
+        ):
+            yield from _newest_first(Path(folder).glob("**/lib/libpython3.*.dylib"))
+        return
+    folders = [base / "lib", Path(sysconfig.get_config_var("LIBDIR") or base / "lib")]
+    for folder in folders:
+        yield from (folder / f"libpython{version}.so", folder / f"libpython{version}.so.1.0")
+    folders += [*Path("/usr/lib").glob("*-linux-gnu*"), *map(Path, ("/usr/lib64", "/usr/lib", "/usr/local/lib"))]
+    yield from _newest_first(path for folder in folders for path in folder.glob("libpython3.*.so*"))
+
+
+def _newest_first(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)], reverse=True)
+
+
+def _processors(head: bytes) -> Iterator[str | None]:
+    if head[:4] == b"\x7fELF":
+        order = "<" if head[5:6] == b"\x01" else ">"
+        yield _ELF.get(struct.unpack_from(f"{order}H", head, 18)[0])
+    elif head[:2] == b"MZ":
+        start = struct.unpack_from("<I", head, 0x3C)[0]
+        if head[start : start + 4] == b"PE\0\0":
+            yield _PE.get(struct.unpack_from("<H", head, start + 4)[0])
+    elif head[:4] in (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"):
+        yield _MACH.get(struct.unpack_from("<I", head, 4)[0])
+    elif head[:4] == b"\xca\xfe\xba\xbe":
+        count = struct.unpack_from(">I", head, 4)[0]
+        yield from (_MACH.get(struct.unpack_from(">I", head, 8 + 20 * number)[0]) for number in range(min(count, 8)))

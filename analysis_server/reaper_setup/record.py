@@ -1,0 +1,121 @@
+"""The record of what was added to a REAPER folder: written before anything is, so that no interruption loses it.
+
+It lies beside the scripts and says for each file what it held, for each changed line what it was and became.
+Which folders have one stands in the user's own folder, for a portable REAPER may lie anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis_server.reaper_setup.actions import FOLDER
+from analysis_server.reaper_setup.settings import SettingChange
+from core import __version__
+from core.errors import InputError
+from core.files import write_json
+
+_LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was added.
+
+    files : SHA-256 of each file in REAPER's Scripts folder, as lower-case hexadecimal digits.
+    settings : changed lines of reaper.ini.
+    commands : actions registered in reaper-kb.ini.
+    created : configuration files that were not there before.
+    backups : copies of configuration files as they were, by file name.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    settings: tuple[SettingChange, ...] = ()
+    commands: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
+    backups: dict[str, str] = field(default_factory=dict)
+
+
+def record_path(folder: Path) -> Path:
+    """Return where the record of a resource folder lies."""
+    return folder / "Scripts" / FOLDER / "installed.json"
+
+
+def read_record(folder: Path) -> Record | None:
+    """Return the record of a resource folder, or None where nothing was added.
+
+    Raises
+    ------
+    InputError
+        The record is damaged.
+    """
+    path = record_path(folder)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return _record(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is no record of what was added ({error}); put back a copy, or delete it") from error
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the record, all or nothing."""
+    content = {
+        "layout": _LAYOUT,
+        "version": __version__,
+        "files": record.files,
+        "settings": [[change.key, _text(change.before), _text(change.after)] for change in record.settings],
+        "commands": list(record.commands),
+        "created": list(record.created),
+        "backups": record.backups,
+    }
+    write_json(record_path(folder), content, keep_old=False)
+
+
+def known_folders(home: Path) -> list[Path]:
+    """Return the resource folders that something was added to."""
+    try:
+        return [Path(folder) for folder in json.loads(_list(home).read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def remember_folders(home: Path, folders: Iterable[Path]) -> None:
+    """Keep which resource folders something was added to."""
+    known = sorted({str(folder) for folder in folders})
+    if known:
+        write_json(_list(home), known, keep_old=False)
+    else:
+        _list(home).unlink(missing_ok=True)
+
+
+def _list(home: Path) -> Path:
+    return home / "reaper" / "folders.json"
+
+
+def _record(content: dict[str, Any]) -> Record:
+    if content["layout"] != _LAYOUT:
+        raise ValueError(f"layout {content['layout']}, which this version does not know")
+    return Record(
+        files=dict(content["files"]),
+        settings=tuple(
+            SettingChange(key, None if before is None else _bytes(before), _bytes(after))
+            for key, before, after in content["settings"]
+        ),
+        commands=tuple(content["commands"]),
+        created=tuple(content["created"]),
+        backups=dict(content["backups"]),
+    )
+
+
+def _text(body: bytes | None) -> str | None:
+    return None if body is None else base64.b64encode(body).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -1,0 +1,102 @@
+"""Where REAPER is found, and how it is told that it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis_server.reaper_setup import places
+from core.errors import InputError
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(places.Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(places, "_usual_programs", lambda environ: [tmp_path / "portable" / "reaper"])
+    return tmp_path
+
+
+def reaper_folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    (path / "reaper.ini").write_bytes(b"[REAPER]\n")
+    return path
+
+
+def test_a_named_folder_is_the_only_one(home: Path) -> None:
+    reaper_folder(home / ".config" / "REAPER")
+    named = reaper_folder(home / "named")
+    assert places.resource_folders({"REAPER_RESOURCE_PATH": str(named)}) == [named]
+
+
+def test_a_named_folder_that_is_none_is_told(home: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: REAPER_RESOURCE_PATH names it"):
+        places.resource_folders({"REAPER_RESOURCE_PATH": str(home / "nowhere")})
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where Linux has it")
+def test_the_usual_and_a_portable_one_are_found(home: Path) -> None:
+    assert places.resource_folders({}) == []
+    (home / ".config" / "REAPER").mkdir(parents=True)
+    assert places.resource_folders({}) == []
+    usual = reaper_folder(home / ".config" / "REAPER2").rename(home / ".config" / "REAPER" / "x").parent
+    (usual / "reaper.ini").write_bytes(b"[REAPER]\n")
+    portable = reaper_folder(home / "portable")
+    assert places.resource_folders({}) == [usual]
+    (portable / "reaper").write_bytes(b"\x7fELF")
+    assert places.resource_folders({}) == [usual, portable]
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "expected"),
+    [
+        ("linux", {}, ".config/REAPER"),
+        ("linux", {"XDG_CONFIG_HOME": "settings"}, "settings/REAPER"),
+        ("darwin", {}, "Library/Application Support/REAPER"),
+    ],
+)
+def test_the_usual_folder_of_each_system(
+    system: str, variables: dict[str, str], expected: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places.sys, "platform", system)
+    folder = reaper_folder(home / expected)
+    assert places.resource_folders({name: str(home / value) for name, value in variables.items()}) == [folder]
+
+
+def test_a_portable_macos_reaper_keeps_its_settings_beside_the_app() -> None:
+    assert places._beside(Path("/Users/a/My REAPER/REAPER.app/Contents/MacOS/REAPER")) == Path("/Users/a/My REAPER")
+    assert places._beside(Path("/opt/REAPER/reaper")) == Path("/opt/REAPER")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_running_reaper_is_seen_until_it_ends(tmp_path: Path) -> None:
+    program = tmp_path / "reaper"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    before = places.running()
+    process = subprocess.Popen([program, "60"])  # noqa: S603 - a list
+    try:
+        assert f"reaper (process {process.pid})" in places.running()
+        with pytest.raises(InputError, match=f"process {process.pid}.*close it"):
+            places.refuse_while_running()
+    finally:
+        process.kill()
+        process.wait()
+    assert places.running() == before
+
+
+def test_what_the_systems_tell_is_understood() -> None:
+    tasks = '"System Idle Process","0","Services","0","8 K"\n"reaper.exe","4242","Console","1","90,000 K"\n'
+    assert places._from_tasklist(tasks) == [("reaper.exe", "4242")]
+    told = "    1 /sbin/launchd\n 4242 /Applications/My REAPER.app/Contents/MacOS/REAPER\n 9 /usr/bin/reaperd\n"
+    assert places._from_ps(told) == [("/Applications/My REAPER.app/Contents/MacOS/REAPER", "4242")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="runs a POSIX program")
+def test_a_system_that_tells_nothing_is_an_error_not_a_no() -> None:
+    assert places._output("echo", "a b") == "a b\n"
+    with pytest.raises(InputError, match="no-such-program does not tell"):
+        places._output("no-such-program")
