@@ -28,29 +28,17 @@ Samples = npt.NDArray[np.float32]
 Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 EXTENSIONS = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".w64",
-        ".rf64",
-        ".bwf",
-        ".flac",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".caf",
-        ".au",
-        ".snd",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-    ]
+    ".wav .wave .w64 .rf64 .bwf .flac .aif .aiff .aifc .caf .au .snd .ogg .oga .opus .mp3".split()  # noqa: SIM905
 )
 _COMPRESSED = frozenset({"FLAC", "OGG", "MP3", "MPEG", "CAF"})
 _FULL_SCALE = 1.0 - 2.0**-15
 _RUN_UP_S = 1
 """How long before the wanted sample a resampler is started; its filter is a few hundred samples long."""
+_MOST_CHANNELS = 32
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 1_000, 768_000
+"""No stem has more channels or another rate; a damaged header may claim any."""
+_LARGEST_SAMPLE = 1e5
+"""100 dB above full scale: no mix comes near it, and its powers still add up to numbers."""
 _UNKNOWN_SIZE = 0xFFFFFF00
 """Data sizes from here up are what programs write into a WAV header they cannot go back to."""
 
@@ -97,7 +85,7 @@ def inspect(path: Path) -> AudioFile:
     Raises
     ------
     InputError
-        The file is missing, empty, cut short, or nothing libsndfile reads.
+        The file is missing, empty, cut short, nothing libsndfile reads, or not shaped like a stem.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of an audio file")
@@ -108,6 +96,11 @@ def inspect(path: Path) -> AudioFile:
             raise InputError(f"{path}: holds no samples; export it again")
         if _is_cut_short(file.extra_info):
             raise InputError(f"{path}: is cut short, its header promises more than it holds; export it again")
+        if file.channels > _MOST_CHANNELS or not _LOWEST_RATE_HZ <= file.samplerate <= _HIGHEST_RATE_HZ:
+            raise InputError(
+                f"{path}: its header tells of {file.channels} channels at {file.samplerate} Hz, so it is damaged or "
+                f"no stem; export it again, with {_MOST_CHANNELS} channels at most"
+            )
         return AudioFile(path, file.samplerate, file.channels, file.frames)
 
 
@@ -240,12 +233,11 @@ class AudioStream:
         if not found.size:
             return
         peak = max(float(found.max()), -float(found.min())) * float(self._stored.scale)
-        if not np.isfinite(peak):
-            bad = self._position + int(np.argmin(np.isfinite(found).all(axis=1)))
-            raise InputError(
-                f"{self._audio.path}: holds a value that is no number at {bad / self._audio.sample_rate:.2f} s; "
-                "export it again"
-            )
+        if not peak <= _LARGEST_SAMPLE:
+            bad = int(np.argmin((np.abs(found) <= _LARGEST_SAMPLE).all(axis=1)))
+            at_s = (self._position + bad) / self._audio.sample_rate
+            what = "a value far above full scale" if np.isfinite(found[bad]).all() else "a value that is no number"
+            raise InputError(f"{self._audio.path}: holds {what} at {at_s:.2f} s; export it again")
         self.peak = max(self.peak, peak)
         if peak >= _FULL_SCALE:
             level = np.abs(found * self._stored.scale)

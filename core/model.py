@@ -23,6 +23,8 @@ from core.paper_features import NAMES as PAPER_NAMES
 FORMAT, VERSION = "faderwise-model", 1
 FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance.NAMES}
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
+_LARGEST_SUM = 1e60
+"""No song's sums come near it, and its square is still a number."""
 
 _PRIOR = np.array([0.0, -1.0, -0.2])
 """With no songs: every bus equally loud, and a fifth of what it is louder for the moment taken back."""
@@ -196,8 +198,9 @@ def _require_sound(path: Path, model: Model) -> None:
     names = FEATURE_NAMES.get(model.feature_set)
     if names is None or model.preset not in ("paper", "default"):
         raise ModelError(f"{path}: names unknown features or an unknown preset; update Faderwise")
+    size = len(names) + 1
     for song in model.songs:
         for bus, rows in song.triangles.items():
-            triangle = np.array([row for row in rows if len(row) == len(names) + 1])
-            if triangle.shape != (len(names) + 1, len(names) + 1) or not np.isfinite(triangle).all():
+            is_square = [len(row) for row in rows] == [size] * size
+            if not is_square or not (np.abs(np.array(rows)) < _LARGEST_SUM).all():
                 raise ModelError(f"{path}: the sums of {bus} in {song.title!r} are damaged; export it again")

@@ -176,18 +176,24 @@ def _source_of(document: Document, part: _Part) -> Source | None:
 
 
 def _source(document: Document, block: Block) -> Source:
-    kind = document.fields_at(block.first).text(0).upper()
-    inner = next(block.inner("SOURCE"), None)
-    if kind != "SECTION" or inner is None:
-        return Source(kind, _field(document, block, "FILE").text(0))
-    whole = _source(document, inner)
-    return Source(
-        whole.kind,
-        whole.file,
-        start_s=whole.start_s + _field(document, block, "STARTPOS").number(0),
-        length_s=_field(document, block, "LENGTH").number(0),
-        is_reversed=whole.is_reversed or bool(_field(document, block, "MODE").whole(0) & 2),
-    )
+    """Return the source in `block`; sections of sections of a file are one section of it."""
+    start_s, length_s, is_reversed = 0.0, 0.0, False
+    while (inner := _section_of(document, block)) is not None:
+        start_s += _field(document, block, "STARTPOS").number(0)
+        length_s = length_s or _field(document, block, "LENGTH").number(0)
+        is_reversed = is_reversed or bool(_field(document, block, "MODE").whole(0) & 2)
+        block = inner
+    file = _field(document, block, "FILE").text(0)
+    return Source(_kind_of(document, block), file, start_s=start_s, length_s=length_s, is_reversed=is_reversed)
+
+
+def _section_of(document: Document, block: Block) -> Block | None:
+    """Return the source that `block` is a section of, or None where it is none."""
+    return next(block.inner("SOURCE"), None) if _kind_of(document, block) == "SECTION" else None
+
+
+def _kind_of(document: Document, block: Block) -> str:
+    return document.fields_at(block.first).text(0).upper()
 
 
 def _left_out(document: Document, part: _Part) -> tuple[str, ...]:

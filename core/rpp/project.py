@@ -132,7 +132,14 @@ class Project:
 
     def children(self, track: Track) -> tuple[Track, ...]:
         """Return the tracks directly in a folder."""
-        return tuple(child for child in self.tracks if child.parent == track.index)
+        return self._children.get(track.index, ())
+
+    @cached_property
+    def _children(self) -> Mapping[int | None, tuple[Track, ...]]:
+        found: dict[int | None, list[Track]] = {}
+        for track in self.tracks:
+            found.setdefault(track.parent, []).append(track)
+        return {parent: tuple(tracks) for parent, tracks in found.items()}
 
     def is_inside(self, track: Track, folder: Track) -> bool:
         """Tell whether `track` lies in `folder`, however deep."""

@@ -6,7 +6,7 @@ The pre-FX volume envelope counts, since it comes before. A muted track sends no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.rpp.faders import FaderStage, fader_stage
@@ -52,6 +52,33 @@ def reached(project: Project, track: Track) -> tuple[Track, ...]:
                 found.add(feed.source.index)
                 waiting.append(feed.source)
     return tuple(other for other in project.tracks if other.index in found)
+
+
+def in_order(project: Project, tracks: Sequence[Track]) -> list[tuple[Track, tuple[Feed, ...]]]:
+    """Return every track that flows into `tracks` with its feeds, after their sources; no way leads back."""
+    done: dict[int, tuple[Feed, ...]] = {}
+    under_way: dict[int, _UnderWay] = {}
+    for track in tracks:
+        waiting = [] if track.index in done else [track]
+        while waiting:
+            index = waiting[-1].index
+            here = under_way.setdefault(index, _UnderWay(feeds_of(project, waiting[-1]), []))
+            feed = next(here.feeds, None)
+            if feed is None:
+                done[index] = tuple(under_way.pop(index).taken)
+                waiting.pop()
+            elif feed.source.index not in under_way:
+                here.taken.append(feed)
+                waiting += [] if feed.source.index in done else [feed.source]
+    return [(project.tracks[index], feeds) for index, feeds in done.items()]
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A track whose feeds are being followed: those still to come, and those that were taken."""
+
+    feeds: Iterator[Feed]
+    taken: list[Feed]
 
 
 def _received(project: Project, receive: Receive) -> Feed:

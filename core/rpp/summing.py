@@ -7,6 +7,7 @@ the end of its last item. What a plug-in would do is not in it; `left_out` says 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +24,7 @@ from core.rpp.left_out import plays, sounding_items
 from core.rpp.media import media_path
 from core.rpp.playback import N_CHANNELS, TakePlayer, balance
 from core.rpp.project import Project, Track
-from core.rpp.routing import Feed, feeds_of, reached
+from core.rpp.routing import Feed, in_order, reached
 
 _FALLBACK_RATE = 44_100
 _BLOCK_S = 4
@@ -65,15 +66,14 @@ def write_stems(
     block = _BLOCK_S * sample_rate
     paths = {role: folder / _file_name(role, number) for number, role in enumerate(buses)}
     with ExitStack() as stack:
-        desk = _Desk(project, sample_rate)
+        desk = _Desk(project, [track for bus in buses.values() for track in bus], sample_rate)
         stack.callback(desk.close)
         files = {role: stack.enter_context(_stem_file(path, sample_rate)) for role, path in paths.items()}
         for start in range(0, n_samples, block):
             count = min(block, n_samples - start)
+            played = desk.play(start, count)
             for role, bus in buses.items():
-                _write(
-                    files[role], sum((desk.signal(track, start, count) for track in bus), np.float32(0.0)), paths[role]
-                )
+                _write(files[role], sum((played[track.index] for track in bus), np.float32(0.0)), paths[role])
             progress((start + count) / n_samples)
     return paths
 
@@ -120,23 +120,24 @@ def _write(file: soundfile.SoundFile, samples: Samples, path: Path) -> None:
 class _Desk:
     """Every track that flows into a bus, played in step; a track's block is made once, however many ways it goes."""
 
-    def __init__(self, project: Project, sample_rate: int) -> None:
-        self._project, self._rate = project, sample_rate
-        self._players: dict[int, list[TakePlayer]] = {}
-        self._feeds: dict[int, list[Feed]] = {}
-        self._made: dict[int, Samples] = {}
-        self._start = -1
-        self._under_way: set[int] = set()
+    def __init__(self, project: Project, buses: Sequence[Track], sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._kept = {track.index for track in buses}
+        self._order = in_order(project, buses)
+        self._players = {track.index: _players_of(project, track, sample_rate) for track, _ in self._order}
+        self._uses = Counter(feed.source.index for _, feeds in self._order for feed in feeds)
 
-    def signal(self, track: Track, start: int, n_samples: int) -> Samples:
-        """Return a track's samples after its plug-ins' place and before its fader, shape (2, n_samples)."""
-        if start != self._start:
-            self._start, self._made = start, {}
-        if track.index not in self._made:
-            self._under_way.add(track.index)
-            self._made[track.index] = self._sum(track, start, n_samples)
-            self._under_way.discard(track.index)
-        return self._made[track.index]
+    def play(self, start: int, n_samples: int) -> dict[int, Samples]:
+        """Return the buses' samples after their plug-ins' place and before their fader, (2, n_samples), by index."""
+        made: dict[int, Samples] = {}
+        uses = self._uses.copy()
+        for track, feeds in self._order:
+            made[track.index] = self._sum(track, feeds, made, start, n_samples)
+            uses.subtract(feed.source.index for feed in feeds)
+            for index in {feed.source.index for feed in feeds} - self._kept:
+                if not uses[index]:
+                    del made[index]
+        return made
 
     def close(self) -> None:
         """Let go of all files."""
@@ -144,38 +145,23 @@ class _Desk:
             for player in players:
                 player.close()
 
-    def _sum(self, track: Track, start: int, n_samples: int) -> Samples:
+    def _sum(
+        self, track: Track, feeds: Sequence[Feed], made: Mapping[int, Samples], start: int, n_samples: int
+    ) -> Samples:
         out: Samples = np.zeros((N_CHANNELS, n_samples), np.float32)
-        for player in self._players_of(track):
+        for player in self._players[track.index]:
             player.add_to(out, start)
-        for feed in self._feeds_of(track):
-            if feed.source.index not in self._under_way:  # a send back into itself is not followed
-                out += self._fed(feed, start, n_samples)
+        for feed in feeds:
+            out += self._fed(feed, made[feed.source.index], start)
         before = track.heard("VOLENV")
         if before is not None:
             out *= self._along(FaderStage(1.0, (before,)), start, n_samples)
         return out
 
-    def _players_of(self, track: Track) -> list[TakePlayer]:
-        if track.index not in self._players:
-            self._players[track.index] = [
-                TakePlayer(item, take, media_path(self._project, track, take.source), self._rate)
-                for item in sounding_items(track)
-                for take in item.takes
-                if plays(take) and take.source
-            ]
-        return self._players[track.index]
-
-    def _feeds_of(self, track: Track) -> list[Feed]:
-        if track.index not in self._feeds:
-            self._feeds[track.index] = list(feeds_of(self._project, track))
-        return self._feeds[track.index]
-
-    def _fed(self, feed: Feed, start: int, n_samples: int) -> Samples:
-        signal = self.signal(feed.source, start, n_samples)
+    def _fed(self, feed: Feed, signal: Samples, start: int) -> Samples:
         if feed.is_mono:
             signal = np.broadcast_to(signal.mean(axis=0), signal.shape)
-        gain = self._along(feed.stage, start, n_samples) * balance(feed.pan).astype(np.float32)
+        gain = self._along(feed.stage, start, signal.shape[1]) * balance(feed.pan).astype(np.float32)
         return signal * gain
 
     def _along(self, stage: FaderStage, start: int, n_samples: int) -> Samples:
@@ -184,3 +170,12 @@ class _Desk:
             return np.full(1, stage.factor, np.float32)
         grid = np.arange(0, n_samples + _GAIN_GRID_SAMPLES, _GAIN_GRID_SAMPLES)
         return np.interp(np.arange(n_samples), grid, stage.gain_at((start + grid) / self._rate)).astype(np.float32)
+
+
+def _players_of(project: Project, track: Track, sample_rate: int) -> list[TakePlayer]:
+    return [
+        TakePlayer(item, take, media_path(project, track, take.source), sample_rate)
+        for item in sounding_items(track)
+        for take in item.takes
+        if plays(take) and take.source
+    ]

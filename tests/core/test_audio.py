@@ -176,6 +176,28 @@ def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, valu
         read_whole(path, n_channels=2)
 
 
+@pytest.mark.parametrize("value", [1e6, -3e38])
+def test_a_value_far_above_full_scale_is_named_where_it_stands(tmp_path: Path, value: float) -> None:
+    samples = noise(2 * RATE, 2)
+    samples[RATE // 2, 0] = value
+    path = written(tmp_path / "drums.wav", samples)
+    with pytest.raises(InputError, match=r"drums\.wav: holds a value far above full scale at 0\.50 s; export it again"):
+        read_whole(path, n_channels=2)
+
+
+@pytest.mark.parametrize(("rate", "n_channels"), [(44_100, 33), (44_100, 800), (999, 2), (1_000_000, 2)])
+def test_a_header_no_stem_has_is_named(tmp_path: Path, rate: int, n_channels: int) -> None:
+    path = written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate)
+    with pytest.raises(InputError, match=rf"its header tells of {n_channels} channels at {rate} Hz.*export it again"):
+        inspect(path)
+
+
+@pytest.mark.parametrize(("rate", "n_channels"), [(1_000, 1), (768_000, 32)])
+def test_rare_rates_and_channel_counts_are_stems(tmp_path: Path, rate: int, n_channels: int) -> None:
+    found = inspect(written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate))
+    assert (found.sample_rate, found.n_channels, found.n_samples) == (rate, n_channels, 10)
+
+
 def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
     path = tmp_path / "hot.wav"
     soundfile.write(path, 3.0 * np.sin(np.arange(4_410) / 50.0)[:, None], 44_100, subtype="FLOAT")

@@ -189,6 +189,8 @@ def _triangle(value: Any) -> Callable[[dict[str, Any]], None]:
         (_triangle([[1.0, 2.0], [3.0, 4.0]]), "the sums of drums in 'Amber' are damaged"),
         (_triangle([[0.0] * 4] * 3), "the sums of drums in 'Amber' are damaged"),
         (_triangle([[0.0] * 4] * 3 + [[0.0] * 5]), "the sums of drums in 'Amber' are damaged"),
+        (_triangle([[0.0] * 4] * 4 + [[0.0]]), "the sums of drums in 'Amber' are damaged"),
+        (_triangle([[1e200] * 4] * 4), "the sums of drums in 'Amber' are damaged"),
         (_triangle([]), "the sums of drums in 'Amber' are damaged"),
         (_triangle([[None] * 4] * 4), "is a damaged model"),
         (_triangle([[float("nan")] * 4] * 4), "is a damaged model"),

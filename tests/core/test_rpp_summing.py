@@ -179,6 +179,28 @@ def test_media_are_found_under_their_name_or_beside_the_project(tmp_path: Path, 
     assert stem(project(tmp_path, track(item(file=name))), tmp_path).any()
 
 
+def test_sections_of_sections_however_deep_are_one_section(tmp_path: Path) -> None:
+    whole = tone(tmp_path / "a.wav")[:, 0]
+    depth = 2_000
+    source = "<SOURCE SECTION\nLENGTH 0.5\nSTARTPOS 0.0005\n" * depth + "<SOURCE WAVE\nFILE a.wav\n>" + "\n>" * depth
+    found = stem(project(tmp_path, track(f"<ITEM\nPOSITION 0\nLENGTH 0.5\n{source}\n>")), tmp_path)[:, 0]
+    np.testing.assert_allclose(found, whole[RATE : RATE + RATE // 2], atol=1e-6)
+
+
+def test_folders_in_folders_however_deep_are_summed(tmp_path: Path) -> None:
+    whole = tone(tmp_path / "a.wav")[:, 0]
+    folders = [track("ISBUS 1 1", "MAINSEND 1 0") for _ in range(2_000)]
+    found = stem(project(tmp_path, *folders, track(item(), name="kick")), tmp_path)[:, 0]
+    np.testing.assert_allclose(found, whole[: 2 * RATE], atol=1e-6)
+
+
+def test_a_send_back_into_itself_is_not_followed(tmp_path: Path) -> None:
+    whole = tone(tmp_path / "a.wav")[:, 0]
+    loop = (track("AUXRECV 1 0 1 0 0 0 0 0 0"), track("AUXRECV 0 0 1 0 0 0 0 0 0", "MAINSEND 0 0", item()))
+    found = stem(project(tmp_path, *loop), tmp_path)[:, 0]
+    np.testing.assert_allclose(found, whole[: 2 * RATE], atol=1e-6)
+
+
 def test_missing_media_are_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"media file x/gone\.wav of track 1 'Drums' is missing; put it into .*--stems"

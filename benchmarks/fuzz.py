@@ -1,0 +1,71 @@
+"""Damaged input by the thousand: `python benchmarks/fuzz.py [--count 1000] [--seed 1] [--kind projects ...]`.
+
+Each kind of input is damaged `--count` times and used. Nothing may raise, hang, change its input, take memory without
+bound, or leave half of something behind; each refusal is one line with a remedy. What broke a promise is kept below
+`--keep`, and `--only NUMBER` tries that one again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.fuzz.campaign import Outcome, run
+from tests.fuzz.kinds import KINDS
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "rpp"
+
+
+def main() -> int:
+    """Run the campaigns and print one row each; 1 if a promise was broken."""
+    asked = _arguments()
+    numbers = [asked.only] if asked.only is not None else range(asked.count)
+    further = asked.projects if asked.projects.is_dir() else None
+    print(
+        f"{'kind':<12}{'trials':>8}{'done':>8}{'refused':>9}{'interrupted':>13}{'broken':>8}{'slowest':>10}{'peak':>9}"
+    )
+    broken = []
+    for kind in asked.kind or KINDS:
+        with tempfile.TemporaryDirectory(prefix="faderwise-fuzz-") as scratch:
+            folder = (asked.keep or Path(scratch)) / f"{kind}-{asked.seed}"
+            outcome = run(kind, asked.seed, numbers, folder, further=further, tell=_tell)
+        print(row(outcome))
+        broken.append(outcome)
+    for outcome in broken:
+        for numbers in outcome.distinct.values():
+            print(f"\n{outcome.kind}, {len(numbers)} times, such as --seed {outcome.seed} --only {numbers[0]}:")
+            print(outcome.problems[numbers[0]])
+    return 1 if any(outcome.problems for outcome in broken) else 0
+
+
+def row(outcome: Outcome) -> str:
+    """Return a campaign's line of the table."""
+    ends = outcome.ends
+    return (
+        f"{outcome.kind:<12}{outcome.count:>8}{ends['done']:>8}{ends['refused']:>9}{ends['interrupted']:>13}"
+        f"{len(outcome.problems):>8}{outcome.slowest_s:>8.1f} s{outcome.peak_mb:>6.0f} MB"
+    )
+
+
+def _tell(outcome: Outcome) -> None:
+    if sys.stderr.isatty():
+        print(f"{outcome.kind}: {outcome.count}, {len(outcome.problems)} broken", end="\r", file=sys.stderr)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000, help="trials of each kind")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", action="append", choices=tuple(KINDS), help="only this kind; may be given again")
+    parser.add_argument("--only", type=int, help="only the trial of this number")
+    parser.add_argument("--keep", type=Path, help="keep what broke a promise below this folder")
+    parser.add_argument("--projects", type=Path, default=SHARED, help="a folder of further projects to damage")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

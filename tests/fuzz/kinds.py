@@ -1,0 +1,144 @@
+"""The kinds of trial: what is damaged, and what is done with it then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+import numpy as np
+
+from analysis_server.verbs import learn
+from analysis_server.verbs.learn import LearnRequest
+from core.automation import BusPoints
+from core.errors import InputError
+from core.rpp.buses import find_buses
+from core.rpp.document import read_document
+from core.rpp.envelope_writing import with_envelopes
+from core.rpp.faders import gains_at
+from core.rpp.left_out import sentences
+from core.rpp.project import Project, project_of
+from tests.fuzz import material
+from tests.fuzz.judging import BrokenPromiseError, judged
+from tests.fuzz.messages import Messages
+from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, lying_header
+
+
+class Kind(Protocol):
+    """One kind of trial; it is made once a process, in a folder of its own."""
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        """Damage something, try it in `folder` and return what came of it; raise where a promise was broken."""
+
+
+class Projects:
+    """Damaged projects: the bundled ones, those of a further folder, and a short session that can be mixed."""
+
+    def __init__(self, folder: Path, further: Path | None) -> None:
+        self._media = material.write_song(folder / "media")
+        found = [*material.PROJECTS.iterdir(), *(further.rglob("*") if further else ())]
+        self._real = [path.read_bytes() for path in sorted(found) if path.suffix.lower() == ".rpp"]
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        is_short = chance.random() < 0.5
+        sound = material.SESSION.encode() if is_short else chance.choice(self._real)
+        damaged = (damaged_project if chance.random() < 0.8 else damaged_bytes)(sound, chance)
+        session = folder / "session"
+        session.mkdir()
+        path = session / "Song.RPP"
+        path.write_bytes(damaged)
+        if not is_short:
+            return self._read(path)
+        for file in self._media.iterdir():
+            (session / file.name).hardlink_to(file)
+        verb = chance.choice((["mix"], ["mix", "--range", "0.3:1"], ["match"], ["learn", "--from", "faders"]))
+        more = ["--model", str(folder / "out" / "m.json")] if verb[0] == "learn" else ["--out", str(folder / "out")]
+        return judged([verb[0], str(path), *verb[1:], *more], inputs=session, out=folder / "out")
+
+    def _read(self, path: Path) -> str:
+        """Read a project whose media are not there, and put envelopes on its buses."""
+        try:
+            document = read_document(path)
+            project = project_of(document)
+            if document.edited(()) != path.read_bytes():
+                raise BrokenPromiseError("reading and writing changes the project")
+            _write_envelopes(project)
+        except InputError as error:
+            _require_one_line(error)
+            return "refused"
+        return "done"
+
+
+def _write_envelopes(project: Project) -> None:
+    buses = find_buses(project)
+    sentences(project, project.tracks, buses.all_tracks)
+    gains = gains_at(project, buses.tracks, np.linspace(0.0, 300.0, 1200))
+    if not np.isfinite(gains).all():
+        raise BrokenPromiseError("a fader's gain is no number")
+    curve = BusPoints(np.array([0.5, 4.0, 9.0]), np.array([0.0, -12.0, 3.0]))
+    written = with_envelopes(project, buses.tracks, dict.fromkeys(buses.tracks, curve))
+    again = project.document.path.with_name("Again.RPP")
+    again.write_bytes(written.content)
+    project_of(read_document(again))
+
+
+def _require_one_line(error: InputError) -> None:
+    if len(str(error).split("\n")) != 1 or (";" not in str(error) and "(" not in str(error)):
+        raise BrokenPromiseError(f"no single line with a remedy: {error}")
+
+
+class Audio:
+    """A song whose bass is a damaged file, in each format in turn."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        self._song = material.write_song(folder / "song")
+        self._sound = [(path.suffix, path.read_bytes()) for path in material.write_formats(folder / "formats")]
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        suffix, sound = chance.choice(self._sound)
+        song, out = folder / "song", folder / "out"
+        song.mkdir()
+        for file in self._song.iterdir():
+            (song / file.name).hardlink_to(file)
+        name = chance.choice(("bass", "bass", "mix"))
+        (song / f"{name}.wav").unlink()
+        damage = chance.choice((damaged_bytes, lying_header))
+        (song / f"{name}{suffix}").write_bytes(damage(sound, chance))
+        words = chance.choice((["mix", "--out", "."], ["match", "--out", "."], ["estimate", "--out", "g.csv"]))
+        words = words if name == "bass" else ["match", "--out", "."]
+        return judged([words[0], str(song), words[1], str(out / words[2])], inputs=song, out=out)
+
+
+class Models:
+    """Damaged model files, and mixes with them."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        self._song = material.write_song(folder / "song")
+        self._sound = [path.read_bytes() for path in _learned(folder)]
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        inputs = folder / "models"
+        inputs.mkdir()
+        (inputs / "m.json").write_bytes(damaged_json(chance.choice(self._sound), chance))
+        model = str(inputs / "m.json")
+        words = chance.choice((["mix", str(self._song), "--model", model], ["models", "show", model]))
+        words = [*words, "--out", str(folder / "out")] if words[0] == "mix" else words
+        return judged(words, inputs=inputs, out=folder / "out")
+
+
+def _learned(folder: Path) -> list[Path]:
+    songs = [material.write_song(folder / "songs" / title) for title in ("one", "two")]
+    paths = []
+    for preset in ("default", "paper"):
+        paths.append(folder / f"{preset}.json")
+        learn.run(LearnRequest(songs=[str(song) for song in songs], model=str(paths[-1]), preset=preset))
+    return paths
+
+
+KINDS: Mapping[str, Callable[[Path, Path | None], Kind]] = {
+    "projects": Projects,
+    "audio": Audio,
+    "models": Models,
+    "messages": Messages,
+}

@@ -1,0 +1,140 @@
+"""Damaged messages to a real server: from a client with a key, and from whoever finds the port."""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import socket
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgpack
+
+from analysis_server.server.connection import read_connection
+from analysis_server.server.settings import LONGEST_MESSAGE_BYTES
+from tests.fuzz import material
+from tests.fuzz.judging import BrokenPromiseError
+from tests.fuzz.mutations import damaged_bytes, damaged_value
+from tests.server.conftest import running
+from tests.server.raw_client import Message, RawClient
+from tests.server.test_strangers import STRANGERS
+
+_ANSWERED_S, _JOB_S = 5.0, 8.0
+_GROWTH = 1.5
+_NEVER = frozenset({"internal", "crashed"})
+"""Codes that no message may bring about."""
+
+
+class Messages:
+    """One server for all trials; each trial is one message, and the question whether the server is still well."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        stack = ExitStack()
+        atexit.register(stack.close)
+        self._server = stack.enter_context(running(folder / "home", n_workers=1, idle_s=120.0))
+        songs = folder / "deep" / "enough"
+        for title in ("song", "other"):
+            material.write_song(songs / title)
+        self._sound = requests(str(songs))
+        with RawClient(self._server.folder) as client:
+            client.socket.send(msgpack.packb(whole(self._sound[1], "1" * 24)))
+            last_answer(client)
+        self._memory_bytes = self._server.memory_bytes()
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        outcome = self._from_a_stranger(chance) if chance.random() < 0.2 else self._from_a_client(chance)
+        with RawClient(self._server.folder) as client:
+            if client.ask("heartbeat")["pid"] != self._server.pid:
+                raise BrokenPromiseError("the server is another one")
+        if self._server.memory_bytes() > _GROWTH * self._memory_bytes:
+            raise BrokenPromiseError(f"the server took {self._server.memory_bytes()} B, {self._memory_bytes} before")
+        return outcome
+
+    def _from_a_client(self, chance: Random) -> str:
+        content = _damaged(chance.choice(self._sound), chance)
+        with RawClient(self._server.folder) as client:
+            client.socket.send(content)
+            if not client.socket.poll(int(1000 * _ANSWERED_S)):
+                if len(content) > LONGEST_MESSAGE_BYTES:
+                    return "refused"
+                raise BrokenPromiseError(f"no answer to {content[:2000]!r}")
+            answer = last_answer(client)
+        if answer.get("code") in _NEVER:
+            raise BrokenPromiseError(f"{answer} to {content[:2000]!r}")
+        return "refused" if answer["type"] == "error" else "done"
+
+    def _from_a_stranger(self, chance: Random) -> str:
+        connection = read_connection(self._server.folder)
+        parts = urlsplit(connection.address if connection else "")
+        with socket.create_connection((parts.hostname, parts.port), _ANSWERED_S) as stranger:
+            stranger.settimeout(0.05)
+            with suppress(OSError):
+                stranger.sendall(damaged_bytes(chance.choice(STRANGERS)() or b"\xff", chance))
+                if b"type" in stranger.recv(4096):
+                    raise BrokenPromiseError("a stranger was answered")
+        return "refused"
+
+
+def last_answer(client: RawClient) -> Message:
+    """Return the answer to the one message that was sent: of an accepted job its end, after at most a while."""
+    answer = client.hear()
+    name = answer.get("job")
+    if answer["type"] != "accepted" or answer["state"] == "finished":
+        return answer
+    while client.socket.poll(int(1000 * _JOB_S)):
+        later = client.hear()
+        if later["type"] in ("result", "error"):
+            return later
+    client.ask("cancel", job=name)
+    return {"type": "interrupted"}
+
+
+def whole(sound: dict[str, Any], job: str) -> dict[str, Any]:
+    """Return a message with all it needs: an id, the version, and a job's own name."""
+    names = {"job": job} if "request" in sound else {}
+    message = {"id": "1", "version": 1, **copy.deepcopy(sound), **names}
+    return {key: value for key, value in message.items() if value is not None}
+
+
+def _damaged(sound: dict[str, Any], chance: Random) -> bytes:
+    message = whole(sound, f"{chance.getrandbits(96):024x}")
+    if chance.random() < 0.3:
+        return damaged_bytes(msgpack.packb(message), chance)
+    if "request" in message and chance.random() < 0.7:
+        message["request"] = damaged_value(message["request"], chance)
+    for _ in range(chance.choice((0, 0, 1, 2)) if "request" in message else chance.randint(1, 2)):
+        message = damaged_value(message, chance)
+    try:
+        return msgpack.packb(message)
+    except (OverflowError, ValueError):  # a number, or a depth, that MessagePack itself does not have
+        return b"\x81" * 5_000
+
+
+def requests(folder: str) -> list[dict[str, Any]]:
+    """Return one sound message of each type, but for `shutdown`, and for what would write where damage sends it."""
+    job = {"folder": folder, "within": [folder], "audio": {}}
+    song = {"song": "song", "buses": {"bass": "bass.wav"}, "dry_run": True}
+    upload = "a" * 24
+    return [
+        {"type": "hello", "versions": [1], "client": "fuzz", "version": None},
+        {"type": "predict", **job, "request": {**song, "range_s": [0.2, 1.0], "target_lufs": -20.0, "tracks": {}}},
+        {"type": "match", **job, "request": {**song, "mixdown": "mix.wav"}},
+        {"type": "estimate", **job, "request": {"song": "song", "out": "g.csv", "domain": "power", "buses": {}}},
+        {
+            "type": "learn",
+            **job,
+            "request": {"songs": ["song"], "model": "m", "features": "condition3", "dry_run": True},
+        },
+        {"type": "evaluate", **job, "request": {"dataset": ".", "preset": "default", "features": "condition3"}},
+        {"type": "heartbeat"},
+        {"type": "job", "job": "0" * 24},
+        {"type": "cancel", "job": "0" * 24},
+        {"type": "received", "job": "0" * 24},
+        {"type": "fetch", "job": "0" * 24, "file": "mix.wav", "offset": 0},
+        {"type": "models", "action": "show", "name": "equal-level"},
+        {"type": "upload", "upload": upload, "size": 3, "sha256": "0" * 64},
+        {"type": "chunk", "upload": upload, "offset": 0, "data": b"abc"},
+    ]
