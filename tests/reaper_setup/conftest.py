@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from analysis_server.reaper_setup import commands, packages, places
 from analysis_server.reaper_setup.scripts import Application
+from core.errors import FaderwiseError
 
 SETTINGS = (
     b"[.swell]\r\nui_scale=1\r\n\r\n[REAPER]\r\nlastproject=C:\\Musik\\\xc3\xbcbung.rpp\r\nodd\x80byte=\xff\r\n"
@@ -59,6 +61,17 @@ def application(tmp_path: Path) -> Application:
     (vendor / "typing_extensions.py").write_text("", "utf-8")
     (vendor / "requirements.txt").write_bytes(packages.REQUIREMENTS.read_bytes())
     return Application(home / "environment" / "bin" / "python", home)
+
+
+@pytest.fixture(scope="session")
+def got_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with the packages as a real pip laid them. Do not write to it."""
+    home = tmp_path_factory.mktemp("data with packages")
+    try:
+        packages.get(home, Path(sys.executable))
+    except FaderwiseError as error:
+        pytest.skip(f"needs the package registry: {error}")
+    return home
 
 
 @dataclass

@@ -12,18 +12,8 @@ from analysis_server.reaper_setup import packages
 from core.errors import FaderwiseError
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("my data")
-    try:
-        packages.get(folder, Path(sys.executable))
-    except FaderwiseError as error:
-        pytest.skip(f"needs the package registry: {error}")
-    return folder
-
-
-def test_reapy_is_got_without_what_it_does_not_need_inside_reaper(home: Path) -> None:
-    folder = packages.kept(home)
+def test_reapy_is_got_without_what_it_does_not_need_inside_reaper(got_packages: Path) -> None:
+    folder = packages.kept(got_packages)
     assert folder is not None
     found = {path.name for path in folder.iterdir()}
     assert found >= {"reapy", "typing_extensions.py"}
@@ -31,17 +21,17 @@ def test_reapy_is_got_without_what_it_does_not_need_inside_reaper(home: Path) ->
     assert [path for path in folder.rglob("*") if path.suffix in (".so", ".pyd", ".dylib")] == []
 
 
-def test_what_is_there_is_not_got_again(home: Path) -> None:
-    assert packages.get(home, Path("/no/such/python")) == packages.kept(home)
+def test_what_is_there_is_not_got_again(got_packages: Path) -> None:
+    assert packages.get(got_packages, Path("/no/such/python")) == packages.kept(got_packages)
 
 
 def test_another_hash_is_refused_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, got_packages: Path
 ) -> None:
     other = tmp_path / "packages.txt"
     other.write_text(f"typing-extensions==4.13.2 --hash=sha256:{'0' * 64}\n", "utf-8")
     monkeypatch.setattr(packages, "REQUIREMENTS", other)
-    assert packages.kept(home) is None
+    assert packages.kept(got_packages) is None
     with pytest.raises(FaderwiseError, match=r"typing-extensions 4\.13\.2 could not be got by pip"):
         packages.get(tmp_path / "data", Path(sys.executable))
     assert list((tmp_path / "data").rglob("*.py")) == []

@@ -1,0 +1,201 @@
+"""`faderwise doctor`: what it finds in a whole installation, and in one with each thing broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from analysis_server.command_line import main
+from analysis_server.examining.application import examine_application
+from analysis_server.examining.finding import Finding
+from analysis_server.examining.reaper import examine_reaper
+from analysis_server.reaper_setup import places
+from analysis_server.reaper_setup.commands import set_up
+from analysis_server.reaper_setup.scripts import Application
+from analysis_server.server.keys import client_keys
+from tests.reaper_setup.conftest import Listener, tree
+
+Damage = Callable[[Path], None]
+
+
+@pytest.fixture
+def home(tmp_path: Path, got_packages: Path) -> Path:
+    return Path(shutil.copytree(got_packages, tmp_path / "my data"))
+
+
+@pytest.fixture
+def installed(resource: Path, home: Path, person: Listener) -> Path:
+    """A REAPER with the real scripts and the real packages."""
+    set_up(Application(Path(sys.executable), home), person.talk())
+    return resource
+
+
+def by_subject(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
+
+
+def test_all_is_right_after_setting_up_and_nothing_is_touched(installed: Path, home: Path) -> None:
+    before = tree(installed)
+    findings = by_subject(list(examine_reaper(home)))
+    assert [
+        (name, finding.state, finding.found) for name, finding in findings.items() if finding.state != "right"
+    ] == []
+    assert list(findings) == ["REAPER", "REAPER's Python", "scripts", "imports", "actions", "application"]
+    assert "reapy 0.10.0 under Python 3." in findings["imports"].found
+    assert tree(installed) == before
+
+
+def _unset_python(installed: Path) -> None:
+    settings = installed / "reaper.ini"
+    lines = settings.read_bytes().split(b"\r\n")
+    settings.write_bytes(b"\r\n".join(line for line in lines if not line.startswith(b"pythonlib")))
+
+
+def _switch_python_off(installed: Path) -> None:
+    settings = installed / "reaper.ini"
+    settings.write_bytes(settings.read_bytes().replace(b"reascript=1", b"reascript=0"))
+
+
+def _set_python(installed: Path, name: str, content: bytes | None) -> None:
+    library = installed.parent / name
+    if content is not None:
+        library.write_bytes(content)
+    _unset_python(installed)
+    settings = installed / "reaper.ini"
+    ours = f"reascript=1\r\npythonlibpath64={library.parent}\r\npythonlibdll64={library.name}".encode()
+    settings.write_bytes(settings.read_bytes().replace(b"reascript=1", ours))
+
+
+def _lose_python(installed: Path) -> None:
+    _set_python(installed, "libpython3.11.so", None)
+
+
+def _old_python(installed: Path) -> None:
+    _set_python(installed, "libpython3.7.so", Path(sys.executable).resolve().read_bytes()[:4096])
+
+
+def _other_processor(installed: Path) -> None:
+    _set_python(installed, "libpython3.12.so", b"\x7fELF\x02\x01" + bytes(12) + b"\x28\x00" + bytes(44))
+
+
+def _edit_script(installed: Path) -> None:
+    (installed / "Scripts" / "Faderwise" / "faderwise_settings.py").write_text("# mine\n", "utf-8")
+
+
+def _lose_script(installed: Path) -> None:
+    (installed / "Scripts" / "Faderwise" / "faderwise_bridge" / "actions.py").unlink()
+
+
+def _lose_reapy(installed: Path) -> None:
+    shutil.rmtree(installed / "Scripts" / "Faderwise" / "vendor" / "reapy")
+
+
+def _unregister(installed: Path) -> None:
+    keymap = installed / "reaper-kb.ini"
+    keymap.write_bytes(keymap.read_bytes().partition(b"SCR 4 0 FADERWISE_SETTINGS")[0])
+
+
+def _move_application(installed: Path) -> None:
+    file = installed / "Scripts" / "Faderwise" / "faderwise_application.json"
+    file.write_text(json.dumps({"python": "/no/such/python"}), "utf-8")
+
+
+def _lose_application(installed: Path) -> None:
+    (installed / "Scripts" / "Faderwise" / "faderwise_application.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "subject", "found"),
+    [
+        (_unset_python, "REAPER's Python", "names no Python library"),
+        (_switch_python_off, "REAPER's Python", "switched off"),
+        (_lose_python, "REAPER's Python", "libpython3.11.so is not there"),
+        (_old_python, "REAPER's Python", "is Python 3.7; 3.8 is the oldest"),
+        (_other_processor, "REAPER's Python", "is made for arm, REAPER for"),
+        (_edit_script, "scripts", "faderwise_settings.py"),
+        (_lose_script, "scripts", "1 of them missing"),
+        (_lose_script, "imports", "No module named 'faderwise_bridge.actions'"),
+        (_lose_reapy, "imports", "No module named 'reapy'"),
+        (_unregister, "actions", "Faderwise: Settings"),
+        (_move_application, "application", "/no/such/python"),
+        (_lose_application, "application", "does not say where the application is"),
+    ],
+)
+def test_what_is_broken_is_found_and_mended_by_what_is_said(
+    damage: Damage, subject: str, found: str, installed: Path, home: Path
+) -> None:
+    damage(installed)
+    finding = by_subject(list(examine_reaper(home)))[subject]
+    assert finding.state == "wrong"
+    assert found in finding.found
+    assert "faderwise reaper install" in finding.remedy
+    set_up(Application(Path(sys.executable), home), Listener().talk())
+    assert [left.found for left in examine_reaper(home) if left.state == "wrong"] == []
+
+
+def test_a_reaper_that_faderwise_is_not_in_is_told(resource: Path, home: Path) -> None:
+    wrong = {finding.subject for finding in examine_reaper(home) if finding.state == "wrong"}
+    assert wrong == {"REAPER's Python", "scripts", "actions", "application"}
+
+
+def test_no_reaper_is_worth_knowing_and_not_wrong(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "resource_folders", list)
+    (finding,) = examine_reaper(home)
+    assert (finding.state, finding.found) == ("note", "none was found")
+
+
+def test_a_damaged_record_and_a_wrong_folder_are_findings(
+    installed: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (installed / "Scripts" / "Faderwise" / "installed.json").write_text("{", "utf-8")
+    assert "installed.json" in by_subject(list(examine_reaper(home)))["REAPER's files"].found
+    monkeypatch.setenv("REAPER_RESOURCE_PATH", str(home))
+    assert "REAPER_RESOURCE_PATH" in by_subject(list(examine_reaper(home)))["REAPER"].remedy
+
+
+def test_the_application_is_looked_at_and_its_server_started(tmp_path: Path) -> None:
+    findings = by_subject(list(examine_application(tmp_path / "my data")))
+    assert [(name, finding.found) for name, finding in findings.items() if finding.state == "wrong"] == []
+    assert list(findings) == ["environment", "libraries", "versions", "folder", "keys", "server"]
+    assert findings["server"].state == "right"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_keys_that_others_may_read_are_told_with_the_command_that_mends(tmp_path: Path) -> None:
+    client_keys(tmp_path)
+    (tmp_path / "keys" / "client.json").chmod(0o644)
+    finding = by_subject(list(islice(examine_application(tmp_path), 5)))["keys"]
+    assert finding.state == "wrong"
+    assert finding.remedy == f"chmod go-rwx '{tmp_path / 'keys' / 'client.json'}'"
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "a file"
+    place.write_text("", "utf-8")
+    findings = by_subject(list(examine_application(place / "data")))
+    assert findings["folder"].state == "wrong"
+    assert "FADERWISE_HOME" in findings["folder"].remedy
+    assert findings["server"].state == "wrong"
+
+
+def test_the_command_ends_with_1_where_something_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(places, "resource_folders", list)
+    monkeypatch.setenv("FADERWISE_HOME", str(tmp_path))
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["right"] is True
+    monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "file" / "home"))
+    (tmp_path / "file").touch()
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr()
+    assert told.err == "faderwise: to be mended: folder, server\n"
+    assert "!! folder" in told.out
+    assert "-> give yourself the right" in told.out
