@@ -44,13 +44,16 @@ class _Candidate:
     rank: int
 
 
-def find_buses(project: Project, chosen: Mapping[str, Sequence[str]] | None = None) -> Buses:
+def find_buses(
+    project: Project, chosen: Mapping[str, Sequence[str]] | None = None, *, with_names: bool = True
+) -> Buses:
     """Return the project's buses.
 
     Parameters
     ----------
     project : the project.
-    chosen : tracks by role, each one's name or number; they win over what the names say.
+    chosen : tracks by role, each one's name, number or GUID; they win over what the names say.
+    with_names : whether further buses are found by their names.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def find_buses(project: Project, chosen: Mapping[str, Sequence[str]] | None = No
     }
     taken = [track for tracks in by_hand.values() for track in tracks]
     _require_apart(project, taken)
-    by_name, notes = _by_name(project, taken, set(by_hand))
+    by_name, notes = _by_name(project, taken, set(by_hand)) if with_names else ({}, [])
     found = {**by_name, **by_hand}
     if not found:
         raise InputError(f"{project.path}: {'; '.join([*notes, _nothing_found(project)])}")
@@ -75,7 +78,7 @@ def find_buses(project: Project, chosen: Mapping[str, Sequence[str]] | None = No
 
 
 def track_called(project: Project, name: str, role: str) -> Track:
-    """Return the track that is called `name`, or has that number.
+    """Return the track that is called `name`, or has that number or GUID.
 
     Raises
     ------
@@ -87,6 +90,7 @@ def track_called(project: Project, name: str, role: str) -> Track:
     if len(named) > 1:
         numbers = " and ".join(str(track.number) for track in named)
         raise InputError(f"--bus {role}={name}: tracks {numbers} of {project.path.name} have that name; give a number")
+    named = named or [track for track in project.tracks if track.guid and track.guid.casefold() == wanted]
     if named:
         return named[0]
     if name.strip().isdecimal() and 1 <= int(name) <= len(project.tracks):

@@ -108,6 +108,7 @@ class Project:
     media_folder : where it records to, as the file names it.
     master_volume, master_plug_ins : what lies on the master track.
     play_rate : the whole project's.
+    home : the folder the project belongs in, where the file at `path` is a copy elsewhere.
     """
 
     document: Document
@@ -119,6 +120,7 @@ class Project:
     master_volume: float
     master_plug_ins: tuple[str, ...]
     play_rate: float
+    home: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -127,8 +129,8 @@ class Project:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder the project lies in."""
-        return self.path.resolve().parent
+        """The folder the project lies in, or belongs in."""
+        return self.home or self.path.resolve().parent
 
     def children(self, track: Track) -> tuple[Track, ...]:
         """Return the tracks directly in a folder."""
