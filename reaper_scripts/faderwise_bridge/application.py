@@ -43,7 +43,7 @@ class Application:
                 )
         except OSError as error:
             raise Trouble(
-                "The application does not start (%s: %s). %s" % (self.python, error.strerror or error, _REMEDY)
+                f"The application does not start ({self.python}: {error.strerror or error}). {_REMEDY}"
             ) from error
 
 
@@ -60,7 +60,7 @@ def find() -> Application:
     usual = home / "environment" / ("Scripts/python.exe" if _WINDOWS else "bin/python")
     python = Path(str(place.get("python") or usual))
     if not python.is_file():
-        raise Trouble("Faderwise's application is not installed: there is no %s. %s" % (python, _REMEDY))
+        raise Trouble(f"Faderwise's application is not installed: there is no {python}. {_REMEDY}")
     return Application(python, home)
 
 

@@ -29,7 +29,7 @@ class Job:
     @property
     def title(self) -> str:
         """What the user knows the job as."""
-        return "%s of %s" % (self.asked["action"], self.asked["title"])
+        return f"{self.asked['action']} of {self.asked['title']}"
 
     def save(self, phase: str, **changes: Any) -> None:
         """Write down what is asked for in the next phase; what was answered to the last one goes."""
@@ -69,8 +69,8 @@ def new_job(home: Path, asked: dict[str, Any]) -> Job:
         (folder / "stems").mkdir()
     except OSError as error:
         raise Trouble(
-            "%s: cannot be written to (%s). Make it writable, or free some space, then run the action again."
-            % (folder.parent, error.strerror or error)
+            f"{folder.parent}: cannot be written to ({error.strerror or error}). Make it writable, or free some space, "
+            "then run the action again."
         ) from error
     return Job(folder, asked)
 
@@ -108,7 +108,7 @@ def write_json(path: Path, content: Any) -> None:
         temporary.replace(path)
     except OSError as error:
         raise Trouble(
-            "%s: cannot be written (%s). Free some space, then run the action again." % (path, error.strerror or error)
+            f"{path}: cannot be written ({error.strerror or error}). Free some space, then run the action again."
         ) from error
 
 

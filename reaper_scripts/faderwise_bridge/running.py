@@ -66,8 +66,8 @@ def _go_on(flow: Iterator[None]) -> None:
         _end()
         RPR.ShowConsoleMsg(traceback.format_exc())
         dialogs.tell(
-            "Faderwise made a mistake (%s: %s); what it says of it stands in the console. Nothing half-written stays "
-            "in the project. Please report it." % (type(error).__name__, error)
+            f"Faderwise made a mistake ({type(error).__name__}: {error}); what it says of it stands in the console. "
+            "Nothing half-written stays in the project. Please report it."
         )
     else:
         _renew()
@@ -77,7 +77,7 @@ def _go_on(flow: Iterator[None]) -> None:
 def _renew() -> None:
     if _Mark.folder and abs(time.time() - _Mark.written_s) > _RENEWED_EVERY_S:
         _Mark.written_s = time.time()
-        RPR.SetExtState(SECTION, _KEY, "%.1f %s" % (_Mark.written_s, _Mark.folder), False)
+        RPR.SetExtState(SECTION, _KEY, f"{_Mark.written_s:.1f} {_Mark.folder}", False)
 
 
 def _end() -> None:
@@ -88,5 +88,5 @@ def _end() -> None:
 
 def _offer_to_cancel(other: Job) -> None:
     done = 100.0 * float(other.progress().get("fraction") or 0.0)
-    if dialogs.agrees("%s is at work (%.0f %%). Cancel it?" % (other.title, done)):
+    if dialogs.agrees(f"{other.title} is at work ({done:.0f} %). Cancel it?"):
         other.cancel()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from reapy import reascript_api as RPR  # noqa: N812
 
 _SECTION = "Faderwise"
+_NUMBERS, _LARGEST = ("target_lufs", "depth"), 1000.0
 ASK, COMBINE, REPLACE = "ask", "combine", "replace"
 
 
@@ -42,3 +43,19 @@ def keep(key: str, value: str) -> None:
         RPR.SetExtState(_SECTION, key, value, True)
     else:
         RPR.DeleteExtState(_SECTION, key, True)
+
+
+def problem_of(setting: Setting, value: str) -> list[str]:
+    """Return a sentence if the setting cannot have that value, or nothing."""
+    if setting.values and value not in setting.values:
+        return [f"{setting.caption}: {value!r} is none of them."]
+    if setting.key in _NUMBERS and value and not _is_number(value):
+        return [f"{setting.caption}: {value!r} is no number."]
+    return []
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return abs(float(text)) < _LARGEST
+    except ValueError:
+        return False
