@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.reaper_host import api_application, api_envelopes, api_projects, api_tracks, api_undo, api_windows
+from tests.reaper_host import (
+    api_application,
+    api_envelopes,
+    api_projects,
+    api_rendering,
+    api_tracks,
+    api_undo,
+    api_windows,
+)
 
-MODULES = (api_application, api_envelopes, api_projects, api_tracks, api_undo, api_windows)
+MODULES = (api_application, api_envelopes, api_projects, api_rendering, api_tracks, api_undo, api_windows)

@@ -32,7 +32,13 @@ _LINES: dict[str, tuple[str, int, str]] = {
     "B_SHOWINMIXER": ("SHOWINMIX", 0, "1"),
     "B_SHOWINTCP": ("SHOWINMIX", 3, "1 0.6667 0.5 1"),
 }
-"""Attributes that are one number of one line. [HDR for the names; c: SCD for the lines]"""
+"""Attributes that are one number of one line. [HDR for the names; c: SCD for the lines, the width's place MEM]"""
+_MASTER_LINES = {
+    "D_VOL": ("MASTER_VOLUME", 0, 1.0),
+    "D_PAN": ("MASTER_VOLUME", 1, 0.0),
+    "I_SELECTED": ("MASTER_SEL", 0, 0.0),
+}
+_DUAL_PAN = {"D_DUALPANL": -1.0, "D_DUALPANR": 1.0}
 
 
 @reascript("CountTracks", "GetNumTracks")
@@ -71,10 +77,12 @@ def get_parent_track(_host: ReaperHost, track: Track) -> Track | None:
 @reascript("GetMediaTrackInfo_Value")
 def get_media_track_info_value(host: ReaperHost, track: Track | Master, name: str) -> float:
     if isinstance(track, Master):
-        return {"IP_TRACKNUMBER": -1.0, "D_VOL": track.volume}.get(name, 0.0)
+        return _master_value(host, track, name)
     if name.startswith("P_ENV:"):  # the pointer, as a float  [b: HDR]
         wanted = name.removeprefix("P_ENV:")
         return float(host.pointers.address_of("TrackEnvelope*", host.envelope_by_chunk_name(track, wanted)))
+    if name in _DUAL_PAN:
+        return track.dual_pan.get(name, _DUAL_PAN[name])
     special: dict[str, Callable[[], float]] = {
         "IP_TRACKNUMBER": lambda: track.index + 1,
         "I_FOLDERDEPTH": lambda: track.folder_change,
@@ -90,8 +98,26 @@ def get_media_track_info_value(host: ReaperHost, track: Track | Master, name: st
     return track.block.number(line, place, float((defaults.split() + ["0"] * 5)[place]))
 
 
+def _master_value(host: ReaperHost, master: Master, name: str) -> float:
+    if name == "IP_TRACKNUMBER":
+        return -1.0
+    if name not in _MASTER_LINES:
+        return host.unsupported(f"GetMediaTrackInfo_Value {name!r} of the master")
+    line, place, default = _MASTER_LINES[name]
+    return master.project.root.number(line, place, default)
+
+
 @reascript("SetMediaTrackInfo_Value")
-def set_media_track_info_value(host: ReaperHost, track: Track, name: str, value: float) -> int:
+def set_media_track_info_value(host: ReaperHost, track: Track | Master, name: str, value: float) -> int:
+    if isinstance(track, Master):
+        if name not in _MASTER_LINES:
+            return host.unsupported(f"SetMediaTrackInfo_Value {name!r} of the master")
+        line, place, default = _MASTER_LINES[name]
+        track.project.root.set_number(line, place, value, f"{default:g}")
+        return 1
+    if name in _DUAL_PAN:
+        track.dual_pan[name] = value
+        return 1
     if name == "I_FOLDERDEPTH":
         track.set("ISBUS", 0, 1 if value > 0 else 2 if value < 0 else 0, "0 0")
         track.set("ISBUS", 1, value, "0 0")

@@ -23,6 +23,7 @@ from tests.reaper_host.errors import HostViolation, NotSimulated
 from tests.reaper_host.guids import Guid
 from tests.reaper_host.pointers import PointerTable
 from tests.reaper_host.project_state import EMPTY, Project
+from tests.reaper_host.rendering import render
 from tests.reaper_host.script_runner import Script, Tick
 from tests.reaper_host.settings import Settings
 from tests.reaper_host.track_state import Track
@@ -40,12 +41,14 @@ class Switches:
     pre_fader_stems_have_the_volume_envelope : whether render setting &8192 still prints the volume envelope. [d: INF]
     point_at_zero_survives : whether a range delete leaves a point at exactly 0 s. [b: N779, one source]
     new_envelopes_are_fader_scaled : config `volenvrange` &2. [b: USCFG]
+    track_numbers_are_padded : whether ``$tracknumber`` is written with two digits. [d: MEM]
     language : what envelope names are translated to; empty for English. [b: MEM]
     """
 
     pre_fader_stems_have_the_volume_envelope: bool = True
     point_at_zero_survives: bool = True
     new_envelopes_are_fader_scaled: bool = True
+    track_numbers_are_padded: bool = True
     language: tuple[tuple[str, str], ...] = ()
 
 
@@ -69,6 +72,8 @@ class ReaperHost:
         self.ticks: list[Tick] = []
         self.processes: list[subprocess.Popen[bytes]] = []
         self.unsorted: set[Envelope] = set()
+        self.device_sample_rate = 44_100
+        self.accessors: list[object] = []
         self.refresh_prevented, self.panels_are_stale, self.play_state = 0, False, 0
         self.api_s, self._api_depth = 0.0, 0
         self._guids: dict[str, Guid] = {}
@@ -275,6 +280,10 @@ class ReaperHost:
         envelope.track.block.children.remove(envelope.block)
         envelope.track.envelopes.remove(envelope)
         self.pointers.forget(envelope)
+
+    def render(self, project: Project) -> None:
+        """Render a project with its settings, as the action does."""
+        render(self, project)
 
     def install_scripts(self, folder: Path) -> None:
         """Copy a folder of scripts into the resource folder's Scripts, as the installer does."""

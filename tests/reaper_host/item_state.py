@@ -23,6 +23,8 @@ class Take:
     volume: float
     pan: float
     channel_mode: int
+    section_start_s: float
+    section_length_s: float
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,30 @@ def _playing(item: Block) -> Block:
 def _take(lines: Block, project: Project, item: Block) -> Take:
     is_first = lines.find("VOLPAN") is not None or item.find("TAKE") is None
     name, pan, volume = ("VOLPAN", 1, 2) if is_first else ("TAKEVOLPAN", 0, 1)
+    source = next(iter(lines.blocks("SOURCE")), None)
+    section = source if source is not None and words(source.head)[1:2] == ["SECTION"] else None
     return Take(
-        file=_file(lines, project),
+        file=_file(source, project),
         offset_s=lines.number("SOFFS", 0, 0.0),
         play_rate=lines.number("PLAYRATE", 0, 1.0),
         volume=lines.number(name, volume, 1.0),
         pan=lines.number(name, pan, 0.0),
         channel_mode=int(lines.number("CHANMODE", 0, 0)),
+        section_start_s=section.number("STARTPOS", 0, 0.0) if section else 0.0,
+        section_length_s=section.number("LENGTH", 0, 0.0) if section else 0.0,
     )
 
 
-def _file(lines: Block, project: Project) -> Path | None:
-    """Return the file a take plays; relative to the project's folder. [c: RPP:07/09, N762]"""
-    source = next(iter(lines.blocks("SOURCE")), None)
+def _file(source: Block | None, project: Project) -> Path | None:
+    """Return the file a take plays: relative to the project's folder [c: RPP:07/09, N762], else of that name in it.
+
+    The second is what a user gets who lets REAPER look for media that moved. [MEM]
+    """
+    while source is not None and source.blocks("SOURCE"):
+        source = source.blocks("SOURCE")[0]
     name = source.word("FILE", 0, "") if source else ""
     if not name:
         return None
-    return (project.path.parent if project.path else Path.cwd()) / name
+    folder = project.path.parent if project.path else Path.cwd()
+    named = folder / name.replace("\\", "/")
+    return named if named.is_file() else folder / named.name

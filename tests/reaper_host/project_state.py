@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.reaper_host.ext_state import read_ext_state, write_ext_state
-from tests.reaper_host.rpp_text import Block, Text, decimal, parse, parse_chunk
+from tests.reaper_host.rpp_text import Block, Text, parse, parse_chunk
 from tests.reaper_host.track_state import Track
 from tests.reaper_host.undo import History
 
@@ -59,6 +59,11 @@ class Master:
         """The master fader."""
         return self.project.root.number("MASTER_VOLUME", 0, 1.0)
 
+    @property
+    def is_muted(self) -> bool:
+        """Whether it is muted: bit 1. [c: SCD, RPP:03]"""
+        return bool(int(self.project.root.number("MASTERMUTESOLO", 0, 0)) & 1)
+
 
 class Project:
     """One project; `path` is None until it is saved."""
@@ -66,7 +71,6 @@ class Project:
     def __init__(self, content: bytes, path: Path | None, forget: Callable[[Any], None]) -> None:
         self.path, self._forget = path, forget
         self.is_dirty, self.state_count = False, 0
-        self.render_keys: dict[str, float | str] = {}
         self.last_rendered: list[Path] = []
         self.tracks: list[Track] = []
         self.ext_state: dict[str, dict[str, str]] = {}
@@ -137,7 +141,7 @@ class Project:
     def time_selection(self, span: tuple[float, float]) -> None:
         for line in ("SELECTION", "SELECTION2"):
             for place, value in enumerate(span):
-                self.root.set_word(line, place, decimal(value, 14), "0 0")
+                self.root.set_number(line, place, value, "0 0")
 
     @property
     def cursor(self) -> float:
@@ -146,7 +150,7 @@ class Project:
 
     @cursor.setter
     def cursor(self, time: float) -> None:
-        self.root.set_word("CURSOR", 0, decimal(time, 14), "0")
+        self.root.set_number("CURSOR", 0, time, "0")
 
     @property
     def global_automation(self) -> int:

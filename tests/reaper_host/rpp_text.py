@@ -20,6 +20,8 @@ class Block:
     head: bytes
     children: list[bytes | Block] = field(default_factory=list)
     tail: bytes = b""
+    _printed: dict[tuple[str, int, float], str] = field(default_factory=dict)
+    _made: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -84,6 +86,24 @@ class Block:
             line = line.rstrip(b"\r\n") + b" " + " ".join(more).encode() + self.line_end
         start, stop = spans(line)[place + 1]
         self.children[at] = line[:start] + value.encode() + line[stop:]
+
+    def set_number(self, name: str, place: int, value: float, defaults: str) -> None:
+        """Change one number of a line; set back it is printed as it was, and a line made only for it goes again."""
+        place_of_line = self.find(name)
+        if place_of_line is None:
+            if value == float((defaults.split() + ["0"] * (place + 1))[place]):
+                return
+            self._made[name] = self.new_line(f"{name} {defaults}".rstrip())
+        else:
+            old = self.word(name, place, "")
+            if old and float(old) == value:
+                return
+            if old:
+                self._printed[name, place, float(old)] = old
+        self.set_word(name, place, self._printed.get((name, place, value), decimal(value, 14)), defaults)
+        at = self.find(name)
+        if at is not None and self.children[at] == self._made.get(name):
+            del self.children[at]
 
     def new_line(self, text: str) -> bytes:
         """Return `text` as a line of this block."""

@@ -29,6 +29,7 @@ class Track:
 
     def __init__(self, project: Project, block: Block) -> None:
         self.project, self.block = project, block
+        self.dual_pan: dict[str, float] = {}
         self.envelopes = [Envelope(self, inner) for inner in block.blocks() if inner.name in NAMES]
 
     @property
@@ -97,6 +98,27 @@ class Track:
         return int(words[1]) if len(words) > 1 else _OLD_FOLDERS.get(int(words[0]), 0)
 
     @property
+    def is_flipped(self) -> bool:
+        """Whether its polarity is inverted."""
+        return self.block.number("IPHASE", 0, 0) != 0
+
+    @property
+    def defeats_solo(self) -> bool:
+        """Whether it sounds as if soloed when another is. [HDR B_SOLO_DEFEAT]"""
+        return self.block.number("MUTESOLO", 2, 0) != 0
+
+    @property
+    def play_offset_s(self) -> float:
+        """How much later its media play; flag &1 switches that off, &2 means samples. [HDR]"""
+        flags = int(self.block.number("PLAYOFFS", 1, 1))
+        return 0.0 if flags & 3 else self.block.number("PLAYOFFS", 0, 0.0)
+
+    @property
+    def receives(self) -> list[list[str]]:
+        """The words of its AUXRECV lines: sends are stored on the receiver. [c: SCD, RPP:03, N782]"""
+        return list(self.block.lines("AUXRECV"))
+
+    @property
     def sends_to_parent(self) -> bool:
         """Whether it is heard in its folder, or on the master."""
         return self.block.number("MAINSEND", 0, 1) != 0
@@ -121,10 +143,9 @@ class Track:
         return open_folders[-1] if open_folders else None
 
     def set(self, line: str, place: int, value: float, defaults: str = "") -> None:
-        """Change one number of one of its lines, if it is another."""
-        if self.block.find(line) is None or self.block.number(line, place, 0.0) != value:
-            self.block.set_word(line, place, decimal(value, 14), defaults)
-            self.project.touched()
+        """Change one number of one of its lines."""
+        self.block.set_number(line, place, value, defaults)
+        self.project.touched()
 
     def envelope(self, kind: str) -> Envelope | None:
         """Return its envelope of a chunk name such as ``VOLENV2``."""

@@ -1,0 +1,108 @@
+"""Rendering with the most recent settings: which files, which signals, and when REAPER asks or refuses. [d]"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from tests.reaper_host.item_state import length_of
+from tests.reaper_host.mixing_desk import Desk, Samples
+from tests.reaper_host.render_settings import NUMBERS, file_names, format_of, span_of
+
+if TYPE_CHECKING:
+    from tests.reaper_host.host import ReaperHost
+    from tests.reaper_host.project_state import Project
+    from tests.reaper_host.track_state import Track
+
+STEMS_AND_MASTER, STEMS, VIA_MASTER, PRE_FADER = 1, 2, 128, 8192
+_HARMLESS = 256 | 512 | 1024 | 32768
+_NO_PROCESSING = 4 << 16
+_SKIP_SILENT = 2
+
+
+def targets(host: ReaperHost, project: Project) -> list[Path]:
+    """Return the files a render would write now, in the tracks' order. [d: HDR RENDER_TARGETS]"""
+    if not _all_tracks(host, project):
+        return []
+    return file_names(project, _named(_all_tracks(host, project)), host.switches.track_numbers_are_padded)
+
+
+def render(host: ReaperHost, project: Project) -> None:
+    """Render, synchronously; a window REAPER would show hangs. [d: N779, NREN, N782]"""
+    if host.play_state & 4:
+        host.dialogs.hang("Cannot render while recording")
+    settings = _number(project, "RENDER_SETTINGS")
+    span = span_of(project, length_of(project))
+    file_format = format_of(project)
+    if file_format is None or span is None or settings & ~(3 | VIA_MASTER | PRE_FADER | _HARMLESS):
+        host.unsupported(f"rendering with settings {settings}, bounds {_number(project, 'RENDER_BOUNDSFLAG')}")
+    files = targets(host, project)
+    if span[1] <= span[0] and files:
+        host.dialogs.hang("Nothing to render!")
+    if any(path.exists() for path in files):
+        host.dialogs.hang(f"{', '.join(path.name for path in files if path.exists())} exist: overwrite?")
+    normalize = _number(project, "RENDER_NORMALIZE")
+    if normalize and not normalize & _NO_PROCESSING:
+        host.unsupported(f"rendering with RENDER_NORMALIZE {normalize}")
+    rate = _rate(host, project)
+    desk = Desk(project, span, rate)
+    project.last_rendered = []
+    for track, path in zip(_all_tracks(host, project), files, strict=True):
+        _write(host, project, _signal(host, desk, settings, track), path, f"{rate} {file_format.subtype}")
+    project.touched()
+
+
+def _signal(host: ReaperHost, desk: Desk, settings: int, track: Track | None) -> Samples:
+    if track is None:
+        return desk.master()
+    if not settings & PRE_FADER or settings & VIA_MASTER:
+        signal = desk.after_fader(track)
+        return signal * track.project.master.volume if settings & VIA_MASTER else signal
+    if track.is_muted:
+        return desk.silence()
+    if host.switches.pre_fader_stems_have_the_volume_envelope:
+        return desk.with_envelopes_only(track)
+    return desk.before_fader(track)
+
+
+def _all_tracks(host: ReaperHost, project: Project) -> list[Track | None]:
+    """Return what a file is written of: selected tracks, and None for the master."""
+    settings = _number(project, "RENDER_SETTINGS")
+    selected: list[Track | None] = [track for track in project.tracks if track.is_selected]
+    if settings & (STEMS | VIA_MASTER):
+        return selected
+    return [None, *selected] if settings & STEMS_AND_MASTER else [None]
+
+
+def _named(tracks: list[Track | None]) -> list[tuple[int, str]]:
+    return [(track.index + 1, track.name or f"Track {track.index + 1}") if track else (0, "") for track in tracks]
+
+
+def _write(host: ReaperHost, project: Project, signal: Samples, path: Path, form: str) -> None:
+    rate, subtype = form.split()
+    if _number(project, "RENDER_ADDTOPROJ") & _SKIP_SILENT and not np.any(signal):
+        return
+    if _number(project, "RENDER_CHANNELS") == 1:
+        signal = signal.mean(axis=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, signal, int(rate), subtype=subtype, format="WAV")
+    except (OSError, soundfile.LibsndfileError) as error:
+        host.dialogs.hang(f"Error opening {path} for writing: {error}")
+    project.last_rendered.append(path)
+
+
+def _rate(host: ReaperHost, project: Project) -> int:
+    """Return the rate of the files: the render's, the project's, the audio device's."""
+    own = _number(project, "RENDER_SRATE")
+    if own:
+        return own
+    return _number(project, "PROJECT_SRATE") if _number(project, "PROJECT_SRATE_USE") else host.device_sample_rate
+
+
+def _number(project: Project, key: str) -> int:
+    line, place, defaults = NUMBERS[key]
+    return int(project.root.number(line, place, float(defaults.split()[place])))

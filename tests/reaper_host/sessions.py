@@ -1,0 +1,109 @@
+"""Small projects with media made for them, whose sums have closed forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+RATE = 44_100
+_HEAD = """<REAPER_PROJECT 0.1 "7.43/linux-x86_64" 1757203200
+  RIPPLE 0
+  PANLAW 1
+  CURSOR 0
+  RECORD_PATH "" ""
+  RENDER_FILE ""
+  RENDER_PATTERN ""
+  RENDER_FMT 0 2 0
+  RENDER_RANGE 1 0 0 0 1000
+  RENDER_ADDTOPROJ 0
+  RENDER_STEMS 0
+  RENDER_DITHER 0
+  SAMPLERATE 44100 1 0
+  <RENDER_CFG
+    ZXZhdxgAAQ==
+  >
+  GLOBAL_AUTO -1
+  TEMPO 120 4 4 0
+  SELECTION 0 0
+  SELECTION2 0 0
+  MASTERMUTESOLO 0
+  MASTER_VOLUME 1 0 -1 -1 1
+"""
+
+
+def tone(seconds: float = 2.0, level: float = 0.25, frequency_hz: float = 440.0) -> npt.NDArray[np.float64]:
+    """Return a stereo sine, shape (n_samples, 2), the right channel half as loud."""
+    time_s = np.arange(round(seconds * RATE)) / RATE
+    sine = level * np.sin(2.0 * np.pi * frequency_hz * time_s)
+    return np.stack([sine, sine / 2.0], axis=1)
+
+
+def track(name: str, *lines: str) -> str:
+    """Return a track's text; `lines` (or whole blocks) come after its usual ones and replace those they repeat."""
+    given = {line.split()[0] for line in lines if not line.startswith("<")}
+    usual = [
+        "AUTOMODE 0",
+        "VOLPAN 1 0 -1 -1 1",
+        "MUTESOLO 0 0 0",
+        "IPHASE 0",
+        "ISBUS 0 0",
+        "SEL 0",
+        "REC 0 0 1 0 0 0 0 0",
+    ]
+    usual += ["NCHAN 2", "FX 1", "MAINSEND 1 0"]
+    number = f"{abs(hash(name)) % 10**12:012d}"
+    body = [f'NAME "{name}"', *(line for line in usual if line.split()[0] not in given), *lines]
+    return f"<TRACK {{00000000-0000-0000-0000-{number}}}\n" + "\n".join(body) + "\n>"
+
+
+def item(file: str, *lines: str, position: float = 0.0, length: float = 2.0) -> str:
+    """Return an item's text that plays a file from its beginning."""
+    usual = [
+        f"POSITION {position:g}",
+        f"LENGTH {length:g}",
+        "LOOP 0",
+        "MUTE 0",
+        "SEL 0",
+        "NAME x",
+        "VOLPAN 1 0 1 -1",
+        "SOFFS 0",
+    ]
+    given = {line.split()[0] for line in lines}
+    usual += ["FADEIN 1 0 0 1 0 0", "FADEOUT 1 0 0 1 0 0", "PLAYRATE 1 1 0 -1 0 0.0025", "CHANMODE 0"]
+    body = [*(line for line in usual if line.split()[0] not in given), *lines]
+    return "<ITEM\n" + "\n".join(body) + f'\n<SOURCE WAVE\nFILE "{file}"\n>\n>'
+
+
+def envelope(*points: str, kind: str = "VOLENV2", scaling: int = 1, active: int = 1) -> str:
+    """Return an envelope's text; a point is ``"time value shape"``, its value linear gain."""
+    head = [
+        f"<{kind}",
+        "EGUID {11111111-2222-3333-4444-555555555555}",
+        f"ACT {active} -1",
+        "VIS 1 1 1",
+        "LANEHEIGHT 0 0",
+    ]
+    head += ["ARM 0", "DEFSHAPE 0 -1 -1", *(["VOLTYPE 1"] if scaling else [])]
+    return "\n".join([*head, *(f"PT {point}" for point in points), ">"])
+
+
+def write_project(folder: Path, *tracks: str, line_end: str = "\r\n", extra: str = "") -> Path:
+    """Write a project of these tracks, indented and ended as REAPER does; return its file."""
+    depth, lines = 0, []
+    for line in (_HEAD + extra + "\n".join(tracks)).splitlines():
+        bare = line.strip()
+        depth -= bare == ">"
+        lines.append("  " * depth + bare)
+        depth += bare.startswith("<")
+    path = folder / "session.RPP"
+    path.write_bytes((line_end.join([*lines, ">"]) + line_end).encode())
+    return path
+
+
+def write_tone(folder: Path, name: str = "tone.wav", **of_tone: float) -> npt.NDArray[np.float64]:
+    """Write a tone beside the project and return it as it will be read."""
+    soundfile.write(folder / name, tone(**of_tone), RATE, subtype="FLOAT")
+    return soundfile.read(folder / name, always_2d=True)[0]

@@ -1,0 +1,294 @@
+"""What the host renders, against closed forms and against the project sums of core, made apart from it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from core.rpp.project import read_project
+from core.rpp.summing import write_stems
+from tests.reaper_host import ModalHang, ReaperHost
+from tests.reaper_host.conftest import PROJECTS
+from tests.reaper_host.fader_curve import from_fader, to_fader
+from tests.reaper_host.sessions import RATE, envelope, item, tone, track, write_project, write_tone
+
+Samples = npt.NDArray[np.float64]
+FLOAT_WAV = "ZXZhdyAAAQ=="
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "session"
+    folder.mkdir()
+    write_tone(folder)
+    return folder
+
+
+@pytest.fixture
+def empty_host(tmp_path: Path) -> Iterator[ReaperHost]:
+    with ReaperHost(tmp_path / "resource") as host:
+        yield host
+
+
+def rendered(host: ReaperHost, out: Path, settings: int = 0, *selected: str) -> list[Samples]:
+    """Render float WAVs into a new folder; return what was written, in the order of the targets."""
+    api = host.RPR
+    for key, value in {"RENDER_SETTINGS": settings, "RENDER_NORMALIZE": 4 << 16}.items():
+        api.RPR_GetSetProjectInfo(0, key, value, True)
+    for key, text in {
+        "RENDER_FILE": str(out),
+        "RENDER_PATTERN": "$tracknumber $track",
+        "RENDER_FORMAT": FLOAT_WAV,
+    }.items():
+        api.RPR_GetSetProjectInfo_String(0, key, text, True)
+    for each in host.project.tracks:
+        each.set("SEL", 0, int(each.name in selected), "0")
+    files = api.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3].split(";")
+    api.RPR_Main_OnCommand(42230, 0)
+    return [soundfile.read(file, always_2d=True)[0] for file in files]
+
+
+def master_of(host: ReaperHost, folder: Path, *tracks: str) -> Samples:
+    host.open(write_project(folder, *tracks))
+    return rendered(host, folder / "out")[0]
+
+
+def test_a_plain_item_is_its_file(empty_host: ReaperHost, folder: Path) -> None:
+    np.testing.assert_allclose(master_of(empty_host, folder, track("A", item("tone.wav"))), tone(), atol=1e-6)
+
+
+def test_position_and_offset_move_the_sound(empty_host: ReaperHost, folder: Path) -> None:
+    placed = item("tone.wav", "SOFFS 0.25", position=0.5, length=1.0)
+    out = master_of(empty_host, folder, track("A", placed))
+    assert len(out) == round(1.5 * RATE)
+    assert not out[: RATE // 2].any()
+    np.testing.assert_allclose(out[RATE // 2 :], tone()[RATE // 4 : RATE // 4 + RATE], atol=1e-6)
+
+
+def test_faders_of_item_take_track_and_master_multiply(empty_host: ReaperHost, folder: Path) -> None:
+    lines = track("A", "VOLPAN 0.5 0 -1 -1 1", item("tone.wav", "VOLPAN 0.8 0 0.5 -1"))
+    path = write_project(folder, lines)
+    path.write_bytes(path.read_bytes().replace(b"MASTER_VOLUME 1 0", b"MASTER_VOLUME 0.25 0"))
+    empty_host.open(path)
+    np.testing.assert_allclose(rendered(empty_host, folder / "out")[0], tone() * 0.05, atol=1e-6)
+
+
+def test_fades_begin_and_end_in_silence(empty_host: ReaperHost, folder: Path) -> None:
+    faded = item("tone.wav", "FADEIN 0 0.5 0 0 0 0", "FADEOUT 0 0.5 0 0 0 0")
+    out = master_of(empty_host, folder, track("A", faded))
+    ramp = np.minimum(np.arange(2 * RATE), np.arange(2 * RATE)[::-1]) / (0.5 * RATE)
+    np.testing.assert_allclose(out, tone() * np.minimum(ramp, 1.0)[:, None], atol=1e-6)
+
+
+def test_a_loop_repeats(empty_host: ReaperHost, folder: Path) -> None:
+    out = master_of(empty_host, folder, track("A", item("tone.wav", "LOOP 1", length=5.0)))
+    np.testing.assert_allclose(out, np.tile(tone(), (3, 1))[: 5 * RATE], atol=1e-6)
+
+
+def test_double_play_rate_plays_an_octave_higher(empty_host: ReaperHost, folder: Path) -> None:
+    out = master_of(empty_host, folder, track("A", item("tone.wav", "PLAYRATE 2 0 0 -1 0 0.0025", length=1.0)))
+    inside = slice(RATE // 10, RATE - RATE // 10)
+    np.testing.assert_allclose(out[inside], tone(1.0, frequency_hz=880.0)[inside], atol=2e-3)
+
+
+def test_pan_is_a_balance(empty_host: ReaperHost, folder: Path) -> None:
+    out = master_of(empty_host, folder, track("A", "VOLPAN 1 -0.5 -1 -1 1", item("tone.wav")))
+    np.testing.assert_allclose(out, tone() * [1.0, 0.5], atol=1e-6)
+
+
+def test_muted_tracks_and_items_are_silent(empty_host: ReaperHost, folder: Path) -> None:
+    tracks = track("A", "MUTESOLO 1 0 0", item("tone.wav")), track("B", item("tone.wav", "MUTE 1"))
+    assert not master_of(empty_host, folder, *tracks).any()
+
+
+def test_a_soloed_track_is_heard_alone_through_its_folder(empty_host: ReaperHost, folder: Path) -> None:
+    tracks = (
+        track("BUS", "ISBUS 1 1", "VOLPAN 0.5 0 -1 -1 1"),
+        track("A", "MUTESOLO 0 1 0", item("tone.wav")),
+        track("B", "ISBUS 2 -1", item("tone.wav")),
+        track("C", item("tone.wav")),
+    )
+    np.testing.assert_allclose(master_of(empty_host, folder, *tracks), tone() * 0.5, atol=1e-6)
+
+
+def test_a_soloed_folder_keeps_its_children_and_its_receives(empty_host: ReaperHost, folder: Path) -> None:
+    tracks = (
+        track("BUS", "ISBUS 1 1", "MUTESOLO 0 2 0", "AUXRECV 2 0 0.5 0 0 0 0 0 0 -1:U 0 -1 ''"),
+        track("A", "ISBUS 2 -1", item("tone.wav")),
+        track("C", item("tone.wav")),
+    )
+    np.testing.assert_allclose(master_of(empty_host, folder, *tracks), tone() * 1.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0, 0.5 * 0.25), (3, 0.25), (1, 0.25)])
+def test_sends_leave_after_or_before_the_fader(
+    empty_host: ReaperHost, folder: Path, mode: int, expected: float
+) -> None:
+    tracks = (
+        track("A", "VOLPAN 0.5 0 -1 -1 1", "MAINSEND 0 0", item("tone.wav")),
+        track("RETURN", f"AUXRECV 0 {mode} 0.25 0 0 0 0 0 0 -1:U 0 -1 ''"),
+    )
+    np.testing.assert_allclose(master_of(empty_host, folder, *tracks), tone() * expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("automation", "expected"), [(0, 0.5 * 0.5), (1, 0.5), (2, 0.5), (4, 0.5)])
+def test_the_fader_multiplies_the_envelope_in_trim_read_alone(
+    empty_host: ReaperHost, folder: Path, automation: int, expected: float
+) -> None:
+    lines = track("A", f"AUTOMODE {automation}", "VOLPAN 0.5 0 -1 -1 1", envelope("0 0.5 0"), item("tone.wav"))
+    np.testing.assert_allclose(master_of(empty_host, folder, lines), tone() * expected, atol=1e-6)
+
+
+def test_the_trim_envelope_multiplies_in_every_mode(empty_host: ReaperHost, folder: Path) -> None:
+    lines = track("A", "AUTOMODE 1", envelope("0 0.5 0"), envelope("0 0.5 0", kind="VOLENV3"), item("tone.wav"))
+    np.testing.assert_allclose(master_of(empty_host, folder, lines), tone() * 0.25, atol=1e-6)
+
+
+def test_a_bypassed_envelope_leaves_the_fader(empty_host: ReaperHost, folder: Path) -> None:
+    lines = track("A", "AUTOMODE 1", "VOLPAN 0.5 0 -1 -1 1", envelope("0 0.1 0", active=0), item("tone.wav"))
+    np.testing.assert_allclose(master_of(empty_host, folder, lines), tone() * 0.5, atol=1e-6)
+
+
+def test_a_fader_scaled_ramp_is_straight_on_the_faders_scale(empty_host: ReaperHost, folder: Path) -> None:
+    write_tone(folder, "dc.wav", frequency_hz=0.0)
+    soundfile.write(folder / "dc.wav", np.ones((2 * RATE, 2)), RATE, subtype="FLOAT")
+    for scaling, expected in ((1, from_fader((to_fader(1.0) + to_fader(0.25)) / 2.0)), (0, 0.625)):
+        lines = track("A", envelope("0 1 0", "2 0.25 0", scaling=scaling), item("dc.wav"))
+        empty_host.open(write_project(folder, lines))
+        out = rendered(empty_host, folder / f"out{scaling}")[0]
+        assert out[RATE, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_stems_are_the_selected_tracks_after_their_faders(empty_host: ReaperHost, folder: Path) -> None:
+    tracks = (
+        track("BUS", "ISBUS 1 1", "VOLPAN 0.5 0 -1 -1 1"),
+        track("A", "ISBUS 2 -1", "VOLPAN 0.5 0 -1 -1 1", item("tone.wav")),
+        track("C", item("tone.wav")),
+    )
+    empty_host.open(write_project(folder, *tracks))
+    bus, alone = rendered(empty_host, folder / "out", 2, "BUS", "C")
+    np.testing.assert_allclose(bus, tone() * 0.25, atol=1e-6)
+    np.testing.assert_allclose(alone, tone(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("prints", "expected"), [(True, 0.25), (False, 1.0)])
+def test_pre_fader_stems_skip_the_fader_and_perhaps_the_envelope(
+    empty_host: ReaperHost, folder: Path, prints: bool, expected: float
+) -> None:
+    empty_host.switches.pre_fader_stems_have_the_volume_envelope = prints
+    lines = track("A", "VOLPAN 0.5 0.7 -1 -1 1", envelope("0 0.25 0"), item("tone.wav"))
+    empty_host.open(write_project(folder, lines))
+    np.testing.assert_allclose(rendered(empty_host, folder / "out", 2 | 8192, "A")[0], tone() * expected, atol=1e-6)
+
+
+def test_a_custom_range_begins_at_its_start(empty_host: ReaperHost, folder: Path) -> None:
+    empty_host.open(write_project(folder, track("A", item("tone.wav"))))
+    for key, value in {"RENDER_BOUNDSFLAG": 0, "RENDER_STARTPOS": 0.5, "RENDER_ENDPOS": 1.25}.items():
+        empty_host.RPR.RPR_GetSetProjectInfo(0, key, value, True)
+    out = rendered(empty_host, folder / "out")[0]
+    np.testing.assert_allclose(out, tone()[RATE // 2 : RATE // 2 + round(0.75 * RATE)], atol=1e-6)
+
+
+def test_an_existing_target_an_empty_range_and_a_recording_hang(empty_host: ReaperHost, folder: Path) -> None:
+    empty_host.open(write_project(folder, track("A", item("tone.wav"))))
+    rendered(empty_host, folder / "out")
+    with pytest.raises(ModalHang, match="overwrite"):
+        rendered(empty_host, folder / "out")
+    empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_BOUNDSFLAG", 0, True)
+    with pytest.raises(ModalHang, match="Nothing to render"):
+        rendered(empty_host, folder / "other")
+    empty_host.play_state = 5
+    with pytest.raises(ModalHang, match="recording"):
+        rendered(empty_host, folder / "third")
+
+
+def test_no_selected_track_writes_no_file_and_asks_nothing(empty_host: ReaperHost, folder: Path) -> None:
+    empty_host.open(write_project(folder, track("A", item("tone.wav"))))
+    empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_SETTINGS", 2, True)
+    assert empty_host.RPR.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3] == ""
+    empty_host.RPR.RPR_Main_OnCommand(42230, 0)
+    assert empty_host.project.last_rendered == []
+
+
+def test_two_tracks_of_one_name_get_two_files(empty_host: ReaperHost, folder: Path) -> None:
+    empty_host.open(write_project(folder, track("A", item("tone.wav")), track("A", item("tone.wav"))))
+    for key, text in {"RENDER_FILE": "out", "RENDER_PATTERN": "$track"}.items():
+        empty_host.RPR.RPR_GetSetProjectInfo_String(0, key, text, True)
+    empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_SETTINGS", 2, True)
+    empty_host.RPR.RPR_Main_OnCommand(40296, 0)
+    names = empty_host.RPR.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3].split(";")
+    assert [Path(name).name for name in names] == ["A.wav", "A-001.wav"]
+
+
+def test_settings_put_back_leave_the_file_as_it_was(empty_host: ReaperHost, folder: Path) -> None:
+    path = write_project(folder, track("A", item("tone.wav")))
+    empty_host.open(path)
+    api = empty_host.RPR
+    numbers = {"RENDER_SETTINGS": 8194, "RENDER_NORMALIZE": 4 << 16, "RENDER_BOUNDSFLAG": 0, "RENDER_ENDPOS": 1.5}
+    old = {key: api.RPR_GetSetProjectInfo(0, key, 0, False) for key in numbers}
+    texts = {
+        "RENDER_FILE": "some folder/x y",
+        "RENDER_PATTERN": "$track",
+        "RENDER_FORMAT": FLOAT_WAV,
+        "RENDER_FORMAT2": "l3pm",
+    }
+    old_texts = {key: api.RPR_GetSetProjectInfo_String(0, key, "", False)[3] for key in texts}
+    for values, old_values, function in (
+        (numbers, old, api.RPR_GetSetProjectInfo),
+        (texts, old_texts, api.RPR_GetSetProjectInfo_String),
+    ):
+        for key, value in values.items():
+            function(0, key, value, True)
+        assert empty_host.project.to_bytes() != path.read_bytes()
+        for key, value in old_values.items():
+            function(0, key, value, True)
+    assert empty_host.project.to_bytes() == path.read_bytes()
+
+
+def test_a_number_written_as_a_format_is_ignored(empty_host: ReaperHost) -> None:
+    api = empty_host.RPR
+    before = api.RPR_GetSetProjectInfo_String(0, "RENDER_FORMAT", "", False)[3]
+    api.RPR_GetSetProjectInfo_String(0, "RENDER_FORMAT", "3", True)
+    assert api.RPR_GetSetProjectInfo_String(0, "RENDER_FORMAT", "", False)[3] == before
+
+
+def with_media(folder: Path, source: Path) -> Path:
+    """Copy a real project and make noise for every file it plays; return the copy."""
+    path = Path(shutil.copy(source, folder / source.name))
+    random = np.random.default_rng(7)
+    for each in read_project(path).tracks:
+        for placed in each.items:
+            for take in placed.takes:
+                if take.source and take.source.file:
+                    name = take.source.file.replace("\\", "/").rsplit("/", 1)[-1]
+                    soundfile.write(
+                        folder / name, 0.1 * random.standard_normal((8 * RATE, 2)), RATE, subtype="FLOAT", format="WAV"
+                    )
+    return path
+
+
+def test_a_real_projects_buses_are_what_core_sums_them_to(empty_host: ReaperHost, folder: Path) -> None:
+    path = with_media(folder, PROJECTS / "wincing.rpp")
+    content = path.read_bytes()
+    project = read_project(path)
+    chosen = {str(each.index): [each] for each in project.tracks if each.items and not each.is_muted}
+    stems = write_stems(project, chosen, folder)
+    empty_host.open(path)
+    names = [project.tracks[int(index)].name for index in chosen]
+    assert len(set(names)) == len(names) > 3
+    for each in empty_host.project.tracks:
+        for env in list(each.envelopes):
+            empty_host.remove_envelope(env)
+    made = rendered(empty_host, folder / "out", 2 | 8192, *names)
+    for index, ours in zip(chosen, made, strict=True):
+        theirs = soundfile.read(stems[index], always_2d=True)[0]
+        n_samples = min(len(ours), len(theirs))
+        assert np.abs(ours[:n_samples]).max() > 0.01
+        np.testing.assert_allclose(ours[:n_samples], theirs[:n_samples], atol=2e-3)
+    assert path.read_bytes() == content
