@@ -13,10 +13,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def values_at(envelope: Envelope, time_s: Floats) -> Floats:
-    """Return the values in the file's domain (gains, for volume), shaped like `time_s`, whose times rise."""
+    """Return the values in the file's domain (gains, for volume) at rising times; one value where it is constant."""
     points = sorted(envelope.points, key=lambda point: point.time)
     if len({point.value for point in points}) == 1:
-        return np.full(time_s.shape, points[0].value)
+        return np.array([points[0].value])
     times = np.array([point.time for point in points])
     levels = np.array([to_mode(envelope.mode, point.value) for point in points])
     start = np.clip(np.searchsorted(times, time_s, side="right") - 1, 0, len(points) - 1)

@@ -6,6 +6,7 @@ also where REAPER would keep the pitch. Missing media are silent. Fades at the c
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,31 +29,32 @@ def add_item(out: Samples, item: Item, start_s: float, rate: int) -> None:
     """Add an item to `out`, which begins at `start_s` of the project."""
     if item.is_muted or item.length_s <= 0.0 or item.take.file is None:
         return
-    source = _source(item, rate)
-    if source is None or not len(source):
-        return
     begin = round(item.position_s * rate)
     n_samples = round(item.end_s * rate) - begin
     offset = begin - round(start_s * rate)
     first, last = max(-offset, 0), min(n_samples, len(out) - offset)
     if last <= first:
         return
-    place = np.arange(first, last)
-    gain = item.volume * item.take.volume * _fades(item, place, n_samples, rate)
-    at = place + round(item.take.offset_s * rate / item.take.play_rate)
-    at = at % len(source) if item.loops else at
-    inside = (at >= 0) & (at < len(source))
-    played = np.zeros((len(place), 2))
-    played[inside] = _routed(source[at[inside]], item.take.channel_mode)
-    out[offset + first : offset + last] += played * gain[:, None] * balance(item.take.pan)
+    played = _played(item, first, last - first, rate)
+    if played is None:
+        return
+    gain = item.volume * item.take.volume * balance(item.take.pan)
+    _fade_edges(played, item, first, n_samples, rate)
+    out[offset + first : offset + last] += played * gain
 
 
-def _fades(item: Item, place: npt.NDArray[np.intp], n_samples: int, rate: int) -> Samples:
-    gain = np.ones(len(place))
-    for (shape, length_s), from_edge in ((item.fade_in, place), (item.fade_out, n_samples - 1 - place)):
-        if length_s > 0.0:
-            gain *= _fade(shape, np.clip(from_edge / (length_s * rate), 0.0, 1.0))
-    return gain
+def _fade_edges(played: Samples, item: Item, first: int, n_samples: int, rate: int) -> None:
+    """Fade what lies within an item's fades; `played` begins `first` samples into the item."""
+    last = first + len(played)
+    fade_in = range(first, min(last, math.ceil(item.fade_in[1] * rate)))
+    fade_out = range(max(first, n_samples - math.ceil(item.fade_out[1] * rate)), last)
+    for places, (shape, length_s), edge, sign in (
+        (fade_in, item.fade_in, 0, 1),
+        (fade_out, item.fade_out, n_samples - 1, -1),
+    ):
+        if len(places):
+            share = np.clip((np.array(places) - edge) * sign / (length_s * rate), 0.0, 1.0)
+            played[places.start - first : places.stop - first] *= _fade(shape, share)[:, None]
 
 
 def _fade(shape: int, share: Samples) -> Samples:
@@ -79,22 +81,38 @@ def _routed(samples: Samples, mode: int) -> Samples:
     return samples
 
 
-def _source(item: Item, rate: int) -> Samples | None:
+def _played(item: Item, first: int, count: int, rate: int) -> Samples | None:
+    """Return `count` samples of an item's source from `first` samples into the item; None where there is no file."""
     take = item.take
     assert take.file is not None
-    try:
-        stamp = take.file.stat().st_mtime_ns
-    except OSError:
+    if not take.file.is_file():
         return None
-    whole = _read(take.file, stamp, take.play_rate, rate)
-    start = round(take.section_start_s * rate / take.play_rate)
-    count = round(take.section_length_s * rate / take.play_rate)
-    return whole[start : start + count] if count else whole[start:]
+    info = soundfile.info(take.file)
+    scale = rate / take.play_rate
+    at = first + round(take.offset_s * scale)
+    start = round(take.section_start_s * scale)
+    length = round(info.frames / info.samplerate * scale) - start
+    length = min(round(take.section_length_s * scale) or length, length)
+    played = np.zeros((count, 2))
+    if info.samplerate == scale and not item.loops:
+        begin, end = min(max(at, 0), length), min(max(at + count, 0), length)
+        read = soundfile.read(take.file, start=start + begin, stop=start + end, always_2d=True)[0]
+        played[begin - at : begin - at + len(read)] = _stereo(read)
+    else:
+        source = _resampled(take.file, take.file.stat().st_mtime_ns, scale)[start : start + length]
+        places = at + np.arange(count)
+        places = places % len(source) if item.loops else places
+        inside = (places >= 0) & (places < len(source))
+        played[inside] = source[places[inside]]
+    return np.array(_routed(played, take.channel_mode))
 
 
-@lru_cache(maxsize=24)
-def _read(path: Path, _stamp: int, play_rate: float, rate: int) -> Samples:
-    samples, file_rate = soundfile.read(path, always_2d=True)
-    samples = np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples[:, :2]
-    as_if = file_rate * play_rate
-    return samples if as_if == rate else soxr.resample(samples, as_if, rate)
+@lru_cache(maxsize=4)
+def _resampled(path: Path, _stamp: int, rate: float) -> npt.NDArray[np.float32]:
+    samples, file_rate = soundfile.read(path, always_2d=True, dtype="float32")
+    samples = _stereo(samples)
+    return samples if file_rate == rate else soxr.resample(samples, file_rate, rate)
+
+
+def _stereo(samples: Samples) -> Samples:
+    return np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples[:, :2]

@@ -114,7 +114,7 @@ class Desk:
             or not envelope.points
             or self._project.global_automation == BYPASS
         ):
-            return np.ones(self._n_samples)
+            return np.ones(1)
         return values_at(envelope, self._time_s)
 
     def _has(self, track: Track, kind: str) -> bool:

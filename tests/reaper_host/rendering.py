@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ STEMS_AND_MASTER, STEMS, VIA_MASTER, PRE_FADER = 1, 2, 128, 8192
 _HARMLESS = 256 | 512 | 1024 | 32768
 _NO_PROCESSING = 4 << 16
 _SKIP_SILENT = 2
+_BLOCK_S = 10.0
 
 
 def targets(host: ReaperHost, project: Project) -> list[Path]:
@@ -48,10 +50,15 @@ def render(host: ReaperHost, project: Project) -> None:
     if normalize and not normalize & _NO_PROCESSING:
         host.unsupported(f"rendering with RENDER_NORMALIZE {normalize}")
     rate = _rate(host, project)
-    desk = Desk(project, span, rate)
     project.last_rendered = []
-    for track, path in zip(_all_tracks(host, project), files, strict=True):
-        _write(host, project, _signal(host, desk, settings, track), path, f"{rate} {file_format.subtype}")
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(_output(host, project, path, f"{rate} {file_format.subtype}")) for path in files]
+        for start in np.arange(span[0], span[1], _BLOCK_S):
+            desk = Desk(project, (start, min(start + _BLOCK_S, span[1])), rate)
+            for track, output in zip(_all_tracks(host, project), outputs, strict=True):
+                signal = _signal(host, desk, settings, track)
+                output.write(signal.mean(axis=1) if output.channels == 1 else signal)
+    _skip_silent(project, files)
     project.touched()
 
 
@@ -81,18 +88,23 @@ def _named(tracks: list[Track | None]) -> list[tuple[int, str]]:
     return [(track.index + 1, track.name or f"Track {track.index + 1}") if track else (0, "") for track in tracks]
 
 
-def _write(host: ReaperHost, project: Project, signal: Samples, path: Path, form: str) -> None:
+def _output(host: ReaperHost, project: Project, path: Path, form: str) -> soundfile.SoundFile:
     rate, subtype = form.split()
-    if _number(project, "RENDER_ADDTOPROJ") & _SKIP_SILENT and not np.any(signal):
-        return
-    if _number(project, "RENDER_CHANNELS") == 1:
-        signal = signal.mean(axis=1)
+    n_channels = _number(project, "RENDER_CHANNELS")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, signal, int(rate), subtype=subtype, format="WAV")
+        return soundfile.SoundFile(path, "w", int(rate), n_channels, subtype, format="WAV")
     except (OSError, soundfile.LibsndfileError) as error:
         host.dialogs.hang(f"Error opening {path} for writing: {error}")
-    project.last_rendered.append(path)
+
+
+def _skip_silent(project: Project, files: list[Path]) -> None:
+    """Keep what was written, but for silent files where the settings say so."""
+    for path in files:
+        if _number(project, "RENDER_ADDTOPROJ") & _SKIP_SILENT and not np.any(soundfile.read(path)[0]):
+            path.unlink()
+        else:
+            project.last_rendered.append(path)
 
 
 def _rate(host: ReaperHost, project: Project) -> int:
