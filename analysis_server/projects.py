@@ -11,16 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from analysis_server import outcome, project_copy, run_records
 from analysis_server.opening import canonical_role
+from analysis_server.project_mixdown import find_mixdown, named_file
+from analysis_server.rendered_stems import RenderedStems, song_of
 from analysis_server.telling import Tell, stage
 from core import history, roles
-from core.audio import EXTENSIONS, AudioFile, inspect
+from core.audio import EXTENSIONS, inspect
 from core.automation import Automation
 from core.errors import InputError
+from core.history.own_moves import own_moves
 from core.rpp.buses import Buses, find_buses
-from core.rpp.envelope_writing import Written, scale_of, with_envelopes
+from core.rpp.envelope_writing import HIGHEST_GAIN, Written, scale_of, with_envelopes
 from core.rpp.left_out import sentences
 from core.rpp.media import is_relative
 from core.rpp.project import Project, Track, read_project
@@ -28,6 +32,8 @@ from core.rpp.routing import reached
 from core.rpp.summing import has_sound, write_stems
 from core.song import Song, open_song
 
+Existing = Literal["combine", "replace"]
+"""What becomes of the user's own moves on an envelope."""
 _SUFFIX = ".rpp"
 
 
@@ -36,20 +42,28 @@ def is_project(path: str) -> bool:
     return Path(path).suffix.lower() == _SUFFIX
 
 
-def require_song_folder(song: str, stems: str | None, tracks: Mapping[str, Sequence[str]]) -> None:
+def require_song_folder(
+    song: str, stems: str | None, tracks: Mapping[str, Sequence[str]], existing: Existing = "replace"
+) -> None:
     """Raise an `InputError` where options of projects were given for a song folder."""
-    if stems is not None or tracks:
-        raise InputError(f"{song}: --stems and bus tracks belong to a REAPER project (.RPP); leave them out")
+    if stems is not None or tracks or existing == "combine":
+        raise InputError(
+            f"{song}: --stems, --existing and bus tracks belong to a REAPER project (.RPP); leave them out"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A project, the song it makes, the tracks each bus's curve goes to, and what the user should know of it."""
+    """A project, the song it makes, the tracks each bus's curve goes to, and what the user should know of it.
+
+    `rendered` are the stems that REAPER rendered, where the project is a copy of one that is open there.
+    """
 
     project: Project
     song: Song
     tracks: Mapping[str, tuple[Track, ...]]
     notes: tuple[str, ...]
+    rendered: RenderedStems | None = None
 
     @property
     def title(self) -> str:
@@ -68,7 +82,18 @@ class Session:
         """Return where everything but the copy goes."""
         return Path(out) if out else self.default_folder()
 
-    def written(self, automation: Automation, span_s: tuple[float, float] | None) -> Written:
+    @property
+    def start_s(self) -> float:
+        """The project's time at the stems' first sample."""
+        return self.rendered.span_s[0] if self.rendered else 0.0
+
+    def span_s(self, range_s: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the part of the project that is written to: the range, or where REAPER's time selection is."""
+        return self.rendered.write_s if self.rendered else range_s
+
+    def written(
+        self, automation: Automation, range_s: tuple[float, float] | None, existing: Existing = "replace"
+    ) -> Written:
         """Return the copy's content.
 
         Raises
@@ -76,10 +101,25 @@ class Session:
         InputError
             A track's envelope cannot be written.
         """
-        return with_envelopes(self.project, self.tracks, automation, span_s=span_s)
+        span_s = self.span_s(range_s)
+        if self.rendered:
+            automation = {bus: points.later(self.start_s) for bus, points in automation.items()}
+            if span_s is not None:
+                automation = {bus: points.within(span_s) for bus, points in automation.items()}
+        tracks = [track for bus in self.tracks.values() for track in bus]
+        return with_envelopes(
+            self.project,
+            self.tracks,
+            automation,
+            span_s=span_s,
+            moves={track.guid: own_moves(self.project, track) for track in tracks} if existing == "combine" else None,
+            highest_gain=self.rendered.highest_gain if self.rendered else HIGHEST_GAIN,
+        )
 
     def copy_notes(self, out: str | None, span_s: tuple[float, float] | None) -> list[str]:
         """Return sentences on where the copy lies, and on what it does outside a range."""
+        if self.rendered:
+            return []
         notes = []
         path = self.copy_path(out)
         if path.resolve().parent != self.project.folder and _names_relative_media(self.project):
@@ -121,6 +161,7 @@ def opened(
     tracks: Mapping[str, Sequence[str]] | None = None,
     mixdown: str | None = None,
     for_writing: bool = True,
+    rendered: RenderedStems | None = None,
 ) -> Iterator[Session]:
     """Give the session in the project at `path`; stems summed from its media are removed at the end.
 
@@ -132,6 +173,7 @@ def opened(
     tracks : tracks by role, name or number each, as `--bus ROLE=TRACK` gives them.
     mixdown : the mixdown's file; without it one beside the project, or in `stems`, is taken where there is one.
     for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
+    rendered : the stems that REAPER rendered of exactly these tracks; the project is a copy of the open one then.
 
     Raises
     ------
@@ -139,12 +181,18 @@ def opened(
         The project, its media or the stems cannot be read, or no bus was found.
     """
     project = read_project(Path(path))
-    buses = find_buses(project, _by_role(tracks or {}))
+    if rendered is not None and rendered.home is not None:
+        project = replace(project, home=Path(rendered.home))
+    buses = find_buses(project, _by_role(tracks or {}), with_names=rendered is None)
     if for_writing:
         for track in buses.all_tracks:
             scale_of(project, track)
     with tempfile.TemporaryDirectory(prefix="faderwise-") as folder:
-        if stems is None:
+        if rendered is not None:
+            mix = find_mixdown(project, mixdown) if mixdown else None
+            song = song_of(project.path.stem, buses, rendered, Path(folder), mix)
+            yield Session(project=project, song=song, tracks=buses.tracks, notes=buses.notes, rendered=rendered)
+        elif stems is None:
             yield _summed(project, buses, Path(folder), mixdown, tell)
         else:
             yield _with_stems(project, buses, Path(stems), mixdown)
@@ -174,7 +222,7 @@ def _summed(project: Project, buses: Buses, folder: Path, mixdown: str | None, t
     song = Song(
         title=project.path.stem,
         stems={role: inspect(path) for role, path in files.items()},
-        mixdown=_mixdown(project, mixdown),
+        mixdown=find_mixdown(project, mixdown),
     )
     return Session(
         project=project, song=song, tracks=playing, notes=(*buses.notes, *silent, *_sum_notes(project, playing))
@@ -198,8 +246,8 @@ def _sum_notes(project: Project, playing: Mapping[str, tuple[Track, ...]]) -> li
 
 def _with_stems(project: Project, buses: Buses, folder: Path, mixdown: str | None) -> Session:
     named = _stems_by_track(folder, buses)
-    song = open_song(folder, buses=named, mixdown=_named_file(project, mixdown))
-    song = replace(song, title=project.path.stem, mixdown=song.mixdown or _mixdown(project, None))
+    song = open_song(folder, buses=named, mixdown=named_file(project, mixdown))
+    song = replace(song, title=project.path.stem, mixdown=song.mixdown or find_mixdown(project, None))
     tracks = {role: buses.tracks[role] for role in song.stems if role in buses.tracks}
     if not tracks:
         raise InputError(
@@ -236,36 +284,6 @@ def _stems_by_track(folder: Path, buses: Buses) -> dict[str, Path]:
 def _is_named_after(stem: str, track: Track) -> bool:
     name = track.name.casefold().strip()
     return bool(name) and (stem.casefold() == name or stem.casefold().endswith((f"-{name}", f"_{name}", f" {name}")))
-
-
-def _mixdown(project: Project, chosen: str | None) -> AudioFile | None:
-    """Return the mixdown: the chosen one, else where the project was rendered to, else a mix beside it."""
-    named = _named_file(project, chosen)
-    if named is not None:
-        return inspect(named)
-    rendered = project.folder / project.render_file.replace("\\", "/")
-    folders = [rendered, project.folder] if project.render_file else [project.folder]
-    found = [rendered] if rendered.suffix.lower() in EXTENSIONS and rendered.is_file() else []
-    for folder in folders:
-        found += [path for path in _audio_in(folder) if _is_mix_of(project, path)]
-    return inspect(found[0]) if found else None
-
-
-def _named_file(project: Project, chosen: str | None) -> Path | None:
-    if chosen is None:
-        return None
-    beside = project.folder / chosen
-    return beside if beside.is_file() else Path(chosen)
-
-
-def _audio_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS and path.is_file()]
-
-
-def _is_mix_of(project: Project, path: Path) -> bool:
-    return path.stem == project.path.stem or roles.is_mixdown(path.stem)
 
 
 def _names_relative_media(project: Project) -> bool:

@@ -46,6 +46,7 @@ class Run:
     figures: Mapping[str, float]
     warnings: Sequence[str]
     folder: Path | None = None
+    start_s: float = 0.0
 
 
 def record_of(run: Run, found: Found, automation: Automation, written: Written | None) -> RunRecord:
@@ -60,6 +61,7 @@ def record_of(run: Run, found: Found, automation: Automation, written: Written |
         model=run.model,
         folder=str(run.folder.resolve()) if run.folder else None,
         range_s=run.range_s,
+        start_s=run.start_s,
         duration_s=found.song.duration_s,
         figures={name: round(value, 3) for name, value in run.figures.items() if np.isfinite(value)},
         warnings=list(run.warnings),

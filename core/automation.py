@@ -38,6 +38,14 @@ class BusPoints:
         """Return the points with `offset_db` added to every gain."""
         return BusPoints(self.time_s, self.gain_db + offset_db)
 
+    def later(self, delay_s: float) -> BusPoints:
+        """Return the points `delay_s` later."""
+        return BusPoints(self.time_s + delay_s, self.gain_db)
+
+    def within(self, span_s: tuple[float, float]) -> BusPoints:
+        """Return the points inside a span, with 0 dB at its edges, as `thin_curves` gives them for one."""
+        return _with_edges(BusPoints(*_cut(self.time_s, self.gain_db, span_s)), span_s)
+
 
 Automation = Mapping[str, BusPoints]
 

@@ -11,6 +11,7 @@ import msgspec
 from analysis_server import model_store
 from analysis_server.opening import open_chosen
 from analysis_server.projects import is_project
+from analysis_server.rendered_stems import RenderedStems
 from analysis_server.run_records import MADE_BY
 from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.estimate import taught
@@ -31,7 +32,7 @@ class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Where the model exists already, the songs are added to it; with `fresh` it is learned anew. `dask` is the address
     of a dask scheduler whose workers see the songs under the same paths. REAPER projects may be among the songs:
     their true gains come from their `mixdown`, or exactly from their `faders`; `tracks` are their bus tracks by role,
-    `stems` is the folder of one project's exported stems.
+    `stems` is the folder of one project's exported stems, `rendered` are the stems that REAPER rendered of one.
     """
 
     songs: list[str]
@@ -46,6 +47,7 @@ class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mixdown: str | None = None
     stems: str | None = None
     tracks: dict[str, list[str]] = {}
+    rendered: RenderedStems | None = None
 
 
 class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +209,7 @@ def _learned_session(path: str, request: LearnRequest, feature_set: str, tell: T
         mixdown=request.mixdown,
         stems=request.stems,
         tracks=request.tracks,
+        rendered=request.rendered,
     )
     song, warnings = training_session(path, settings, tell)
     return LearnedSong(song=song, warnings=warnings)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from analysis_server import projects
+from analysis_server.rendered_stems import RenderedStems
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import measured
@@ -22,7 +23,10 @@ from core.rpp.faders import gains_at
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a project is learned from; `tracks` are its bus tracks by role, `stems` a folder of exported stems."""
+    """How a project is learned from.
+
+    `tracks` are its bus tracks by role, `stems` a folder of exported stems, `rendered` stems that REAPER rendered.
+    """
 
     preset: str
     feature_set: str
@@ -30,6 +34,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     mixdown: str | None = None
     stems: str | None = None
     tracks: dict[str, list[str]] = {}
+    rendered: RenderedStems | None = None
 
 
 def training_session(path: str, settings: SessionSettings, tell: Tell = untold) -> tuple[TrainingSong, list[str]]:
@@ -42,7 +47,13 @@ def training_session(path: str, settings: SessionSettings, tell: Tell = untold) 
     """
     from_faders = settings.truth == "faders"
     with projects.opened(
-        path, tell, stems=settings.stems, tracks=settings.tracks, mixdown=settings.mixdown, for_writing=False
+        path,
+        tell,
+        stems=settings.stems,
+        tracks=settings.tracks,
+        mixdown=settings.mixdown,
+        for_writing=False,
+        rendered=settings.rendered,
     ) as session:
         song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, tell)
     return song, [f"{session.title}: {note}" for note in (*session.notes, *notes)]
@@ -57,7 +68,7 @@ def fader_curves(session: projects.Session, measurement: Measurement, *, as_pape
         A bus's tracks do not move together.
     """
     tracks = {bus: session.tracks[bus] for bus in measurement.buses}
-    gains = gains_at(session.project, tracks, measurement.time_s)
+    gains = gains_at(session.project, tracks, measurement.time_s + session.start_s)
     return GainCurves(
         title=session.title,
         buses=measurement.buses,

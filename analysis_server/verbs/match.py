@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis_server import outcome, projects, run_records
 from analysis_server.opening import open_chosen
+from analysis_server.rendered_stems import RenderedStems
 from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
 from analysis_server.run_records import Found, Run
@@ -26,7 +27,8 @@ from core.song import Song
 class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Recover the gains that turn the stems of `song` into `mixdown`; write the outcome into the folder `out`.
 
-    Of a REAPER project, `tracks` are the bus tracks by role, and `stems` is the folder of exported stems.
+    Of a REAPER project, `tracks` are the bus tracks by role, `stems` is the folder of exported stems, and `rendered`
+    are stems that REAPER rendered.
     """
 
     song: str
@@ -36,6 +38,7 @@ class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dry_run: bool = False
     stems: str | None = None
     tracks: dict[str, list[str]] = {}
+    rendered: RenderedStems | None = None
 
 
 class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +68,12 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     """
     if projects.is_project(request.song):
         with projects.opened(
-            request.song, tell, stems=request.stems, tracks=request.tracks, mixdown=request.mixdown
+            request.song,
+            tell,
+            stems=request.stems,
+            tracks=request.tracks,
+            mixdown=request.mixdown,
+            rendered=request.rendered,
         ) as session:
             return _matched(request, session.song, session, tell)
     projects.require_song_folder(request.song, request.stems, request.tracks)
@@ -101,7 +109,7 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
             file_gain_db=file_gain_db,
             story=_story(song, found, limiter_db),
             record=run_records.record_of(
-                _run(found, (before, after.louder(file_gain_db)), session.folder(request.out) if session else None),
+                _run(request, found, (before, after.louder(file_gain_db)), session),
                 Found(song, found.measurement, found.curves),
                 automation,
                 written,
@@ -128,14 +136,17 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
     )
 
 
-def _run(found: Estimate, mixes: tuple[MixFigures, MixFigures], folder: Path | None) -> Run:
+def _run(
+    request: MatchRequest, found: Estimate, mixes: tuple[MixFigures, MixFigures], session: projects.Session | None
+) -> Run:
     return Run(
         action="match",
         model=None,
-        range_s=None,
+        range_s=session.span_s(None) if session else None,
         figures={**run_records.figures_of(*mixes), "fit": found.fit},
         warnings=found.warnings,
-        folder=folder,
+        folder=session.folder(request.out) if session else None,
+        start_s=session.start_s if session else 0.0,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from analysis_server import model_store, outcome, projects, run_records
 from analysis_server.opening import open_chosen
+from analysis_server.rendered_stems import RenderedStems
 from analysis_server.report.content import Figure
 from analysis_server.reporting import Story
 from analysis_server.run_records import Found, Run
@@ -30,9 +31,10 @@ from core.song import Song
 class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Mix `song` (a SONG_DIR, or a REAPER project) with `model` and write the outcome into the folder `out`.
 
-    Of a project, `tracks` are the bus tracks by role, and `stems` is the folder of exported stems. `range_s`
-    restricts the automation to a part of the song; `target_lufs` chooses the mix's loudness, which is the plain
-    sum's otherwise; with `dry_run` nothing is written.
+    Of a project, `tracks` are the bus tracks by role, `stems` is the folder of exported stems, `rendered` are stems
+    that REAPER rendered, and `existing` says whether the user's own moves on the envelopes stay on top of the new
+    gains. `range_s` restricts the automation to a part of the song; `target_lufs` chooses the mix's loudness, which
+    is the plain sum's otherwise; with `dry_run` nothing is written.
     """
 
     song: str
@@ -44,6 +46,8 @@ class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dry_run: bool = False
     stems: str | None = None
     tracks: dict[str, list[str]] = {}
+    existing: projects.Existing = "replace"
+    rendered: RenderedStems | None = None
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +76,11 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
     """
     model = model_store.find(request.model)
     if projects.is_project(request.song):
-        with projects.opened(request.song, tell, stems=request.stems, tracks=request.tracks) as session:
+        with projects.opened(
+            request.song, tell, stems=request.stems, tracks=request.tracks, rendered=request.rendered
+        ) as session:
             return _mixed(request, model, session.song, session, tell)
-    projects.require_song_folder(request.song, request.stems, request.tracks)
+    projects.require_song_folder(request.song, request.stems, request.tracks, request.existing)
     return _mixed(request, model, open_chosen(request.song, request.buses), None, tell)
 
 
@@ -83,7 +89,7 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
     measurement, prediction = _predicted(song, model, tell)
     mixed = _levelled(song, model, prediction, request, tell)
     result_files: dict[str, str] = {}
-    written = session.written(mixed.automation, request.range_s) if session else None
+    written = session.written(mixed.automation, request.range_s, request.existing) if session else None
     of_project = _project_notes(session, written, request) if session and written else []
     story = Story(_summary(song, model), _figures(model, song), (*of_project, *measurement.notes, *mixed.warnings))
     done = outcome.Outcome(
@@ -101,7 +107,7 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
         file_gain_db=mixed.file_gain_db,
         story=story,
         record=run_records.record_of(
-            _run(request, model, mixed, story, session.folder(request.out) if session else None),
+            _run(request, model, mixed, story, session),
             Found(song, measurement, mixed.prediction.curves, mixed.prediction.explanation),
             mixed.automation,
             written,
@@ -151,14 +157,15 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         )
 
 
-def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, folder: Path | None) -> Run:
+def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, session: projects.Session | None) -> Run:
     return Run(
         action="mix",
         model=model.name,
-        range_s=request.range_s,
+        range_s=session.span_s(request.range_s) if session else request.range_s,
         figures=run_records.figures_of(mixed.before, mixed.after),
         warnings=story.warnings,
-        folder=folder,
+        folder=session.folder(request.out) if session else None,
+        start_s=session.start_s if session else 0.0,
     )
 
 

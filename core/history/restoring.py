@@ -9,7 +9,7 @@ from core.errors import InputError
 from core.history.in_project import damaged_runs, read_history, removed
 from core.history.record import RunRecord, TrackRun
 from core.rpp.document import Edit
-from core.rpp.envelope_writing import place_of_envelope
+from core.rpp.envelope_text import place_of_envelope
 from core.rpp.project import Project, Track
 
 

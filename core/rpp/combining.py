@@ -21,11 +21,16 @@ _DIGITS = 6
 """Times are taken to a microsecond, which two points of one curve are apart at least."""
 
 
-def combined(curve: BusPoints, moves: Envelope | None) -> BusPoints:
-    """Return `curve` times the moves of an envelope; the curve itself where there are none."""
+def combined(curve: BusPoints, moves: Envelope | None, *, is_part: bool = False) -> BusPoints:
+    """Return `curve` times the moves of an envelope; the curve itself where there are none.
+
+    With `is_part` there is no point outside the curve's own.
+    """
     if moves is None or not moves.is_heard or moves.is_constant:
         return curve
     time_s = np.unique(np.round(np.concatenate([curve.time_s, _times_of(moves)]), _DIGITS))
+    if is_part:
+        time_s = time_s[(time_s >= curve.time_s[0]) & (time_s <= curve.time_s[-1])]
     gain_db = curve.at(time_s) + np.maximum(gain_to_db(moves.gain_at(time_s)), LOWEST_DB)
     gain_db = np.maximum(gain_db, LOWEST_DB)
     kept = thin(time_s, gain_db, _TOLERANCE_DB)

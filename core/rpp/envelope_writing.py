@@ -12,7 +12,6 @@ another in the preferences, which no project file says.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,8 +20,10 @@ import numpy as np
 from core.automation import LOWEST_DB, BusPoints
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
-from core.rpp.document import Block, Document, Edit
+from core.rpp.combining import combined
+from core.rpp.document import Edit
 from core.rpp.envelope import LINEAR, SQUARE, Envelope, Point
+from core.rpp.envelope_text import envelope_edit
 from core.rpp.faders import BYPASS, mode_of
 from core.rpp.project import Project, Track
 
@@ -31,7 +32,6 @@ HIGHEST_GAIN = 2.0
 _LARGEST_STEP_DB = 2.0
 _WRITE_MODE = 3
 _BENT_PIECES = 20
-_NAMESPACE = uuid.UUID("5f0d3f5c-4c2b-5d0a-9f53-6f2b3f0f6a11")
 _MODERN = 6.0
 
 
@@ -64,12 +64,28 @@ class Written:
         return replace(self, edits=(*self.edits, *edits))
 
 
+@dataclass(frozen=True)
+class _Manner:
+    """How envelopes are written: `span_s`, `moves` and `highest_gain` as `with_envelopes` has them."""
+
+    span_s: tuple[float, float] | None
+    moves: Mapping[str, Envelope | None] | None
+    highest_gain: float
+
+    def combined(self, track: Track, curve: BusPoints) -> BusPoints:
+        """Return the curve together with the track's moves."""
+        moves = None if self.moves is None else self.moves.get(track.guid)
+        return combined(curve, moves, is_part=self.span_s is not None)
+
+
 def with_envelopes(
     project: Project,
     tracks: Mapping[str, tuple[Track, ...]],
     automation: Mapping[str, BusPoints],
     *,
     span_s: tuple[float, float] | None = None,
+    moves: Mapping[str, Envelope | None] | None = None,
+    highest_gain: float = HIGHEST_GAIN,
 ) -> Written:
     """Return the project with the automation of each bus on its tracks; bytes outside the envelopes stay.
 
@@ -79,18 +95,21 @@ def with_envelopes(
     tracks : the tracks of each bus.
     automation : each bus's points.
     span_s : the part of the song the automation is for; outside it the envelopes stay what they are.
+    moves : by the tracks' GUIDs, moves that are heard on top of the automation; without it what stood there goes.
+    highest_gain : the top of an envelope.
 
     Raises
     ------
     InputError
         A track's fader is all the way down, or automation items lie on its envelope.
     """
+    manner = _Manner(span_s, moves, highest_gain)
     edits, envelopes, notes = [], [], []
     for role, bus in tracks.items():
         if role in automation:
             for track in bus:
-                envelope, told = _envelope(project, track, automation[role], span_s)
-                edits.append(_edit(project, track, envelope))
+                envelope, told = _envelope(project, track, automation[role], manner)
+                edits.append(envelope_edit(project, track, envelope))
                 envelopes.append(WrittenEnvelope(track, role, scale_of(project, track), envelope.points))
                 notes += told
     if project.global_automation == BYPASS:
@@ -118,12 +137,12 @@ def scale_of(project: Project, track: Track) -> float:
     return scale
 
 
-def points_of(curve: BusPoints, scale: float) -> list[Point]:
-    """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart; clamped at +6 dB."""
+def points_of(curve: BusPoints, scale: float, highest_gain: float = HIGHEST_GAIN) -> list[Point]:
+    """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart; clamped at the highest gain."""
     time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
     return [
-        Point(time, value) for time, value in zip(time_s.tolist(), np.minimum(gain, HIGHEST_GAIN).tolist(), strict=True)
+        Point(time, value) for time, value in zip(time_s.tolist(), np.minimum(gain, highest_gain).tolist(), strict=True)
     ]
 
 
@@ -136,22 +155,28 @@ def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray
     return np.interp(at, whole, time_s), np.interp(at, whole, gain_db)
 
 
-def _envelope(
-    project: Project, track: Track, curve: BusPoints, span_s: tuple[float, float] | None
-) -> tuple[Envelope, list[str]]:
+def require_writable(project: Project, track: Track) -> None:
+    """Raise an `InputError` where no envelope can be written on a track: automation items, a fader all the way down."""
     old = track.envelopes.get("VOLENV2")
     if old is not None and old.has_items:
         raise InputError(
             f"{project.path}: automation items lie on the volume envelope of {track.title}; glue or delete them in "
             "REAPER, or choose another track with --bus"
         )
+    scale_of(project, track)
+
+
+def _envelope(project: Project, track: Track, curve: BusPoints, manner: _Manner) -> tuple[Envelope, list[str]]:
+    require_writable(project, track)
+    old = track.envelopes.get("VOLENV2")
     scale = scale_of(project, track)
     base = old if old is not None else Envelope((), is_fader_scaled=_is_modern(project))
-    if span_s is None:
-        points = points_of(_from_start(curve), scale)
-    else:
-        points = _inside(base, _without_edges(curve), scale, span_s, _level_without(project, track))
-    return replace(base, points=tuple(points), is_active=True), _notes(project, track, curve, scale, span_s)
+    inner = _from_start(curve) if manner.span_s is None else _without_edges(curve)
+    heard = manner.combined(track, inner)
+    points = points_of(heard, scale, manner.highest_gain)
+    if manner.span_s is not None:
+        points = _inside(base, points, manner.span_s, _level_without(project, track))
+    return replace(base, points=tuple(points), is_active=True), _notes(project, track, heard, manner)
 
 
 def _from_start(curve: BusPoints) -> BusPoints:
@@ -170,11 +195,10 @@ def _level_without(project: Project, track: Track) -> float:
     return 1.0 if mode_of(project, track) == 0 else track.volume
 
 
-def _inside(old: Envelope, curve: BusPoints, scale: float, span_s: tuple[float, float], level: float) -> list[Point]:
-    """Return the old points outside `span_s`, the curve's inside it, and guard points at both edges."""
+def _inside(old: Envelope, inner: list[Point], span_s: tuple[float, float], level: float) -> list[Point]:
+    """Return the old points outside `span_s`, the new ones inside it, and guard points at both edges."""
     kept = old if old.is_heard else replace(old, points=(Point(0.0, level),))
     start_s, end_s = span_s
-    inner = points_of(curve, scale)
     up_to, after = _cut(kept, start_s, end_s)
     entry, leave = kept.gain_at(np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
     lead_in = [Point(start_s, entry)] if start_s > 0.0 else [Point(0.0, inner[0].gain)]
@@ -211,66 +235,20 @@ def _is_modern(project: Project) -> bool:
     return found is not None and float(found[0]) >= _MODERN
 
 
-def _edit(project: Project, track: Track, envelope: Envelope) -> Edit:
-    document = project.document
-    end = document.line_end(track.block.first)
-    indent = re.match(rb"[ \t]*", document.lines[track.block.first])
-    margin = (indent[0] if indent else b"") + b"  "
-    points = [margin + b"  " + _point_line(point) + end for point in envelope.points]
-    if envelope.block is None:
-        at = place_of_envelope(document, track.block)
-        return Edit(at, at, (*_opening(project, track, envelope, margin, end), *points, margin + b">" + end))
-    block = envelope.block
-    kept = tuple(_active(document.lines[i]) for i in range(block.first, block.last) if not _is_point(document.lines[i]))
-    return Edit(block.first, block.last + 1, (*kept, *points, document.lines[block.last]))
-
-
-def _opening(project: Project, track: Track, envelope: Envelope, margin: bytes, end: bytes) -> list[bytes]:
-    guid = uuid.uuid5(_NAMESPACE, f"{project.path.name} {track.guid} {track.index}")
-    lines = [f"EGUID {{{str(guid).upper()}}}", "ACT 1 -1", "VIS 1 1 1", "LANEHEIGHT 0 0", "ARM 0", "DEFSHAPE 0 -1 -1"]
-    lines += ["VOLTYPE 1"] if envelope.is_fader_scaled else []
-    return [margin + b"<VOLENV2" + end, *(margin + b"  " + line.encode() + end for line in lines)]
-
-
-def place_of_envelope(document: Document, block: Block) -> int:
-    """Return where a new envelope goes: after the track's own lines, before its plug-ins and items."""
-    named = [i for i in block.lines if document.lines[i].split(None, 1)[:1] in ([b"MAINSEND"], [b"MAINSEND_NCH"])]
-    if named:
-        return named[-1] + 1
-    return block.blocks[0].first if block.blocks else block.last
-
-
-def _is_point(line: bytes) -> bool:
-    return line.split(None, 1)[:1] == [b"PT"]
-
-
-def _active(line: bytes) -> bytes:
-    return re.sub(rb"^([ \t]*ACT[ \t]+)0\b", rb"\g<1>1", line)
-
-
-def _point_line(point: Point) -> bytes:
-    line = f"PT {_short(point.time_s)} {_short(point.gain)} {point.shape}"
-    return (line + (f" 0 0 0 {_short(point.tension)}" if point.tension else "")).encode()
-
-
-def _short(value: float) -> str:
-    return f"{value:.8f}".rstrip("0").rstrip(".")
-
-
-def _notes(
-    project: Project, track: Track, curve: BusPoints, scale: float, span_s: tuple[float, float] | None
-) -> list[str]:
+def _notes(project: Project, track: Track, curve: BusPoints, manner: _Manner) -> list[str]:
     notes = []
     old = track.envelopes.get("VOLENV2")
-    over_db = float(curve.gain_db.max()) - float(gain_to_db(scale * HIGHEST_GAIN))
+    over_db = float(curve.gain_db.max()) - float(gain_to_db(scale_of(project, track) * manner.highest_gain))
     if over_db > 0.005:
+        top_db = float(gain_to_db(manner.highest_gain))
         notes.append(
-            f"the curve of {track.title} goes {over_db:.1f} dB past the top of an envelope (+6 dB over its fader) and "
-            "was clamped there; raise its fader in REAPER and mix again"
+            f"the curve of {track.title} goes {over_db:.1f} dB past the top of an envelope ({top_db:+.0f} dB over its "
+            "fader) and was clamped there; raise its fader in REAPER and mix again"
         )
     if old is not None and len(old.points) > 1:
-        where = "in the range" if span_s and old.is_active else "in the copy"
-        notes.append(f"{track.title} had volume automation; {where} it was replaced")
+        where = "in the range " if manner.span_s and old.is_active else ""
+        became = "it was replaced" if manner.moves is None else "its moves were kept on top of the new gains"
+        notes.append(f"{track.title} had volume automation; {where}{became}")
     trim = track.heard("VOLENV3")
     if trim is not None and not trim.is_constant:
         notes.append(f"{track.title} has a moving trim envelope; its median was allowed for, its moves come on top")

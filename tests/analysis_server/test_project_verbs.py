@@ -474,3 +474,36 @@ def test_the_original_is_never_written(small: Path, tmp_path: Path, capsys: pyte
     assert (code, told.count("\n")) == (2, 1)
     assert "is the project itself" in told
     assert small.read_bytes() == before
+
+
+def with_rides(path: Path) -> Audio:
+    """Give the session's drums a move of 6 dB; return it at every half second."""
+    envelope = ["    <VOLENV2", "      ACT 1 -1", "      PT 4 1 0", "      PT 20 0.5 0", "    >"]
+    path.write_bytes(
+        path.read_bytes().replace(b"    MAINSEND 1 0\n", "\n".join(["    MAINSEND 1 0", *envelope, ""]).encode(), 1)
+    )
+    return np.asarray(np.interp(np.arange(0.0, 24.0, 0.5), [4.0, 20.0], [1.0, 0.5]))
+
+
+def test_moves_that_are_the_users_stay_on_top_and_those_of_a_run_do_not_pile_up(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    time_s = np.arange(0.0, 24.0, 0.5)
+    drums = read_project(small).tracks[0]
+    assert run(capsys, "mix", str(small))[0] == 0
+    copy = small.with_name("Song-faderwise.RPP")
+    plain = heard_gain(copy.read_bytes(), drums, time_s)
+    rides = with_rides(small)
+    code, _, told = run(capsys, "mix", str(small), "--existing", "combine")
+    assert code == 0
+    assert "its moves were kept" in told
+    combined = heard_gain(copy.read_bytes(), drums, time_s)
+    np.testing.assert_allclose(combined, plain * rides, rtol=0.02)
+    assert run(capsys, "mix", str(copy), "--existing", "combine")[0] == 0
+    np.testing.assert_allclose(heard_gain(copy.read_bytes(), drums, time_s), combined, rtol=1e-4)
+
+
+def test_a_song_folder_has_no_moves_to_keep(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = run(capsys, "mix", str(STEMS), "--existing", "combine")
+    assert code == 2
+    assert "--existing" in told

@@ -40,6 +40,12 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--target-lufs", type=values.lufs, metavar="X", help="the mix's loudness (default: the plain sum's)"
     )
+    parser.add_argument(
+        "--existing",
+        choices=("combine", "replace"),
+        default="replace",
+        help="volume moves in a project that are your own: keep them on top of the new gains, or not (replace)",
+    )
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
@@ -54,6 +60,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
         dry_run=arguments.dry_run,
         stems=arguments.stems,
         tracks=tracks_of(arguments.buses, arguments.song),
+        existing=arguments.existing,
     )
     perform_and_tell(request, terminal)
 
