@@ -36,6 +36,8 @@ class Point:
         if self.line is not None:
             return self.line
         text = f"PT {decimal(self.time)} {decimal(self.value)} {self.shape}"
+        if self.shape == BEZIER and not self.tension and not self.is_selected:
+            return f"{text} 1"
         if self.shape == BEZIER:
             return f"{text} 1 {int(self.is_selected)} 0 {decimal(self.tension)}"
         return f"{text} 0 1" if self.is_selected else text
