@@ -42,6 +42,12 @@ def get_resource_path(host: ReaperHost) -> str:
     return str(host.resource_path)
 
 
+@reascript("get_config_var_string")
+def get_config_var_string(host: ReaperHost, name: str, _buffer: str, _size: int) -> Out:
+    """A preference of the user's, as text. [HDR; USCFG for the names]"""
+    return Out(int(name in host.preferences), host.preferences.get(name, ""))
+
+
 @reascript("GetExePath")
 def get_exe_path(host: ReaperHost) -> str:
     return str(host.resource_path.parent / "REAPER")

@@ -193,6 +193,7 @@ def insert_envelope_point_ex(host: ReaperHost, envelope: Envelope, item: int, *v
     """Add a point; one that is there at that time stays, and times may be negative. [b: N782, HDR]"""
     points = _points(host, envelope, item)
     time, value, shape, tension, selected, no_sort = values
+    _check_range(host, envelope, value)
     points.append(_point(envelope, time, value, shape, tension, selected))
     if no_sort:
         host.unsorted.add(envelope)
@@ -278,6 +279,15 @@ def _points(host: ReaperHost, envelope: Envelope, item: int) -> list[Point]:
     if item & ~_FULL_LOOP != _OWN & ~_FULL_LOOP:
         host.unsupported("points of an automation item")
     return envelope.points
+
+
+def _check_range(host: ReaperHost, envelope: Envelope, raw: float) -> None:
+    """Complain of a gain above what the user's preferences let an envelope show. [b: USCFG volenvrange]"""
+    top_gain = {0: 2.0, 1: 1.0, 4: 4.0, 5: 16.0}[int(host.preferences["volenvrange"]) & 5]
+    if envelope.is_volume and envelope.value_of(raw) > top_gain * 1.001:
+        host.complain(
+            f"a point of gain {envelope.value_of(raw):.3f} on {envelope.track.name}, whose range ends at {top_gain}"
+        )
 
 
 def _point(envelope: Envelope, time: float, raw: float, *look: float) -> Point:

@@ -51,6 +51,13 @@ def get_user_inputs(host: ReaperHost, title: str, count: int, captions: str, def
     return Out(0) if answer is None else Out(1, separator.join(answer))
 
 
+@reascript("GetUserFileNameForRead")
+def get_user_file_name_for_read(host: ReaperHost, first: str, title: str, _extension: str) -> Out:
+    """Cancelled, the buffer stays what it was; a chosen file exists. [HDR: "selected a valid file"]"""
+    path = host.dialogs.file(title, first)
+    return Out(0) if path is None else Out(1, path)
+
+
 @reascript("GetMainHwnd")
 def get_main_hwnd(host: ReaperHost) -> object:
     return host.main_window

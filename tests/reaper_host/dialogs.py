@@ -60,6 +60,10 @@ class Dialogs:
         """Let the user fill in the next inputs: values, a function of captions and defaults, or None to cancel."""
         self._expected.append(_Expected("inputs", containing, answer))
 
+    def expect_file(self, path: str | None, containing: str = "") -> None:
+        """Let the user choose a file in the next file window, or cancel it."""
+        self._expected.append(_Expected("file", containing, path))
+
     @property
     def waiting(self) -> int:
         """How many expected windows have not come."""
@@ -85,6 +89,13 @@ class Dialogs:
             raise AssertionError(f"{title!r} has the fields {captions}, the test filled in {given}")
         self.shown.append(Shown("inputs", title, ",".join(captions), tuple(defaults), given))
         return given
+
+    def file(self, title: str, first: str) -> str | None:
+        """Show a window to choose a file; return its path, or None."""
+        answer = self._next("file", title, first).answer
+        assert answer is None or isinstance(answer, str)
+        self.shown.append(Shown("file", title, "", (first,), answer))
+        return answer
 
     def hang(self, what: str) -> None:
         """Show a window nobody expected: everything stops. [a: N782]"""

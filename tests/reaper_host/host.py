@@ -40,14 +40,12 @@ class Switches:
     ----------
     pre_fader_stems_have_the_volume_envelope : whether render setting &8192 still prints the volume envelope. [d: INF]
     point_at_zero_survives : whether a range delete leaves a point at exactly 0 s. [b: N779, one source]
-    new_envelopes_are_fader_scaled : config `volenvrange` &2. [b: USCFG]
     track_numbers_are_padded : whether ``$tracknumber`` is written with two digits. [d: MEM]
     language : what envelope names are translated to; empty for English. [b: MEM]
     """
 
     pre_fader_stems_have_the_volume_envelope: bool = True
     point_at_zero_survives: bool = True
-    new_envelopes_are_fader_scaled: bool = True
     track_numbers_are_padded: bool = True
     language: tuple[tuple[str, str], ...] = ()
 
@@ -73,6 +71,7 @@ class ReaperHost:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.unsorted: set[Envelope] = set()
         self.device_sample_rate = 44_100
+        self.preferences = {"volenvrange": "2"}  # &2 fader scaling; &1, &4: up to +6, 0, +12, +24 dB  [b: USCFG]
         self.accessors: list[object] = []
         self.refresh_prevented, self.panels_are_stale, self.play_state = 0, False, 0
         self.api_s, self._api_depth = 0.0, 0

@@ -90,6 +90,30 @@ def test_the_api_speaks_the_faders_scale_and_the_file_gain(host: ReaperHost, tmp
     assert volume.api.RPR_Envelope_FormatValue(volume.pointer, 0.5, "", 64)[2] == "-inf dB"
 
 
+@pytest.mark.parametrize(
+    ("preference", "gain", "is_told"), [("2", 1.99, False), ("2", 2.1, True), ("6", 3.9, False), ("3", 1.1, True)]
+)
+def test_a_gain_above_the_users_range_is_complained_of(
+    host: ReaperHost, tmp_path: Path, preference: str, gain: float, is_told: bool
+) -> None:
+    host.preferences["volenvrange"] = preference
+    volume = opened(host, tmp_path, envelope("0 1 0"))
+    assert volume.api.RPR_get_config_var_string("volenvrange", "", 16)[2] == preference
+    volume.insert(1.0, to_fader(gain))
+    assert bool(host.complaints) == is_told
+
+
+@pytest.mark.parametrize(("preference", "mode"), [("0", 0), ("2", 1)])
+def test_a_new_envelope_has_the_scaling_the_user_prefers(
+    host: ReaperHost, tmp_path: Path, preference: str, mode: int
+) -> None:
+    host.preferences["volenvrange"] = preference
+    volume = opened(host, tmp_path)
+    volume.api.RPR_SetOnlyTrackSelected(volume.track)
+    volume.api.RPR_Main_OnCommand(40406, 0)
+    assert volume.api.RPR_GetEnvelopeScalingMode(Volume(host).pointer) == mode
+
+
 def test_without_voltype_values_are_gains(host: ReaperHost, tmp_path: Path) -> None:
     volume = opened(host, tmp_path, envelope("0 0.7 0", scaling=0))
     assert volume.api.RPR_GetEnvelopeScalingMode(volume.pointer) == 0

@@ -139,6 +139,13 @@ def test_inputs_are_filled_in_or_cancelled(host: ReaperHost) -> None:
     assert host.complaints == []
 
 
+def test_a_file_is_chosen_or_not(host: ReaperHost) -> None:
+    host.dialogs.expect_file("/songs/mix.wav", containing="mixdown")
+    assert host.RPR.RPR_GetUserFileNameForRead("", "Choose the mixdown", "wav")[:2] == (1, "/songs/mix.wav")
+    host.dialogs.expect_file(None)
+    assert host.RPR.RPR_GetUserFileNameForRead("first", "Choose", "wav")[:2] == (0, "first")
+
+
 def test_brackets_in_the_defaults_are_complained_of(host: ReaperHost) -> None:
     host.dialogs.expect_inputs(["x"])
     host.RPR.RPR_GetUserInputs("Buses", 1, "Drums", "Drums (old)", 1024)
