@@ -41,6 +41,7 @@ class Client:
     starts : whether to start a server where none answers.
     name : the client's name, for the server's log.
     connection : another server than the folder's own.
+    most_losses : how often `run` may lose the server and start it again; any number of times by default.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Client:
         starts: bool = True,
         name: str = "python",
         connection: Connection | None = None,
+        most_losses: int | None = None,
     ) -> None:
+        self._most_losses = most_losses
         self._wire = Wire(folder or home(), starts=starts, name=name, connection=connection)
         self._numbers = iter(range(1, 1 << 62))
 
@@ -188,6 +191,7 @@ class Client:
         """Send a job and wait for its end, over as many connections as it takes."""
         self._wire.send(asked, deadline)
         heard_s = asked_s = time.monotonic()
+        losses = 0
         while True:
             answer = self._wire.receive(deadline.left_s(_SILENCE_S))
             now = time.monotonic()
@@ -197,6 +201,9 @@ class Client:
                     return result
             elif now > heard_s + _LOST_S or not self._wire.may_be_up():
                 self._wire.lose()
+                losses += 1
+                if self._most_losses is not None and losses > self._most_losses:
+                    raise ServerError("the server was lost again and again; see its log", "unreachable")
                 self._wire.send(asked, deadline)
                 heard_s = now
             elif now > asked_s + _SILENCE_S:

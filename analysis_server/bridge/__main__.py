@@ -1,0 +1,63 @@
+"""`python -m analysis_server.bridge JOB_FOLDER`: does a job of REAPER's bridge and writes its answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from analysis_server.bridge.at_work import AtWork, at_work
+from analysis_server.bridge.job_file import Answer, Failure, JobFile, read_job
+from analysis_server.bridge.wording import in_reaper
+from core.errors import Cancelled, FaderwiseError, InputError, ServerError
+from core.files import replacing
+
+
+def main(folder: Path) -> int:
+    """Answer the job in a folder; return the exit code."""
+    try:
+        with at_work(folder) as work:
+            answer = answered(folder, work)
+    except KeyboardInterrupt:
+        answer = _cancelled()
+    with replacing(folder / "result.json", keep_old=False) as temporary:
+        temporary.write_bytes(msgspec.json.encode(answer))
+    return 1 if answer.error else 0
+
+
+def answered(folder: Path, work: AtWork) -> Answer:
+    """Return the answer to the job in a folder; what the user can help with is one, too."""
+    job: JobFile | None = None
+    try:
+        job = read_job(folder)
+        if job.phase == "plan":
+            from analysis_server.bridge.planning import plan  # noqa: PLC0415 - quick without the verbs
+
+            return Answer(plan=plan(job))
+        from analysis_server.bridge.doing import do  # noqa: PLC0415
+
+        return Answer(do=do(job, folder, work.tell))
+    except (Cancelled, KeyboardInterrupt):
+        return _cancelled()
+    except FaderwiseError as error:
+        return Answer(error=Failure(message=_sentence(str(error), job), code=_code_of(error)))
+
+
+def _sentence(text: str, job: JobFile | None) -> str:
+    told = in_reaper(text, job) if job else text
+    return f"{told[:1].upper()}{told[1:]}{'' if told.endswith('.') else '.'}"
+
+
+def _code_of(error: FaderwiseError) -> str:
+    if isinstance(error, ServerError):
+        return error.code
+    return "input" if isinstance(error, InputError) else "internal"
+
+
+def _cancelled() -> Answer:
+    return Answer(error=Failure(message="Cancelled; nothing was changed.", code="cancelled"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

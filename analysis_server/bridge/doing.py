@@ -1,0 +1,151 @@
+"""The second phase of a job: the verb itself, on the project's copy, and what it means for the open project."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from analysis_server.bridge.instructions import ext_state_to_change, points_to_write
+from analysis_server.bridge.job_file import ExtState, Instructions, JobFile
+from analysis_server.bridge.performing import perform
+from analysis_server.bridge.planning import BUSES_KEY, as_value, opened, saved_choice
+from analysis_server.bridge.wording import in_reaper
+from analysis_server.home import home
+from analysis_server.model_store import DEFAULT_MODEL
+from analysis_server.rendered_stems import RenderedStems
+from analysis_server.telling import Tell
+from analysis_server.verbs.learn import LearnRequest, LearnResult
+from analysis_server.verbs.match import MatchRequest, MatchResult
+from analysis_server.verbs.mix import MixRequest, MixResult
+from core.errors import InputError
+from core.rpp.project import Project, read_project
+
+
+def do(job: JobFile, folder: Path, tell: Tell) -> Instructions:
+    """Do the job and return what the bridge has to do.
+
+    Raises
+    ------
+    InputError
+        As the verb itself.
+    ServerError
+        The server ended the job.
+    """
+    return _VERBS[job.verb](_Work(job, folder, tell))
+
+
+@dataclass(frozen=True)
+class _Work:
+    job: JobFile
+    folder: Path
+    tell: Tell
+
+    def rendered(self) -> RenderedStems:
+        job = self.job
+        if job.span_s is None:
+            raise InputError("the job has no stems; run the action again")
+        return RenderedStems(
+            files=job.stems,
+            span_s=job.span_s,
+            write_s=job.selection_s if job.verb != "learn" else None,
+            home=str(job.home) if job.home else None,
+            highest_gain=job.top_gain,
+        )
+
+    def run_folder(self) -> Path:
+        """Return the folder that the run's files go to: a new one."""
+        plain = re.sub(r"[^\w .-]", "_", self.job.title).strip(". ") or "project"
+        return home() / "runs" / f"{plain} {time.strftime('%Y%m%d-%H%M%S')} {self.job.verb}"
+
+    def instructions(self, out: Path, summary: str, warnings: list[str]) -> Instructions:
+        """Return what turns the open project into the one that was written into `out`."""
+        before, after = opened(self.job), self._taken(out)
+        changes = ext_state_to_change(before, after)
+        if saved_choice(before) != self.job.buses:
+            changes = msgspec.structs.replace(changes, set={**changes.set, BUSES_KEY: as_value(self.job.buses)})
+        return Instructions(
+            undo=f"Faderwise: {self.job.action}",
+            summary=summary,
+            tracks=points_to_write(before, after),
+            ext_state=changes,
+            notes=self.told(warnings),
+            report=str(out / "report.html"),
+        )
+
+    def told(self, warnings: list[str]) -> list[str]:
+        return [in_reaper(warning, self.job) for warning in warnings]
+
+    def _taken(self, out: Path) -> Project:
+        """Return the project that a verb wrote, and take its file out of the run's folder: REAPER has it open."""
+        written = next(out.glob("*.RPP"))
+        kept = self.folder / "written.RPP"
+        shutil.move(written, kept)
+        return read_project(kept)
+
+
+def _mix(work: _Work) -> Instructions:
+    job, out = work.job, work.run_folder()
+    target = job.settings.get("target_lufs")
+    request = MixRequest(
+        song=job.project,
+        model=job.settings.get("model") or DEFAULT_MODEL,
+        out=str(out),
+        target_lufs=float(target) if target else None,
+        tracks=job.buses,
+        existing=job.existing,
+        rendered=work.rendered(),
+    )
+    result: MixResult = perform(request, work.folder, work.tell)
+    summary = (
+        f"{_and(list(result.n_points))} mixed with the model {result.model}: {result.loudness_after_lufs:.1f} LUFS, "
+        f"where the plain buses have {result.loudness_before_lufs:.1f}. One undo step takes it back."
+    )
+    return work.instructions(out, summary, result.warnings)
+
+
+def _match(work: _Work) -> Instructions:
+    job, out = work.job, work.run_folder()
+    request = MatchRequest(
+        song=job.project, mixdown=job.mixdown, out=str(out), tracks=job.buses, rendered=work.rendered()
+    )
+    result: MatchResult = perform(request, work.folder, work.tell)
+    summary = (
+        f"The fader moves of {Path(job.mixdown or '').name}, recovered on {_and(list(result.n_points))}: they explain "
+        f"{100.0 * result.fit:.1f} % of it. One undo step takes them back."
+    )
+    return work.instructions(out, summary, result.warnings)
+
+
+def _learn(work: _Work) -> Instructions:
+    job = work.job
+    request = LearnRequest(
+        songs=[job.project],
+        model=job.model_name,
+        truth=job.truth,
+        mixdown=job.mixdown,
+        tracks=job.buses,
+        rendered=work.rendered(),
+    )
+    result: LearnResult = perform(request, work.folder, work.tell)
+    known = f"{len(result.songs)} songs" if len(result.songs) > 1 else "one song"
+    summary = (
+        f"The model {result.model} has learned {job.title} from its {job.truth} and now knows {known}. Choose it in "
+        "Settings, and Auto-mix buses mixes with it."
+    )
+    return Instructions(
+        undo=f"Faderwise: {job.action}", summary=summary, ext_state=ExtState(), notes=work.told(result.warnings)
+    )
+
+
+def _and(parts: list[str]) -> str:
+    joined = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return f"{joined[:1].upper()}{joined[1:]}"
+
+
+_VERBS: dict[str, Callable[[_Work], Instructions]] = {"mix": _mix, "match": _match, "learn": _learn}

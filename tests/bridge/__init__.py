@@ -1,0 +1,1 @@
+"""The bridge inside a simulated REAPER."""

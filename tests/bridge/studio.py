@@ -1,0 +1,134 @@
+"""A studio: a simulated REAPER with Faderwise installed, a session open in it, and a user who answers dialogs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.reaper_host import ReaperHost
+from tests.reaper_host.script_runner import Script
+
+ROOT = Path(__file__).resolve().parents[2]
+STEMS = ROOT / "examples" / "caesium"
+ROLES = ("drums", "bass", "melody", "vocals")
+
+
+class Studio:
+    """What a test works with: `host`, the project's `path`, and `home`, where the application keeps everything."""
+
+    def __init__(self, host: ReaperHost, path: Path, home: Path) -> None:
+        self.host, self.path, self.home = host, path, home
+        self.scripts = host.resource_path / "Scripts" / "Faderwise"
+        self.scripts.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(ROOT / "reaper_scripts", self.scripts, dirs_exist_ok=True)
+        place = {"python": sys.executable, "home": str(home)}
+        (self.scripts / "faderwise_application.json").write_text(json.dumps(place), encoding="utf-8")
+
+    def start(self, action: str) -> Script:
+        """Run an action's first tick."""
+        return self.host.run_script(self.scripts / f"faderwise_{action}.py")
+
+    def run(self, action: str, timeout_s: float = 120.0) -> Script:
+        """Run an action to its end; nothing went wrong inside REAPER, and every expected window came."""
+        script = self.start(action)
+        self.host.run_to_end(timeout_s)
+        self.require_peace()
+        return script
+
+    def require_peace(self) -> None:
+        """Raise where a script failed, was misused, or an expected window did not come."""
+        assert self.host.script_errors == []
+        assert self.host.complaints == []
+        assert self.host.dialogs.waiting == 0, f"not shown; last: {self.last_window()}"
+
+    def last_window(self) -> str:
+        """Return the text of the last window."""
+        shown = self.host.dialogs.shown
+        return shown[-1].text if shown else "none"
+
+    def choose_buses(self, tracks: Sequence[str] | None = None, model: str | None = None) -> None:
+        """Let the user fill in the dialog of buses: what is guessed, or other tracks for the first roles."""
+
+        def filled(captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
+            values = list(defaults)
+            values[: len(tracks or ())] = tracks or ()
+            if model is not None:
+                values[-1] = model
+            return values
+
+        self.host.dialogs.expect_inputs(filled, containing="which tracks are the buses")
+
+    def decline_report(self, containing: str = "") -> None:
+        """Let the user read the last window and not open the report."""
+        self.host.dialogs.expect_message("No", containing=containing)
+
+    def jobs(self) -> list[Path]:
+        """Return the job folders there are."""
+        folder = self.home / "jobs"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def job(self) -> dict[str, Any]:
+        """Return the one job's job.json."""
+        (folder,) = self.jobs()
+        return dict(json.loads((folder / "job.json").read_text(encoding="utf-8")))
+
+    def runs(self) -> list[Path]:
+        """Return the folders of finished runs."""
+        folder = self.home / "runs"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def server_pid(self) -> int | None:
+        """Return the process id of the analysis server, if one is up."""
+        file = self.home / "server" / "connection.json"
+        try:
+            pid = int(json.loads(file.read_text(encoding="utf-8"))["pid"])
+        except (OSError, ValueError):
+            return None
+        return pid if psutil.pid_exists(pid) else None
+
+    def close(self) -> None:
+        """End the server that the application started."""
+        pid = self.server_pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
+
+
+def project_text(*tracks: str) -> bytes:
+    """Return a project as REAPER writes it, of given tracks."""
+    lines = ['<REAPER_PROJECT 0.1 "7.43/linux-x86_64" 1', "  SAMPLERATE 44100 1 0", *tracks, ">", ""]
+    return "\n".join(lines).encode()
+
+
+def bus_text(name: str, file: str, *more: str, volume: float = 1.0, length_s: float = 24.0) -> str:
+    """Return a track with one item, as REAPER writes it."""
+    guid = f"{{{zlib.crc32(name.encode()):08X}-0000-4000-8000-000000000000}}"
+    lines = [f"  <TRACK {guid}", f'    NAME "{name}"', f"    VOLPAN {volume} 0 -1 -1 1", "    MUTESOLO 0 0 0"]
+    lines += ["    AUTOMODE 0", "    NCHAN 2", f"    TRACKID {guid}", "    MAINSEND 1 0", *more]
+    item = ["    <ITEM", "      POSITION 0", f"      LENGTH {length_s:g}", "      LOOP 0"]
+    item += [f"      <SOURCE {'FLAC' if file.endswith('flac') else 'WAVE'}", f'        FILE "{file}"']
+    return "\n".join([*lines, *item, "      >", "    >", "  >"])
+
+
+def small_session(folder: Path, *drum_lines: str) -> Path:
+    """Return a session of the bundled song: four bus tracks at different faders, relative media."""
+    folder.mkdir()
+    for role in ROLES:
+        shutil.copyfile(STEMS / f"{role}.flac", folder / f"{role}.flac")
+    volumes = (0.8, 1.2, 0.7, 0.9)
+    tracks = [
+        bus_text(f"{role.upper()} BUS", f"{role}.flac", *(drum_lines if role == "drums" else ()), volume=volume)
+        for role, volume in zip(ROLES, volumes, strict=True)
+    ]
+    path = folder / "Song.RPP"
+    path.write_bytes(project_text(*tracks))
+    return path
