@@ -19,7 +19,7 @@ script has to be right with either value. `ReaperCrash`, `ModalHang` and `NotSim
 
 from __future__ import annotations
 
-from tests.reaper_host.errors import HostViolation, ModalHang, NotSimulated, ReaperCrash
+from tests.reaper_host.errors import HostFault, HostViolation, ModalHang, NotSimulated, ReaperCrash
 from tests.reaper_host.host import ReaperHost, Switches
 
-__all__ = ["HostViolation", "ModalHang", "NotSimulated", "ReaperCrash", "ReaperHost", "Switches"]
+__all__ = ["HostFault", "HostViolation", "ModalHang", "NotSimulated", "ReaperCrash", "ReaperHost", "Switches"]

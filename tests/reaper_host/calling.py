@@ -13,8 +13,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tests.reaper_host.errors import NotSimulated, ReaperCrash
+from tests.reaper_host.errors import HostFault, NotSimulated, ReaperCrash
 from tests.reaper_host.pointers import VALIDATED, parsed, pointer_string
+from tests.reaper_host.project_state import Master
 from tests.reaper_host.registry import IMPLEMENTED, Out
 from tests.reaper_host.signatures import Argument, Signature, signatures
 
@@ -98,8 +99,20 @@ def _call(host: ReaperHost, module: ModuleType, signature: Signature, given: tup
     if is_null and not implementation.takes_null:
         result: Any = _EMPTY.get(signature.result)
     else:
-        result = implementation.call(host, *things)
+        result = _implemented(host, signature.name, implementation.call, things)
     return _result(host, signature, given, packed, result)
+
+
+def _implemented(host: ReaperHost, name: str, call: Callable[..., Any], things: list[Any]) -> Any:
+    """Call what stands behind a function; a slip in it must not look like one of the script's."""
+    try:
+        return call(host, *things)
+    except AttributeError as error:
+        if any(isinstance(thing, Master) for thing in things):
+            raise host.violation(NotSimulated(f"RPR_{name} is not simulated for the master track")) from error
+        raise host.violation(HostFault(f"RPR_{name}: {error!r}")) from error
+    except Exception as error:
+        raise host.violation(HostFault(f"RPR_{name}: {error!r}")) from error
 
 
 def _packed(module: ModuleType, argument: Argument, value: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reaper_host import ReaperHost
+from tests.reaper_host.sessions import write_tone
 
 PROJECTS = Path(__file__).resolve().parents[1] / "projects"
 
@@ -36,3 +37,19 @@ def write_script(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for a session, with two seconds of a tone in it."""
+    folder = tmp_path / "session"
+    folder.mkdir()
+    write_tone(folder)
+    return folder
+
+
+@pytest.fixture
+def empty_host(tmp_path: Path) -> Iterator[ReaperHost]:
+    """REAPER with a new project."""
+    with ReaperHost(tmp_path / "resource") as host:
+        yield host

@@ -18,5 +18,9 @@ class ModalHang(HostViolation):
     """A window that nobody expected waits for the user, and with it every deferred script. [a: N782]"""
 
 
+class HostFault(HostViolation):
+    """A slip of the simulated host itself, or of what the test told it; never one of the script's."""
+
+
 class NotSimulated(HostViolation):
     """The function or command exists in REAPER, but the simulated host does not implement it."""

@@ -128,9 +128,10 @@ def _text(code: object) -> str:
 
 @contextlib.contextmanager
 def _as_main(module: ModuleType) -> Iterator[None]:
-    main, executable = sys.modules["__main__"], sys.executable
-    sys.modules["__main__"], sys.executable = module, "REAPER"
+    before = sys.modules["__main__"], sys.executable, sys.argv, sys.stdout, sys.stderr
+    sys.modules["__main__"], sys.executable, sys.argv = module, "REAPER", [""]
+    sys.stdout = sys.stderr = None  # a program without a console has none  [MEM]
     try:
         yield
     finally:
-        sys.modules["__main__"], sys.executable = main, executable
+        sys.modules["__main__"], sys.executable, sys.argv, sys.stdout, sys.stderr = before

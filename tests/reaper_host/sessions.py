@@ -8,7 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from tests.reaper_host import ReaperHost
+
 RATE = 44_100
+FLOAT_WAV = "ZXZhdyAAAQ=="
+"""The WAV writer's settings for 32 bit float. [d: N782]"""
 _HEAD = """<REAPER_PROJECT 0.1 "7.43/linux-x86_64" 1757203200
   RIPPLE 0
   PANLAW 1
@@ -107,3 +111,21 @@ def write_tone(folder: Path, name: str = "tone.wav", **of_tone: float) -> npt.ND
     """Write a tone beside the project and return it as it will be read."""
     soundfile.write(folder / name, tone(**of_tone), RATE, subtype="FLOAT")
     return soundfile.read(folder / name, always_2d=True)[0]
+
+
+def rendered(host: ReaperHost, out: Path, settings: int = 0, *selected: str) -> list[npt.NDArray[np.float64]]:
+    """Render float WAVs into a new folder; return what was written, in the order of the targets."""
+    api = host.RPR
+    for key, value in {"RENDER_SETTINGS": settings, "RENDER_NORMALIZE": 4 << 16}.items():
+        api.RPR_GetSetProjectInfo(0, key, value, True)
+    for key, text in {
+        "RENDER_FILE": str(out),
+        "RENDER_PATTERN": "$tracknumber $track",
+        "RENDER_FORMAT": FLOAT_WAV,
+    }.items():
+        api.RPR_GetSetProjectInfo_String(0, key, text, True)
+    for each in host.project.tracks:
+        each.set("SEL", 0, int(each.name in selected), "0")
+    files = api.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3].split(";")
+    api.RPR_Main_OnCommand(42230, 0)
+    return [soundfile.read(file, always_2d=True)[0] for file in files]

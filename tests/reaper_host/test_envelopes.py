@@ -269,6 +269,14 @@ def test_active_armed_and_extension_data_are_kept_in_the_project(host: ReaperHos
     assert host.project.to_bytes() == before
 
 
+def test_the_action_bypasses_the_volume_envelope_of_selected_tracks(host: ReaperHost, tmp_path: Path) -> None:
+    volume = opened(host, tmp_path, envelope("0 1 0"))
+    for expected in ("1", "0", "1"):
+        assert volume.api.RPR_GetSetEnvelopeInfo_String(volume.pointer, "ACTIVE", "", False)[3] == expected
+        volume.api.RPR_SetOnlyTrackSelected(volume.track)
+        volume.api.RPR_Main_OnCommand(40052, 0)
+
+
 def test_showing_an_envelope_needs_the_panels_to_be_adjusted(host: ReaperHost, tmp_path: Path) -> None:
     volume = opened(host, tmp_path, envelope("0 1 0"))
     volume.api.RPR_GetSetEnvelopeInfo_String(volume.pointer, "VISIBLE", "0", True)

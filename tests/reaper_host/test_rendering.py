@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,45 +12,12 @@ import soundfile
 
 from core.rpp.project import read_project
 from core.rpp.summing import write_stems
-from tests.reaper_host import ModalHang, ReaperHost
+from tests.reaper_host import ReaperHost
 from tests.reaper_host.conftest import PROJECTS
 from tests.reaper_host.fader_curve import from_fader, to_fader
-from tests.reaper_host.sessions import RATE, envelope, item, tone, track, write_project, write_tone
+from tests.reaper_host.sessions import RATE, envelope, item, rendered, tone, track, write_project, write_tone
 
 Samples = npt.NDArray[np.float64]
-FLOAT_WAV = "ZXZhdyAAAQ=="
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "session"
-    folder.mkdir()
-    write_tone(folder)
-    return folder
-
-
-@pytest.fixture
-def empty_host(tmp_path: Path) -> Iterator[ReaperHost]:
-    with ReaperHost(tmp_path / "resource") as host:
-        yield host
-
-
-def rendered(host: ReaperHost, out: Path, settings: int = 0, *selected: str) -> list[Samples]:
-    """Render float WAVs into a new folder; return what was written, in the order of the targets."""
-    api = host.RPR
-    for key, value in {"RENDER_SETTINGS": settings, "RENDER_NORMALIZE": 4 << 16}.items():
-        api.RPR_GetSetProjectInfo(0, key, value, True)
-    for key, text in {
-        "RENDER_FILE": str(out),
-        "RENDER_PATTERN": "$tracknumber $track",
-        "RENDER_FORMAT": FLOAT_WAV,
-    }.items():
-        api.RPR_GetSetProjectInfo_String(0, key, text, True)
-    for each in host.project.tracks:
-        each.set("SEL", 0, int(each.name in selected), "0")
-    files = api.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3].split(";")
-    api.RPR_Main_OnCommand(42230, 0)
-    return [soundfile.read(file, always_2d=True)[0] for file in files]
 
 
 def master_of(host: ReaperHost, folder: Path, *tracks: str) -> Samples:
@@ -155,6 +121,29 @@ def test_a_bypassed_envelope_leaves_the_fader(empty_host: ReaperHost, folder: Pa
     np.testing.assert_allclose(master_of(empty_host, folder, lines), tone() * 0.5, atol=1e-6)
 
 
+def test_a_project_that_bypasses_automation_has_its_faders_alone(empty_host: ReaperHost, folder: Path) -> None:
+    path = write_project(folder, track("A", "VOLPAN 0.5 0 -1 -1 1", envelope("0 0.1 0"), item("tone.wav")))
+    path.write_bytes(path.read_bytes().replace(b"GLOBAL_AUTO -1", b"GLOBAL_AUTO 5"))
+    empty_host.open(path)
+    np.testing.assert_allclose(rendered(empty_host, folder / "out")[0], tone() * 0.5, atol=1e-6)
+
+
+def test_an_audio_accessor_has_the_tracks_items_alone(empty_host: ReaperHost, folder: Path) -> None:
+    tracks = track("BUS", "ISBUS 1 1"), track("A", "ISBUS 2 -1", "VOLPAN 0.5 0 -1 -1 1", item("tone.wav"))
+    empty_host.open(write_project(folder, *tracks))
+    api = empty_host.RPR
+    for place, has_sound in ((0, 0), (1, 1)):
+        accessor = api.RPR_CreateTrackAudioAccessor(api.RPR_GetTrack(0, place))
+        buffer = [0.0] * 2000
+        answer = api.RPR_GetAudioAccessorSamples(accessor, RATE, 2, 0.5, 1000, buffer)
+        assert answer[0] == has_sound
+        assert answer[1] is buffer
+        expected = tone()[RATE // 2 : RATE // 2 + 1000].ravel() * has_sound
+        np.testing.assert_allclose(buffer, expected, atol=1e-6)
+        api.RPR_DestroyAudioAccessor(accessor)
+        assert api.RPR_GetAudioAccessorSamples(accessor, RATE, 2, 0.5, 1000, buffer)[0] == 0
+
+
 def test_a_fader_scaled_ramp_is_straight_on_the_faders_scale(empty_host: ReaperHost, folder: Path) -> None:
     write_tone(folder, "dc.wav", frequency_hz=0.0)
     soundfile.write(folder / "dc.wav", np.ones((2 * RATE, 2)), RATE, subtype="FLOAT")
@@ -193,69 +182,6 @@ def test_a_custom_range_begins_at_its_start(empty_host: ReaperHost, folder: Path
         empty_host.RPR.RPR_GetSetProjectInfo(0, key, value, True)
     out = rendered(empty_host, folder / "out")[0]
     np.testing.assert_allclose(out, tone()[RATE // 2 : RATE // 2 + round(0.75 * RATE)], atol=1e-6)
-
-
-def test_an_existing_target_an_empty_range_and_a_recording_hang(empty_host: ReaperHost, folder: Path) -> None:
-    empty_host.open(write_project(folder, track("A", item("tone.wav"))))
-    rendered(empty_host, folder / "out")
-    with pytest.raises(ModalHang, match="overwrite"):
-        rendered(empty_host, folder / "out")
-    empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_BOUNDSFLAG", 0, True)
-    with pytest.raises(ModalHang, match="Nothing to render"):
-        rendered(empty_host, folder / "other")
-    empty_host.play_state = 5
-    with pytest.raises(ModalHang, match="recording"):
-        rendered(empty_host, folder / "third")
-
-
-def test_no_selected_track_writes_no_file_and_asks_nothing(empty_host: ReaperHost, folder: Path) -> None:
-    empty_host.open(write_project(folder, track("A", item("tone.wav"))))
-    empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_SETTINGS", 2, True)
-    assert empty_host.RPR.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3] == ""
-    empty_host.RPR.RPR_Main_OnCommand(42230, 0)
-    assert empty_host.project.last_rendered == []
-
-
-def test_two_tracks_of_one_name_get_two_files(empty_host: ReaperHost, folder: Path) -> None:
-    empty_host.open(write_project(folder, track("A", item("tone.wav")), track("A", item("tone.wav"))))
-    for key, text in {"RENDER_FILE": "out", "RENDER_PATTERN": "$track"}.items():
-        empty_host.RPR.RPR_GetSetProjectInfo_String(0, key, text, True)
-    empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_SETTINGS", 2, True)
-    empty_host.RPR.RPR_Main_OnCommand(40296, 0)
-    names = empty_host.RPR.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3].split(";")
-    assert [Path(name).name for name in names] == ["A.wav", "A-001.wav"]
-
-
-def test_settings_put_back_leave_the_file_as_it_was(empty_host: ReaperHost, folder: Path) -> None:
-    path = write_project(folder, track("A", item("tone.wav")))
-    empty_host.open(path)
-    api = empty_host.RPR
-    numbers = {"RENDER_SETTINGS": 8194, "RENDER_NORMALIZE": 4 << 16, "RENDER_BOUNDSFLAG": 0, "RENDER_ENDPOS": 1.5}
-    old = {key: api.RPR_GetSetProjectInfo(0, key, 0, False) for key in numbers}
-    texts = {
-        "RENDER_FILE": "some folder/x y",
-        "RENDER_PATTERN": "$track",
-        "RENDER_FORMAT": FLOAT_WAV,
-        "RENDER_FORMAT2": "l3pm",
-    }
-    old_texts = {key: api.RPR_GetSetProjectInfo_String(0, key, "", False)[3] for key in texts}
-    for values, old_values, function in (
-        (numbers, old, api.RPR_GetSetProjectInfo),
-        (texts, old_texts, api.RPR_GetSetProjectInfo_String),
-    ):
-        for key, value in values.items():
-            function(0, key, value, True)
-        assert empty_host.project.to_bytes() != path.read_bytes()
-        for key, value in old_values.items():
-            function(0, key, value, True)
-    assert empty_host.project.to_bytes() == path.read_bytes()
-
-
-def test_a_number_written_as_a_format_is_ignored(empty_host: ReaperHost) -> None:
-    api = empty_host.RPR
-    before = api.RPR_GetSetProjectInfo_String(0, "RENDER_FORMAT", "", False)[3]
-    api.RPR_GetSetProjectInfo_String(0, "RENDER_FORMAT", "3", True)
-    assert api.RPR_GetSetProjectInfo_String(0, "RENDER_FORMAT", "", False)[3] == before
 
 
 def with_media(folder: Path, source: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reaper_host import ModalHang, NotSimulated, ReaperHost
+from tests.reaper_host import HostFault, ModalHang, NotSimulated, ReaperHost
 
 WriteScript = Callable[..., Path]
 PRELUDE = "from reaper_python import *\nimport sys\n"
@@ -30,6 +30,14 @@ def test_a_script_finds_what_reaper_gives_it_and_no_more(host: ReaperHost, write
     assert script.error is None
     assert lines(host) == ["__main__", "True", str(host.resource_path / "Scripts"), "False", "False", "REAPER"]
     assert sys.executable != "REAPER"
+
+
+def test_printing_goes_nowhere(host: ReaperHost, write_script: WriteScript, capsys: pytest.CaptureFixture[str]) -> None:
+    assert host.run_script(write_script("print('unseen')\n")).error is None
+    assert capsys.readouterr().out == ""
+    script = host.run_script(write_script("import sys\nsys.stdout.write('no such thing')\n"))
+    assert script.error is not None
+    assert "NoneType" in script.error
 
 
 def test_deferred_text_runs_in_the_next_cycle_in_the_scripts_own_names(
@@ -179,6 +187,12 @@ def test_ticks_tell_the_scripts_share_of_their_time(host: ReaperHost, write_scri
 def test_what_is_not_simulated_cannot_be_hidden(host: ReaperHost, write_script: WriteScript) -> None:
     with pytest.raises(NotSimulated):
         host.run_script(write_script(PRELUDE + "try:\n    RPR_TrackFX_GetCount('')\nexcept BaseException:\n    pass\n"))
+
+
+def test_a_slip_of_the_test_is_not_taken_for_one_of_the_script(host: ReaperHost, write_script: WriteScript) -> None:
+    host.dialogs.expect_inputs(["too", "many"])
+    with pytest.raises(HostFault, match="fields"):
+        host.run_script(write_script(PRELUDE + "RPR_GetUserInputs('Title', 1, 'A', '', 100)\n"))
 
 
 def test_a_script_started_again_while_it_runs_asks(host: ReaperHost, write_script: WriteScript) -> None:
