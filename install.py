@@ -47,9 +47,9 @@ def user_environment() -> Environment:
     """Return the environment of an installation for the user."""
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "faderwise")
     if house.WINDOWS:
-        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "Faderwise")
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "faderwise")
     elif sys.platform == "darwin":
-        home = Path.home() / "Library/Application Support/Faderwise"
+        home = Path.home() / "Library/Application Support/faderwise"
     home = Path(os.environ.get("FADERWISE_HOME") or home).expanduser()
     return Environment(Path.cwd() / home / "environment", editable=False)
 

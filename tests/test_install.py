@@ -613,9 +613,9 @@ def test_uninstall_leaves_a_foreign_folder_alone(checkout, data, capsys):
     [
         ("linux", {}, ".local/share/faderwise/environment"),
         ("linux", {"XDG_DATA_HOME": "data"}, "data/faderwise/environment"),
-        ("darwin", {}, "Library/Application Support/Faderwise/environment"),
-        ("win32", {"LOCALAPPDATA": "Local"}, "Local/Faderwise/environment"),
-        ("win32", {}, "AppData/Local/Faderwise/environment"),
+        ("darwin", {}, "Library/Application Support/faderwise/environment"),
+        ("win32", {"LOCALAPPDATA": "Local"}, "Local/faderwise/environment"),
+        ("win32", {}, "AppData/Local/faderwise/environment"),
         ("linux", {"FADERWISE_HOME": "own"}, "own/environment"),
     ],
 )

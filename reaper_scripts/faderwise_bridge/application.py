@@ -69,7 +69,7 @@ def _usual_home() -> Path:
     if os.environ.get("FADERWISE_HOME"):
         return Path(os.environ["FADERWISE_HOME"])
     if _WINDOWS:
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "Faderwise"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "faderwise"
     if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/Faderwise"
+        return Path.home() / "Library/Application Support/faderwise"
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "faderwise"
