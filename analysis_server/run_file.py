@@ -23,9 +23,9 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunRecord]
 
 
-def write(folder: Path, runs: Sequence[RunRecord]) -> None:
+def write(folder: Path, runs: Sequence[RunRecord], *, keep_old: bool = True) -> None:
     """Write the file into `folder`, all or nothing."""
-    write_text(folder / NAME, msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n")
+    write_text(folder / NAME, msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n", keep_old=keep_old)
 
 
 def read(folder: Path) -> list[RunRecord]:

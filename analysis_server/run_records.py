@@ -20,6 +20,7 @@ from core.history.record import GAIN_STEP_DB, LEVEL_STEP_LU, TERM_STEP_DB, to_st
 from core.history.restoring import block_text
 from core.measurement import Measurement
 from core.mixing import MixFigures
+from core.re_applying import ON_TOP
 from core.rpp.envelope_writing import Written
 from core.song import Song
 
@@ -38,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What else a record tells of a run."""
+    """What else a record tells of a run; `stems_stay` says whether the stems outlive it."""
 
     action: str
     model: str | None
@@ -47,6 +48,8 @@ class Run:
     warnings: Sequence[str]
     folder: Path | None = None
     start_s: float = 0.0
+    stems_stay: bool = True
+    moves_on_top: bool = False
 
 
 def record_of(run: Run, found: Found, automation: Automation, written: Written | None) -> RunRecord:
@@ -63,6 +66,8 @@ def record_of(run: Run, found: Found, automation: Automation, written: Written |
         range_s=run.range_s,
         start_s=run.start_s,
         duration_s=found.song.duration_s,
+        settings={ON_TOP: True} if run.moves_on_top else {},
+        stems={bus: str(file.path.resolve()) for bus, file in found.song.stems.items()} if run.stems_stay else {},
         figures={name: round(value, 3) for name, value in run.figures.items() if np.isfinite(value)},
         warnings=list(run.warnings),
         buses=_buses(found),

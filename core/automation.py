@@ -62,13 +62,28 @@ def thin_curves(
     span_s : start and end in seconds; outside it the gain is 0 dB. The whole song by default.
     """
     points = {}
-    for bus, gain_db in zip(curves.buses, np.maximum(curves.gains_db, LOWEST_DB).T, strict=True):
-        if span_s is None:
-            points[bus] = _thinned(curves.time_s, gain_db, tolerance_db)
-        else:
-            inside = _thinned(*_cut(curves.time_s, gain_db, span_s), tolerance_db)
-            points[bus] = _with_edges(inside, span_s)
+    for bus, gain_db in zip(curves.buses, curves.gains_db.T, strict=True):
+        inside = thin_bus(curves.time_s, gain_db, tolerance_db=tolerance_db, span_s=span_s)
+        points[bus] = inside if span_s is None else _with_edges(inside, span_s)
     return points
+
+
+def thin_bus(
+    time_s: FloatArray,
+    gain_db: FloatArray,
+    *,
+    tolerance_db: float = TOLERANCE_DB,
+    span_s: tuple[float, float] | None = None,
+) -> BusPoints:
+    """Return one bus's points, as `thin_curves` makes them; of a span, those inside its edges alone."""
+    bounded = np.maximum(gain_db, LOWEST_DB)
+    if span_s is None:
+        return _thinned(time_s, bounded, tolerance_db)
+    time_s, bounded = _cut(time_s, bounded, span_s)
+    points = _thinned(time_s, bounded, tolerance_db)
+    if len(points.time_s) > 1:
+        return points
+    return BusPoints(time_s[[0, -1]], np.repeat(points.gain_db, 2))  # a level curve is held to where the range goes out
 
 
 def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
@@ -129,10 +144,7 @@ def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -
 
 def _with_edges(points: BusPoints, span_s: tuple[float, float]) -> BusPoints:
     start_s, end_s = span_s
-    inside_s, inside_db = points.time_s, points.gain_db
-    if len(inside_s) == 1:  # a level curve: held to where the range goes out
-        inside_s, inside_db = np.append(inside_s, end_s - _edge_s(span_s)), np.repeat(inside_db, 2)
-    return BusPoints(np.array([start_s, *inside_s, end_s]), np.array([0.0, *inside_db, 0.0]))
+    return BusPoints(np.array([start_s, *points.time_s, end_s]), np.array([0.0, *points.gain_db, 0.0]))
 
 
 def _edge_s(span_s: tuple[float, float]) -> float:

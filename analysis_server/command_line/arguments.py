@@ -10,6 +10,7 @@ from analysis_server.command_line.commands import (
     completion,
     demo,
     doctor,
+    edit,
     estimate,
     evaluate,
     features,
@@ -18,13 +19,17 @@ from analysis_server.command_line.commands import (
     mix,
     models,
     reaper,
+    revert,
     serve,
 )
 from analysis_server.command_line.grammar import Parser, Run
 from analysis_server.command_line.terminal import Terminal
 from core import __version__
 
-VERBS = (demo, mix, match, learn, estimate, features, evaluate, models, reaper, serve, doctor, completion)
+VERBS = (
+    *(demo, mix, match, learn, edit, revert, estimate, features, evaluate, models),
+    *(reaper, serve, doctor, completion),
+)
 """The verbs' modules, in the order the help lists them; each has `add`, which gives the verb its grammar."""
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."
 _EPILOG = """for example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 
 _LOUDEST_LUFS, _QUIETEST_LUFS = 0.0, -70.0
@@ -46,6 +47,49 @@ def lufs(text: str) -> float:
         value = float("nan")
     if not _QUIETEST_LUFS <= value <= _LOUDEST_LUFS:
         raise argparse.ArgumentTypeError(f"{text!r} is no loudness between -70 and 0 LUFS, such as -14")
+    return value
+
+
+def percent(text: str) -> float:
+    """Return a number of percent, with or without the sign."""
+    return _number(text.removesuffix("%").strip(), f"{text!r} is no number of percent, such as 50")
+
+
+def decibels(text: str) -> float:
+    """Return a number of decibels, with or without the unit."""
+    plain = re.sub(r"\s*dB$", "", text.strip(), flags=re.IGNORECASE)
+    return _number(plain, f"{text!r} is no number of decibels, such as 3")
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds, with or without the unit."""
+    return _number(re.sub(r"\s*s$", "", text.strip()), f"{text!r} is no number of seconds, such as 4")
+
+
+def offset(text: str) -> tuple[str, float]:
+    """Return bus and decibels of ``ROLE=DB``."""
+    role, equals, amount = text.partition("=")
+    if not (role.strip() and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is no ROLE=DB, such as vocals=1.5")
+    return role.strip(), decibels(amount)
+
+
+def stretch(start_s: float | None, end_s: float | None) -> str:
+    """Return a stretch in words; None is where it goes on to the song's own start or end."""
+    if start_s is None and end_s is None:
+        return "throughout"
+    if start_s is None:
+        return f"up to {end_s:.1f} s"
+    return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
+
+
+def _number(text: str, complaint: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(complaint)
     return value
 
 

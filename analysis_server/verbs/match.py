@@ -147,6 +147,7 @@ def _run(
         warnings=found.warnings,
         folder=session.folder(request.out) if session else None,
         start_s=session.start_s if session else 0.0,
+        stems_stay=session is None or request.stems is not None,
     )
 
 

@@ -166,6 +166,8 @@ def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, sess
         warnings=story.warnings,
         folder=session.folder(request.out) if session else None,
         start_s=session.start_s if session else 0.0,
+        stems_stay=session is None or request.stems is not None,
+        moves_on_top=request.existing == "combine",
     )
 
 

@@ -6,12 +6,13 @@ that was changed since counts as the user's as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from core.history.in_project import read_history
-from core.history.record import TrackRun
+from core.history.record import RunRecord, TrackRun
 from core.history.restoring import block_bytes, track_of
 from core.rpp.document import parse
 from core.rpp.envelope import Envelope, read_envelope
@@ -22,8 +23,22 @@ _SAME_TIME_S, _SAME_GAIN = 1e-5, 1e-4
 
 def own_moves(project: Project, track: Track) -> Envelope | None:
     """Return the envelope with the user's own moves, or None where there are none."""
-    envelope = track.envelopes.get("VOLENV2")
-    for run in reversed(read_history(project)):
+    return _looked_through(project, track, track.envelopes.get("VOLENV2"), read_history(project))
+
+
+def moves_before(project: Project, track: Track, run: RunRecord) -> Envelope | None:
+    """Return the user's own moves that a run found on a track, or None where there were none."""
+    then = next((one for one in run.tracks if track_of(project, one) == track), None)
+    if then is None:
+        return None
+    earlier = [one for one in read_history(project) if one.number < run.number]
+    return _looked_through(project, track, _envelope_in(then.before), earlier)
+
+
+def _looked_through(
+    project: Project, track: Track, envelope: Envelope | None, runs: Sequence[RunRecord]
+) -> Envelope | None:
+    for run in reversed(runs):
         then = next((one for one in run.tracks if track_of(project, one) == track), None)
         if then is not None:
             if envelope is None or not _is_as_written(envelope, then):

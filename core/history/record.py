@@ -60,6 +60,7 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     scale : what multiplies the envelope (fader in trim/read, trim envelope): gain = scale * envelope.
     before : the text of the VOLENV2 block that stood there, to the byte, or None where there was none.
     written : the envelope's points as written, those outside a range too.
+    ours : the same without the points a user had made, where there were any: edits are told from these.
     """
 
     guid: str
@@ -69,6 +70,7 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     scale: float
     before: str | None
     written: list[WrittenPoint]
+    ours: list[WrittenPoint] | None = None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +90,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     of : the id of the run whose prediction an edit re-applied.
     duration_s : the song's length.
     figures : loudness, true peak, fit and the like, by name with unit.
+    stems : the stems' files by role, where they stay.
+    files_before : of an edit in a folder, the text of the files it changed, by name.
     buses : the prediction; empty for an edit.
     tracks : what was written where.
     """
@@ -107,6 +111,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     of: str | None = None
     figures: dict[str, float] = {}
+    stems: dict[str, str] = {}
+    files_before: dict[str, str] = {}
     warnings: list[str] = []
     buses: list[BusRun] = []
     tracks: list[TrackRun]

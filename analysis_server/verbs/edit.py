@@ -1,0 +1,236 @@
+"""`faderwise edit`: a run's prediction applied anew with other settings, under what the user changed since."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from analysis_server import automation_folder, project_copy, projects, rendering, run_records
+from analysis_server.telling import Tell, untold
+from core import history
+from core.editing import EditSettings, described
+from core.errors import InputError
+from core.history import RunRecord
+from core.lanes import as_bus_points
+from core.merging import Span
+from core.re_applying import ReApplied, TrackEdit, re_apply, re_apply_points
+from core.rpp.envelope_writing import Written
+from core.rpp.project import Project, read_project
+
+
+class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Apply the latest prediction of `target` (a project with runs of ours, or a folder of `mix`) with other settings.
+
+    The settings are `core.editing.EditSettings`; None leaves one as it was in the edit before, with `afresh` as
+    predicted. A project's copy goes beside it or into `out`; with `render`, a folder's `mix.wav` is written anew.
+    """
+
+    target: str
+    depth_percent: float | None = None
+    moves_percent: float | None = None
+    offset_db: dict[str, float] | None = None
+    limit_db: float | None = None
+    smooth_s: float | None = None
+    range_s: tuple[float, float] | None = None
+    freeze: list[str] | None = None
+    ignore_s: list[tuple[float, float]] | None = None
+    afresh: bool = False
+    out: str | None = None
+    render: bool = False
+    dry_run: bool = False
+
+    def changes(self) -> dict[str, object]:
+        """Return the settings that were given."""
+        return {name: getattr(self, name) for name in EditSettings.__struct_fields__}
+
+
+class KeptEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch in which the user's points stayed; an end is None where it goes on to the song's own."""
+
+    bus: str
+    track: str
+    start_s: float | None
+    end_s: float | None
+    n_points: int
+
+
+class Lifted(msgspec.Struct, frozen=True, kw_only=True):
+    """A track whose whole curve the user had lifted, and by how much."""
+
+    bus: str
+    track: str
+    lift_db: float
+
+
+class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch that both changed: the user's gain stayed; gains as heard, where they differ most."""
+
+    bus: str
+    track: str
+    start_s: float
+    end_s: float
+    at_s: float
+    kept_db: float
+    wanted_db: float
+
+
+class EditResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done; `files` by name, empty after a dry run."""
+
+    title: str
+    run: int
+    settings: EditSettings
+    in_words: list[str]
+    n_points: dict[str, int]
+    kept_edits: list[KeptEdit]
+    lifted: list[Lifted]
+    conflicts: list[EditConflict]
+    took_ms: float
+    files: dict[str, str]
+    warnings: list[str]
+
+
+def run(request: EditRequest, tell: Tell = untold) -> EditResult:
+    """Edit and write.
+
+    Raises
+    ------
+    InputError
+        There is nothing to edit, a setting is out of its range, or a place cannot be written to.
+    """
+    if projects.is_project(request.target):
+        return _edit_project(request)
+    return _edit_folder(request, tell)
+
+
+def edited(
+    project: Project, changes: Mapping[str, object], *, afresh: bool = False
+) -> tuple[EditResult, Written, RunRecord]:
+    """Return what an edit does to a project, without writing it: the result, the new envelopes, the dated record.
+
+    Raises
+    ------
+    InputError
+        There is nothing to edit, or a setting is out of its range.
+    """
+    started_s = time.perf_counter()
+    done, written = re_apply(project, changes, afresh=afresh)
+    record = run_records.dated(done.record, ())
+    return _result(done, (time.perf_counter() - started_s) * 1000.0), written, record
+
+
+def _edit_project(request: EditRequest) -> EditResult:
+    if request.render:
+        raise InputError(f"{request.target}: --render is for folders; REAPER renders a project")
+    project = with_runs(Path(request.target))
+    result, written, record = edited(project, request.changes(), afresh=request.afresh)
+    path = project_copy.path_of(project.path, request.out)
+    project_copy.refuse_the_original(path, project)
+    if request.dry_run:
+        return result
+    with project_copy.replaced(path, written.with_edits(history.added(project.document, record)).content):
+        pass
+    return msgspec.structs.replace(result, files={path.name: str(path)})
+
+
+def with_runs(path: Path) -> Project:
+    """Return the project at `path`, which must have runs of ours.
+
+    Raises
+    ------
+    InputError
+        It has none; a copy beside it that has some is named.
+    """
+    project = read_project(path)
+    if not history.read_history(project):
+        damaged = history.damaged_runs(project)
+        if damaged:
+            raise InputError(next(iter(damaged.values())))
+        copy = project_copy.path_of(path)
+        there = copy.is_file() and copy.name != path.name
+        remedy = f"give {copy}" if there else "mix or match it first"
+        raise InputError(f"{path}: has no run of Faderwise in it; {remedy}")
+    return project
+
+
+def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
+    if request.out is not None:
+        raise InputError(f"{request.target}: --out is for projects; a folder is edited where it is")
+    folder = automation_folder.read(Path(request.target))
+    started_s = time.perf_counter()
+    done = re_apply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
+    result = _result(done, (time.perf_counter() - started_s) * 1000.0)
+    if request.dry_run:
+        return result
+    merged = {edit.run.role: as_bus_points(edit.merged.points) for edit in done.tracks}
+    automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
+    before = automation_folder.texts(folder.path)
+    record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
+    files = automation_folder.write(folder, automation, [*folder.runs, record], verb="edit")
+    if request.render:
+        files |= rendering.render_again(folder, automation, tell)
+        return msgspec.structs.replace(result, files=files)
+    told = "mix.wav and report.html are what they were before this edit; --render writes mix.wav anew"
+    return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])
+
+
+def _result(done: ReApplied, took_ms: float) -> EditResult:
+    return EditResult(
+        title=done.record.title,
+        run=done.record.number,
+        settings=done.settings,
+        in_words=described(done.settings),
+        n_points={_name(edit): len(edit.merged.points) for edit in done.tracks},
+        kept_edits=[kept for edit in done.tracks for kept in _kept(edit)],
+        lifted=[
+            Lifted(bus=edit.run.role, track=edit.run.name, lift_db=edit.merged.edits.lift_db)
+            for edit in done.tracks
+            if edit.merged.edits.lift != 1.0
+        ],
+        conflicts=[conflict for edit in done.tracks for conflict in _conflicts(edit)],
+        took_ms=took_ms,
+        files={},
+        warnings=list(done.notes),
+    )
+
+
+def _name(edit: TrackEdit) -> str:
+    return edit.run.name or f"track {edit.run.number}"
+
+
+def _kept(edit: TrackEdit) -> Sequence[KeptEdit]:
+    return [
+        KeptEdit(
+            bus=edit.run.role,
+            track=_name(edit),
+            start_s=_finite(span.span, "start_s"),
+            end_s=_finite(span.span, "end_s"),
+            n_points=len(span.added),
+        )
+        for span in edit.merged.edits.spans
+    ]
+
+
+def _conflicts(edit: TrackEdit) -> Sequence[EditConflict]:
+    scale_db = 20.0 * math.log10(edit.run.scale)
+    return [
+        EditConflict(
+            bus=edit.run.role,
+            track=_name(edit),
+            start_s=conflict.span.start_s,
+            end_s=conflict.span.end_s,
+            at_s=conflict.at_s,
+            kept_db=conflict.kept_db + scale_db,
+            wanted_db=conflict.wanted_db + scale_db,
+        )
+        for conflict in edit.merged.conflicts
+    ]
+
+
+def _finite(span: Span, side: str) -> float | None:
+    value: float = getattr(span, side)
+    return value if math.isfinite(value) else None

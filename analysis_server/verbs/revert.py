@@ -1,0 +1,123 @@
+"""`faderwise revert`: what stood there before a run of ours, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from analysis_server import automation_folder, project_copy, projects, run_file
+from analysis_server.telling import Tell, untold
+from analysis_server.verbs.edit import with_runs
+from core import history
+from core.errors import InputError
+from core.history import Restored, RunRecord
+from core.rpp.project import Project
+
+
+class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring `target` (a project with runs of ours, or a folder of `mix`) back to what it was after run `to`.
+
+    `to` 0, the default for a project, is before all of our runs; a folder goes back to its first run at most.
+    A project's copy goes beside it or into `out`.
+    """
+
+    target: str
+    to: int | None = None
+    out: str | None = None
+    dry_run: bool = False
+
+
+class RevertResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done: the runs taken back, by number, and those that are left; `files` by name."""
+
+    title: str
+    to: int
+    taken_back: list[int]
+    left: list[int]
+    tracks: list[str]
+    files: dict[str, str]
+    warnings: list[str]
+
+
+def run(request: RevertRequest, tell: Tell = untold) -> RevertResult:
+    """Revert and write.
+
+    Raises
+    ------
+    InputError
+        There is no such run, its record is damaged, or a place cannot be written to.
+    """
+    del tell  # it takes no time
+    if projects.is_project(request.target):
+        return _revert_project(request)
+    return _revert_folder(request)
+
+
+def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
+    """Return what going back to run `to` does to a project, without writing it.
+
+    Raises
+    ------
+    InputError
+        There is no such run, or its record is damaged.
+    """
+    runs = history.read_history(project)
+    back = history.restored(project, _after(runs, to, str(project.path)))
+    return _result(runs, to, back.notes), back
+
+
+def _revert_project(request: RevertRequest) -> RevertResult:
+    project = with_runs(Path(request.target))
+    result, back = reverted(project, request.to or 0)
+    path = project_copy.path_of(project.path, request.out)
+    project_copy.refuse_the_original(path, project)
+    if request.dry_run:
+        return result
+    with project_copy.replaced(path, back.content):
+        pass
+    return msgspec.structs.replace(result, files={path.name: str(path)})
+
+
+def _revert_folder(request: RevertRequest) -> RevertResult:
+    if request.out is not None:
+        raise InputError(f"{request.target}: --out is for projects; a folder goes back where it is")
+    folder = Path(request.target)
+    runs = run_file.read(folder)
+    to = runs[0].number if request.to is None else request.to
+    if to < runs[0].number:
+        raise InputError(f"{folder}: was made by run {runs[0].number}; before it there was nothing to go back to")
+    first = _after(runs, to, str(folder))
+    before = next(run for run in runs if run.number == first).files_before
+    left = [run for run in runs if run.number < first]
+    result = _result(runs, to, ())
+    if request.dry_run:
+        return result
+    files = automation_folder.write_back(folder, before, left)
+    return msgspec.structs.replace(result, files=files)
+
+
+def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
+    """Return the number of the first run after run `to`."""
+    numbers = [run.number for run in runs]
+    known = ", ".join(map(str, numbers))
+    if to and to not in numbers:
+        raise InputError(f"{where}: has no run {to}; its runs: {known} (0 is before all of them)")
+    later = [number for number in numbers if number > to]
+    if not later:
+        raise InputError(f"{where}: run {to} is the latest, so there is nothing to take back; its runs: {known}")
+    return later[0]
+
+
+def _result(runs: Sequence[RunRecord], to: int, notes: Sequence[str]) -> RevertResult:
+    gone = [run for run in runs if run.number > to]
+    return RevertResult(
+        title=runs[-1].title,
+        to=to,
+        taken_back=[run.number for run in gone],
+        left=[run.number for run in runs if run.number <= to],
+        tracks=sorted({track.name or f"track {track.number}" for run in gone for track in run.tracks}),
+        files={},
+        warnings=list(notes),
+    )

@@ -1,0 +1,220 @@
+"""A user's own points and a re-applied prediction, merged: three ways, and nothing of the user's is lost.
+
+Conventions: `base` is what we wrote, `now` what stands there, `new` what the prediction asks for now; points are in
+one domain (an envelope's linear gain), their times never fall. Two points are the same where they differ by less than
+0.5 ms, 0.02 dB, and not in shape. An *edited span* goes from the last common point before a change to the first one
+after it: what the user made of the curve is heard from one to the other.
+
+Rules: in an edited span the user's points stay, each one to the bit; elsewhere `new` counts. A curve of which most
+points were moved by one common amount was lifted: the lift is kept on all of `new`. Where `new` differs from `base`
+in an edited span, that is a conflict, which is told.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.decibels import FloatArray
+from core.rpp.envelope import LINEAR, Point
+
+SAME_TIME_S, SAME_GAIN_DB = 5e-4, 0.02
+CONFLICT_DB = 0.1
+_SILENT = 1e-3
+_LIFTED_SHARE = 0.5
+_TRACE_S = 0.25
+
+Curve = Callable[[Sequence[Point], FloatArray], FloatArray]
+"""Gives the linear gain of points at times, as whoever plays them does."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch from one common point to the next; infinite where there is none."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class EditedSpan:
+    """What a user changed between two common points: points that are new, and base points that are gone."""
+
+    span: Span
+    added: tuple[Point, ...]
+    removed: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Edits:
+    """A user's edits of `base`: all of it lifted by a factor, and the spans that were changed beyond that."""
+
+    lift: float
+    spans: tuple[EditedSpan, ...]
+
+    @property
+    def lift_db(self) -> float:
+        """The lift in dB."""
+        return 20.0 * math.log10(self.lift)
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing was changed."""
+        return not self.spans and self.lift == 1.0
+
+    def holds(self, time_s: float) -> bool:
+        """Tell whether a time lies in an edited span."""
+        return any(edit.span.start_s <= time_s <= edit.span.end_s for edit in self.spans)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Both changed one stretch: the user's gain stays, `wanted_db` was asked for where they differ most, `at_s`."""
+
+    span: Span
+    at_s: float
+    kept_db: float
+    wanted_db: float
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The merged points; `ours`, the same without the user's edits; what was edited; and the conflicts."""
+
+    points: tuple[Point, ...]
+    ours: tuple[Point, ...]
+    edits: Edits
+    conflicts: tuple[Conflict, ...]
+
+
+def edits_between(base: Sequence[Point], now: Sequence[Point]) -> Edits:
+    """Return what a user changed from `base` to `now`."""
+    lift = _lift(base, now)
+    lifted = [replace(point, gain=point.gain * lift) for point in base]
+    return Edits(lift, tuple(_spans(lifted, now)))
+
+
+def merge(base: Sequence[Point], now: Sequence[Point], new: Sequence[Point], curve: Curve) -> Merged:
+    """Return `new` with what the user changed from `base` to `now`.
+
+    Parameters
+    ----------
+    base, now, new : see the module's conventions; none is empty.
+    curve : how points are played, to keep the sound outside the edited spans as `new` has it.
+    """
+    edits = edits_between(base, now)
+    wanted = [replace(point, gain=point.gain * edits.lift) for point in new]
+    ours = _with_guards(wanted, edits.spans, curve)
+    kept = [point for point in ours if not _is_inside(point, edits.spans)]
+    points = sorted([*kept, *(point for edit in edits.spans for point in edit.added)], key=lambda point: point.time_s)
+    if not points:
+        points = list(now)
+    plain = tuple(replace(point, gain=point.gain / edits.lift) for point in ours)
+    conflicts = _conflicts(edits, [replace(p, gain=p.gain * edits.lift) for p in base], wanted, points, curve)
+    return Merged(tuple(points), plain, edits, conflicts)
+
+
+def level_db(gain: float) -> float:
+    """Return a gain in dB, -60 dB and less as that."""
+    return 20.0 * math.log10(max(gain, _SILENT))
+
+
+def _same(one: Point, other: Point) -> bool:
+    return (
+        abs(one.time_s - other.time_s) <= SAME_TIME_S
+        and abs(level_db(one.gain) - level_db(other.gain)) <= SAME_GAIN_DB
+        and one.shape == other.shape
+        and abs(one.tension - other.tension) < 1e-3
+    )
+
+
+def _lift(base: Sequence[Point], now: Sequence[Point]) -> float:
+    """Return the factor most points of the curve were moved by, 1 where there is none."""
+    times = [point.time_s for point in now]
+    ratios = []
+    for point in base:
+        place = bisect_left(times, point.time_s - SAME_TIME_S)
+        if (
+            place < len(now)
+            and now[place].time_s <= point.time_s + SAME_TIME_S
+            and min(point.gain, now[place].gain) > _SILENT
+        ):
+            ratios.append(now[place].gain / point.gain)
+    if not ratios:
+        return 1.0
+    middle = float(np.median(ratios))
+    agreeing = sum(abs(level_db(ratio / middle)) <= SAME_GAIN_DB for ratio in ratios)
+    sounding = sum(point.gain > _SILENT for point in base)
+    is_lift = abs(level_db(middle)) > SAME_GAIN_DB and agreeing > _LIFTED_SHARE * sounding
+    return middle if is_lift else 1.0
+
+
+def _spans(base: Sequence[Point], now: Sequence[Point]) -> list[EditedSpan]:
+    spans: list[EditedSpan] = []
+    start_s = -math.inf
+    removed: list[Point] = []
+    added: list[Point] = []
+    i = j = 0
+    while i < len(base) or j < len(now):
+        if i < len(base) and j < len(now) and _same(base[i], now[j]):
+            if removed or added:
+                spans.append(EditedSpan(Span(start_s, now[j].time_s), tuple(added), tuple(removed)))
+                removed, added = [], []
+            start_s = now[j].time_s
+            i, j = i + 1, j + 1
+        elif j >= len(now) or (i < len(base) and base[i].time_s <= now[j].time_s):
+            removed.append(base[i])
+            i += 1
+        else:
+            added.append(now[j])
+            j += 1
+    if removed or added:
+        spans.append(EditedSpan(Span(start_s, math.inf), tuple(added), tuple(removed)))
+    return spans
+
+
+def _with_guards(points: Sequence[Point], spans: Sequence[EditedSpan], curve: Curve) -> list[Point]:
+    """Return points that play the same, with one at each edge of each span."""
+    edges = sorted({edge for edit in spans for edge in (edit.span.start_s, edit.span.end_s) if math.isfinite(edge)})
+    times = [point.time_s for point in points]
+    missing = [edge for edge in edges if not _has(times, edge)]
+    if not missing:
+        return list(points)
+    gains = curve(points, np.array(missing)).tolist()
+    guards = [Point(edge, gain, _shape_at(points, edge)) for edge, gain in zip(missing, gains, strict=True)]
+    return sorted([*points, *guards], key=lambda point: point.time_s)
+
+
+def _has(times: Sequence[float], time_s: float) -> bool:
+    place = bisect_left(times, time_s - SAME_TIME_S)
+    return place < len(times) and times[place] <= time_s + SAME_TIME_S
+
+
+def _shape_at(points: Sequence[Point], time_s: float) -> int:
+    place = bisect_left([point.time_s for point in points], time_s)
+    return points[place - 1].shape if place and points[place - 1].shape <= 1 else LINEAR
+
+
+def _is_inside(point: Point, spans: Sequence[EditedSpan]) -> bool:
+    return any(edit.span.start_s + SAME_TIME_S < point.time_s < edit.span.end_s - SAME_TIME_S for edit in spans)
+
+
+def _conflicts(
+    edits: Edits, base: Sequence[Point], wanted: Sequence[Point], merged: Sequence[Point], curve: Curve
+) -> tuple[Conflict, ...]:
+    found = []
+    last_s = max(points[-1].time_s for points in (base, wanted, merged))
+    for edit in edits.spans:
+        start_s, end_s = max(edit.span.start_s, 0.0), min(edit.span.end_s, last_s)
+        trace = np.linspace(start_s, end_s, max(int((end_s - start_s) / _TRACE_S), 1) + 2)[1:-1]
+        levels = [20.0 * np.log10(np.maximum(curve(points, trace), _SILENT)) for points in (base, wanted, merged)]
+        if np.abs(levels[1] - levels[0]).max() > CONFLICT_DB:
+            worst = int(np.argmax(np.abs(levels[1] - levels[2])))
+            found.append(
+                Conflict(Span(start_s, end_s), float(trace[worst]), float(levels[2][worst]), float(levels[1][worst]))
+            )
+    return tuple(found)

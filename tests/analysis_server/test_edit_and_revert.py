@@ -1,0 +1,331 @@
+"""`faderwise edit` and `revert`: a run bends without a new analysis, and goes back to the byte."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+
+from analysis_server.command_line import main
+from analysis_server.verbs.edit import edited
+from core import history
+from core.history.record import to_steps
+from core.rpp.faders import fader_stage
+from core.rpp.project import Project, project_of, read_project
+
+ROOT = Path(__file__).resolve().parents[2]
+STEMS = ROOT / "examples" / "caesium"
+ROLES = ("drums", "bass", "melody", "vocals")
+TIMES = np.arange(0.5, 23.0, 0.25)
+
+
+def track(role: str, number: int) -> str:
+    envelope = "    <VOLENV2\n      ACT 0 -1\n      PT 0 0.5 0\n    >\n" if role == "bass" else ""
+    return (
+        f"  <TRACK {{{number}}}\n    NAME {role}\n    VOLPAN 1.{9 - number} 0 -1 -1 1\n    MAINSEND 1 0\n{envelope}"
+        f'    <ITEM\n      POSITION 0\n      LENGTH 24\n      <SOURCE FLAC\n        FILE "{role}.flac"\n      >\n'
+        "    >\n  >\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a session, its mixed copy, and `out`, what mixing its stems wrote. Copy it, do not write to it."""
+    folder = tmp_path_factory.mktemp("mixed")
+    for role in ROLES:
+        shutil.copyfile(STEMS / f"{role}.flac", folder / f"{role}.flac")
+    lines = "".join(track(role, number) for number, role in enumerate(ROLES))
+    (folder / "Song.RPP").write_text(f'<REAPER_PROJECT 0.1 "7.19/linux" 1\n{lines}>\n', encoding="utf-8")
+    assert main(["mix", str(folder / "Song.RPP"), "--out", str(folder / "run"), "--json"]) == 0
+    shutil.move(folder / "run" / "Song-faderwise.RPP", folder / "Song-faderwise.RPP")
+    assert main(["mix", str(STEMS), "--out", str(folder / "out"), "--json"]) == 0
+    return folder
+
+
+@pytest.fixture
+def work(mixed: Path, tmp_path: Path) -> Path:
+    """A copy of `mixed` to work on."""
+    return Path(shutil.copytree(mixed, tmp_path / "session"))
+
+
+@pytest.fixture
+def copy(work: Path) -> Path:
+    """The mixed copy of the session."""
+    return work / "Song-faderwise.RPP"
+
+
+Ran = Callable[..., Any]
+
+
+def as_json(ran: Any) -> dict[str, Any]:
+    assert ran.code == 0, ran.err
+    content = json.loads(ran.out)
+    assert isinstance(content, dict)
+    return content
+
+
+def heard_db(project: Project) -> dict[str, np.ndarray]:
+    return {one.name: 20 * np.log10(fader_stage(project, one).gain_at(TIMES)) for one in project.tracks}
+
+
+def between(levels: dict[str, np.ndarray]) -> np.ndarray:
+    return np.stack([levels[role] - levels["drums"] for role in ROLES])
+
+
+def drag(path: Path, role: str, gain: str) -> bytes:
+    """Move the last point of a track's envelope by hand, as an editor would; return the point's line."""
+    content = path.read_bytes()
+    block = re.search(rb"NAME " + role.encode() + rb".*?(<VOLENV2.*?\n    >)", content, re.DOTALL)
+    assert block is not None
+    lines = block[1].split(b"\n")
+    place = max(i for i, line in enumerate(lines) if b" PT " in line)
+    words = lines[place].split(b" ")
+    words[words.index(b"PT") + 2] = gain.encode()
+    lines[place] = b" ".join(words)
+    path.write_bytes(content.replace(block[1], b"\n".join(lines)))
+    return lines[place]
+
+
+def test_half_the_depth_is_half_of_every_difference_in_the_project(faderwise: Ran, copy: Path) -> None:
+    before = heard_db(read_project(copy))
+    result = as_json(faderwise("edit", copy, "--depth", "50", "--json"))
+    after = heard_db(read_project(copy))
+    np.testing.assert_allclose(between(after), between(before) / 2, atol=0.25)
+    assert (result["run"], result["in_words"], result["kept_edits"]) == (2, ["depth 50 %"], [])
+    assert [run.action for run in history.read_history(read_project(copy))] == ["mix", "edit"]
+
+
+def test_settings_stay_from_edit_to_edit_until_afresh(faderwise: Ran, copy: Path) -> None:
+    start = heard_db(read_project(copy))
+    faderwise("edit", copy, "--depth", "50")
+    half = heard_db(read_project(copy))
+    result = as_json(faderwise("edit", copy, "--offset", "vocals=2", "--json"))
+    both = heard_db(read_project(copy))
+    assert result["in_words"] == ["depth 50 %", "vocals +2.0 dB"]
+    np.testing.assert_allclose(both["vocals"], half["vocals"] + 2.0, atol=0.15)
+    np.testing.assert_allclose(both["bass"], half["bass"], atol=0.15)
+    assert as_json(faderwise("edit", copy, "--afresh", "--json"))["in_words"] == []
+    np.testing.assert_allclose(between(heard_db(read_project(copy))), between(start), atol=0.25)
+
+
+def test_hand_made_points_survive_edit_after_edit_and_are_told(faderwise: Ran, copy: Path) -> None:
+    line = drag(copy, "vocals", "0.12345")
+    result = as_json(faderwise("edit", copy, "--depth", "0", "--json"))
+    assert line in copy.read_bytes()
+    assert [(kept["bus"], kept["n_points"], kept["end_s"]) for kept in result["kept_edits"]] == [("vocals", 1, None)]
+    assert [conflict["bus"] for conflict in result["conflicts"]] == ["vocals"]
+    ran = faderwise("edit", copy, "--depth", "150")
+    assert line in copy.read_bytes()
+    assert "vocals (vocals): your points stay from" in ran.out
+    assert "which stays; the edit asks for" in ran.out
+
+
+def test_a_frozen_bus_and_what_is_outside_the_range_stay(faderwise: Ran, copy: Path) -> None:
+    before = heard_db(read_project(copy))
+    faderwise("edit", copy, "--freeze", "drums", "--range", "5:10", "--offset", "drums=6", "--offset", "bass=-6")
+    after = heard_db(read_project(copy))
+    np.testing.assert_array_equal(after["drums"], before["drums"])
+    inside = (TIMES > 5.03) & (TIMES < 9.97)
+    np.testing.assert_allclose(after["bass"][inside], before["bass"][inside] - 6.0, atol=0.25)
+    outside = (TIMES < 5.0) | (TIMES > 10.0)
+    np.testing.assert_allclose(after["bass"][outside], before["bass"][outside], atol=0.05)
+
+
+def test_reverting_brings_the_project_back_to_the_byte_at_every_step(faderwise: Ran, work: Path, copy: Path) -> None:
+    original, states = (work / "Song.RPP").read_bytes(), [copy.read_bytes()]
+    for depth in (50, 150):
+        faderwise("edit", copy, "--depth", depth)
+        drag(copy, "drums", f"0.{depth}")
+        states.append(copy.read_bytes())
+    faderwise("edit", copy, "--depth", "0")
+    result = as_json(faderwise("revert", copy, "--to", "2", "--json"))
+    assert copy.read_bytes() == states[1]  # the hand-made point that run 3 found is there again
+    assert (result["taken_back"], result["left"]) == ([3, 4], [1, 2])
+    faderwise("revert", copy, "--to", "1")
+    assert copy.read_bytes() == states[0]
+    assert faderwise("revert", copy).code == 0
+    assert copy.read_bytes() == original
+    kept = [path.read_bytes() for path in work.glob("Song-faderwise.*.RPP")]
+    assert states[0] in kept  # what was taken back lies beside it
+
+
+def test_a_user_who_moved_the_fader_is_told_that_it_stays(faderwise: Ran, copy: Path) -> None:
+    copy.write_bytes(copy.read_bytes().replace(b"VOLPAN 1.9 ", b"VOLPAN 0.95 "))
+    ran = faderwise("edit", copy, "--depth", "80")
+    assert "track 1 'drums' was moved by -6.0 dB since; that stays on top" in ran.err
+
+
+def test_moves_that_a_mix_left_on_top_stay_on_top(faderwise: Ran, work: Path) -> None:
+    song = work / "Song.RPP"
+    content = song.read_bytes().replace(
+        b"ACT 0 -1\n      PT 0 0.5 0\n", b"ACT 1 -1\n      PT 4 0.5 0\n      PT 8 0.2 0\n"
+    )
+    song.write_bytes(content)
+    assert faderwise("mix", song, "--existing", "combine").code == 0
+    copy = work / "Song-faderwise.RPP"
+    before = heard_db(read_project(copy))
+    assert np.ptp(before["bass"]) > 7.0
+    assert faderwise("edit", copy, "--offset", "bass=-3").code == 0
+    np.testing.assert_allclose(heard_db(read_project(copy))["bass"], before["bass"] - 3.0, atol=0.2)
+    faderwise("revert", copy)
+    assert copy.read_bytes() == content
+
+
+def test_a_dry_run_writes_nothing(faderwise: Ran, work: Path, copy: Path) -> None:
+    before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+    for target in (copy, work / "out"):
+        assert faderwise("edit", target, "--depth", "10", "--dry-run").code == 0
+    assert faderwise("revert", copy, "--dry-run").code == 0
+    assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
+
+
+def csv_rows(out: Path) -> list[list[str]]:
+    return [line.split(",") for line in (out / "automation.csv").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", ["automation.csv", "automation.json"])
+def test_a_folder_edited_by_hand_keeps_the_edit_and_goes_back(faderwise: Ran, work: Path, name: str) -> None:
+    out = work / "out"
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    if name == "automation.csv":
+        rows = csv_rows(out)
+        place = max(i for i, row in enumerate(rows) if row[0] == "bass")
+        rows[place][2] = "-7.125"
+        (out / name).write_text("\r\n".join(",".join(row) for row in rows))
+    else:
+        file = json.loads((out / name).read_text())
+        file["buses"]["bass"]["points"][-1] = {"time_s": 23.75, "gain_db": -7.125, "shape": "linear"}
+        (out / name).write_text(json.dumps(file))
+    by_hand = {path.name: path.read_bytes() for path in out.iterdir()}
+    result = as_json(faderwise("edit", out, "--depth", "50", "--json"))
+    assert [kept["bus"] for kept in result["kept_edits"]] == ["bass"]
+    assert "-7.1250" in [row[2] for row in csv_rows(out)]
+    written = json.loads((out / "automation.json").read_text())
+    jsonschema.validate(written, json.loads((ROOT / "docs" / "automation.schema.json").read_text()))
+    assert written["buses"]["bass"]["points"][-1]["gain_db"] == -7.125
+    assert any("--render" in warning for warning in result["warnings"])
+    assert faderwise("revert", out).code == 0
+    assert {key: (out / key).read_bytes() for key in by_hand} == {**by_hand, "run.json": whole["run.json"]}
+
+
+def test_a_rendered_edit_plays_what_its_points_say(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    result = as_json(faderwise("edit", out, "--depth", "0", "--offset", "vocals=-24", "--render", "--json"))
+    mix, rate = soundfile.read(result["files"]["mix.wav"])
+    time_s = np.arange(len(mix)) / rate
+    rows = csv_rows(out)[1:]
+    rebuilt = np.zeros_like(mix)
+    for role in ROLES:
+        pairs = np.array([(float(row[1]), float(row[2])) for row in rows if row[0] == role])
+        stem, _ = soundfile.read(STEMS / f"{role}.flac")
+        rebuilt[: len(stem)] += stem * (10 ** (np.interp(time_s[: len(stem)], *pairs.T) / 20))[:, None]
+    gain = np.vdot(mix, rebuilt) / np.vdot(rebuilt, rebuilt)
+    assert gain <= 1.001
+    np.testing.assert_allclose(mix, gain * rebuilt, atol=2e-3)
+
+
+def test_files_that_were_both_edited_and_differ_are_refused(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    rows = csv_rows(out)
+    rows[1][2] = "-20"
+    (out / "automation.csv").write_text("\n".join(",".join(row) for row in rows))
+    text = (out / "automation.json").read_text()
+    (out / "automation.json").write_text(re.sub(r'"time_s": 0\.5,', '"time_s": 0.75,', text))
+    ran = faderwise("edit", out, "--depth", "50")
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert "were both edited, and differ; move one of them away" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.replace("gain_db", "gain", 1), "has no columns bus, time_s and gain_db"),
+        (lambda text: text.replace("0.500000", "early", 1), "line 2: 'early' is no number"),
+        (lambda text: text.replace("0.500000", "-1", 1), "before 0 s"),
+    ],
+)
+def test_a_file_that_a_hand_broke_is_one_line(faderwise: Ran, work: Path, change: Any, says: str) -> None:
+    path = work / "out" / "automation.csv"
+    path.write_text(change(path.read_text()))
+    ran = faderwise("edit", work / "out", "--depth", "50")
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert says in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("edit", "Song.RPP", "--depth", "50"), "has no run of Faderwise in it; give"),
+        (("revert", "Song.RPP"), "has no run of Faderwise in it; give"),
+        (("edit", ".", "--depth", "50"), "has no run.json; give a folder that mix or match wrote"),
+        (("edit", "gone.RPP"), "no such file"),
+        (("edit", "out", "--depth", "300"), "--depth 300: give 0 to 200 percent"),
+        (("edit", "out", "--depth", "much"), "is no number of percent"),
+        (("edit", "out", "--offset", "vocals"), "is no ROLE=DB, such as vocals=1.5"),
+        (("edit", "out", "--offset", "horns=1"), "has no such bus; it has drums, bass, melody, vocals"),
+        (("edit", "Song-faderwise.RPP", "--render"), "--render is for folders"),
+        (("edit", "out", "--out", "x"), "--out is for projects"),
+        (("revert", "out"), "run 1 is the latest, so there is nothing to take back"),
+        (("revert", "out", "--to", "0"), "before it there was nothing to go back to"),
+        (("revert", "Song-faderwise.RPP", "--to", "7"), "has no run 7; its runs: 1"),
+        (("revert", "Song-faderwise.RPP", "--to", "1"), "run 1 is the latest"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    faderwise: Ran, work: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(work)
+    ran = faderwise(*words)
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert says in ran.err
+
+
+def test_a_deleted_envelope_is_left_alone_and_told(faderwise: Ran, copy: Path) -> None:
+    content = copy.read_bytes()
+    copy.write_bytes(re.sub(rb"(NAME melody.*?)    <VOLENV2.*?\n    >\n", rb"\1", content, count=1, flags=re.DOTALL))
+    ran = faderwise("edit", copy, "--depth", "50")
+    assert ran.code == 0
+    assert "track 3 'melody' has no volume envelope any more, so it was left alone" in ran.err
+
+
+def long_session(copy: Path, seconds: float) -> Project:
+    """The session with a run as long as that, whose curves move all the time."""
+    project = read_project(copy)
+    (run,) = history.read_history(project)
+    n_frames = round(4 * seconds)
+    walk = np.cumsum(np.random.default_rng(7).normal(size=(n_frames, 4)) * 0.3, axis=0) % 6.0
+    buses = [
+        msgspec.structs.replace(bus, predicted_cdb=to_steps(walk[:, i], 0.01), level_lufs=[-20] + [0] * (n_frames - 1))
+        for i, bus in enumerate(run.buses)
+    ]
+    long = msgspec.structs.replace(run, buses=buses, duration_s=seconds)
+    return project_of(msgspec_document(project, long))
+
+
+def msgspec_document(project: Project, run: history.RunRecord) -> Any:
+    from core.rpp.document import parse
+
+    plain = parse(project.document.edited(history.removed(project.document, 1)), project.path)
+    return parse(plain.edited(history.added(plain, history.identified(run))), project.path)
+
+
+def test_five_minutes_are_edited_in_a_fifth_of_a_second(copy: Path) -> None:
+    project = long_session(copy, 300.0)
+    took_s = []
+    for depth in (50.0, 120.0, 80.0):
+        started = time.perf_counter()
+        result, written, _ = edited(project, {"depth_percent": depth, "smooth_s": 1.0, "offset_db": {"vocals": 1.0}})
+        assert len(written.content) > 10_000
+        took_s.append(time.perf_counter() - started)
+        assert min(result.n_points.values()) > 50
+    assert min(took_s) < 0.2
