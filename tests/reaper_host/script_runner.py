@@ -11,6 +11,7 @@ import contextlib
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, thread_time
@@ -132,6 +133,9 @@ def _as_main(module: ModuleType) -> Iterator[None]:
     sys.modules["__main__"], sys.executable, sys.argv = module, "REAPER", [""]
     sys.stdout = sys.stderr = None  # a program without a console has none  [MEM]
     try:
-        yield
+        with warnings.catch_warnings():
+            for category in (SyntaxWarning, DeprecationWarning):  # its pattern is no raw text  [a: PY, INF]
+                warnings.filterwarnings("ignore", ".*invalid escape sequence", category, r".*reapy")
+            yield
     finally:
         sys.modules["__main__"], sys.executable, sys.argv, sys.stdout, sys.stderr = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,12 @@ def test_validate_ptr2_through_reapy_wants_a_number(host: ReaperHost, write_scri
     assert host.dialogs.console.startswith("1 0\n")
     assert script.error is not None
     assert "TypeError" in script.error or "ArgumentError" in script.error
+
+
+def test_reapy_compiled_anew_warns_of_nothing_that_counts_as_an_error_here(
+    host: ReaperHost, write_script: WriteScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "cache"))
+    script = host.run_script(write_script("import reapy\n"))
+    assert script.error is None
+    assert list((tmp_path / "cache").rglob("additional_api*.pyc")), "reapy was not compiled anew"
