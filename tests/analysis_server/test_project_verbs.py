@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import re
@@ -19,14 +18,12 @@ import soundfile
 
 from analysis_server.command_line import main
 from core.history import read_history, restored
-from core.rpp.project import Project, Track, read_project
+from core.rpp.project import Track, read_project
 from core.rpp.summing import write_stems
+from tests.session_media import ROLES, STEMS, session
 
 ROOT = Path(__file__).resolve().parents[2]
 WINCING = ROOT / "tests" / "projects" / "wincing.rpp"
-STEMS = ROOT / "examples" / "caesium"
-ROLES = ("drums", "bass", "melody", "vocals")
-MEDIA_RATE = 11_025
 Audio = npt.NDArray[np.float64]
 
 
@@ -36,34 +33,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("FADERWISE_HOME", str(folder))
     monkeypatch.chdir(tmp_path_factory.mktemp("current"))
     return folder
-
-
-def write_media(project: Project, folder: Path) -> None:
-    """Make every audio file the project names, out of the bundled song's stems."""
-    for track in project.tracks:
-        material, rate = soundfile.read(STEMS / f"{ROLES[track.index % 4]}.flac", always_2d=True)
-        mono = material.mean(axis=1)[:: rate // MEDIA_RATE]
-        for item in track.items:
-            for take in item.takes:
-                if take.source is None or take.source.kind not in ("WAVE", "MP3") or not take.source.file:
-                    continue
-                needed_s = max(take.offset_s, 0.0) + item.length_s * take.play_rate + 1.0
-                name = take.source.file.replace("\\", "/")
-                path = folder / (name if name.startswith("Audio Files") else Path(name).name)
-                if path.is_file() and soundfile.info(path).duration >= needed_s:
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                repeats = math.ceil(needed_s * MEDIA_RATE / len(mono))
-                soundfile.write(path, np.tile(mono, repeats), MEDIA_RATE, "PCM_16", format="WAV")
-
-
-def session(source: Path, folder: Path) -> Path:
-    """Return a real project in `folder`, with media made for it."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"Song{source.suffix}"
-    shutil.copyfile(source, path)
-    write_media(read_project(path), folder)
-    return path
 
 
 def template(*tracks: str, end: str = "\n") -> bytes:
