@@ -124,6 +124,7 @@ def test_validate_ptr2_through_reapy_wants_a_number(host: ReaperHost, write_scri
 def test_reapy_compiled_anew_warns_of_nothing_that_counts_as_an_error_here(
     host: ReaperHost, write_script: WriteScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "cache"))
     script = host.run_script(write_script("import reapy\n"))
     assert script.error is None
