@@ -20,7 +20,7 @@ FOLDER = "Faderwise"
 """The folder in REAPER's Scripts folder."""
 
 _OURS = "FADERWISE_"
-_ASKS_IF_RUNNING, _MAIN_SECTION = 4, 0
+_NEW_INSTANCE, _MAIN_SECTION = 516, 0
 _TOKEN = re.compile(rb"\"([^\"]*)\"|'([^']*)'|`([^`]*)`|(\S+)")
 _HEADER = re.compile(r"#\s*@(\w+)\s+(.+)")
 
@@ -46,7 +46,7 @@ class Action:
     def line(self) -> bytes:
         """The line of reaper-kb.ini."""
         path = Path(FOLDER, self.file)
-        words = f'SCR {_ASKS_IF_RUNNING} {_MAIN_SECTION} {self.command} "{self.description}" "{path}"'
+        words = f'SCR {_NEW_INSTANCE} {_MAIN_SECTION} {self.command} "{self.description}" "{path}"'
         return words.encode()
 
 

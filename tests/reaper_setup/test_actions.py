@@ -21,7 +21,7 @@ from core.errors import InputError
 
 SCRIPTS = Path("/home/a b/REAPER/Scripts")
 ACTION = Action("faderwise_auto_mix_buses.py", "Faderwise: Auto-mix buses", "0.1.0")
-LINE = b'SCR 4 0 FADERWISE_AUTO_MIX_BUSES "Faderwise: Auto-mix buses" "Faderwise/faderwise_auto_mix_buses.py"'
+LINE = b'SCR 516 0 FADERWISE_AUTO_MIX_BUSES "Faderwise: Auto-mix buses" "Faderwise/faderwise_auto_mix_buses.py"'
 
 
 def test_actions_are_read_from_the_headers(scripts: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_line_quotes_what_has_blanks() -> None:
     "line",
     [
         LINE,
-        b"SCR  4 0  FADERWISE_AUTO_MIX_BUSES 'Faderwise: Auto-mix buses' Faderwise/faderwise_auto_mix_buses.py",
+        b"SCR  516 0  FADERWISE_AUTO_MIX_BUSES 'Faderwise: Auto-mix buses' Faderwise/faderwise_auto_mix_buses.py",
         b'SCR 516 0 RS12ab "Custom: mine" Faderwise\\faderwise_auto_mix_buses.py',
         b'SCR 4 0 RS12ab "Custom: mine" "/home/a b/REAPER/Scripts/Faderwise/faderwise_auto_mix_buses.py"',
     ],
@@ -71,7 +71,7 @@ def test_an_older_registration_is_put_right_in_its_place() -> None:
 
 def test_a_registration_is_taken_out_whatever_reaper_made_of_it() -> None:
     rewritten = (
-        b"SCR 4 0 FADERWISE_AUTO_MIX_BUSES 'Faderwise: Auto-mix buses' Faderwise/faderwise_auto_mix_buses.py\r\n"
+        b"SCR 516 0 FADERWISE_AUTO_MIX_BUSES 'Faderwise: Auto-mix buses' Faderwise/faderwise_auto_mix_buses.py\r\n"
     )
     lines = parse_lines(b"ACT 1\r\n" + rewritten + b"KEY 1 65 _FADERWISE_AUTO_MIX_BUSES 0\r\n")
     assert without_command(lines, ACTION.command).content == b"ACT 1\r\nKEY 1 65 _FADERWISE_AUTO_MIX_BUSES 0\r\n"

@@ -99,7 +99,7 @@ def _lose_reapy(installed: Path) -> None:
 
 def _unregister(installed: Path) -> None:
     keymap = installed / "reaper-kb.ini"
-    keymap.write_bytes(keymap.read_bytes().partition(b"SCR 4 0 FADERWISE_SETTINGS")[0])
+    keymap.write_bytes(keymap.read_bytes().partition(b"SCR 516 0 FADERWISE_SETTINGS")[0])
 
 
 def _move_application(installed: Path) -> None:

@@ -49,8 +49,8 @@ def test_actions_are_registered_below_what_was_there(installed: Path) -> None:
     assert content.startswith(KEYMAP + b"\n")
     added = content[len(KEYMAP) + 1 :].replace(b"\\", b"/").split(b"\n")
     assert added == [
-        b'SCR 4 0 FADERWISE_AUTO_MIX_BUSES "Faderwise: Auto-mix buses" "Faderwise/faderwise_auto_mix_buses.py"',
-        b'SCR 4 0 FADERWISE_SETTINGS "Faderwise: Settings" "Faderwise/faderwise_settings.py"',
+        b'SCR 516 0 FADERWISE_AUTO_MIX_BUSES "Faderwise: Auto-mix buses" "Faderwise/faderwise_auto_mix_buses.py"',
+        b'SCR 516 0 FADERWISE_SETTINGS "Faderwise: Settings" "Faderwise/faderwise_settings.py"',
     ]
 
 
@@ -116,7 +116,7 @@ def test_what_reaper_and_the_user_changed_since_stays(
     assert sorted(path.name for path in folder.iterdir()) == ["faderwise_settings.py", "notes.txt"]
     assert "faderwise_settings.py: you changed it" in person.text
     assert "1 keyboard shortcut" in person.text
-    assert b"SCR 4 0 FADERWISE" not in keymap.read_bytes()
+    assert b"SCR 516 0 FADERWISE" not in keymap.read_bytes()
     assert keymap.read_bytes() == b"KEY 9 66 _FADERWISE_SETTINGS 0\n" + KEYMAP + b'\nACT 0 0 "new" "Custom: n" 1\n'
     assert settings.read_bytes() == SETTINGS.replace(b"csurf_cnt=0", b"csurf_cnt=1")
     backups = sorted(path.name for path in installed.glob("*.before-faderwise-*"))
@@ -157,7 +157,7 @@ def test_a_dry_run_tells_every_change_and_makes_none(
         "reapy",
         "reascript=1",
         "pythonlibdll64=",
-        "SCR 4 0",
+        "SCR 516 0",
     ):
         assert told in person.text
     assert (tree(resource), tree(application.home)) == (before, kept)
