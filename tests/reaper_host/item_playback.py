@@ -85,9 +85,10 @@ def _played(item: Item, first: int, count: int, rate: int) -> Samples | None:
     """Return `count` samples of an item's source from `first` samples into the item; None where there is no file."""
     take = item.take
     assert take.file is not None
-    if not take.file.is_file():
+    try:
+        info = soundfile.info(take.file)
+    except soundfile.LibsndfileError:
         return None
-    info = soundfile.info(take.file)
     scale = rate / take.play_rate
     at = first + round(take.offset_s * scale)
     start = round(take.section_start_s * scale)
