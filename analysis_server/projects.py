@@ -91,6 +91,11 @@ class Session:
         """Return the part of the project that is written to: the range, or where REAPER's time selection is."""
         return self.rendered.write_s if self.rendered else range_s
 
+    def part_s(self, range_s: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the same part in the stems' time, as a run's record has it."""
+        span_s = self.span_s(range_s)
+        return None if span_s is None else (span_s[0] - self.start_s, span_s[1] - self.start_s)
+
     def written(
         self, automation: Automation, range_s: tuple[float, float] | None, existing: Existing = "replace"
     ) -> Written:

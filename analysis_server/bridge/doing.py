@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from analysis_server.bridge.history_verbs import edit, revert
 from analysis_server.bridge.instructions import ext_state_to_change, points_to_write
 from analysis_server.bridge.job_file import ExtState, Instructions, JobFile
 from analysis_server.bridge.performing import perform
@@ -148,4 +149,10 @@ def _and(parts: list[str]) -> str:
     return f"{joined[:1].upper()}{joined[1:]}"
 
 
-_VERBS: dict[str, Callable[[_Work], Instructions]] = {"mix": _mix, "match": _match, "learn": _learn}
+_VERBS: dict[str, Callable[[_Work], Instructions]] = {
+    "mix": _mix,
+    "match": _match,
+    "learn": _learn,
+    "edit": lambda work: edit(work.job),
+    "revert": lambda work: revert(work.job),
+}

@@ -24,8 +24,9 @@ class BusAnswers(msgspec.Struct, frozen=True, kw_only=True):
 class EditAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """What the user wrote into the dialog of an edit, as it stands there."""
 
-    depth: str = ""
-    smooth: str = ""
+    depth: str = "100"
+    moves: str = "100"
+    smooth: str = "0"
     limit: str = ""
     freeze: str = ""
     offsets: dict[str, str] = {}
@@ -120,7 +121,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     automated : bus tracks on which volume automation stands.
     cautions : what would be heard otherwise than meant: missing media, soloed tracks.
     mixdown : a mixdown that was found, or None.
-    runs, roles, written_on : the history's runs, the buses of the last one, the tracks any of them wrote on.
+    runs, written_on : the history's runs, and the tracks any of them wrote on.
+    edit : the settings of an edit that are in force.
     """
 
     settled: bool = True
@@ -133,8 +135,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cautions: list[str] = []
     mixdown: str | None = None
     runs: list[PlannedRun] = []
-    roles: list[str] = []
     written_on: list[str] = []
+    edit: EditAnswers | None = None
 
 
 class Points(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from analysis_server import model_store
+from analysis_server.bridge.edit_answers import in_force
 from analysis_server.bridge.job_file import BusAnswers, Field, JobFile, Plan, PlannedBus, PlannedRun, PlannedTrack
 from analysis_server.bridge.wording import in_reaper
 from analysis_server.opening import canonical_role
@@ -16,6 +17,7 @@ from core import roles
 from core.errors import InputError, ModelError
 from core.history import SECTION, read_history
 from core.history.own_moves import own_moves
+from core.re_applying import basis_of
 from core.rpp.buses import Buses, find_buses
 from core.rpp.envelope_writing import require_writable
 from core.rpp.ext_state import ext_state
@@ -39,7 +41,7 @@ def plan(job: JobFile) -> Plan:
         The project cannot be read, or nothing can be done with it.
     """
     project = opened(job)
-    return _of_history(project) if job.verb in _ON_HISTORY else _of_buses(project, job)
+    return _of_history(project, job) if job.verb in _ON_HISTORY else _of_buses(project, job)
 
 
 def opened(job: JobFile) -> Project:
@@ -52,14 +54,15 @@ def as_value(buses: Mapping[str, Sequence[str]]) -> str:
     return urlencode([(role, guid) for role, guids in buses.items() for guid in guids])
 
 
-def _of_history(project: Project) -> Plan:
+def _of_history(project: Project, job: JobFile) -> Plan:
     runs = read_history(project)
     if not runs:
         raise InputError("no run of Faderwise is kept in this project; run Auto-mix buses first")
     told = [PlannedRun(number=run.number, told=_told(run.action, run.made_at, run.model)) for run in runs]
     there = {track.guid for track in project.tracks}
     written_on = {track.guid for run in runs for track in run.tracks} & there
-    return Plan(runs=told, roles=list(dict.fromkeys(track.role for track in runs[-1].tracks)), written_on=[*written_on])
+    edit = in_force(basis_of(runs, job.title)) if job.verb == "edit" else None
+    return Plan(runs=told, written_on=sorted(written_on), edit=edit)
 
 
 def _told(action: str, made_at: str, model: str | None) -> str:

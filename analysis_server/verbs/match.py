@@ -142,7 +142,7 @@ def _run(
     return Run(
         action="match",
         model=None,
-        range_s=session.span_s(None) if session else None,
+        range_s=session.part_s(None) if session else None,
         figures={**run_records.figures_of(*mixes), "fit": found.fit},
         warnings=found.warnings,
         folder=session.folder(request.out) if session else None,

@@ -161,7 +161,7 @@ def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, sess
     return Run(
         action="mix",
         model=model.name,
-        range_s=session.span_s(request.range_s) if session else request.range_s,
+        range_s=session.part_s(request.range_s) if session else request.range_s,
         figures=run_records.figures_of(mixed.before, mixed.after),
         warnings=story.warnings,
         folder=session.folder(request.out) if session else None,

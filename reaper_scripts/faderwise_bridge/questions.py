@@ -9,6 +9,14 @@ from faderwise_bridge.job import Job
 from faderwise_bridge.trouble import Stopped, Trouble
 
 _FROM_FADERS = ("faders", "mixdown")
+_MOST_FIELDS = 16
+_EDIT = (
+    ("depth", "Depth in percent (100: as predicted)"),
+    ("moves", "Moves in percent (0: a static mix)"),
+    ("smooth", "Smoothing in s (0: none)"),
+    ("limit", "At most this many dB apart (empty: any)"),
+    ("freeze", "Buses to leave as they are"),
+)
 
 
 def none(_plan: dict[str, Any], _job: Job) -> dict[str, Any]:
@@ -44,18 +52,14 @@ def before_learn(plan: dict[str, Any], job: Job) -> dict[str, Any]:
 
 
 def before_edit(plan: dict[str, Any], _job: Job) -> dict[str, Any]:
-    """Ask for the edit's settings: one offset a bus."""
-    fields = [
-        ("Depth in percent (100: as predicted)", settings.value_of("depth")),
-        ("Smoothing in s (0: none)", "0"),
-        ("At most +-dB around the middle (empty: any)", ""),
-        ("Buses to leave as they are", ""),
-    ]
-    roles = plan["roles"][: 16 - len(fields)]
-    fields += [(f"{role.capitalize()}: offset in dB", "0") for role in roles]
-    depth, smooth, limit, frozen, *offsets = dialogs.inputs("edit the last run", fields)
-    edit = {"depth": depth, "smooth": smooth, "limit": limit, "freeze": frozen}
-    return {"edit": {**edit, "offsets": dict(zip(roles, offsets))}}
+    """Ask for the edit's settings; what is in force stands in the fields."""
+    now = plan["edit"]
+    fields = [(caption, now[name]) for name, caption in _EDIT]
+    roles = list(now["offsets"])[: _MOST_FIELDS - len(fields)]
+    fields += [(f"{role.capitalize()}: offset in dB", now["offsets"][role]) for role in roles]
+    given = dialogs.inputs("edit the last run (in the time selection, if there is one)", fields)
+    settled = dict(zip([name for name, _ in _EDIT], given))
+    return {"edit": {**settled, "offsets": {**now["offsets"], **dict(zip(roles, given[len(_EDIT) :]))}}}
 
 
 def before_revert(plan: dict[str, Any], _job: Job) -> dict[str, Any]:

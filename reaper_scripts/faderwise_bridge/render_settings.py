@@ -10,7 +10,6 @@ from reapy import reascript_api as RPR  # noqa: N812
 
 _STEMS_ONLY, _BEFORE_FADER = 2, 8192
 _FROM_TO = 0
-_NO_DITHER, _NO_PROCESSING = 16, 4 << 16
 _FLOAT_WAV = "ZXZhdyAAAQ=="
 """The WAV writer's settings for 32 bit float."""
 
@@ -28,8 +27,8 @@ def for_stems(folder: Path, pattern: str, span_s: tuple[float, float]) -> Iterat
         "RENDER_TAILFLAG": 0,
         "RENDER_TAILMS": 0,
         "RENDER_ADDTOPROJ": 0,
-        "RENDER_DITHER": _NO_DITHER,
-        "RENDER_NORMALIZE": _NO_PROCESSING,
+        "RENDER_DITHER": 0,
+        "RENDER_NORMALIZE": 0,
     }
     texts = {
         "RENDER_FILE": str(folder),

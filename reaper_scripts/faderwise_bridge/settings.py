@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reapy import reascript_api as RPR  # noqa: N812
 
 _SECTION = "Faderwise"
-_NUMBERS, _LARGEST = ("target_lufs", "depth"), 1000.0
+_NUMBERS, _LARGEST = ("target_lufs",), 1000.0
 ASK, COMBINE, REPLACE = "ask", "combine", "replace"
 
 
@@ -24,7 +24,6 @@ SETTINGS = (
     Setting("model", "Model", "equal-level"),
     Setting("existing", "Existing automation: ask / combine / replace", ASK, (ASK, COMBINE, REPLACE)),
     Setting("target_lufs", "Loudness in LUFS (empty: as the buses are)", ""),
-    Setting("depth", "Depth of edits in percent", "100"),
     Setting("progress", "Progress in the console: yes / no", "yes", ("yes", "no")),
     Setting("report", "Report after a run: ask / open / no", ASK, (ASK, "open", "no")),
 )

@@ -103,9 +103,24 @@ class Studio:
             psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
 
 
+_RENDER_LINES = """  RENDER_FILE ""
+  RENDER_PATTERN ""
+  RENDER_FMT 0 2 0
+  RENDER_1X 0
+  RENDER_RANGE 1 0 0 18 1000
+  RENDER_RESAMPLE 3 0 1
+  RENDER_ADDTOPROJ 0
+  RENDER_STEMS 0
+  RENDER_DITHER 0
+  SAMPLERATE 44100 1 0
+  <RENDER_CFG
+    ZXZhdxgAAA==
+  >"""
+
+
 def project_text(*tracks: str) -> bytes:
     """Return a project as REAPER writes it, of given tracks."""
-    lines = ['<REAPER_PROJECT 0.1 "7.43/linux-x86_64" 1', "  SAMPLERATE 44100 1 0", *tracks, ">", ""]
+    lines = ['<REAPER_PROJECT 0.1 "7.43/linux-x86_64" 1', _RENDER_LINES, *tracks, ">", ""]
     return "\n".join(lines).encode()
 
 
