@@ -132,6 +132,7 @@ class AudioStream:
             )
         self._sample_rate = sample_rate
         self._ready = np.empty((0, self._kept_channels), np.float32)
+        self._buffer = np.empty((0, file.n_channels), self._stored.dtype)
         self._silence = max(0, -start)
         self._clipping = ClippingCounter(file.n_channels)
         self.peak = 0.0
@@ -196,10 +197,15 @@ class AudioStream:
             raise InputError(self._damaged(self._position, str(error.error_string))) from error
 
     def _read_stored(self, n_samples: int) -> Stored:
-        """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file)."""
+        """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file).
+
+        They hold until the next ones are read.
+        """
         wanted = min(n_samples, self._unread)
+        if wanted > len(self._buffer):
+            self._buffer = np.empty((wanted, self._audio.n_channels), self._stored.dtype)
         try:
-            found: Stored = self._file.read(wanted, dtype=self._stored.dtype, always_2d=True)
+            found: Stored = self._file.read(dtype=self._stored.dtype, out=self._buffer[:wanted])
         except soundfile.LibsndfileError as error:
             raise InputError(self._damaged(self._position, str(error.error_string))) from error
         if len(found) < wanted:

@@ -44,6 +44,7 @@ class LockstepReader:
     lag_samples : how much later than the stems the mixdown comes; it is read so that they agree.
     n_samples : the length to read, the song's own by default.
     n_channels : how many channels to read, the first ones; the song's own by default.
+    interleaved : whether a signal's channels lie side by side in memory, as in a file, and not one after the other.
 
     Attributes
     ----------
@@ -58,9 +59,11 @@ class LockstepReader:
         lag_samples: int = 0,
         n_samples: int | None = None,
         n_channels: int | None = None,
+        interleaved: bool = False,
     ) -> None:
         self._song = song
         self._lag = lag_samples
+        self._interleaved = interleaved
         self._files = song.signals if with_mixdown else tuple(song.stems.values())
         self.n_samples = song.n_samples if n_samples is None else n_samples
         self.n_channels = song.n_channels if n_channels is None else n_channels
@@ -113,11 +116,16 @@ class LockstepReader:
 
     def _extended(self, carried: Samples, streams: list[AudioStream], n_new: int, pool: ThreadPoolExecutor) -> Samples:
         n_signals, n_channels, n_carried = carried.shape
-        samples = np.empty((n_signals, n_channels, n_carried + n_new), np.float32)
+        samples = self._empty(n_signals, n_channels, n_carried + n_new)
         samples[:, :, :n_carried] = carried
         compressed = any(stream.is_compressed for stream in streams)  # decoding is worth a thread, copying is not
         list((pool.map if compressed else map)(AudioStream.read_into, streams, samples[:, :, n_carried:]))
         return samples
+
+    def _empty(self, n_signals: int, n_channels: int, n_samples: int) -> Samples:
+        if self._interleaved:
+            return np.empty((n_signals, n_samples, n_channels), np.float32).swapaxes(1, 2)
+        return np.empty((n_signals, n_channels, n_samples), np.float32)
 
 
 def silence_after(end: int, samples: npt.NDArray[np.floating], start: int) -> None:

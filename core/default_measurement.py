@@ -13,7 +13,7 @@ from core.audio import Samples
 from core.blocks import Block, LockstepReader
 from core.decibels import FloatArray
 from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
-from core.gram import hop_moments, power_grams, sample_grams, with_powers_of_last
+from core.gram import hop_moments, power_grams, sample_grams
 from core.loudness import k_weights
 from core.measurement import Arrays, Measurement, level_notes, measure_blocks
 from core.progress import Progress, silent
@@ -49,7 +49,7 @@ def measure(
     InputError
         A file is damaged.
     """
-    reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples)
+    reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
     recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain, as_mono)
     blocks = reader.blocks(before=steps.samples_before(reader.framing), after=recipe.samples_after)
     arrays = measure_blocks(blocks, recipe.measure, reader.n_blocks, progress)
@@ -147,7 +147,7 @@ class _Recipe:
         step = self.framing.step_samples
         end = block.before + block.n_hops * STEPS_PER_HOP * step
         samples = block.samples[:, :, block.before : end]
-        return sample_grams(with_powers_of_last(_mean_channel(samples) if self.as_mono else samples), step)
+        return sample_grams(_mean_channel(samples) if self.as_mono else samples, step, with_powers=True)
 
     def _spectra_of_mean(self, block: Block) -> Samples:
         """Return the power spectra of the block's own steps with all channels averaged, (m, n_steps, n_bins)."""

@@ -74,23 +74,23 @@ def step_powers(signal: Samples, framing: Framing, n_hops: int, bands: Samples |
     n_hops : how many hops to take.
     bands : where the mean squares per band go, shape (n_hops, N_BANDS), channels added; None leaves them out.
     """
-    hops = signal[:, : n_hops * framing.hop_samples].reshape(len(signal), n_hops, framing.hop_samples)
-    steps = hops.reshape(len(signal), n_hops * STEPS_PER_HOP, framing.step_samples)
-    plain = np.einsum("cst,cst->s", steps, steps).astype(np.float64) / framing.step_samples
-    total = np.zeros((n_hops, 2))
+    plain = np.zeros(n_hops * STEPS_PER_HOP)
+    weighted = np.zeros(n_hops)
     if bands is not None:
         bands[:] = 0.0
-    for first in range(0, len(hops), 2):
-        packed = np.zeros(hops.shape[1:], np.complex64)
-        packed.real = hops[first]
-        if first + 1 < len(hops):
-            packed.imag = hops[first + 1]
-        parts: Samples = scipy.fft.fft(packed, overwrite_x=True).view(np.float32)
-        squares = np.multiply(parts, parts, out=parts)
-        total += squares @ _plain_and_k_weights(framing)
+    for pair in _complex_pairs(signal[:, : n_hops * framing.hop_samples]):
+        steps = pair.view(np.float32).reshape(len(plain), 2 * framing.step_samples)
+        energy = np.vecdot(steps, steps)
+        plain += energy / framing.step_samples
+        hops = pair.reshape(n_hops, framing.hop_samples)
+        heard = energy.reshape(n_hops, STEPS_PER_HOP).any(axis=1)  # silence, common in stems, has no spectrum to take
+        spectra: Samples = scipy.fft.fft(hops if heard.all() else hops[heard]).view(np.float32)
+        squares = np.square(spectra, out=spectra)
+        weighted[heard] += squares @ _k_weights(framing)
         if bands is not None:
-            bands += _band_powers(squares, framing)
-    kept = np.divide(total[:, 1], total[:, 0], out=np.zeros(n_hops), where=total[:, 0] > 0.0)
+            bands[heard] += _band_powers(squares, framing)
+    total = plain.reshape(n_hops, STEPS_PER_HOP).mean(axis=1)
+    kept = np.divide(weighted, total, out=np.zeros(n_hops), where=total > 0.0)
     return np.stack([plain, plain * np.repeat(kept, STEPS_PER_HOP)], axis=1)
 
 
@@ -118,32 +118,46 @@ def _band_starts(framing: Framing) -> npt.NDArray[np.intp]:
 
 
 @lru_cache
-def _plain_and_k_weights(framing: Framing) -> Samples:
-    """Return how the squared real and imaginary parts of a hop's two-sided spectrum count, shape (2 * hop, 2)."""
+def _k_weights(framing: Framing) -> Samples:
+    """Return how the squared parts of a hop's two-sided spectrum count for its K-weighted mean square, (2 * hop,)."""
     frequency_hz = np.abs(np.fft.fftfreq(framing.hop_samples, 1.0 / framing.sample_rate))
-    weights = k_weights(framing.sample_rate, frequency_hz)
-    return np.repeat(np.stack([np.ones_like(weights), weights], axis=1), 2, axis=0).astype(np.float32)
+    weights = k_weights(framing.sample_rate, frequency_hz) / framing.hop_samples**2
+    return np.repeat(weights, 2).astype(np.float32)
 
 
 def _squared_parts(signal: Samples, framing: Framing, n_hops: int) -> Iterator[Samples]:
     """Give, per pair of channels, the squared real and imaginary parts of its steps' two-sided spectra.
 
-    Two channels are the real and the imaginary part of one complex signal, so that one FFT serves both: added
-    over a bin and its mirror image, its power is the two channels' powers. Shape (n_steps, 2 * window).
+    Shape (n_steps, 2 * window).
     """
-    length = 2 * framing.step_samples
-    windows = sliding_window_view(signal, length, axis=1)[:, :: framing.step_samples]
+    window = _half_sine(2 * framing.step_samples)
+    for pair in _complex_pairs(signal):
+        windows = sliding_window_view(pair.view(np.float32), len(window))[:: 2 * framing.step_samples]
+        windowed = (windows[: n_hops * STEPS_PER_HOP] * window).view(np.complex64)
+        parts: Samples = scipy.fft.fft(windowed, overwrite_x=True).view(np.float32)
+        yield np.square(parts, out=parts)
+
+
+def _complex_pairs(signal: Samples) -> Iterator[npt.NDArray[np.complex64]]:
+    """Give each two channels of a signal (n_channels, n_samples) as the parts of a complex one, shape (n_samples,).
+
+    One FFT then serves both: added over a bin and its mirror image, its power is the two channels' powers. Where
+    the two lie side by side in memory they are complex numbers as they are.
+    """
     for first in range(0, len(signal), 2):
-        pair = windows[first : first + 2, : n_hops * STEPS_PER_HOP]
-        packed = np.empty((pair.shape[1], length), np.complex64)
-        np.multiply(pair[0], _half_sine(length), out=packed.real)
-        np.multiply(pair[1] if len(pair) > 1 else 0.0, _half_sine(length), out=packed.imag)
-        parts: Samples = scipy.fft.fft(packed, overwrite_x=True).view(np.float32)
-        yield np.multiply(parts, parts, out=parts)
+        pair = signal[first : first + 2].T
+        if pair.shape[1] == 2 and pair.flags.c_contiguous:
+            yield pair.view(np.complex64)[:, 0]
+            continue
+        packed = np.zeros(len(pair), np.complex64)
+        packed.real = pair[:, 0]
+        if pair.shape[1] == 2:
+            packed.imag = pair[:, 1]
+        yield packed
 
 
 @lru_cache
 def _half_sine(length: int) -> Samples:
-    """Return the window, scaled so that a two-sided power spectrum sums to the step's mean square."""
+    """Return the window, each value twice, scaled so that a two-sided power spectrum sums to the mean square."""
     window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
-    return (window / np.sqrt(length * (length // 2))).astype(np.float32)
+    return np.repeat(window / np.sqrt(length * (length // 2)), 2).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.gram import LIMITER_POWERS, hamming, magnitude_gram, power_grams, sample_grams, with_powers_of_last
+from core.gram import LIMITER_POWERS, hamming, magnitude_gram, power_grams, sample_grams
 
 RANDOM = np.random.default_rng(5)
 
@@ -42,12 +42,15 @@ def test_stretches_add_up_to_the_whole() -> None:
     np.testing.assert_allclose(total, flat @ flat.T, rtol=1e-5, atol=0.01)
 
 
-def test_the_last_signals_powers_are_appended() -> None:
-    signals = RANDOM.uniform(-1.0, 1.0, (2, 2, 50)).astype(np.float32)
-    extended = with_powers_of_last(signals)
-    np.testing.assert_array_equal(extended[:2], signals)
-    for power, appended in zip(LIMITER_POWERS, extended[2:], strict=True):
-        np.testing.assert_allclose(np.abs(appended), np.abs(signals[1]) ** power, rtol=1e-5)
+@pytest.mark.parametrize("n_stretches", [1, 5, 12])
+def test_the_last_signals_powers_are_further_signals(n_stretches: int) -> None:
+    signals = RANDOM.uniform(-1.0, 1.0, (2, 2, 50 * n_stretches)).astype(np.float32)
+    last = signals[-1]
+    powers = np.stack([np.sign(last) * np.abs(last) ** power for power in LIMITER_POWERS])
+    extended = np.concatenate([signals, powers])
+    np.testing.assert_allclose(
+        sample_grams(signals, 50, with_powers=True), sample_grams(extended, 50), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_power_products_are_a_steps_own() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.gram import LIMITER_POWERS, sample_grams, with_powers_of_last
+from core.gram import LIMITER_POWERS, sample_grams
 from core.linear_fit import flipped_stems, limiter_coefficients, normal_equations, restored
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ def mixed(signals: Array, gains: Array) -> Array:
 
 def grams(signals: Array, mixdown: Array) -> Array:
     all_signals = np.concatenate([signals, mixdown[None]])[:, None].astype(np.float32)
-    return sample_grams(with_powers_of_last(all_signals), FRAME)
+    return sample_grams(all_signals, FRAME, with_powers=True)
 
 
 def random_gains(n_stems: int = 3, seed: int = 1) -> Array:
