@@ -32,5 +32,12 @@ def start_server(folder: Path) -> subprocess.Popen[bytes]:
         start_new_session=os.name != "nt",
         creationflags=_DETACHED,
     )
-    _started[:] = [child, *(earlier for earlier in _started if earlier.poll() is None)]
+    forget_ended()
+    _started.append(child)
     return child
+
+
+def forget_ended() -> bool:
+    """Forget the servers this process has started that have ended; tell whether none is left."""
+    _started[:] = [child for child in _started if child.poll() is None]
+    return not _started

@@ -7,12 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from analysis_server.client import Client
 from analysis_server.environment import MARKER
 from analysis_server.examining.finding import Finding, asked, note, right, wrong
+from analysis_server.starting import forget_ended
 from core import __version__
 from core.errors import FaderwiseError
 
@@ -20,6 +22,7 @@ _AGAIN = "run `python3 install.py` again; it makes anew what is broken"
 _LIBRARIES = ("numpy", "scipy.signal", "soundfile", "soxr", "pyfftw", "zmq", "msgspec", "matplotlib")
 _ROOM_BYTES = 500_000_000
 _OTHERS = 0o077
+_ENDS_WITHIN_S = 5.0
 
 
 def examine_application(home: Path) -> Iterator[Finding]:
@@ -96,11 +99,18 @@ def _server(home: Path) -> Finding:
         return _started(home)
 
 
+def _wait_until(done: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + _ENDS_WITHIN_S
+    while not done() and time.monotonic() < end_s:
+        time.sleep(0.05)
+
+
 def _started(home: Path) -> Finding:
     try:
         with Client(home, name="doctor") as client:
             client.hello(deadline_s=30.0)
             client.shutdown("idle")
+        _wait_until(forget_ended)
     except (FaderwiseError, OSError) as error:
         return wrong("server", f"it does not start: {error}", f"see {home / 'logs' / 'server.jsonl'}; {_AGAIN}")
     return right("server", "none is up; one starts when it is needed")
