@@ -75,7 +75,7 @@ def thin_bus(
     tolerance_db: float = TOLERANCE_DB,
     span_s: tuple[float, float] | None = None,
 ) -> BusPoints:
-    """Return one bus's points, as `thin_curves` makes them; of a span, those inside its edges alone."""
+    """Return one bus's points of a curve (n_frames,), as `thin_curves` makes them; of a span, those inside its edges alone."""
     bounded = np.maximum(gain_db, LOWEST_DB)
     if span_s is None:
         return _thinned(time_s, bounded, tolerance_db)
@@ -87,7 +87,7 @@ def thin_bus(
 
 
 def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
-    """Return the indices of a few points whose chords stay within `tolerance` of all points.
+    """Return the indices of a few points whose chords stay within `tolerance` of all points, both (n_points,).
 
     From each point the chord goes as far as it can (the funnel of slopes that pass every point in between
     within the tolerance), so a straight stretch costs two points however long it is.

@@ -51,7 +51,7 @@ def balance_features(step_power: FloatArray, active: npt.NDArray[np.bool_]) -> F
 
 
 def relative_levels(levels_lufs: FloatArray) -> FloatArray:
-    """Return levels against the mean of those that are not silent, LU; 0 for silent ones."""
+    """Return levels against the mean of those that are not silent, LU, same shape; 0 for silent ones."""
     heard = levels_lufs > FLOOR_LUFS
     if not heard.any():
         return np.zeros_like(levels_lufs)

@@ -92,7 +92,7 @@ def save_table(
     columns: dict[str, FloatArray],
     arrays: dict[str, npt.NDArray[np.generic]],
 ) -> None:
-    """Write `columns` (CSV) or `arrays` (NPZ) beside `time_s`, as the name of `path` asks.
+    """Write `columns` (n_frames,) as CSV or `arrays` as NPZ beside `time_s` (n_frames,), as the name of `path` asks.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def gain_to_db(gain: npt.ArrayLike) -> FloatArray:
 
 
 def db_to_gain(gain_db: npt.ArrayLike) -> FloatArray:
-    """Return the linear gain of `gain_db`; at or below `FLOOR_DB` it is exactly 0."""
+    """Return the linear gain of `gain_db`, any shape; at or below `FLOOR_DB` it is exactly 0."""
     value_db = np.asarray(gain_db, dtype=np.float64)
     return np.where(value_db <= FLOOR_DB, 0.0, 10.0 ** (value_db / 20.0))
 

@@ -240,7 +240,7 @@ def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[n
 
 
 def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:
-    """Return by how much the limiter lowers a peak that comes in at `peak` (linear), in dB; 0 without one."""
+    """Return by how many dB a limiter (n_powers,) lowers a peak that comes in at `peak` (linear); 0 without one."""
     if peak <= 0.0 or not limiter.any():
         return 0.0
     powers = np.array(LIMITER_POWERS, dtype=np.float64)

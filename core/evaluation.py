@@ -119,7 +119,7 @@ def score(
 
 
 def balance_error_db(song: EvaluationSong, predicted: FloatArray) -> float:
-    """Return how far the predicted balance is from the true one, dB; NaN where no bus is ever active."""
+    """Return how far `predicted` (n_frames, n_buses) is from the true balance, dB; NaN where no bus is ever active."""
     differences = []
     for i in range(len(song.buses)):
         on = song.active[:, i] & (song.gains[:, i] > FLOOR)

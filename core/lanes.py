@@ -61,7 +61,7 @@ def as_bus_points(points: Sequence[Point]) -> BusPoints:
 
 
 def straight_in_db(points: Sequence[Point], time_s: FloatArray) -> FloatArray:
-    """Return the linear gain at `time_s` of points between which gains are straight in dB."""
+    """Return the linear gain at `time_s`, same shape, of points between which gains are straight in dB."""
     return np.asarray(10.0 ** (as_bus_points(points).at(time_s) / 20.0))
 
 

@@ -70,7 +70,7 @@ def training_song(
 
 
 def balance_triangles(measurement: Measurement, curves: GainCurves) -> dict[str, FloatArray]:
-    """Return each sounding bus's triangle for condition 3: dB against the buses' mean gain, one weight a song.
+    """Return each sounding bus's triangle (4, 4) for condition 3: dB against the buses' mean gain, one weight a song.
 
     Frames weigh as much as the gains explain of the mixdown there; a song's weights sum to 1, since its frames
     tell one story, not hundreds.

@@ -42,7 +42,7 @@ class NormalEquations:
 
 
 def normal_equations(gram: FloatArray, n_stems: int) -> NormalEquations:
-    """Return the equations of the stems against the mixdown alone."""
+    """Return the equations of the stems against the mixdown alone, of a `gram` (n_hops, n_signals, n_signals)."""
     k = n_stems
     return NormalEquations(gram[:, :k, :k], gram[:, :k, k], gram[:, k, k])
 

@@ -72,7 +72,7 @@ def gated_blocks(step_power: FloatArray) -> tuple[FloatArray, npt.NDArray[np.boo
 
 
 def integrated_lufs(step_power: FloatArray) -> float:
-    """Return the gated loudness of a whole signal, LUFS; `FLOOR_LUFS` where no block passes the gates."""
+    """Return the gated loudness of a whole signal (n_steps,), LUFS; `FLOOR_LUFS` where no block passes the gates."""
     powers, passing = gated_blocks(step_power)
     if not passing.any():
         return FLOOR_LUFS

@@ -69,7 +69,7 @@ class Measurement:
 
     @property
     def time_s(self) -> FloatArray:
-        """The frames' centres in seconds."""
+        """The frames' centres in seconds, (n_frames,)."""
         return Framing(self.sample_rate).time_s(self.n_frames)
 
 
@@ -116,7 +116,7 @@ def _threadpools() -> ThreadpoolController:
 
 
 def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
-    """Return a sentence for each file that is clipped and each stem that is silent throughout."""
+    """Return a sentence for each file that is clipped and each stem that is silent throughout (n_frames, n_stems)."""
     clipped = [
         f"{name} is clipped ({count} samples at full scale); export it at a lower level"
         for name, count in reader.clipped.items()

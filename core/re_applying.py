@@ -55,7 +55,7 @@ class Basis:
         return tuple(bus.role for bus in self.root.buses)
 
     def curves_db(self, settings: EditSettings) -> dict[str, FloatArray]:
-        """Return each bus's gain per frame, dB, under `settings`."""
+        """Return each bus's gain (n_frames,), dB, under `settings`."""
         check(settings, self.buses, self.root.duration_s)
         predicted = np.stack([from_steps(bus.predicted_cdb, GAIN_STEP_DB) for bus in self.root.buses], axis=1)
         levels = np.stack([from_steps(bus.level_lufs, LEVEL_STEP_LU) for bus in self.root.buses], axis=1)

@@ -54,7 +54,7 @@ class AverageSpectrum:
 
 
 def in_bands(frequency_hz: FloatArray, magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return band centres (Hz) and levels (dB), a sixth of an octave wide, 20 Hz to 20 kHz, empty bands left out."""
+    """Return centres (Hz) and levels (dB) of sixths of an octave, 20 Hz to 20 kHz, (n_bands,), none empty."""
     edges_hz = 20.0 * 2.0 ** (np.arange(10 * _BANDS_AN_OCTAVE + 1) / _BANDS_AN_OCTAVE)
     band = np.digitize(frequency_hz, edges_hz) - 1
     centres_hz, levels_db = [], []

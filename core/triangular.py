@@ -31,7 +31,7 @@ def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = 
 
 
 def merge(triangles: Sequence[FloatArray]) -> FloatArray:
-    """Return one triangle that stands for all of `triangles`."""
+    """Return one triangle that stands for all of `triangles`, of their shape."""
     stacked = np.vstack(triangles)
     return fold(stacked[:, :-1], stacked[:, -1])
 

@@ -132,11 +132,11 @@ def frame_times_s(record: RunRecord) -> FloatArray:
 
 
 def to_steps(curve: FloatArray, step: float) -> list[int]:
-    """Return a curve as whole steps: the first value, then differences. What is below -120 counts as that."""
+    """Return a curve (n,) as whole steps: the first value, then differences. What is below -120 counts as that."""
     whole = np.round(np.maximum(np.nan_to_num(curve, nan=_LOWEST, neginf=_LOWEST), _LOWEST) / step).astype(np.int64)
     return [int(value) for value in np.diff(whole, prepend=0)]
 
 
 def from_steps(steps: list[int], step: float) -> FloatArray:
-    """Return the curve that `to_steps` was given, rounded to whole steps."""
+    """Return the curve (n,) that `to_steps` was given, rounded to whole steps."""
     return np.cumsum(np.array(steps, dtype=np.float64)) * step

@@ -64,7 +64,7 @@ class TakePlayer:
         self._loop: Samples | None = None
 
     def add_to(self, out: Samples, start: int) -> None:
-        """Add to `out`, which begins at sample `start` of the project, what sounds there."""
+        """Add to `out` (2, n_samples), which begins at sample `start` of the project, what sounds there."""
         first = max(start, self._first)
         end = min(start + out.shape[1], self._first + self._n_samples)
         if first < end and self._n_source > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,9 @@ import pytest
 import soundfile
 
 from analysis_server.command_line import main
+from analysis_server.verbs.evaluate import EvaluateRequest
+from analysis_server.verbs.evaluate import run as evaluate
+from core.song import Song
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 44_100
@@ -106,3 +110,26 @@ def tiny_song(tmp_path: Path) -> Path:
     for name, samples in (("drums", drums), ("bass", bass), ("mix", 0.5 * drums + 0.7 * bass)):
         soundfile.write(folder / f"{name}.wav", samples, RATE, subtype="PCM_16")
     return folder
+
+
+@pytest.fixture(scope="session")
+def excerpts(tmp_path_factory: pytest.TempPathFactory, caesium: Song) -> Path:
+    """A dataset of two excerpts of the bundled song; the second one has no vocals. Do not write to it."""
+    folder = tmp_path_factory.mktemp("excerpts")
+    for number, title in enumerate(("Caesium, first part", "caesium: $2")):
+        (folder / title).mkdir()
+        for file in caesium.signals:
+            samples = soundfile.read(file.path, frames=7 * 44_100, start=number * 10 * 44_100)[0]
+            soundfile.write(folder / title / f"{file.path.stem}.wav", samples, 44_100, subtype="PCM_16")
+    (folder / "caesium: $2" / "vocals.wav").unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory, excerpts: Path) -> tuple[Path, dict[str, Any]]:
+    """The folder of tables and figures of the excerpts, and the result in it. Do not write to it."""
+    out = tmp_path_factory.mktemp("evaluated") / "tables"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FADERWISE_HOME", str(tmp_path_factory.mktemp("home")))
+        evaluate(EvaluateRequest(dataset=str(excerpts), preset="paper", out=str(out)))
+    return out, json.loads((out / "evaluate.json").read_text(encoding="utf-8"))

@@ -65,10 +65,45 @@ def paths_of(page):
     return [attributes["d"] for tag, attributes in Outline(page).elements if tag == "path"]
 
 
-def odd_contents(make_report, make_bus):
+def not_finite(make_report, make_bus):
     nan, inf = np.nan, np.inf
-    one = {"time_s": np.array([0.1]), "active": np.array([True]), "uncertainty_db": None}
     rotten = make_bus(n_frames=9, gain_db=np.array([nan, inf, -inf, 1.0, nan, 2.0, 1e300, -1e300, 0.0]))
+    return make_report(
+        duration_s=nan,
+        buses=(
+            replace(rotten, uncertainty_db=np.array([nan, inf, 1.0, inf, nan, 1.0, 1.0, 1.0, 1.0])),
+            make_bus(gain_db=np.full(240, nan), level_lufs=np.full(240, nan), loudness_before_lufs=nan),
+            make_bus(time_s=np.full(240, nan), point_time_s=np.full(30, inf)),
+            make_bus(level_lufs=np.full(240, inf), loudness_after_lufs=inf),
+        ),
+        spectra=(
+            Spectrum(
+                label="a",
+                frequency_hz=np.array([0.0, nan, 100.0, inf]),
+                level_db=np.array([1.0, 2.0, nan, 4.0]),
+            ),
+            Spectrum(label="b", frequency_hz=np.array([0.0, 50.0, 100.0]), level_db=np.array([-inf, inf, 3.0])),
+        ),
+    )
+
+
+def hostile(make_report, make_bus):
+    return make_report(
+        title=HOSTILE,
+        verb=HOSTILE,
+        summary=HOSTILE,
+        made_by=HOSTILE,
+        warnings=(HOSTILE, "\x00\x1b\ud800"),
+        buses=(make_bus(HOSTILE),),
+        figures=(Figure(label=HOSTILE, value=HOSTILE, means=HOSTILE),),
+        players=(Player(label=HOSTILE, mime=f'audio/x"{HOSTILE}', encoded=b"sound", note=HOSTILE),) * 2,
+        spectra=(Spectrum(label=HOSTILE, frequency_hz=np.array([50.0, 500.0]), level_db=np.array([-10.0, -20.0])),) * 2,
+    )
+
+
+def odd_contents(make_report, make_bus):
+    inf = np.inf
+    one = {"time_s": np.array([0.1]), "active": np.array([True]), "uncertainty_db": None}
     return {
         "everything": make_report(),
         "nothing": make_report(
@@ -97,39 +132,12 @@ def odd_contents(make_report, make_bus):
                 ),
             )
         ),
-        "not finite": make_report(
-            duration_s=nan,
-            buses=(
-                replace(rotten, uncertainty_db=np.array([nan, inf, 1.0, inf, nan, 1.0, 1.0, 1.0, 1.0])),
-                make_bus(gain_db=np.full(240, nan), level_lufs=np.full(240, nan), loudness_before_lufs=nan),
-                make_bus(time_s=np.full(240, nan), point_time_s=np.full(30, inf)),
-                make_bus(level_lufs=np.full(240, inf), loudness_after_lufs=inf),
-            ),
-            spectra=(
-                Spectrum(
-                    label="a",
-                    frequency_hz=np.array([0.0, nan, 100.0, inf]),
-                    level_db=np.array([1.0, 2.0, nan, 4.0]),
-                ),
-                Spectrum(label="b", frequency_hz=np.array([0.0, 50.0, 100.0]), level_db=np.array([-inf, inf, 3.0])),
-            ),
-        ),
+        "not finite": not_finite(make_report, make_bus),
         "sixteen buses": make_report(buses=tuple(make_bus(f"bus {number}") for number in range(16))),
         "many players": make_report(
             players=tuple(Player(label="x", mime="audio/wav", encoded=b"", note="") for _ in range(28))
         ),
-        "hostile": make_report(
-            title=HOSTILE,
-            verb=HOSTILE,
-            summary=HOSTILE,
-            made_by=HOSTILE,
-            warnings=(HOSTILE, "\x00\x1b\ud800"),
-            buses=(make_bus(HOSTILE),),
-            figures=(Figure(label=HOSTILE, value=HOSTILE, means=HOSTILE),),
-            players=(Player(label=HOSTILE, mime=f'audio/x"{HOSTILE}', encoded=b"sound", note=HOSTILE),) * 2,
-            spectra=(Spectrum(label=HOSTILE, frequency_hz=np.array([50.0, 500.0]), level_db=np.array([-10.0, -20.0])),)
-            * 2,
-        ),
+        "hostile": hostile(make_report, make_bus),
     }
 
 

@@ -1,0 +1,73 @@
+"""Words that make no sense are answered in one line, and nothing is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis_server.bad_input import Faderwise, contents, is_refused
+
+USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "nothing": ((), ("VERB", "--help")),
+    "an unknown verb": (("remix", "SONG"), ("remix", "mix", "--help")),
+    "no song": (("mix",), ("SONG_DIR", "mix --help")),
+    "an unknown option": (("mix", "SONG", "--loud"), ("--loud", "--help")),
+    "an option cut short": (("mix", "SONG", "--targ", "-14"), ("--targ",)),
+    "a range that is none": (("mix", "SONG", "--range", "soon"), ("--range", "soon", "12.5:60")),
+    "half a range": (("mix", "SONG", "--range", "3:"), ("--range", "3:", "12.5:60")),
+    "a range backwards": (("mix", "SONG", "--range", "1:0.5"), ("--range", "1:0.5", "1.5 s", "later end")),
+    "a range of nothing": (("mix", "SONG", "--range", "1:1"), ("--range", "later end")),
+    "a range past the end": (("mix", "SONG", "--range", "60:70"), ("--range", "60:70", "lasts 1.5 s")),
+    "a loudness that is none": (("mix", "SONG", "--target-lufs", "loud"), ("--target-lufs", "loud", "such as -14")),
+    "a loudness above full scale": (("mix", "SONG", "--target-lufs", "5"), ("--target-lufs", "between -70 and 0")),
+    "not a loudness": (("mix", "SONG", "--target-lufs", "nan"), ("--target-lufs", "nan")),
+    "a bus without a file": (("mix", "SONG", "--bus", "vocals"), ("--bus", "vocals", "ROLE=FILE")),
+    "a bus without a role": (("mix", "SONG", "--bus", "=drums.wav"), ("--bus", "ROLE=FILE")),
+    "a bus whose file is missing": (("mix", "SONG", "--bus", "vocals=lead.wav"), ("lead.wav", "no such file")),
+    "the mixdown as a bus": (("mix", "SONG", "--bus", "master=drums.wav"), ("--bus master", "no bus's role")),
+    "a bus given twice": (
+        ("mix", "SONG", "--bus", "fx=drums.wav", "--bus", "fx=bass.wav"),
+        ("--bus fx", "given twice", "sum them first"),
+    ),
+    "a bus given twice by two names": (
+        ("mix", "SONG", "--bus", "vocals=drums.wav", "--bus", "vox=bass.wav"),
+        ("given twice",),
+    ),
+    "an unknown model": (("mix", "SONG", "--model", "hers"), ("hers", "equal-level")),
+    "a model file that is missing": (("mix", "SONG", "--model", "./hers.json"), ("hers.json", "give a model file")),
+    "an unspeakable model": (("mix", "SONG", "--model", "a?b"), ("a?b", "cannot be a model's name")),
+    "a table of unknown kind": (("estimate", "SONG", "--out", "gains.xlsx"), ("gains.xlsx", ".csv or .npz")),
+    "features of unknown kind": (("features", "SONG", "--out", "features"), ("features", ".csv or .npz")),
+    "an unknown preset": (("estimate", "SONG", "--out", "g.csv", "--preset", "mine"), ("--preset", "mine", "paper")),
+    "a domain the paper lacks": (
+        ("estimate", "SONG", "--out", "g.csv", "--preset", "paper", "--domain", "power"),
+        ("--domain power", "leave --domain out"),
+    ),
+    "features the paper lacks": (
+        ("features", "SONG", "--out", "f.csv", "--preset", "paper", "--features", "condition3"),
+        ("condition3", "--preset default"),
+    ),
+    "no file to write": (("estimate", "SONG"), ("--out",)),
+    "no action": (("models", "rename"), ("rename", "list")),
+    "no such model to show": (("models", "show", "hers"), ("hers", "equal-level")),
+    "no such file to import": (("models", "import", "hers.json"), ("hers.json", "give a model file")),
+    "a dataset that is none": (("evaluate", "nowhere"), ("nowhere",)),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_words_that_make_no_sense_are_answered_in_one_line(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path, case: str
+) -> None:
+    words, expected = USAGE[case]
+    before = contents(tiny_song)
+    is_refused(faderwise(*(str(tiny_song) if word == "SONG" else word for word in words)), *expected)
+    assert contents(tiny_song) == before
+    assert contents(tmp_path / "work") == {}
+
+
+@pytest.mark.parametrize("text", ["", "not JSON", "[1, 2]", '{"format": "faderwise-model", "version": 99}'])
+def test_a_file_that_is_no_model_is_refused(faderwise: Faderwise, tiny_song: Path, text: str) -> None:
+    Path("mine.json").write_text(text)
+    is_refused(faderwise("mix", tiny_song, "--model", "./mine.json"), "mine.json", ";")

@@ -1,0 +1,154 @@
+"""The tables and figures that `evaluate --out` writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Faderwise = Callable[..., Any]
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+BUSES = ["drums", "bass", "melody", "vocals"]
+
+
+def result_of(faderwise: Faderwise, *words: object) -> dict[str, Any]:
+    ran = faderwise("evaluate", *words, "--json")
+    assert ran.code == 0, ran.err
+    result: dict[str, Any] = json.loads(ran.out)
+    return result
+
+
+def test_each_song_has_its_figures_as_png_and_pdf(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out, result = evaluated
+    figures = {
+        f"{song}-{figure}.{kind}"
+        for song in ("Caesium, first part", "caesium_ _2")
+        for figure in ("gains", "spectra")
+        for kind in ("png", "pdf")
+    }
+    assert {path.name for path in out.iterdir()} == {*figures, "tables.csv", "evaluate.json"}
+    assert {Path(file) for file in result["files"]} == set(out.iterdir())
+
+
+def test_the_figures_are_images_that_show_something(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    from matplotlib.image import imread
+
+    for path in evaluated[0].glob("*.png"):
+        pixels = imread(path)
+        assert pixels.shape[1] == 1200
+        assert pixels.shape[0] > 500
+        red = (pixels[..., 0] > 0.75) & (pixels[..., 1] < 0.3) & (pixels[..., 2] < 0.3)
+        black = pixels[..., :3].max(axis=2) < 0.1
+        assert red.sum() > 500, path.name
+        assert black.sum() > 500, path.name
+    for path in evaluated[0].glob("*.pdf"):
+        assert path.read_bytes()[:5] == b"%PDF-"
+
+
+def test_the_csv_holds_what_the_json_does(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    out, result = evaluated
+    with (out / "tables.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["song"]: row for row in csv.DictReader(file)}
+    assert list(rows) == [*result["songs"], "mean", "spread"]
+    for title, by_bus in result["songs"].items():
+        for bus in BUSES:
+            cell = rows[title][f"mse_{bus}"]
+            assert cell == "" if bus not in by_bus else float(cell) == by_bus[bus]
+        assert float(rows[title]["balance_db"]) == result["balance_db"][title]
+    for bus in BUSES:
+        assert float(rows["mean"][f"mse_{bus}"]) == result["mean"][bus]
+        assert float(rows["spread"][f"mse_{bus}"]) == result["std"][bus]
+    assert float(rows["mean"]["balance_db"]) == pytest.approx(np.mean(list(result["balance_db"].values())))
+
+
+def test_the_files_json_is_the_commands(faderwise: Faderwise, tmp_path: Path) -> None:
+    result = result_of(faderwise, GOLDEN / "rock_condition1.npz", "--out", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "evaluate.json").read_text(encoding="utf-8")) == result
+    assert len(result["files"]) == 2 * 7 + 2  # matrices have no audio, so no spectra
+    assert all(Path(file).is_file() for file in result["files"])
+
+
+def test_the_same_run_again_changes_no_file(faderwise: Faderwise, tmp_path: Path, tiny_song: Path) -> None:
+    for title in ("a", "b"):
+        shutil.copytree(tiny_song, tmp_path / "two" / title)
+    words = (tmp_path / "two", "--preset", "paper", "--features", "condition1", "--out", tmp_path / "out")
+    result_of(faderwise, *words)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    time.sleep(1.1)  # a PDF's date would have moved on
+    result_of(faderwise, *words)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_another_run_sets_the_earlier_files_aside(faderwise: Faderwise, tmp_path: Path, tiny_song: Path) -> None:
+    for title in ("a", "b"):
+        shutil.copytree(tiny_song, tmp_path / "two" / title)
+    words = (tmp_path / "two", "--preset", "paper", "--features", "condition1", "--out", tmp_path / "out")
+    result_of(faderwise, *words)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    result_of(faderwise, *words, "--features", "condition2")
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert set(before) < set(after)
+    assert all(content in after.values() for content in before.values())
+    assert after["tables.csv"] != before["tables.csv"]
+
+
+def test_an_interrupted_drawing_leaves_whole_files_alone(
+    faderwise: Faderwise, tmp_path: Path, tiny_song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    for title in ("a", "b"):
+        shutil.copytree(tiny_song, tmp_path / "two" / title)
+    words = ("evaluate", tmp_path / "two", "--preset", "paper", "--features", "condition1", "--out", tmp_path / "out")
+    assert faderwise(*words).code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    savefig = Figure.savefig
+
+    def interrupted(figure: Figure, path: Path, **options: Any) -> None:
+        savefig(figure, path, **options)
+        path.write_bytes(path.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", interrupted)
+    assert faderwise(*words, "--features", "condition2").code == 130
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert {name: after[name] for name in before if name != "tables.csv"} == {
+        name: content for name, content in before.items() if name != "tables.csv"
+    }
+    assert len(after) == len(before) + 1  # the table of the interrupted run, whole; the earlier one beside it
+    assert not [name for name in after if name.startswith(".")]
+
+
+def test_a_process_of_its_own_draws_without_a_word_and_keeps_its_fonts_at_home(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    process = start("evaluate", GOLDEN / "rock_condition1.npz", "--out", tmp_path / "out", "--json")
+    out, err = process.communicate(timeout=200)
+    assert (process.returncode, err) == (0, "")
+    assert not [value for value in json.loads(out)["mean"].values() if not math.isfinite(value)]
+    assert (own_home / "cache" / "matplotlib").is_dir()
+
+
+def test_the_paper_preset_prints_both_conditions_unless_one_is_named(
+    faderwise: Faderwise, excerpts: Path, tmp_path: Path
+) -> None:
+    result = result_of(faderwise, excerpts, "--preset", "paper", "--out", tmp_path / "out")
+    assert list(result["conditions"]) == ["condition1", "condition2"]
+    assert result["songs"] == result["conditions"]["condition1"]["songs"]
+    assert result["songs"] != result["conditions"]["condition2"]["songs"]
+    for condition in result["conditions"]:
+        alone = result_of(faderwise, excerpts, "--preset", "paper", "--features", condition)
+        assert alone["songs"] == result["conditions"][condition]["songs"]
+        assert (tmp_path / "out" / condition / "evaluate.json").is_file()
