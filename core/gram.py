@@ -30,8 +30,6 @@ LIMITER_POWERS = (2, 3, 7)
 """Powers of the mixdown, its sign kept, that a limiter's inverse is built from; see `core.linear_fit`."""
 _STRETCHES_AT_ONCE = 5
 """Few enough that signals and powers stay in the processor's cache until their products are taken."""
-_RUN_SAMPLES = 50
-"""Stems far below the rest of the mixdown still tell their gain to a few thousandths of a dB."""
 
 
 def hamming(length: int) -> Samples:
@@ -65,7 +63,8 @@ def magnitude_gram(frames: Sequence[Samples]) -> FloatArray:
 def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = False) -> FloatArray:
     """Return the Gram matrices of signals' samples, one a stretch, all channels together.
 
-    Runs of `_RUN_SAMPLES` are summed in float32, which leaves a relative error of 1e-8, and the runs in float64.
+    The signals' products are summed in float64: what tells two alike stems apart, or a quiet one from the rest,
+    is lost in float32. The powers' are summed in float32.
 
     Parameters
     ----------
@@ -77,36 +76,35 @@ def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = 
     -------
     Array of shape (n_stretches, m, m), or (n_stretches, m + 3, m + 3) with powers.
     """
-    values = signals.swapaxes(1, 2)
-    m, n_samples, n_channels = values.shape
+    m, n_channels, n_samples = signals.shape
+    n_stretches = n_samples // stretch_samples
+    stretches = signals.swapaxes(1, 2).reshape(m, n_stretches, stretch_samples * n_channels)
     n_rows = m + (len(LIMITER_POWERS) if with_powers else 0)
-    rows = np.empty((n_rows, _STRETCHES_AT_ONCE * stretch_samples, n_channels), np.float32)
-    grams = np.empty((n_samples // stretch_samples, n_rows, n_rows))
-    n_runs = _n_runs(stretch_samples)
-    for first in range(0, len(grams), _STRETCHES_AT_ONCE):
-        own = grams[first : first + _STRETCHES_AT_ONCE]
-        piece = rows[:, : len(own) * stretch_samples]
-        piece[:m] = values[:, first * stretch_samples :][:, : piece.shape[1]]
-        if with_powers:
-            _fill_in_powers(piece[m - 1], piece[m:])
-        runs = piece.reshape(n_rows, len(own) * n_runs, -1).swapaxes(0, 1)
-        products = np.matmul(runs, runs.swapaxes(1, 2)).reshape(len(own), n_runs, n_rows, n_rows)
-        np.sum(products, axis=1, dtype=np.float64, out=own)
+    grams = np.empty((n_stretches, n_rows, n_rows))
+    for first in range(0, n_stretches, _STRETCHES_AT_ONCE):
+        own = np.s_[first : first + _STRETCHES_AT_ONCE]
+        _fill_in_products(stretches[:, own], grams[own])
     return grams
 
 
-def _n_runs(stretch_samples: int) -> int:
-    """Return into how many runs of equal length a stretch is cut."""
-    fewest = -(-stretch_samples // _RUN_SAMPLES)
-    return next(n for n in range(fewest, stretch_samples + 1) if stretch_samples % n == 0)
+def _fill_in_products(signals: Samples, grams: FloatArray) -> None:
+    """Fill in the Gram matrices (n_stretches, rows, rows) of signals (m, n_stretches, n), powers last."""
+    m, n_rows = len(signals), grams.shape[1]
+    exact = signals.astype(np.float64)
+    for row in range(m):
+        grams[:, row, : row + 1] = grams[:, : row + 1, row] = np.vecdot(exact[: row + 1], exact[row]).T
+    if n_rows > m:
+        with_powers = [*signals, *_powers(signals[-1])]
+        for row in range(m, n_rows):
+            products = [np.vecdot(other, with_powers[row]) for other in with_powers[: row + 1]]
+            grams[:, row, : row + 1] = grams[:, : row + 1, row] = np.stack(products, axis=1)
 
 
-def _fill_in_powers(signal: Samples, powers: Samples) -> None:
-    second, third, seventh = powers
+def _powers(signal: Samples) -> tuple[Samples, ...]:
+    """Return the signal to each of `LIMITER_POWERS`, its sign kept."""
     square = np.square(signal)
-    np.multiply(signal, np.abs(signal, out=second), out=second)
-    np.multiply(signal, square, out=third)
-    np.multiply(third, np.square(square, out=square), out=seventh)
+    third = signal * square
+    return signal * np.abs(signal), third, third * np.square(square)
 
 
 def hop_moments(step_grams: FloatArray) -> FloatArray:
