@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.reaper_host import (
     api_application,
     api_envelopes,
+    api_items,
     api_projects,
     api_rendering,
     api_tracks,
@@ -12,4 +13,4 @@ from tests.reaper_host import (
     api_windows,
 )
 
-MODULES = (api_application, api_envelopes, api_projects, api_rendering, api_tracks, api_undo, api_windows)
+MODULES = (api_application, api_envelopes, api_items, api_projects, api_rendering, api_tracks, api_undo, api_windows)

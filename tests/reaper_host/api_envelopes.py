@@ -283,6 +283,9 @@ def _points(host: ReaperHost, envelope: Envelope, item: int) -> list[Point]:
 
 def _check_range(host: ReaperHost, envelope: Envelope, raw: float) -> None:
     """Complain of a gain above what the user's preferences let an envelope show. [b: USCFG volenvrange]"""
+    if not math.isfinite(raw):
+        host.complain(f"a point of value {raw} on {envelope.track.name}")
+        return
     top_gain = {0: 2.0, 1: 1.0, 4: 4.0, 5: 16.0}[int(host.preferences["volenvrange"]) & 5]
     if envelope.is_volume and envelope.value_of(raw) > top_gain * 1.001:
         host.complain(

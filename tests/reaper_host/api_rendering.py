@@ -112,16 +112,6 @@ def get_audio_accessor_samples(host: ReaperHost, address: int | None, rate: int,
     return int(bool(np.any(samples)))
 
 
-@reascript("CountTrackMediaItems", "GetTrackNumMediaItems")
-def count_track_media_items(_host: ReaperHost, track: Track) -> int:
-    return len(items_of(track))
-
-
-@reascript("CountMediaItems")
-def count_media_items(_host: ReaperHost, project: Project) -> int:
-    return sum(len(items_of(track)) for track in project.tracks)
-
-
 @reascript("GetProjectTimeSignature2")
 def get_project_time_signature2(_host: ReaperHost, project: Project, _bpm: float, _beats: float) -> Out:
     return Out(None, project.root.number("TEMPO", 0, 120.0), project.root.number("TEMPO", 1, 4))

@@ -29,6 +29,8 @@ def undo_end_block(host: ReaperHost, name: str, flags: int) -> None:
 @reascript("Undo_EndBlock2")
 def undo_end_block2(host: ReaperHost, project: Project, name: str, flags: int) -> None:
     """End a block; flags that leave out what was changed would leave it out of the step. [b: HDRP, USAPI]"""
+    if project.history.open_blocks == 0:
+        host.complain(f"the undo block {name!r} was ended but not begun in this cycle")
     if project.history.open_blocks == 1:
         for part in project.history.left_out(flags):
             host.complain(f"the undo step {name!r} leaves out what was changed in {part}: its flags are {flags}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tests.reaper_host.rpp_text import Block, words
 
 if TYPE_CHECKING:
+    from tests.reaper_host.media_items import MediaItem
     from tests.reaper_host.project_state import Project
     from tests.reaper_host.track_state import Track
 
@@ -48,7 +49,12 @@ class Item:
 
 def items_of(track: Track) -> list[Item]:
     """Return the items on a track, in the file's order."""
-    return [_item(block, track.project) for block in track.block.blocks("ITEM")]
+    return [item_of(item) for item in track.items]
+
+
+def item_of(item: MediaItem) -> Item:
+    """Return what an item's lines say."""
+    return _item(item.block, item.project)
 
 
 def length_of(project: Project) -> float:
@@ -121,4 +127,5 @@ def _file(source: Block | None, project: Project) -> Path | None:
         return None
     folder = project.path.parent if project.path else Path.cwd()
     named = folder / name.replace("\\", "/")
-    return named if named.is_file() else folder / named.name
+    beside = folder / named.name
+    return beside if beside.is_file() and not named.is_file() else named

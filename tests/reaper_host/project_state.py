@@ -98,16 +98,17 @@ class Project:
 
     def drop(self, track: Track) -> None:
         """Make a track's pointer and those of its parts stale."""
-        for thing in (track, *track.envelopes):
+        for thing in (track, *track.envelopes, *(part for item in track.items for part in item.parts)):
             self._forget(thing)
 
     def replaced(self, track: Track) -> None:
-        """Make the objects of a track whose chunk was set anew; its envelopes' pointers are stale."""
-        for envelope in track.envelopes:
-            self._forget(envelope)
-        track.envelopes = Track(self, track.block).envelopes
-        for envelope in track.envelopes:
-            envelope.track = track
+        """Make the objects of a track whose chunk was set anew; the pointers of its envelopes and items are stale."""
+        for thing in (*track.envelopes, *(part for item in track.items for part in item.parts)):
+            self._forget(thing)
+        new = Track(self, track.block)
+        track.envelopes, track.items = new.envelopes, new.items
+        for part in (*track.envelopes, *track.items):
+            part.track = track
         self.touched()
 
     def to_bytes(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def track(name: str, *lines: str) -> str:
         "REC 0 0 1 0 0 0 0 0",
     ]
     usual += ["NCHAN 2", "FX 1", "MAINSEND 1 0"]
-    number = f"{abs(hash(name)) % 10**12:012d}"
+    number = f"{zlib.crc32(name.encode()):012d}"
     body = [f'NAME "{name}"', *(line for line in usual if line.split()[0] not in given), *lines]
     return f"<TRACK {{00000000-0000-0000-0000-{number}}}\n" + "\n".join(body) + "\n>"
 

@@ -65,6 +65,7 @@ def test_a_block_left_open_is_closed_at_the_cycles_end(host: ReaperHost) -> None
     assert host.RPR.RPR_Undo_CanUndo2(0) == "ReaScript: Run"
     host.RPR.RPR_Undo_EndBlock2(0, "too late", -1)
     assert host.RPR.RPR_Undo_CanUndo2(0) == "ReaScript: Run"
+    assert host.complaints == ["the undo block 'too late' was ended but not begun in this cycle"]
 
 
 @pytest.mark.parametrize(

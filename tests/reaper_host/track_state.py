@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from tests.reaper_host.envelope_state import NAMES, Envelope
+from tests.reaper_host.media_items import MediaItem
 from tests.reaper_host.rpp_text import Block, chunk, decimal, parse_chunk, quote
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Track:
     def __init__(self, project: Project, block: Block) -> None:
         self.project, self.block = project, block
         self.dual_pan: dict[str, float] = {}
+        self.items = [MediaItem(self, inner) for inner in block.blocks("ITEM")]
         self.envelopes = [Envelope(self, inner) for inner in block.blocks() if inner.name in NAMES]
 
     @property

@@ -36,7 +36,7 @@ class History:
         self.open_blocks += 1
 
     def end(self, name: str) -> None:
-        """End a block; the outermost adds a step."""
+        """End a block; the outermost adds a step, and so does one that was not begun. [INF]"""
         self.open_blocks = max(self.open_blocks - 1, 0)
         if self.open_blocks == 0:
             self.record(name)
