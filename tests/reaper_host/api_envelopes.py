@@ -286,8 +286,8 @@ def _check_range(host: ReaperHost, envelope: Envelope, raw: float) -> None:
     if not math.isfinite(raw):
         host.complain(f"a point of value {raw} on {envelope.track.name}")
         return
-    top_gain = {0: 2.0, 1: 1.0, 4: 4.0, 5: 16.0}[int(host.preferences["volenvrange"]) & 5]
-    if envelope.is_volume and envelope.value_of(raw) > top_gain * 1.001:
+    top_gain = 10.0 ** (host.switches.envelope_top_db / 20.0)
+    if envelope.is_volume and envelope.value_of(raw) > top_gain * 1.003:
         host.complain(
             f"a point of gain {envelope.value_of(raw):.3f} on {envelope.track.name}, whose range ends at {top_gain}"
         )

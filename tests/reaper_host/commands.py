@@ -31,8 +31,7 @@ def _toggle_visible(kind: str) -> Callable[[ReaperHost, Project], None]:
             if envelope is None:
                 is_volume = kind.startswith("VOLENV")
                 value = track.volume if kind == "VOLENV2" else 1.0 if is_volume else 0.0
-                is_fader_scaled = is_volume and bool(int(host.preferences["volenvrange"]) & 2)
-                track.create_envelope(kind, value, is_fader_scaled)
+                track.create_envelope(kind, value, is_volume and host.switches.new_envelopes_are_fader_scaled)
             else:
                 shown = envelope.block.number("VIS", 0, 0) != 0
                 envelope.block.set_word("VIS", 0, str(int(not shown)), "0 1 1")

@@ -32,20 +32,24 @@ CYCLE_S = 0.031
 """One defer cycle. [a: N782]"""
 
 
-@dataclass
+@dataclass(slots=True)
 class Switches:
-    """What no source settles: a script has to be right with either.
+    """What no source settles, or the user chose in the preferences: a script has to be right with either.
 
     Attributes
     ----------
     pre_fader_stems_have_the_volume_envelope : whether render setting &8192 still prints the volume envelope. [d: INF]
     point_at_zero_survives : whether a range delete leaves a point at exactly 0 s. [b: N779, one source]
+    new_envelopes_are_fader_scaled : config `volenvrange` &2. [b: USCFG]
+    envelope_top_db : how far an envelope goes: 6, 0, 12 or 24; config `volenvrange` &1 and &4. [b: USCFG]
     track_numbers_are_padded : whether ``$tracknumber`` is written with two digits. [d: MEM]
     language : what envelope names are translated to; empty for English. [b: MEM]
     """
 
     pre_fader_stems_have_the_volume_envelope: bool = True
     point_at_zero_survives: bool = True
+    new_envelopes_are_fader_scaled: bool = True
+    envelope_top_db: int = 6
     track_numbers_are_padded: bool = True
     language: tuple[tuple[str, str], ...] = ()
 
@@ -71,7 +75,6 @@ class ReaperHost:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.unsorted: set[Envelope] = set()
         self.device_sample_rate = 44_100
-        self.preferences = {"volenvrange": "2"}  # &2 fader scaling; &1, &4: up to +6, 0, +12, +24 dB  [b: USCFG]
         self.accessors: list[object] = []
         self.refresh_prevented, self.panels_are_stale, self.play_state = 0, False, 0
         self.api_s, self._api_depth = 0.0, 0
@@ -263,6 +266,12 @@ class ReaperHost:
     def guid(self, text: str) -> Guid:
         """Return the GUID object of a text, always the same."""
         return self._guids.setdefault(text, Guid(text))
+
+    @property
+    def preferences(self) -> dict[str, str]:
+        """What the user chose, by the names of REAPER's configuration. [b: USCFG]"""
+        top = {6: 0, 0: 1, 12: 4, 24: 5}[self.switches.envelope_top_db]
+        return {"volenvrange": str(top | 2 * self.switches.new_envelopes_are_fader_scaled)}
 
     def translated(self, name: str) -> str:
         """Return an envelope's name in the user's language. [b: MEM]"""

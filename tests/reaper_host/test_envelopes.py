@@ -91,27 +91,33 @@ def test_the_api_speaks_the_faders_scale_and_the_file_gain(host: ReaperHost, tmp
 
 
 @pytest.mark.parametrize(
-    ("preference", "gain", "is_told"), [("2", 1.99, False), ("2", 2.1, True), ("6", 3.9, False), ("3", 1.1, True)]
+    ("top_db", "gain", "is_told"),
+    [(6, 1.99, False), (6, 2.1, True), (12, 3.9, False), (0, 1.1, True), (24, 15.0, False)],
 )
 def test_a_gain_above_the_users_range_is_complained_of(
-    host: ReaperHost, tmp_path: Path, preference: str, gain: float, is_told: bool
+    host: ReaperHost, tmp_path: Path, top_db: int, gain: float, is_told: bool
 ) -> None:
-    host.preferences["volenvrange"] = preference
+    host.switches.envelope_top_db = top_db
     volume = opened(host, tmp_path, envelope("0 1 0"))
-    assert volume.api.RPR_get_config_var_string("volenvrange", "", 16)[2] == preference
+    assert volume.api.RPR_get_config_var_string("volenvrange", "", 16)[2] == {6: "2", 0: "3", 12: "6", 24: "7"}[top_db]
     volume.insert(1.0, to_fader(gain))
     assert bool(host.complaints) == is_told
 
 
-@pytest.mark.parametrize(("preference", "mode"), [("0", 0), ("2", 1)])
+@pytest.mark.parametrize("is_fader_scaled", [True, False])
 def test_a_new_envelope_has_the_scaling_the_user_prefers(
-    host: ReaperHost, tmp_path: Path, preference: str, mode: int
+    host: ReaperHost, tmp_path: Path, is_fader_scaled: bool
 ) -> None:
-    host.preferences["volenvrange"] = preference
+    host.switches.new_envelopes_are_fader_scaled = is_fader_scaled
     volume = opened(host, tmp_path)
     volume.api.RPR_SetOnlyTrackSelected(volume.track)
     volume.api.RPR_Main_OnCommand(40406, 0)
-    assert volume.api.RPR_GetEnvelopeScalingMode(Volume(host).pointer) == mode
+    assert volume.api.RPR_GetEnvelopeScalingMode(Volume(host).pointer) == is_fader_scaled
+
+
+def test_a_switch_there_is_not_cannot_be_thrown(host: ReaperHost) -> None:
+    with pytest.raises(AttributeError):
+        host.switches.no_such_switch = True  # type: ignore[attr-defined]
 
 
 def test_without_voltype_values_are_gains(host: ReaperHost, tmp_path: Path) -> None:
