@@ -28,6 +28,7 @@ _ENDS_WITHIN_S = 5.0
 def examine_application(home: Path) -> Iterator[Finding]:
     """Look at the application that runs now, whose things are in `home`."""
     yield _environment()
+    yield _command()
     yield _libraries()
     yield _packages()
     yield _folder(home)
@@ -42,6 +43,17 @@ def _environment() -> Finding:
         return note("environment", f"{found}, which is no environment of its own", "`python3 install.py` makes one")
     made_here = (place / MARKER).is_file()
     return right("environment", found) if made_here else note("environment", f"{found}, not made by install.py")
+
+
+def _command() -> Finding:
+    ours = Path(sys.executable).parent
+    found = shutil.which("faderwise")
+    if found and Path(found).resolve().parent == ours.resolve():
+        return right("command", found)
+    remedy = f"to type `faderwise` anywhere, put {ours} on your PATH"
+    return note(
+        "command", f"`faderwise` is {found}, not this one" if found else "`faderwise` is not on the PATH", remedy
+    )
 
 
 def _libraries() -> Finding:

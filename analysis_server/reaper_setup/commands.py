@@ -70,6 +70,8 @@ def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
     found = [undoing for folder in folders if (undoing := make_undoing(folder))]
     if not found:
         talk.say("Nothing to take out of REAPER.")
+        if not dry_run:
+            packages.forget(home)
         return []
     for line in (line for undoing in found for line in undoing.told()):
         talk.say(line)
@@ -83,6 +85,7 @@ def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
             + (f"; left in Scripts/{FOLDER}: {', '.join(left)}." if left else ".")
         )
     remember_folders(home, [])
+    packages.forget(home)
     return [undoing.folder for undoing in found]
 
 

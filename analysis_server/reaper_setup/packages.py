@@ -6,6 +6,7 @@ imports it outside REAPER only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -55,12 +56,22 @@ def get(home: Path, python: Path) -> Path:
     return folder
 
 
+def forget(home: Path) -> None:
+    """Remove what was kept in `home`."""
+    shutil.rmtree(home / "reaper" / "packages", ignore_errors=True)
+    with contextlib.suppress(OSError):  # something else is in it, or it is not there
+        (home / "reaper").rmdir()
+
+
 def _install(folder: Path, python: Path) -> None:
     options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile"]
     checked = ["--require-hashes", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)]
     command = [str(python), "-I", "-m", "pip", "install", *options, *checked, "--target", str(folder)]
     environ = {**os.environ, "PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": ""}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", env=environ)  # noqa: S603 - a list
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", env=environ)  # noqa: S603 - a list
+    except OSError as error:
+        raise FaderwiseError(f"{python}: does not start ({error}); run `python3 install.py` again") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise FaderwiseError(

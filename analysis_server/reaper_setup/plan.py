@@ -14,7 +14,7 @@ from analysis_server.reaper_setup.lines import Lines, read_lines
 from analysis_server.reaper_setup.places import KEYMAP, SETTINGS
 from analysis_server.reaper_setup.python_library import Library, best_library, library_at
 from analysis_server.reaper_setup.record import Record, read_record
-from analysis_server.reaper_setup.settings import SettingChange, library_set, python_changes
+from analysis_server.reaper_setup.settings import SettingChange, library_set, python_changes, read_settings
 from core.errors import InputError
 
 
@@ -81,7 +81,7 @@ def make_plan(folder: Path, content: Content, processors: frozenset[str]) -> Pla
     awaited = {name for name in old.files if content.awaited and name.startswith(content.awaited)}
     gone = set(old.files).difference(wanted, awaited)
     writes = {name: data for name, data in content.files.items() if now[name] != wanted[name]}
-    settings_lines, keymap = read_lines(folder / SETTINGS), read_lines(folder / KEYMAP)
+    settings_lines, keymap = read_settings(folder / SETTINGS), read_lines(folder / KEYMAP)
     known = {action.command for action in content.actions}
     plan = Plan(
         folder=folder,

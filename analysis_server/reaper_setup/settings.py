@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.reaper_setup.lines import Lines
+from analysis_server.reaper_setup.lines import Lines, read_lines
 from core.errors import InputError
 
 SECTION = b"[reaper]"
@@ -24,6 +24,22 @@ class SettingChange:
     key: str
     before: bytes | None
     after: bytes
+
+
+def read_settings(path: Path) -> Lines:
+    """Return the lines of a reaper.ini.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or REAPER has never written it.
+    """
+    lines = read_lines(path)
+    try:
+        _section(lines)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return lines
 
 
 def value_of(lines: Lines, key: str) -> str:
@@ -81,7 +97,7 @@ def _section(lines: Lines) -> tuple[int, int]:
     """Return where the section [REAPER] starts and ends."""
     start = lines.find(lambda body: body.removeprefix(_UTF8_MARK).strip().lower() == SECTION)
     if start is None:
-        raise InputError("reaper.ini has no section [REAPER]; start REAPER once, close it, and try again")
+        raise InputError("there is no section [REAPER]; start REAPER once, close it, and try again")
     end = lines.find(lambda body: body.lstrip().startswith(b"["), start + 1)
     return start, len(lines.bodies) if end is None else end
 

@@ -16,7 +16,7 @@ from analysis_server.reaper_setup.lines import Lines, read_lines, write_lines
 from analysis_server.reaper_setup.places import KEYMAP, SETTINGS, refuse_while_running
 from analysis_server.reaper_setup.plan import file_hash
 from analysis_server.reaper_setup.record import Record, read_record, record_path
-from analysis_server.reaper_setup.settings import without_change
+from analysis_server.reaper_setup.settings import read_settings, without_change
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def undo(undoing: Undoing) -> None:
 
 def _settings_undone(folder: Path, record: Record) -> Lines | None:
     """Return reaper.ini with all our changes taken back; None where the user has changed one of them since."""
-    lines = read_lines(folder / SETTINGS)
+    lines = read_settings(folder / SETTINGS) if record.settings else read_lines(folder / SETTINGS)
     for change in reversed(record.settings):
         undone = without_change(lines, change)
         if undone is None:

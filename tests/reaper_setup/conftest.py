@@ -55,12 +55,17 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def application(tmp_path: Path) -> Application:
     """An application whose packages are there already, as after an earlier run of pip."""
     home = tmp_path / "my data"
+    lay_packages(home)
+    return Application(home / "environment" / "bin" / "python", home)
+
+
+def lay_packages(home: Path) -> None:
+    """Lay stand-ins of the packages as pip would."""
     vendor = home / "reaper" / "packages"
     (vendor / "reapy").mkdir(parents=True)
     (vendor / "reapy" / "__init__.py").write_text("", "utf-8")
     (vendor / "typing_extensions.py").write_text("", "utf-8")
     (vendor / "requirements.txt").write_bytes(packages.REQUIREMENTS.read_bytes())
-    return Application(home / "environment" / "bin" / "python", home)
 
 
 @pytest.fixture(scope="session")

@@ -163,7 +163,7 @@ def test_a_damaged_record_and_a_wrong_folder_are_findings(
 def test_the_application_is_looked_at_and_its_server_started(tmp_path: Path) -> None:
     findings = by_subject(list(examine_application(tmp_path / "my data")))
     assert [(name, finding.found) for name, finding in findings.items() if finding.state == "wrong"] == []
-    assert list(findings) == ["environment", "libraries", "versions", "folder", "keys", "server"]
+    assert list(findings) == ["environment", "command", "libraries", "versions", "folder", "keys", "server"]
     assert findings["server"].state == "right"
 
 
@@ -171,7 +171,7 @@ def test_the_application_is_looked_at_and_its_server_started(tmp_path: Path) -> 
 def test_keys_that_others_may_read_are_told_with_the_command_that_mends(tmp_path: Path) -> None:
     client_keys(tmp_path)
     (tmp_path / "keys" / "client.json").chmod(0o644)
-    finding = by_subject(list(islice(examine_application(tmp_path), 5)))["keys"]
+    finding = by_subject(list(islice(examine_application(tmp_path), 6)))["keys"]
     assert finding.state == "wrong"
     assert finding.remedy == f"chmod go-rwx '{tmp_path / 'keys' / 'client.json'}'"
 

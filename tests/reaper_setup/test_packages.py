@@ -37,6 +37,12 @@ def test_another_hash_is_refused_and_leaves_nothing(
     assert list((tmp_path / "data").rglob("*.py")) == []
 
 
+def test_a_python_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FaderwiseError, match="does not start"):
+        packages.get(tmp_path, tmp_path / "no python")
+    assert packages.kept(tmp_path) is None
+
+
 def test_other_requirements_replace_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = []
 

@@ -14,7 +14,7 @@ from analysis_server.reaper_setup.lines import read_lines
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.reaper_setup.settings import library_set
 from core.errors import FaderwiseError, InputError
-from tests.reaper_setup.conftest import KEYMAP, SETTINGS, Listener, tree
+from tests.reaper_setup.conftest import KEYMAP, SETTINGS, Listener, lay_packages, tree
 
 pytestmark = pytest.mark.usefixtures("scripts")
 
@@ -81,6 +81,7 @@ def test_taking_back_gives_the_same_bytes(resource: Path, application: Applicati
     assert tree(resource) != before
     assert take_back(application.home, person.talk()) == [resource]
     assert tree(resource) == before
+    assert not (application.home / "reaper").exists()
     assert take_back(application.home, person.talk()) == []
     assert person.heard[-1] == "Nothing to take out of REAPER."
 
@@ -140,6 +141,7 @@ def test_a_python_the_user_set_stays(resource: Path, application: Application, p
     lines = read_lines(resource / "reaper.ini").content
     take_back(application.home, person.talk())
     (resource / "reaper.ini").write_bytes(lines)
+    lay_packages(application.home)
     set_up(application, person.talk())
     take_back(application.home, person.talk())
     assert (resource / "reaper.ini").read_bytes() == lines
@@ -219,6 +221,7 @@ def test_an_interrupted_run_is_finished_by_the_next_and_can_be_taken_back(
     take_back(application.home, person.talk())
     assert tree(resource) == before
     assert "you changed" not in person.text
+    lay_packages(application.home)
     with pytest.raises(InputError, match="disk is full"):
         set_up(application, person.talk())
     monkeypatch.setattr(carrying_out, "write_lines", write)
@@ -254,6 +257,13 @@ def test_a_file_changed_while_the_question_stood_is_not_overwritten(resource: Pa
     with pytest.raises(InputError, match="changed meanwhile"):
         set_up(application, Slow().talk())
     assert (resource / "reaper.ini").read_bytes() == SETTINGS + b"new=1\r\n"
+
+
+def test_a_reaper_that_never_ran_is_told_by_name(resource: Path, application: Application, person: Listener) -> None:
+    (resource / "reaper.ini").write_bytes(b"")
+    with pytest.raises(InputError, match=r"reaper\.ini: there is no section .*start REAPER once"):
+        set_up(application, person.talk())
+    assert person.questions == []
 
 
 def test_a_damaged_record_is_told_by_name(installed: Path, application: Application, person: Listener) -> None:
