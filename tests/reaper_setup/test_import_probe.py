@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -23,14 +24,22 @@ def folder(got_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+def python_of(version: str) -> str:
+    """Return a Python of that version: of the system, or of pyenv."""
+    installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    for program in (*map(str, installed), f"python{version}"):
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run([program, "-c", ""], check=True, capture_output=True)  # noqa: S603 - a list
+            return program
+    pytest.skip(f"needs Python {version}, which is not here")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_scripts_import_under_each_python(version: str, folder: Path) -> None:
-    command = [f"python{version}", "-I", "-B", import_probe.__file__, str(folder), "reapy", "faderwise_bridge.actions"]
-    try:
-        subprocess.run([command[0], "-c", ""], check=True, capture_output=True)  # noqa: S603 - a list
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"needs Python {version}, which is not here")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list
+    command = [python_of(version), "-I", "-B", import_probe.__file__, str(folder)]
+    done = subprocess.run(  # noqa: S603 - a list
+        [*command, "reapy", "faderwise_bridge.actions"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["python"].startswith(f"{version}.")
