@@ -1,12 +1,10 @@
-"""Where the bundled song lies: in the checkout, or inside the installed package."""
+"""The bundled song."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from core.errors import InputError
-
-_NAME = "caesium"
+from analysis_server.carried import carried
 
 
 def bundled_song() -> Path:
@@ -15,10 +13,6 @@ def bundled_song() -> Path:
     Raises
     ------
     InputError
-        It is in neither place: the installation is damaged.
+        It is not there: the installation is damaged.
     """
-    here = Path(__file__).resolve().parent
-    for folder in (here.parent / "examples" / _NAME, here / "examples" / _NAME):
-        if folder.is_dir():
-            return folder
-    raise InputError(f"{here}: the bundled song is missing; install Faderwise again")
+    return carried("examples/caesium")

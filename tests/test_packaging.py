@@ -56,7 +56,7 @@ def test_the_wheel_holds_the_two_packages_the_scripts_and_the_song(wheel: Path) 
     for layer, place in (
         ("core", "core"),
         ("analysis_server", "analysis_server"),
-        ("reaper_scripts", "analysis_server/reaper_setup/reaper_scripts"),
+        ("reaper_scripts", "analysis_server/reaper_scripts"),
         ("examples/caesium", "analysis_server/examples/caesium"),
     ):
         files = [path.relative_to(ROOT / layer).as_posix() for path in (ROOT / layer).rglob("*") if path.is_file()]

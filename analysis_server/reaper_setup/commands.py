@@ -20,6 +20,7 @@ NO_PYTHON = (
     "REAPER will find no Python: no shared library of Python 3.8 or newer for its processor is here. Install one "
     "(Debian and Ubuntu: sudo apt install libpython3-dev; else Python from python.org), then run this again."
 )
+_STAYS = "REAPER stays as it is."
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
         return []
     for line in (line for undoing in found for line in undoing.told()):
         talk.say(line)
-    if dry_run or not talk.ask("Take this out of REAPER?"):
+    if dry_run:
+        return []
+    if not talk.ask("Take this out of REAPER?"):
+        talk.say(_STAYS)
         return []
     for undoing in found:
         undo(undoing)
@@ -119,6 +123,6 @@ def _agreed(plans: Sequence[Plan], talk: Talk, *, dry_run: bool) -> bool:
     if dry_run:
         return False
     if not talk.ask("Make these changes to REAPER?"):
-        talk.say("REAPER stays as it is.")
+        talk.say(_STAYS)
         return False
     return True

@@ -1,11 +1,9 @@
 """The files that belong into REAPER's Scripts folder: the actions, the package they share, what they import.
 
-    Faderwise/faderwise_*.py               the actions
-    Faderwise/faderwise_bridge/            the package they share
-    Faderwise/vendor/                      reapy and typing-extensions
-    Faderwise/faderwise_application.json   where the application is
-
-The scripts lie in the checkout, or inside the installed package.
+Faderwise/faderwise_*.py               the actions
+Faderwise/faderwise_bridge/            the package they share
+Faderwise/vendor/                      reapy and typing-extensions
+Faderwise/faderwise_application.json   where the application is
 """
 
 from __future__ import annotations
@@ -15,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis_server.carried import carried
 from analysis_server.reaper_setup.actions import FOLDER
 from core import __version__
-from core.errors import InputError
 
 APPLICATION = "faderwise_application.json"
 VENDOR = "vendor"
-_FOLDER = "reaper_scripts"
 
 
 @dataclass(frozen=True)
@@ -45,13 +42,9 @@ def bundled_scripts() -> Path:
     Raises
     ------
     InputError
-        It is in neither place: the installation is damaged.
+        It is not there: the installation is damaged.
     """
-    here = Path(__file__).resolve().parent
-    for folder in (here.parents[1] / _FOLDER, here / _FOLDER):
-        if folder.is_dir():
-            return folder
-    raise InputError(f"{here}: the scripts for REAPER are missing; install Faderwise again")
+    return carried("reaper_scripts")
 
 
 def script_files(scripts: Path) -> dict[str, bytes]:
