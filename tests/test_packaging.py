@@ -69,6 +69,7 @@ def test_the_version_stands_in_one_place(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = email.message_from_bytes(archive.read(f"faderwise-{__version__}.dist-info/METADATA"))
     assert metadata["Version"] == __version__
+    assert f"\n## {__version__}\n" in (ROOT / "docs" / "CHANGELOG.md").read_text("utf-8")
     assert f'version = "{__version__}"' not in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
