@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solveh_banded
 
+from core.block_tridiagonal import inverse_diagonal
 from core.decibels import FloatArray
 from core.default_measurement import Domain
 from core.frames import HOPS_PER_FRAME, sum_over_frames
@@ -216,13 +217,5 @@ def _solve(diagonal: FloatArray, below: FloatArray, right: FloatArray) -> FloatA
 
 
 def _variances(diagonal: FloatArray, below: FloatArray) -> FloatArray:
-    """Return the knots' variances (n + 1, k): each knot's precision once all others are eliminated, inverted."""
-    from_before, from_after = diagonal.copy(), diagonal.copy()
-    for knot in range(1, len(diagonal)):
-        link = below[knot - 1]
-        from_before[knot] -= link @ np.linalg.solve(from_before[knot - 1], link.T)
-    for knot in range(len(diagonal) - 2, -1, -1):
-        link = below[knot]
-        from_after[knot] -= link.T @ np.linalg.solve(from_after[knot + 1], link)
-    covariance = np.linalg.inv(from_before + from_after - diagonal)
-    return np.maximum(np.einsum("nkk->nk", covariance), 0.0)
+    """Return the knots' variances (n + 1, k), all other knots accounted for."""
+    return np.maximum(np.einsum("nkk->nk", inverse_diagonal(diagonal, below)), 0.0)
