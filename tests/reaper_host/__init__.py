@@ -20,6 +20,7 @@ script has to be right with either value. `ReaperCrash`, `ModalHang` and `NotSim
 from __future__ import annotations
 
 from tests.reaper_host.errors import HostFault, HostViolation, ModalHang, NotSimulated, ReaperCrash
-from tests.reaper_host.host import ReaperHost, Switches
+from tests.reaper_host.host import ReaperHost
+from tests.reaper_host.switches import Switches
 
 __all__ = ["HostFault", "HostViolation", "ModalHang", "NotSimulated", "ReaperCrash", "ReaperHost", "Switches"]

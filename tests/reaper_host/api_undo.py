@@ -64,13 +64,13 @@ def undo_can_redo2(_host: ReaperHost, project: Project) -> str | None:
 
 
 @reascript("Undo_DoUndo2")
-def undo_do_undo2(_host: ReaperHost, project: Project) -> int:
-    return int(project.history.undo())
+def undo_do_undo2(host: ReaperHost, project: Project) -> int:
+    return int(project.history.undo(not host.switches.undo_restores_ext_state))
 
 
 @reascript("Undo_DoRedo2")
-def undo_do_redo2(_host: ReaperHost, project: Project) -> int:
-    return int(project.history.redo())
+def undo_do_redo2(host: ReaperHost, project: Project) -> int:
+    return int(project.history.redo(not host.switches.undo_restores_ext_state))
 
 
 @reascript("PreventUIRefresh")

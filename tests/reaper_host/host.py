@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 from types import ModuleType
@@ -26,32 +25,11 @@ from tests.reaper_host.project_state import EMPTY, Project
 from tests.reaper_host.rendering import render
 from tests.reaper_host.script_runner import Script, Tick
 from tests.reaper_host.settings import Settings
+from tests.reaper_host.switches import Switches
 from tests.reaper_host.track_state import Track
 
 CYCLE_S = 0.031
 """One defer cycle. [a: N782]"""
-
-
-@dataclass(slots=True)
-class Switches:
-    """What no source settles, or the user chose in the preferences: a script has to be right with either.
-
-    Attributes
-    ----------
-    pre_fader_stems_have_the_volume_envelope : whether render setting &8192 still prints the volume envelope. [d: INF]
-    point_at_zero_survives : whether a range delete leaves a point at exactly 0 s. [b: N779, one source]
-    new_envelopes_are_fader_scaled : config `volenvrange` &2. [b: USCFG]
-    envelope_top_db : how far an envelope goes: 6, 0, 12 or 24; config `volenvrange` &1 and &4. [b: USCFG]
-    track_numbers_are_padded : whether ``$tracknumber`` is written with two digits. [d: MEM]
-    language : what envelope names are translated to; empty for English. [b: MEM]
-    """
-
-    pre_fader_stems_have_the_volume_envelope: bool = True
-    point_at_zero_survives: bool = True
-    new_envelopes_are_fader_scaled: bool = True
-    envelope_top_db: int = 6
-    track_numbers_are_padded: bool = True
-    language: tuple[tuple[str, str], ...] = ()
 
 
 class ReaperHost:
@@ -79,6 +57,7 @@ class ReaperHost:
         self.refresh_prevented, self.panels_are_stale, self.play_state = 0, False, 0
         self.api_s, self._api_depth = 0.0, 0
         self._guids: dict[str, Guid] = {}
+        self.shared_main = ModuleType("__main__")
         self.project = self._opened(project)
         self.projects = [self.project]
         self.RPR: ModuleType = build_module(self)

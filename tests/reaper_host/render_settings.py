@@ -116,7 +116,7 @@ def span_of(project: Project, length_s: float) -> tuple[float, float] | None:
     bounds = int(number("RENDER_BOUNDSFLAG"))
     spans = {
         0: (number("RENDER_STARTPOS"), number("RENDER_ENDPOS")),
-        1: (0.0, length_s),
+        1: (_marker(project, "=START", 0.0), _marker(project, "=END", length_s)),
         2: project.time_selection,
     }
     if bounds not in spans:
@@ -124,6 +124,11 @@ def span_of(project: Project, length_s: float) -> tuple[float, float] | None:
     start, end = spans[bounds]
     has_tail = int(number("RENDER_TAILFLAG")) & (1 << bounds)
     return start, end + (number("RENDER_TAILMS") / 1000.0 if has_tail and end > start else 0.0)
+
+
+def _marker(project: Project, name: str, default: float) -> float:
+    """Return where a marker of that name stands: the entire project is between =START and =END. [d: UG 21.3]"""
+    return next((float(line[1]) for line in project.root.lines("MARKER") if line[2:3] == [name]), default)
 
 
 def file_names(project: Project, tracks: list[tuple[int, str]], is_padded: bool) -> list[Path]:

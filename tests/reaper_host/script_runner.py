@@ -29,13 +29,11 @@ class Script:
 
     def __init__(self, host: ReaperHost, path: Path) -> None:
         self._host, self.path = host, path
-        self.module = ModuleType("__main__")
+        self.module = host.shared_main if host.switches.scripts_share_main else ModuleType("__main__")
         self.deferred: list[str] = []
         self.at_exit: list[str] = []
         self.error: str | None = None
         self.ended = False
-        namespace: dict[str, Any] = self.module.__dict__
-        namespace.update(obj=None, RPR_defer=self._defer, RPR_runloop=self._defer, RPR_atexit=self._at_exit)
 
     @property
     def is_running(self) -> bool:
@@ -79,9 +77,11 @@ class Script:
             self._run(code)
 
     def _run(self, code: str | bytes) -> None:
+        namespace: dict[str, Any] = self.module.__dict__
+        namespace.update(obj=None, RPR_defer=self._defer, RPR_runloop=self._defer, RPR_atexit=self._at_exit)
         with _as_main(self.module):
             try:
-                exec(compile(code, "<string>", "exec"), self.module.__dict__)  # noqa: S102 - what a host of scripts does
+                exec(compile(code, "<string>", "exec"), namespace)  # noqa: S102 - what a host of scripts does
             except HostViolation:
                 self.ended, self.deferred = True, []
                 raise

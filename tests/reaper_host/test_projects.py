@@ -49,6 +49,20 @@ def test_undo_takes_what_was_not_recorded_along(host: ReaperHost, project_file: 
     assert host.project.to_bytes() == project_file.read_bytes()
 
 
+@pytest.mark.parametrize("restores", [True, False])
+def test_undo_may_leave_what_scripts_stored(host: ReaperHost, restores: bool) -> None:
+    host.switches.undo_restores_ext_state = restores
+    api = host.RPR
+    api.RPR_Undo_BeginBlock2(0)
+    rename(host, "one")
+    api.RPR_SetProjExtState(0, "faderwise", "run", "1")
+    api.RPR_Undo_EndBlock2(0, "step", -1)
+    api.RPR_Main_OnCommand(40029, 0)
+    assert host.project.tracks[0].name != "one"
+    assert api.RPR_GetProjExtState(0, "faderwise", "run", "", 9)[4] == ("" if restores else "1")
+    assert (b"<FADERWISE" in host.project.to_bytes()) != restores
+
+
 def test_pointers_are_stale_after_undo(host: ReaperHost) -> None:
     pointer = host.RPR.RPR_GetTrack(0, 0)
     host.RPR.RPR_Undo_BeginBlock2(0)

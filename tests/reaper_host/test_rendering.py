@@ -128,6 +128,13 @@ def test_a_project_that_bypasses_automation_has_its_faders_alone(empty_host: Rea
     np.testing.assert_allclose(rendered(empty_host, folder / "out")[0], tone() * 0.5, atol=1e-6)
 
 
+def test_the_entire_project_ends_at_its_end_marker(empty_host: ReaperHost, folder: Path) -> None:
+    markers = "  MARKER 1 0.5 =START 0\n  MARKER 2 1.5 =END 0\n"
+    empty_host.open(write_project(folder, track("A", item("tone.wav")), extra=markers))
+    out = rendered(empty_host, folder / "out")[0]
+    np.testing.assert_allclose(out, tone()[RATE // 2 : RATE // 2 + RATE], atol=1e-6)
+
+
 def test_an_audio_accessor_has_the_tracks_items_alone(empty_host: ReaperHost, folder: Path) -> None:
     tracks = track("BUS", "ISBUS 1 1"), track("A", "ISBUS 2 -1", "VOLPAN 0.5 0 -1 -1 1", item("tone.wav"))
     empty_host.open(write_project(folder, *tracks))

@@ -66,6 +66,16 @@ def test_deferred_text_runs_in_the_next_cycle_in_the_scripts_own_names(
     assert lines(host) == ["1", "2", "3", "bye"]
 
 
+@pytest.mark.parametrize("shares", [True, False])
+def test_scripts_may_share_their_names(host: ReaperHost, write_script: WriteScript, shares: bool) -> None:
+    host.switches.scripts_share_main = shares
+    text = PRELUDE + "def say(): RPR_ShowConsoleMsg('{0}\\n')\nRPR_defer('say()')\n"
+    host.run_script(write_script(text.format("one"), "one.py"))
+    host.run_script(write_script(text.format("two"), "two.py"))
+    host.tick()
+    assert lines(host) == (["two", "two"] if shares else ["one", "two"])
+
+
 def test_a_callable_cannot_be_deferred(host: ReaperHost, write_script: WriteScript) -> None:
     script = host.run_script(write_script("RPR_defer(print)\n"))
     assert script.error is not None

@@ -73,16 +73,22 @@ class History:
         """The name of the step that would be redone."""
         return self.steps[self._at + 1].name if self._at + 1 < len(self.steps) else None
 
-    def undo(self) -> bool:
-        """Go back to the whole state before the last step; what was not recorded is lost too. [b: N782]"""
-        return self._go(-1) if self.can_undo is not None else False
+    def undo(self, keeps_stored: bool = False) -> bool:
+        """Go back to the whole state before the last step; what was not recorded is lost too. [b: N782]
 
-    def redo(self) -> bool:
+        With `keeps_stored`, what scripts stored in the project stays as it is.
+        """
+        return self._go(-1, keeps_stored) if self.can_undo is not None else False
+
+    def redo(self, keeps_stored: bool = False) -> bool:
         """Go forward again."""
-        return self._go(1) if self.can_redo is not None else False
+        return self._go(1, keeps_stored) if self.can_redo is not None else False
 
-    def _go(self, by: int) -> bool:
+    def _go(self, by: int, keeps_stored: bool) -> bool:
+        stored = self._project.ext_state
         self._at += by
         self._project.restore(self.steps[self._at].content)
+        if keeps_stored:
+            self._project.ext_state = stored
         self._project.state_count += 1
         return True
