@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis_server.home import home
 from core.errors import ModelError
 from core.files import move_into_place
-from core.model import Model, load
+
+if TYPE_CHECKING:
+    from core.model import Model
 
 DEFAULT_MODEL = "equal-level"
 SUFFIX = ".json"
@@ -46,7 +49,7 @@ def find(name_or_file: str) -> Model:
     """
     path = file_of(name_or_file)
     if path.is_file() or path.parent != folder():
-        return load(path)
+        return _load(path)
     raise ModelError(f"no model {name_or_file!r}; there are: {', '.join(names())}")
 
 
@@ -56,6 +59,12 @@ def file_of(name_or_file: str) -> Path:
     shipped = _SHIPPED / path.name
     is_missing = path.parent == folder() and not path.is_file()
     return shipped if is_missing and shipped.is_file() else path
+
+
+def _load(path: Path) -> Model:
+    from core.model import load  # noqa: PLC0415 - whoever asks for names alone need not wait for it
+
+    return load(path)
 
 
 def names() -> list[str]:
@@ -95,7 +104,7 @@ def take_in(file: Path, name: str | None) -> Path:
     ModelError
         The file is no model, or the name cannot be used.
     """
-    model = load(file)
+    model = _load(file)
     kept_as = name or model.name
     path = path_of(kept_as)
     if path.parent != folder():

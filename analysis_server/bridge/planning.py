@@ -8,16 +8,23 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from analysis_server import model_store
-from analysis_server.bridge.edit_answers import in_force
-from analysis_server.bridge.job_file import BusAnswers, Field, JobFile, Plan, PlannedBus, PlannedRun, PlannedTrack
+from analysis_server.bridge.job_file import (
+    BusAnswers,
+    EditAnswers,
+    Field,
+    JobFile,
+    Plan,
+    PlannedBus,
+    PlannedRun,
+    PlannedTrack,
+)
 from analysis_server.bridge.wording import in_reaper
 from analysis_server.opening import canonical_role
 from analysis_server.project_mixdown import find_mixdown
 from core import roles
-from core.errors import InputError, ModelError
-from core.history import SECTION, read_history
+from core.errors import InputError
+from core.history import SECTION, RunRecord, read_history
 from core.history.own_moves import own_moves
-from core.re_applying import basis_of
 from core.rpp.buses import Buses, find_buses
 from core.rpp.envelope_writing import require_writable
 from core.rpp.ext_state import ext_state
@@ -61,8 +68,15 @@ def _of_history(project: Project, job: JobFile) -> Plan:
     told = [PlannedRun(number=run.number, told=_told(run.action, run.made_at, run.model)) for run in runs]
     there = {track.guid for track in project.tracks}
     written_on = {track.guid for run in runs for track in run.tracks} & there
-    edit = in_force(basis_of(runs, job.title)) if job.verb == "edit" else None
+    edit = _edit_in_force(runs, job.title) if job.verb == "edit" else None
     return Plan(runs=told, written_on=sorted(written_on), edit=edit)
+
+
+def _edit_in_force(runs: Sequence[RunRecord], title: str) -> EditAnswers:
+    from analysis_server.bridge.edit_answers import in_force  # noqa: PLC0415 - takes long to load, and is rare
+    from core.re_applying import basis_of  # noqa: PLC0415
+
+    return in_force(basis_of(runs, title))
 
 
 def _told(action: str, made_at: str, model: str | None) -> str:
@@ -72,9 +86,12 @@ def _told(action: str, made_at: str, model: str | None) -> str:
 def _of_buses(project: Project, job: JobFile) -> Plan:
     try:
         chosen, problem = _chosen(project, job)
+        if job.answers is not None and not chosen:
+            return _unsettled(project, job, problem)
         buses = find_buses(project, chosen, with_names=chosen is None)
-        if job.verb != "learn":
-            for track in buses.all_tracks:
+        for track in buses.all_tracks:
+            _require_guid(track)
+            if job.verb != "learn":
                 require_writable(project, track)
         problem = problem or _problem_with_model(job)
     except InputError as error:
@@ -88,6 +105,11 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         cautions=_cautions(project, buses),
         mixdown=_mixdown(project) if job.verb in ("match", "learn") else None,
     )
+
+
+def _require_guid(track: Track) -> None:
+    if not track.guid:
+        raise InputError(f"{track.title} has no GUID; save the project in REAPER, then run the action again")
 
 
 def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None, str | None]:
@@ -128,13 +150,10 @@ def _answered(answers: BusAnswers) -> dict[str, list[str]]:
 
 
 def _problem_with_model(job: JobFile) -> str | None:
-    if job.verb != "mix":
+    model = job.settings.get("model") or model_store.DEFAULT_MODEL
+    if job.verb != "mix" or model in model_store.names() or Path(model).is_file():
         return None
-    try:
-        model_store.find(job.settings.get("model") or model_store.DEFAULT_MODEL)
-    except ModelError as error:
-        return f"{str(error)[:1].upper()}{str(error)[1:]}."
-    return None
+    return f"There is no model {model!r}; there are: {', '.join(model_store.names())}."
 
 
 def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses | None = None) -> Plan:

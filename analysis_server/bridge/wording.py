@@ -6,13 +6,15 @@ import re
 
 from analysis_server.bridge.job_file import JobFile
 
-_CHOSEN = re.compile(r"--bus (\S[^=]*)=([^:]*): ")
-_OPTION_CLAUSE = re.compile(r"(?:[;,](?: or| and)?|\.) (?:(?![;:] )[^;])*?--[a-z][^;]*")
+_FRONT = re.compile(r"(^|: )--(?:bus\b:? ?)?(?=\S)")
+_BETWEEN_CLAUSES = re.compile(r"(; or |; |, or |\. |, use (?=--))")
+_OPTION = re.compile(r"--[a-z]")
 
 
 def in_reaper(sentence: str, job: JobFile) -> str:
-    """Return a sentence of a verb as REAPER's user should read it."""
+    """Return a sentence of a verb as REAPER's user should read it: clauses that name an option are left out."""
     for path in (job.project, job.project.replace("\\", "/")):
         sentence = sentence.replace(path, job.title)
-    sentence = _CHOSEN.sub(r"\1 = \2: ", sentence.replace("--bus: ", ""))
-    return _OPTION_CLAUSE.sub("", sentence)
+    first, *rest = _BETWEEN_CLAUSES.split(_FRONT.sub(r"\1", sentence))
+    clauses = zip(rest[::2], rest[1::2], strict=True)
+    return "".join([first, *(between + clause for between, clause in clauses if not _OPTION.search(clause))])

@@ -17,6 +17,13 @@ _PLACE = "faderwise_application.json"
 _REMEDY = "Run `python3 install.py` in the folder that Faderwise came in, then start the action again."
 
 
+class _Detached(subprocess.Popen):
+    """A process that may outlive whoever started it, and is not warned of then."""
+
+    def __del__(self) -> None:
+        """Let it go on."""
+
+
 class Application:
     """The application: its Python, and the folder where everything is kept."""
 
@@ -31,7 +38,7 @@ class Application:
         command = [str(self.python), "-I", "-m", "analysis_server.bridge", str(job.folder)]
         try:
             with (job.folder / "process.log").open("ab") as log:
-                return subprocess.Popen(  # noqa: S603 - a list, no shell
+                return _Detached(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -81,9 +81,11 @@ def _write(track: str, change: Mapping[str, Any]) -> None:
     n_left = RPR.CountEnvelopePoints(env)
     mode = RPR.GetEnvelopeScalingMode(env)
     points = change["write"]["points"]
-    for time_s, gain, shape, tension in points:
-        RPR.InsertEnvelopePoint(env, time_s, RPR.ScaleToEnvelopeMode(mode, gain), shape, tension, False, True)
-    RPR.Envelope_SortPoints(env)
+    try:
+        for time_s, gain, shape, tension in points:
+            RPR.InsertEnvelopePoint(env, time_s, RPR.ScaleToEnvelopeMode(mode, gain), shape, tension, False, True)
+    finally:
+        RPR.Envelope_SortPoints(env)
     if RPR.CountEnvelopePoints(env) != n_left + len(points):
         raise Trouble(f"REAPER took only a part of the points of {change['name']}, so nothing was written. Try again.")
 

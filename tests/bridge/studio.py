@@ -9,12 +9,14 @@ import signal
 import sys
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from tests.reaper_host import ReaperHost
+from tests.reaper_host.actions import NEW_INSTANCE, Action
 from tests.reaper_host.script_runner import Script
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +36,9 @@ class Studio:
         (self.scripts / "faderwise_application.json").write_text(json.dumps(place), encoding="utf-8")
 
     def start(self, action: str) -> Script:
-        """Run an action's first tick."""
-        return self.host.run_script(self.scripts / f"faderwise_{action}.py")
+        """Run an action's first tick; a new instance of it where one runs, as it is registered."""
+        path = self.scripts / f"faderwise_{action}.py"
+        return self.host.start(Action(0, "", path, NEW_INSTANCE, 0, f"Custom: {path.name}"))
 
     def run(self, action: str, timeout_s: float = 120.0) -> Script:
         """Run an action to its end; nothing went wrong inside REAPER, and every expected window came."""
@@ -43,6 +46,17 @@ class Studio:
         self.host.run_to_end(timeout_s)
         self.require_peace()
         return script
+
+    def inside(self, code: str) -> Any:
+        """Run code with the bridge's modules at hand inside REAPER; return what it leaves in `result`."""
+        script = self.scripts / "inside.py"
+        names = "envelopes, job, putting_back, reaper, render_settings, settings, stems, trouble"
+        head = f"import sys\nfrom pathlib import Path\nfrom faderwise_bridge import {names}\nresult = None\n"
+        script.write_text(head + code, encoding="utf-8")
+        run = self.host.run_script(script)
+        if run.error:
+            raise AssertionError(run.error)
+        return run.module.__dict__["result"]
 
     def require_peace(self) -> None:
         """Raise where a script failed, was misused, or an expected window did not come."""
@@ -80,6 +94,18 @@ class Studio:
         """Return the one job's job.json."""
         (folder,) = self.jobs()
         return dict(json.loads((folder / "job.json").read_text(encoding="utf-8")))
+
+    def progress(self) -> dict[str, Any]:
+        """Return what the job's progress.json says, empty as long as there is none."""
+        for folder in self.jobs():
+            with suppress(OSError, ValueError):
+                return dict(json.loads((folder / "progress.json").read_text(encoding="utf-8")))
+        return {}
+
+    def forget_heartbeat(self) -> None:
+        """Let time pass: the job's last heartbeat was long ago."""
+        for folder in self.jobs():
+            (folder / "progress.json").unlink(missing_ok=True)
 
     def runs(self) -> list[Path]:
         """Return the folders of finished runs."""

@@ -20,7 +20,7 @@ from tests.session_media import STEMS, session
 
 PROJECTS = Path(__file__).resolve().parents[1] / "projects"
 RATE = 44_100
-QUIET_LUFS = "-30"
+QUIET_LUFS = "-40"
 """So quiet that no envelope has to go past its top."""
 
 
@@ -64,8 +64,8 @@ def two_folders(folder: Path, shared: Path) -> Path:
     return session(shared / "rpp" / "09_v5.70_osx_minimal_two_folders.RPP", folder)
 
 
-def sends(folder: Path, shared: Path) -> Path:
-    return session(shared / "rpp" / "10_v_pre3_song_with_sends_volenv.RPP", folder)
+def many_items(folder: Path, shared: Path) -> Path:
+    return session(shared / "rpp" / "07_v6.71_linux_drums_perc_synth.RPP", folder)
 
 
 def small(folder: Path, _shared: Path) -> Path:
@@ -77,9 +77,9 @@ SESSIONS = {
     "wincing": Real(wincing, (60.0, 84.0), ["drums", "", "1", "3"]),
     "template": Real(template, (0.0, 20.0), ["PART DRUMS", "PART BASS", "PART GUITAR", "PART VOCALS"]),
     "two folders": Real(two_folders, (30.0, 50.0), ["Foo", "", "Bar", ""]),
-    "sends": Real(sends, (40.0, 60.0), ["Percussion", "", "", "Vox Mix"]),
+    "many items": Real(many_items, (100.0, 120.0)),
 }
-NEEDS_SHARED = ("two folders", "sends")
+NEEDS_SHARED = ("two folders", "many items")
 
 
 @pytest.fixture
@@ -89,7 +89,8 @@ def real(request: pytest.FixtureRequest, tmp_path: Path, studio_for: StudioFor) 
     shared = request.getfixturevalue("shared") if request.param in NEEDS_SHARED else tmp_path
     studio = studio_for(chosen.make(tmp_path / "session", shared))
     if chosen.selection_s:
-        studio.host.RPR.RPR_GetSet_LoopTimeRange2(0, True, False, *chosen.selection_s, False)
+        select = f"reaper.RPR.GetSet_LoopTimeRange2(0, True, False, *{chosen.selection_s}, False)"
+        studio.inside(f"with reaper.undo_block('Select'):\n    {select}")
     studio.host.RPR.RPR_SetExtState("Faderwise", "target_lufs", QUIET_LUFS, True)
     yield studio, chosen
 
@@ -132,7 +133,7 @@ def test_what_is_heard_is_what_mix_writes_and_all_of_it_can_be_taken_back(
     sounding = theirs > -70.0
     assert sounding.sum() > 40
     edges = slice(1, -1) if chosen.selection_s else slice(None)  # the way into a selection takes 20 ms
-    assert np.abs(ours[: len(theirs)] - theirs)[sounding][edges].max() < 0.2
+    assert np.abs(ours[: len(theirs)] - theirs)[sounding][edges].max() < 0.2, np.round(ours[: len(theirs)] - theirs, 2)
 
     studio.host.RPR.RPR_Undo_DoUndo2(0)
     assert studio.host.project.to_bytes() == before
@@ -143,4 +144,5 @@ def test_what_is_heard_is_what_mix_writes_and_all_of_it_can_be_taken_back(
     studio.run("revert_bus_automation")
     assert studio.host.project.to_bytes() == before
     assert studio.jobs() == []
-    assert max(tick.script_s for tick in studio.host.ticks) < 0.25
+    waiting = [tick for tick in studio.host.ticks if tick.api_s < 0.001]
+    assert sorted(tick.cpu_s for tick in waiting)[-3] < 0.030  # the first tick of each action loads reapy

@@ -1,0 +1,176 @@
+"""What goes wrong in a musician's life: a clear sentence, nothing lost, and the project as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.bridge.conftest import StudioFor
+from tests.bridge.studio import Studio, small_session
+
+GOES_ON = "was not finished"
+
+
+@pytest.fixture
+def mixing(studio: Studio) -> Studio:
+    """The small session, whose buses were just chosen: the stems are rendered, the application is at work."""
+    studio.choose_buses()
+    studio.start("auto_mix_buses")
+    studio.host.run_until(lambda: bool(studio.jobs()) and bool(studio.job().get("stems")))
+    return studio
+
+
+def n_envelopes(studio: Studio) -> int:
+    return sum(track.envelope("VOLENV2") is not None for track in studio.host.project.tracks)
+
+
+def stage(studio: Studio) -> str:
+    return str(studio.progress().get("stage", "starting"))
+
+
+def closed(studio: Studio) -> None:
+    """Close REAPER without a word to its scripts."""
+    studio.host.__exit__(None, None, None)
+
+
+def test_a_server_killed_in_the_middle_is_started_again(mixing: Studio) -> None:
+    mixing.host.run_until(lambda: mixing.server_pid() is not None and stage(mixing) != "starting")
+    killed = mixing.server_pid()
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    mixing.decline_report("mixed with the model")
+    mixing.host.run_to_end(timeout_s=120)
+    mixing.require_peace()
+    assert n_envelopes(mixing) == 4
+    assert mixing.server_pid() != killed
+    assert mixing.jobs() == []
+
+
+@pytest.mark.parametrize("power_fails", [False, True])
+def test_reaper_closed_in_the_middle_goes_on_at_the_next_start(
+    mixing: Studio, studio_for: StudioFor, power_fails: bool
+) -> None:
+    before = mixing.path.read_bytes()
+    if power_fails:
+        mixing.host.run_until(lambda: "pid" in mixing.progress())
+        os.kill(mixing.progress()["pid"], signal.SIGKILL)
+    closed(mixing)
+    assert mixing.path.read_bytes() == before
+    if power_fails:
+        mixing.forget_heartbeat()
+    again = studio_for(mixing.path)
+    again.host.dialogs.expect_message("Yes", containing=GOES_ON)
+    again.decline_report("mixed with the model")
+    again.run("auto_mix_buses")
+    assert n_envelopes(again) == 4
+    assert again.jobs() == []
+
+
+def test_a_job_nobody_wants_any_more_is_cleaned_up(mixing: Studio, studio_for: StudioFor) -> None:
+    closed(mixing)
+    again = studio_for(mixing.path)
+    again.host.dialogs.expect_message("No", containing=GOES_ON)
+    again.host.dialogs.expect_inputs(None, containing="which tracks are the buses")
+    again.run("auto_mix_buses")
+    assert again.jobs() == []
+    assert n_envelopes(again) == 0
+
+
+def test_a_bus_deleted_meanwhile_stops_the_writing_and_bringing_it_back_goes_on(mixing: Studio) -> None:
+    host = mixing.host.RPR
+    mixing.inside("with reaper.undo_block('Delete'):\n    reaper.RPR.DeleteTrack(reaper.RPR.GetTrack(0, 1))")
+    before = mixing.host.project.to_bytes()
+    mixing.host.dialogs.expect_message("OK", containing="deleted meanwhile")
+    mixing.host.run_to_end()
+    mixing.require_peace()
+    assert mixing.host.project.to_bytes() == before
+    host.RPR_Undo_DoUndo2(0)
+    mixing.host.dialogs.expect_message("Yes", containing=GOES_ON)
+    mixing.decline_report("mixed with the model")
+    mixing.run("auto_mix_buses")
+    assert n_envelopes(mixing) == 4
+    assert mixing.jobs() == []
+
+
+def test_running_the_action_again_offers_to_cancel(mixing: Studio) -> None:
+    before = mixing.host.project.to_bytes()
+    mixing.host.dialogs.expect_message("Yes", containing="Cancel it?")
+    mixing.start("auto_mix_buses")
+    mixing.host.run_to_end()
+    mixing.require_peace()
+    assert mixing.host.project.to_bytes() == before
+    assert "cancelled; nothing was changed" in mixing.host.dialogs.console
+    assert mixing.jobs() == []
+
+
+def test_missing_media_are_named_before_anything_happens(studio: Studio) -> None:
+    (studio.path.parent / "bass.flac").unlink()
+    before = studio.host.project.to_bytes()
+    studio.choose_buses()
+    studio.host.dialogs.expect_message("No", containing="bass.flac of track 2 'BASS BUS'")
+    studio.run("auto_mix_buses")
+    assert studio.host.project.to_bytes() == before
+    assert studio.jobs() == []
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Path]:
+    """A session in a folder that can only be read."""
+    path = small_session(tmp_path / "session")
+    for file in path.parent.iterdir():
+        file.chmod(stat.S_IRUSR)
+    path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    yield path
+    path.parent.chmod(stat.S_IRWXU)
+
+
+def test_a_locked_project_folder_is_no_hindrance(locked: Path, studio_for: StudioFor) -> None:
+    listed = {file: file.stat().st_mtime_ns for file in locked.parent.iterdir()}
+    studio = studio_for(locked)
+    studio.choose_buses()
+    studio.decline_report("mixed with the model")
+    studio.run("auto_mix_buses")
+    assert n_envelopes(studio) == 4
+    assert {file: file.stat().st_mtime_ns for file in locked.parent.iterdir()} == listed
+
+
+def test_a_home_that_cannot_be_written_to_is_told(studio: Studio) -> None:
+    (studio.home / "jobs").write_text("no folder", encoding="utf-8")
+    studio.host.dialogs.expect_message("OK", containing="cannot be written to")
+    studio.run("auto_mix_buses")
+
+
+def test_an_application_that_is_not_there_is_told_with_the_remedy(studio: Studio) -> None:
+    place = studio.scripts / "faderwise_application.json"
+    place.write_text(place.read_text(encoding="utf-8").replace("python", "nothing", 1), encoding="utf-8")
+    studio.host.dialogs.expect_message("OK", containing="is not installed")
+    studio.run("auto_mix_buses")
+    assert "install.py" in studio.last_window()
+
+
+def test_recording_is_not_disturbed(studio: Studio) -> None:
+    studio.host.play_state = 5
+    studio.host.dialogs.expect_message("OK", containing="REAPER is recording")
+    studio.run("auto_mix_buses")
+
+
+def test_automation_items_and_a_fader_that_is_down_are_refused_before_rendering(studio: Studio) -> None:
+    studio.host.RPR.RPR_SetMediaTrackInfo_Value(studio.host.RPR.RPR_GetTrack(0, 3), "D_VOL", 0.0)
+    studio.choose_buses()
+    studio.host.dialogs.expect_message("OK", containing="is all the way down")
+    studio.host.dialogs.expect_inputs(None, containing="which tracks are the buses")
+    studio.run("auto_mix_buses")
+    assert not [shown for shown in studio.host.dialogs.shown if "--" in shown.text]
+
+
+def test_no_process_stays_behind(mixing: Studio) -> None:
+    mixing.decline_report("mixed with the model")
+    mixing.host.run_to_end()
+    left = [child.cmdline() for child in psutil.Process().children() if "analysis_server.bridge" in child.cmdline()]
+    assert left == []
