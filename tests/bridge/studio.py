@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sys
 import zlib
 from collections.abc import Sequence
@@ -40,7 +38,7 @@ class Studio:
         path = self.scripts / f"faderwise_{action}.py"
         return self.host.start(Action(0, "", path, NEW_INSTANCE, 0, f"Custom: {path.name}"))
 
-    def run(self, action: str, timeout_s: float = 120.0) -> Script:
+    def run(self, action: str, timeout_s: float = 240.0) -> Script:
         """Run an action to its end; nothing went wrong inside REAPER, and every expected window came."""
         script = self.start(action)
         self.host.run_to_end(timeout_s)
@@ -114,19 +112,26 @@ class Studio:
 
     def server_pid(self) -> int | None:
         """Return the process id of the analysis server, if one is up."""
-        file = self.home / "server" / "connection.json"
-        try:
-            pid = int(json.loads(file.read_text(encoding="utf-8"))["pid"])
-        except (OSError, ValueError):
-            return None
-        return pid if psutil.pid_exists(pid) else None
+        return server_pid(self.home)
 
-    def close(self) -> None:
-        """End the server that the application started."""
-        pid = self.server_pid()
-        if pid is not None:
-            os.kill(pid, signal.SIGTERM)
-            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
+
+def server_pid(home: Path) -> int | None:
+    """Return the process id of the analysis server that keeps everything in `home`, if one is up."""
+    try:
+        pid = int(json.loads((home / "server" / "connection.json").read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError):
+        return None
+    return pid if psutil.pid_exists(pid) else None
+
+
+def end_server(home: Path) -> None:
+    """End that server."""
+    pid = server_pid(home)
+    if pid is not None:
+        with suppress(psutil.NoSuchProcess):
+            server = psutil.Process(pid)
+            server.terminate()
+            psutil.wait_procs([server], timeout=5)
 
 
 _RENDER_LINES = """  RENDER_FILE ""
@@ -160,14 +165,20 @@ def bus_text(name: str, file: str, *more: str, volume: float = 1.0, length_s: fl
     return "\n".join([*lines, *item, "      >", "    >", "  >"])
 
 
-def small_session(folder: Path, *drum_lines: str) -> Path:
+def small_session(folder: Path, *drum_lines: str, length_s: float = 24.0) -> Path:
     """Return a session of the bundled song: four bus tracks at different faders, relative media."""
     folder.mkdir()
     for role in ROLES:
         shutil.copyfile(STEMS / f"{role}.flac", folder / f"{role}.flac")
     volumes = (0.8, 1.2, 0.7, 0.9)
     tracks = [
-        bus_text(f"{role.upper()} BUS", f"{role}.flac", *(drum_lines if role == "drums" else ()), volume=volume)
+        bus_text(
+            f"{role.upper()} BUS",
+            f"{role}.flac",
+            *(drum_lines if role == "drums" else ()),
+            volume=volume,
+            length_s=length_s,
+        )
         for role, volume in zip(ROLES, volumes, strict=True)
     ]
     path = folder / "Song.RPP"

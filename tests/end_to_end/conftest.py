@@ -1,5 +1,5 @@
 """The studio of tests/bridge."""
 
-from tests.bridge.conftest import studio, studio_for
+from tests.bridge.conftest import shared_home, studio, studio_for
 
-__all__ = ["studio", "studio_for"]
+__all__ = ["shared_home", "studio", "studio_for"]

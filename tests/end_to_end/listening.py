@@ -45,7 +45,7 @@ def after_the_faders(content: bytes, beside: Path, guids: Sequence[str], span_s:
 
 def keep_stems(studio: Studio, folder: Path, buses: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
     """Wait until the stems are rendered and copy them into a song folder, summed by bus; return the buses' GUIDs."""
-    studio.host.run_until(lambda: bool(studio.jobs()) and bool(studio.job().get("stems")))
+    studio.host.run_until(lambda: bool(studio.jobs()) and bool(studio.job().get("stems")), timeout_s=240.0)
     job = studio.job()
     folder.mkdir()
     for role, guids in job["buses"].items():

@@ -18,11 +18,17 @@ GOES_ON = "was not finished"
 
 
 @pytest.fixture
+def studio(studio_for: StudioFor, tmp_path: Path) -> Studio:
+    """A short session, open."""
+    return studio_for(small_session(tmp_path / "session", length_s=6.0))
+
+
+@pytest.fixture
 def mixing(studio: Studio) -> Studio:
     """The small session, whose buses were just chosen: the stems are rendered, the application is at work."""
     studio.choose_buses()
     studio.start("auto_mix_buses")
-    studio.host.run_until(lambda: bool(studio.jobs()) and bool(studio.job().get("stems")))
+    studio.host.run_until(lambda: bool(studio.jobs()) and bool(studio.job().get("stems")), timeout_s=240.0)
     return studio
 
 
@@ -40,12 +46,12 @@ def closed(studio: Studio) -> None:
 
 
 def test_a_server_killed_in_the_middle_is_started_again(mixing: Studio) -> None:
-    mixing.host.run_until(lambda: mixing.server_pid() is not None and stage(mixing) != "starting")
+    mixing.host.run_until(lambda: mixing.server_pid() is not None and stage(mixing) != "starting", timeout_s=240.0)
     killed = mixing.server_pid()
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     mixing.decline_report("mixed with the model")
-    mixing.host.run_to_end(timeout_s=120)
+    mixing.host.run_to_end(timeout_s=240.0)
     mixing.require_peace()
     assert n_envelopes(mixing) == 4
     assert mixing.server_pid() != killed
@@ -58,7 +64,7 @@ def test_reaper_closed_in_the_middle_goes_on_at_the_next_start(
 ) -> None:
     before = mixing.path.read_bytes()
     if power_fails:
-        mixing.host.run_until(lambda: "pid" in mixing.progress())
+        mixing.host.run_until(lambda: "pid" in mixing.progress(), timeout_s=240.0)
         os.kill(mixing.progress()["pid"], signal.SIGKILL)
     closed(mixing)
     assert mixing.path.read_bytes() == before
@@ -87,7 +93,7 @@ def test_a_bus_deleted_meanwhile_stops_the_writing_and_bringing_it_back_goes_on(
     mixing.inside("with reaper.undo_block('Delete'):\n    reaper.RPR.DeleteTrack(reaper.RPR.GetTrack(0, 1))")
     before = mixing.host.project.to_bytes()
     mixing.host.dialogs.expect_message("OK", containing="deleted meanwhile")
-    mixing.host.run_to_end()
+    mixing.host.run_to_end(timeout_s=240.0)
     mixing.require_peace()
     assert mixing.host.project.to_bytes() == before
     host.RPR_Undo_DoUndo2(0)
@@ -102,7 +108,7 @@ def test_running_the_action_again_offers_to_cancel(mixing: Studio) -> None:
     before = mixing.host.project.to_bytes()
     mixing.host.dialogs.expect_message("Yes", containing="Cancel it?")
     mixing.start("auto_mix_buses")
-    mixing.host.run_to_end()
+    mixing.host.run_to_end(timeout_s=240.0)
     mixing.require_peace()
     assert mixing.host.project.to_bytes() == before
     assert "cancelled; nothing was changed" in mixing.host.dialogs.console
@@ -122,7 +128,7 @@ def test_missing_media_are_named_before_anything_happens(studio: Studio) -> None
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[Path]:
     """A session in a folder that can only be read."""
-    path = small_session(tmp_path / "session")
+    path = small_session(tmp_path / "session", length_s=6.0)
     for file in path.parent.iterdir():
         file.chmod(stat.S_IRUSR)
     path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
@@ -171,6 +177,6 @@ def test_automation_items_and_a_fader_that_is_down_are_refused_before_rendering(
 
 def test_no_process_stays_behind(mixing: Studio) -> None:
     mixing.decline_report("mixed with the model")
-    mixing.host.run_to_end()
+    mixing.host.run_to_end(timeout_s=240.0)
     left = [child.cmdline() for child in psutil.Process().children() if "analysis_server.bridge" in child.cmdline()]
     assert left == []

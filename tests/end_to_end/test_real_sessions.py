@@ -74,10 +74,10 @@ def small(folder: Path, _shared: Path) -> Path:
 
 SESSIONS = {
     "small": Real(small, None),
-    "wincing": Real(wincing, (60.0, 84.0), ["drums", "", "1", "3"]),
-    "template": Real(template, (0.0, 20.0), ["PART DRUMS", "PART BASS", "PART GUITAR", "PART VOCALS"]),
-    "two folders": Real(two_folders, (30.0, 50.0), ["Foo", "", "Bar", ""]),
-    "many items": Real(many_items, (100.0, 120.0)),
+    "wincing": Real(wincing, (60.0, 72.0), ["drums", "", "1", "3"]),
+    "template": Real(template, (0.0, 12.0), ["PART DRUMS", "PART BASS", "PART GUITAR", "PART VOCALS"]),
+    "two folders": Real(two_folders, (30.0, 42.0), ["Foo", "", "Bar", ""]),
+    "many items": Real(many_items, (100.0, 112.0)),
 }
 NEEDS_SHARED = ("two folders", "many items")
 
@@ -120,7 +120,7 @@ def test_what_is_heard_is_what_mix_writes_and_all_of_it_can_be_taken_back(
     studio.decline_report("mixed with the model")
     studio.start("auto_mix_buses")
     buses = keep_stems(studio, tmp_path / "stems")
-    studio.host.run_to_end()
+    studio.host.run_to_end(timeout_s=240.0)
     studio.require_peace()
     written = studio.host.project.to_bytes()
 
@@ -131,7 +131,7 @@ def test_what_is_heard_is_what_mix_writes_and_all_of_it_can_be_taken_back(
     expected, rate = soundfile.read(result.files["mix.wav"], always_2d=True)
     ours, theirs = quarter_db(heard, rate), quarter_db(expected, rate)
     sounding = theirs > -70.0
-    assert sounding.sum() > 40
+    assert sounding.sum() > 30
     edges = slice(1, -1) if chosen.selection_s else slice(None)  # the way into a selection takes 20 ms
     assert np.abs(ours[: len(theirs)] - theirs)[sounding][edges].max() < 0.2, np.round(ours[: len(theirs)] - theirs, 2)
 
