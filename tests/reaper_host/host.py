@@ -229,16 +229,18 @@ class ReaperHost:
         project = project or self.project
         assert project.path is not None
         content = project.to_bytes()
-        self.write_file(project.path, content)
-        project.is_dirty = False
+        if self.write_file(project.path, content):
+            project.is_dirty = False
         return content
 
-    def write_file(self, path: Path, content: bytes) -> None:
-        """Write a file; REAPER shows a window where it cannot. [MEM]"""
+    def write_file(self, path: Path, content: bytes) -> bool:
+        """Write a file; where it cannot, REAPER shows a window. [MEM] Tell whether it was written."""
         try:
             path.write_bytes(content)
         except OSError as error:
             self.dialogs.message(f"Could not write {path}: {error}", "Error saving project", 0)
+            return False
+        return True
 
     # ------------------------------------------------------------------ what the API asks for
 

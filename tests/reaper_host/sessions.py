@@ -10,33 +10,12 @@ import numpy.typing as npt
 import soundfile
 
 from tests.reaper_host import ReaperHost
+from tests.reaper_host.project_state import EMPTY
 
 RATE = 44_100
 FLOAT_WAV = "ZXZhdyAAAQ=="
 """The WAV writer's settings for 32 bit float. [d: N782]"""
-_HEAD = """<REAPER_PROJECT 0.1 "7.43/linux-x86_64" 1757203200
-  RIPPLE 0
-  PANLAW 1
-  CURSOR 0
-  RECORD_PATH "" ""
-  RENDER_FILE ""
-  RENDER_PATTERN ""
-  RENDER_FMT 0 2 0
-  RENDER_RANGE 1 0 0 0 1000
-  RENDER_ADDTOPROJ 0
-  RENDER_STEMS 0
-  RENDER_DITHER 0
-  SAMPLERATE 44100 1 0
-  <RENDER_CFG
-    ZXZhdxgAAQ==
-  >
-  GLOBAL_AUTO -1
-  TEMPO 120 4 4 0
-  SELECTION 0 0
-  SELECTION2 0 0
-  MASTERMUTESOLO 0
-  MASTER_VOLUME 1 0 -1 -1 1
-"""
+_HEAD = EMPTY.decode().removesuffix(">\n").replace("SAMPLERATE 44100 0", "SAMPLERATE 44100 1")
 
 
 def tone(seconds: float = 2.0, level: float = 0.25, frequency_hz: float = 440.0) -> npt.NDArray[np.float64]:

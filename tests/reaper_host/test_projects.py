@@ -158,6 +158,14 @@ def test_a_saved_copy_leaves_the_tab_its_name_and_dirty(host: ReaperHost, tmp_pa
     assert api.RPR_IsProjectDirty(0) == 0
 
 
+def test_a_project_that_cannot_be_saved_stays_dirty(host: ReaperHost, tmp_path: Path) -> None:
+    rename(host, "one")
+    host.project.path = tmp_path / "no such folder" / "song.rpp"
+    host.dialogs.expect_message("OK", containing="Could not write")
+    host.RPR.RPR_Main_SaveProject(0, False)
+    assert host.RPR.RPR_IsProjectDirty(0) == 1
+
+
 def test_a_file_that_cannot_be_written_shows_a_window(host: ReaperHost, tmp_path: Path) -> None:
     with pytest.raises(ModalHang, match="Could not write"):
         host.RPR.RPR_Main_SaveProjectEx(0, str(tmp_path / "no such folder" / "copy.rpp"), 0)
