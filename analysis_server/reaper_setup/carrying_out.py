@@ -56,7 +56,14 @@ def _write_files(plan: Plan) -> None:
         with replacing(scripts / name, keep_old=name in plan.edited) as temporary:
             temporary.write_bytes(content)
     for name in plan.removals:
-        (scripts / name).unlink(missing_ok=True)
+        _remove(scripts / name)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be removed ({error.strerror}); see to its permissions") from error
 
 
 def _back_up(folder: Path, name: str, backups: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from core.errors import FaderwiseError
+from core.errors import FaderwiseError, InputError
 from core.files import content_hash
 
 REQUIREMENTS = Path(__file__).with_name("packages.txt")
@@ -40,6 +40,8 @@ def get(home: Path, python: Path) -> Path:
     ------
     FaderwiseError
         pip failed: no network, or a file has another hash.
+    InputError
+        `home` cannot be written to.
     """
     if folder := kept(home):
         return folder
@@ -51,6 +53,8 @@ def get(home: Path, python: Path) -> Path:
         if folder.exists():
             shutil.rmtree(folder)
         unfinished.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error}); see to its permissions") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder

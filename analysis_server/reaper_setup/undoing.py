@@ -17,6 +17,7 @@ from analysis_server.reaper_setup.places import KEYMAP, SETTINGS, refuse_while_r
 from analysis_server.reaper_setup.plan import file_hash
 from analysis_server.reaper_setup.record import Record, read_record, record_path
 from analysis_server.reaper_setup.settings import read_settings, without_change
+from core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,21 @@ def undo(undoing: Undoing) -> None:
     Raises
     ------
     InputError
-        REAPER runs, or a folder cannot be written to.
+        REAPER runs, a file changed since that was worked out, or a folder cannot be written to.
     """
     refuse_while_running()
+    if make_undoing(undoing.folder) != undoing:
+        raise InputError(f"{undoing.folder}: has changed meanwhile; run the same command again")
+    try:
+        _undo(undoing)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{error.filename or undoing.folder}: cannot be removed ({reason}); see to it and try again"
+        ) from error
+
+
+def _undo(undoing: Undoing) -> None:
     folder, record = undoing.folder, undoing.record
     for name, lines in ((SETTINGS, undoing.settings), (KEYMAP, undoing.keymap)):
         if lines is not None:

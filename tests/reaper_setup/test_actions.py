@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis_server.reaper_setup.actions import (
     Action,
@@ -76,3 +78,24 @@ def test_a_registration_is_taken_out_whatever_reaper_made_of_it() -> None:
     lines = parse_lines(b"ACT 1\r\n" + rewritten + b"KEY 1 65 _FADERWISE_AUTO_MIX_BUSES 0\r\n")
     assert without_command(lines, ACTION.command).content == b"ACT 1\r\nKEY 1 65 _FADERWISE_AUTO_MIX_BUSES 0\r\n"
     assert shortcuts(lines, [ACTION.command]) == 1
+
+
+KINDS = [
+    b"",
+    b"KEY 1 65 40044 0",
+    b'SCR 4 0 RS12ab "Custom: a b.lua" a.lua',
+    b"SCR",
+    b"# FADERWISE",
+    b'ACT 0 0 "x" "y" 1',
+]
+
+
+@given(bodies=st.lists(st.sampled_from(KINDS), max_size=6), end=st.sampled_from([b"\n", b"\r\n"]), ended=st.booleans())
+def test_whatever_the_file_holds_an_action_is_registered_once_and_taken_out_to_the_byte(
+    bodies: list[bytes], end: bytes, ended: bool
+) -> None:
+    content = end.join(bodies) + (end if ended and bodies else b"")
+    lines = with_action(parse_lines(content), ACTION)
+    assert missing(lines, [ACTION], SCRIPTS) == []
+    assert with_action(lines, ACTION) == lines
+    assert without_command(parse_lines(lines.content), ACTION.command).content == content

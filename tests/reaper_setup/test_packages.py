@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis_server.reaper_setup import packages
-from core.errors import FaderwiseError
+from core.errors import FaderwiseError, InputError
 
 
 def test_reapy_is_got_without_what_it_does_not_need_inside_reaper(got_packages: Path) -> None:
@@ -41,6 +41,13 @@ def test_a_python_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FaderwiseError, match="does not start"):
         packages.get(tmp_path, tmp_path / "no python")
     assert packages.kept(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "_install", lambda folder, python: folder.mkdir(parents=True))
+    (tmp_path / "reaper").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        packages.get(tmp_path, Path("python"))
 
 
 def test_other_requirements_replace_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

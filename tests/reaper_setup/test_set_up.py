@@ -259,6 +259,40 @@ def test_a_file_changed_while_the_question_stood_is_not_overwritten(resource: Pa
     assert (resource / "reaper.ini").read_bytes() == SETTINGS + b"new=1\r\n"
 
 
+def test_a_file_changed_while_taking_back_was_asked_about_is_not_overwritten(
+    installed: Path, application: Application
+) -> None:
+    mine = (installed / "reaper.ini").read_bytes() + b"new=1\r\n"
+
+    class Slow(Listener):
+        def _answer(self, question: str) -> bool:
+            (installed / "reaper.ini").write_bytes(mine)
+            return True
+
+    with pytest.raises(InputError, match="changed meanwhile"):
+        take_back(application.home, Slow().talk())
+    assert (installed / "reaper.ini").read_bytes() == mine
+
+
+def test_a_file_that_cannot_be_removed_is_told_and_the_rest_can_be_taken_back_later(
+    resource: Path, application: Application, person: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, unlink = tree(resource), Path.unlink
+    set_up(application, person.talk())
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "faderwise_settings.py":
+            raise PermissionError(13, "in use", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refused)
+        with pytest.raises(InputError, match=r"faderwise_settings\.py: cannot be removed \(in use\)"):
+            take_back(application.home, person.talk())
+    take_back(application.home, person.talk())
+    assert tree(resource) == before
+
+
 def test_a_reaper_that_never_ran_is_told_by_name(resource: Path, application: Application, person: Listener) -> None:
     (resource / "reaper.ini").write_bytes(b"")
     with pytest.raises(InputError, match=r"reaper\.ini: there is no section .*start REAPER once"):

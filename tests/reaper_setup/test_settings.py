@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis_server.reaper_setup.lines import Lines, parse_lines
 from analysis_server.reaper_setup.settings import library_set, python_changes, value_of, with_change, without_change
@@ -66,3 +68,39 @@ def test_a_change_that_was_never_made_is_taken_back_already() -> None:
 def test_a_file_reaper_never_wrote_is_told() -> None:
     with pytest.raises(InputError, match="start REAPER once"):
         value_of(parse_lines(b""), "reascript")
+
+
+KINDS = [
+    b"",
+    b"x=1",
+    b"reascript=0",
+    b"REASCRIPT = 1",
+    b"pythonlibpath64=/opt/a b",
+    b"pythonlibdll64=",
+    b"[Other]",
+    b"[reaper]",
+]
+
+
+@given(
+    before=st.lists(st.sampled_from(KINDS), max_size=4),
+    after=st.lists(st.sampled_from(KINDS), max_size=6),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+    ended=st.booleans(),
+)
+def test_whatever_the_file_holds_python_is_set_and_taken_back_to_the_byte(
+    before: list[bytes], after: list[bytes], end: bytes, ended: bool
+) -> None:
+    content = end.join([*before, b"[REAPER]", *after]) + (end if ended else b"")
+    lines = parse_lines(content)
+    changes = python_changes(lines, LIBRARY)
+    there = changed(lines)
+    assert library_set(there) == LIBRARY
+    assert value_of(there, "reascript") == "1"
+    assert len(there.bodies) - len(lines.bodies) == sum(change.before is None for change in changes)
+    back = parse_lines(there.content)
+    for change in reversed(changes):
+        undone = without_change(back, change)
+        assert undone is not None
+        back = parse_lines(undone.content)
+    assert back.content == content
