@@ -41,7 +41,8 @@ class ReaperHost:
         (resource_path / "Scripts").mkdir(parents=True, exist_ok=True)
         self.working_folder = resource_path
         self.thread = threading.get_ident()
-        self.pointers, self.switches, self.dialogs = PointerTable(), Switches(), Dialogs(self)
+        self.pointers, self.dialogs = PointerTable(), Dialogs(self)
+        self.switches: Switches = Switches()
         self.settings = Settings(resource_path / "reaper-extstate.ini")
         self.actions = Actions(resource_path)
         self.main_window = object()

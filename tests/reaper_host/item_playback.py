@@ -110,8 +110,8 @@ def _played(item: Item, first: int, count: int, rate: int) -> Samples | None:
 
 @lru_cache(maxsize=4)
 def _resampled(path: Path, _stamp: int, rate: float) -> npt.NDArray[np.float32]:
-    samples, file_rate = soundfile.read(path, always_2d=True, dtype="float32")
-    samples = _stereo(samples)
+    read, file_rate = soundfile.read(path, always_2d=True, dtype="float32")
+    samples: npt.NDArray[np.float32] = _stereo(read).astype(np.float32, copy=False)
     return samples if file_rate == rate else soxr.resample(samples, file_rate, rate)
 
 

@@ -107,8 +107,10 @@ class Project:
             self._forget(thing)
         new = Track(self, track.block)
         track.envelopes, track.items = new.envelopes, new.items
-        for part in (*track.envelopes, *track.items):
-            part.track = track
+        for envelope in track.envelopes:
+            envelope.track = track
+        for item in track.items:
+            item.track = track
         self.touched()
 
     def to_bytes(self) -> bytes:

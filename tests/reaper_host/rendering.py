@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
+from tests.reaper_host.item_playback import Samples
 from tests.reaper_host.item_state import length_of
-from tests.reaper_host.mixing_desk import Desk, Samples
+from tests.reaper_host.mixing_desk import Desk
 from tests.reaper_host.render_settings import NUMBERS, file_names, format_of, span_of
 
 if TYPE_CHECKING:
