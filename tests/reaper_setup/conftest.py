@@ -105,6 +105,13 @@ def person() -> Listener:
     return Listener()
 
 
+@pytest.fixture
+def installed(scripts: Path, resource: Path, application: Application, person: Listener) -> Path:
+    """A resource folder with the scripts in it."""
+    commands.set_up(application, person.talk())
+    return resource
+
+
 def tree(folder: Path) -> dict[str, str]:
     """Return what a folder holds: each folder, and each file's hash."""
     return dict(_tree(folder))
