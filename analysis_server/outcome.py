@@ -10,16 +10,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis_server import run_file, run_records
+from analysis_server import run_file, run_records, sounds
 from analysis_server.automation_file import AutomationFile, BusAutomation, as_points, to_json
-from analysis_server.players import player
 from analysis_server.report import render_report
 from analysis_server.report.content import Player
 from analysis_server.reporting import Story, content_of
 from analysis_server.run_records import MADE_BY
+from analysis_server.sounds import compared
 from analysis_server.telling import Tell, stage
 from core.audio import AudioFile
 from core.automation import TOLERANCE_DB, Automation, to_csv
@@ -32,7 +32,7 @@ from core.mixing import MixFigures, headroom_db, write_mix
 from core.progress import Progress
 from core.song import Song
 
-FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "report.html")
+FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,12 @@ class Outcome:
         """What the two compared mixes are called."""
         return ("Before", "After") if self.reference is None else ("Mixdown", "Rebuilt from the stems")
 
+    @property
+    def file_figures(self) -> tuple[MixFigures, MixFigures]:
+        """What the two files measure that are listened to: the plain sum is turned down where its peaks would clip."""
+        turned_db = min(0.0, headroom_db(self.before)) if self.reference is None else 0.0
+        return self.before.louder(turned_db), self.after
+
 
 def default_folder(song: str) -> Path:
     """Return where a song's outcome goes when nothing else is said: `<song>-faderwise` in the current folder."""
@@ -90,7 +96,7 @@ def write(outcome: Outcome, folder: Path, tell: Tell, start: float) -> dict[str,
         record = run_records.dated(outcome.record, run_file.read_if_there(folder))
         run_file.write(workshop, [record])
         outcome.curves.save(workshop / "curves.npz")
-        _write_audio_and_report(outcome, workshop, tell, start)
+        _write_audio_and_report(replace(outcome, record=record), workshop, tell, start)
         for name in FILES:
             move_into_place(workshop / name, folder / name)
     tell(1.0, "done")
@@ -109,8 +115,9 @@ def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start:
         progress=stage(tell, "writing the mix", start, middle),
     )
     compared_with = _compared_with(outcome, workshop, stage(tell, "writing the report", middle, later))
-    before, after = outcome.labels
-    players = (player(compared_with, before), player(mix, after))
+    heard = compared(compared_with, mix, outcome.labels, outcome.file_figures)
+    heard.save(workshop / sounds.NAME, outcome.record.id)
+    players = heard.players[:2]
     write_text(workshop / "report.html", _report(outcome, players))
 
 

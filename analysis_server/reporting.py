@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis_server.report.content import BusContent, Figure, Player, ReportContent, Spectrum
+from analysis_server.report.content import BusContent, Figure, Player, ReportContent
+from analysis_server.sounds import spectrum_of
 from core import balance
 from core.automation import LOWEST_DB, Automation
 from core.curves import GainCurves
@@ -17,7 +18,6 @@ from core.loudness import FLOOR_LUFS, integrated_lufs
 from core.measurement import Measurement
 from core.mixing import MixFigures
 from core.song import Song
-from core.spectrum import in_bands
 
 _STANDARD_DEVIATIONS_IN_80_PERCENT = 1.2816
 
@@ -51,7 +51,7 @@ def content_of(
         summary=story.summary,
         duration_s=song.duration_s,
         buses=tuple(_bus(bus, i, measurement, curves, automation) for i, bus in enumerate(song.buses)),
-        spectra=tuple(_spectrum(label, mix) for label, mix in mixes.items()),
+        spectra=tuple(spectrum_of(label, mix) for label, mix in mixes.items()),
         players=players,
         figures=(*story.figures, *_mix_figures(before, after, " and ".join(mixes)), _points_figure(curves, automation)),
         warnings=story.warnings,
@@ -90,11 +90,6 @@ def _half_width_db(curves: GainCurves, n_frames: int, index: int) -> FloatArray 
 
 def _step_times_s(n_steps: int) -> FloatArray:
     return (np.arange(n_steps, dtype=np.float64) + 0.5) * (HOP_S / STEPS_PER_HOP)
-
-
-def _spectrum(label: str, figures: MixFigures) -> Spectrum:
-    frequency_hz, level_db = in_bands(figures.spectrum.frequency_hz, figures.spectrum.magnitude)
-    return Spectrum(label=label, frequency_hz=frequency_hz, level_db=level_db)
 
 
 def _mix_figures(before: MixFigures, after: MixFigures, labels: str) -> list[Figure]:

@@ -101,15 +101,15 @@ def save_table(
     """
     if path.suffix.lower() == ".npz":
         with replacing(path) as temporary:
-            _write_npz(temporary, {"time_s": time_s, **arrays})
+            write_npz(temporary, {"time_s": time_s, **arrays})
     elif path.suffix.lower() == ".csv":
         write_text(path, _csv_text(time_s, columns))
     else:
         raise InputError(f"{path}: the name must end in .csv or .npz")
 
 
-def _write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Write what `numpy.savez_compressed` does, but the same bytes for the same arrays: no times of writing."""
+def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Write arrays of any shape as `numpy.savez_compressed` does, but the same bytes for the same arrays."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             content = io.BytesIO()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analysis_server.report.audit_panel import CELLS, why
 from analysis_server.report.axes import Axis, gain_axes, loudness_axis
 from analysis_server.report.charts import bus_plot
 from analysis_server.report.content import BusContent
@@ -15,6 +16,7 @@ from analysis_server.report.plot_frame import plot_frame, table
 from analysis_server.report.wording import change_text, clock_text, escape, gain_text, level_text
 
 TABLE_ROWS = 40
+_CELLS = (("At", "time"), ("Gain", "gain"), ("Level", "level"))
 _INDEX_FROM = 6
 """With so many buses or more, the panels get an index."""
 
@@ -47,8 +49,8 @@ def bus_panel(number: int, bus: BusContent, hue: int, axes: tuple[Axis, Axis, Ax
     )
     return (
         f'<article class="bus hue-{hue}" id="bus-{number}" aria-labelledby="bus-{number}-name">'
-        f'<header><h3 id="bus-{number}-name">{escape(bus.role)}</h3>{_loudness(bus)}{_read_out(number)}'
-        f"</header>{chart}{_table(bus)}</article>"
+        f'<header><h3 id="bus-{number}-name">{escape(bus.role)}</h3>{_loudness(bus)}{_read_out(number, bus)}'
+        f"</header>{chart}{why(number, bus)}{_table(bus)}</article>"
     )
 
 
@@ -83,27 +85,30 @@ def _loudness(bus: BusContent) -> str:
     return f'<dl class="loudness" aria-label="Integrated loudness">{cells}</dl>'
 
 
-def _read_out(number: int) -> str:
+def _read_out(number: int, bus: BusContent) -> str:
     """Return the empty read-out the script fills."""
     cells = "".join(
         f'<div><dt>{name}</dt><dd data-shows="{quantity}">\N{EM DASH}</dd></div>'
-        for name, quantity in (("At", "time"), ("Gain", "gain"), ("Level", "level"))
+        for name, quantity in (CELLS if bus.audit else _CELLS)
     )
     return f'<dl class="read-out" data-read-out="{number}" aria-label="At the moment pointed at" hidden>{cells}</dl>'
 
 
 def _table(bus: BusContent) -> str:
     """Return the panel's values at no more than `TABLE_ROWS` moments."""
+    gains = {"Gain": bus.gain_db}
+    if bus.audit is not None:
+        gains = {"Predicted": bus.gain_db, "Written": bus.audit.written_gain_db, "Now": bus.audit.now_gain_db}
     rows = [
         (
             clock_text(float(bus.time_s[frame]), 1),
-            gain_text(float(bus.gain_db[frame])),
+            *(gain_text(float(gain_db[frame])) for gain_db in gains.values()),
             level_text(float(bus.level_lufs[frame])),
             "yes" if bus.active[frame] else "no",
         )
         for frame in even_indices(bus.time_s.size, TABLE_ROWS)
     ]
-    return table(f"Values of {bus.role}", ("Time", "Gain", "Level", "Sounds"), rows)
+    return table(f"Values of {bus.role}", ("Time", *gains, "Level", "Sounds"), rows)
 
 
 def _legend(buses: Sequence[BusContent]) -> str:
@@ -116,8 +121,14 @@ def _legend(buses: Sequence[BusContent]) -> str:
         ("band", "80 % band"),
         ("level", "level before the fader"),
     ]
+    audits = [bus.audit for bus in buses if bus.audit]
+    if audits:
+        marks[0] = ("curve", "written")
+        marks += [("predicted", "predicted"), ("now", "now, edited"), ("edited", "edited point")]
     marks.append(("silence", "silent"))
-    shown = {"curve", "level"} | ({"band"} if banded else set()) | ({"silence"} if silent else set())
+    of_audit = {"predicted"} if audits else set()
+    of_audit |= {"now", "edited"} if any(audit.is_edited for audit in audits) else set()
+    shown = of_audit | {"curve", "level"} | ({"band"} if banded else set()) | ({"silence"} if silent else set())
     shown |= {"points"} if any(bus.point_time_s.size for bus in buses) else set()
     items = "".join(f"<li>{_sample(mark)}{text}</li>" for mark, text in marks if mark in shown)
     return f'<ul class="legend" aria-label="Key to the charts">{items}</ul>'
@@ -128,6 +139,9 @@ def _sample(mark: str) -> str:
     shapes = {
         "curve": '<path class="curve" d="M0 7h26"/>',
         "points": '<path class="points" d="M13 7h0"/>',
+        "predicted": '<path class="predicted" d="M0 7h26"/>',
+        "now": '<path class="now" d="M0 7h26"/>',
+        "edited": '<path class="edited" d="M13 7h0"/>',
         "band": '<path class="band" d="M0 2h26v10h-26z"/>',
         "level": '<path class="level" d="M0 13v-5l6-4 7 3 7-5 6 4v7z"/>',
         "silence": '<rect class="silence" width="26" height="14"/>',

@@ -74,8 +74,9 @@ def bus_plot(bus: BusContent, time: Axis, gain: Axis, level: Axis) -> str:
     curves = "".join(
         [
             _path("band", _uncertainty_band(bus, time, gain)),
-            _path("curve", _gain_curve(bus, time, gain)),
-            _path(_points_style(bus), _automation_points(bus, time, gain)),
+            *_gain_curves(bus, time, gain),
+            _path(_points_style(bus), _dots(bus.point_time_s, bus.point_gain_db, time, gain)),
+            *_edits(bus, time, gain),
         ]
     )
     ground = f"{_stretched(_path('level', _level_area(bus, time, level)))}{_silence(bus, time)}"
@@ -114,14 +115,34 @@ def _points_style(bus: BusContent) -> str:
     return "points crowded" if bus.point_time_s.size > _CROWD else "points"
 
 
-def _gain_curve(bus: BusContent, time: Axis, gain: Axis) -> str:
-    chosen = extreme_indices(bus.gain_db)
-    return line_path(time.place(bus.time_s[chosen]), gain.place(drawable_gain(bus.gain_db[chosen])))
+def _gain_curves(bus: BusContent, time: Axis, gain: Axis) -> list[str]:
+    """Return the gain curve; of an audit, what was predicted and, in its place, what was written."""
+    if bus.audit is None:
+        return [_path("curve", _gain_line(bus.time_s, bus.gain_db, time, gain))]
+    return [
+        _path("predicted", _gain_line(bus.time_s, bus.gain_db, time, gain)),
+        _path("curve", _gain_line(bus.time_s, bus.audit.written_gain_db, time, gain)),
+    ]
 
 
-def _automation_points(bus: BusContent, time: Axis, gain: Axis) -> str:
-    chosen = extreme_indices(bus.point_gain_db)
-    return dots_path(time.place(bus.point_time_s[chosen]), gain.place(drawable_gain(bus.point_gain_db[chosen])))
+def _edits(bus: BusContent, time: Axis, gain: Axis) -> list[str]:
+    """Return the curve as it stands now and the points made by hand, where an audit found any."""
+    if bus.audit is None or not bus.audit.is_edited:
+        return []
+    return [
+        _path("now", _gain_line(bus.time_s, bus.audit.now_gain_db, time, gain)),
+        _path("edited", _dots(bus.audit.edited_time_s, bus.audit.edited_gain_db, time, gain)),
+    ]
+
+
+def _gain_line(time_s: FloatArray, gain_db: FloatArray, time: Axis, gain: Axis) -> str:
+    chosen = extreme_indices(gain_db)
+    return line_path(time.place(time_s[chosen]), gain.place(drawable_gain(gain_db[chosen])))
+
+
+def _dots(time_s: FloatArray, gain_db: FloatArray, time: Axis, gain: Axis) -> str:
+    chosen = extreme_indices(gain_db)
+    return dots_path(time.place(time_s[chosen]), gain.place(drawable_gain(gain_db[chosen])))
 
 
 def _level_area(bus: BusContent, time: Axis, level: Axis) -> str:

@@ -14,6 +14,40 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Term:
+    """A term of an explanation: its `label`, and what it says where it `raises` or `lowers` a gain.
+
+    In the sentences ``{bus}`` stands for the bus and ``{amount}`` for the size of the contribution.
+    """
+
+    label: str
+    raises: str
+    lowers: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusAudit:
+    """What an audit adds to a bus's panel.
+
+    Attributes
+    ----------
+    written_gain_db, now_gain_db : the curve as it was written and as it stands now, shape (n_frames,).
+    edited_time_s, edited_gain_db : points made or moved by hand since, shape (n_edited,).
+    is_edited : whether what stands there is not what was written.
+    terms : the terms of the explanation; there may be none.
+    terms_db : what each adds to the predicted gain, dB, shape (n_frames, n_terms).
+    """
+
+    written_gain_db: FloatArray
+    now_gain_db: FloatArray
+    edited_time_s: FloatArray
+    edited_gain_db: FloatArray
+    is_edited: bool
+    terms: tuple[Term, ...]
+    terms_db: FloatArray
+
+
 @dataclass(frozen=True, kw_only=True)
 class BusContent:
     """One bus's panel.
@@ -27,6 +61,7 @@ class BusContent:
     uncertainty_db : half width of the curve's 80 % band per frame, or None.
     point_time_s, point_gain_db : the automation's points, shape (n_points,).
     loudness_before_lufs, loudness_after_lufs : the stem's integrated loudness without and with its gain.
+    audit : what an audit adds; `gain_db` is the curve as predicted then.
     """
 
     role: str
@@ -39,6 +74,7 @@ class BusContent:
     point_gain_db: FloatArray
     loudness_before_lufs: float
     loudness_after_lufs: float
+    audit: BusAudit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +109,19 @@ class Figure:
     means: str
 
 
+@dataclass(frozen=True)
+class FigureTable:
+    """A further table of three columns, called `heads`; `empty` is said where it has no rows."""
+
+    title: str
+    heads: tuple[str, str, str]
+    rows: tuple[Figure, ...]
+    empty: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """All a page shows. `verb` is ``"mix"`` or ``"match"``; `summary` is one sentence on what was done."""
+    """All a page shows. `verb` is ``"mix"``, ``"match"`` or ``"audit"``; `summary` is one sentence on what was done."""
 
     title: str
     verb: str
@@ -87,3 +133,4 @@ class ReportContent:
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
     made_by: str
+    tables: tuple[FigureTable, ...] = ()

@@ -5,7 +5,10 @@
   const data = JSON.parse(document.getElementById("read-out-data").textContent);
   const sounds = [...document.querySelectorAll("audio")];
   const plots = [...document.querySelectorAll(".plot[data-bus]")];
+  const pointers = [...document.querySelectorAll(".pointer")];
+  const playheads = [...document.querySelectorAll(".playhead")];
   const readOuts = [...document.querySelectorAll("[data-read-out]")];
+  const whys = [...document.querySelectorAll("[data-why]")];
   const transport = document.querySelector(".transport");
   const shortcuts = document.querySelector('[data-does="shortcuts"]');
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
@@ -47,21 +50,43 @@
     return wanted - times[low] > times[high] - wanted ? high : low;
   };
 
+  const known = (value) => value !== null && value !== undefined;
+  const decibels = (gain) => (known(gain) ? `${decimal(gain / 100, true)} dB` : "\u2014");
+  const reason = ([raises, lowers], role, tenths) =>
+    (tenths >= 0 ? raises : lowers).replaceAll("{bus}", role).replaceAll("{amount}", `${decimal(Math.abs(tenths) / 10)} dB`);
+
   const wordsAt = (bus, seconds) => {
-    const { time, gain, level } = data.buses[bus];
+    const { time, gain, level, written, now, terms = [], why = [], role } = data.buses[bus];
     const vertex = nearest(time, seconds);
-    const known = (value) => value !== null && value !== undefined;
+    const edited = now && known(now[vertex]) && Math.abs(now[vertex] - written[vertex]) > 10;
     return {
       time: clock(seconds, 1),
-      gain: known(gain[vertex]) ? `${decimal(gain[vertex] / 100, true)} dB` : "\u2014",
+      gain: decibels(gain[vertex]),
       level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false)} LUFS` : vertex in level ? "silent" : "\u2014",
+      written: written && decibels(written[vertex]),
+      now: now && decibels(now[vertex]) + (edited ? ", edited" : ""),
+      why: terms.map((term, number) => ({
+        amount: `${decimal((why[number][vertex] || 0) / 10, true)} dB`,
+        reason: reason(term, role, why[number][vertex] || 0),
+      })),
     };
+  };
+  const spoken = (words) =>
+    words.now
+      ? `${words.time}, now ${words.now}, written ${words.written}, predicted ${words.gain}, level ${words.level}. ` +
+        words.why.map((one) => one.reason).join("; ")
+      : `${words.time}, gain ${words.gain}, level ${words.level}`;
+
+  // A custom property on the root would restyle the whole page at every move.
+  const place = (lines, seconds) => {
+    const left = `${((100 * seconds) / data.duration).toFixed(3)}%`;
+    for (const line of lines) line.style.left = left;
   };
 
   const showMoment = () => {
     const seconds = moment();
-    root.style.setProperty("--pointed", seconds / data.duration);
-    root.classList.toggle("pointing", pointed !== null);
+    place(pointers, seconds);
+    if (root.classList.contains("pointing") !== (pointed !== null)) root.classList.toggle("pointing");
     for (const readOut of readOuts) {
       const words = wordsAt(Number(readOut.dataset.readOut), seconds);
       for (const cell of readOut.querySelectorAll("[data-shows]")) cell.textContent = words[cell.dataset.shows];
@@ -69,13 +94,21 @@
     for (const plot of plots) {
       const words = wordsAt(Number(plot.dataset.bus), seconds);
       plot.setAttribute("aria-valuenow", seconds.toFixed(1));
-      plot.setAttribute("aria-valuetext", `${words.time}, gain ${words.gain}, level ${words.level}`);
+      plot.setAttribute("aria-valuetext", spoken(words));
+    }
+    for (const box of whys) {
+      const words = wordsAt(Number(box.dataset.why), seconds);
+      box.querySelector('[data-shows="why-when"]').textContent = `at ${words.time}`;
+      box.querySelectorAll("li").forEach((line, number) => {
+        line.firstElementChild.textContent = words.why[number].amount;
+        line.lastElementChild.textContent = words.why[number].reason;
+      });
     }
   };
 
   const showPosition = () => {
     const seconds = position();
-    root.style.setProperty("--at", seconds / data.duration);
+    place(playheads, seconds);
     if (!transport) return;
     const slider = transport.querySelector(".position");
     slider.value = seconds;
@@ -147,6 +180,12 @@
     pointed = seconds === null ? null : clamp(seconds);
     showMoment();
   };
+  let waiting = false; // for the next frame of the screen: a mouse moves more often
+  const pointSoon = (seconds) => {
+    pointed = clamp(seconds);
+    if (!waiting) requestAnimationFrame(() => ((waiting = false), showMoment()));
+    waiting = true;
+  };
   const under = (plot, event) => {
     const box = plot.getBoundingClientRect();
     return clamp(((event.clientX - box.left) / box.width) * data.duration);
@@ -168,7 +207,7 @@
     plot.setAttribute("aria-valuemin", "0");
     plot.setAttribute("aria-valuemax", data.duration.toFixed(1));
     plot.tabIndex = 0;
-    plot.addEventListener("pointermove", (event) => point(under(plot, event)));
+    plot.addEventListener("pointermove", (event) => pointSoon(under(plot, event)));
     plot.addEventListener("pointerdown", (event) => point(under(plot, event)));
     plot.addEventListener("pointerleave", () => sounds.length && point(null));
     plot.addEventListener("blur", () => point(null));

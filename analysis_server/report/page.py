@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from importlib import resources
 from string import Template
 
+from analysis_server.report.audit_panel import AUDIT_READING
 from analysis_server.report.axes import time_axis
 from analysis_server.report.bus_panel import buses_section
-from analysis_server.report.content import Figure, ReportContent
+from analysis_server.report.content import Figure, FigureTable, ReportContent
 from analysis_server.report.listening import listening_section
 from analysis_server.report.read_out import read_out_json
 from analysis_server.report.spectrum_panel import spectra_section
@@ -41,7 +42,9 @@ def render_report(content: ReportContent) -> str:
         listening=listening_section(content.players, time),
         buses=buses_section(content.buses, time),
         spectra=spectra_section(content.spectra),
+        tables="".join(_table(number, table) for number, table in enumerate(content.tables)),
         figures=_figures(content.figures),
+        reading=AUDIT_READING if content.verb == "audit" else "",
         made_by=escape(content.made_by),
     )
 
@@ -88,13 +91,27 @@ def _figures(figures: Sequence[Figure]) -> str:
     """Return the table of figures, or nothing without any."""
     if not figures:
         return ""
+    return _section("figures-title", "Figures", _rows("figures-title", ("Figure", "Value", "Meaning"), figures))
+
+
+def _table(number: int, table: FigureTable) -> str:
+    """Return one of an audit's tables, or the sentence that says why it has no rows."""
+    name = f"table-{number}"
+    shown = _rows(name, table.heads, table.rows) if table.rows else f"<p>{escape(table.empty)}</p>"
+    return _section(name, table.title, shown)
+
+
+def _section(name: str, title: str, shown: str) -> str:
+    return f'<section class="figures" aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>{shown}</section>'
+
+
+def _rows(name: str, heads: Sequence[str], figures: Sequence[Figure]) -> str:
     rows = "".join(_figure(figure) for figure in figures)
-    head = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in ("Figure", "Value", "Meaning"))
+    head = "".join(f'<th scope="col" role="columnheader">{escape(head)}</th>' for head in heads)
     return (
-        '<section class="figures" aria-labelledby="figures-title"><h2 id="figures-title">Figures</h2>'
-        f'<table role="table" aria-labelledby="figures-title">'
+        f'<table role="table" aria-labelledby="{name}">'
         f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
-        f'<tbody role="rowgroup">{rows}</tbody></table></section>'
+        f'<tbody role="rowgroup">{rows}</tbody></table>'
     )
 
 

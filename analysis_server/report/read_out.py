@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from analysis_server.report.axes import Axis
 from analysis_server.report.charts import drawable_gain
 from analysis_server.report.content import BusContent, FloatArray
-from analysis_server.report.decimation import extreme_indices
+from analysis_server.report.decimation import VERTEX_LIMIT, IndexArray, extreme_indices
 
 _UNSAFE = re.compile("[<>&\u2028\u2029]")
 
@@ -25,7 +26,7 @@ def read_out_json(buses: Sequence[BusContent], time: Axis) -> str:
     hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence, or a gain
     that is no number.
     """
-    content = {"duration": round(time.high, 3), "buses": [_values(bus) for bus in buses]}
+    content = {"duration": round(time.high, 3), "buses": [_values(bus) | _audited(bus) for bus in buses]}
     return script_safe(json.dumps(content, allow_nan=False, separators=(",", ":")))
 
 
@@ -34,9 +35,32 @@ def script_safe(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
-def _values(bus: BusContent) -> dict[str, list[int | None]]:
+def _audited(bus: BusContent) -> dict[str, Any]:
+    """Return what an audit adds at the same vertices: gains in hundredths, terms in tenths of a dB, and the words."""
+    audit = bus.audit
+    if audit is None:
+        return {}
+    chosen = _vertices(bus)
+    return {
+        "role": bus.role,
+        "written": _whole(drawable_gain(audit.written_gain_db[chosen]), 100),
+        "now": _whole(drawable_gain(audit.now_gain_db[chosen]), 100),
+        "terms": [[term.raises, term.lowers] for term in audit.terms],
+        "why": [_whole(column[chosen], 10) for column in audit.terms_db.T],
+    }
+
+
+def _vertices(bus: BusContent) -> IndexArray:
+    """Return the frames that are read out: the turns of the gain curve, and those of an edited one."""
+    if bus.audit is None or bus.gain_db.size <= VERTEX_LIMIT:
+        return extreme_indices(bus.gain_db)
+    curves = (bus.gain_db, bus.audit.written_gain_db, bus.audit.now_gain_db)
+    return np.unique(np.concatenate([extreme_indices(curve, VERTEX_LIMIT // 3) for curve in curves]))
+
+
+def _values(bus: BusContent) -> dict[str, Any]:
     """Return one bus's values at the vertices of its gain curve."""
-    chosen = extreme_indices(bus.gain_db)
+    chosen = _vertices(bus)
     return {
         "time": _whole(bus.time_s[chosen], 100),
         "gain": _whole(drawable_gain(bus.gain_db[chosen]), 100),

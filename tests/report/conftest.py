@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis_server.report.content import BusContent, Figure, FloatArray, Player, ReportContent, Spectrum
+from analysis_server.report.content import (
+    BusAudit,
+    BusContent,
+    Figure,
+    FigureTable,
+    FloatArray,
+    Player,
+    ReportContent,
+    Spectrum,
+    Term,
+)
 
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_FLAGS = (
@@ -194,6 +204,36 @@ def a_bus(role: str = "drums", n_frames: int = 240, duration_s: float = 60.0, **
     return replace(bus, **changes)
 
 
+def an_audited_bus(role: str = "drums", n_frames: int = 240, duration_s: float = 60.0, **changes: Any) -> BusContent:
+    """Return a bus with an explanation, whose second half was edited by hand."""
+    bus = a_bus(role, n_frames, duration_s)
+    late = bus.time_s > duration_s / 2
+    audit = BusAudit(
+        written_gain_db=0.5 * bus.gain_db,
+        now_gain_db=np.where(late, -4.0, 0.5 * bus.gain_db),
+        edited_time_s=np.array([0.6, 0.8]) * duration_s,
+        edited_gain_db=np.array([-4.0, -4.0]),
+        is_edited=True,
+        terms=(
+            Term("the moment", "{bus} {amount} up: quieter than usual here", "{bus} {amount} down: louder than usual"),
+            Term("the whole mix", "all buses {amount} up", "all buses {amount} down"),
+        ),
+        terms_db=np.stack([bus.gain_db - 1.0, np.ones(n_frames)], axis=1),
+    )
+    return replace(bus, audit=audit, **changes)
+
+
+def an_audit(**changes: Any) -> ReportContent:
+    """Return an audit's page with everything on it."""
+    rows = (Figure(label="vocals, 0:30 to 1:00", value="+1.0 dB to \N{MINUS SIGN}4.0 dB", means="by hand"),)
+    tables = (
+        FigureTable("Largest moves", ("Where", "From and to", "Why"), rows, "none"),
+        FigureTable("Edits by hand", ("Where", "Points", "What"), (), "Nothing was edited by hand."),
+    )
+    buses = tuple(an_audited_bus(role) for role in ("drums", "bass", "melody", "vocals"))
+    return a_report(verb="audit", buses=buses, tables=tables, **changes)
+
+
 def a_tone(hertz: float, duration_s: float) -> bytes:
     """Return a quiet tone as a WAV file."""
     rate = 8000
@@ -234,6 +274,16 @@ def a_report(**changes: Any) -> ReportContent:
 @pytest.fixture(scope="session")
 def make_bus() -> Callable[..., BusContent]:
     return a_bus
+
+
+@pytest.fixture(scope="session")
+def make_audited_bus() -> Callable[..., BusContent]:
+    return an_audited_bus
+
+
+@pytest.fixture(scope="session")
+def make_audit() -> Callable[..., ReportContent]:
+    return an_audit
 
 
 @pytest.fixture(scope="session")

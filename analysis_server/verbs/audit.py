@@ -1,0 +1,136 @@
+"""`faderwise audit`: what was written, why, and what was changed since, as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from analysis_server import automation_folder, projects, sounds
+from analysis_server.audit_page import page_of
+from analysis_server.auditing import AuditResult, result_of
+from analysis_server.rendering import song_of
+from analysis_server.report import render_report
+from analysis_server.sounds import Sounds
+from analysis_server.telling import Tell, stage, untold
+from analysis_server.verbs.edit import with_runs
+from core.auditing import Audited, audited_points, audited_project
+from core.automation import BusPoints, thin
+from core.errors import InputError
+from core.files import write_text
+from core.song import Song, open_song
+
+PAGE = "audit.html"
+
+
+class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Audit the latest run of `target` (a project with runs of ours, or a folder of `mix`).
+
+    The page goes into the folder `out`: by default the audited folder, or beside the project. `stems` is a folder of
+    a project's stems, to hear the mix as it is now; without `sound` the page has no players and takes no time.
+    """
+
+    target: str
+    out: str | None = None
+    stems: str | None = None
+    sound: bool = True
+    dry_run: bool = False
+
+
+def run(request: AuditRequest, tell: Tell = untold) -> AuditResult:
+    """Audit and write the page.
+
+    Raises
+    ------
+    InputError
+        There is nothing to audit, or the page cannot be written.
+    """
+    audited, folder, name = _audited(request)
+    heard, figures, notes = _heard(request, audited, folder, tell)
+    result = result_of(audited, heard, figures, notes)
+    if request.dry_run:
+        return result
+    path = Path(request.out or _default_folder(request)) / name
+    write_text(path, render_report(page_of(result, audited, heard)))
+    tell(1.0, "done")
+    return msgspec.structs.replace(result, files={name: str(path)})
+
+
+def _audited(request: AuditRequest) -> tuple[Audited, Path | None, str]:
+    """Return the audit, the folder of the run's other files, and the page's name."""
+    target = Path(request.target)
+    if projects.is_project(request.target):
+        audited = audited_project(with_runs(target))
+        folder = audited.basis.root.folder
+        return audited, Path(folder) if folder else None, f"{target.stem}-audit.html"
+    there = automation_folder.read(target)
+    return audited_points(there.runs, there.now), target, PAGE
+
+
+def _default_folder(request: AuditRequest) -> Path:
+    target = Path(request.target)
+    return target.parent if projects.is_project(request.target) else target
+
+
+def _heard(
+    request: AuditRequest, audited: Audited, folder: Path | None, tell: Tell
+) -> tuple[Sounds | None, Mapping[str, float], list[str]]:
+    """Return what there is to hear, the mix's figures, and what the user should know of them."""
+    root = audited.basis.root
+    if not request.sound:
+        return None, root.figures, []
+    song = _song(request, audited)
+    if song is not None:
+        heard, (before, now) = sounds.rendered(
+            song, _automation(audited, song), stage(tell, "rendering the mix as it is now", 0.0, 0.9)
+        )
+        measured = {
+            "loudness_before_lufs": before.loudness_lufs,
+            "loudness_now_lufs": now.loudness_lufs,
+            "true_peak_before_dbtp": before.true_peak_dbtp,
+            "true_peak_now_dbtp": now.true_peak_dbtp,
+        }
+        return _shifted(heard, root.start_s), {**root.figures, **measured}, []
+    kept = sounds.load(folder / sounds.NAME, root.id) if folder else None
+    if kept is None:
+        where = f"{folder} does not hold" if folder else "there is no folder with"
+        return None, root.figures, [f"{where} the sound of run {root.number} any more; what you see is all of it"]
+    notes = ["you hear the mix as it was written; what was changed since is not in it"] if _was_changed(audited) else []
+    return _shifted(kept, root.start_s), root.figures, notes
+
+
+def _song(request: AuditRequest, audited: Audited) -> Song | None:
+    if request.stems is None:
+        return song_of(audited.basis.root)
+    song = open_song(Path(request.stems))
+    missing = [bus for bus in audited.basis.buses if bus not in song.stems]
+    if missing:
+        raise InputError(
+            f"{request.stems}: has no stem of the {' or the '.join(missing)}; add it, or leave --stems out"
+        )
+    return song
+
+
+def _was_changed(audited: Audited) -> bool:
+    return audited.is_edited or any(run.of == audited.basis.root.id for run in audited.runs)
+
+
+def _automation(audited: Audited, song: Song) -> dict[str, BusPoints]:
+    """Return what is heard now of each bus, in the stems' time; of several tracks of a bus, the first one's."""
+    points: dict[str, BusPoints] = {}
+    for track in audited.tracks:
+        if track.role in song.stems and track.role not in points:
+            kept = thin(audited.time_s, track.now_db, 0.02)
+            times = audited.time_s[kept] - audited.basis.root.start_s
+            points[track.role] = BusPoints(times, track.now_db[kept])
+    silent = {bus: BusPoints(np.zeros(1), np.zeros(1)) for bus in song.stems if bus not in points}
+    return {bus: {**points, **silent}[bus] for bus in song.stems}
+
+
+def _shifted(heard: Sounds, start_s: float) -> Sounds:
+    """Return the sounds in the project's time."""
+    players = tuple(replace(sound, start_s=sound.start_s + start_s) for sound in heard.players)
+    return replace(heard, players=players)

@@ -1,0 +1,162 @@
+"""`faderwise audit`: what was written, why, what was changed since; as a page and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis_server.command_line import main
+
+ROOT = Path(__file__).resolve().parents[2]
+STEMS = ROOT / "examples" / "caesium"
+ROLES = ["drums", "bass", "melody", "vocals"]
+Ran = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with stems and `out`, what mixing them wrote. Copy it, do not write to it."""
+    folder = tmp_path_factory.mktemp("mixed")
+    shutil.copytree(STEMS, folder / "stems")
+    assert main(["mix", str(folder / "stems"), "--out", str(folder / "out"), "--json"]) == 0
+    return folder
+
+
+@pytest.fixture
+def out(mixed: Path, tmp_path: Path) -> Path:
+    """A copy of `mixed`'s outcome to work on."""
+    return Path(shutil.copytree(mixed / "out", tmp_path / "out"))
+
+
+def as_json(ran: Any) -> dict[str, Any]:
+    assert ran.code == 0, ran.err
+    content = json.loads(ran.out)
+    assert isinstance(content, dict)
+    return content
+
+
+def edit_by_hand(out: Path) -> None:
+    """Put two points into the vocals."""
+    path = out / "automation.csv"
+    path.write_text(path.read_text() + "vocals,8,-9.5,linear\nvocals,10,-9,linear\n")
+
+
+def players(page: str) -> list[np.ndarray]:
+    sounds = re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page)
+    return [soundfile.read(io.BytesIO(base64.b64decode(sound)))[0] for sound in sounds]
+
+
+def gains_in(mix: np.ndarray) -> np.ndarray:
+    """The linear gain of each stem in a mix, from 8 to 10 s."""
+    here = slice(8 * 44_100, 10 * 44_100)
+    stems = [soundfile.read(STEMS / f"{role}.flac")[0][here].ravel() for role in ROLES]
+    return np.linalg.lstsq(np.stack(stems, axis=1), mix[here].ravel(), rcond=None)[0]
+
+
+def test_an_audit_shows_exactly_the_edits_and_hears_them(faderwise: Ran, out: Path) -> None:
+    edit_by_hand(out)
+    result = as_json(faderwise("audit", out, "--json"))
+    edits = {track["track"]: track["edits"] for track in result["tracks"]}
+    assert [role for role, found in edits.items() if found] == ["vocals"]
+    (edit,) = edits["vocals"]
+    assert (edit["points"], edit["gone"]) == ([[8.0, -9.5], [10.0, -9.0]], [])
+    assert result["is_edited"]
+    assert "edited by hand since: vocals" in result["summary"]
+    page = Path(result["files"]["audit.html"]).read_text(encoding="utf-8")
+    assert page.count('<path class="edited"') == 2  # the vocals' chart and the key
+    before, now, difference = players(page)
+    assert len(before) == len(now) == len(difference)
+    plain, moved = gains_in(before), gains_in(now)
+    np.testing.assert_allclose(np.ptp(20 * np.log10(plain)), 0.0, atol=0.5)
+    assert 20 * np.log10(moved[3] / moved[0]) == pytest.approx(-9.25 - result["tracks"][0]["now_db"][34], abs=0.5)
+    assert 0.0 < np.std(difference) < np.std(before)
+    assert [spectrum["label"] for spectrum in result["spectra"]] == ["Before", "Now"]
+
+
+def test_the_json_holds_what_the_page_shows(faderwise: Ran, out: Path) -> None:
+    result = as_json(faderwise("audit", out, "--json", "--no-sound"))
+    page = Path(result["files"]["audit.html"]).read_text(encoding="utf-8")
+    shown = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+    for track, bus in zip(result["tracks"], shown["buses"], strict=True):
+        assert bus["time"] == [round(100 * time_s) for time_s in result["time_s"]]
+        for name, key in (("gain", "predicted_db"), ("written", "written_db"), ("now", "now_db")):
+            np.testing.assert_allclose(np.array(bus[name]) / 100, track[key], atol=0.006)
+        total = np.sum(list(track["terms_db"].values()), axis=0)
+        np.testing.assert_allclose(total, track["predicted_db"], atol=0.31)
+    assert [track["track"] for track in result["tracks"]] == ROLES
+    assert [run["action"] for run in result["runs"]] == ["mix"]
+    assert "Nothing was edited by hand." in page
+    assert "<audio" not in page
+    for bus in ROLES:
+        assert f"{bus} " in page
+
+
+def test_an_edit_is_no_edit_by_hand(faderwise: Ran, out: Path) -> None:
+    faderwise("edit", out, "--depth", "50", "--offset", "bass=-2")
+    result = as_json(faderwise("audit", out, "--json", "--no-sound"))
+    assert not result["is_edited"]
+    assert result["settings"] == ["depth 50 %", "bass -2.0 dB"]
+    bass = result["tracks"][1]
+    assert np.median(np.array(bass["predicted_db"]) - bass["written_db"]) > 2.0
+
+
+def test_hand_made_points_are_still_told_after_an_edit_kept_them(faderwise: Ran, out: Path) -> None:
+    edit_by_hand(out)
+    faderwise("edit", out, "--depth", "50")
+    result = as_json(faderwise("audit", out, "--json", "--no-sound"))
+    found = {track["track"]: [edit["points"] for edit in track["edits"]] for track in result["tracks"]}
+    assert found == {"drums": [], "bass": [], "melody": [], "vocals": [[[8.0, -9.5], [10.0, -9.0]]]}
+
+
+def test_where_the_stems_are_gone_the_mix_is_heard_as_written_and_that_is_told(
+    faderwise: Ran, mixed: Path, tmp_path: Path
+) -> None:
+    stems, out = shutil.copytree(STEMS, tmp_path / "stems"), tmp_path / "out"
+    faderwise("mix", stems, "--out", out)
+    shutil.rmtree(stems)
+    edit_by_hand(out)
+    result = as_json(faderwise("audit", out, "--json"))
+    assert any("you hear the mix as it was written" in warning for warning in result["warnings"])
+    assert len(players(Path(result["files"]["audit.html"]).read_text(encoding="utf-8"))) == 3
+    (out / "audit.npz").write_bytes(b"damaged")
+    result = as_json(faderwise("audit", out, "--json"))
+    assert any("does not hold the sound of run 1 any more" in warning for warning in result["warnings"])
+
+
+def test_missing_buses_little_fit_and_clipping_are_warned_of(faderwise: Ran, tiny_song: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    faderwise("match", tiny_song, "--out", out)
+    (out / "run.json").write_text(re.sub(r'"fit":[\d.]+', '"fit":0.41', (out / "run.json").read_text()))
+    rows = ["bus,time_s,gain_db,shape", "drums,0,30,linear", "bass,0,30,linear"]
+    (out / "automation.csv").write_text("\n".join(rows))
+    told = "\n".join(as_json(faderwise("audit", out, "--json"))["warnings"])
+    assert "no melody and no vocals in this run" in told
+    assert "explain 41 % of the mixdown" in told
+    assert "the mix clips: its true peak is +" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("audit", "."), "has no run.json"),
+        (("audit", "x.RPP"), "no such file"),
+        (("audit", "out", "--stems", "x"), "x"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    faderwise: Ran, out: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(out.parent)
+    ran = faderwise(*words)
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert says in ran.err

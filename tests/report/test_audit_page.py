@@ -1,0 +1,90 @@
+"""An audit's page: its curves, reasons and tables, and what it says at the moment pointed at."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from analysis_server.report import render_report
+
+HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>"
+PAGE_UP = (
+    "document.querySelector('.plot[data-bus]')"
+    ".dispatchEvent(new KeyboardEvent('keydown', { key: 'PageUp', bubbles: true }))"
+)
+
+
+def read_out_of(page):
+    return json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def test_an_audit_shows_its_curves_reasons_and_tables(make_audit):
+    page = render_report(make_audit())
+    for mark in ("predicted", "curve", "now", "edited"):
+        assert page.count(f'<path class="{mark}" d="M') >= 5  # four charts and the key
+    assert "Nothing was edited by hand." in page
+    assert "Predicted, written, now" in page
+    assert page.count('data-shows="now"') == 4
+    buses = read_out_of(page)["buses"]
+    assert set(buses[0]) == {"time", "gain", "level", "role", "written", "now", "terms", "why"}
+    assert [len(column) for column in buses[0]["why"]] == [len(buses[0]["time"])] * 2
+
+
+def test_a_report_without_an_audit_says_nothing_of_one(make_report):
+    page = render_report(make_report())
+    assert "Predicted, written, now" not in page
+    assert 'class="predicted"' not in page
+
+
+def test_the_text_of_a_term_cannot_leave_its_place(make_audit, make_audited_bus):
+    bus = make_audited_bus(HOSTILE)
+    page = render_report(replace(make_audit(), buses=(bus,)))
+    assert "<script>hit=1" not in page
+
+
+def test_an_audit_says_why_at_the_moment_under_the_keyboard(browser, tmp_path, make_audit, make_audited_bus):
+    page = tmp_path / "audit.html"
+    page.write_text(render_report(make_audit()), encoding="utf-8")
+    browser.open(page)
+    plot = "document.querySelector('.plot[data-bus]')"
+    browser.run(f"{plot}.focus()")
+    for _ in range(8):
+        browser.run(PAGE_UP)
+    bus = make_audited_bus()
+    frame = int(np.abs(bus.time_s - 48.0).argmin())
+    moment = bus.audit.terms_db[frame, 0]
+    words = browser.run(f"{plot}.getAttribute('aria-valuetext')")
+    assert words.startswith("0:48.0, now \N{MINUS SIGN}4.0 dB, edited, written ")
+    assert f"drums {abs(moment):.1f} dB {'up' if moment >= 0 else 'down'}" in words
+    assert words.endswith("all buses 1.0 dB up")
+    shown = browser.run("[...document.querySelectorAll('[data-why=\"0\"] li')].map((line) => line.textContent)")
+    assert len(shown) == 2
+    assert f"drums {abs(moment):.1f} dB" in shown[0]
+    assert browser.run("document.querySelector('[data-why] h4').textContent") == "Why, at 0:48.0"
+    assert browser.complaints() == []
+
+
+def test_an_hour_of_an_audit_follows_the_pointer_at_once(browser, tmp_path, make_audit, make_audited_bus):
+    buses = tuple(make_audited_bus(f"bus {number}", n_frames=14_400, duration_s=3600.0) for number in range(8))
+    page = tmp_path / "hour.html"
+    page.write_text(render_report(replace(make_audit(), buses=buses, duration_s=3600.0)))
+    assert page.stat().st_size < 4_000_000
+    browser.open(page)
+    frame_ms = browser.run(
+        "(async () => { const next = () => new Promise((done) => requestAnimationFrame(done)); await next();"
+        "const start = performance.now(); for (let i = 0; i < 40; i++) await next();"
+        "return (performance.now() - start) / 40; })()"
+    )
+    took_ms = browser.run(
+        "(async () => { const plot = document.querySelector('.plot[data-bus]');"
+        "const box = plot.getBoundingClientRect();"
+        "const next = () => new Promise((done) => requestAnimationFrame(done)); await next();"
+        "const start = performance.now();"
+        "for (let i = 0; i < 40; i++) { plot.dispatchEvent(new PointerEvent('pointermove',"
+        "{ clientX: box.left + (box.width * i) / 40, clientY: box.top + 20, bubbles: true })); await next(); }"
+        "return performance.now() - start; })()"
+    )
+    assert took_ms / 40 < 20 * frame_ms, f"{took_ms / 40:.0f} ms a move, {frame_ms:.0f} ms an idle frame"
