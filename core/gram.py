@@ -77,8 +77,13 @@ def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = 
     Array of shape (n_stretches, m, m), or (n_stretches, m + 3, m + 3) with powers.
     """
     m, n_channels, n_samples = signals.shape
-    n_stretches = n_samples // stretch_samples
-    stretches = signals.swapaxes(1, 2).reshape(m, n_stretches, stretch_samples * n_channels)
+    stretches = signals.swapaxes(1, 2).reshape(m, n_samples // stretch_samples, stretch_samples * n_channels)
+    return _products_of_stretches(stretches, with_powers=with_powers)
+
+
+def _products_of_stretches(stretches: Samples, *, with_powers: bool = False) -> FloatArray:
+    """Return the Gram matrices of signals' stretches, shape (m, n_stretches, n) to (n_stretches, rows, rows)."""
+    m, n_stretches, _ = stretches.shape
     n_rows = m + (len(LIMITER_POWERS) if with_powers else 0)
     grams = np.empty((n_stretches, n_rows, n_rows))
     for first in range(0, n_stretches, _STRETCHES_AT_ONCE):
@@ -125,8 +130,7 @@ def hop_moments(step_grams: FloatArray) -> FloatArray:
 
 def power_grams(power_spectra: Samples) -> FloatArray:
     """Return the Gram matrices of steps' power spectra, shape (m, n_steps, n_bins) to (n_steps, m, m)."""
-    per_step = power_spectra.swapaxes(0, 1).astype(np.float64)
-    return np.matmul(per_step, per_step.swapaxes(1, 2))
+    return _products_of_stretches(power_spectra)
 
 
 def _products(magnitudes: Samples) -> FloatArray:
