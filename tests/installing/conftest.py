@@ -1,0 +1,89 @@
+"""A throw-away checkout; stand-ins for the step that needs the network, and for REAPER's set-up."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.installing.script import house, install
+
+MODULES = ("core", "analysis_server", "numpy", "scipy", "soundfile")
+
+
+class Pip:
+    """Stands in for the pip step: notes the extras asked for and lays stand-ins of the packages."""
+
+    def __init__(self):
+        self.calls = []
+        self.error = None
+        self.leaves_out = ()
+        self.script = "#!/bin/sh\nexit 0\n"
+
+    def install_packages(self, environment, extras):
+        self.calls.append((environment.folder, extras))
+        if self.error:
+            raise self.error
+        site = next(environment.folder.rglob("site-packages"))
+        tools = [tool for extra in extras for tool in house.TOOLS[extra]]
+        for name in {*MODULES, *tools}.difference(self.leaves_out):
+            (site / f"{name}.py").write_text("", "utf-8")
+        command = Path(environment.program("faderwise"))
+        command.write_text(self.script, "utf-8")
+        command.chmod(0o755)
+
+
+class Reaper:
+    """What REAPER's set-up was asked for."""
+
+    def __init__(self):
+        self.calls = []
+        self.error = None
+
+    def set_up(self, application, talk, *, dry_run):
+        self.calls.append(("set up", application.python, application.home, dry_run))
+        self._ask(talk)
+
+    def take_back(self, home, talk, *, dry_run):
+        self.calls.append(("take back", home, dry_run))
+        self._ask(talk)
+
+    def _ask(self, talk):
+        if self.error:
+            raise self.error
+        if talk.ask("Make these changes?"):
+            talk.say("REAPER is changed")
+
+
+@pytest.fixture
+def pip(monkeypatch):
+    stand_in = Pip()
+
+    def install_packages(environment, extras):
+        stand_in.install_packages(environment, extras)
+
+    monkeypatch.setattr(house.Environment, "install_packages", install_packages)
+    return stand_in
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    root = tmp_path / "check out ü"
+    (root / "core").mkdir(parents=True)
+    (root / "core" / "__init__.py").write_text("", "utf-8")
+    (root / "pyproject.toml").write_text("[project]\nname = 'faderwise'\n", "utf-8")
+    monkeypatch.setattr(house, "ROOT", root)
+    monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "my data"))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def reaper(monkeypatch):
+    """Stands in for REAPER's set-up, which tests/reaper_setup looks at: notes what was asked of it, and may fail."""
+    stand_in = Reaper()
+    monkeypatch.setattr(install, "set_up", stand_in.set_up)
+    monkeypatch.setattr(install, "take_back", stand_in.take_back)
+    return stand_in
+
+
+@pytest.fixture
+def data(tmp_path, checkout):
+    return tmp_path / "my data"

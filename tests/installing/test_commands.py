@@ -1,0 +1,215 @@
+"""What install.py is told, and what it does then."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import FaderwiseError, InputError
+from tests.installing.script import SCRIPT, house, install, posix, user_program, venv_of
+
+
+@posix
+def test_demo_passes_words_and_exit_code_on(checkout, pip, capfd):
+    pip.script = '#!/bin/sh\nprintf "<%s>" "$@"\nexit 7\n'
+    assert install.main(["demo", "--out", "a folder", "x", "--help"]) == 7
+    assert "<demo><--out><a folder><x><--help>" in capfd.readouterr().out
+
+
+@posix
+def test_demo_killed_by_a_signal_is_a_failure(checkout, pip):
+    pip.script = "#!/bin/sh\nkill -9 $$\n"
+    assert install.main(["demo"]) == 137
+
+
+@pytest.mark.parametrize("failing", [None, "ruff check .", "pytest"])
+def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, capsys):
+    venv_of(checkout, "test").ensure()
+    ran, real = [], house.run
+
+    def run(command, folder=None, quiet=False):
+        if quiet:
+            return real(command, folder, quiet)
+        ran.append((" ".join(command[2:]), folder))
+        failed = failing is not None and ran[-1][0].startswith(failing)
+        return subprocess.CompletedProcess(command, 3 if failed else 0)
+
+    monkeypatch.setattr(house, "run", run)
+    assert install.main(["test", "-k", "some"]) == (0 if failing is None else 1)
+    assert [name for name, _ in ran] == ["ruff check .", "ruff format --check .", "mypy", "pytest -k some"]
+    assert {folder for _, folder in ran} == {checkout}
+    summary = capsys.readouterr().out.split("Summary:")[1].splitlines()[1:]
+    assert [line.split("  ")[1] for line in summary] == list(install.CHECKS)
+    assert [line.split("  ")[1] for line in summary if "FAILED" in line] == ([failing] if failing else [])
+
+
+def test_install_puts_it_into_the_users_folder(checkout, pip, data, capsys):
+    assert install.main(["--yes"]) == 0
+    assert pip.calls == [(data / "environment", ())]
+    command = Path(capsys.readouterr().out.splitlines()[-1])
+    assert command.is_file()
+    assert command.is_relative_to(data / "environment")
+    assert install.main(["install", "--yes"]) == 0
+    assert len(pip.calls) == 1
+    assert not (checkout / ".venv").exists()
+
+
+def test_dry_run_tells_the_steps_and_does_nothing(checkout, pip, data, capsys):
+    before = sorted(checkout.rglob("*"))
+    assert install.main(["--dry-run", "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("Would do: ") == 2
+    assert str(data / "environment") in told
+    assert pip.calls == []
+    assert not data.exists()
+    assert sorted(checkout.rglob("*")) == before
+
+
+def test_uninstall_removes_only_the_environment(checkout, pip, data, capsys):
+    install.main(["--yes"])
+    (data / "models").mkdir()
+    (data / "key").write_text("secret", "utf-8")
+    capsys.readouterr()
+    assert install.main(["uninstall", "--yes"]) == 0
+    assert sorted(path.name for path in data.iterdir()) == ["key", "models"]
+    assert "key, models" in capsys.readouterr().out
+    assert install.main(["uninstall", "--yes"]) == 0
+    assert "Nothing to remove" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_reaper_is_asked_about_unless_yes_is_said(command, pip, data, monkeypatch, capsys):
+    answers = iter(["y", "n"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    install.main([command])
+    assert "REAPER is changed" in capsys.readouterr().out
+    install.main([command])
+    assert "REAPER is changed" not in capsys.readouterr().out
+    install.main([command, "--yes"])
+    assert "REAPER is changed" in capsys.readouterr().out
+
+
+def test_reaper_is_told_where_the_application_is(checkout, pip, data, reaper):
+    python = Path(user_program())
+    assert install.main(["--yes"]) == 0
+    assert install.main(["--dry-run", "--yes"]) == 0
+    assert install.main(["uninstall", "--yes"]) == 0
+    assert reaper.calls == [
+        ("set up", python, data, False),
+        ("set up", python, data, True),
+        ("take back", data, False),
+    ]
+
+
+def test_reaper_is_left_alone_when_told_so(checkout, pip, data, reaper):
+    assert install.main(["--no-reaper"]) == 0
+    assert install.main(["uninstall", "--no-reaper", "--yes"]) == 0
+    assert reaper.calls == []
+    assert not (data / "environment").exists()
+
+
+@posix
+def test_demo_and_test_do_not_touch_reaper(checkout, pip, reaper, monkeypatch):
+    assert install.main(["demo"]) == 0
+    monkeypatch.setattr(install, "CHECKS", ())
+    assert install.main(["test"]) == 0
+    assert reaper.calls == []
+
+
+@pytest.mark.usefixtures("pip", "data")
+@pytest.mark.parametrize(("error", "code"), [(InputError("REAPER is running"), 2), (FaderwiseError("no network"), 1)])
+def test_application_is_installed_where_reaper_cannot_be_set_up(error, code, reaper, capsys):
+    reaper.error = error
+    assert install.main(["--yes"]) == code
+    told = capsys.readouterr()
+    assert Path(told.out.splitlines()[-1]).is_file()
+    assert str(error) in told.err
+    assert "--no-reaper" in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_nobody_to_ask_about_reaper_is_told_with_the_way_out(checkout, pip, data, monkeypatch, capsys):
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert install.main([]) == 2
+    told = capsys.readouterr()
+    assert "--yes" in told.err
+    assert "--no-reaper" in told.err
+    assert Path(told.out.splitlines()[-1]).is_file()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 1), ("no", 1)])
+def test_uninstall_asks(answer, code, pip, data, monkeypatch):
+    install.main(["--yes"])
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    assert install.main(["uninstall"]) == code
+    assert (data / "environment").exists() == bool(code)
+
+
+def test_uninstall_without_anyone_to_ask_removes_nothing(checkout, pip, data, monkeypatch, capsys):
+    install.main(["--yes"])
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert install.main(["uninstall"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert (data / "environment").exists()
+
+
+def test_uninstall_leaves_a_foreign_folder_alone(checkout, data, capsys):
+    (data / "environment").mkdir(parents=True)
+    assert install.main(["uninstall", "--yes"]) == 0
+    assert (data / "environment").is_dir()
+    assert "Nothing to remove" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "expected"),
+    [
+        ("linux", {}, ".local/share/faderwise/environment"),
+        ("linux", {"XDG_DATA_HOME": "data"}, "data/faderwise/environment"),
+        ("darwin", {}, "Library/Application Support/faderwise/environment"),
+        ("win32", {"LOCALAPPDATA": "Local"}, "Local/faderwise/environment"),
+        ("win32", {}, "AppData/Local/faderwise/environment"),
+        ("linux", {"FADERWISE_HOME": "own"}, "own/environment"),
+    ],
+)
+def test_place_of_the_users_installation(system, variables, expected, tmp_path, monkeypatch):
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA", "FADERWISE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setattr(install.sys, "platform", system)
+    monkeypatch.setattr(house, "WINDOWS", system == "win32")
+    monkeypatch.setattr(install.Path, "home", lambda: tmp_path)
+    assert install.user_environment().folder == tmp_path / expected
+
+
+@pytest.mark.parametrize(
+    "words", [["bogus"], ["--bogus"], ["install", "--force"], ["uninstall", "--force"], ["install", "more"]]
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(words, tmp_path):
+    done = subprocess.run([sys.executable, str(SCRIPT), *words], cwd=tmp_path, capture_output=True, text=True)  # noqa: PLW1510, S603 - a list
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert repr(words[-1]) in done.stderr
+    assert "--help" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["demo", "--help"], ["uninstall", "--help"]])
+def test_help_teaches_and_does_nothing(words, checkout, pip, capsys):
+    assert install.main(words) == 0
+    told = capsys.readouterr().out
+    for needed in (
+        "usage:",
+        "for example:",
+        "exit codes:",
+        *install.COMMANDS,
+        *install.OPTIONS,
+        "FADERWISE_HOME",
+        "REAPER_RESOURCE_PATH",
+    ):
+        assert needed in told
+    assert pip.calls == []

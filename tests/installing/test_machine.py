@@ -1,0 +1,133 @@
+"""install.py on machines that suit it and on others, and what it says when a step fails."""
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.installing.script import SCRIPT, house, install, venv_of
+
+
+def test_what_runs_before_the_version_is_looked_at_can_be_read_by_python_3_8():
+    folder = SCRIPT.parent
+    setup = sorted((folder / "analysis_server" / "reaper_setup").glob("*.py"))
+    for path in (SCRIPT, folder / "analysis_server" / "environment.py", *setup):
+        assert ast.parse(path.read_text("utf-8"), feature_version=(3, 8)).body
+
+
+def test_it_runs_with_nothing_installed(tmp_path):
+    variables = {"FADERWISE_HOME": str(tmp_path / "data"), "HOME": str(tmp_path), "PATH": ""}
+    base = house.base_python()
+    done = subprocess.run(  # noqa: S603 - a list
+        [base, "-I", "-S", str(SCRIPT), "--dry-run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=variables,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1].startswith(str(tmp_path / "data" / "environment"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_old_python_is_told_with_the_remedy(checkout, pip, monkeypatch, capsys):
+    monkeypatch.setattr(install.sys, "version_info", (3, 8, 18, "final", 0))
+    monkeypatch.setattr(house.shutil, "which", lambda name: name if name == "python3.12" else None)
+    assert install.main(["demo"]) == 2
+    error = capsys.readouterr().err
+    assert "Python 3.10 or newer is needed, found 3.8.18" in error
+    assert "`python3.12 install.py`" in error
+    assert error.count("\n") == 1
+    assert not (checkout / ".venv").exists()
+
+
+def test_too_old_python_without_a_newer_one_names_where_to_get_it(checkout, monkeypatch, capsys):
+    monkeypatch.setattr(install.sys, "version_info", (3, 9, 1, "final", 0))
+    monkeypatch.setattr(house.shutil, "which", lambda name: None)
+    assert install.main([]) == 2
+    assert "python.org" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["ensurepip", "venv"])
+def test_missing_module_names_the_package_to_install(module, checkout, pip, monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else found(name))
+    assert install.main(["demo"]) == 2
+    error = capsys.readouterr().err
+    assert f"lacks {module};" in error
+    assert f"sudo apt install python3.{sys.version_info[1]}-venv" in error
+    assert error.count("\n") == 1
+    assert not (checkout / ".venv").exists()
+
+
+def test_pip_commands(checkout, monkeypatch):
+    commands = []
+    monkeypatch.setattr(house, "step", lambda doing, command: commands.append(command))
+    environment = venv_of(checkout)
+    environment.install_packages(("test",))
+    house.Environment(checkout / "copy", editable=False).install_packages(())
+    assert commands[2][0] == environment.program()
+    assert commands[2][3:5] == ["pip", "install"]
+    assert commands[2][-2:] == ["--editable", ".[test]"]
+    assert commands[5][-1] == "."
+    assert "--editable" not in commands[5]
+
+
+def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
+    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_INDEX_URL"):
+        monkeypatch.setenv(name, "somewhere")
+    monkeypatch.setenv("PIP_USER", "1")
+    code = "from os import environ as e; print(sorted(n for n in e if e[n] == 'somewhere'), e['PIP_USER'])"
+    done = house.run([sys.executable, "-c", code], quiet=True)
+    assert (done.returncode, done.stdout) == (0, "['PIP_INDEX_URL'] 0\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "remedy"),
+    [
+        ("WARNING: Retrying\nNewConnectionError('...')\nERROR: No matching distribution", 1, "PIP_INDEX_URL"),
+        ("ERROR: Could not find a version (from versions: none)", 1, "network"),
+        ("OSError: [Errno 28] No space left on device", 1, "disk is full"),
+        ("[Errno 13] Permission denied: '/x'", 2, "folder that is yours"),
+        ("[WinError 32] used by another process", 2, "close Faderwise"),
+        ("OSError: sndfile library not found", 2, "libsndfile1"),
+        ("something else", 1, "Nothing half-made"),
+    ],
+)
+def test_failed_step_shows_its_last_lines_and_the_remedy(output, code, remedy, checkout):
+    words = [sys.executable, "-c", f"import sys; sys.exit({'first' + chr(10) * 2 + output!r})"]
+    with pytest.raises(house.Trouble) as caught:
+        house.step("Installing with pip", words)
+    message, found = caught.value.args
+    assert found == code
+    assert remedy in message.splitlines()[-1]
+    assert "run the same command again; that is safe" in message
+    assert output.splitlines()[-1] in message
+
+
+def test_long_output_is_cut_to_its_last_lines():
+    message, _ = house.explain("It", "\n".join(f"line {number}" for number in range(100))).args
+    assert "line 99" in message
+    assert "line 50" not in message
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything may be written by this user")
+def test_folder_without_write_permission_is_told(checkout, pip, capsys):
+    checkout.chmod(0o555)
+    try:
+        assert install.main(["demo"]) == 2
+    finally:
+        checkout.chmod(0o755)
+    assert "No permission to write" in capsys.readouterr().err
+
+
+def test_operating_system_error_is_told_in_one_line(checkout, pip, capsys):
+    pip.error = PermissionError(13, "Permission denied", "/somewhere")
+    assert install.main(["demo"]) == 2
+    error = capsys.readouterr().err
+    assert "/somewhere" in error
+    assert "No permission to write" in error
+    assert error.count("\n") == 1
