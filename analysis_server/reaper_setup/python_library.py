@@ -88,12 +88,9 @@ def _candidates() -> Iterator[Path]:
         return
     if sys.platform == "darwin":
         yield from (base / f"lib/libpython{version}.dylib", base / "Python")
-        for folder in (
-            "/Library/Frameworks/Python.framework/Versions",
-            "/opt/homebrew/Frameworks",
-            "/usr/local/Frameworks",
-        ):
-            yield from _newest_first(Path(folder).glob("**/lib/libpython3.*.dylib"))
+        for root in ("/Library", "/opt/homebrew", "/usr/local"):
+            versions = Path(root, "Frameworks/Python.framework/Versions")
+            yield from _newest_first(versions.glob("3.*/lib/libpython3.*.dylib"))
         return
     folders = [base / "lib", Path(sysconfig.get_config_var("LIBDIR") or base / "lib")]
     for folder in folders:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup import carrying_out, commands, places
+from analysis_server.reaper_setup import carrying_out, commands, places, plan
 from analysis_server.reaper_setup.commands import set_up, take_back
 from analysis_server.reaper_setup.lines import read_lines
 from analysis_server.reaper_setup.scripts import Application
@@ -56,6 +56,16 @@ def test_reascript_gets_a_python_library_that_exists(installed: Path) -> None:
     ours = (b"reascript=", b"pythonlib")
     kept = [line for line in lines.content.split(b"\r\n") if not line.startswith(ours)]
     assert b"\r\n".join(kept) == SETTINGS
+
+
+def test_without_any_python_library_the_rest_is_set_up_and_the_remedy_told(
+    resource: Path, application: Application, person: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "best_library", lambda processors: None)
+    set_up(application, person.talk())
+    assert commands.NO_PYTHON in person.heard
+    assert (resource / "reaper.ini").read_bytes() == SETTINGS
+    assert b"FADERWISE_SETTINGS" in (resource / "reaper-kb.ini").read_bytes()
 
 
 def test_a_second_run_changes_nothing_and_asks_nothing(
