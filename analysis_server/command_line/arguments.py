@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from analysis_server.command_line.commands import (
     audit,
+    compare,
     completion,
     demo,
     doctor,
@@ -28,7 +29,7 @@ from analysis_server.command_line.terminal import Terminal
 from core import __version__
 
 VERBS = (
-    *(demo, mix, match, learn, audit, edit, revert, estimate, features, evaluate, models),
+    *(demo, mix, match, learn, audit, edit, revert, compare, estimate, features, evaluate, models),
     *(reaper, serve, doctor, completion),
 )
 """The verbs' modules, in the order the help lists them; each has `add`, which gives the verb its grammar."""

@@ -86,7 +86,7 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
 
 def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Session | None, tell: Tell) -> MixResult:
     _require_range(request.range_s, song)
-    measurement, prediction = _predicted(song, model, tell)
+    measurement, prediction = predicted(song, model, tell)
     mixed = _levelled(song, model, prediction, request, tell)
     result_files: dict[str, str] = {}
     written = session.written(mixed.automation, request.range_s, request.existing) if session else None
@@ -171,7 +171,7 @@ def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, sess
     )
 
 
-def _predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, Prediction]:
+def predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, Prediction]:
     """Return the default preset's measurement, which the report shows, and the model's curves."""
     progress = stage(tell, f"measuring {song.title}", 0.0, 0.35)
     if model.feature_set == "condition3":

@@ -20,7 +20,20 @@ import soundfile
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 44_100
-VERBS = ("demo", "mix", "match", "learn", "estimate", "features", "evaluate", "models")
+VERBS = (
+    "demo",
+    "mix",
+    "match",
+    "learn",
+    "audit",
+    "edit",
+    "revert",
+    "compare",
+    "estimate",
+    "features",
+    "evaluate",
+    "models",
+)
 OUTCOME = {"automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html"}
 
 Faderwise = Callable[..., Any]

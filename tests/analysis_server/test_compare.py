@@ -1,0 +1,89 @@
+"""`faderwise compare`: models, runs and mixdowns on the same stems."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from analysis_server.command_line import main
+
+Ran = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory, short_song_folder: Path) -> Path:
+    """`song` with another mixdown, `louder.wav`, beside it, and `out`, what mixing it wrote. Do not write to it."""
+    folder = tmp_path_factory.mktemp("material")
+    song = Path(shutil.copytree(short_song_folder, folder / "song"))
+    stems = {role: soundfile.read(song / f"{role}.wav") for role in ("drums", "bass", "melody", "vocals")}
+    mix = sum(samples * (2.0 if role == "vocals" else 1.0) for role, (samples, _) in stems.items())
+    soundfile.write(folder / "louder.wav", mix, 44_100, subtype="FLOAT")
+    plain = sum(samples for samples, _ in stems.values())
+    soundfile.write(folder / "plain.wav", plain, 44_100, subtype="FLOAT")
+    assert main(["mix", str(song), "--model", "equal-level", "--out", str(folder / "out"), "--json"]) == 0
+    return folder
+
+
+def as_json(ran: Any) -> dict[str, Any]:
+    assert ran.code == 0, ran.err
+    content = json.loads(ran.out)
+    assert isinstance(content, dict)
+    return content
+
+
+def by_bus(result: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {bus["bus"]: bus for bus in result["buses"]}
+
+
+def test_two_mixdowns_differ_by_what_was_turned_up(faderwise: Ran, material: Path) -> None:
+    words = ("compare", material / "plain.wav", material / "louder.wav", "--on", material / "song", "--json")
+    result = as_json(faderwise(*words))
+    assert (result["first"]["kind"], result["second"]["kind"]) == ("mixdown", "mixdown")
+    buses = by_bus(result)
+    assert buses["vocals"]["difference_db"] - buses["drums"]["difference_db"] == pytest.approx(6.0, abs=0.3)
+    assert result["second"]["figures"]["loudness_lufs"] > result["first"]["figures"]["loudness_lufs"]
+
+
+def test_a_run_is_compared_with_an_earlier_one_and_with_its_model(
+    faderwise: Ran, material: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(material / "out", tmp_path / "out")
+    same = as_json(faderwise("compare", out, "equal-level", "--json"))
+    assert same["balance_db"] < 0.1
+    faderwise("edit", out, "--offset", "bass=-6")
+    result = as_json(faderwise("compare", f"{out}#1", out, "--json"))
+    buses = by_bus(result)
+    assert buses["bass"]["second_db"] - buses["bass"]["first_db"] == pytest.approx(-6.0, abs=0.2)
+    ran = faderwise("compare", f"{out}#1", f"{out}#2")
+    assert "The balances are 2." in ran.out
+
+
+def test_two_models_name_the_songs_only_one_knows(faderwise: Ran, material: Path) -> None:
+    faderwise("learn", material / "song", "--model", "mine")
+    result = as_json(faderwise("compare", "mine", "equal-level", "--on", material / "song", "--json"))
+    assert result["first"]["songs_alone"] == ["song"]
+    assert result["balance_db"] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("equal-level", "equal-level"), "needs stems to be compared on; give them with --on SONG_DIR"),
+        (("nobody", "equal-level", "--on", "song"), "no model 'nobody'"),
+        (("out#7", "out"), "there is no such run; there are 1"),
+        (("song", "out"), "has no run.json"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    faderwise: Ran, material: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(material)
+    ran = faderwise("compare", *words)
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert says in ran.err
