@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from core.balance import StemLevels, levels_of
 from core.decibels import FloatArray
 from core.evaluation import EvaluationSong, Scores
 from core.measurement import Measurement
@@ -21,6 +22,10 @@ class Dataset:
     training: Mapping[str, TrainingSong] = field(default_factory=dict)
     audio: Mapping[str, Song] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+
+    def levels(self) -> dict[str, StemLevels]:
+        """Return the stems' levels of every song that was measured, by title."""
+        return {title: levels_of(measured) for title, measured in self.measurements.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,10 @@ from core.errors import ModelError
 from core.files import move_into_place
 
 if TYPE_CHECKING:
+    from core.balance_prior import BalancePrior
     from core.model import Model
 
-DEFAULT_MODEL = "equal-level"
+DEFAULT_MODEL = "default"
 SUFFIX = ".json"
 _SHIPPED = Path(__file__).with_name("shipped_models")
 
@@ -65,6 +66,11 @@ def _load(path: Path) -> Model:
     from core.model import load  # noqa: PLC0415 - whoever asks for names alone need not wait for it
 
     return load(path)
+
+
+def shipped_prior() -> BalancePrior:
+    """Return what the shipped default model knows, from which the user's own models start."""
+    return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}").as_prior()
 
 
 def names() -> list[str]:

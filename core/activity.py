@@ -15,7 +15,10 @@ _LOUD_PERCENTILE = 95
 def sounding(rms: FloatArray) -> npt.NDArray[np.bool_]:
     """Return where stems of level `rms` (n_frames, n_buses) sound: within 30 dB of their own loud frames.
 
-    Nothing below -70 dBFS sounds. Scaling a stem that stays above that changes nothing.
+    Nothing below -70 dBFS sounds, nor counts for what is loud: silence before or after a stem changes nothing, nor does
+    scaling a stem that stays above that.
     """
-    loud = np.percentile(rms, _LOUD_PERCENTILE, axis=0) if len(rms) else np.zeros(rms.shape[1])
+    loud = np.array(
+        [np.percentile(bus[bus > SILENCE_RMS], _LOUD_PERCENTILE) if (bus > SILENCE_RMS).any() else 0.0 for bus in rms.T]
+    )
     return rms > np.maximum(loud * _BELOW_LOUD, SILENCE_RMS)

@@ -40,6 +40,36 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "{bus} {amount} above the others, where this bus belongs",
         "{bus} {amount} below the others, where this bus belongs",
     ),
+    "company": TermMeaning(
+        "buses of its kind",
+        "{bus} {amount} up: it shares its place with fewer buses than the others",
+        "{bus} {amount} down: it shares its place in the mix with others of its kind",
+    ),
+    "tone": TermMeaning(
+        "its tone",
+        "{bus} {amount} up: little of its level is deep bass, which loudness hardly counts",
+        "{bus} {amount} down: much of its level is deep bass, which loudness hardly counts",
+    ),
+    "covered": TermMeaning(
+        "what covers it",
+        "{bus} {amount} up, for how the other buses cover its spectrum",
+        "{bus} {amount} down, for how the other buses cover its spectrum",
+    ),
+    "presence": TermMeaning(
+        "how much it plays",
+        "{bus} {amount} up, for the share of the song it plays in",
+        "{bus} {amount} down, for the share of the song it plays in",
+    ),
+    "sessions": TermMeaning(
+        "your sessions",
+        "{bus} {amount} above, where your sessions put it",
+        "{bus} {amount} below, where your sessions put it",
+    ),
+    "covered_moment": TermMeaning(
+        "what covers it here",
+        "{bus} {amount} up, for how the other buses cover it here",
+        "{bus} {amount} down, for how the other buses cover it here",
+    ),
     "moment": TermMeaning(
         "the moment",
         "{bus} {amount} up: quieter than usual here, against the others",

@@ -14,7 +14,6 @@ from core.decibels import FloatArray
 from core.frames import FRAME_S, HOPS_PER_FRAME
 from core.loudness import loudness_lufs
 
-CONDITION3 = ("relative_level", "relative_moment")
 SETS = ("condition1", "condition2", "condition3")
 
 

@@ -7,12 +7,17 @@ The rules hold one gain a song and bus, in dB; with ", gated" they are 0 where t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from core import triangular
+from core.balance import StemLevels, levels_without_spectra
+from core.balance_prediction import PredictedBalance, least_squares_gains, predict_balance
+from core.balance_prior import BalancePrior
 from core.decibels import FloatArray
 from core.evaluation import FLOOR, EvaluationSong, Predictor
+from core.model import Model, TrainingSong
 from core.smoothing import exponential
 
 Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
@@ -38,6 +43,43 @@ class PaperRegression:
         if key not in self._triangles:
             self._triangles[key] = triangular.fold(song.features[bus], song.gains[:, song.column(bus)])
         return self._triangles[key]
+
+
+@dataclass(frozen=True)
+class BalanceRegression:
+    """Condition 3, in linear gain: what is predicted, at the loudness of the songs it may learn from.
+
+    Attributes
+    ----------
+    training : what a model keeps of each song it may learn from, by title.
+    levels : the stems' levels of each song whose audio was measured, by title. Where there are none, the song is one of
+        training matrices: its RMS gives the levels, and its truth is gated and smoothed as the original's is, so the
+        prediction is too.
+    prior : what is believed before any song; the prior as it is written down, by default.
+    """
+
+    training: Mapping[str, TrainingSong]
+    levels: Mapping[str, StemLevels] = field(default_factory=dict)
+    prior: BalancePrior = field(default_factory=BalancePrior)
+
+    def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+        """Return the gains of least expected squared error for `song`, learned from `others`."""
+        levels = self.levels.get(song.title)
+        known = levels or levels_without_spectra(song.rms, song.active)
+        gains = least_squares_gains(self.balance(song, others), song.buses, known)
+        return gains if levels else exponential(np.where(song.active, gains, 0.0), keep_first=True)
+
+    def balance(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> PredictedBalance:
+        """Return the balance predicted for `song`, learned from `others`."""
+        model = Model(
+            name="evaluation",
+            preset="default",
+            feature_set="condition3",
+            songs=tuple(self.training[other.title] for other in others),
+            prior=self.prior,
+        )
+        levels = self.levels.get(song.title) or levels_without_spectra(song.rms, song.active)
+        return predict_balance(model, song.buses, levels)
 
 
 def baselines() -> Mapping[str, Predictor]:

@@ -7,7 +7,7 @@ nobody listed, in alphabetical order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "drums": ("drums", "drum", "drumkit", "drum kit", "kit"),
@@ -15,18 +15,26 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "melody": ("melody", "other", "music", "instruments", "instrumental"),
     "vocals": ("vocals", "vocal", "vox", "voice", "lead vocals", "lead vocal", "lead vox", "singer"),
     "percussion": ("percussion", "perc"),
-    "guitars": ("guitars", "guitar", "lead guitar", "gtr", "gtrs"),
-    "keys": ("keys", "keyboards", "keyboard", "piano", "organ"),
-    "synths": ("synths", "synth", "pads", "pad"),
-    "strings": ("strings",),
-    "brass": ("brass", "horns"),
-    "backing vocals": ("backing vocals", "backing vocal", "backings", "bgv", "bgvs", "bvs", "choir"),
-    "fx": ("fx", "sfx", "effects"),
+    "guitars": ("guitars", "guitar", "lead guitar", "acoustic guitar", "electric guitar", "gtr", "gtrs"),
+    "keys": ("keys", "keyboards", "keyboard", "piano", "organ", "rhodes"),
+    "synths": ("synths", "synth", "synthesizer", "pads", "pad"),
+    "strings": ("strings", "violins", "orchestra"),
+    "brass": ("brass", "horns", "wind", "winds", "woodwinds", "saxophone", "sax"),
+    "backing vocals": (
+        *("backing vocals", "backing vocal", "backings", "background vocals", "harmony vocals", "harmonies"),
+        *("bgv", "bgvs", "bvs", "choir"),
+    ),
+    "fx": ("fx", "sfx", "effects", "ambience"),
 }
 """Names each role answers to, canonical name first; compared in any case."""
 
 MIXDOWN_NAMES = ("mix", "mixture", "master", "mixdown")
 PAPER_BUSES = ("drums", "bass", "melody", "vocals")
+
+
+LEADING = ("drums", "bass", "vocals")
+SUPPORTING = ("percussion", "backing vocals", "fx")
+"""Roles with a place of their own in the mix; all others share one, as the instruments of "melody"."""
 
 
 def role_of(name: str) -> str | None:
@@ -47,6 +55,15 @@ def in_order(roles: Iterable[str]) -> tuple[str, ...]:
     """Return `roles` in the order buses have everywhere: the listed ones first, then the alphabet."""
     listed = list(SYNONYMS)
     return tuple(sorted(roles, key=lambda role: (listed.index(role) if role in listed else len(listed), role)))
+
+
+def sharing(roles: Sequence[str]) -> list[int]:
+    """Return with how many of `roles`, itself included, each one shares its place in the mix.
+
+    Two guitars and a piano share what would else be one melody; a name nobody listed is an instrument like them.
+    """
+    places = [role if role in (*LEADING, *SUPPORTING) else "melody" for role in roles]
+    return [places.count(place) for place in places]
 
 
 def _plain(name: str) -> str:

@@ -9,8 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from hypothesis import settings
 
 from core.song import Song, open_song
+
+settings.register_profile("faderwise", deadline=None)
+settings.load_profile("faderwise")  # every test has a timeout; a busy machine is no failure
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN_FIRST_ROW = 40

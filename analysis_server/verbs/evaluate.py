@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,17 +12,14 @@ from analysis_server.evaluation import Dataset, Evaluation
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, part_of, untold
 from analysis_server.verbs.features import feature_set_of
-from analysis_server.verbs.learn import SongSettings, song_folders
+from analysis_server.verbs.learn import SongSettings, require_matrices_can, song_folders
 from analysis_server.verbs.studying import StudySongs, study_one_by_one
 from core.decibels import FloatArray
-from core.errors import InputError
 from core.evaluation import EvaluationSong, Predictor, score
 from core.files import write_text
+from core.learning import matrices_song
 from core.matrices import load_matrices
-from core.measurement import Measurement
-from core.model import Model, TrainingSong
-from core.prediction import predict
-from core.predictors import PaperRegression, baselines
+from core.predictors import BalanceRegression, PaperRegression, baselines
 
 TABLE = "evaluate.json"
 
@@ -129,7 +125,7 @@ def evaluate(
     """Return the scores and predictions of the preset's own predictor."""
     regression: Predictor
     if feature_set == "condition3":
-        regression = _BalanceRegression({**trained.measurements, **tested.measurements}, trained.training)
+        regression = BalanceRegression(trained.training, {**trained.levels(), **tested.levels()})
     else:
         regression = PaperRegression()
     predicted: dict[str, FloatArray] = {}
@@ -139,23 +135,6 @@ def evaluate(
         return predicted[song.title]
 
     return Evaluation(tested=tested, scores=score(remember, tested.songs, learn_from), predicted=predicted)
-
-
-@dataclass(frozen=True)
-class _BalanceRegression:
-    """Condition 3 as `mix` predicts it, from the songs it may learn from."""
-
-    measurements: Mapping[str, Measurement]
-    training: Mapping[str, TrainingSong]
-
-    def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-        model = Model(
-            name="evaluation",
-            preset="default",
-            feature_set="condition3",
-            songs=tuple(self.training[other.title] for other in others),
-        )
-        return predict(model, self.measurements[song.title]).gains
 
 
 def _way_to_study(request: EvaluateRequest) -> StudySongs:
@@ -168,9 +147,8 @@ def _way_to_study(request: EvaluateRequest) -> StudySongs:
 
 def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: Tell) -> Dataset:
     if is_matrices(path):
-        if (settings.preset, settings.feature_set) != ("paper", "condition1"):
-            raise InputError(f"{path}: matrices hold the paper's condition 1; use --preset paper --features condition1")
-        return Dataset(songs=load_matrices(Path(path)))
+        require_matrices_can(path, settings.preset, settings.feature_set)
+        return _of_matrices(Path(path), settings.feature_set)
     folders = song_folders([path])
     studies = study_songs(folders, settings, tell)
     return Dataset(
@@ -180,6 +158,12 @@ def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: T
         audio={study.title: open_chosen(str(folder), {}) for study, folder in zip(studies, folders, strict=True)},
         warnings=[warning for study in studies for warning in study.warnings],
     )
+
+
+def _of_matrices(path: Path, feature_set: str) -> Dataset:
+    songs = load_matrices(path)
+    training = {song.title: matrices_song(song, path, feature_set) for song in songs}
+    return Dataset(songs=songs, training=training)
 
 
 def _result(

@@ -10,7 +10,6 @@ import numpy as np
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, stage, untold
 from core import balance
-from core.activity import sounding
 from core.curves import save_table
 from core.decibels import FloatArray
 from core.default_measurement import measure
@@ -102,8 +101,7 @@ def features_by_bus(measurement: Measurement, feature_set: str) -> dict[str, Flo
     """Return each bus's features, shape (n_frames, n_features); condition 3 without its constant."""
     if feature_set != "condition3":
         return measurement.features
-    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
-    inputs = balance.balance_features(measurement.step_power, sounding(measurement.rms))
+    inputs = balance.balance_features(balance.levels_of(measurement))
     return {bus: inputs[:, i, 1:] for i, bus in enumerate(measurement.buses)}
 
 

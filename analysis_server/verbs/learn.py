@@ -138,7 +138,8 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
 def _starting_model(request: LearnRequest, feature_set: str) -> Model:
     file = model_store.path_of(request.model)
     if request.fresh or not file.is_file():
-        return Model(name=file.stem, preset=request.preset, feature_set=feature_set, made_by=MADE_BY)
+        prior = model_store.shipped_prior() if feature_set == "condition3" else None
+        return Model(name=file.stem, preset=request.preset, feature_set=feature_set, made_by=MADE_BY, prior=prior)
     model = model_store.find(request.model)
     if (model.preset, model.feature_set) != (request.preset, feature_set):
         raise ModelError(
@@ -226,9 +227,23 @@ def _require_projects(
 
 
 def _from_matrices(path: Path, preset: str, feature_set: str) -> list[TrainingSong]:
-    if (preset, feature_set) != ("paper", "condition1"):
-        raise InputError(f"{path}: matrices hold the paper's condition 1; use --preset paper --features condition1")
-    return [matrices_song(song, path) for song in load_matrices(path)]
+    require_matrices_can(path, preset, feature_set)
+    return [matrices_song(song, path, feature_set) for song in load_matrices(path)]
+
+
+def require_matrices_can(path: Path | str, preset: str, feature_set: str) -> None:
+    """Refuse matrices where features are asked for that they do not hold.
+
+    Raises
+    ------
+    InputError
+        They are neither the paper's condition 1 nor condition 3, of which they hold the levels.
+    """
+    if (preset, feature_set) not in (("paper", "condition1"), ("default", "condition3")):
+        raise InputError(
+            f"{path}: matrices hold the paper's condition 1, and the levels of condition 3; "
+            "use --preset paper --features condition1, or --preset default"
+        )
 
 
 def _require_unique_titles(songs: Sequence[TrainingSong]) -> None:

@@ -88,8 +88,16 @@ def _from_faders(
     progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
     measurement = measured(session.song, settings.preset, settings.feature_set, progress)
     curves = fader_curves(session, measurement, as_paper=as_paper)
-    kept = training_song(session.song, measurement, curves, feature_set=settings.feature_set, domain="faders", fit=1.0)
-    return msgspec.structs.replace(kept, source="faders"), (*notes, *measurement.notes)
+    kept = training_song(
+        session.song,
+        measurement,
+        curves,
+        feature_set=settings.feature_set,
+        domain="faders",
+        fit=1.0,
+        source="faders",
+    )
+    return kept, (*notes, *measurement.notes)
 
 
 def _with_tracks_alone(session: projects.Session) -> tuple[projects.Session, tuple[str, ...]]:

@@ -21,7 +21,7 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting("model", "Model", "equal-level"),
+    Setting("model", "Model", "default"),
     Setting("existing", "Existing automation: ask / combine / replace", ASK, (ASK, COMBINE, REPLACE)),
     Setting("target_lufs", "Loudness in LUFS (empty: as the buses are)", ""),
     Setting("progress", "Progress in the console: yes / no", "yes", ("yes", "no")),

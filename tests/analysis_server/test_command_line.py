@@ -333,7 +333,7 @@ def test_a_learned_model_is_kept_listed_shown_and_mixes(
     assert model["songs"][0]["hashes"]["drums"].startswith("sha256:")
     shown = faderwise("models", "show", learned)
     assert "tiny song" in shown.out
-    assert "relative_level" in shown.out
+    assert "presence" in shown.out
     mixed = as_json(faderwise("mix", tiny_song, "--model", learned, "--out", tmp_path / "out", "--json"))
     assert mixed["model"] == learned
 

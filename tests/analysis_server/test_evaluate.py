@@ -157,9 +157,20 @@ def test_a_song_without_a_mixdown_is_named(faderwise: Faderwise, tiny_song: Path
     assert "bad: no mixdown found" in refused(faderwise, tmp_path / "two")
 
 
-@pytest.mark.parametrize("words", [("--preset", "default"), ("--features", "condition2")])
-def test_matrices_hold_the_papers_condition_1_alone(faderwise: Faderwise, words: tuple[str, str]) -> None:
-    assert "use --preset paper --features condition1" in refused(faderwise, GOLDEN / "rock_condition1.npz", *words)
+@pytest.mark.parametrize(
+    "words", [("--features", "condition2"), ("--preset", "default", "--features", "condition1")], ids=" ".join
+)
+def test_matrices_hold_no_other_features(faderwise: Faderwise, words: tuple[str, ...]) -> None:
+    told = refused(faderwise, GOLDEN / "rock_condition1.npz", *words)
+    assert "use --preset paper --features condition1, or --preset default" in told
+
+
+def test_the_default_preset_is_better_than_the_papers_on_its_own_matrices(faderwise: Faderwise) -> None:
+    ours = result_of(faderwise, GOLDEN / "rock_condition1.npz", "--preset", "default")
+    assert (ours["preset"], ours["features"]) == ("default", "condition3")
+    assert np.mean(list(ours["mean"].values())) <= 0.45
+    balance_db = np.mean(list(ours["balance_db"].values()))
+    assert balance_db < ours["baselines"]["equal level"]["balance_db"] < ours["baselines"]["unity gain"]["balance_db"]
 
 
 def test_an_output_folder_whose_place_a_file_takes_is_refused(faderwise: Faderwise, tmp_path: Path) -> None:

@@ -205,8 +205,8 @@ def test_a_mix_of_a_copy_takes_its_place_and_adds_to_its_history(
     assert result["files"]["Song-faderwise.RPP"] == str(copy)  # type: ignore[index]
     runs = read_history(read_project(copy))
     assert [(one.number, one.action, one.model, len(one.tracks)) for one in runs] == [
-        (1, "mix", "equal-level", 4),
-        (2, "mix", "equal-level", 4),
+        (1, "mix", "default", 4),
+        (2, "mix", "default", 4),
     ]
     assert first in [path.read_bytes() for path in small.parent.glob("Song-faderwise.*.RPP")]
     assert restored(read_project(copy), 2).content == first

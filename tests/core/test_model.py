@@ -88,13 +88,6 @@ def test_taking_all_songs_out_leaves_a_model_that_knows_no_bus() -> None:
         empty.coefficients("drums")
 
 
-def test_a_balance_model_without_songs_is_the_rule_of_equal_levels() -> None:
-    rule = Model(name="rule", preset="default", feature_set="condition3")
-    offset, relative_level, relative_moment = rule.coefficients("a bus nobody taught")
-    assert (offset, relative_level) == (0.0, pytest.approx(-1.0))
-    assert -1.0 < relative_moment < 0.0
-
-
 def test_a_song_without_a_bus_leaves_that_bus_alone() -> None:
     model = model_of("Blue")
     more = model.with_song(training_song("Amber", ("drums",)))
@@ -143,11 +136,25 @@ def test_an_earlier_file_is_set_aside(saved: Path) -> None:
     assert aside.read_bytes() == before
 
 
-def test_a_balance_model_comes_back_too(tmp_path: Path) -> None:
-    song = training_song("Blue")
-    model = Model(name="mine", preset="default", feature_set="condition3", songs=(song,))
-    model.save(tmp_path / "mine.json")
-    assert load(tmp_path / "mine.json") == model
+# Older files
+
+
+def test_a_file_of_the_first_version_still_loads(saved: Path) -> None:
+    content = json.loads(saved.read_text(encoding="utf-8"))
+    content["version"] = 1
+    del content["prior"]
+    for song in content["songs"]:
+        del song["weight"]
+    saved.write_text(json.dumps(content), encoding="utf-8")
+    assert load(saved) == model_of(*TITLES)
+
+
+def test_a_balance_of_the_first_version_names_the_songs_to_learn_again(saved: Path) -> None:
+    content = json.loads(saved.read_text(encoding="utf-8"))
+    content |= {"version": 1, "preset": "default", "features": "condition3"}
+    saved.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"learn its songs again \(Amber, Blue, Cyan"):
+        load(saved)
 
 
 # Files that are no good
@@ -177,7 +184,12 @@ def _triangle(value: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_set("version", 2), "version 2, this program knows 1; update Faderwise"),
+        (_set("version", 3), "version 3, this program knows 1 to 2; update Faderwise"),
+        (_set("version", 0), "update Faderwise"),
+        (_set("version", True), "update Faderwise"),
+        (_set("prior", {"offsets": {"drums": 1e5}}), "its prior is damaged"),
+        (_set("prior", {"song_deviation_db": -1.0}), "its prior is damaged"),
+        (_set("prior", {"offsets": 1}), "is a damaged model"),
         (_set("version", "1"), "update Faderwise"),
         (_set("format", "another-model"), "is no model file"),
         (_drop("format"), "is no model file"),

@@ -12,17 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import triangular
+from core.balance_prediction import MOMENT_LIMIT_DB, SONG_LIMIT_DB
+from core.balance_prior import BalancePrior
 from core.errors import ModelError
 from core.explanation import TERM_MEANINGS, sentence
 from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.measurement import Measurement
 from core.model import Model, TrainingSong
-from core.prediction import MOMENT_LIMIT_DB, SONG_LIMIT_DB, predict, predict_explained
+from core.prediction import predict, predict_explained
 
 FloatArray = npt.NDArray[np.float64]
 BUSES = ("drums", "bass", "melody", "vocals")
 N_FRAMES = 80
-RULE = Model(name="equal-level", preset="default", feature_set="condition3")
+RULE = Model(name="equal-level", preset="default", feature_set="condition3", prior=BalancePrior(offsets={}, shared={}))
 
 
 def measured(levels_db: FloatArray, buses: tuple[str, ...] = BUSES) -> Measurement:
@@ -71,20 +73,9 @@ def total_energy(measurement: Measurement, gains: FloatArray) -> float:
     return float((frames.mean(axis=-1) * gains**2).sum())
 
 
-def taught(bus: str, coefficients: FloatArray) -> Model:
-    """Return a model so sure of the coefficients of `bus` that its prior counts for nothing."""
-    features = np.random.default_rng(0).normal(size=(50, 3)) * 1e6
-    song = TrainingSong(
-        title="teacher",
-        source="mixdown",
-        hashes={},
-        duration_s=12.5,
-        n_frames=50,
-        domain="complex",
-        fit=1.0,
-        triangles={bus: triangular.fold(features, features @ coefficients).tolist()},
-    )
-    return RULE.with_song(song)
+def believing(offsets: dict[str, float], **shared: float) -> Model:
+    """Return a model of these offsets and coefficients, which no song has taught."""
+    return replace(RULE, prior=BalancePrior(offsets=offsets, shared=shared))
 
 
 # A balance
@@ -156,14 +147,14 @@ def test_no_bus_is_moved_further_than_the_limit() -> None:
 
 @given(seed=st.integers(0, 50))
 def test_the_moving_part_stays_within_its_limit(seed: int) -> None:
-    wild = taught("drums", np.array([0.0, -1.0, 40.0]))
+    wild = believing({}, moment=40.0)
     gains_db = predict(wild, lively(seed)).gains_db[:, 0]
     assert gains_db.max() - gains_db.min() <= 2.0 * MOMENT_LIMIT_DB + 1e-9
 
 
 def test_what_was_taught_of_a_bus_is_what_it_gets() -> None:
     levels_db = np.array([-12.0, -20.0, -31.0, -17.0])
-    model = taught("vocals", np.array([4.0, -1.0, 0.0]))
+    model = believing({"vocals": 4.0})
     mixed_db = levels_db + predict(model, steady(*levels_db)).gains_db
     np.testing.assert_allclose(mixed_db[:, 3] - mixed_db[:, 0], 4.0, atol=1e-6)
     np.testing.assert_allclose(mixed_db[:, 1] - mixed_db[:, 0], 0.0, atol=1e-6)
@@ -171,7 +162,8 @@ def test_what_was_taught_of_a_bus_is_what_it_gets() -> None:
 
 @given(seed=st.integers(0, 50), offset_db=st.floats(-40.0, 40.0), moment=st.floats(-2.0, 2.0))
 def test_the_terms_add_up_to_the_gain_exactly(seed: int, offset_db: float, moment: float) -> None:
-    prediction = predict_explained(taught("vocals", np.array([offset_db, -1.0, moment])), lively(seed))
+    model = believing({"vocals": offset_db}, tone=-0.7, presence=3.0, moment=moment)
+    prediction = predict_explained(model, lively(seed))
     explanation = prediction.explanation
     assert explanation.contributions_db.shape == (N_FRAMES, 4, len(explanation.terms))
     np.testing.assert_allclose(explanation.contributions_db.sum(axis=2), prediction.curves.gains_db, atol=1e-9)

@@ -1,0 +1,230 @@
+"""How good predictions are: `python benchmarks/accuracy.py [--songs DIR] [--scrambles N] [--write] [--json FILE]`.
+
+Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.evaluation`), on the authors'
+rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's regression and ours;
+then how often the 80 % interval holds the truth, and how a model follows an engineer with habits as songs come in.
+`--write` puts the page where docs/accuracy.md has its tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from analysis_server.examples import bundled_song
+from benchmarks import accuracy_page as page
+from benchmarks.accuracy_songs import TREATMENTS, ScrambledSong, for_paper, scrambled_songs
+from benchmarks.train_default import MATRICES, in_its_own_balance, trained
+from core.balance_fit import EIGHTY_PERCENT
+from core.balance_prediction import least_squares_gains, predict_balance
+from core.balance_prior import BalancePrior
+from core.decibels import FloatArray, gain_to_db
+from core.evaluation import EvaluationSong, Predictor, balance_error_db
+from core.learning import LEAST_SHARE, matrices_song
+from core.matrices import load_matrices
+from core.model import Model, TrainingSong
+from core.predictors import BalanceRegression, PaperRegression, baselines
+from core.smoothing import exponential
+
+ROOT = Path(__file__).resolve().parents[1]
+SONGS = ROOT.parent / "shared" / "songs"
+RULES = (
+    "unity gain",
+    "mean gain",
+    "level per bus",
+    "equal level",
+    "vocals -18, rest -24 dB",
+    "oracle (one gain a song)",
+)
+PAPER = {"the paper, condition 1": "condition1", "the paper, condition 2": "condition2"}
+HABIT_DB = {"drums": 1.0, "bass": -2.5, "melody": -1.5, "vocals": 3.0}
+"""An engineer's own taste, on top of the producers' balance, for the learning curve."""
+
+
+def main() -> int:
+    """Measure everything and print the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--songs", type=Path, default=SONGS, help="folder of productions (default: ../shared/songs)")
+    parser.add_argument("--scrambles", type=int, default=2, help="scrambles of each song")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    parser.add_argument("--json", type=Path, help="write every song's figures to this file")
+    arguments = parser.parse_args()
+    report = measured(arguments.songs, arguments.scrambles)
+    text = page.text(report)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(asdict(report), indent=1) + "\n")
+    if arguments.write:
+        page.write(ROOT / "docs" / "accuracy.md", text)
+    return 0
+
+
+def measured(folder: Path, n_scrambles: int) -> page.Report:
+    """Return all figures; without a folder of songs, those of the rock matrices alone."""
+    rock = load_matrices(MATRICES)
+    tables = [_on_rock(rock)]
+    coverage = {"rock matrices": _coverage_on_rock(rock)}
+    curve: dict[str, dict[str, float]] = {}
+    folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    for name, treatment in TREATMENTS.items():
+        if not folders:
+            break
+        songs = scrambled_songs(folders, n_scrambles, treatment)
+        label = f"scrambled songs, {name}"
+        tables.append(_on_scrambled(label, songs))
+        coverage[label] = _coverage_on_scrambled(songs)
+        curve[label] = learning_curve(songs)
+    return page.Report(tables=tables, coverage=coverage, learning_curve=curve)
+
+
+def _on_rock(songs: Sequence[EvaluationSong]) -> page.Table:
+    rules = baselines()
+    predictors: dict[str, Predictor] = {name: rules[name] for name in RULES}
+    predictors |= {f"{name}, gated": rules[f"{name}, gated"] for name in RULES}
+    predictors["the paper, condition 1"] = PaperRegression()
+    predictors["ours, condition 3"] = BalanceRegression(_rock_training(songs))
+    rows = {name: page.Row() for name in predictors}
+    for name, predictor in predictors.items():
+        for song in songs:
+            predicted = predictor(song, [other for other in songs if other is not song])
+            rows[name].add(song.title, *_scores(song, predicted))
+    return page.Table("rock matrices", rows)
+
+
+def _rock_training(songs: Sequence[EvaluationSong]) -> dict[str, TrainingSong]:
+    return {song.title: matrices_song(song, MATRICES, "condition3") for song in songs}
+
+
+def _on_scrambled(label: str, songs: Sequence[ScrambledSong]) -> page.Table:
+    rules = baselines()
+    names = [*RULES, *PAPER, "ours, as shipped", "ours, learned"]
+    rows = {name: page.Row() for name in names}
+    for song in songs:
+        others = [other for other in songs if other.group != song.group]
+        for name in RULES:
+            learn_from = [replace(other.truth, gains=_estimated(other)) for other in others]
+            rows[name].add(song.group, *_scores(song.truth, rules[name](song.truth, learn_from)))
+        for name, condition in PAPER.items():
+            asked = for_paper(song, condition)
+            predicted = PaperRegression()(asked, [other.papers[condition] for other in others])
+            rows[name].add(song.group, *_scores(asked, predicted))
+        for name, model in (("ours, as shipped", shipped_without(song)), ("ours, learned", _learned(song, others))):
+            balance = predict_balance(model, song.truth.buses, song.levels)
+            gains = least_squares_gains(balance, song.truth.buses, song.levels)
+            rows[name].add(song.group, *_scores(song.truth, gains))
+    return page.Table(label, rows)
+
+
+def _estimated(song: ScrambledSong) -> FloatArray:
+    """Return the gains that the paper's estimate gives a rule to learn from."""
+    return song.papers["condition1"].gains[: len(song.truth.gains)]
+
+
+def shipped_without(song: ScrambledSong) -> Model:
+    """Return the shipped model as it would be without the production that `song` comes from."""
+    return trained([]) if song.group == _bundled().title else trained([]).with_song(_bundled())
+
+
+@cache
+def _bundled() -> TrainingSong:
+    return in_its_own_balance(bundled_song())
+
+
+def _learned(song: ScrambledSong, others: Sequence[ScrambledSong]) -> Model:
+    """Return the model of a user who learned `others` on top of the shipped one; a production counts as one song."""
+    prior = shipped_without(song).as_prior()
+    return _model(prior, [_weighted(other, others) for other in others])
+
+
+def _weighted(song: ScrambledSong, songs: Sequence[ScrambledSong]) -> TrainingSong:
+    return msgspec.structs.replace(song.ours, weight=1.0 / sum(other.group == song.group for other in songs))
+
+
+def _model(prior: BalancePrior, songs: Sequence[TrainingSong]) -> Model:
+    return Model(name="m", preset="default", feature_set="condition3", songs=tuple(songs), prior=prior)
+
+
+def _scores(song: EvaluationSong, predicted: FloatArray) -> tuple[float, float]:
+    """Return the mean squared error, mean over buses, and the balance error in dB."""
+    return float(((predicted - song.gains) ** 2).mean()), balance_error_db(song, predicted)
+
+
+def _coverage_on_rock(songs: Sequence[EvaluationSong]) -> float:
+    ours = BalanceRegression(_rock_training(songs))
+    held = []
+    for song in songs:
+        balance = ours.balance(song, [other for other in songs if other is not song])
+        share = exponential(song.active.astype(np.float64), keep_first=True)
+        truth_db = gain_to_db(song.gains / np.maximum(share, LEAST_SHARE))
+        held.append(_held(truth_db, balance.balance_db, balance.deviation_db, song.active & (share > LEAST_SHARE)))
+    return float(np.mean(held))
+
+
+def _coverage_on_scrambled(songs: Sequence[ScrambledSong]) -> float:
+    held: dict[str, list[float]] = {}
+    for song in songs:
+        model = _learned(song, [other for other in songs if other.group != song.group])
+        balance = predict_balance(model, song.truth.buses, song.levels)
+        found = _held(gain_to_db(song.truth.gains), balance.balance_db, balance.deviation_db, song.levels.active)
+        held.setdefault(song.group, []).append(found)
+    return float(np.mean([np.mean(values) for values in held.values()]))
+
+
+def _held(truth_db: FloatArray, predicted_db: FloatArray, deviation_db: FloatArray, where: FloatArray) -> float:
+    """Return the share of a song's frames and buses whose truth lies in the 80 % interval, the common gain aside."""
+    difference = np.where(where, truth_db - predicted_db, np.nan)
+    powers = np.nanmean(10.0 ** (difference / 10.0), axis=0)
+    difference -= np.mean(10.0 * np.log10(powers[np.isfinite(powers)]))
+    inside = np.abs(difference) <= EIGHTY_PERCENT * deviation_db
+    return float(np.mean([inside[where[:, i], i].mean() for i in range(where.shape[1]) if where[:, i].any()]))
+
+
+def learning_curve(songs: Sequence[ScrambledSong], n_draws: int = 20) -> dict[str, float]:
+    """Return the balance error after 0, 1, 2, ... songs of an engineer who has `HABIT_DB`."""
+    rng = np.random.default_rng(0)
+    counts = (0, 1, 2, 4, 8)
+    errors: dict[str, list[float]] = {"equal level": [], **{str(count): [] for count in counts}}
+    rule = baselines()["equal level"]
+    for song in songs:
+        others = [other for other in songs if other.group != song.group]
+        wanted = replace(song.truth, gains=song.truth.gains * 10.0 ** (_habit_db(song) / 20.0))
+        errors["equal level"].append(balance_error_db(wanted, rule(wanted, [other.truth for other in others])))
+        prior = shipped_without(song).as_prior()
+        for count in counts:
+            drawn = [rng.permutation(len(others))[:count] for _ in range(n_draws if count else 1)]
+            models = (_model(prior, [_with_habit(others[i]) for i in chosen]) for chosen in drawn)
+            errors[str(count)].append(float(np.mean([_error_of(model, song, wanted) for model in models])))
+    return {name: float(np.mean(values)) for name, values in errors.items()}
+
+
+def _habit_db(song: ScrambledSong) -> FloatArray:
+    return np.array([HABIT_DB[bus] for bus in song.truth.buses])
+
+
+def _with_habit(song: ScrambledSong) -> TrainingSong:
+    """Return the training song as if its engineer had the habit: the truth in its triangles is that much higher."""
+    triangles = {}
+    for bus, rows in song.ours.triangles.items():
+        triangle = np.array(rows)
+        triangle[:, -1] += HABIT_DB[bus] * triangle[:, 0]
+        triangles[bus] = triangle.tolist()
+    return msgspec.structs.replace(song.ours, triangles=triangles)
+
+
+def _error_of(model: Model, song: ScrambledSong, wanted: EvaluationSong) -> float:
+    balance = predict_balance(model, song.truth.buses, song.levels)
+    return balance_error_db(wanted, 10.0 ** (balance.balance_db / 20.0))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,144 @@
+"""The tables of docs/accuracy.md: means over songs, and how far chance alone could move them.
+
+A confidence interval is the middle 95 % of the means of 10,000 samples of songs, drawn with replacement (bootstrap);
+scrambles and excerpts of one production are one song. A difference is called significant where the interval of the
+songs' differences leaves out 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+BEGIN, END = "<!-- figures: python benchmarks/accuracy.py --write -->", "<!-- end of figures -->"
+AGAINST = "equal level"
+N_SAMPLES = 10_000
+
+
+@dataclass
+class Row:
+    """One predictor's errors: per song a list of (MSE, balance in dB)."""
+
+    songs: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def add(self, song: str, mse: float, balance_db: float) -> None:
+        """Take in a song's, or one scramble's, errors."""
+        self.songs.setdefault(song, []).append((mse, balance_db))
+
+    def per_song(self, measure: int) -> np.ndarray:
+        """Return the songs' means of a measure (0: MSE, 1: balance), shape (n_songs,)."""
+        return np.array([np.nanmean([errors[measure] for errors in found]) for found in self.songs.values()])
+
+
+@dataclass(frozen=True)
+class Table:
+    """All predictors on one set of songs."""
+
+    title: str
+    rows: dict[str, Row]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the page shows."""
+
+    tables: list[Table]
+    coverage: dict[str, float]
+    learning_curve: dict[str, dict[str, float]]
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the bootstrap's 95 % interval of the mean of `values` (n_songs,)."""
+    drawn = np.random.default_rng(0).integers(0, len(values), (N_SAMPLES, len(values)))
+    low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def text(report: Report) -> str:
+    """Return the page's tables, Markdown."""
+    parts = [_table(table) for table in report.tables]
+    parts += [_per_song(table) for table in report.tables]
+    parts.append(_coverage(report.coverage))
+    if report.learning_curve:
+        parts.append(_curve(report.learning_curve))
+    return "\n\n".join(parts)
+
+
+def write(path: Path, tables: str) -> None:
+    """Put `tables` between the marks in the page at `path`."""
+    page = path.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
+
+
+def _table(table: Table) -> str:
+    n_songs = len(next(iter(table.rows.values())).songs)
+    lines = [
+        f"### {table.title[0].upper()}{table.title[1:]}, {n_songs} songs",
+        "",
+        f"| | MSE | 95 % | balance, dB | 95 % | against {AGAINST}, dB | worst song against {AGAINST}, dB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    reference = table.rows[AGAINST].per_song(1)
+    for name, row in table.rows.items():
+        mse, balance = row.per_song(0), row.per_song(1)
+        difference = balance - reference
+        lines.append(
+            f"| {name} | {_number(mse.mean())} | {_range(interval(mse))} | {balance.mean():.2f} | "
+            f"{_range(interval(balance))} | {_difference(difference)} | {difference.max():+.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _per_song(table: Table) -> str:
+    ours = [name for name in table.rows if name.startswith("ours")]
+    names = [AGAINST, *ours]
+    lines = [
+        f"Balance error per song, dB, {table.title}:",
+        "",
+        "| song | " + " | ".join(names) + " |",
+        "| --- |" + " --- |" * len(names),
+    ]
+    for index, song in enumerate(table.rows[AGAINST].songs):
+        lines.append(f"| {song} | " + " | ".join(f"{table.rows[name].per_song(1)[index]:.2f}" for name in names) + " |")
+    medians = " | ".join(f"{np.median(table.rows[name].per_song(1)):.2f}" for name in names)
+    return "\n".join([*lines, f"| median | {medians} |"])
+
+
+def _coverage(coverage: dict[str, float]) -> str:
+    lines = ["### How often the 80 % interval holds the truth", "", "| songs | share |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {100.0 * share:.0f} % |" for name, share in coverage.items())])
+
+
+def _curve(curves: dict[str, dict[str, float]]) -> str:
+    steps = list(next(iter(curves.values())))
+    heads = [step if not step.isdigit() else f"{step} songs" for step in steps]
+    lines = [
+        "### Following an engineer with habits",
+        "",
+        "| balance error, dB | " + " | ".join(heads) + " |",
+        "| --- |" + " --- |" * len(steps),
+    ]
+    rows = (
+        f"| {name} | " + " | ".join(f"{curve[step]:.2f}" for step in steps) + " |" for name, curve in curves.items()
+    )
+    return "\n".join([*lines, *rows])
+
+
+def _difference(values: np.ndarray) -> str:
+    if not values.any():
+        return "-"
+    low, high = interval(values)
+    told = "" if low > 0.0 or high < 0.0 else ", not significant"
+    return f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f}{told})"
+
+
+def _range(bounds: tuple[float, float]) -> str:
+    return " to ".join(_number(bound) for bound in bounds)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value < 10.0 else f"{value:.0f}"

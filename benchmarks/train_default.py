@@ -1,0 +1,78 @@
+"""Train the shipped default model: `python benchmarks/train_default.py [--songs SONG_DIR...] [--out FILE]`.
+
+It learns from the authors' rock matrices and from songs whose stems were exported from a finished production, so that
+all faders at 0 dB are the producers' own balance: the bundled song, or those that are named. docs/model-card.md says
+what came out. Run again on the same songs, it writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from analysis_server.examples import bundled_song
+from analysis_server.model_store import DEFAULT_MODEL
+from core.balance import levels_of
+from core.curves import GainCurves
+from core.default_measurement import measure
+from core.learning import matrices_song, training_song
+from core.matrices import load_matrices
+from core.model import Model, TrainingSong
+from core.song import open_song
+
+ROOT = Path(__file__).resolve().parents[1]
+MATRICES = ROOT / "tests" / "golden" / "rock_condition1.npz"
+SHIPPED = ROOT / "analysis_server" / "shipped_models" / f"{DEFAULT_MODEL}.json"
+
+
+def main() -> int:
+    """Write the model and print what it learned."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--songs", type=Path, nargs="*", default=[bundled_song()], help="songs in their own balance")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    arguments = parser.parse_args()
+    model = trained(arguments.songs)
+    arguments.out.unlink(missing_ok=True)
+    model.save(arguments.out)
+    for bus, row in model.named_coefficients().items():
+        print(f"{bus:<10}" + "".join(f"{name} {value:+.3f}  " for name, value in row.items()))
+    print(f"songs {len(model.songs)}, deviation {model.balance(model.buses).song_deviation_db:.2f} dB")
+    return 0
+
+
+def trained(folders: list[Path]) -> Model:
+    """Return the model of the rock matrices and the songs in `folders`."""
+    songs = [matrices_song(song, MATRICES, "condition3") for song in load_matrices(MATRICES)]
+    songs += [in_its_own_balance(folder) for folder in folders]
+    model = Model(
+        name=DEFAULT_MODEL,
+        preset="default",
+        feature_set="condition3",
+        made_by="Faderwise: python benchmarks/train_default.py",
+    )
+    for song in songs:
+        model = model.with_song(song)
+    return model
+
+
+def in_its_own_balance(folder: Path) -> TrainingSong:
+    """Return what a model keeps of a song whose stems are balanced as they are."""
+    song = open_song(folder)
+    measurement = measure(song)
+    ones = np.ones_like(measurement.rms)
+    curves = GainCurves(
+        title=song.title,
+        buses=song.buses,
+        time_s=measurement.time_s,
+        gains=ones,
+        gains_raw=ones,
+        active=levels_of(measurement).active,
+        fit=np.ones(len(ones)),
+    )
+    return training_song(song, measurement, curves, feature_set="condition3", domain="faders", fit=1.0, source="faders")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
