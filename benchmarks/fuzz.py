@@ -28,18 +28,17 @@ def main() -> int:
     print(
         f"{'kind':<12}{'trials':>8}{'done':>8}{'refused':>9}{'interrupted':>13}{'broken':>8}{'slowest':>10}{'peak':>9}"
     )
-    broken = []
+    is_broken = False
     for kind in asked.kind or KINDS:
         with tempfile.TemporaryDirectory(prefix="faderwise-fuzz-") as scratch:
             folder = (asked.keep or Path(scratch)) / f"{kind}-{asked.seed}"
             outcome = run(kind, asked.seed, numbers, folder, further=further, tell=_tell)
-        print(row(outcome))
-        broken.append(outcome)
-    for outcome in broken:
-        for numbers in outcome.distinct.values():
-            print(f"\n{outcome.kind}, {len(numbers)} times, such as --seed {outcome.seed} --only {numbers[0]}:")
-            print(outcome.problems[numbers[0]])
-    return 1 if any(outcome.problems for outcome in broken) else 0
+        print(row(outcome), flush=True)
+        for found in outcome.distinct.values():
+            print(f"\n{kind}, {len(found)} times, such as --seed {asked.seed} --only {found[0]}:")
+            print(outcome.problems[found[0]], flush=True)
+        is_broken = is_broken or bool(outcome.problems)
+    return int(is_broken)
 
 
 def row(outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects of REAPER 3 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -145,12 +145,16 @@ class Project:
 
     def is_inside(self, track: Track, folder: Track) -> bool:
         """Tell whether `track` lies in `folder`, however deep."""
-        parent = track.parent
-        while parent is not None:
-            if parent == folder.index:
-                return True
-            parent = self.tracks[parent].parent
-        return False
+        return folder.index < track.index <= self._last_inside[folder.index]
+
+    @cached_property
+    def _last_inside(self) -> Sequence[int]:
+        """The index of the last track in each track, which is its own where it is no folder."""
+        last = list(range(len(self.tracks)))
+        for track in reversed(self.tracks):
+            if track.parent is not None:
+                last[track.parent] = max(last[track.parent], last[track.index])
+        return last
 
 
 def read_project(path: Path) -> Project:

@@ -161,3 +161,12 @@ def test_sends_that_go_round_end() -> None:
 def test_what_is_no_number_is_named_with_its_line(line: bytes) -> None:
     with pytest.raises(InputError, match=r"song\.rpp, line 5 \(\w+\).* is no number"):
         project(track("Drums", line))
+
+
+def test_two_hundred_tracks_and_a_thousand_folders_in_folders_are_looked_through_at_once() -> None:
+    folders = [track("folder", b"ISBUS 1 1", item=False) for _ in range(1_000)]
+    tracks = [track(f"take {number}") for number in range(200)]
+    found = project(*folders, track("Drums", b"ISBUS 1 1", item=False), *tracks, track("Bass"))
+    assert [one.name for one in find_buses(found).all_tracks] == ["Drums"]
+    assert found.is_inside(found.tracks[-1], found.tracks[0])
+    assert not found.is_inside(found.tracks[0], found.tracks[-1])

@@ -1,7 +1,7 @@
 """What a run of the command may do with damaged input: do the work, or say in one line what is wrong with it.
 
-A run that goes on for `PATIENCE_S` is interrupted if it has told progress since; that is no failure, as an item that
-lasts hours may be meant. One that tells nothing is left alone, and whoever watches this process calls it a hang.
+A run that takes `PATIENCE_S` of the processor is interrupted if it has told progress since; that is no failure, as an
+item that lasts hours may be meant. One that tells nothing is left alone, and whoever watches this process calls it a hang.
 """
 
 from __future__ import annotations
@@ -102,22 +102,22 @@ def _watched(words: list[str]) -> tuple[int, list[str]]:
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """Interrupt what goes on for long, if it tells that it does."""
-    told_s = [time.monotonic()]
+    told_s = [time.process_time()]
     tell = ProgressBar.__call__
 
     def telling(bar: ProgressBar, fraction: float, stage: str) -> None:
-        told_s[0] = time.monotonic()
+        told_s[0] = time.process_time()
         tell(bar, fraction, stage)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if time.monotonic() - told_s[0] < PATIENCE_S / 2.0:
+        if time.process_time() - told_s[0] < PATIENCE_S / 2.0:
             raise KeyboardInterrupt
 
     ProgressBar.__call__ = telling  # type: ignore[method-assign]
-    signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S, 0.5)
+    signal.signal(signal.SIGPROF, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE_S, 0.5)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
         ProgressBar.__call__ = tell  # type: ignore[method-assign]
