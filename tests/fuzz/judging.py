@@ -1,7 +1,8 @@
 """What a run of the command may do with damaged input: do the work, or say in one line what is wrong with it.
 
 A run that takes `PATIENCE_S` of the processor is interrupted if it has told progress since; that is no failure, as an
-item that lasts hours may be meant. One that tells nothing is left alone, and whoever watches this process calls it a hang.
+item that lasts hours may be meant. One that tells nothing is left alone, and whoever
+watches this process calls it a hang.
 """
 
 from __future__ import annotations
