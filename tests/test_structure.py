@@ -20,7 +20,6 @@ HOUSE = [*SOURCES, *(path for part in ("benchmarks", "tests") for path in sorted
 HOUSE += [ROOT / "install.py"]
 TO_BE_SPLIT = {
     "tests/analysis_server/test_edit_and_revert.py",
-    "tests/analysis_server/test_command_line.py",
     "tests/analysis_server/test_project_verbs.py",
 }
 PRINTS = {

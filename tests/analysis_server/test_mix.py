@@ -1,0 +1,150 @@
+"""`faderwise mix` and `demo`: what they write, and that it is what it says."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pyloudnorm
+import pytest
+import soundfile
+
+from tests.analysis_server.outcomes import OUTCOME, RATE, ROOT, Faderwise, as_json, names
+
+
+def test_a_mix_writes_its_files_and_says_where(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
+    assert (ran.code, ran.err) == (0, "")
+    assert names(tmp_path / "out") == OUTCOME
+    assert all(str(tmp_path / "out" / name) in ran.out for name in OUTCOME)
+
+
+def test_without_out_the_folder_is_named_after_the_song(faderwise: Faderwise, tiny_song: Path) -> None:
+    faderwise("mix", tiny_song)
+    assert names(Path.cwd()) == {"tiny song-faderwise"}
+
+
+def test_the_json_is_one_object_that_holds_what_the_files_do(
+    faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
+) -> None:
+    ran = faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--json")
+    result = as_json(ran)
+    assert ran.err == ""
+    assert set(result["files"]) == OUTCOME
+    assert all(Path(path).is_file() for path in result["files"].values())
+    samples, rate = soundfile.read(result["files"]["mix.wav"])
+    meter = pyloudnorm.Meter(rate, filter_class="DeMan")
+    assert meter.integrated_loudness(samples) == pytest.approx(result["loudness_after_lufs"], abs=0.1)
+    assert result["true_peak_dbtp"] <= -1.0 + 1e-6
+
+
+def test_the_automations_files_agree_and_follow_the_schema(
+    faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
+) -> None:
+    result = as_json(faderwise("match", short_song_folder, "--out", tmp_path / "out", "--json"))
+    schema = json.loads((ROOT / "docs" / "automation.schema.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "out" / "automation.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(written)
+    with (tmp_path / "out" / "automation.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["bus", "time_s", "gain_db", "shape"]
+    with np.load(tmp_path / "out" / "curves.npz") as curves:
+        buses, time_s, gains_db = list(curves["buses"]), curves["time_s"], 20.0 * np.log10(curves["gains"])
+    assert list(written["buses"]) == buses == ["drums", "bass", "melody", "vocals"]
+    for column, bus in enumerate(buses):
+        points = written["buses"][bus]["points"]
+        assert written["buses"][bus]["stem"] == f"{bus}.wav"
+        assert len(points) == result["n_points"][bus]
+        assert [float(row["time_s"]) for row in rows if row["bus"] == bus] == [point["time_s"] for point in points]
+        assert [float(row["gain_db"]) for row in rows if row["bus"] == bus] == [point["gain_db"] for point in points]
+        assert all(point["gain"] == pytest.approx(10.0 ** (point["gain_db"] / 20.0), rel=1e-5) for point in points)
+        between = np.interp(time_s, [p["time_s"] for p in points], [p["gain_db"] for p in points])
+        assert np.abs(between - gains_db[:, column]).max() <= 0.1 + 1e-4
+
+
+def test_the_written_mix_is_the_stems_under_the_written_automation(
+    faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
+) -> None:
+    assert faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--target-lufs", "-30").code == 0
+    written = json.loads((tmp_path / "out" / "automation.json").read_text(encoding="utf-8"))
+    samples, rate = soundfile.read(tmp_path / "out" / "mix.wav")
+    time_s = np.arange(len(samples)) / rate
+    expected = np.zeros_like(samples)
+    for bus in written["buses"].values():
+        gain_db = np.interp(time_s, [p["time_s"] for p in bus["points"]], [p["gain_db"] for p in bus["points"]])
+        expected += soundfile.read(short_song_folder / bus["stem"])[0] * (10.0 ** (gain_db / 20.0))[:, None]
+    np.testing.assert_allclose(samples, expected, atol=1e-4)
+    assert pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(samples) == pytest.approx(-30.0, abs=0.1)
+
+
+def test_a_target_that_the_peaks_forbid_is_told(faderwise: Faderwise, short_song_folder: Path, tmp_path: Path) -> None:
+    ran = faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--target-lufs", "-4", "--json")
+    result = as_json(ran)
+    assert result["true_peak_dbtp"] == pytest.approx(-1.0)
+    assert any("not -4.0: its true peak would pass -1 dBTP" in warning for warning in result["warnings"])
+    assert "faderwise: warning: " in ran.err
+
+
+def test_a_range_moves_nothing_outside_it(faderwise: Faderwise, short_song_folder: Path, tmp_path: Path) -> None:
+    assert faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--range", "0:02-0:04").code == 0
+    written = json.loads((tmp_path / "out" / "automation.json").read_text(encoding="utf-8"))
+    assert written["range_s"] == [2.0, 4.0]
+    for bus in written["buses"].values():
+        times_s, gains_db = zip(*((point["time_s"], point["gain_db"]) for point in bus["points"]), strict=True)
+        assert (times_s[0], times_s[-1], gains_db[0], gains_db[-1]) == (2.0, 4.0, 0.0, 0.0)
+    mix = soundfile.read(tmp_path / "out" / "mix.wav")[0]
+    plain = sum(soundfile.read(short_song_folder / f"{name}.wav")[0] for name in written["buses"])
+    scale = np.vdot(mix[:RATE], plain[:RATE]) / np.vdot(plain[:RATE], plain[:RATE])
+    outside = np.r_[0 : 2 * RATE - 64, 4 * RATE + 64 : len(mix)]
+    np.testing.assert_allclose(mix[outside], scale * plain[outside], atol=1e-5)
+    assert np.abs(mix - scale * plain).max() > 1e-3
+
+
+def test_a_bus_of_ones_own_is_mixed(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    soundfile.write(tiny_song / "take 3.wav", soundfile.read(tiny_song / "bass.wav")[0], RATE)
+    ran = faderwise("mix", tiny_song, "--bus", "Zither=take 3.wav", "--out", tmp_path / "out", "--json")
+    assert list(as_json(ran)["median_gain_db"]) == ["drums", "bass", "zither"]
+
+
+@pytest.mark.parametrize("verb", ["mix", "match"])
+def test_a_dry_run_writes_nothing(faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str) -> None:
+    result = as_json(faderwise(verb, tiny_song, "--dry-run", "--out", tmp_path / "out", "--json"))
+    assert result["files"] == {}
+    assert result["n_points"].keys() == {"drums", "bass"}
+    assert not (tmp_path / "out").exists()
+    assert names(Path.cwd()) == set()
+
+
+def test_a_second_run_sets_aside_what_came_out_differently_and_only_that(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    faderwise("mix", tiny_song, "--out", out)
+    faderwise("mix", tiny_song, "--out", out)
+    assert names(out) == OUTCOME
+    earlier = (out / "mix.wav").read_bytes()
+    faderwise("mix", tiny_song, "--out", out, "--target-lufs", "-40")
+    kept = sorted(name for name in names(out) if name.startswith("mix."))
+    assert len(kept) == 2
+    assert earlier in [(out / name).read_bytes() for name in kept]
+    assert (out / "mix.wav").read_bytes() != earlier
+
+
+def test_the_report_is_one_file_that_names_the_song(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    faderwise("mix", tiny_song, "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "tiny song" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+def test_the_demo_mixes_the_bundled_song(faderwise: Faderwise) -> None:
+    ran = faderwise("demo")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Caesium" in ran.out
+    assert names(Path("demo-out")) == OUTCOME
+    assert soundfile.info("demo-out/mix.wav").duration == 24.0

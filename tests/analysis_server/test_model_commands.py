@@ -1,0 +1,78 @@
+"""`faderwise models`: kept, listed, shown, exported, imported, removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.analysis_server.outcomes import Faderwise, as_json
+
+
+@pytest.fixture
+def learned(faderwise: Faderwise, tiny_song: Path) -> str:
+    assert faderwise("learn", tiny_song, "--model", "mine").code == 0
+    return "mine"
+
+
+def listed(faderwise: Faderwise) -> dict[str, dict[str, Any]]:
+    return {model["name"]: model for model in as_json(faderwise("models", "list", "--json"))["models"]}
+
+
+def test_without_any_learning_there_is_the_shipped_model(faderwise: Faderwise) -> None:
+    models = listed(faderwise)
+    assert models["equal-level"]["shipped"] is True
+    assert "equal-level" in faderwise("models", "list").out
+
+
+def test_a_learned_model_is_kept_listed_shown_and_mixes(
+    faderwise: Faderwise, tiny_song: Path, own_home: Path, tmp_path: Path, learned: str
+) -> None:
+    assert (own_home / "models" / "mine.json").is_file()
+    model = listed(faderwise)[learned]
+    assert model["shipped"] is False
+    assert [song["title"] for song in model["songs"]] == ["tiny song"]
+    assert model["songs"][0]["hashes"]["drums"].startswith("sha256:")
+    shown = faderwise("models", "show", learned)
+    assert "tiny song" in shown.out
+    assert "presence" in shown.out
+    mixed = as_json(faderwise("mix", tiny_song, "--model", learned, "--out", tmp_path / "out", "--json"))
+    assert mixed["model"] == learned
+
+
+def test_a_model_is_exported_removed_and_imported_again(faderwise: Faderwise, learned: str) -> None:
+    shown = as_json(faderwise("models", "show", learned, "--json"))["models"][0]
+    assert faderwise("models", "export", learned, "exported.json").code == 0
+    json.loads(Path("exported.json").read_text(encoding="utf-8"))
+    assert faderwise("models", "remove", learned).code == 0
+    assert learned not in listed(faderwise)
+    assert faderwise("models", "show", learned).code == 2
+    assert faderwise("models", "import", "exported.json").code == 0
+    assert listed(faderwise)[learned]["coefficients"] == shown["coefficients"]
+    assert as_json(faderwise("models", "import", "exported.json", "--name", "ours", "--json"))["model"] == "ours"
+    assert {"mine", "ours"} <= set(listed(faderwise))
+
+
+def test_a_removed_model_can_be_taken_back_as_the_message_says(faderwise: Faderwise, learned: str) -> None:
+    ran = faderwise("models", "remove", learned)
+    file = ran.out.strip().rpartition("import ")[2]
+    assert faderwise("models", "import", file).code == 0
+    assert learned in listed(faderwise)
+
+
+def test_one_song_is_taken_out_of_a_model(faderwise: Faderwise, learned: str) -> None:
+    assert faderwise("models", "remove", learned, "--song", "tiny song").code == 0
+    assert listed(faderwise)[learned]["songs"] == []
+    ran = faderwise("models", "remove", learned, "--song", "tiny song")
+    assert ran.code == 2
+    assert "no song 'tiny song'" in ran.err
+
+
+def test_a_shipped_model_stays(faderwise: Faderwise) -> None:
+    for words in ((), ("--song", "any")):
+        ran = faderwise("models", "remove", "equal-level", *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "comes with Faderwise and stays" in ran.err
+    assert "equal-level" in listed(faderwise)
