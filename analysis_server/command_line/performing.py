@@ -42,8 +42,9 @@ def perform(request: Request, here: Callable[[Request, Tell], Result], terminal:
 
 
 def _names_a_project(request: Any) -> bool:
-    """Tell whether a REAPER project is among the songs: which files it reads is known only when it is read."""
-    return any(is_project(song) for song in (getattr(request, "song", ""), *getattr(request, "songs", ())))
+    """Tell whether a project or a run is among the songs: which files it reads is known only when it is read."""
+    songs = (getattr(request, "song", ""), *getattr(request, "songs", ()))
+    return getattr(request, "truth", None) == "edits" or any(is_project(song) for song in songs)
 
 
 def _by_server(request: Any, tell: Tell) -> Any | None:

@@ -16,6 +16,7 @@ from analysis_server.run_records import MADE_BY
 from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import feature_set_of
+from analysis_server.verbs.learn_edits import training_edits
 from analysis_server.verbs.learn_session import SessionSettings, training_session
 from core.errors import InputError, ModelError
 from core.learning import matrices_song
@@ -31,7 +32,8 @@ class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Where the model exists already, the songs are added to it; with `fresh` it is learned anew. `dask` is the address
     of a dask scheduler whose workers see the songs under the same paths. REAPER projects may be among the songs:
-    their true gains come from their `mixdown`, or exactly from their `faders`; `tracks` are their bus tracks by role,
+    their true gains come from their `mixdown`, or exactly from their `faders`, or are what was made of a run's
+    prediction by hand (`edits`, also of a folder that `mix` wrote); `tracks` are their bus tracks by role,
     `stems` is the folder of one project's exported stems, `rendered` are the stems that REAPER rendered of one.
     """
 
@@ -43,7 +45,7 @@ class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     fresh: bool = False
     dry_run: bool = False
     dask: str | None = None
-    truth: Literal["mixdown", "faders"] = "mixdown"
+    truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
     stems: str | None = None
     tracks: dict[str, list[str]] = {}
@@ -189,6 +191,8 @@ def _way_to_learn(request: LearnRequest) -> LearnSongs:
 def _training_songs(
     request: LearnRequest, feature_set: str, tell: Tell, learn_songs: LearnSongs
 ) -> tuple[list[TrainingSong], list[str]]:
+    if request.truth == "edits":
+        return _edited_songs(request, feature_set, tell)
     matrices = [path for path in request.songs if path.lower().endswith(".npz")]
     sessions = [path for path in request.songs if is_project(path)]
     folders = song_folders([path for path in request.songs if path not in matrices and path not in sessions])
@@ -202,8 +206,20 @@ def _training_songs(
     return songs, [warning for one in learned for warning in one.warnings]
 
 
+def _edited_songs(request: LearnRequest, feature_set: str, tell: Tell) -> tuple[list[TrainingSong], list[str]]:
+    learned = [training_edits(path, _session_settings(request, feature_set), tell) for path in request.songs]
+    songs = [song for song, _ in learned]
+    _require_unique_titles(songs)
+    return songs, [warning for _, warnings in learned for warning in warnings]
+
+
 def _learned_session(path: str, request: LearnRequest, feature_set: str, tell: Tell) -> LearnedSong:
-    settings = SessionSettings(
+    song, warnings = training_session(path, _session_settings(request, feature_set), tell)
+    return LearnedSong(song=song, warnings=warnings)
+
+
+def _session_settings(request: LearnRequest, feature_set: str) -> SessionSettings:
+    return SessionSettings(
         preset=request.preset,
         feature_set=feature_set,
         truth=request.truth,
@@ -212,8 +228,6 @@ def _learned_session(path: str, request: LearnRequest, feature_set: str, tell: T
         tracks=request.tracks,
         rendered=request.rendered,
     )
-    song, warnings = training_session(path, settings, tell)
-    return LearnedSong(song=song, warnings=warnings)
 
 
 def _require_projects(

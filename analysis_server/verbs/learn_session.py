@@ -30,7 +30,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     preset: str
     feature_set: str
-    truth: Literal["mixdown", "faders"] = "mixdown"
+    truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
     stems: str | None = None
     tracks: dict[str, list[str]] = {}

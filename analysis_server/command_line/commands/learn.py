@@ -28,7 +28,8 @@ def add(verbs: Verbs) -> None:
         "learn a model from finished mixes, or add songs to one",
         "  faderwise learn SongA SongB --model mine\n  faderwise learn AllMySongs --model mine\n"
         "  faderwise learn rock.npz --model rock --preset paper --features condition1\n"
-        "  faderwise learn Session.RPP --from faders --model mine",
+        "  faderwise learn Session.RPP --from faders --model mine\n"
+        "  faderwise learn Song-faderwise.RPP --from edits --model mine",
     )
     parser.add_argument(
         "songs", nargs="+", metavar="SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz", help="songs with their mixdowns"
@@ -41,9 +42,10 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--from",
         dest="truth",
-        choices=("mixdown", "faders"),
+        choices=("mixdown", "faders", "edits"),
         default="mixdown",
-        help="where the true gains come from (mixdown); faders: exactly, from a project's own faders and envelopes",
+        help="where the true gains come from (mixdown); faders: exactly, from a project's own faders and envelopes; "
+        "edits: what you made by hand of what a run wrote, of a project or of a folder that mix wrote",
     )
     parser.add_argument("--fresh", action="store_true", help="forget what a model of that name knew")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be learned, write nothing")

@@ -1,0 +1,132 @@
+"""Learning from what a user made of a run: what stands there now is the truth, most of all where it was edited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from analysis_server import automation_folder, project_copy, projects
+from analysis_server.rendering import song_of
+from analysis_server.telling import Tell, stage, untold
+from analysis_server.verbs.edit import with_runs
+from analysis_server.verbs.features import measured
+from analysis_server.verbs.learn_session import SessionSettings, fader_curves
+from core.activity import sounding
+from core.auditing import Audited, audited_points, audited_project
+from core.curves import GainCurves
+from core.decibels import FloatArray, db_to_gain
+from core.errors import InputError
+from core.learning import training_song
+from core.measurement import ACTIVE_RMS, Measurement
+from core.model import TrainingSong
+from core.song import Song
+
+EDITS_WEIGHT = 3.0
+"""How many songs an edited one counts for: someone heard the prediction and said what was wrong with it."""
+LEFT_ALONE = 0.25
+"""What a moment counts for that was heard and left alone, against one that was edited."""
+
+
+def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> tuple[TrainingSong, list[str]]:
+    """Return what a model keeps of the edits in a project, or in a folder that `mix` or `match` wrote.
+
+    Raises
+    ------
+    InputError
+        Nothing was edited by hand, or the stems cannot be read.
+    """
+    if projects.is_project(path):
+        return _of_project(path, settings, tell)
+    folder = automation_folder.read(Path(path))
+    audited = _edited(audited_points(folder.runs, folder.now), path)
+    song = song_of(audited.basis.root)
+    if song is None:
+        raise InputError(f"{path}: the stems of its mix are not where they were; put them back, or mix the song again")
+    measurement = _measured(song, settings, tell)
+    columns = [db_to_gain(folder.now[bus].at(measurement.time_s)) for bus in measurement.buses]
+    curves = _curves(measurement, np.stack(columns, axis=1), settings)
+    return _kept(song, measurement, curves, audited, settings), list(measurement.notes)
+
+
+def _of_project(path: str, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, list[str]]:
+    audited = _edited(audited_project(with_runs(Path(path))), path)
+    with projects.opened(
+        path,
+        tell,
+        stems=settings.stems,
+        tracks=settings.tracks or _tracks(audited),
+        for_writing=False,
+        rendered=settings.rendered,
+    ) as session:
+        stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
+        song = replace(session.song, stems=stems, mixdown=None)
+        measurement = _measured(song, settings, tell)
+        curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
+        kept = _kept(song, measurement, curves, audited, settings)
+        return kept, [f"{session.title}: {note}" for note in (*session.notes, *measurement.notes)]
+
+
+def _edited(audited: Audited, path: str) -> Audited:
+    if not audited.is_edited:
+        raise InputError(
+            f"{path}: nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn; "
+            "--from faders learns from all that stands there"
+        )
+    return audited
+
+
+def _tracks(audited: Audited) -> dict[str, list[str]]:
+    """Return the tracks of each bus, by number, as `--bus` gives them."""
+    tracks: dict[str, list[str]] = {}
+    for then in audited.basis.tracks:
+        tracks.setdefault(then.role, []).append(str(then.number))
+    return tracks
+
+
+def _measured(song: Song, settings: SessionSettings, tell: Tell) -> Measurement:
+    return measured(song, settings.preset, settings.feature_set, stage(tell, f"learning {song.title}", 0.0, 1.0))
+
+
+def _curves(measurement: Measurement, gains: FloatArray, settings: SessionSettings) -> GainCurves:
+    return GainCurves(
+        title=measurement.title,
+        buses=measurement.buses,
+        time_s=measurement.time_s,
+        gains=gains,
+        gains_raw=gains,
+        active=measurement.rms > ACTIVE_RMS if settings.preset == "paper" else sounding(measurement.rms),
+        fit=np.ones(len(gains)),
+    )
+
+
+def _kept(
+    song: Song, measurement: Measurement, curves: GainCurves, audited: Audited, settings: SessionSettings
+) -> TrainingSong:
+    """Return what a model keeps: frames that were edited count in full, those left alone for `LEFT_ALONE`."""
+    times = measurement.time_s + audited.basis.root.start_s
+    weighed = replace(curves, fit=np.where(_edited_at(audited, times), 1.0, LEFT_ALONE))
+    kept = training_song(
+        song,
+        measurement,
+        weighed,
+        feature_set=settings.feature_set,
+        domain="edits",
+        fit=1.0,
+        source="edits",
+        weight=EDITS_WEIGHT,
+    )
+    return msgspec.structs.replace(kept, title=f"{song.title.removesuffix(project_copy.SUFFIX)} (edits)")
+
+
+def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return in which frames any bus was edited, shape (n_frames,)."""
+    edited = np.zeros(len(times), bool)
+    for track in audited.tracks:
+        for edit in track.edits.spans:
+            edited |= (times >= edit.span.start_s) & (times <= edit.span.end_s)
+        edited |= track.edits.lift != 1.0
+    return edited

@@ -1,0 +1,115 @@
+"""`faderwise learn --from edits`: what was changed by hand teaches a model, and can be taken out again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis_server.command_line import main
+from core import history
+from core.rpp.document import parse
+from core.rpp.project import project_of, read_project
+
+ROOT = Path(__file__).resolve().parents[2]
+STEMS = ROOT / "examples" / "caesium"
+ROLES = ("drums", "bass", "melody", "vocals")
+Ran = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mixing the bundled song wrote, `out`, and a session of it with its mixed copy. Do not write to it."""
+    folder = tmp_path_factory.mktemp("mixed")
+    shutil.copytree(STEMS, folder / "stems")
+    assert main(["mix", str(folder / "stems"), "--model", "equal-level", "--out", str(folder / "out"), "--json"]) == 0
+    tracks = "".join(
+        f"  <TRACK {{{role}}}\n    NAME {role}\n    VOLPAN 1.5 0 -1 -1 1\n    MAINSEND 1 0\n"
+        f'    <ITEM\n      POSITION 0\n      LENGTH 24\n      <SOURCE FLAC\n        FILE "stems/{role}.flac"\n'
+        "      >\n    >\n  >\n"
+        for role in ROLES
+    )
+    (folder / "Song.RPP").write_text(f'<REAPER_PROJECT 0.1 "7.19/linux" 1\n{tracks}>\n', encoding="utf-8")
+    assert main(["mix", str(folder / "Song.RPP"), "--model", "equal-level", "--out", str(folder), "--json"]) == 0
+    return folder
+
+
+@pytest.fixture
+def work(mixed: Path, tmp_path: Path) -> Path:
+    """A copy of `mixed` to work on; the run's stems stay where they were."""
+    return Path(shutil.copytree(mixed, tmp_path / "copy"))
+
+
+def as_json(ran: Any) -> dict[str, Any]:
+    assert ran.code == 0, ran.err
+    content = json.loads(ran.out)
+    assert isinstance(content, dict)
+    return content
+
+
+def pull_down(out: Path, db: float) -> None:
+    """Draw the vocals `db` lower, and bent, so that no point is where it was."""
+    path = out / "automation.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    level = np.median([float(row[2]) for row in rows if row[0] == "vocals"])
+    kept = [row for row in rows if row[0] != "vocals"]
+    drawn = [["vocals", str(time_s), str(level - db + (time_s % 2)), "linear"] for time_s in range(0, 24, 3)]
+    path.write_text("\n".join(",".join(row) for row in [*kept, *drawn]))
+
+
+def vocals_against_the_others(medians: dict[str, float]) -> float:
+    return medians["vocals"] - float(np.mean([medians[role] for role in ROLES[:3]]))
+
+
+def test_the_next_mix_moves_toward_the_edits(faderwise: Ran, work: Path) -> None:
+    faderwise("learn", work / "stems", "--model", "mine")
+    before = as_json(faderwise("mix", work / "stems", "--model", "mine", "--dry-run", "--json"))["median_gain_db"]
+    pull_down(work / "out", 9.0)
+    result = as_json(faderwise("learn", work / "out", "--from", "edits", "--model", "mine", "--json"))
+    assert (result["learned"], result["songs"]) == (["stems (edits)"], ["stems", "stems (edits)"])
+    after = as_json(faderwise("mix", work / "stems", "--model", "mine", "--dry-run", "--json"))["median_gain_db"]
+    assert vocals_against_the_others(after) < vocals_against_the_others(before) - 1.5
+
+
+def test_models_show_names_the_edits_and_they_can_be_taken_out(faderwise: Ran, work: Path) -> None:
+    faderwise("learn", work / "stems", "--model", "mine")
+    plain = as_json(faderwise("models", "show", "mine", "--json"))["models"][0]
+    pull_down(work / "out", 9.0)
+    faderwise("learn", work / "out", "--from", "edits", "--model", "mine")
+    ran = faderwise("models", "show", "mine")
+    assert "stems (edits)" in ran.out
+    assert "from edits" in ran.out
+    assert faderwise("models", "remove", "mine", "--song", "stems (edits)").code == 0
+    assert as_json(faderwise("models", "show", "mine", "--json"))["models"][0]["coefficients"] == plain["coefficients"]
+
+
+def test_a_projects_edits_teach_what_its_envelopes_say(faderwise: Ran, work: Path) -> None:
+    copy = work / "Song-faderwise.RPP"
+    project = read_project(copy)
+    vocals = project.tracks[3]
+    envelope = vocals.envelopes["VOLENV2"]
+    assert envelope.block is not None
+    lines = list(project.document.lines)
+    place = max(i for i in range(envelope.block.first, envelope.block.last) if lines[i].lstrip().startswith(b"PT"))
+    lines[place] = b"      PT 12 0.05 0\n"
+    copy.write_bytes(b"".join(lines))
+    assert len(history.read_history(project_of(parse(copy.read_bytes(), copy)))) == 1
+    result = as_json(faderwise("learn", copy, "--from", "edits", "--model", "mine", "--json"))
+    assert result["songs"] == ["Song (edits)"]
+    after = as_json(faderwise("mix", work / "stems", "--model", "mine", "--dry-run", "--json"))["median_gain_db"]
+    plain = as_json(faderwise("mix", work / "stems", "--model", "equal-level", "--dry-run", "--json"))["median_gain_db"]
+    assert vocals_against_the_others(after) < vocals_against_the_others(plain) - 0.5
+
+
+def test_where_nothing_was_edited_there_is_nothing_to_learn(faderwise: Ran, work: Path) -> None:
+    for target in ("out", "Song-faderwise.RPP"):
+        ran = faderwise("learn", work / target, "--from", "edits", "--model", "mine")
+        assert (ran.code, len(ran.err_lines)) == (2, 1)
+        assert "nothing was edited by hand since run 1" in ran.err
+    ran = faderwise("learn", work / "Song.RPP", "--from", "edits", "--model", "mine")
+    assert "has no run of Faderwise in it; give" in ran.err
