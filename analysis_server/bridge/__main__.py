@@ -5,13 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import msgspec
-
-from analysis_server.bridge.at_work import AtWork, at_work
+from analysis_server.bridge.at_work import AtWork, at_work, put
 from analysis_server.bridge.job_file import Answer, Failure, JobFile, read_job
 from analysis_server.bridge.wording import in_reaper
 from core.errors import Cancelled, FaderwiseError, InputError, ServerError
-from core.files import replacing
 
 
 def main(folder: Path) -> int:
@@ -21,8 +18,7 @@ def main(folder: Path) -> int:
             answer = answered(folder, work)
     except KeyboardInterrupt:
         answer = _cancelled()
-    with replacing(folder / "result.json", keep_old=False) as temporary:
-        temporary.write_bytes(msgspec.json.encode(answer))
+    put(folder / "result.json", answer)
     return 1 if answer.error else 0
 
 

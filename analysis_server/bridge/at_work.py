@@ -12,9 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import InputError
-from core.files import replacing
-
 _BEAT_S = 0.5
 
 
@@ -47,8 +44,7 @@ class AtWork:
             _thread.interrupt_main()
             return
         now = Progress(fraction=self._fraction, stage=self._stage, heartbeat=time.time(), pid=os.getpid())
-        with suppress(InputError), replacing(self._folder / "progress.json", keep_old=False) as temporary:
-            temporary.write_bytes(msgspec.json.encode(now))
+        put(self._folder / "progress.json", now)
 
     def end(self) -> None:
         """Let the thread end."""
@@ -60,6 +56,14 @@ class AtWork:
             self.beat()
             if self._ended.wait(_BEAT_S):
                 return
+
+
+def put(path: Path, content: msgspec.Struct) -> None:
+    """Write a file of the job folder, all or nothing; where the folder is gone nobody waits for it."""
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    with suppress(OSError):
+        temporary.write_bytes(msgspec.json.encode(content))
+        temporary.replace(path)
 
 
 @contextmanager

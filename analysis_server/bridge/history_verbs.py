@@ -33,7 +33,7 @@ def edit(job: JobFile) -> Instructions:
     after = _with(project, written.with_edits(history.added(project.document, record)).content)
     return Instructions(
         undo=f"Faderwise: {job.action}",
-        summary=f"{', '.join(result.in_words) or 'As predicted'}. One undo step takes it back.".capitalize(),
+        summary=f"Written again: {', '.join(result.in_words) or 'as predicted'}. One undo step takes it back.",
         tracks=points_to_write(project, after),
         ext_state=ext_state_to_change(project, after),
         notes=[*_kept(result), *(in_reaper(warning, job) for warning in result.warnings)],

@@ -84,6 +84,7 @@ def _told(action: str, made_at: str, model: str | None) -> str:
 
 
 def _of_buses(project: Project, job: JobFile) -> Plan:
+    buses = None
     try:
         chosen, problem = _chosen(project, job)
         if job.answers is not None and not chosen:
@@ -95,7 +96,7 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
                 require_writable(project, track)
         problem = problem or _problem_with_model(job)
     except InputError as error:
-        return _unsettled(project, job, str(error))
+        return _unsettled(project, job, str(error), buses)
     if problem or chosen is None:
         return _unsettled(project, job, problem, buses)
     return Plan(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from faderwise_bridge.job import Job, read_json
 from faderwise_bridge.trouble import Trouble
@@ -33,25 +35,32 @@ class Application:
 
     def start(self, job: Job) -> subprocess.Popen:
         """Start the application on a job, in a process that outlives REAPER and opens no window."""
-        variables = {name: value for name, value in os.environ.items() if not name.upper().startswith(_LEADS_ASTRAY)}
-        variables["FADERWISE_HOME"] = str(self.home)
-        command = [str(self.python), "-I", "-m", "analysis_server.bridge", str(job.folder)]
         try:
             with (job.folder / "process.log").open("ab") as log:
-                return _Detached(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=str(self.home),
-                    env=variables,
-                    creationflags=_NO_WINDOW,
-                    start_new_session=not _WINDOWS,
-                )
+                return self._started(["analysis_server.bridge", str(job.folder)], log)
         except OSError as error:
             raise Trouble(
                 f"The application does not start ({self.python}: {error.strerror or error}). {_REMEDY}"
             ) from error
+
+    def show(self, page: Path) -> None:
+        """Open a page in the user's browser; asking for that here could keep REAPER waiting."""
+        with contextlib.suppress(OSError):
+            self._started(["webbrowser", page.as_uri()], subprocess.DEVNULL)
+
+    def _started(self, module: list[str], log: Any) -> subprocess.Popen:
+        variables = {name: value for name, value in os.environ.items() if not name.upper().startswith(_LEADS_ASTRAY)}
+        variables["FADERWISE_HOME"] = str(self.home)
+        return _Detached(
+            [str(self.python), "-I", "-m", *module],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=str(self.home),
+            env=variables,
+            creationflags=_NO_WINDOW,
+            start_new_session=not _WINDOWS,
+        )
 
 
 def find() -> Application:

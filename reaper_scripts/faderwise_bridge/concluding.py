@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import Any
 
 from faderwise_bridge import dialogs, envelopes, settings
+from faderwise_bridge.application import Application
 from faderwise_bridge.job import Job
 
 _MOST_NOTES = 8
 
 
-def conclude(job: Job, answer: dict[str, Any]) -> None:
+def conclude(application: Application, job: Job, answer: dict[str, Any]) -> None:
     """Carry out the application's instructions, then tell what was done and offer the report.
 
     Raises
@@ -24,23 +24,18 @@ def conclude(job: Job, answer: dict[str, Any]) -> None:
     notes = list(done["notes"])
     if done["tracks"] or done["ext_state"]["set"] or done["ext_state"]["delete"]:
         notes += envelopes.carry_out(done, job.asked["before"])
-    _tell(done, notes)
+    if _tell(done, notes):
+        application.show(Path(done["report"]))
 
 
-def _tell(done: dict[str, Any], notes: list[str]) -> None:
+def _tell(done: dict[str, Any], notes: list[str]) -> bool:
+    """Say what was done; return whether the report is wanted."""
     told = [f"- {note[:1].upper()}{note[1:]}" for note in notes[:_MOST_NOTES]]
     if len(notes) > _MOST_NOTES:
         told.append(f"- and {len(notes) - _MOST_NOTES} more, in the report")
     text = "\n\n".join([done["summary"], *([chr(10).join(told)] if told else [])])
     way = settings.value_of("report")
-    if not done["report"] or way == "no":
-        dialogs.tell(text)
-    elif way == "open":
-        dialogs.tell(text)
-        _open(done["report"])
-    elif dialogs.agrees(f"{text}\n\nOpen the report?"):
-        _open(done["report"])
-
-
-def _open(report: str) -> None:
-    webbrowser.open(Path(report).as_uri())
+    if done["report"] and way == settings.ASK:
+        return dialogs.agrees(f"{text}\n\nOpen the report?")
+    dialogs.tell(text)
+    return bool(done["report"]) and way == "open"

@@ -17,6 +17,7 @@ _SILENT_S = 20.0
 _LEAVES_S = 3.0
 _CANCELS_S = 10.0
 _TOLD_EVERY_S = 5.0
+_NOTED_EVERY_S = 2.0
 
 
 @contextmanager
@@ -129,15 +130,18 @@ def _checked(answer: Answer) -> Answer:
 
 
 class _Console:
-    """Tells in REAPER's console how far a job is, now and then."""
+    """Tells in REAPER's console how far a job is, now and then; and other REAPERs that it is followed."""
 
     def __init__(self) -> None:
         self._is_on = settings.value_of("progress") == "yes"
-        self._told_s = time.monotonic()
+        self._told_s = self._noted_s = time.monotonic()
 
     def tell(self, job: Job) -> None:
         """Write a line if it is time for one."""
         now_s = time.monotonic()
+        if now_s > self._noted_s + _NOTED_EVERY_S:
+            self._noted_s = now_s
+            job.note_followed()
         if self._is_on and now_s > self._told_s + _TOLD_EVERY_S:
             self._told_s = now_s
             far = job.progress()

@@ -46,6 +46,18 @@ class Job:
         """Return how far the application is: `fraction`, `stage`, `heartbeat` (Unix time)."""
         return read_json(self.folder / "progress.json") or {}
 
+    def note_followed(self) -> None:
+        """Note that somebody follows the job just now."""
+        with contextlib.suppress(OSError):
+            os.utime(str(self.folder / "job.json"))
+
+    def idle_s(self) -> float:
+        """Return how long ago somebody followed the job."""
+        try:
+            return time.time() - (self.folder / "job.json").stat().st_mtime
+        except OSError:
+            return _OLDEST_S
+
     def cancel(self) -> None:
         """Ask the application to stop."""
         (self.folder / "cancel").touch()

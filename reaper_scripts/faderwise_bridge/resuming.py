@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Generator
 
@@ -10,10 +11,15 @@ from faderwise_bridge.application import Application
 from faderwise_bridge.concluding import conclude
 from faderwise_bridge.job import Job, left_jobs
 
+_IDLE_S = {"plan": 3600.0, "do": 10.0}
+"""How long nobody follows a job of that phase before it counts as left."""
+
 
 def went_on(application: Application) -> Generator[None, None, bool]:
     """Offer to go on with a job that was left in the project in front; return whether one was gone on with."""
     for job in left_jobs(application.home):
+        if _is_anothers(job):
+            continue
         if not _is_worth_it(job):
             job.cancel()
             job.remove()
@@ -32,7 +38,12 @@ def _finished(application: Application, job: Job) -> Generator[None, None, None]
             answer = yield from following.answered(application, job, "do")
         else:
             answer = yield from following.followed(job, None)
-        conclude(job, answer)
+        conclude(application, job, answer)
+
+
+def _is_anothers(job: Job) -> bool:
+    """Tell whether another REAPER is at it just now: it follows the job, or waits for its user."""
+    return job.asked.get("reaper") != os.getpid() and job.idle_s() < _IDLE_S[job.asked["phase"]]
 
 
 def _is_worth_it(job: Job) -> bool:

@@ -5,6 +5,7 @@ Each one asks what it has to, hands a job over, follows it, and carries out what
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
@@ -67,10 +68,8 @@ def _on_stems(verb: str, action: str, ask: Questions) -> Story:
         span_s = _span_s(job)
         before = _copied(job, [guid for guids in job.asked["buses"].values() for guid in guids])
         files = stems.render(list(before), job.folder / "stems", span_s)
-        conclude(
-            job,
-            (yield from following.answered(found, job, "do", before=before, stems=files, span_s=span_s, **given)),
-        )
+        given.update(before=before, stems=files, span_s=span_s)
+        conclude(found, job, (yield from following.answered(found, job, "do", **given)))
 
 
 def _on_history(verb: str, action: str, ask: Questions) -> Story:
@@ -83,7 +82,7 @@ def _on_history(verb: str, action: str, ask: Questions) -> Story:
         plan = (yield from following.answered(found, job, "plan"))["plan"]
         given = ask(plan, job)
         before = _copied(job, plan["written_on"])
-        conclude(job, (yield from following.answered(found, job, "do", before=before, **given)))
+        conclude(found, job, (yield from following.answered(found, job, "do", before=before, **given)))
 
 
 def _begun(found: Application, verb: str, action: str) -> Job:
@@ -100,6 +99,7 @@ def _begun(found: Application, verb: str, action: str) -> Job:
     title = Path(path).stem or "Unsaved project"
     asked = {
         "version": 1,
+        "reaper": os.getpid(),
         "action": action,
         "verb": verb,
         "title": title,
