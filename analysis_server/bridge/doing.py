@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from analysis_server.home import home
 from analysis_server.model_store import DEFAULT_MODEL
 from analysis_server.rendered_stems import RenderedStems
 from analysis_server.telling import Tell
+from analysis_server.verbs.audit import AuditRequest
+from analysis_server.verbs.audit import run as run_audit
 from analysis_server.verbs.learn import LearnRequest, LearnResult
 from analysis_server.verbs.match import MatchRequest, MatchResult
 from analysis_server.verbs.mix import MixRequest, MixResult
@@ -62,7 +63,7 @@ class _Work:
     def run_folder(self) -> Path:
         """Return the folder that the run's files go to: a new one."""
         plain = re.sub(r"[^\w .-]", "_", self.job.title).strip(". ") or "project"
-        return home() / "runs" / f"{plain} {time.strftime('%Y%m%d-%H%M%S')} {self.job.verb}"
+        return home() / "runs" / f"{plain} {self.folder.name} {self.job.verb}"
 
     def instructions(self, out: Path, summary: str, warnings: list[str]) -> Instructions:
         """Return what turns the open project into the one that was written into `out`."""
@@ -144,6 +145,17 @@ def _learn(work: _Work) -> Instructions:
     )
 
 
+def _audit(work: _Work) -> Instructions:
+    request = AuditRequest(target=work.job.project, out=str(work.run_folder()))
+    result = run_audit(request, work.tell)
+    return Instructions(
+        undo=f"Faderwise: {work.job.action}",
+        summary=f"{result.title}: {result.summary}",
+        notes=work.told(result.warnings),
+        report=next(iter(result.files.values())),
+    )
+
+
 def _and(parts: list[str]) -> str:
     joined = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
     return f"{joined[:1].upper()}{joined[1:]}"
@@ -153,6 +165,7 @@ _VERBS: dict[str, Callable[[_Work], Instructions]] = {
     "mix": _mix,
     "match": _match,
     "learn": _learn,
+    "audit": _audit,
     "edit": lambda work: edit(work.job),
     "revert": lambda work: revert(work.job),
 }

@@ -83,8 +83,8 @@ def followed(job: Job, process: subprocess.Popen | None) -> Generator[None, None
 
 
 def is_alive(job: Job) -> bool:
-    """Tell whether a process is at work on the job, by its heartbeat."""
-    return time.time() - float(job.progress().get("heartbeat") or 0.0) < _SILENT_S
+    """Tell whether a process is at work on the job, by its heartbeat, or has just been started."""
+    return min(time.time() - float(job.progress().get("heartbeat") or 0.0), job.idle_s()) < _SILENT_S
 
 
 def _has_ended(job: Job, process: subprocess.Popen | None) -> bool:

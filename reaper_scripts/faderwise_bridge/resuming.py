@@ -6,7 +6,7 @@ import os
 import time
 from typing import Generator
 
-from faderwise_bridge import dialogs, following, reaper
+from faderwise_bridge import dialogs, following, reaper, running
 from faderwise_bridge.application import Application
 from faderwise_bridge.concluding import conclude
 from faderwise_bridge.job import Job, left_jobs
@@ -34,7 +34,10 @@ def went_on(application: Application) -> Generator[None, None, bool]:
 
 def _finished(application: Application, job: Job) -> Generator[None, None, None]:
     with following.tidied(job):
-        if job.answer() is None and not following.is_alive(job):
+        running.mark(job.folder)
+        while job.answer() is None and following.is_alive(job):
+            yield
+        if job.answer() is None and not job.is_cancelled():
             answer = yield from following.answered(application, job, "do")
         else:
             answer = yield from following.followed(job, None)

@@ -48,6 +48,10 @@ def test_a_second_run_asks_nothing_and_an_edit_and_reverts_need_no_audio(studio:
         fields = zip(captions, defaults, strict=True)
         return ["-6" if caption == "Bass: offset in dB" else value for caption, value in fields]
 
+    studio.decline_report("nothing was edited by hand since")
+    studio.run("audit_bus_automation")
+    assert len([page for run in studio.runs() for page in run.glob("*-audit.html")]) == 1
+
     (studio.path.parent / "bass.flac").unlink()
     studio.host.dialogs.expect_inputs(quieter_bass, containing="edit the last run")
     studio.host.dialogs.expect_message("OK", containing="bass -6.0 dB")
