@@ -86,7 +86,8 @@ class _Work:
     def _taken(self, out: Path) -> Project:
         """Return the project that a verb wrote, and take its file out of the run's folder: REAPER has it open."""
         written = next(out.glob("*.RPP"))
-        kept = self.folder / "written.RPP"
+        kept = self.folder / "written" / "project.RPP"
+        kept.parent.mkdir(exist_ok=True)
         shutil.move(written, kept)
         return read_project(kept)
 

@@ -84,11 +84,15 @@ def followed(job: Job, process: subprocess.Popen | None) -> Generator[None, None
 
 def is_alive(job: Job) -> bool:
     """Tell whether a process is at work on the job, by its heartbeat, or has just been started."""
-    return min(time.time() - float(job.progress().get("heartbeat") or 0.0), job.idle_s()) < _SILENT_S
+    return _beats(job) or job.idle_s() < _SILENT_S
+
+
+def _beats(job: Job) -> bool:
+    return time.time() - float(job.progress().get("heartbeat") or 0.0) < _SILENT_S
 
 
 def _has_ended(job: Job, process: subprocess.Popen | None) -> bool:
-    return process.poll() is not None if process is not None else not is_alive(job)
+    return process.poll() is not None if process is not None else not _beats(job)
 
 
 def _end(process: subprocess.Popen | None) -> None:
