@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import soundfile
 
-from core.audio import AudioFile, inspect
+from core.audio import AudioFile, Samples, inspect
 from core.errors import InputError
 from core.rpp.buses import Buses
 from core.rpp.project import Track
@@ -74,8 +75,18 @@ def _checked(track: Track, rendered: RenderedStems) -> AudioFile:
 
 
 def _write_sum(path: Path, files: Sequence[AudioFile]) -> None:
-    first = files[0]
-    with soundfile.SoundFile(path, "w", first.sample_rate, 2, "FLOAT", format="RF64") as out:
-        sources = [soundfile.blocks(file.path, _BLOCK_SAMPLES, always_2d=True, fill_value=0.0) for file in files]
-        for blocks in zip(*sources, strict=False):
-            out.write(np.sum([np.broadcast_to(block, (len(block), 2)) for block in blocks], axis=0))
+    first, n_samples = files[0], max(file.n_samples for file in files)
+    with ExitStack() as stack:
+        out = stack.enter_context(soundfile.SoundFile(path, "w", first.sample_rate, 2, "FLOAT", format="RF64"))
+        sources = [stack.enter_context(soundfile.SoundFile(file.path)) for file in files]
+        for start in range(0, n_samples, _BLOCK_SAMPLES):
+            count = min(_BLOCK_SAMPLES, n_samples - start)
+            out.write(np.sum([_block(source, count) for source in sources], axis=0))
+
+
+def _block(source: soundfile.SoundFile, n_samples: int) -> Samples:
+    """Return the next samples, shape (n_samples, 2); silence after the file's end."""
+    block = source.read(n_samples, dtype="float32", always_2d=True)
+    out: Samples = np.zeros((n_samples, 2), np.float32)
+    out[: len(block)] = block
+    return out

@@ -104,7 +104,7 @@ def _mix(work: _Work) -> Instructions:
         existing=job.existing,
         rendered=work.rendered(),
     )
-    result: MixResult = perform(request, work.folder, work.tell)
+    result: MixResult = perform(request, work.tell)
     summary = (
         f"{_and(list(result.n_points))} mixed with the model {result.model}: {result.loudness_after_lufs:.1f} LUFS, "
         f"where the plain buses have {result.loudness_before_lufs:.1f}. One undo step takes it back."
@@ -117,7 +117,7 @@ def _match(work: _Work) -> Instructions:
     request = MatchRequest(
         song=job.project, mixdown=job.mixdown, out=str(out), tracks=job.buses, rendered=work.rendered()
     )
-    result: MatchResult = perform(request, work.folder, work.tell)
+    result: MatchResult = perform(request, work.tell)
     summary = (
         f"The fader moves of {Path(job.mixdown or '').name}, recovered on {_and(list(result.n_points))}: they explain "
         f"{100.0 * result.fit:.1f} % of it. One undo step takes them back."
@@ -135,7 +135,7 @@ def _learn(work: _Work) -> Instructions:
         tracks=job.buses,
         rendered=work.rendered(),
     )
-    result: LearnResult = perform(request, work.folder, work.tell)
+    result: LearnResult = perform(request, work.tell)
     known = f"{len(result.songs)} songs" if len(result.songs) > 1 else "one song"
     summary = (
         f"The model {result.model} has learned {job.title} from its {job.truth} and now knows {known}. Choose it in "

@@ -118,6 +118,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settled : whether the buses are known for sure: chosen earlier in this project, or just now.
     problem : a sentence on what was wrong with the choice, or None.
     fields, further : the dialog of buses, filled in.
+    models, default_model : the models there are, and the one that is taken where none is named.
     automated : bus tracks on which volume automation stands.
     cautions : what would be heard otherwise than meant: missing media, soloed tracks.
     mixdown : a mixdown that was found, or None.
@@ -131,6 +132,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     further: str = ""
     buses: list[PlannedBus] = []
     models: list[str] = []
+    default_model: str = ""
     automated: list[str] = []
     cautions: list[str] = []
     mixdown: str | None = None

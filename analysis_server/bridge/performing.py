@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from analysis_server.client import Client
+from analysis_server.home import home
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.verb_table import VERBS, name_of
 from analysis_server.telling import Tell
@@ -16,8 +16,8 @@ _WORKS_WITHOUT = frozenset({"busy", "stopped", "unreachable", "version", "timeou
 MOST_LOSSES = 2
 
 
-def perform(request: Any, folder: Path, tell: Tell) -> Any:
-    """Return the verb's result for `request`.
+def perform(request: Any, tell: Tell) -> Any:
+    """Return the verb's result for `request`, whose paths are absolute.
 
     A server that is lost is started again, once; if it is lost again the work is done here.
 
@@ -31,7 +31,7 @@ def perform(request: Any, folder: Path, tell: Tell) -> Any:
     try:
         with Client(name="REAPER", most_losses=MOST_LOSSES) as client:
             if client.hello().fingerprint == fingerprint():
-                return client.run(request, folder=folder, tell=tell)
+                return client.run(request, folder=home(), tell=tell)
     except ServerError as error:
         if error.code not in _WORKS_WITHOUT:
             raise

@@ -102,6 +102,7 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
     return Plan(
         buses=_planned(buses),
         models=list(model_store.names()),
+        default_model=model_store.DEFAULT_MODEL,
         automated=[track.title for track in buses.all_tracks if _moves(project, track)],
         cautions=_cautions(project, buses),
         mixdown=_mixdown(project) if job.verb in ("match", "learn") else None,
@@ -174,6 +175,7 @@ def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses
         fields=fields if project.tracks else [],
         further=further,
         models=list(model_store.names()),
+        default_model=model_store.DEFAULT_MODEL,
     )
 
 

@@ -29,7 +29,8 @@ def plan_of(application: Application, job: Job, asks_model: bool) -> Generator[N
         given = _asked(plan, job, asks_model)
         plan = (yield from following.answered(application, job, "plan", **given))["plan"]
     if asks_model:
-        settings.keep("model", job.asked["settings"]["model"])
+        model = job.asked["settings"]["model"]
+        settings.keep("model", "" if model == plan["default_model"] else model)
     job.asked["buses"] = {bus["role"]: [track["guid"] for track in bus["tracks"]] for bus in plan["buses"]}
     return plan
 
@@ -59,7 +60,9 @@ def _asked(plan: dict[str, Any], job: Job, asks_model: bool) -> dict[str, Any]:
     fields = [(f"{field['role'].capitalize()}: track", field["text"]) for field in plan["fields"]]
     fields.append((_FURTHER, plan["further"]))
     if asks_model:
-        fields.append((f"Model: {' / '.join(plan['models'])}"[:60], job.asked["settings"]["model"]))
+        fields.append(
+            (f"Model: {' / '.join(plan['models'])}"[:60], job.asked["settings"]["model"] or plan["default_model"])
+        )
     given = dialogs.inputs("which tracks are the buses? (name or number; none: leave it empty)", fields)
     answers = {field["role"]: text for field, text in zip(plan["fields"], given)}
     chosen = {**job.asked["settings"], **({"model": given[-1]} if asks_model else {})}

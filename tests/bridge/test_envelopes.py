@@ -122,6 +122,15 @@ def test_what_stood_there_comes_back_to_the_byte(three: Studio) -> None:
     assert three.host.project.to_bytes() == before
 
 
+def test_an_envelope_that_cannot_be_removed_is_bypassed_and_hidden(three: Studio) -> None:
+    carry_out(three, answer_of(three, {WITHOUT: everything((0.0, 0.4))}))
+    answer = answer_of(three, {WITHOUT: {"restore": {"chunk": None}}})
+    told = three.inside("envelopes._removed = lambda track, env: False\n" + CODE.format(answer=answer))
+    assert told == ["REAPER keeps the volume envelope of Without; it is bypassed and hidden, so it changes nothing"]
+    assert not envelope(three, WITHOUT).is_active
+    three.require_peace()
+
+
 def test_other_scripts_keys_stay_when_ours_go(three: Studio) -> None:
     three.host.RPR.RPR_SetProjExtState(0, "Other", "KEY", "stays")
     carry_out(three, answer_of(three, {}, set={"RUN_0001_01": "x", "BUSES": "y"}))

@@ -88,6 +88,17 @@ def test_a_job_nobody_wants_any_more_is_cleaned_up(mixing: Studio, studio_for: S
     assert n_envelopes(again) == 0
 
 
+def test_a_job_that_another_reaper_follows_is_left_alone(mixing: Studio, studio_for: StudioFor) -> None:
+    (folder,) = mixing.jobs()
+    asked = (folder / "job.json").read_text(encoding="utf-8")
+    closed(mixing)
+    (folder / "job.json").write_text(asked.replace(f'"reaper": {os.getpid()}', '"reaper": 1'), encoding="utf-8")
+    again = studio_for(mixing.path)
+    again.host.dialogs.expect_inputs(None, containing="which tracks are the buses")
+    again.run("auto_mix_buses")
+    assert again.jobs() == [folder]
+
+
 def test_a_bus_deleted_meanwhile_stops_the_writing_and_bringing_it_back_goes_on(mixing: Studio) -> None:
     host = mixing.host.RPR
     mixing.inside("with reaper.undo_block('Delete'):\n    reaper.RPR.DeleteTrack(reaper.RPR.GetTrack(0, 1))")
