@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import floor, material, port
+from benchmarks.goals import Goal
 from core.estimation import Estimate, estimate, estimate_as_paper
 from core.measurement import one_blas_thread
 from core.song import Song, open_song
@@ -37,43 +38,28 @@ _LONG_S = 3600.0
 Contender = Callable[[], object]
 
 
-@dataclass(frozen=True)
-class Goal:
-    """A figure and what it should be."""
-
-    name: str
-    value: float
-    goal: float
-    at_least: bool
-    unit: str = "x"
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the figure is as good as it should be."""
-        return self.value >= self.goal if self.at_least else self.value <= self.goal
-
-    def __str__(self) -> str:
-        bound = "at least" if self.at_least else "at most"
-        verdict = "met" if self.is_met else "missed"
-        return f"{self.name:58} {self.value:9.3g} {self.unit:2}  goal: {bound} {self.goal:g}  {verdict}"
-
-
 def main() -> None:
     """Run the benchmark and print its figures."""
     asked = _arguments()
     if asked.peak_memory_of:
         _print_peak_memory(asked.peak_memory_of, asked.preset)
         return
-    with tempfile.TemporaryDirectory(prefix="faderwise-speed-") as folder:
-        times_s, goals = _speed(Path(folder), asked.seconds, asked.repeats)
-        goals += _flat_memory(Path(folder), asked.seconds)
-        if asked.long:
-            goals.append(_long_memory(Path(folder)))
+    times_s, goals = figures(asked.seconds, asked.repeats, long=asked.long)
     if asked.json:
         figures = [asdict(goal) | {"is_met": goal.is_met} for goal in goals]
         print(json.dumps({"seconds": asked.seconds, "median_s": times_s, "goals": figures}, indent=2))
     else:
         _print(times_s, goals, asked.seconds, asked.repeats)
+
+
+def figures(seconds: float, repeats: int, *, long: bool = False) -> tuple[dict[str, float], list[Goal]]:
+    """Return each contender's median time in seconds, and the ratios and memory that have goals."""
+    with tempfile.TemporaryDirectory(prefix="faderwise-speed-") as folder:
+        times_s, goals = _speed(Path(folder), seconds, repeats)
+        goals += _flat_memory(Path(folder), seconds)
+        if long:
+            goals.append(_long_memory(Path(folder)))
+    return times_s, goals
 
 
 def _arguments() -> argparse.Namespace:
