@@ -46,8 +46,8 @@ def main() -> None:
         return
     times_s, goals = figures(asked.seconds, asked.repeats, long=asked.long)
     if asked.json:
-        figures = [asdict(goal) | {"is_met": goal.is_met} for goal in goals]
-        print(json.dumps({"seconds": asked.seconds, "median_s": times_s, "goals": figures}, indent=2))
+        found = [asdict(goal) | {"is_met": goal.is_met} for goal in goals]
+        print(json.dumps({"seconds": asked.seconds, "median_s": times_s, "goals": found}, indent=2))
     else:
         _print(times_s, goals, asked.seconds, asked.repeats)
 
