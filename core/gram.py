@@ -28,8 +28,8 @@ WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
 LIMITER_POWERS = (2, 3, 7)
 """Powers of the mixdown, its sign kept, that a limiter's inverse is built from; see `core.linear_fit`."""
-_STRETCHES_AT_ONCE = 5
-"""Few enough that signals and powers stay in the processor's cache until their products are taken."""
+_STRETCHES_AT_ONCE = 10
+"""Few enough that they stay in the processor's cache from one step to the next."""
 
 
 def hamming(length: int) -> Samples:
@@ -82,34 +82,33 @@ def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = 
 
 
 def _products_of_stretches(stretches: Samples, *, with_powers: bool = False) -> FloatArray:
-    """Return the Gram matrices of signals' stretches, shape (m, n_stretches, n) to (n_stretches, rows, rows)."""
-    m, n_stretches, _ = stretches.shape
-    n_rows = m + (len(LIMITER_POWERS) if with_powers else 0)
+    """Return the Gram matrices of signals' stretches, shape (m, n_stretches, n) to (n_stretches, rows, rows).
+
+    Few long calls: while one thread is between two calls, the others cannot start theirs.
+    """
+    m, n_stretches, n_values = stretches.shape
+    powers = _powers(stretches[-1]) if with_powers else stretches[:0]
+    n_rows = m + len(powers)
+    rows = np.empty((n_rows, _STRETCHES_AT_ONCE, n_values))
     grams = np.empty((n_stretches, n_rows, n_rows))
     for first in range(0, n_stretches, _STRETCHES_AT_ONCE):
         own = np.s_[first : first + _STRETCHES_AT_ONCE]
-        _fill_in_products(stretches[:, own], grams[own])
+        some = rows[:, : len(grams[own])]
+        some[:m], some[m:] = stretches[:, own], powers[:, own]
+        by_stretch = some.swapaxes(0, 1)
+        np.matmul(by_stretch, by_stretch.swapaxes(1, 2), out=grams[own])
     return grams
 
 
-def _fill_in_products(signals: Samples, grams: FloatArray) -> None:
-    """Fill in the Gram matrices (n_stretches, rows, rows) of signals (m, n_stretches, n), powers last."""
-    m, n_rows = len(signals), grams.shape[1]
-    exact = signals.astype(np.float64)
-    for row in range(m):
-        grams[:, row, : row + 1] = grams[:, : row + 1, row] = np.vecdot(exact[: row + 1], exact[row]).T
-    if n_rows > m:
-        with_powers = [*signals, *_powers(signals[-1])]
-        for row in range(m, n_rows):
-            products = [np.vecdot(other, with_powers[row]) for other in with_powers[: row + 1]]
-            grams[:, row, : row + 1] = grams[:, : row + 1, row] = np.stack(products, axis=1)
-
-
-def _powers(signal: Samples) -> tuple[Samples, ...]:
+def _powers(signal: Samples) -> Samples:
     """Return the signal to each of `LIMITER_POWERS`, its sign kept."""
+    powers: Samples = np.empty((len(LIMITER_POWERS), *signal.shape), np.float32)
+    second, third, seventh = powers
     square = np.square(signal)
-    third = signal * square
-    return signal * np.abs(signal), third, third * np.square(square)
+    np.multiply(signal, np.abs(signal, out=second), out=second)
+    np.multiply(signal, square, out=third)
+    np.multiply(third, np.square(square, out=square), out=seventh)
+    return powers
 
 
 def hop_moments(step_grams: FloatArray) -> FloatArray:

@@ -6,10 +6,9 @@ which bins 0 to N/2 - 1 are taken. See docs/features.md for the table with formu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +37,18 @@ class _Axes:
 
 def condition1(frames: Frames, sample_rate: int) -> FloatArray:
     """Return centroid (Hz), RMS and slope of frames (n, N), shape (n, 3)."""
-    return np.stack([_condition1(_spectrum(frame), sample_rate) for frame in frames])
+    spectra = _spectra(frames, sample_rate)
+    return np.stack([spectra.centroid_hz, np.sqrt(spectra.mean_square), spectra.slope], axis=1)
 
 
 def condition2(weighted_frames: Frames, sample_rate: int) -> FloatArray:
     """Return centroid (Hz), spread (Hz^2), slope, loudness and crossings of K-weighted frames, shape (n, 5)."""
-    return np.stack([_condition2(_spectrum(frame), sample_rate) for frame in weighted_frames])
+    spectra = _spectra(weighted_frames, sample_rate)
+    deviation = (spectra.axes.frequency_hz - spectra.centroid_hz[:, None]) ** 2
+    spread = np.vecdot(deviation, spectra.magnitude) / spectra.total
+    loudness = 0.691 * 10.0 * np.log10(spectra.mean_square + np.finfo(np.float64).eps)
+    crossings = np.count_nonzero(np.diff(np.sign(weighted_frames), axis=1), axis=1)
+    return np.stack([spectra.centroid_hz, spread, spectra.slope, loudness, crossings], axis=1)
 
 
 class KWeighting:
@@ -71,44 +76,37 @@ class KWeighting:
 
 
 @dataclass(frozen=True)
-class _Spectrum:
-    """A frame's samples (N,) and magnitudes (N // 2,)."""
+class _Spectra:
+    """Frames' magnitudes (n, N // 2) on their axes, and mean squares (n,)."""
 
-    samples: Frames
+    axes: _Axes
     magnitude: FloatArray
+    mean_square: FloatArray
+
+    @cached_property
+    def total(self) -> FloatArray:
+        total: FloatArray = self.magnitude.sum(axis=1)
+        return np.where(total == 0.0, 1.0, total)
+
+    @cached_property
+    def centroid_hz(self) -> FloatArray:
+        return self.magnitude @ self.axes.frequency_hz / self.total
 
     @property
-    def mean_square(self) -> float:
-        return float(self.samples @ self.samples) / len(self.samples)
+    def slope(self) -> FloatArray:
+        return self.magnitude @ self.axes.centred_hz / (self.axes.centred_hz @ self.axes.centred_hz)
 
 
-def _spectrum(frame: Frames) -> _Spectrum:
-    """Return a frame's spectrum; its samples are the transform's own, and hold until the next one."""
-    transform = real_transform(frame.shape, np.float64)
-    transform.rows[:] = frame
+def _spectra(frames: Frames, sample_rate: int) -> _Spectra:
+    n_samples = frames.shape[1]
+    transform = real_transform(frames.shape, np.float64)
+    transform.rows[:] = frames
     transform.execute()
-    return _Spectrum(transform.rows, np.abs(transform.spectra[: len(frame) // 2]))
-
-
-def _condition1(spectrum: _Spectrum, sample_rate: int) -> tuple[float, ...]:
-    centroid, slope = _centroid_and_slope(spectrum, sample_rate)
-    return centroid, math.sqrt(spectrum.mean_square), slope
-
-
-def _condition2(spectrum: _Spectrum, sample_rate: int) -> tuple[float, ...]:
-    samples, magnitude = spectrum.samples, spectrum.magnitude
-    centroid, slope = _centroid_and_slope(spectrum, sample_rate)
-    deviation = (_axes(len(samples), sample_rate).frequency_hz - centroid) ** 2
-    spread = deviation @ magnitude / (magnitude.sum() or 1.0)
-    loudness = 0.691 * 10.0 * math.log10(spectrum.mean_square + np.finfo(np.float64).eps)
-    return centroid, float(spread), slope, loudness, int(np.count_nonzero(np.diff(np.sign(samples))))
-
-
-def _centroid_and_slope(spectrum: _Spectrum, sample_rate: int) -> tuple[float, float]:
-    axes = _axes(len(spectrum.samples), sample_rate)
-    total = spectrum.magnitude.sum() or 1.0
-    slope = axes.centred_hz @ spectrum.magnitude / (axes.centred_hz @ axes.centred_hz)
-    return float(axes.frequency_hz @ spectrum.magnitude / total), float(slope)
+    return _Spectra(
+        axes=_axes(n_samples, sample_rate),
+        magnitude=np.abs(transform.spectra[:, : n_samples // 2]),
+        mean_square=np.vecdot(transform.rows, transform.rows) / n_samples,
+    )
 
 
 @lru_cache
