@@ -36,8 +36,8 @@ def choice(question: str) -> bool:
 
 
 def inputs(title: str, fields: Sequence[tuple[str, str]]) -> list[str]:
-    """Let the user fill in fields, at most 16: pairs of caption (without comma) and what stands there at first."""
-    captions = ",".join([caption for caption, _ in fields] + ["extrawidth=220", "separator=\n"])
+    """Let the user fill in fields, at most 16: pairs of a caption and what stands there at first."""
+    captions = ",".join([caption.replace(",", " ") for caption, _ in fields] + ["extrawidth=220", "separator=\n"])
     values = "\n".join(plain(value) for _, value in fields)
     answer = RPR.GetUserInputs(TITLE + ": " + title, len(fields), captions, values, 65536)
     if not answer[0]:

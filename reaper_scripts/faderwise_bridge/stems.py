@@ -33,7 +33,7 @@ def render(guids: Sequence[str], folder: Path, span_s: tuple[float, float]) -> d
     pointers = reaper.tracks()
     missing = [guid for guid in guids if guid not in pointers]
     if missing:
-        raise Trouble("A bus track was deleted meanwhile. Run the action again.")
+        raise Trouble("A bus track was deleted meanwhile, or another project is in front. Run the action again.")
     buses = {guid: pointers[guid] for guid in guids}
     with ExitStack() as undoing:
         undoing.enter_context(putting_back.ui_at_rest())

@@ -66,8 +66,9 @@ def _on_stems(verb: str, action: str, ask: Questions) -> Story:
         given = ask(plan, job)
         bus_choice.confirm(plan)
         span_s = _span_s(job)
-        before = _copied(job, [guid for guids in job.asked["buses"].values() for guid in guids])
-        files = stems.render(list(before), job.folder / "stems", span_s)
+        guids = [guid for bus in job.asked["buses"].values() for guid in bus]
+        before = _copied(job, guids)
+        files = stems.render(guids, job.folder / "stems", span_s)
         given.update(before=before, stems=files, span_s=span_s)
         conclude(found, job, (yield from following.answered(found, job, "do", **given)))
 

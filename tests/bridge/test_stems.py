@@ -42,8 +42,11 @@ def rendered(studio: Studio, folder: Path) -> list[np.ndarray]:
     return [soundfile.read(file, always_2d=True)[0] for file in files.values()]
 
 
-@pytest.mark.parametrize("prints_envelope", [True, False])
-def test_neither_fader_nor_pan_nor_envelope_is_in_a_stem(moved: Studio, tmp_path: Path, prints_envelope: bool) -> None:
+@pytest.mark.parametrize(("prints_envelope", "is_padded"), [(True, True), (False, False)])
+def test_neither_fader_nor_pan_nor_envelope_is_in_a_stem(
+    moved: Studio, tmp_path: Path, prints_envelope: bool, is_padded: bool
+) -> None:
+    moved.host.switches.track_numbers_are_padded = is_padded
     moved.host.switches.pre_fader_stems_have_the_volume_envelope = prints_envelope
     plain, away = rendered(moved, tmp_path / "stems")
     original, rate = soundfile.read(STEMS / "bass.flac", always_2d=True)

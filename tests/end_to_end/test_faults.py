@@ -78,6 +78,17 @@ def test_reaper_closed_in_the_middle_goes_on_at_the_next_start(
     assert again.jobs() == []
 
 
+def test_a_process_that_dies_is_told_and_the_job_is_kept(mixing: Studio) -> None:
+    before = mixing.host.project.to_bytes()
+    mixing.host.run_until(lambda: "pid" in mixing.progress(), timeout_s=240.0)
+    os.kill(mixing.progress()["pid"], signal.SIGKILL)
+    mixing.host.dialogs.expect_message("OK", containing="ended without an answer")
+    mixing.host.run_to_end(timeout_s=240.0)
+    mixing.require_peace()
+    assert mixing.host.project.to_bytes() == before
+    assert mixing.job()["phase"] == "do"
+
+
 def test_a_job_nobody_wants_any_more_is_cleaned_up(mixing: Studio, studio_for: StudioFor) -> None:
     closed(mixing)
     again = studio_for(mixing.path)
