@@ -20,7 +20,10 @@ _RENDER = 42230
 
 
 def after_the_faders(content: bytes, beside: Path, guids: Sequence[str], span_s: tuple[float, float]) -> Audio:
-    """Return the sum of tracks as they are heard in a project of that content, shape (n_samples, 2)."""
+    """Return the sum of tracks as they are heard in a project of that content, shape (n_samples, 2).
+
+    They are heard in the centre: a bus's own pan is in no stem, so `mix.wav` has none either.
+    """
     folder = beside.parent / "heard"
     project = beside.with_name(f"heard-{beside.name}")
     project.write_bytes(content)
@@ -35,6 +38,8 @@ def after_the_faders(content: bytes, beside: Path, guids: Sequence[str], span_s:
     for track in host.project.tracks:
         pointer = host.RPR.RPR_GetTrack(0, host.project.tracks.index(track))
         host.RPR.RPR_SetMediaTrackInfo_Value(pointer, "I_SELECTED", float(track.guid in guids))
+        if track.guid in guids:
+            host.RPR.RPR_SetMediaTrackInfo_Value(pointer, "D_PAN", 0.0)
     host.RPR.RPR_Main_OnCommand(_RENDER, 0)
     files = sorted(folder.glob("*.wav"))
     assert len(files) == len(guids)
