@@ -1,19 +1,20 @@
 """What one pass over a song's audio finds, and how the pass uses all cores in bounded memory.
 
-Conventions: blocks are read in order in the calling thread and measured in worker threads (NumPy and SciPy let
-go of the interpreter lock). Results are joined along time in the blocks' order.
+Conventions: worker threads take turns to read the next block, and measure it side by side (NumPy and SciPy let go of
+the interpreter lock). Results are joined along time in the blocks' order.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -78,22 +79,60 @@ def measure_blocks(
 ) -> Arrays:
     """Return the arrays `measure` gives for each block, joined along axis 0.
 
-    No more blocks are in memory than there are cores, and one. An error in a worker, or one that `progress`
-    raises, ends the pass.
+    No more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the
+    pass.
     """
     _keep_freed_memory()
+    shared = _Shared(blocks)
+    finished: SimpleQueue[tuple[int, Arrays] | None] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            for number, block in shared:
+                finished.put((number, measure(block)))
+        finally:
+            shared.end()
+            finished.put(None)
+
     n_workers = os.cpu_count() or 1
-    results: list[Arrays] = []
+    results: dict[int, Arrays] = {}
     with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
-        running: deque[Future[Arrays]] = deque()
-        for block in blocks:
-            running.append(pool.submit(measure, block))
-            if len(running) > n_workers:
-                results.append(running.popleft().result())
-                progress(len(results) / n_blocks)
-        results.extend(future.result() for future in running)
+        workers = [pool.submit(work) for _ in range(n_workers)]
+        try:
+            for _ in workers:
+                for number, result in iter(finished.get, None):
+                    results[number] = result
+                    progress(len(results) / n_blocks)
+        finally:
+            shared.end()
+        for worker in workers:
+            worker.result()
     progress(1.0)
-    return {name: np.concatenate([result.pop(name) for result in results]) for name in list(results[0])}
+    in_order = [results[number] for number in sorted(results)]
+    return {name: np.concatenate([result.pop(name) for result in in_order]) for name in list(in_order[0])}
+
+
+class _Shared(Generic[BlockType]):
+    """Blocks, numbered, for several threads: each takes the next one, which it reads itself.
+
+    A thread of its own for reading would have the workers wait for the interpreter lock twice as often.
+    """
+
+    def __init__(self, blocks: Iterable[BlockType]) -> None:
+        self._numbered: Iterator[tuple[int, BlockType]] = enumerate(blocks)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[tuple[int, BlockType]]:
+        return self
+
+    def __next__(self) -> tuple[int, BlockType]:
+        with self._lock:
+            return next(self._numbered)
+
+    def end(self) -> None:
+        """Give no more blocks."""
+        with self._lock:
+            self._numbered = iter(())
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
