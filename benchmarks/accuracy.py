@@ -25,6 +25,7 @@ from analysis_server.examples import bundled_song
 from benchmarks import accuracy_page as page
 from benchmarks.accuracy_songs import TREATMENTS, ScrambledSong, for_paper, scrambled_songs
 from benchmarks.train_default import MATRICES, in_its_own_balance, trained
+from core.balance import NAMES
 from core.balance_fit import EIGHTY_PERCENT
 from core.balance_prediction import least_squares_gains, predict_balance
 from core.balance_prior import BalancePrior
@@ -48,7 +49,8 @@ RULES = (
 )
 PAPER = {"the paper, condition 1": "condition1", "the paper, condition 2": "condition2"}
 HABIT_DB = {"drums": 1.0, "bass": -2.5, "melody": -1.5, "vocals": 3.0}
-"""An engineer's own taste, on top of the producers' balance, for the learning curve."""
+"""An engineer's own taste, against equal levels, for the learning curve."""
+SCATTERS_DB, COUNTS = (0.5, 2.5), (0, 1, 2, 4, 8)
 
 
 def main() -> int:
@@ -83,7 +85,9 @@ def measured(folder: Path, n_scrambles: int) -> page.Report:
         label = f"scrambled songs, {name}"
         tables.append(_on_scrambled(label, songs))
         coverage[label] = _coverage_on_scrambled(songs)
-        curve[label] = learning_curve(songs)
+        if treatment is None:
+            for scatter_db in SCATTERS_DB:
+                curve[f"songs differ by {scatter_db:g} dB"] = learning_curve(songs, scatter_db)
     return page.Report(tables=tables, coverage=coverage, learning_curve=curve)
 
 
@@ -189,36 +193,38 @@ def _held(truth_db: FloatArray, predicted_db: FloatArray, deviation_db: FloatArr
     return float(np.mean([inside[where[:, i], i].mean() for i in range(where.shape[1]) if where[:, i].any()]))
 
 
-def learning_curve(songs: Sequence[ScrambledSong], n_draws: int = 20) -> dict[str, float]:
-    """Return the balance error after 0, 1, 2, ... songs of an engineer who has `HABIT_DB`."""
+def learning_curve(songs: Sequence[ScrambledSong], scatter_db: float, n_draws: int = 20) -> dict[str, float]:
+    """Return the balance error after 0, 1, 2, ... songs of an engineer who sets buses `HABIT_DB` from equal levels.
+
+    Each song's buses differ from that by `scatter_db`, as chance has it.
+    """
     rng = np.random.default_rng(0)
-    counts = (0, 1, 2, 4, 8)
-    errors: dict[str, list[float]] = {"equal level": [], **{str(count): [] for count in counts}}
+    whims_db = [rng.normal(0.0, scatter_db, len(song.truth.buses)) for song in songs]
+    kept = [_as_set_by_the_engineer(song, whim) for song, whim in zip(songs, whims_db, strict=True)]
+    engineer = _model(BalancePrior(offsets=HABIT_DB, shared={"tone": -1.0}), [])
     rule = baselines()["equal level"]
-    for song in songs:
-        others = [other for other in songs if other.group != song.group]
-        wanted = replace(song.truth, gains=song.truth.gains * 10.0 ** (_habit_db(song) / 20.0))
-        errors["equal level"].append(balance_error_db(wanted, rule(wanted, [other.truth for other in others])))
+    errors: dict[str, list[float]] = {"equal level": [], **{str(count): [] for count in COUNTS}}
+    for number, song in enumerate(songs):
+        wanted_db = predict_balance(engineer, song.truth.buses, song.levels).balance_db + whims_db[number]
+        wanted = replace(song.truth, gains=10.0 ** (wanted_db / 20.0))
+        others = [i for i, other in enumerate(songs) if other.group != song.group]
+        errors["equal level"].append(balance_error_db(wanted, rule(wanted, [songs[i].truth for i in others])))
         prior = shipped_without(song).as_prior()
-        for count in counts:
-            drawn = [rng.permutation(len(others))[:count] for _ in range(n_draws if count else 1)]
-            models = (_model(prior, [_with_habit(others[i]) for i in chosen]) for chosen in drawn)
+        for count in COUNTS:
+            drawn = [rng.permutation(others)[:count] for _ in range(n_draws if count else 1)]
+            models = (_model(prior, [kept[i] for i in chosen]) for chosen in drawn)
             errors[str(count)].append(float(np.mean([_error_of(model, song, wanted) for model in models])))
     return {name: float(np.mean(values)) for name, values in errors.items()}
 
 
-def _habit_db(song: ScrambledSong) -> FloatArray:
-    return np.array([HABIT_DB[bus] for bus in song.truth.buses])
-
-
-def _with_habit(song: ScrambledSong) -> TrainingSong:
-    """Return the training song as if its engineer had the habit: the truth in its triangles is that much higher."""
+def _as_set_by_the_engineer(song: ScrambledSong, whim_db: FloatArray) -> TrainingSong:
+    """Return the training song with the output levels that the engineer's habit and whim give it."""
     triangles = {}
-    for bus, rows in song.ours.triangles.items():
-        triangle = np.array(rows)
-        triangle[:, -1] += HABIT_DB[bus] * triangle[:, 0]
+    for i, bus in enumerate(song.truth.buses):
+        triangle = np.array(song.ours.triangles[bus])
+        triangle[:, -1] = (HABIT_DB[bus] + whim_db[i]) * triangle[:, 0] - triangle[:, NAMES.index("tone")]
         triangles[bus] = triangle.tolist()
-    return msgspec.structs.replace(song.ours, triangles=triangles)
+    return msgspec.structs.replace(song.ours, triangles=triangles, title=song.truth.title)
 
 
 def _error_of(model: Model, song: ScrambledSong, wanted: EvaluationSong) -> float:

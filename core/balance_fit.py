@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from core import roles
 from core.balance import NAMES
@@ -21,6 +22,7 @@ from core.decibels import FloatArray
 Triangles = Mapping[str, FloatArray]
 EIGHTY_PERCENT = 1.2816
 """So many standard deviations to either side hold 80 % of a normal distribution."""
+BUSES_A_SONG = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,8 @@ def _errors(song: Triangles, known: Sequence[str], solution: FloatArray, covaria
 def _song_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
     """Return the deviation whose 80 % interval holds 80 % of the residuals, the prior's own among them.
 
-    A quantile and no mean square: a few songs are balanced in a way of their own, and would widen every interval.
+    A quantile and no mean square: a few songs are balanced in a way of their own, and would widen every interval. What
+    few songs tell of a deviation is itself unsure: Student's t instead of the normal distribution.
     """
     believed = prior.song_deviation_db * EIGHTY_PERCENT
     sizes = [np.abs(of.of_song) * np.sqrt(len(of.of_song) / max(len(of.of_song) - 1, 1)) for of in errors]
@@ -140,7 +143,8 @@ def _song_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
     weights = np.concatenate([*(of.weights for of in errors), *([[0.5 * prior.deviation_strength]] * 2)])
     order = np.argsort(found, kind="stable")
     shares = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
-    return float(np.interp(0.8, shares, found[order])) / EIGHTY_PERCENT
+    n_songs = prior.deviation_strength / BUSES_A_SONG + sum(float(of.weights.mean()) for of in errors)
+    return float(np.interp(0.8, shares, found[order])) / EIGHTY_PERCENT * float(stdtrit(n_songs, 0.9)) / EIGHTY_PERCENT
 
 
 def _moment_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
@@ -150,11 +154,6 @@ def _moment_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> floa
 
 
 def _spread_db(outputs: Sequence[float]) -> float:
-    """Return how far the next song's output level is from the mean of `outputs`: the predictive deviation.
-
-    That of a normal distribution of unknown mean and variance, Student's t: wider than the sample's, the fewer songs.
-    """
-    n_songs = len(outputs)
-    spread = float(np.std(outputs, ddof=1)) if n_songs > 1 else 0.0
-    unknown = (n_songs - 1) / max(n_songs - 3, 1)
-    return spread * float(np.sqrt((1.0 + 1.0 / n_songs) * unknown))
+    """Return how far the next song's output level is from the mean of `outputs`."""
+    spread = float(np.std(outputs, ddof=1)) if len(outputs) > 1 else 0.0
+    return spread * float(np.sqrt(1.0 + 1.0 / len(outputs)))

@@ -1,7 +1,7 @@
 """What a balance model believes before it has heard a song, and how many songs it takes to change its mind.
 
 Every number here is a choice, made for the reasons that docs/method.md gives: equal levels are hard to beat, so the
-prior is a small departure from them. Strengths count songs: an offset of strength 8 has moved half way after eight
+prior is a small departure from them. Strengths count songs: an offset of strength 4 has moved half way after four
 songs that agree.
 """
 
@@ -16,12 +16,12 @@ from core.balance import NAMES
 from core.decibels import FloatArray
 
 SUPPORTING_DB = -4.0
-VOCALS_DB = 0.8
+VOCALS_DB = 0.4
 
-OF_EVERYONE, OF_ONE_ENGINEER = 64.0, 8.0
+OF_EVERYONE, OF_ONE_ENGINEER = 64.0, 4.0
 """The strength of an offset where songs of many engineers teach what is common to them, and where one engineer's own
-songs teach a habit: songs scatter by 2.6 dB, habits differ by about 0.9 dB from each other, and what is common to all
-is known better than that."""
+songs teach a habit: songs scatter by 2.6 dB, habits may differ by about 1.3 dB from each other, and what is common to
+all is known better than that."""
 
 ROLE_OFFSETS_DB: Mapping[str, float] = {
     "vocals": VOCALS_DB,
@@ -85,7 +85,7 @@ class BalancePrior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def strengths(self) -> FloatArray:
         """How much evidence the shared coefficients' prior counts for, in their features' units squared, same shape."""
-        return np.array([100.0, 75.0, 3.0, 100.0, 100.0]) * (self.offset_strength / OF_ONE_ENGINEER)
+        return np.array([100.0, 75.0, 3.0, 100.0, 100.0]) * (self.offset_strength / 8.0)
 
     @property
     def deviation_strength(self) -> float:
