@@ -40,6 +40,7 @@ from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest")
+EXTRA = {"pytest": ["--numprocesses=logical", "--dist=loadfile"]}  # a file's tests share what they set up
 AFFIRMATIVE = ("y", "yes")
 
 
@@ -69,7 +70,7 @@ def test(words: list[str]) -> int:
     results = []
     for check in CHECKS:
         print(f"\n== {check}")
-        command = [environment.program(), "-m", *check.split(), *(words if check == "pytest" else [])]
+        command = [environment.program(), "-m", *check.split(), *([*EXTRA[check], *words] if check in EXTRA else [])]
         code = house.run(command, house.ROOT).returncode
         results.append(f"  {check:<22} {f'FAILED (exit code {code})' if code else 'passed'}")
     print("\nSummary:", *results, sep="\n")

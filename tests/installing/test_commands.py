@@ -38,7 +38,9 @@ def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, 
 
     monkeypatch.setattr(house, "run", run)
     assert install.main(["test", "-k", "some"]) == (0 if failing is None else 1)
-    assert [name for name, _ in ran] == ["ruff check .", "ruff format --check .", "mypy", "pytest -k some"]
+    assert [name for name, _ in ran[:3]] == ["ruff check .", "ruff format --check .", "mypy"]
+    assert ran[3][0].startswith("pytest --numprocesses=")
+    assert ran[3][0].endswith(" -k some")
     assert {folder for _, folder in ran} == {checkout}
     summary = capsys.readouterr().out.split("Summary:")[1].splitlines()[1:]
     assert [line.split("  ")[1] for line in summary] == list(install.CHECKS)
