@@ -70,7 +70,7 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     span_s: Span | None = None
     existing: Literal["combine", "replace"] = "replace"
     mixdown: str | None = None
-    truth: Literal["mixdown", "faders"] = "mixdown"
+    truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     model_name: str = ""
     run: int | None = None
     edit: EditAnswers | None = None

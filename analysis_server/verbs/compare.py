@@ -17,7 +17,7 @@ from analysis_server.verbs.estimate import estimated
 from analysis_server.verbs.mix import predicted
 from core import history, run_curves
 from core.audio import EXTENSIONS, inspect
-from core.comparing import Comparison, compare
+from core.comparing import ComparedBus, Comparison, compare
 from core.errors import InputError
 from core.history import RunRecord
 from core.mixing import measure_file
@@ -39,18 +39,6 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     buses: dict[str, str] = {}
 
 
-class ComparedBusResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One bus, as `core.comparing.ComparedBus` has it."""
-
-    bus: str
-    first_db: float
-    second_db: float
-    difference_db: float
-    moves_db: float
-    largest_db: float
-    largest_at_s: float
-
-
 class SideResult(msgspec.Struct, frozen=True, kw_only=True):
     """One side: what it is called and is, what it has alone, and what else is known of it in figures."""
 
@@ -66,7 +54,7 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
 
     first: SideResult
     second: SideResult
-    buses: list[ComparedBusResult]
+    buses: list[ComparedBus]
     common_db: float
     balance_db: float
     warnings: list[str]
@@ -109,7 +97,7 @@ def _result(first: _Side, second: _Side, found: Comparison) -> CompareResult:
     return CompareResult(
         first=_told(first, second),
         second=_told(second, first),
-        buses=[ComparedBusResult(**vars(bus)) for bus in found.buses],
+        buses=list(found.buses),
         common_db=found.common_db,
         balance_db=found.balance_db,
         warnings=told,

@@ -14,14 +14,13 @@ from analysis_server.rendering import song_of
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.edit import with_runs
 from analysis_server.verbs.features import measured
-from analysis_server.verbs.learn_session import SessionSettings, fader_curves
-from core.activity import sounding
+from analysis_server.verbs.learn_session import SessionSettings, fader_curves, true_curves
 from core.auditing import Audited, audited_points, audited_project
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.errors import InputError
 from core.learning import training_song
-from core.measurement import ACTIVE_RMS, Measurement
+from core.measurement import Measurement
 from core.model import TrainingSong
 from core.song import Song
 
@@ -48,7 +47,7 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
         raise InputError(f"{path}: the stems of its mix are not where they were; put them back, or mix the song again")
     measurement = _measured(song, settings, tell)
     columns = [db_to_gain(folder.now[bus].at(measurement.time_s)) for bus in measurement.buses]
-    curves = _curves(measurement, np.stack(columns, axis=1), settings)
+    curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
     return _kept(song, measurement, curves, audited, settings), list(measurement.notes)
 
 
@@ -89,18 +88,6 @@ def _tracks(audited: Audited) -> dict[str, list[str]]:
 
 def _measured(song: Song, settings: SessionSettings, tell: Tell) -> Measurement:
     return measured(song, settings.preset, settings.feature_set, stage(tell, f"learning {song.title}", 0.0, 1.0))
-
-
-def _curves(measurement: Measurement, gains: FloatArray, settings: SessionSettings) -> GainCurves:
-    return GainCurves(
-        title=measurement.title,
-        buses=measurement.buses,
-        time_s=measurement.time_s,
-        gains=gains,
-        gains_raw=gains,
-        active=measurement.rms > ACTIVE_RMS if settings.preset == "paper" else sounding(measurement.rms),
-        fit=np.ones(len(gains)),
-    )
 
 
 def _kept(

@@ -15,6 +15,7 @@ from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import measured
 from core.activity import sounding
 from core.curves import GainCurves
+from core.decibels import FloatArray
 from core.errors import InputError
 from core.learning import training_song
 from core.measurement import ACTIVE_RMS, Measurement
@@ -69,8 +70,13 @@ def fader_curves(session: projects.Session, measurement: Measurement, *, as_pape
     """
     tracks = {bus: session.tracks[bus] for bus in measurement.buses}
     gains = gains_at(session.project, tracks, measurement.time_s + session.start_s)
+    return true_curves(measurement, gains, as_paper=as_paper)
+
+
+def true_curves(measurement: Measurement, gains: FloatArray, *, as_paper: bool) -> GainCurves:
+    """Return gains, shape (n_frames, n_buses), that are known exactly as a measured song's curves."""
     return GainCurves(
-        title=session.title,
+        title=measurement.title,
         buses=measurement.buses,
         time_s=measurement.time_s,
         gains=gains,

@@ -8,7 +8,7 @@ from faderwise_bridge import bus_choice, dialogs, envelopes, reaper, settings
 from faderwise_bridge.job import Job
 from faderwise_bridge.trouble import Stopped, Trouble
 
-_FROM_FADERS = ("faders", "mixdown")
+_TRUTHS = ("faders", "mixdown", "edits")
 _MOST_FIELDS = 16
 _EDIT = (
     ("depth", "Depth in percent (100: as predicted)"),
@@ -42,12 +42,12 @@ def before_match(plan: dict[str, Any], _job: Job) -> dict[str, Any]:
 
 def before_learn(plan: dict[str, Any], job: Job) -> dict[str, Any]:
     """Ask for the model's name and where the truth is."""
-    fields = [("The model's name", job.asked["title"]), ("Learn from: faders / mixdown", "faders")]
+    fields = [("The model's name", job.asked["title"]), ("Learn from: faders / mixdown / edits", "faders")]
     while True:
         name, truth = dialogs.inputs("learn a mix model from this session", fields)
-        if name and truth in _FROM_FADERS:
+        if name and truth in _TRUTHS:
             return {"model_name": name, "truth": truth, "mixdown": _mixdown(plan) if truth == "mixdown" else None}
-        dialogs.tell("Give the model a name, and write faders or mixdown into the second field.")
+        dialogs.tell("Give the model a name, and write faders, mixdown or edits into the second field.")
         fields = [(fields[0][0], name), (fields[1][0], "faders")]
 
 
