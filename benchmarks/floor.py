@@ -50,6 +50,14 @@ def default(song: Song) -> None:
     )
 
 
+def transform_hops(song: Song) -> None:
+    """Take the FFTs of `default` on one core, and read nothing."""
+    framing = Framing(song.sample_rate)
+    hops = np.zeros((HOPS_PER_BLOCK, framing.hop_samples), np.complex64)
+    for _ in range(0, len(song.stems) * framing.n_hops(song.n_samples), len(hops)):
+        scipy.fft.fft(hops)
+
+
 def default_in_power(song: Song) -> None:
     """Do the same, and take every signal's step windows' FFTs, which power spectra are made of."""
     framing = Framing(song.sample_rate)
@@ -68,13 +76,14 @@ def _transform_all(song: Song, batch: npt.NDArray[np.complex64], n_rows: int, *,
 
 def _on_all_cores(song: Song | None, work: list[Work]) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reads = [pool.submit(_read, str(file.path)) for file in song.signals] if song else []
+        reads = [pool.submit(read, str(file.path)) for file in song.signals] if song else []
         done = [pool.submit(unit) for unit in work]
         for future in [*reads, *done]:
             future.result()
 
 
-def _read(path: str) -> None:
+def read(path: str) -> None:
+    """Read a file whole, as 16-bit integers."""
     with soundfile.SoundFile(path) as file:
         buffer = np.empty((_READ_SAMPLES, file.channels), np.int16)
         while len(file.read(dtype="int16", out=buffer)) == _READ_SAMPLES:

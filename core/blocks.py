@@ -20,8 +20,8 @@ from core.audio import AudioStream, Samples
 from core.frames import Framing
 from core.song import Song
 
-HOPS_PER_BLOCK = 8
-"""Two seconds: long enough for the threads to leave each other alone, short enough to finish together."""
+HOPS_PER_BLOCK = 16
+"""Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""
 
 
 @dataclass(frozen=True)

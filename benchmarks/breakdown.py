@@ -1,0 +1,83 @@
+"""Where the default preset's time goes, part by part, on one core, beside what its floor counts.
+
+    python benchmarks/breakdown.py [--seconds 60] [--repeats 5]
+
+Each figure is processor time, the least of the turns. The floor (`benchmarks/floor.py`) counts the first two lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import floor, material
+from core import steps
+from core.alignment import align
+from core.blocks import Block, LockstepReader
+from core.estimation import estimate
+from core.frames import STEPS_PER_HOP, Framing
+from core.gram import sample_grams
+from core.measurement import one_blas_thread
+from core.song import Song, open_song
+
+Part = Callable[[], object]
+
+
+def main() -> None:
+    """Print the parts' times."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of the song")
+    parser.add_argument("--repeats", type=int, default=5, help="turns each part takes")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="faderwise-breakdown-") as folder, one_blas_thread():
+        song = open_song(material.write_song(Path(folder), seconds=asked.seconds))
+        for name, part in _parts(song).items():
+            print(f"{name:62} {1e3 * min(_time_s(part) for _ in range(asked.repeats)):6.1f} ms")
+
+
+def _time_s(part: Part) -> float:
+    start_s = time.process_time()
+    part()
+    return time.process_time() - start_s
+
+
+def _parts(song: Song) -> dict[str, Part]:
+    framing = Framing(song.sample_rate)
+    blocks = list(LockstepReader(song, with_mixdown=True, interleaved=True).blocks())
+    return {
+        "reading, as 16-bit integers": lambda: [floor.read(str(file.path)) for file in song.signals],
+        "the hops' FFTs": lambda: floor.transform_hops(song),
+        "reading, as floating point, checked for clipping": lambda: _read(song),
+        "the FFTs, K-weighting and critical bands": lambda: [_levels(b, framing, len(song.stems)) for b in blocks],
+        "the least-squares fit's products of samples": lambda: [_products(b, framing) for b in blocks],
+        "the search for the mixdown's lag": lambda: align(song),
+        "the whole estimate, on all cores": lambda: estimate(song),
+    }
+
+
+def _read(song: Song) -> None:
+    for _ in LockstepReader(song, with_mixdown=True, interleaved=True).blocks():
+        pass
+
+
+def _levels(block: Block, framing: Framing, n_stems: int) -> None:
+    bands = np.empty((block.n_hops, steps.N_BANDS), np.float32)
+    for stem in block.samples[:n_stems]:
+        steps.step_powers(stem, framing, block.n_hops, bands)
+
+
+def _products(block: Block, framing: Framing) -> None:
+    own = block.samples[:, :, : block.n_hops * STEPS_PER_HOP * framing.step_samples]
+    sample_grams(own, framing.step_samples, with_powers=True)
+
+
+if __name__ == "__main__":
+    main()
