@@ -57,7 +57,7 @@ def main() -> int:
     """Measure everything and print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=Path, default=SONGS, help="folder of productions (default: ../shared/songs)")
-    parser.add_argument("--scrambles", type=int, default=2, help="scrambles of each song")
+    parser.add_argument("--scrambles", type=int, default=1, help="scrambles of each song")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
     parser.add_argument("--json", type=Path, help="write every song's figures to this file")
     arguments = parser.parse_args()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from core import roles
 from core.activity import sounding
 from core.covering import covered_db
-from core.decibels import FloatArray
+from core.decibels import FloatArray, power_to_db
 from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP, sum_over_frames
 from core.loudness import FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
 from core.measurement import Measurement
@@ -40,8 +40,8 @@ class StemLevels:
     loudness_lufs : gated loudness, shape (n_buses,); `FLOOR_LUFS` where a stem is silent throughout.
     frame_lufs : loudness per frame, shape (n_frames, n_buses).
     active : where a stem sounds, shape (n_frames, n_buses).
-    tone_db : how much more plain level (gated as loudness is) a stem has than loudness, dB, shape (n_buses,): much of
-        it for deep bass, little of it for bright stems.
+    tone_db : how much more plain level (RMS while it sounds) a stem has than loudness, dB, shape (n_buses,): much of it
+        for deep bass, little of it for bright stems.
     band_power : power per frame and critical band, shape (n_frames, n_buses, n_bands), or None where it is not known.
     """
 
@@ -72,14 +72,13 @@ def stem_levels(
     frame_power = sum_over_frames(step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).sum(axis=1))
     weighted = frame_power / (STEPS_PER_HOP * HOPS_PER_FRAME)
     loudness = song_levels_lufs(step_power)
-    power = rms**2 if band_power is None else band_power.sum(axis=2, dtype=np.float64)
-    plain = np.array([_gated_lufs(of_stem) for of_stem in power.T])
+    plain = np.where(active, rms**2, 0.0).sum(axis=0) / np.maximum(np.count_nonzero(active, axis=0), 1)
     bands = None if band_power is None else sum_over_frames(band_power.astype(np.float64)) / HOPS_PER_FRAME
     return StemLevels(
         loudness_lufs=loudness,
         frame_lufs=loudness_lufs(weighted),
         active=active,
-        tone_db=np.where(loudness > FLOOR_LUFS, plain - loudness, 0.0),
+        tone_db=np.where(loudness > FLOOR_LUFS, power_to_db(plain) - loudness, 0.0),
         band_power=bands,
     )
 

@@ -94,7 +94,7 @@ def test_silence_before_the_song_does_not_matter(workshop: Path, stems: Stems, n
     later = {bus: np.concatenate([np.zeros((n_silent, 2)), samples]) for bus, samples in stems.items()}
     before, after = predicted(workshop, stems).curves, predicted(workshop, later).curves
     balances = [balance_while_sounding(curves) for curves in (before, after)]
-    np.testing.assert_allclose(balances[1], balances[0], atol=0.2 if part else 0.05)
+    np.testing.assert_allclose(balances[1], balances[0], atol=0.25 if part else 0.1)
 
 
 def balance_while_sounding(curves: GainCurves) -> FloatArray:
