@@ -120,7 +120,7 @@ def _edit_row(track: AuditTrack, edit: AuditEdit) -> Figure:
     levels = [f"{gain_text(gain_db)} at {clock_text(time_s, 1)}" for time_s, gain_db in edit.points[:4]]
     more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
     what = f"now {', '.join(levels)}{more}" if levels else "points were deleted"
-    count = f"{len(edit.points)} for {len(edit.gone)}"
+    count = f"{len(edit.points)} made, {len(edit.gone)} gone"
     return Figure(label=f"{track.track}, {stretch}", value=count, means=what)
 
 

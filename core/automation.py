@@ -19,6 +19,7 @@ from core.decibels import FloatArray
 TOLERANCE_DB = 0.1
 """A thinned curve stays this close to the curve at every frame."""
 LOWEST_DB = -60.0
+_FIRST_LOOK = 32
 EDGE_S = 0.02
 """How long a range's edges take to come in and go out."""
 
@@ -118,13 +119,25 @@ def _thinned(time_s: FloatArray, gain_db: FloatArray, tolerance_db: float) -> Bu
 
 
 def _furthest(time_s: FloatArray, value: FloatArray, tolerance: float, anchor: int) -> int:
-    elapsed = time_s[anchor + 1 :] - time_s[anchor]
-    rise = value[anchor + 1 :] - value[anchor]
+    """Return the furthest index a chord reaches: looked for near by first, further as long as the funnel is open."""
+    length = _FIRST_LOOK
+    while True:
+        reached, is_open = _reached(time_s, value, tolerance, (anchor, anchor + 1 + length))
+        if not is_open or anchor + 1 + length >= len(value):
+            return reached
+        length *= 4
+
+
+def _reached(time_s: FloatArray, value: FloatArray, tolerance: float, part: tuple[int, int]) -> tuple[int, bool]:
+    """Return the furthest index within a part that a chord from its start reaches, and whether it may reach further."""
+    anchor, stop = part
+    elapsed = time_s[anchor + 1 : stop] - time_s[anchor]
+    rise = value[anchor + 1 : stop] - value[anchor]
     steepest = np.minimum.accumulate((rise + tolerance) / elapsed)
     flattest = np.maximum.accumulate((rise - tolerance) / elapsed)
     chord = rise / elapsed
     reachable = (chord <= steepest + 1e-12) & (chord >= flattest - 1e-12)
-    return anchor + 1 + int(np.nonzero(reachable)[0][-1])
+    return anchor + 1 + int(np.nonzero(reachable)[0][-1]), bool(steepest[-1] >= flattest[-1] - 2e-12)
 
 
 def _is_level(value: FloatArray, tolerance: float) -> bool:

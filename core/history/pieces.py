@@ -25,7 +25,7 @@ _HEAD = re.compile(r"1\.(\d{1,6})\.([0-9a-f]{8})\.")
 
 def to_ext_state(record: RunRecord) -> dict[str, str]:
     """Return the record as keys and values of our section."""
-    body = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(record), 9)).decode()
+    body = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(record), 6)).decode()
     room = PIECE_CHARACTERS - len("1.000000.00000000.")
     pieces = [body[start : start + room] for start in range(0, len(body), room)]
     pieces[0] = f"1.{len(pieces)}.{zlib.crc32(body.encode()):08x}.{pieces[0]}"
