@@ -69,7 +69,7 @@ def many_items(folder: Path, shared: Path) -> Path:
 
 
 def small(folder: Path, _shared: Path) -> Path:
-    return small_session(folder)
+    return small_session(folder, length_s=12.0)
 
 
 SESSIONS = {
