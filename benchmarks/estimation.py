@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import scipy.signal
@@ -84,12 +84,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    rows = [row for name in CASES for row in _case(name, arguments.seed)]
+    found = rows(arguments.seed)
     if arguments.json:
-        json.dump(rows, sys.stdout, indent=1)
+        json.dump(found, sys.stdout, indent=1)
         return 0
     print(f"{'mixdown':<24}{'domain':<12}{'chosen':<8}{'fit':>7}{'error':>9}{'balance':>9}{'inside':>8}")
-    for row in rows:
+    for row in found:
         chosen = "yes" if row["chosen"] else ""
         print(
             f"{row['mixdown']:<24}{row['domain']:<12}{chosen:<8}{row['fit']:>7.3f}{row['error_db']:>9.3f}"
@@ -98,7 +98,12 @@ def main() -> int:
     return 0
 
 
-def _case(name: str, seed: int) -> list[dict[str, object]]:
+def rows(seed: int) -> list[dict[str, Any]]:
+    """Return one row a case and domain."""
+    return [row for name in CASES for row in _case(name, seed)]
+
+
+def _case(name: str, seed: int) -> list[dict[str, Any]]:
     period_s, treatment = CASES[name]
     with tempfile.TemporaryDirectory() as folder:
         truth_db = _make(Path(folder), period_s, treatment, np.random.default_rng(seed))

@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,12 @@ import msgpack
 import psutil
 import zmq
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.goals import Goal
+
 ROOT = Path(__file__).resolve().parents[1]
+BUNDLED = ROOT / "examples" / "caesium"
 HEARTBEAT_P99_S, LEAK = 0.1, 1.1
 CLIENTS_A_PROCESS = 5
 BUSY_S = 10.0
@@ -187,32 +193,66 @@ def percentiles(values: list[float]) -> str:
     return "  ".join(f"p{q} {1000 * cuts[q - 1]:7.1f}" for q in (50, 90, 99)) + f"  max {1000 * max(values):7.1f} ms"
 
 
+@dataclass(frozen=True)
+class Load:
+    """What a server under load did: answers as (kind, latency in s, code), and its memory and workers' in MiB."""
+
+    told: list[tuple[str, float, str]]
+    expected: int
+    took_s: float
+    memory_mib: tuple[float, float]
+    workers_mib: tuple[float, float]
+    heartbeats_s: list[float]
+
+    @property
+    def heartbeat_p99_s(self) -> float:
+        """The heartbeat's 99th percentile while all workers were busy."""
+        return statistics.quantiles(self.heartbeats_s, n=100)[98]
+
+
+def measured(clients: int, requests: int, song: Path) -> Load:
+    """Run a server, load it, and return what it did."""
+    with tempfile.TemporaryDirectory() as scratch, served(Path(scratch) / "home") as pid:
+        home, songs = Path(scratch) / "home", excerpts(Path(scratch) / "songs", song, 10)
+        load(home, songs, clients, max(requests // 2, 1), 1)
+        time.sleep(3.0)
+        before, workers_before = memory_mib(pid)
+        started_s = time.monotonic()
+        told = load(home, songs, clients, requests, 2)
+        took_s = time.monotonic() - started_s
+        time.sleep(3.0)
+        after, workers_after = memory_mib(pid)
+        heartbeats_s = heartbeat_while_busy(home, str(song), max(2, (os.cpu_count() or 1) // 2), BUSY_S)
+    return Load(told, clients * requests, took_s, (before, after), (workers_before, workers_after), heartbeats_s)
+
+
+def figures(found: Load) -> list[Goal]:
+    """Return the ratios that have goals."""
+    right = sum(code == ("unknown_job" if kind == "unknown" else "ok") for kind, _, code in found.told)
+    before, after = found.memory_mib
+    late = "heartbeat while all workers are busy: 99th percentile, of 100 ms"
+    return [
+        Goal(f"{found.expected} requests: share answered, and rightly", right / found.expected, 1.0, at_least=True),
+        Goal("server's memory after the load, times what it was before", after / before, LEAK, at_least=False),
+        Goal(late, found.heartbeat_p99_s / HEARTBEAT_P99_S, 1.0, at_least=False),
+    ]
+
+
 def main() -> int:
     """Run everything; 0 if all that must hold does."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("--song", type=Path, default=ROOT / "examples" / "caesium")
+    parser.add_argument("--song", type=Path, default=BUNDLED)
     chosen = parser.parse_args()
-    failures = []
-    with tempfile.TemporaryDirectory() as scratch, served(Path(scratch) / "home") as pid:
-        home, songs = Path(scratch) / "home", excerpts(Path(scratch) / "songs", chosen.song, 10)
-        load(home, songs, chosen.clients, max(chosen.requests // 2, 1), 1)
-        time.sleep(3.0)
-        before, workers_before = memory_mib(pid)
-        started_s = time.monotonic()
-        told = load(home, songs, chosen.clients, chosen.requests, 2)
-        took_s = time.monotonic() - started_s
-        time.sleep(3.0)
-        after, workers_after = memory_mib(pid)
-        failures += reported(told, chosen.clients * chosen.requests, took_s)
-        print(f"memory of the server: {before:.1f} MiB before, {after:.1f} after")
-        print(f"memory of its workers: {workers_before:.0f} MiB before, {workers_after:.0f} after")
-        failures += ["the server's memory grew"] if after > LEAK * before else []
-        latencies = heartbeat_while_busy(home, str(chosen.song), max(2, (os.cpu_count() or 1) // 2), BUSY_S)
-        print(f"heartbeat, all workers busy ({len(latencies)} beats):  {percentiles(latencies)}")
-        p99_s = statistics.quantiles(latencies, n=100)[98]
-        failures += [f"heartbeat p99 is {1000 * p99_s:.0f} ms"] if p99_s >= HEARTBEAT_P99_S else []
+    found = measured(chosen.clients, chosen.requests, chosen.song)
+    failures = reported(found.told, found.expected, found.took_s)
+    print("memory of the server: {:.1f} MiB before, {:.1f} after".format(*found.memory_mib))
+    print("memory of its workers: {:.0f} MiB before, {:.0f} after".format(*found.workers_mib))
+    failures += ["the server's memory grew"] if found.memory_mib[1] > LEAK * found.memory_mib[0] else []
+    print(f"heartbeat, all workers busy ({len(found.heartbeats_s)} beats):  {percentiles(found.heartbeats_s)}")
+    p99_s = found.heartbeat_p99_s
+    failures += [f"heartbeat p99 is {1000 * p99_s:.0f} ms"] if p99_s >= HEARTBEAT_P99_S else []
     print("\n".join(f"FAILED: {failure}" for failure in failures) or "all held")
     return 1 if failures else 0
 

@@ -19,7 +19,7 @@ from core.frames import HOP_S
 VERSION = 1
 GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
 _FIRST_CENTRE_S = 0.5
-_LOWEST = -120.0
+_LOWEST, _HIGHEST = -120.0, 1e6
 
 
 class WrittenPoint(NamedTuple):
@@ -133,7 +133,8 @@ def frame_times_s(record: RunRecord) -> FloatArray:
 
 def to_steps(curve: FloatArray, step: float) -> list[int]:
     """Return a curve (n,) as whole steps: the first value, then differences. What is below -120 counts as that."""
-    whole = np.round(np.maximum(np.nan_to_num(curve, nan=_LOWEST, neginf=_LOWEST), _LOWEST) / step).astype(np.int64)
+    bounded = np.clip(np.nan_to_num(curve, nan=_LOWEST), _LOWEST, _HIGHEST)
+    whole = np.round(bounded / step).astype(np.int64)
     return [int(value) for value in np.diff(whole, prepend=0)]
 
 

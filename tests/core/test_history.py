@@ -204,3 +204,8 @@ def test_any_value_is_read_as_it_was_set(values: dict[str, str]) -> None:
     assert ext_state(after.document, "faderwise") == values
     gone = after.document.edited(ext_state_edits(after.document, "FADERWISE", dict.fromkeys(values)))
     assert gone == song.document.to_bytes()
+
+
+def test_a_curve_that_no_step_reaches_is_kept_at_its_bounds() -> None:
+    curve = np.array([-np.inf, np.nan, 1.0, 1e300, np.inf])
+    np.testing.assert_allclose(from_steps(to_steps(curve, 0.01), 0.01), [-120.0, -120.0, 1.0, 1e6, 1e6])
