@@ -75,7 +75,7 @@ def measured(folder: Path, n_scrambles: int) -> page.Report:
     """Return all figures; without a folder of songs, those of the rock matrices alone."""
     rock = load_matrices(MATRICES)
     tables = [_on_rock(rock)]
-    coverage = {"rock matrices": _coverage_on_rock(rock)}
+    coverage = {"rock matrices": coverage_on_rock(rock)}
     curve: dict[str, dict[str, float]] = {}
     folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     for name, treatment in TREATMENTS.items():
@@ -163,7 +163,8 @@ def _scores(song: EvaluationSong, predicted: FloatArray) -> tuple[float, float]:
     return float(((predicted - song.gains) ** 2).mean()), balance_error_db(song, predicted)
 
 
-def _coverage_on_rock(songs: Sequence[EvaluationSong]) -> float:
+def coverage_on_rock(songs: Sequence[EvaluationSong]) -> float:
+    """Return how often the 80 % interval holds the truth of the matrices, mean over songs."""
     ours = BalanceRegression(_rock_training(songs))
     held = []
     for song in songs:
