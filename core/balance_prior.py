@@ -16,7 +16,7 @@ from core.balance import NAMES
 from core.decibels import FloatArray
 
 SUPPORTING_DB = -4.0
-VOCALS_DB = 0.4
+VOCALS_DB = 0.2
 
 OF_EVERYONE, OF_ONE_ENGINEER = 64.0, 4.0
 """The strength of an offset where songs of many engineers teach what is common to them, and where one engineer's own
