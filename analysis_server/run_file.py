@@ -10,6 +10,7 @@ import msgspec
 from core.errors import InputError
 from core.files import write_text
 from core.history import RunRecord
+from core.history.record import problem_of
 
 NAME = "run.json"
 FORMAT, VERSION = "faderwise-runs", 1
@@ -45,6 +46,9 @@ def read(folder: Path) -> list[RunRecord]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: is damaged ({error}); mix or match the song again") from error
+    problem = next(filter(None, map(problem_of, file.runs)), None)
+    if problem:
+        raise InputError(f"{path}: holds a run that cannot be used ({problem}); mix or match the song again")
     if file.format != FORMAT or file.version > VERSION or not file.runs:
         raise InputError(f"{path}: is no record of runs that this version reads; update Faderwise or mix again")
     return file.runs

@@ -21,7 +21,7 @@ from core.history.restoring import block_text
 from core.measurement import Measurement
 from core.mixing import MixFigures
 from core.re_applying import ON_TOP
-from core.rpp.envelope_writing import Written
+from core.rpp.envelope_writing import HIGHEST_GAIN, Written
 from core.song import Song
 
 MADE_BY = f"Faderwise {__version__}"
@@ -50,6 +50,7 @@ class Run:
     start_s: float = 0.0
     stems_stay: bool = True
     moves_on_top: bool = False
+    highest_gain: float = HIGHEST_GAIN
 
 
 def record_of(run: Run, found: Found, automation: Automation, written: Written | None) -> RunRecord:
@@ -67,6 +68,7 @@ def record_of(run: Run, found: Found, automation: Automation, written: Written |
         start_s=run.start_s,
         duration_s=found.song.duration_s,
         settings={ON_TOP: True} if run.moves_on_top else {},
+        highest_gain=run.highest_gain,
         stems={bus: str(file.path.resolve()) for bus, file in found.song.stems.items()} if run.stems_stay else {},
         figures={name: round(value, 3) for name, value in run.figures.items() if np.isfinite(value)},
         warnings=list(run.warnings),
@@ -86,7 +88,9 @@ def figures_of(before: MixFigures, after: MixFigures) -> dict[str, float]:
 
 
 def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
-    """Return the record with its id and its date: that of the very same run, where it is known already."""
+    """Return the record with its id and its date: that of the very same run, where it is known; a date stays."""
+    if record.made_at:
+        return record
     named = history.identified(record)
     same = next((run for run in known if run.id == named.id), None)
     now = datetime.now(timezone.utc).replace(microsecond=0).isoformat()

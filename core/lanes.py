@@ -16,7 +16,7 @@ from core.decibels import FloatArray, gain_to_db
 from core.merging import Curve
 from core.rpp.combining import combined
 from core.rpp.envelope import Envelope, Point
-from core.rpp.envelope_writing import points_of
+from core.rpp.envelope_writing import HIGHEST_GAIN, points_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,13 @@ class Lane:
     """Takes a curve, and whether it is for a part of the song."""
 
 
-def envelope_lane(envelope: Envelope, scale: float, base: tuple[Point, ...], moves: Envelope | None = None) -> Lane:
+def envelope_lane(
+    envelope: Envelope,
+    scale: float,
+    base: tuple[Point, ...],
+    moves: Envelope | None = None,
+    highest_gain: float = HIGHEST_GAIN,
+) -> Lane:
     """Return the lane of a track's envelope; a bypassed one plays nothing, so it counts as `base`, unedited.
 
     `moves` are heard on top of every curve, in the stretch the curve is for.
@@ -37,7 +43,7 @@ def envelope_lane(envelope: Envelope, scale: float, base: tuple[Point, ...], mov
 
     def points(curve: BusPoints, is_part: bool) -> Sequence[Point]:
         whole = curve if is_part or curve.time_s[0] <= 0.0 else _from_start(curve)
-        return points_of(combined(whole, moves, is_part=is_part), scale)
+        return points_of(combined(whole, moves, is_part=is_part), scale, highest_gain)
 
     now = envelope.points if envelope.is_active else base
     return Lane(now, lambda points, time_s: replace(envelope, points=tuple(points)).gain_at(time_s), points)

@@ -32,7 +32,7 @@ from core.lanes import Lane, envelope_lane, file_lane
 from core.merging import Merged, merge
 from core.rpp.envelope import Envelope, Point
 from core.rpp.envelope_text import envelope_edit
-from core.rpp.envelope_writing import HIGHEST_GAIN, Written, WrittenEnvelope, scale_of
+from core.rpp.envelope_writing import Written, WrittenEnvelope, scale_of
 from core.rpp.project import Project, Track
 
 ON_TOP = "moves_on_top"
@@ -136,9 +136,10 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
         if envelope.has_items:
             notes.append(f"{track.title} has automation items on its volume envelope, so it was left alone")
             continue
-        notes += [*_fader_notes(project, track, then), *_clamp_notes(track, then, curves[then.role])]
+        top = basis.root.highest_gain
+        notes += [*_fader_notes(project, track, then), *_clamp_notes(track, then, curves[then.role], top)]
         moves = moves_before(project, track, basis.root) if basis.root.settings.get(ON_TOP) else None
-        lane = envelope_lane(envelope, then.scale, base_points(then), moves)
+        lane = envelope_lane(envelope, then.scale, base_points(then), moves, top)
         edit = _merged(basis, settings, then, curves[then.role], lane)
         edits.append(edit)
         written = _with_track(written, track, replace(envelope, points=edit.merged.points, is_active=True), then)
@@ -259,8 +260,8 @@ def _fader_notes(project: Project, track: Track, then: TrackRun) -> list[str]:
     return [f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"]
 
 
-def _clamp_notes(track: Track, then: TrackRun, gain_db: FloatArray) -> list[str]:
-    over_db = float(gain_db.max()) - float(gain_to_db(then.scale * HIGHEST_GAIN))
+def _clamp_notes(track: Track, then: TrackRun, gain_db: FloatArray, highest_gain: float) -> list[str]:
+    over_db = float(gain_db.max()) - float(gain_to_db(then.scale * highest_gain))
     if over_db < _TOLD_OVER_DB:
         return []
     return [f"the curve of {track.title} goes {over_db:.1f} dB past the top of its envelope and was clamped there"]

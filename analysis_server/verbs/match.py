@@ -21,6 +21,7 @@ from core.automation import thin_curves
 from core.decibels import db_to_gain
 from core.estimation import Estimate, limiter_reduction_db
 from core.mixing import MixFigures, headroom_db, measure_file, measure_mixes
+from core.rpp.envelope_writing import HIGHEST_GAIN
 from core.song import Song
 
 
@@ -147,6 +148,7 @@ def _run(
         warnings=found.warnings,
         folder=session.folder(request.out) if session else None,
         start_s=session.start_s if session else 0.0,
+        highest_gain=session.rendered.highest_gain if session and session.rendered else HIGHEST_GAIN,
         stems_stay=session is None or request.stems is not None,
     )
 

@@ -24,7 +24,7 @@ from core.model import Model
 from core.paper_measurement import measure_as_paper
 from core.prediction import predict_explained
 from core.progress import part_of
-from core.rpp.envelope_writing import Written
+from core.rpp.envelope_writing import HIGHEST_GAIN, Written
 from core.song import Song
 
 
@@ -166,6 +166,7 @@ def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, sess
         warnings=story.warnings,
         folder=session.folder(request.out) if session else None,
         start_s=session.start_s if session else 0.0,
+        highest_gain=session.rendered.highest_gain if session and session.rendered else HIGHEST_GAIN,
         stems_stay=session is None or request.stems is not None,
         moves_on_top=request.existing == "combine",
     )

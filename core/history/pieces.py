@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from core.errors import InputError
-from core.history.record import VERSION, RunRecord
+from core.history.record import VERSION, RunRecord, problem_of
 
 PIECE_CHARACTERS = 8000
 LARGEST_RECORD_BYTES = 64 * 1024 * 1024
@@ -66,11 +66,14 @@ def _decoded(body: str, number: int) -> RunRecord:
         inflating = zlib.decompressobj()
         text = inflating.decompress(base64.urlsafe_b64decode(body), LARGEST_RECORD_BYTES)
         version = msgspec.json.decode(text, type=_Versioned).version
-        if version <= VERSION:
-            return msgspec.json.decode(text, type=RunRecord)
+        record = msgspec.json.decode(text, type=RunRecord) if version <= VERSION else None
     except (zlib.error, binascii.Error, msgspec.DecodeError) as error:
         raise InputError(f"the record of run {number} cannot be read ({error}); take an older copy") from error
-    raise InputError(f"run {number} was recorded by a later Faderwise (version {version}); update this one")
+    if record is None:
+        raise InputError(f"run {number} was recorded by a later Faderwise (version {version}); update this one")
+    if problem := problem_of(record):
+        raise InputError(f"the record of run {number} cannot be used ({problem}); take an older copy")
+    return record
 
 
 class _Versioned(msgspec.Struct):

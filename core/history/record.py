@@ -89,6 +89,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     settings : an edit's settings (`core.editing.EditSettings`).
     of : the id of the run whose prediction an edit re-applied.
     duration_s : the song's length.
+    highest_gain : the top of an envelope, linear, as REAPER's preferences had it.
     figures : loudness, true peak, fit and the like, by name with unit.
     stems : the stems' files by role, where they stay.
     files_before : of an edit in a folder, the text of the files it changed, by name.
@@ -108,6 +109,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     range_s: tuple[float, float] | None = None
     start_s: float = 0.0
     duration_s: float = 0.0
+    highest_gain: float = 2.0
     settings: dict[str, Any] = {}
     of: str | None = None
     figures: dict[str, float] = {}
@@ -116,6 +118,24 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     buses: list[BusRun] = []
     tracks: list[TrackRun]
+
+
+def problem_of(record: RunRecord) -> str | None:
+    """Return what makes a record useless, or None: curves that do not go together, tracks without points."""
+    lengths = {len(curve) for bus in record.buses for curve in _curves_of(bus)}
+    if len(lengths) > 1 or 0 in lengths:
+        return "its curves differ in length"
+    roles = {bus.role for bus in record.buses}
+    if record.buses and not {track.role for track in record.tracks} <= roles:
+        return "it wrote on a bus that it has no curve for"
+    if any(not track.written or track.ours == [] or track.scale <= 0.0 for track in record.tracks):
+        return "one of its tracks has no points"
+    return None
+
+
+def _curves_of(bus: BusRun) -> list[list[int]]:
+    deviation = [bus.deviation_cdb] if bus.deviation_cdb is not None else []
+    return [bus.predicted_cdb, bus.level_lufs, *deviation, *bus.terms_ddb.values()]
 
 
 def identified(record: RunRecord) -> RunRecord:

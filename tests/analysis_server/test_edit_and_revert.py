@@ -305,7 +305,7 @@ def long_session(copy: Path, seconds: float) -> Project:
     n_frames = round(4 * seconds)
     walk = np.cumsum(np.random.default_rng(7).normal(size=(n_frames, 4)) * 0.3, axis=0) % 6.0
     buses = [
-        msgspec.structs.replace(bus, predicted_cdb=to_steps(walk[:, i], 0.01), level_lufs=[-20] + [0] * (n_frames - 1))
+        history.BusRun(role=bus.role, predicted_cdb=to_steps(walk[:, i], 0.01), level_lufs=[-20] + [0] * (n_frames - 1))
         for i, bus in enumerate(run.buses)
     ]
     long = msgspec.structs.replace(run, buses=buses, duration_s=seconds)

@@ -22,6 +22,9 @@ from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.project import Project, project_of, read_project
 
 WINCING = Path(__file__).parents[1] / "projects" / "wincing.rpp"
+TRACK = history.TrackRun(
+    guid="{G}", number=1, name="", role="drums", scale=1.0, before=None, written=[history.WrittenPoint(0.0, 1.0)]
+)
 CURVE = BusPoints(np.array([0.5, 2.0, 7.0]), np.array([-3.0, 1.5, -12.0]))
 
 
@@ -116,7 +119,7 @@ def test_runs_stack_up_and_go_back_to_any_of_them() -> None:
 
 def test_a_long_record_is_cut_into_short_ascii_lines_and_comes_back_whole() -> None:
     noise = np.random.default_rng(1).normal(size=40_000)
-    long = record(7, buses=[history.BusRun(role="bass", predicted_cdb=to_steps(noise, 0.01), level_lufs=[])])
+    long = record(7, buses=[history.BusRun(role="bass", predicted_cdb=to_steps(noise, 0.01), level_lufs=[0] * 40_000)])
     values = history.to_ext_state(long)
     assert len(values) > 3
     assert max(len(value) for value in values.values()) <= PIECE_CHARACTERS
@@ -209,3 +212,19 @@ def test_any_value_is_read_as_it_was_set(values: dict[str, str]) -> None:
 def test_a_curve_that_no_step_reaches_is_kept_at_its_bounds() -> None:
     curve = np.array([-np.inf, np.nan, 1.0, 1e300, np.inf])
     np.testing.assert_allclose(from_steps(to_steps(curve, 0.01), 0.01), [-120.0, -120.0, 1.0, 1e6, 1e6])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"buses": [history.BusRun(role="drums", predicted_cdb=[1, 2], level_lufs=[1])]}, "differ in length"),
+        ({"buses": [history.BusRun(role="drums", predicted_cdb=[], level_lufs=[])]}, "differ in length"),
+        ({"tracks": [msgspec.structs.replace(TRACK, role="horns")]}, "no curve for"),
+        ({"tracks": [msgspec.structs.replace(TRACK, written=[])]}, "no points"),
+        ({"tracks": [msgspec.structs.replace(TRACK, scale=0.0)]}, "no points"),
+    ],
+)
+def test_a_record_that_makes_no_sense_is_refused(change: dict[str, object], says: str) -> None:
+    values = history.to_ext_state(record(1, **change))
+    with pytest.raises(InputError, match=says):
+        from_ext_state(values, 1)
