@@ -162,3 +162,8 @@ def test_a_finished_file_is_moved_into_place_and_the_old_one_kept(tmp_path: Path
 def test_a_files_hash_is_its_bytes_sha_256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert content_hash(tmp_path / "abc") == ("sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+
+
+def test_json_is_for_people_too(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"título": [1, 2.5]})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n "título": [\n  1,\n  2.5\n ]\n}\n'

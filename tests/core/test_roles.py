@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, in_order, is_mixdown, role_of
+from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, in_order, is_mixdown, role_of, sharing
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,7 @@ def test_the_papers_buses_come_first_then_listed_ones_then_the_alphabet() -> Non
 @given(st.permutations([*SYNONYMS, "zither", "alphorn"]))
 def test_the_order_does_not_depend_on_the_order_they_come_in(roles: list[str]) -> None:
     assert in_order(roles) == in_order(sorted(roles))
+
+
+def test_a_role_nobody_listed_shares_the_melodys_place() -> None:
+    assert sharing(["drums", "melody", "zither", "vocals"]) == [1, 2, 2, 1]
