@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core import errors
+from tests.public_names import PAGE, public_names
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("core", "analysis_server", "reaper_scripts")
@@ -176,6 +177,12 @@ def test_nothing_is_unpickled_evaluated_or_given_to_a_shell() -> None:
     assert found == []
     dangerous = ("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib")
     assert [found for layer in ("core", "analysis_server") for found in forbidden(layer, *dangerous)] == []
+
+
+def test_the_public_names_are_those_on_the_list() -> None:
+    listed = PAGE.read_text(encoding="utf-8").splitlines()
+    changed = sorted(set(listed).symmetric_difference(public_names()))
+    assert changed == [], "meant to change? then `python -m tests.public_names --write`"
 
 
 def test_the_error_tree_is_what_its_module_draws() -> None:
