@@ -20,7 +20,6 @@ SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.p
 HOUSE = [*SOURCES, *(path for part in ("benchmarks", "tests") for path in sorted((ROOT / part).rglob("*.py")))]
 HOUSE += [ROOT / "install.py"]
 TO_BE_SPLIT = {
-    "tests/analysis_server/test_edit_and_revert.py",
     "tests/analysis_server/test_project_verbs.py",
 }
 PRINTS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from core.song import Song
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 44_100
+STEMS = ROOT / "examples" / "caesium"
+ROLES = ("drums", "bass", "melody", "vocals")
 COMMAND = "import sys; from analysis_server.command_line import main; sys.exit(main())"
 
 
@@ -133,3 +136,41 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, excerpts: Path) -> tuple
         patch.setenv("FADERWISE_HOME", str(tmp_path_factory.mktemp("home")))
         evaluate(EvaluateRequest(dataset=str(excerpts), preset="paper", out=str(out)))
     return out, json.loads((out / "evaluate.json").read_text(encoding="utf-8"))
+
+
+def track(role: str, number: int) -> str:
+    envelope = "    <VOLENV2\n      ACT 0 -1\n      PT 0 0.5 0\n    >\n" if role == "bass" else ""
+    return (
+        f"  <TRACK {{{number}}}\n    NAME {role}\n    VOLPAN 1.{9 - number} 0 -1 -1 1\n    MAINSEND 1 0\n{envelope}"
+        f'    <ITEM\n      POSITION 0\n      LENGTH 24\n      <SOURCE FLAC\n        FILE "{role}.flac"\n      >\n'
+        "    >\n  >\n"
+    )
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a session, its mixed copy, and `out`, what mixing its stems wrote. Copy it, do not write to it."""
+    folder = tmp_path_factory.mktemp("mixed")
+    for role in ROLES:
+        shutil.copyfile(STEMS / f"{role}.flac", folder / f"{role}.flac")
+    lines = "".join(track(role, number) for number, role in enumerate(ROLES))
+    (folder / "Song.RPP").write_text(f'<REAPER_PROJECT 0.1 "7.19/linux" 1\n{lines}>\n', encoding="utf-8")
+    monkey = pytest.MonkeyPatch()
+    monkey.setenv("FADERWISE_HOME", str(tmp_path_factory.mktemp("home")))
+    assert main(["mix", str(folder / "Song.RPP"), "--out", str(folder / "run"), "--json"]) == 0
+    shutil.move(folder / "run" / "Song-faderwise.RPP", folder / "Song-faderwise.RPP")
+    assert main(["mix", str(STEMS), "--out", str(folder / "out"), "--json"]) == 0
+    monkey.undo()
+    return folder
+
+
+@pytest.fixture
+def work(mixed: Path, tmp_path: Path) -> Path:
+    """A copy of `mixed` to work on."""
+    return Path(shutil.copytree(mixed, tmp_path / "session"))
+
+
+@pytest.fixture
+def copy(work: Path) -> Path:
+    """The mixed copy of the session."""
+    return work / "Song-faderwise.RPP"

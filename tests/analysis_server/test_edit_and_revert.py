@@ -4,64 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import msgspec
 import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.command_line import main
-from analysis_server.verbs.edit import edited
 from core import history
-from core.history.record import to_steps
 from core.rpp.faders import fader_stage
-from core.rpp.project import Project, project_of, read_project
+from core.rpp.project import Project, read_project
+from tests.analysis_server.conftest import ROLES, STEMS
 
 ROOT = Path(__file__).resolve().parents[2]
-STEMS = ROOT / "examples" / "caesium"
-ROLES = ("drums", "bass", "melody", "vocals")
 TIMES = np.arange(0.5, 23.0, 0.25)
-
-
-def track(role: str, number: int) -> str:
-    envelope = "    <VOLENV2\n      ACT 0 -1\n      PT 0 0.5 0\n    >\n" if role == "bass" else ""
-    return (
-        f"  <TRACK {{{number}}}\n    NAME {role}\n    VOLPAN 1.{9 - number} 0 -1 -1 1\n    MAINSEND 1 0\n{envelope}"
-        f'    <ITEM\n      POSITION 0\n      LENGTH 24\n      <SOURCE FLAC\n        FILE "{role}.flac"\n      >\n'
-        "    >\n  >\n"
-    )
-
-
-@pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a session, its mixed copy, and `out`, what mixing its stems wrote. Copy it, do not write to it."""
-    folder = tmp_path_factory.mktemp("mixed")
-    for role in ROLES:
-        shutil.copyfile(STEMS / f"{role}.flac", folder / f"{role}.flac")
-    lines = "".join(track(role, number) for number, role in enumerate(ROLES))
-    (folder / "Song.RPP").write_text(f'<REAPER_PROJECT 0.1 "7.19/linux" 1\n{lines}>\n', encoding="utf-8")
-    assert main(["mix", str(folder / "Song.RPP"), "--out", str(folder / "run"), "--json"]) == 0
-    shutil.move(folder / "run" / "Song-faderwise.RPP", folder / "Song-faderwise.RPP")
-    assert main(["mix", str(STEMS), "--out", str(folder / "out"), "--json"]) == 0
-    return folder
-
-
-@pytest.fixture
-def work(mixed: Path, tmp_path: Path) -> Path:
-    """A copy of `mixed` to work on."""
-    return Path(shutil.copytree(mixed, tmp_path / "session"))
-
-
-@pytest.fixture
-def copy(work: Path) -> Path:
-    """The mixed copy of the session."""
-    return work / "Song-faderwise.RPP"
 
 
 Ran = Callable[..., Any]
@@ -296,36 +254,3 @@ def test_a_deleted_envelope_is_left_alone_and_told(faderwise: Ran, copy: Path) -
     ran = faderwise("edit", copy, "--depth", "50")
     assert ran.code == 0
     assert "track 3 'melody' has no volume envelope any more, so it was left alone" in ran.err
-
-
-def long_session(copy: Path, seconds: float) -> Project:
-    """The session with a run as long as that, whose curves move all the time."""
-    project = read_project(copy)
-    (run,) = history.read_history(project)
-    n_frames = round(4 * seconds)
-    walk = np.cumsum(np.random.default_rng(7).normal(size=(n_frames, 4)) * 0.3, axis=0) % 6.0
-    buses = [
-        history.BusRun(role=bus.role, predicted_cdb=to_steps(walk[:, i], 0.01), level_lufs=[-20] + [0] * (n_frames - 1))
-        for i, bus in enumerate(run.buses)
-    ]
-    long = msgspec.structs.replace(run, buses=buses, duration_s=seconds)
-    return project_of(msgspec_document(project, long))
-
-
-def msgspec_document(project: Project, run: history.RunRecord) -> Any:
-    from core.rpp.document import parse
-
-    plain = parse(project.document.edited(history.removed(project.document, 1)), project.path)
-    return parse(plain.edited(history.added(plain, history.identified(run))), project.path)
-
-
-def test_five_minutes_are_edited_in_a_fifth_of_a_second(copy: Path) -> None:
-    project = long_session(copy, 300.0)
-    took_s = []
-    for depth in (50.0, 120.0, 80.0):
-        started = time.process_time()
-        result, written, _ = edited(project, {"depth_percent": depth, "smooth_s": 1.0, "offset_db": {"vocals": 1.0}})
-        assert len(written.content) > 10_000
-        took_s.append(time.process_time() - started)
-        assert min(result.n_points.values()) > 50
-    assert min(took_s) < 0.2
