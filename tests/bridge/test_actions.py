@@ -102,14 +102,18 @@ def test_the_users_own_moves_are_combined_or_replaced_as_he_says(tmp_path: Path,
     np.testing.assert_allclose(combined, gains(studio, time_s)[:, 0] * rides, rtol=0.02)
 
 
-def test_a_mixdown_is_matched(tmp_path: Path, studio_for: StudioFor) -> None:
-    studio = studio_for(small_session(tmp_path / "session"))
+def write_rough_mix(studio: Studio) -> None:
+    """Write a mixdown of the stems beside the project, each bus moving from one gain of `ENDS` to the other."""
     time_s = np.arange(soundfile.info(STEMS / "drums.flac").frames) / 44_100
     mix = sum(
         soundfile.read(STEMS / f"{role}.flac", always_2d=True)[0] * np.interp(time_s, [4.0, 20.0], ends)[:, None]
         for role, ends in zip(ROLES, ENDS, strict=True)
     )
     soundfile.write(studio.path.with_name("mix.wav"), mix, 44_100, "FLOAT")
+
+
+def test_a_mixdown_is_matched(studio: Studio) -> None:
+    write_rough_mix(studio)
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
     studio.host.dialogs.expect_message("Yes", containing="mix.wav")
     studio.decline_report("recovered on Drums, bass, melody and vocals")
@@ -117,6 +121,22 @@ def test_a_mixdown_is_matched(tmp_path: Path, studio_for: StudioFor) -> None:
     at_s = np.arange(3.0, 22.0, 0.5)
     wanted = np.stack([np.interp(at_s, [4.0, 20.0], ends) for ends in ENDS], axis=1)
     assert np.median(np.abs(20 * np.log10(gains(studio, at_s) / wanted))) < 0.3
+
+
+def test_a_mixdown_is_learned_from_and_the_project_stays_as_it_was(studio: Studio) -> None:
+    write_rough_mix(studio)
+    before = studio.host.project.to_bytes()
+    studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
+    studio.host.dialogs.expect_inputs(["mine", "mixdown"], containing="learn a mix model")
+    studio.host.dialogs.expect_message("Yes", containing="mix.wav")
+    studio.host.dialogs.expect_message("OK", containing="The model mine has learned Song from")
+    studio.run("learn_mix_model")
+    assert studio.host.project.to_bytes() == before
+    model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))
+    (song,) = model["songs"]
+    assert song["source"] == "mixdown"
+    assert song["fit"] > 0.99
+    assert studio.jobs() == []
 
 
 def test_the_faders_are_learned_exactly_and_the_project_stays_as_it_was(studio: Studio) -> None:
