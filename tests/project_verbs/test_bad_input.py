@@ -1,0 +1,133 @@
+"""Projects that cannot be used: one line, and the original as it was."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.project_verbs.reading import without_ours
+from tests.project_verbs.sessions import bus, run, template
+from tests.session_media import ROLES, STEMS
+
+WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("learn", str(STEMS), "--from", "faders", "--model", "x"), "has no faders"),
+        (("learn", str(STEMS), "--stems", "x", "--model", "x"), "belong to one REAPER project"),
+        (("learn", str(STEMS), str(WINCING), "--bus", "drums=5", "--model", "x"), "one kind at a time"),
+        (("mix", str(STEMS), "--stems", "x"), "belong to a REAPER project"),
+        (("mix", "gone.RPP"), "gone.RPP: no such file"),
+        (("mix", str(WINCING)), "is missing; put it into"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = run(capsys, *arguments)
+    assert (code, told.count("\n")) == (2, 1)
+    assert says in told
+
+
+def test_no_bus_found_lists_the_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "Song.RPP"
+    path.write_bytes(template(bus("Foo", "x.wav"), bus("Banana", "x.wav")))
+    code, _, told = run(capsys, "mix", str(path))
+    assert (code, told.count("\n")) == (2, 1)
+    assert "--bus 'drums=1', among 1 'Foo', 2 'Banana'" in told
+
+
+def test_missing_media_leave_nothing_behind(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (small.parent / "bass.flac").unlink()
+    before = sorted(small.parent.iterdir())
+    code, _, told = run(capsys, "mix", str(small))
+    assert (code, told.count("\n")) == (2, 1)
+    assert "bass.flac of track 2 'BASS BUS' is missing" in told
+    assert "--stems" in told
+    assert sorted(small.parent.iterdir()) == before
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else False, reason="root writes everywhere")
+def test_a_read_only_folder_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small.parent.chmod(stat.S_IREAD | stat.S_IEXEC)
+    try:
+        code, _, told = run(capsys, "mix", str(small))
+    finally:
+        small.parent.chmod(stat.S_IRWXU)
+    assert (code, told.count("\n")) == (2, 1)
+    assert "cannot be written" in told
+
+
+def test_an_out_folder_that_is_a_file_is_told(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").write_text("a file")
+    code, _, told = run(capsys, "mix", str(small), "--out", str(tmp_path / "out"))
+    assert (code, told.count("\n")) == (2, 1)
+    assert "out: cannot be written" in told
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that not even root can write to")
+def test_a_folder_nobody_can_write_to_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = run(capsys, "mix", str(small), "--out", "/proc/faderwise")
+    assert (code, told.count("\n")) == (2, 1)
+    assert "/proc/faderwise: cannot be written" in told
+
+
+def test_windows_line_ends_and_names_that_are_not_utf_8_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copyfile(STEMS / "drums.flac", tmp_path / "drums.flac")
+    shutil.copyfile(STEMS / "bass.flac", tmp_path / "bass.flac")
+    text = template(bus("Drums Umlaut", "drums.flac"), bus("Bass", "bass.flac"), end="\r\n").replace(
+        b"Umlaut", b"\xfcber"
+    )
+    path = tmp_path / "Song.rpp"
+    path.write_bytes(text)
+    code, _, told = run(capsys, "mix", str(path))
+    assert (code, told) == (0, "")
+    content = path.with_name("Song-faderwise.RPP").read_bytes()
+    assert without_ours(content) == text
+    assert content.count(b"\n") == content.count(b"\r\n")
+
+
+def test_damaged_projects_end_in_one_line_or_in_a_mix(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for role in ROLES:
+        audio, rate = soundfile.read(small.parent / f"{role}.flac", frames=44_100, always_2d=True)
+        soundfile.write(small.parent / f"{role}.flac", audio, rate)
+    whole = template(*(bus(f"{role} bus", f"{role}.flac", 0.7, length=2.0) for role in ROLES))
+    dice = random.Random(20150101)  # noqa: S311
+    ends = {0: 0, 2: 0}
+    for _ in range(200):
+        content = bytearray(whole)
+        for _ in range(dice.randint(1, 3)):
+            place = dice.randrange(len(content))
+            edit = dice.choice(("change", "insert", "cut"))
+            if edit == "change":
+                content[place] = dice.randrange(256)
+            elif edit == "insert":
+                content[place:place] = bytes([dice.choice(b"<>\n\"'`| 9-.e")])
+            else:
+                del content[place : place + dice.randint(1, 20)]
+        small.write_bytes(content)
+        code, _, told = run(capsys, "mix", str(small), "--dry-run")
+        assert code in ends, told
+        assert code == 0 or told.count("\n") == 1, told
+        assert "internal error" not in told
+        ends[code] += 1
+    assert min(ends.values()) > 20
+
+
+def test_the_original_is_never_written(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trap = small.with_name("Song-faderwise.RPP")
+    trap.symlink_to(small)
+    before = small.read_bytes()
+    code, _, told = run(capsys, "mix", str(small))
+    assert (code, told.count("\n")) == (2, 1)
+    assert "is the project itself" in told
+    assert small.read_bytes() == before

@@ -1,0 +1,191 @@
+"""`faderwise mix SESSION.RPP`: a copy with envelopes in it, and every other byte as it was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from core.history import read_history, restored
+from core.rpp.project import read_project
+from core.rpp.summing import write_stems
+from tests.project_verbs.reading import heard_gain, quarter_db, without_ours, without_volume_envelopes
+from tests.project_verbs.sessions import run
+from tests.session_media import ROLES, STEMS, session
+
+WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
+Audio = npt.NDArray[np.float64]
+
+
+def real_sessions(shared: Path) -> Iterator[tuple[Path, list[str], dict[str, list[int]]]]:
+    folder = shared / "rpp"
+    chosen = ["melody=1", "vocals=Chorus-Leads - stem", "drums=drums"]
+    yield WINCING, chosen, {"drums": [5], "melody": [1], "vocals": [3]}
+    yield folder / "07_v6.71_linux_drums_perc_synth.RPP", [], {"drums": [4], "synths": [7]}
+    old = folder / "10_v_pre3_song_with_sends_volenv.RPP"
+    yield old, [], {"vocals": [1], "guitars": [7, 8], "percussion": [10]}
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_real_project_plays_what_mix_wav_does(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    source, chosen, expected = list(real_sessions(shared))[number]
+    path = session(source, tmp_path / "session")
+    before = path.read_bytes()
+    buses_by_hand = [part for bus in chosen for part in ("--bus", bus)]
+    code, result, told = run(capsys, "mix", str(path), "--target-lufs", "-40", *buses_by_hand)  # quiet: no clamping
+    assert code == 0, told
+    assert path.read_bytes() == before
+    copy = path.with_name("Song-faderwise.RPP")
+    content = copy.read_bytes()
+    assert without_ours(content) == without_volume_envelopes(before)
+    assert restored(read_project(copy), 1).content == before
+
+    project = read_project(copy)  # beside the original, so its relative media are found
+    buses = {role: [project.tracks[n - 1] for n in numbers] for role, numbers in expected.items()}
+    assert set(result["n_points"]) == set(expected)  # type: ignore[call-overload]
+    stems = write_stems(project, buses, tmp_path)
+    mixed, rate = soundfile.read(str(result["files"]["mix.wav"]), always_2d=True)  # type: ignore[index]
+    rebuilt = np.zeros_like(mixed)
+    time_s = np.arange(len(mixed)) / rate
+    for role, tracks in buses.items():
+        samples, stem_rate = soundfile.read(stems[role], always_2d=True)
+        assert stem_rate == rate
+        gains = [heard_gain(content, track, time_s) for track in tracks]
+        np.testing.assert_allclose(gains[0], gains[-1], rtol=0.012)
+        rebuilt[: len(samples)] += samples * gains[0][: len(samples), None]
+    ours, theirs = quarter_db(mixed, rate), quarter_db(rebuilt, rate)
+    sounding = ours > -70.0
+    assert sounding.sum() > 30
+    assert "was clamped" not in told
+    quieter = next(
+        (float(line.split(" dB quieter")[0].split()[-1]) for line in told.splitlines() if " dB quieter" in line), 0
+    )
+    assert np.abs(ours + quieter - theirs)[sounding].max() < 0.2
+
+
+def test_what_the_sum_leaves_out_is_named(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = session(shared / "rpp" / "10_v_pre3_song_with_sends_volenv.RPP", tmp_path / "session")
+    code, _, told = run(capsys, "mix", str(path), "--dry-run")
+    assert code == 0
+    assert "left out of the sum of the media: plug-ins: " in told
+    assert "ReaEQ (Cockos)" in told
+    assert not list(path.parent.glob("*-faderwise*"))
+
+
+def test_stems_that_reaper_exported_are_taken(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stems = tmp_path / "stems"
+    stems.mkdir()
+    for role in ROLES:
+        shutil.copyfile(STEMS / f"{role}.flac", stems / f"Song-{role.upper()} BUS.flac")
+    code, result, told = run(capsys, "mix", str(small), "--stems", str(stems))
+    assert (code, told) == (0, "")
+    code, summed, _ = run(capsys, "mix", str(small), "--out", str(tmp_path / "summed"))
+    assert code == 0
+    medians = (result["median_gain_db"], summed["median_gain_db"])
+    for role in ROLES:
+        assert medians[0][role] == pytest.approx(medians[1][role], abs=0.05)  # type: ignore[index]
+
+
+def test_the_copy_goes_where_it_was_asked_for_and_relative_media_are_told(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    code, result, told = run(capsys, "mix", str(small), "--out", str(out))
+    assert code == 0
+    assert (out / "Song-faderwise.RPP").is_file()
+    assert not small.with_name("Song-faderwise.RPP").exists()
+    assert f"names its media relative to {small.parent}; move it there" in told
+    assert set(result["files"]) == {*(p.name for p in out.iterdir())}  # type: ignore[call-overload]
+
+
+def test_a_mix_of_a_copy_takes_its_place_and_adds_to_its_history(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = small.read_bytes()
+    copy = small.with_name("Song-faderwise.RPP")
+    assert run(capsys, "mix", str(small))[0] == 0
+    first = copy.read_bytes()
+    code, result, told = run(capsys, "mix", str(copy), "--target-lufs", "-30")
+    assert code == 0, told
+    assert result["files"]["Song-faderwise.RPP"] == str(copy)  # type: ignore[index]
+    runs = read_history(read_project(copy))
+    assert [(one.number, one.action, one.model, len(one.tracks)) for one in runs] == [
+        (1, "mix", "default", 4),
+        (2, "mix", "default", 4),
+    ]
+    assert first in [path.read_bytes() for path in small.parent.glob("Song-faderwise.*.RPP")]
+    assert restored(read_project(copy), 2).content == first
+    assert restored(read_project(copy), 1).content == before
+    assert small.read_bytes() == before
+
+
+def test_an_earlier_copy_is_set_aside(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = small.with_name("Song-faderwise.RPP")
+    old.write_bytes(b"edited by hand")
+    assert run(capsys, "mix", str(small))[0] == 0
+    kept = [path for path in small.parent.glob("Song-faderwise.*") if path != old]
+    assert [path.read_bytes() for path in kept] == [b"edited by hand"]
+    first = old.read_bytes()
+    assert run(capsys, "mix", str(small))[0] == 0
+    assert old.read_bytes() == first  # the same run writes the same bytes, so nothing more is set aside
+    assert len(list(small.parent.glob("Song-faderwise.*"))) == 2
+
+
+def test_a_range_leaves_the_rest_of_the_session_alone(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = run(capsys, "mix", str(small), "--range", "8:12")
+    assert code == 0
+    content = small.with_name("Song-faderwise.RPP").read_bytes()
+    for track in read_project(small).tracks:
+        gains = heard_gain(content, track, np.array([0.0, 7.99, 12.01, 20.0]))
+        np.testing.assert_allclose(gains, track.volume, rtol=1e-6)
+    assert "outside the range" in told
+
+
+def test_the_song_folder_and_the_session_get_the_same_mix(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, of_session, _ = run(capsys, "mix", str(small), "--out", str(tmp_path / "a"))
+    _, of_folder, _ = run(capsys, "mix", str(STEMS), "--out", str(tmp_path / "b"))
+    assert of_session["loudness_after_lufs"] == pytest.approx(of_folder["loudness_after_lufs"], abs=0.05)
+    mixes = [soundfile.read(tmp_path / name / "mix.wav")[0] for name in "ab"]
+    assert np.abs(mixes[0] - mixes[1][: len(mixes[0])]).max() < 0.01
+
+
+def with_rides(path: Path) -> Audio:
+    """Give the session's drums a move of 6 dB; return it at every half second."""
+    envelope = ["    <VOLENV2", "      ACT 1 -1", "      PT 4 1 0", "      PT 20 0.5 0", "    >"]
+    path.write_bytes(
+        path.read_bytes().replace(b"    MAINSEND 1 0\n", "\n".join(["    MAINSEND 1 0", *envelope, ""]).encode(), 1)
+    )
+    return np.asarray(np.interp(np.arange(0.0, 24.0, 0.5), [4.0, 20.0], [1.0, 0.5]))
+
+
+def test_moves_that_are_the_users_stay_on_top_and_those_of_a_run_do_not_pile_up(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    time_s = np.arange(0.0, 24.0, 0.5)
+    drums = read_project(small).tracks[0]
+    assert run(capsys, "mix", str(small))[0] == 0
+    copy = small.with_name("Song-faderwise.RPP")
+    plain = heard_gain(copy.read_bytes(), drums, time_s)
+    rides = with_rides(small)
+    code, _, told = run(capsys, "mix", str(small), "--existing", "combine")
+    assert code == 0
+    assert "its moves were kept" in told
+    combined = heard_gain(copy.read_bytes(), drums, time_s)
+    np.testing.assert_allclose(combined, plain * rides, rtol=0.02)
+    assert run(capsys, "mix", str(copy), "--existing", "combine")[0] == 0
+    np.testing.assert_allclose(heard_gain(copy.read_bytes(), drums, time_s), combined, rtol=1e-4)
+
+
+def test_a_song_folder_has_no_moves_to_keep(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = run(capsys, "mix", str(STEMS), "--existing", "combine")
+    assert code == 2
+    assert "--existing" in told
