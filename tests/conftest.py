@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from core.song import Song, open_song
 
 settings.register_profile("faderwise", deadline=None)
 settings.load_profile("faderwise")  # every test has a timeout; a busy machine is no failure
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a job in a shell's background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN_FIRST_ROW = 40

@@ -7,18 +7,21 @@ replaced; one that keeps ending before it is warm is replaced ever more slowly.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from analysis_server.server.desk import Inbox
 from analysis_server.server.fingerprint import package_root
+from analysis_server.server.keys import private_folder
 from analysis_server.server.pipes import Drop, Ended, FromWorker, Task, Told, Warm, read_body, write_message
 from analysis_server.server.settings import Settings
 
@@ -37,6 +40,8 @@ class Worker:
         self.is_warm = False
         self.kill_at_s: float | None = None
         self._log = (settings.logs / f"worker-{number}.log").open("wb")
+        self._scratch = settings.spool / f"worker-{number}"
+        private_folder(self._scratch)
         command = [
             sys.executable,
             "-m",
@@ -50,7 +55,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=settings.spool,
-            env=_environment(settings),
+            env=_environment(settings, self._scratch),
             creationflags=_BELOW_NORMAL,
         )
         self._on_message = on_message
@@ -81,11 +86,12 @@ class Worker:
         self._child.kill()
 
     def end(self) -> int:
-        """Return its exit code once its output has ended."""
+        """Return its exit code once its output has ended; what it left behind is removed."""
         code = self._child.wait()
         for stream in (self._child.stdin, self._child.stdout, self._log):
             with suppress(OSError):
                 _closed(stream)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         return code
 
     def _write(self, message: Task | Drop) -> None:
@@ -111,9 +117,9 @@ def _closed(stream: IO[bytes] | None) -> None:
         stream.close()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, scratch: Path) -> dict[str, str]:
     known = [str(package_root()), *filter(None, [os.environ.get("PYTHONPATH")])]
-    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(settings.spool))  # what a kill leaves goes with the spool
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))  # what a kill leaves goes with it
     ours = {"FADERWISE_HOME": str(settings.folder), "PYTHONPATH": os.pathsep.join(known)}
     return {**os.environ, **temporary, **ours}
 

@@ -69,7 +69,8 @@ class Job:
     def remove(self) -> None:
         """Remove the folder; what cannot be removed now goes later."""
         _remove(self.folder / "job.json")
-        shutil.rmtree(str(self.folder), ignore_errors=True)
+        for _ in range(3):  # a process that is just ending may write while the folder is emptied
+            shutil.rmtree(str(self.folder), ignore_errors=True)
 
 
 def new_job(home: Path, asked: dict[str, Any]) -> Job:
