@@ -10,7 +10,7 @@ from tests.reaper_host.envelope_state import Envelope
 from tests.reaper_host.fader_curve import from_mode, to_mode
 from tests.reaper_host.project_state import Master
 from tests.reaper_host.registry import Out, reascript
-from tests.reaper_host.rpp_text import parse_chunk, quote
+from tests.reaper_host.rpp_text import set_extension
 from tests.reaper_host.track_state import Track
 
 if TYPE_CHECKING:
@@ -109,16 +109,7 @@ def get_set_envelope_info_string(host: ReaperHost, envelope: Envelope, name: str
 def _extension(envelope: Envelope, key: str, value: str, is_set: int) -> Out:
     block = next(iter(envelope.block.blocks("EXT")), None)
     if is_set:
-        if block is None:
-            block = parse_chunk("<EXT\n>", envelope.block.indent, envelope.block.line_end)
-            envelope.block.children.append(block)
-        place = block.find(key)
-        if place is not None:
-            del block.children[place]
-        if value:
-            block.children.append(block.new_line(f"{quote(key)} {quote(value)}"))
-        if not block.children:
-            envelope.block.children.remove(block)
+        set_extension(envelope.block, key, value)
         envelope.track.project.touched()
         return Out(1, value)
     found = block.line(key) if block else None

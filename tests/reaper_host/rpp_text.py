@@ -226,3 +226,20 @@ def decimal(value: float, places: int = 8) -> str:
     """Return a number as REAPER prints it: up to 8 decimals, no trailing zeros. [c: RPP:01]"""
     text = f"{value:.{places}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
+
+
+def set_extension(owner: Block, key: str, value: str) -> None:
+    """Store a `P_EXT` value in the `EXT` block of a track or an envelope; an empty one removes it."""
+    block = next(iter(owner.blocks("EXT")), None)
+    if block is None:
+        if not value:
+            return
+        block = parse_chunk("<EXT\n>", owner.indent, owner.line_end)
+        owner.children.append(block)
+    place = block.find(key)
+    if place is not None:
+        del block.children[place]
+    if value:
+        block.children.append(block.new_line(f"{quote(key)} {quote(value)}"))
+    if not block.children:
+        owner.children.remove(block)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.reaper_host.envelope_state import NAMES, Envelope
 from tests.reaper_host.media_items import MediaItem
-from tests.reaper_host.rpp_text import Block, chunk, decimal, parse_chunk, quote
+from tests.reaper_host.rpp_text import Block, chunk, decimal, parse_chunk, quote, set_extension
 
 if TYPE_CHECKING:
     from tests.reaper_host.project_state import Project
@@ -206,19 +206,7 @@ class Track:
 
     def set_extension(self, key: str, value: str) -> None:
         """Store a `P_EXT` value in its chunk; an empty one removes it."""
-        block = next(iter(self.block.blocks("EXT")), None)
-        if block is None:
-            if not value:
-                return
-            block = parse_chunk("<EXT\n>", self.block.indent, self.block.line_end)
-            self.block.children.append(block)
-        place = block.find(key)
-        if place is not None:
-            del block.children[place]
-        if value:
-            block.children.append(block.new_line(f"{quote(key)} {quote(value)}"))
-        if not block.children:
-            self.block.children.remove(block)
+        set_extension(self.block, key, value)
 
 
 def _is_empty_envelope(child: bytes | Block) -> bool:
