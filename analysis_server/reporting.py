@@ -68,13 +68,15 @@ def _bus(bus: str, index: int, measurement: Measurement, curves: GainCurves, aut
         role=bus,
         time_s=curves.time_s[:n_frames],
         gain_db=np.maximum(curves.gains_db[:n_frames, index], LOWEST_DB),
-        level_lufs=_or_silence(balance.frame_levels_lufs(measurement.step_power[:, [index]])[:n_frames, 0]),
+        level_lufs=_or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index]),
         active=curves.active[:n_frames, index],
         uncertainty_db=_half_width_db(curves, n_frames, index),
         point_time_s=points.time_s,
         point_gain_db=points.gain_db,
         loudness_before_lufs=integrated_lufs(power),
-        loudness_after_lufs=integrated_lufs(power * db_to_gain(points.at(_step_times_s(len(power)))) ** 2),
+        loudness_after_lufs=integrated_lufs(
+            power * db_to_gain(points.at(measurement.onset_s + _step_times_s(len(power)))) ** 2
+        ),
     )
 
 

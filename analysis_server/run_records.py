@@ -134,9 +134,8 @@ def _of_stems(automation: Automation) -> list[TrackRun]:
 
 
 def _buses(found: Found) -> list[BusRun]:
-    assert found.measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
     curves = found.curves
-    levels = _as_long_as(balance.frame_levels_lufs(found.measurement.step_power), len(curves.time_s))
+    levels = _as_long_as(balance.frame_levels_lufs(found.measurement), len(curves.time_s))
     deviation = curves.deviation_db
     return [
         BusRun(

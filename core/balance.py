@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from core import roles
 from core.activity import sounding
-from core.covering import covered_db
+from core.covering import covered_db, covered_throughout_db
 from core.decibels import FloatArray, power_to_db
-from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP, sum_over_frames
+from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.loudness import FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
 from core.measurement import Measurement
 from core.moments import moving_part
@@ -38,18 +38,22 @@ class StemLevels:
     Attributes
     ----------
     loudness_lufs : gated loudness, shape (n_buses,); `FLOOR_LUFS` where a stem is silent throughout.
-    frame_lufs : loudness per frame, shape (n_frames, n_buses).
-    active : where a stem sounds, shape (n_frames, n_buses).
     tone_db : how much more plain level (RMS while it sounds) a stem has than loudness, dB, shape (n_buses,): much of it
         for deep bass, little of it for bright stems.
-    band_power : power per frame and critical band, shape (n_frames, n_buses, n_bands), or None where it is not known.
+    covered_db : how much the other stems cover it (`core.covering`), dB, shape (n_buses,); 0 where it is not known.
+    presence : the share of the time anything sounds in which it does, shape (n_buses,).
+    frame_lufs : loudness per frame, shape (n_frames, n_buses).
+    active : where a stem sounds, shape (n_frames, n_buses).
+    frame_covered_db : how much it is covered per frame, dB, shape (n_frames, n_buses); None where it is not known.
     """
 
     loudness_lufs: FloatArray
+    tone_db: FloatArray
+    covered_db: FloatArray
+    presence: FloatArray
     frame_lufs: FloatArray
     active: Mask
-    tone_db: FloatArray
-    band_power: FloatArray | None = None
+    frame_covered_db: FloatArray | None = None
 
     @property
     def heard(self) -> Mask:
@@ -57,36 +61,31 @@ class StemLevels:
         return np.logical_and(self.active.any(axis=0), self.loudness_lufs > FLOOR_LUFS)
 
 
-def stem_levels(
-    step_power: FloatArray, rms: FloatArray, active: Mask, band_power: npt.NDArray[np.floating] | None = None
-) -> StemLevels:
-    """Return the levels of stems.
+def levels_of(measurement: Measurement) -> StemLevels:
+    """Return the levels of a measured song's stems (a default preset's measurement).
 
-    Parameters
-    ----------
-    step_power : K-weighted power per 50 ms, shape (n_steps, n_buses).
-    rms : plain level, shape (n_frames, n_buses).
-    active : where each stem sounds, shape (n_frames, n_buses).
-    band_power : power per hop and band, shape (n_hops, n_buses, n_bands), or None.
+    What holds for the song is taken from where it begins to sound, in frames counted from there.
     """
-    frame_power = sum_over_frames(step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).sum(axis=1))
-    weighted = frame_power / (STEPS_PER_HOP * HOPS_PER_FRAME)
+    step_power, bands = _step_power(measurement), measurement.band_power
+    rms = measurement.rms if measurement.onset_rms is None else measurement.onset_rms
+    sounds, active = sounding(rms), sounding(measurement.rms)
     loudness = song_levels_lufs(step_power)
-    plain = np.where(active, rms**2, 0.0).sum(axis=0) / np.maximum(np.count_nonzero(active, axis=0), 1)
-    bands = None if band_power is None else sum_over_frames(band_power.astype(np.float64)) / HOPS_PER_FRAME
+    plain = np.where(sounds, rms**2, 0.0).sum(axis=0) / np.maximum(np.count_nonzero(sounds, axis=0), 1)
+    heard = loudness > FLOOR_LUFS
+    covered, frame_covered = np.zeros(len(loudness)), None
+    if bands is not None:
+        at_one_loudness = bands / np.array([power_of(lufs) for lufs in np.where(heard, loudness, 0.0)])[:, None]
+        covered = covered_throughout_db(sum_over_frames(at_one_loudness), sounds)
+        frame_covered = covered_db(sum_over_frames(_on_the_songs_hops(at_one_loudness, measurement)), active)
     return StemLevels(
         loudness_lufs=loudness,
-        frame_lufs=loudness_lufs(weighted),
+        tone_db=np.where(heard, power_to_db(plain) - loudness, 0.0),
+        covered_db=covered,
+        presence=_presence(sounds),
+        frame_lufs=frame_levels_lufs(measurement),
         active=active,
-        tone_db=np.where(loudness > FLOOR_LUFS, power_to_db(plain) - loudness, 0.0),
-        band_power=bands,
+        frame_covered_db=frame_covered,
     )
-
-
-def levels_of(measurement: Measurement) -> StemLevels:
-    """Return the levels of a measured song's stems (a default preset's measurement)."""
-    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
-    return stem_levels(measurement.step_power, measurement.rms, sounding(measurement.rms), measurement.band_power)
 
 
 def levels_without_spectra(rms: FloatArray, active: Mask) -> StemLevels:
@@ -94,9 +93,11 @@ def levels_without_spectra(rms: FloatArray, active: Mask) -> StemLevels:
     power = rms**2
     return StemLevels(
         loudness_lufs=np.array([_gated_lufs(of_stem) for of_stem in power.T]),
+        tone_db=np.zeros(rms.shape[1]),
+        covered_db=np.zeros(rms.shape[1]),
+        presence=_presence(active),
         frame_lufs=loudness_lufs(power),
         active=active,
-        tone_db=np.zeros(rms.shape[1]),
     )
 
 
@@ -105,10 +106,28 @@ def song_levels_lufs(step_power: FloatArray) -> FloatArray:
     return np.array([integrated_lufs(power) for power in step_power.T])
 
 
-def frame_levels_lufs(step_power: FloatArray) -> FloatArray:
-    """Return the stems' loudness per frame, LUFS, shape (n_frames, n_buses)."""
-    per_hop = step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).sum(axis=1)
-    return loudness_lufs(sum_over_frames(per_hop) / (STEPS_PER_HOP * HOPS_PER_FRAME))
+def frame_levels_lufs(measurement: Measurement) -> FloatArray:
+    """Return the stems' loudness per frame of the song, LUFS, shape (n_frames, n_buses)."""
+    step_power = _step_power(measurement)
+    per_hop = step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).mean(axis=1)
+    return loudness_lufs(sum_over_frames(_on_the_songs_hops(per_hop, measurement)) / HOPS_PER_FRAME)
+
+
+def _step_power(measurement: Measurement) -> FloatArray:
+    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
+    return measurement.step_power
+
+
+def _on_the_songs_hops(per_hop: FloatArray, measurement: Measurement) -> FloatArray:
+    """Return powers per hop counted from the onset as those of the song's own hops, shape (n_hops, ...)."""
+    hop_samples = Framing(measurement.sample_rate).hop_samples
+    late, part = divmod(measurement.onset_samples, hop_samples)
+    n_hops = measurement.n_frames + HOPS_PER_FRAME - 1
+    powers = np.zeros((n_hops, *per_hop.shape[1:]))
+    for lead, share in ((late, 1.0 - part / hop_samples), (late + 1, part / hop_samples)):
+        kept = per_hop[: max(n_hops - lead, 0)]
+        powers[lead : lead + len(kept)] += share * kept
+    return powers
 
 
 def at_equal_level_db(buses: Sequence[str], levels: StemLevels) -> FloatArray:
@@ -132,16 +151,14 @@ def balance_features(levels: StemLevels) -> FloatArray:
     features = np.zeros((*levels.active.shape, len(NAMES)))
     features[:, heard, 0] = 1.0
     features[:, :, 1] = against_the_others(levels.tone_db, heard)
-    features[:, :, 3] = against_the_others(_presence(levels.active), heard)
+    features[:, :, 2] = against_the_others(levels.covered_db, heard)
+    features[:, :, 3] = against_the_others(levels.presence, heard)
     loudness = np.where(heard, levels.loudness_lufs, 0.0)
     above = levels.frame_lufs - loudness
     share = np.where(levels.active, 10.0 ** (above / 10.0), 0.0)
     features[:, :, 4] = moving_part(above, levels.active, share)
-    if levels.band_power is not None:
-        scale = np.array([power_of(lufs) for lufs in loudness])
-        of_song, of_moment = covered_db(levels.band_power / scale[:, None], levels.active)
-        features[:, :, 2] = against_the_others(of_song, heard)
-        features[:, :, 5] = moving_part(of_moment, levels.active, share)
+    if levels.frame_covered_db is not None:
+        features[:, :, 5] = moving_part(levels.frame_covered_db, levels.active, share)
     return features
 
 

@@ -22,16 +22,21 @@ from core.song import Song
 
 HOPS_PER_BLOCK = 16
 """Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""
+_LOOKED_AT_SAMPLES = 4096
 
 
 @dataclass(frozen=True)
 class Block:
-    """Samples of hops `first_hop` to `first_hop + n_hops`; sample `before` is the first hop's first."""
+    """Samples of hops `first_hop` to `first_hop + n_hops`; sample `before` is the first hop's first.
+
+    `onset_samples` is the song's first sample in which a stem is not digitally silent, 0 until it has been read.
+    """
 
     first_hop: int
     n_hops: int
     before: int
     samples: Samples
+    onset_samples: int = 0
 
 
 class LockstepReader:
@@ -49,6 +54,7 @@ class LockstepReader:
     Attributes
     ----------
     clipped, peak : per file name, once the blocks have been read: how many samples are clipped, and the largest.
+    onset_samples : the first sample in which a stem is not digitally silent, once it has been read; None before.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class LockstepReader:
         self.framing = Framing(song.sample_rate)
         self.clipped: dict[str, int] = {}
         self.peak: dict[str, float] = {}
+        self.onset_samples: int | None = None
 
     @property
     def n_frames(self) -> int:
@@ -100,10 +107,16 @@ class LockstepReader:
                 count = min(HOPS_PER_BLOCK, n_hops - first_hop)
                 samples = self._extended(carried, streams, to_read + count * hop, pool)
                 silence_after(self.n_samples, samples, first_hop * hop - before)
-                yield Block(first_hop, count, before, samples)
+                self._find_onset(samples, first_hop * hop - before)
+                yield Block(first_hop, count, before, samples, self.onset_samples or 0)
                 carried, to_read = samples[:, :, count * hop :], 0
             self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
+
+    def _find_onset(self, samples: Samples, start: int) -> None:
+        if self.onset_samples is None:
+            found = first_sound(samples[: len(self._song.stems)])
+            self.onset_samples = None if found is None else start + found
 
     def _opened(self, stack: ExitStack) -> list[AudioStream]:
         starts = [0] * len(self._song.stems) + [self._lag]
@@ -126,6 +139,15 @@ class LockstepReader:
         if self._interleaved:
             return np.empty((n_signals, n_samples, n_channels), np.float32).swapaxes(1, 2)
         return np.empty((n_signals, n_channels, n_samples), np.float32)
+
+
+def first_sound(signals: Samples) -> int | None:
+    """Return the first sample in which any of `signals` (n_signals, n_channels, n_samples) is not 0, or None."""
+    for start in range(0, signals.shape[2], _LOOKED_AT_SAMPLES):
+        piece = signals[:, :, start : start + _LOOKED_AT_SAMPLES]
+        if piece.any():
+            return start + int(np.argmax(piece.any(axis=(0, 1))))
+    return None
 
 
 def silence_after(end: int, samples: npt.NDArray[np.floating], start: int) -> None:

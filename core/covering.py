@@ -22,18 +22,28 @@ from core.steps import BAND_EDGES_HZ
 MOST_COVERED_DB = 30.0
 _RATE = 48_000
 
+Mask = npt.NDArray[np.bool_]
 
-def covered_db(band_power: FloatArray, active: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-    """Return how covered each bus is in the whole song (n_buses,) and in each frame (n_frames, n_buses), dB.
+
+def covered_db(band_power: FloatArray, active: Mask) -> FloatArray:
+    """Return how covered each bus is in each frame, dB, shape (n_frames, n_buses).
 
     Parameters
     ----------
     band_power : power per frame and band, shape (n_frames, n_buses, n_bands).
     active : where each bus sounds, shape (n_frames, n_buses).
     """
-    weighted = np.where(active[:, :, None], band_power * _weights(), 0.0)
+    return _covered(_weighted(band_power, active))
+
+
+def covered_throughout_db(band_power: FloatArray, active: Mask) -> FloatArray:
+    """Return how covered each bus is in the whole song, dB, shape (n_buses,); parameters as in `covered_db`."""
     count = np.maximum(active.sum(axis=0), 1)
-    return _covered(weighted.sum(axis=0) / count[:, None]), _covered(weighted)
+    return _covered(_weighted(band_power, active).sum(axis=0) / count[:, None])
+
+
+def _weighted(band_power: FloatArray, active: Mask) -> FloatArray:
+    return np.where(active[:, :, None], band_power * _weights(), 0.0)
 
 
 def _covered(power: FloatArray) -> FloatArray:

@@ -53,8 +53,9 @@ def measure(
     recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain, as_mono)
     blocks = reader.blocks(before=steps.samples_before(reader.framing), after=recipe.samples_after)
     arrays = measure_blocks(blocks, recipe.measure, reader.n_blocks, progress)
-    hop_power = arrays["step_power"].reshape(-1, STEPS_PER_HOP, len(song.stems)).sum(axis=1)
-    rms = np.sqrt(sum_over_frames(hop_power) / (HOPS_PER_FRAME * STEPS_PER_HOP * song.n_channels))
+    rms = _frame_rms(arrays["hop_power"], song.n_channels)
+    onset = reader.onset_samples or 0
+    sound = _from_onset(arrays, reader.framing, song.n_samples, onset)
     return Measurement(
         title=song.title,
         buses=song.buses,
@@ -63,8 +64,10 @@ def measure(
         gram=sum_over_frames(arrays["moments"][:, 0]) if domain else None,
         moments=arrays["moments"] if domain else None,
         features=_by_bus(song.buses, arrays.get("features"), len(rms)),
-        step_power=arrays["weighted_power"],
-        band_power=arrays.get("band_power"),
+        step_power=sound["weighted_power"],
+        band_power=sound.get("band_power"),
+        onset_samples=onset,
+        onset_rms=_frame_rms(_per_hop(sound["step_power"]), song.n_channels),
         notes=(*song.notes(), *level_notes(song, reader, rms)),
     )
 
@@ -80,8 +83,8 @@ class _Recipe:
 
     @property
     def samples_after(self) -> int:
-        """How far past its last hop a block must reach."""
-        return steps.samples_after(self.framing) + self._hops_after * self.framing.hop_samples
+        """How far past its last hop a block must reach: levels may be counted from within a hop."""
+        return steps.samples_after(self.framing) + max(self._hops_after, 1) * self.framing.hop_samples
 
     @property
     def _hops_after(self) -> int:
@@ -98,6 +101,7 @@ class _Recipe:
 
     def _levels(self, block: Block) -> Arrays:
         stems = block.samples[: self.n_stems, :, block.before :]
+        late = block.onset_samples % self.framing.hop_samples
         bands = (
             np.empty((len(stems), block.n_hops, steps.N_BANDS), np.float32)
             if self.feature_set == "condition3"
@@ -106,13 +110,18 @@ class _Recipe:
         of_stem = [None] * len(stems) if bands is None else list(bands)
         powers = np.stack(
             [
-                steps.step_powers(stem, self.framing, block.n_hops, into)
+                steps.step_powers(stem[:, late:], self.framing, block.n_hops, into)
                 for stem, into in zip(stems, of_stem, strict=True)
             ],
             axis=1,
         )
-        arrays: Arrays = {"step_power": powers[..., 0], "weighted_power": powers[..., 1]}
+        plain = powers[..., 0]
+        arrays: Arrays = {"step_power": plain, "weighted_power": powers[..., 1]}
+        arrays["hop_power"] = self._hop_powers(stems, block.n_hops) if late else _per_hop(plain)
         return arrays if bands is None else arrays | {"band_power": bands.swapaxes(0, 1)}
+
+    def _hop_powers(self, stems: Samples, n_hops: int) -> FloatArray:
+        return np.stack([steps.hop_powers(stem, self.framing, n_hops) for stem in stems], axis=1)
 
     def _from_spectra(self, block: Block) -> Arrays:
         n_hops = block.n_hops + self._hops_after
@@ -157,6 +166,28 @@ class _Recipe:
     def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
         """Return the Gram matrix of each step's power or magnitude spectra, shape (n_steps, m, m)."""
         return power_grams(np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra)
+
+
+def _from_onset(arrays: Arrays, framing: Framing, n_samples: int, onset: int) -> Arrays:
+    """Return what is counted from the onset, without the silence before it: as if the song began there."""
+    lead, n_hops = onset // framing.hop_samples, framing.n_hops(n_samples - onset)
+    rows_a_hop = {"step_power": STEPS_PER_HOP, "weighted_power": STEPS_PER_HOP, "band_power": 1}
+    sound: Arrays = {}
+    for name, rows in rows_a_hop.items():
+        if name in arrays:
+            kept = arrays[name][lead * rows : (lead + n_hops) * rows]
+            sound[name] = np.pad(kept, [(0, n_hops * rows - len(kept)), *[(0, 0)] * (kept.ndim - 1)])
+    return sound
+
+
+def _per_hop(step_power: FloatArray) -> FloatArray:
+    """Return hops' mean squares (n_hops, n_buses) from those of their steps."""
+    return step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).mean(axis=1)
+
+
+def _frame_rms(hop_power: FloatArray, n_channels: int) -> FloatArray:
+    """Return frames' levels (n_frames, n_buses) from their hops' mean squares, channels added."""
+    return np.sqrt(sum_over_frames(hop_power) / (HOPS_PER_FRAME * n_channels))
 
 
 def _mean_channel(samples: Samples) -> Samples:

@@ -46,9 +46,12 @@ class Measurement:
     moments : the hops' Gram matrices weighted by time (`gram.hop_moments`), shape (n_hops, 3, m, m); None in the
         paper preset.
     features : per bus (n_frames, n_features); empty where none were asked for.
-    step_power : K-weighted power of the stems per 50 ms, shape (n_steps, n_buses); None in the paper preset.
-    band_power : power of the stems per hop and critical band (`steps.BAND_EDGES_HZ`), shape
-        (n_hops, n_buses, N_BANDS); None where condition 3 is not asked for.
+    step_power : K-weighted power of the stems per 50 ms, counted from `onset_samples`, shape (n_steps, n_buses); None
+        in the paper preset.
+    band_power : power of the stems per hop and critical band (`steps.BAND_EDGES_HZ`), counted from `onset_samples`,
+        shape (n_hops, n_buses, N_BANDS); None where condition 3 is not asked for.
+    onset_samples : where the song begins to sound; all stems are digitally silent before.
+    onset_rms : each stem's level per frame, counted from `onset_samples`; None where that is `rms`.
     notes : a sentence for each repair, and for each file that is clipped or silent.
     """
 
@@ -61,6 +64,8 @@ class Measurement:
     features: dict[str, FloatArray] = field(default_factory=dict)
     step_power: FloatArray | None = None
     band_power: npt.NDArray[np.floating] | None = None
+    onset_samples: int = 0
+    onset_rms: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -72,6 +77,11 @@ class Measurement:
     def time_s(self) -> FloatArray:
         """The frames' centres in seconds, (n_frames,)."""
         return Framing(self.sample_rate).time_s(self.n_frames)
+
+    @property
+    def onset_s(self) -> float:
+        """Where the song begins to sound, seconds."""
+        return self.onset_samples / self.sample_rate
 
 
 def measure_blocks(

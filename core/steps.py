@@ -94,6 +94,15 @@ def step_powers(signal: Samples, framing: Framing, n_hops: int, bands: Samples |
     return np.stack([plain, plain * np.repeat(kept, STEPS_PER_HOP)], axis=1)
 
 
+def hop_powers(signal: Samples, framing: Framing, n_hops: int) -> FloatArray:
+    """Return the mean squares of a signal's hops, shape (n_hops,); channels are added."""
+    total = np.zeros(n_hops)
+    for pair in _complex_pairs(signal[:, : n_hops * framing.hop_samples]):
+        hops = pair.view(np.float32).reshape(n_hops, 2 * framing.hop_samples)
+        total += np.vecdot(hops, hops) / framing.hop_samples
+    return total
+
+
 def _band_powers(squares: Samples, framing: Framing) -> Samples:
     """Return the bands' mean squares from the squared parts of hops' two-sided spectra, shape (n_hops, N_BANDS)."""
     starts = _band_starts(framing)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import roles
 from core.balance import NAMES, StemLevels, at_equal_level_db, balance_features, levels_without_spectra
-from core.covering import MOST_COVERED_DB, covered_db
+from core.covering import MOST_COVERED_DB, covered_db, covered_throughout_db
 from core.loudness import FLOOR_LUFS
 from core.moments import LARGEST_DB, moving_part
 from core.steps import N_BANDS
@@ -25,13 +25,15 @@ def levels(seed: int, n_buses: int = 4) -> StemLevels:
     active = np.repeat(rng.random((N_FRAMES // 10, n_buses)) < 0.7, 10, axis=0)
     active[:10] = True
     lufs = np.where(active, -25.0 + np.cumsum(rng.normal(0.0, 0.7, active.shape), axis=0), FLOOR_LUFS)
-    spectra = rng.random((n_buses, N_BANDS))
+    power = 10.0 ** (lufs[:, :, None] / 10.0) * rng.random((n_buses, N_BANDS))
     return StemLevels(
         loudness_lufs=rng.uniform(-35.0, -15.0, n_buses),
+        tone_db=rng.normal(0.0, 2.0, n_buses),
+        covered_db=covered_throughout_db(power, active),
+        presence=active.mean(axis=0),
         frame_lufs=lufs,
         active=active,
-        tone_db=rng.normal(0.0, 2.0, n_buses),
-        band_power=10.0 ** (lufs[:, :, None] / 10.0) * spectra,
+        frame_covered_db=covered_db(power, active),
     )
 
 
@@ -50,16 +52,17 @@ def test_a_stem_that_never_sounds_has_no_features_and_is_no_other() -> None:
     silent = levels(1, 4)
     silent.active[:, 3] = False
     silent.frame_lufs[:, 3] = FLOOR_LUFS
-    assert silent.band_power is not None
-    silent.band_power[:, 3] = 0.0
+    assert silent.frame_covered_db is not None
     features = balance_features(silent)
     assert (features[:, 3] == 0.0).all()
     without = StemLevels(
         loudness_lufs=silent.loudness_lufs[:3],
+        tone_db=silent.tone_db[:3],
+        covered_db=silent.covered_db[:3],
+        presence=silent.presence[:3],
         frame_lufs=silent.frame_lufs[:, :3],
         active=silent.active[:, :3],
-        tone_db=silent.tone_db[:3],
-        band_power=silent.band_power[:, :3],
+        frame_covered_db=silent.frame_covered_db[:, :3],
     )
     np.testing.assert_allclose(features[:, :3], balance_features(without), atol=1e-9)
 
@@ -99,7 +102,8 @@ def power_in(*bands: list[int]) -> FloatArray:
 
 
 def test_a_bus_alone_in_its_bands_is_not_covered_and_equal_ones_by_their_number() -> None:
-    of_song, of_moment = covered_db(power_in([1, 2], [8, 9], [8, 9]), np.ones((1, 3), bool))
+    power, active = power_in([1, 2], [8, 9], [8, 9]), np.ones((1, 3), bool)
+    of_song, of_moment = covered_throughout_db(power, active), covered_db(power, active)
     np.testing.assert_allclose(of_song, [0.0, 10.0 * np.log10(2.0), 10.0 * np.log10(2.0)], atol=1e-9)
     np.testing.assert_allclose(of_moment[0], of_song)
 
@@ -107,8 +111,8 @@ def test_a_bus_alone_in_its_bands_is_not_covered_and_equal_ones_by_their_number(
 @given(seed=st.integers(0, 30))
 def test_covering_is_never_negative_and_bounded(seed: int) -> None:
     song = levels(seed)
-    assert song.band_power is not None
-    for found in covered_db(song.band_power, song.active):
+    assert song.frame_covered_db is not None
+    for found in (song.covered_db, song.frame_covered_db):
         assert found.min() >= -1e-9
         assert found.max() <= MOST_COVERED_DB
 
