@@ -12,8 +12,8 @@ from core.errors import ModelError
 from core.files import move_into_place
 
 if TYPE_CHECKING:
-    from core.balance_prior import BalancePrior
-    from core.model import Model
+    from core.modelling.balance_prior import BalancePrior
+    from core.modelling.model import Model
 
 DEFAULT_MODEL = "default"
 SUFFIX = ".json"
@@ -63,7 +63,7 @@ def file_of(name_or_file: str) -> Path:
 
 
 def _load(path: Path) -> Model:
-    from core.model import load  # noqa: PLC0415 - whoever asks for names alone need not wait for it
+    from core.modelling.model import load  # noqa: PLC0415 - whoever asks for names alone need not wait for it
 
     return load(path)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.audio.song import Song, open_song
 from core.errors import InputError
 from core.roles import MIXDOWN_NAMES, role_of
-from core.song import Song, open_song
 
 
 def open_chosen(song: str, buses: Mapping[str, str], mixdown: str | None = None) -> Song:
@@ -22,7 +22,7 @@ def open_chosen(song: str, buses: Mapping[str, str], mixdown: str | None = None)
     Raises
     ------
     InputError
-        As `core.song.open_song`, or a role's name is a mixdown's, or two names mean one role.
+        As `core.audio.song.open_song`, or a role's name is a mixdown's, or two names mean one role.
     """
     folder = Path(song)
     chosen: dict[str, Path] = {}

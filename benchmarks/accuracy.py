@@ -1,9 +1,9 @@
 """How good predictions are: `python benchmarks/accuracy.py [--songs DIR] [--scrambles N] [--write] [--json FILE]`.
 
-Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.evaluation`), on the authors'
-rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's regression and ours;
-then how often the 80 % interval holds the truth, and how a model follows an engineer with habits as songs come in.
-`--write` puts the page where docs/accuracy.md has its tables.
+Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.modelling.evaluation`), on
+the authors' rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's
+regression and ours; then how often the 80 % interval holds the truth, and how a model follows an engineer with habits
+as songs come in. `--write` puts the page where docs/accuracy.md has its tables.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from analysis_server.examples import bundled_song
 from benchmarks import accuracy_page as page
 from benchmarks.accuracy_songs import TREATMENTS, ScrambledSong, for_paper, scrambled_songs
 from benchmarks.train_default import MATRICES, in_its_own_balance, trained
-from core.balance import NAMES
-from core.balance_fit import EIGHTY_PERCENT
-from core.balance_prediction import least_squares_gains, predict_balance
-from core.balance_prior import BalancePrior
 from core.decibels import FloatArray, gain_to_db
-from core.evaluation import EvaluationSong, Predictor, balance_error_db
-from core.learning import LEAST_SHARE, matrices_song
-from core.matrices import load_matrices
-from core.model import Model, TrainingSong
-from core.predictors import BalanceRegression, PaperRegression, baselines
+from core.modelling.balance import NAMES
+from core.modelling.balance_fit import EIGHTY_PERCENT
+from core.modelling.balance_prediction import least_squares_gains, predict_balance
+from core.modelling.balance_prior import BalancePrior
+from core.modelling.evaluation import EvaluationSong, Predictor, balance_error_db
+from core.modelling.learning import LEAST_SHARE, matrices_song
+from core.modelling.matrices import load_matrices
+from core.modelling.model import Model, TrainingSong
+from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
 from core.smoothing import exponential
 
 ROOT = Path(__file__).resolve().parents[1]

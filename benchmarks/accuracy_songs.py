@@ -17,13 +17,13 @@ import soundfile
 
 from analysis_server.verbs.estimate import taught
 from benchmarks.estimation import bus_compressor, tanh_limiter
-from core.balance import StemLevels, levels_of
+from core.audio.frames import FRAME_S, HOP_S
+from core.audio.song import Song, open_song
 from core.decibels import FloatArray, db_to_gain
-from core.evaluation import EvaluationSong
-from core.frames import FRAME_S, HOP_S
-from core.model import TrainingSong
+from core.modelling.balance import StemLevels, levels_of
+from core.modelling.evaluation import EvaluationSong
+from core.modelling.model import TrainingSong
 from core.progress import silent
-from core.song import Song, open_song
 
 SPAN_DB, DEPTH_DB = 12.0, 2.0
 Treatment = Callable[[FloatArray, int, np.random.Generator], FloatArray]

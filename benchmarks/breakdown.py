@@ -19,14 +19,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import floor, material
-from core import steps
-from core.alignment import align
-from core.blocks import Block, LockstepReader
-from core.estimation import estimate
-from core.frames import STEPS_PER_HOP, Framing
-from core.gram import sample_grams
-from core.measurement import one_blas_thread
-from core.song import Song, open_song
+from core.audio.blocks import Block, LockstepReader
+from core.audio.frames import STEPS_PER_HOP, Framing
+from core.audio.song import Song, open_song
+from core.estimating.alignment import align
+from core.estimating.estimation import estimate
+from core.measuring import steps
+from core.measuring.gram import sample_grams
+from core.measuring.measurement import one_blas_thread
 
 Part = Callable[[], object]
 

@@ -22,10 +22,10 @@ import scipy.signal
 import soundfile
 
 from analysis_server.examples import bundled_song
+from core.audio.song import open_song
 from core.decibels import FloatArray
-from core.default_measurement import Domain
-from core.estimation import Estimate, estimate
-from core.song import open_song
+from core.estimating.estimation import Estimate, estimate
+from core.measuring.default_measurement import Domain
 
 BUSES = ("drums", "bass", "melody", "vocals")
 DEPTH_DB = 3.0

@@ -14,13 +14,13 @@ import numpy as np
 
 from analysis_server.examples import bundled_song
 from analysis_server.model_store import DEFAULT_MODEL
-from core.balance import levels_of
+from core.audio.song import open_song
 from core.curves import GainCurves
-from core.default_measurement import measure
-from core.learning import matrices_song, training_song
-from core.matrices import load_matrices
-from core.model import Model, TrainingSong
-from core.song import open_song
+from core.measuring.default_measurement import measure
+from core.modelling.balance import levels_of
+from core.modelling.learning import matrices_song, training_song
+from core.modelling.matrices import load_matrices
+from core.modelling.model import Model, TrainingSong
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRICES = ROOT / "tests" / "golden" / "rock_condition1.npz"

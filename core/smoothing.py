@@ -1,4 +1,4 @@
-"""The original's smoothing of gain curves (the default preset's is part of its fit, `core.polyline_fit`)."""
+"""The original's smoothing of gain curves (the default preset's is part of its fit, `core.estimating.polyline_fit`)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from core.song import Song, open_song
+from core.audio.song import Song, open_song
 
 settings.register_profile("faderwise", deadline=None)
 settings.load_profile("faderwise")  # every test has a timeout; a busy machine is no failure

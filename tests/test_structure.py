@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
@@ -25,10 +25,40 @@ PRINTS = {
     "analysis_server/environment.py",
 }
 """The terminal; the parser, which ends with one line, and the installer: both before there is a terminal."""
+STOREYS = {
+    "core": (
+        ("errors", "progress", "decibels", "roles"),
+        ("files", "smoothing"),
+        ("curves",),
+        ("audio",),
+        ("measuring",),
+        ("estimating", "modelling", "automating"),
+        ("rpp",),
+        ("history",),
+        ("revising",),
+    ),
+    "analysis_server": (
+        ("carried", "home", "telling", "opening", "environment"),
+        ("examples", "model_store", "report"),
+        ("showing",),
+        ("figures", "runs"),
+        ("projects",),
+        ("verbs", "reaper_setup"),
+        ("server",),
+        ("client",),
+        ("examining",),
+        ("bridge", "command_line"),
+    ),
+}
+"""What each part is built of, from the ground up: a package imports from the storeys below it alone."""
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path: Path) -> str:
+    return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def tree_of(path: Path) -> ast.Module:
@@ -44,6 +74,18 @@ def imported(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{name_of(path)}: relative imports hide where they go"
             yield node.module or ""
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules_imported(path: Path, modules: Set[str]) -> set[str]:
+    """Return which of `modules` `path` imports; a package counts where a name of its own is taken from it."""
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom):
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in modules else str(node.module) for name in full}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & modules
 
 
 def forbidden(folder: str, *targets: str) -> list[str]:
@@ -118,8 +160,31 @@ def test_reapers_scripts_know_the_others_by_files_alone() -> None:
     assert forbidden("reaper_scripts", "core", "analysis_server", "numpy", "scipy", "soundfile", "zmq", "msgspec") == []
 
 
+def test_every_package_stands_on_those_below_it() -> None:
+    upward = []
+    for layer, storeys in STOREYS.items():
+        height = {name: number for number, names in enumerate(storeys) for name in names}
+        for path in (path for path in SOURCES if is_in(path, layer) and "." in module_of(path)):
+            home = module_of(path).split(".")[1]
+            targets = {name.split(".")[1] for name in imported(path) if name.startswith(f"{layer}.")}
+            upward += [
+                f"{name_of(path)} imports {target}"
+                for target in targets & height.keys() - {home}
+                if height[target] >= height[home]
+            ]
+    assert upward == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = {module_of(path): path for path in SOURCES}
+    arrows = {name: modules_imported(path, modules.keys()) - {name} for name, path in modules.items()}
+    while leaves := {name for name, targets in arrows.items() if not targets}:
+        arrows = {name: targets - leaves for name, targets in arrows.items() if name not in leaves}
+    assert sorted(arrows) == []
+
+
 def test_a_report_knows_no_verbs() -> None:
-    verbs = ("verbs", "command_line", "outcome", "reporting", "server")
+    verbs = ("verbs", "command_line", "runs", "showing", "server")
     assert forbidden("analysis_server/report", *(f"analysis_server.{name}" for name in verbs)) == []
 
 

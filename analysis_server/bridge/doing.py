@@ -18,7 +18,7 @@ from analysis_server.bridge.planning import BUSES_KEY, as_value, opened, saved_c
 from analysis_server.bridge.wording import in_reaper
 from analysis_server.home import home
 from analysis_server.model_store import DEFAULT_MODEL
-from analysis_server.rendered_stems import RenderedStems
+from analysis_server.projects.rendered_stems import RenderedStems
 from analysis_server.telling import Tell
 from analysis_server.verbs.audit import AuditRequest
 from analysis_server.verbs.audit import run as run_audit

@@ -6,9 +6,9 @@ import re
 
 from analysis_server.bridge.job_file import EditAnswers
 from analysis_server.opening import canonical_role
-from core.editing import EditSettings
 from core.errors import InputError
-from core.re_applying import Basis
+from core.revising.editing import EditSettings
+from core.revising.re_applying import Basis
 
 
 def in_force(basis: Basis) -> EditAnswers:

@@ -13,7 +13,7 @@ from analysis_server.verbs.edit import EditConflict, EditResult, edited
 from analysis_server.verbs.revert import reverted
 from core import history
 from core.errors import InputError
-from core.re_applying import basis_of
+from core.revising.re_applying import basis_of
 from core.rpp.document import parse
 from core.rpp.ext_state import ext_state
 from core.rpp.project import Project, project_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis_server.client import Client
+from analysis_server.client.client import Client
 from analysis_server.home import home
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.verb_table import VERBS, name_of

@@ -20,7 +20,7 @@ from analysis_server.bridge.job_file import (
 )
 from analysis_server.bridge.wording import in_reaper
 from analysis_server.opening import canonical_role
-from analysis_server.project_mixdown import find_mixdown
+from analysis_server.projects.project_mixdown import find_mixdown
 from core import roles
 from core.errors import InputError
 from core.history import SECTION, RunRecord, read_history
@@ -74,7 +74,7 @@ def _of_history(project: Project, job: JobFile) -> Plan:
 
 def _edit_in_force(runs: Sequence[RunRecord], title: str) -> EditAnswers:
     from analysis_server.bridge.edit_answers import in_force  # noqa: PLC0415 - takes long to load, and is rare
-    from core.re_applying import basis_of  # noqa: PLC0415
+    from core.revising.re_applying import basis_of  # noqa: PLC0415
 
     return in_force(basis_of(runs, title))
 

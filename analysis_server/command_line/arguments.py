@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    whole.set_defaults(grammar=whole)
     whole.add_argument("--version", action="version", version=f"Faderwise {__version__}")
     verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for module in VERBS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis_server.projects import is_project
+from analysis_server.projects.opening import is_project
 from core.errors import InputError
 
 Chosen = Sequence[tuple[str, str]]

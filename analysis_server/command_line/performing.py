@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.home import home
-from analysis_server.projects import is_project
+from analysis_server.projects.opening import is_project
 from analysis_server.telling import Tell
 from core.errors import InputError, ServerError
 
@@ -49,7 +49,7 @@ def _names_a_project(request: Any) -> bool:
 
 def _by_server(request: Any, tell: Tell) -> Any | None:
     """Return the running server's result, or None if there is none, or it is of another version."""
-    from analysis_server.client import Client  # noqa: PLC0415 - only where a server may be up
+    from analysis_server.client.client import Client  # noqa: PLC0415 - only where a server may be up
     from analysis_server.server.fingerprint import fingerprint  # noqa: PLC0415
 
     with Client(starts=False, name="command line") as client:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.client import Client
+from analysis_server.client.client import Client
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.home import home
 from analysis_server.server.connection import Connection, ServerLock, read_connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from analysis_server.verbs.evaluate import EvaluateResult
-from core.model import TrainingSong
+from core.modelling.model import TrainingSong
 
 _WIDTH = 10
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from analysis_server.client import Client
+from analysis_server.client.client import Client
+from analysis_server.client.starting import forget_ended
 from analysis_server.environment import MARKER
 from analysis_server.examining.finding import Finding, asked, note, right, wrong
-from analysis_server.starting import forget_ended
 from core import __version__
 from core.errors import FaderwiseError
 

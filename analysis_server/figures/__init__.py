@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis_server.evaluation import Evaluation
 from analysis_server.figures.canvas import save
 from analysis_server.figures.file_names import file_names
 from analysis_server.figures.gain_panels import gain_panels
 from analysis_server.figures.score_table import score_table
 from analysis_server.figures.spectrum_panels import spectrum_panels
+from analysis_server.showing.evaluation import Evaluation
 from analysis_server.telling import Tell, part_of, stage
-from core.evaluation import EvaluationSong
+from core.automating.mix_spectra import mix_spectra
 from core.files import write_text
-from core.mix_spectra import mix_spectra
+from core.modelling.evaluation import EvaluationSong
 
 TABLE = "tables.csv"
 

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis_server.figures.canvas import PREDICTION, TRUTH, add_legend, dress, sheet
+from core.audio.frames import HOP_S
 from core.decibels import FloatArray
-from core.evaluation import EvaluationSong
-from core.frames import HOP_S
+from core.modelling.evaluation import EvaluationSong
 
 _WIDTH_IN, _PANEL_HEIGHT_IN, _EDGES_IN = 8.0, 1.6, 0.9
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from core.evaluation import Scores
+from core.modelling.evaluation import Scores
 
 
 def score_table(scores: Scores) -> str:

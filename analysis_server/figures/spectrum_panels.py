@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis_server.figures.canvas import PREDICTION, QUIET, TRUTH, add_legend, dress, sheet
+from core.automating.mix_spectra import MixSpectra
+from core.automating.spectrum import in_bands
 from core.decibels import FloatArray, gain_to_db
-from core.mix_spectra import MixSpectra
-from core.spectrum import in_bands
 
 _LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
 _TICKS_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)

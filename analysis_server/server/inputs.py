@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from analysis_server import model_store
-from analysis_server.projects import is_project
+from analysis_server.projects.opening import is_project
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.verbs.learn import song_folders
-from core.audio import EXTENSIONS
+from core.audio.reading import EXTENSIONS
 from core.errors import ServerError
 
 _WHERE = {"song", "songs", "out", "mixdown", "buses", "dask"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis_server import model_store
 from analysis_server.server.messages import ModelFacts, ModelList, Models
 from core.errors import InputError, ModelError
-from core.model import Model
+from core.modelling.model import Model
 
 
 def answer(request: Models) -> ModelList:

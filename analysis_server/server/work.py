@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from analysis_server import outcome
+from analysis_server.runs import outcome
 from analysis_server.server.cache import Cache, CorruptEntryError, Entry, publish, relocated, survey
 from analysis_server.server.inputs import Inputs, inputs_of, result_key, song_inputs, song_key
 from analysis_server.server.known_files import KnownFiles, stamp_of
@@ -24,7 +24,7 @@ from analysis_server.server.pipes import Ended, Task
 from analysis_server.server.verb_table import VERBS
 from analysis_server.telling import Tell
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
-from analysis_server.verbs.learn import LearnedSong, LearnSongs, SongSettings
+from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings
 from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError
 from core.files import write_text
 

@@ -9,19 +9,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server import automation_folder, projects, sounds
-from analysis_server.audit_page import page_of
-from analysis_server.auditing import AuditResult, result_of
-from analysis_server.rendering import song_of
+from analysis_server.projects.opening import is_project
 from analysis_server.report import render_report
-from analysis_server.sounds import Sounds
+from analysis_server.runs import automation_folder
+from analysis_server.runs.rendering import song_of
+from analysis_server.showing import sounds
+from analysis_server.showing.audit_page import page_of
+from analysis_server.showing.auditing import AuditResult, result_of
+from analysis_server.showing.sounds import Sounds
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.edit import with_runs
-from core.auditing import Audited, audited_points, audited_project
-from core.automation import BusPoints, thin
+from core.audio.song import Song, open_song
+from core.automating.automation import BusPoints, thin
 from core.errors import InputError
 from core.files import write_text
-from core.song import Song, open_song
+from core.revising.auditing import Audited, audited_points, audited_project
 
 PAGE = "audit.html"
 
@@ -62,7 +64,7 @@ def run(request: AuditRequest, tell: Tell = untold) -> AuditResult:
 def _audited(request: AuditRequest) -> tuple[Audited, Path | None, str]:
     """Return the audit, the folder of the run's other files, and the page's name."""
     target = Path(request.target)
-    if projects.is_project(request.target):
+    if is_project(request.target):
         audited = audited_project(with_runs(target))
         folder = audited.basis.root.folder
         return audited, Path(folder) if folder else None, f"{target.stem}-audit.html"
@@ -72,7 +74,7 @@ def _audited(request: AuditRequest) -> tuple[Audited, Path | None, str]:
 
 def _default_folder(request: AuditRequest) -> Path:
     target = Path(request.target)
-    return target.parent if projects.is_project(request.target) else target
+    return target.parent if is_project(request.target) else target
 
 
 def _heard(

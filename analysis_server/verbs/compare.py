@@ -8,22 +8,25 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import automation_folder, model_store, projects
+from analysis_server import model_store
 from analysis_server.opening import open_chosen
-from analysis_server.rendering import song_of
+from analysis_server.projects.opening import is_project
+from analysis_server.runs import automation_folder
+from analysis_server.runs.rendering import song_of
 from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.edit import with_runs
 from analysis_server.verbs.estimate import estimated
 from analysis_server.verbs.mix import predicted
-from core import history, run_curves
-from core.audio import EXTENSIONS, inspect
-from core.comparing import ComparedBus, Comparison, compare
+from core import history
+from core.audio.reading import EXTENSIONS, inspect
+from core.audio.song import Song
+from core.automating.mixing import measure_file
 from core.errors import InputError
 from core.history import RunRecord
-from core.mixing import measure_file
-from core.model import Model
-from core.run_curves import Curves
-from core.song import Song
+from core.modelling.model import Model
+from core.revising import run_curves
+from core.revising.comparing import ComparedBus, Comparison, compare
+from core.revising.run_curves import Curves
 
 
 class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,7 +161,7 @@ def _run_side(text: str) -> _Side:
     path = Path(_without_number(text))
     if number is not None:
         return _Side(text, "run", run_curves.as_written(runs, number, text), _figures(runs, number))
-    if projects.is_project(str(path)):
+    if is_project(str(path)):
         curves = run_curves.of_project(with_runs(path))
     else:
         folder = automation_folder.read(path)
@@ -173,7 +176,7 @@ def _figures(runs: list[RunRecord], number: int) -> dict[str, float]:
 def _runs(text: str) -> tuple[list[RunRecord], int | None]:
     found = re.search(r"#(\d+)$", text)
     path = Path(_without_number(text))
-    if projects.is_project(str(path)):
+    if is_project(str(path)):
         runs = list(history.read_history(with_runs(path)))
     else:
         runs = list(automation_folder.read(path).runs)
@@ -189,4 +192,4 @@ def _without_number(text: str) -> str:
 
 def _is_run(text: str) -> bool:
     plain = _without_number(text)
-    return projects.is_project(plain) or Path(plain).is_dir()
+    return is_project(plain) or Path(plain).is_dir()

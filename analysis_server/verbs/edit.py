@@ -9,15 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import automation_folder, project_copy, projects, rendering, run_records
+from analysis_server.projects import project_copy
+from analysis_server.projects.opening import is_project
+from analysis_server.runs import automation_folder, rendering, run_records
 from analysis_server.telling import Tell, untold
 from core import history
-from core.editing import EditSettings, described
 from core.errors import InputError
 from core.history import RunRecord
-from core.lanes import as_bus_points
-from core.merging import Span
-from core.re_applying import ReApplied, TrackEdit, re_apply, re_apply_points
+from core.revising.editing import EditSettings, described
+from core.revising.lanes import as_bus_points
+from core.revising.merging import Span
+from core.revising.re_applying import ReApplied, TrackEdit, re_apply, re_apply_points
 from core.rpp.envelope_writing import Written
 from core.rpp.project import Project, read_project
 
@@ -25,8 +27,8 @@ from core.rpp.project import Project, read_project
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Apply the latest prediction of `target` (a project with runs of ours, or a folder of `mix`) with other settings.
 
-    The settings are `core.editing.EditSettings`; None leaves one as it was in the edit before, with `afresh` as
-    predicted. A project's copy goes beside it or into `out`; with `render`, a folder's `mix.wav` is written anew.
+    The settings are `core.revising.editing.EditSettings`; None leaves one as it was in the edit before, with `afresh`
+    as predicted. A project's copy goes beside it or into `out`; with `render`, a folder's `mix.wav` is written anew.
     """
 
     target: str
@@ -102,7 +104,7 @@ def run(request: EditRequest, tell: Tell = untold) -> EditResult:
     InputError
         There is nothing to edit, a setting is out of its range, or a place cannot be written to.
     """
-    if projects.is_project(request.target):
+    if is_project(request.target):
         return _edit_project(request)
     return _edit_folder(request, tell)
 

@@ -8,13 +8,13 @@ import msgspec
 
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, stage, untold
-from core.default_measurement import Domain
+from core.audio.song import Song
 from core.errors import InputError
-from core.estimation import Estimate, estimate, estimate_as_paper
-from core.learning import training_song
-from core.model import TrainingSong
+from core.estimating.estimation import Estimate, estimate, estimate_as_paper
+from core.measuring.default_measurement import Domain
+from core.modelling.learning import training_song
+from core.modelling.model import TrainingSong
 from core.progress import Progress
-from core.song import Song
 
 
 class EstimateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,18 +8,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.evaluation import Dataset, Evaluation
 from analysis_server.opening import open_chosen
+from analysis_server.showing.evaluation import Dataset, Evaluation
 from analysis_server.telling import Tell, part_of, untold
 from analysis_server.verbs.features import feature_set_of
-from analysis_server.verbs.learn import SongSettings, require_matrices_can, song_folders
+from analysis_server.verbs.learn import require_matrices_can, song_folders
+from analysis_server.verbs.learning_songs import SongSettings
 from analysis_server.verbs.studying import StudySongs, study_one_by_one
 from core.decibels import FloatArray
-from core.evaluation import EvaluationSong, Predictor, score
 from core.files import write_text
-from core.learning import matrices_song
-from core.matrices import load_matrices
-from core.predictors import BalanceRegression, PaperRegression, baselines
+from core.modelling.evaluation import EvaluationSong, Predictor, score
+from core.modelling.learning import matrices_song
+from core.modelling.matrices import load_matrices
+from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
 
 TABLE = "evaluate.json"
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, stage, untold
-from core import balance
+from core.audio.song import Song
 from core.curves import save_table
 from core.decibels import FloatArray
-from core.default_measurement import measure
 from core.errors import InputError
-from core.measurement import Measurement
-from core.model import FEATURE_NAMES
-from core.paper_measurement import measure_as_paper
+from core.measuring.default_measurement import measure
+from core.measuring.measurement import Measurement
+from core.measuring.paper_measurement import measure_as_paper
+from core.modelling import balance
+from core.modelling.model import FEATURE_NAMES
 from core.progress import Progress
-from core.song import Song
 
 DEFAULT_SET = {"paper": "condition1", "default": "condition3"}
 

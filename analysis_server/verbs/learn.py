@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from analysis_server import model_store
-from analysis_server.opening import open_chosen
-from analysis_server.projects import is_project
-from analysis_server.rendered_stems import RenderedStems
-from analysis_server.run_records import MADE_BY
-from analysis_server.telling import Tell, part_of, stage, untold
-from analysis_server.verbs.estimate import taught
+from analysis_server import MADE_BY, model_store
+from analysis_server.projects.opening import is_project
+from analysis_server.projects.rendered_stems import RenderedStems
+from analysis_server.telling import Tell, untold
 from analysis_server.verbs.features import feature_set_of
 from analysis_server.verbs.learn_edits import training_edits
 from analysis_server.verbs.learn_session import SessionSettings, training_session
+from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings, one_by_one
+from core.audio.song import find_song_folders, holds_stems
 from core.errors import InputError, ModelError
-from core.learning import matrices_song
-from core.matrices import load_matrices
-from core.model import Model, TrainingSong
-from core.song import find_song_folders, holds_stems
-
-OfSong = TypeVar("OfSong")
+from core.modelling.learning import matrices_song
+from core.modelling.matrices import load_matrices
+from core.modelling.model import Model, TrainingSong
 
 
 class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,25 +59,6 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     songs: list[str]
     coefficients: dict[str, dict[str, float]]
     warnings: list[str]
-
-
-class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a song is learned from: the preset, the feature set, and files that play a role, by role."""
-
-    preset: str
-    feature_set: str
-    buses: dict[str, str] = {}
-
-
-class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model keeps of a song, and what the user should know of it."""
-
-    song: TrainingSong
-    warnings: list[str]
-
-
-LearnSongs = Callable[[Sequence[Path], SongSettings, Tell], list[LearnedSong]]
-"""A way to learn from song folders: in this process, on other machines, or from what was learned before."""
 
 
 def run(
@@ -148,36 +125,6 @@ def _starting_model(request: LearnRequest, feature_set: str) -> Model:
             f"{file}: is made of preset {model.preset}, {model.feature_set}; learn under another name, or with --fresh"
         )
     return model
-
-
-def learned_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
-    """Return what a model keeps of the song in `folder`.
-
-    Raises
-    ------
-    InputError
-        The song cannot be read or has no mixdown.
-    """
-    song = open_chosen(str(folder), settings.buses)
-    progress = stage(tell, f"learning {song.title}", 0.0, 1.0)
-    found, kept = taught(song, settings.preset, settings.feature_set, progress)
-    return LearnedSong(song=kept, warnings=[f"{song.title}: {warning}" for warning in found.warnings])
-
-
-def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
-    """Learn from each song in turn, in this process."""
-    return in_turn(learned_song, folders, settings, tell)
-
-
-def in_turn(
-    of_song: Callable[[Path, SongSettings, Tell], OfSong], folders: Sequence[Path], settings: SongSettings, tell: Tell
-) -> list[OfSong]:
-    """Return what `of_song` gives for each song folder, each taking its share of what is told."""
-    share = 1.0 / max(len(folders), 1)
-    return [
-        of_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
-        for number, folder in enumerate(folders)
-    ]
 
 
 def _way_to_learn(request: LearnRequest) -> LearnSongs:

@@ -9,20 +9,22 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analysis_server import automation_folder, project_copy, projects
-from analysis_server.rendering import song_of
+from analysis_server.projects import project_copy
+from analysis_server.projects.opening import is_project, opened_session
+from analysis_server.runs import automation_folder
+from analysis_server.runs.rendering import song_of
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.edit import with_runs
 from analysis_server.verbs.features import measured
 from analysis_server.verbs.learn_session import SessionSettings, fader_curves, true_curves
-from core.auditing import Audited, audited_points, audited_project
+from core.audio.song import Song
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.errors import InputError
-from core.learning import training_song
-from core.measurement import Measurement
-from core.model import TrainingSong
-from core.song import Song
+from core.measuring.measurement import Measurement
+from core.modelling.learning import training_song
+from core.modelling.model import TrainingSong
+from core.revising.auditing import Audited, audited_points, audited_project
 
 EDITS_WEIGHT = 3.0
 """How many songs an edited one counts for: someone heard the prediction and said what was wrong with it."""
@@ -38,7 +40,7 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
     InputError
         Nothing was edited by hand, or the stems cannot be read.
     """
-    if projects.is_project(path):
+    if is_project(path):
         return _of_project(path, settings, tell)
     folder = automation_folder.read(Path(path))
     audited = _edited(audited_points(folder.runs, folder.now), path)
@@ -53,7 +55,7 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
 
 def _of_project(path: str, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, list[str]]:
     audited = _edited(audited_project(with_runs(Path(path))), path)
-    with projects.opened(
+    with opened_session(
         path,
         tell,
         stems=settings.stems,

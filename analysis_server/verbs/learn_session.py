@@ -8,18 +8,19 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from analysis_server import projects
-from analysis_server.rendered_stems import RenderedStems
+from analysis_server.projects.opening import opened_session
+from analysis_server.projects.rendered_stems import RenderedStems
+from analysis_server.projects.session import Session
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import measured
-from core.activity import sounding
 from core.curves import GainCurves
 from core.decibels import FloatArray
 from core.errors import InputError
-from core.learning import training_song
-from core.measurement import ACTIVE_RMS, Measurement
-from core.model import TrainingSong
+from core.measuring.activity import sounding
+from core.measuring.measurement import ACTIVE_RMS, Measurement
+from core.modelling.learning import training_song
+from core.modelling.model import TrainingSong
 from core.rpp.faders import gains_at
 
 
@@ -47,7 +48,7 @@ def training_session(path: str, settings: SessionSettings, tell: Tell = untold) 
         The project or its media cannot be read, no bus was found, or there is no mixdown to learn from.
     """
     from_faders = settings.truth == "faders"
-    with projects.opened(
+    with opened_session(
         path,
         tell,
         stems=settings.stems,
@@ -60,7 +61,7 @@ def training_session(path: str, settings: SessionSettings, tell: Tell = untold) 
     return song, [f"{session.title}: {note}" for note in (*session.notes, *notes)]
 
 
-def fader_curves(session: projects.Session, measurement: Measurement, *, as_paper: bool) -> GainCurves:
+def fader_curves(session: Session, measurement: Measurement, *, as_paper: bool) -> GainCurves:
     """Return the gains that the session's own faders and envelopes make: exact, where an estimate is not.
 
     Raises
@@ -86,9 +87,7 @@ def true_curves(measurement: Measurement, gains: FloatArray, *, as_paper: bool) 
     )
 
 
-def _from_faders(
-    session: projects.Session, settings: SessionSettings, tell: Tell
-) -> tuple[TrainingSong, tuple[str, ...]]:
+def _from_faders(session: Session, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, tuple[str, ...]]:
     session, notes = _with_tracks_alone(session)
     as_paper = settings.preset == "paper"
     progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
@@ -106,16 +105,14 @@ def _from_faders(
     return kept, (*notes, *measurement.notes)
 
 
-def _with_tracks_alone(session: projects.Session) -> tuple[projects.Session, tuple[str, ...]]:
+def _with_tracks_alone(session: Session) -> tuple[Session, tuple[str, ...]]:
     """Return the session without its mixdown, and without stems that no track's fader belongs to."""
     stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
     without = tuple(f"the {role} have no fader and were left out" for role in session.song.stems if role not in stems)
     return replace(session, song=replace(session.song, stems=stems, mixdown=None)), without
 
 
-def _from_mixdown(
-    session: projects.Session, settings: SessionSettings, tell: Tell
-) -> tuple[TrainingSong, tuple[str, ...]]:
+def _from_mixdown(session: Session, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, tuple[str, ...]]:
     if session.song.mixdown is None:
         raise InputError(
             f"{session.project.path}: no mixdown found where it was rendered to, or beside it; name it with --mixdown, "

@@ -8,21 +8,23 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server import outcome, projects, run_records
 from analysis_server.opening import open_chosen
-from analysis_server.rendered_stems import RenderedStems
+from analysis_server.projects.opening import is_project, opened_session, require_song_folder
+from analysis_server.projects.rendered_stems import RenderedStems
+from analysis_server.projects.session import Session, write_outcome
 from analysis_server.report.content import Figure
-from analysis_server.reporting import Story
-from analysis_server.run_records import Found, Run
+from analysis_server.runs import outcome, run_records
+from analysis_server.runs.run_records import Found, Run
+from analysis_server.showing.reporting import Story
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
-from core.audio import AudioFile
-from core.automation import thin_curves
+from core.audio.reading import AudioFile
+from core.audio.song import Song
+from core.automating.automation import thin_curves
+from core.automating.mixing import MixFigures, headroom_db, measure_file, measure_mixes
 from core.decibels import db_to_gain
-from core.estimation import Estimate, limiter_reduction_db
-from core.mixing import MixFigures, headroom_db, measure_file, measure_mixes
+from core.estimating.estimation import Estimate, limiter_reduction_db
 from core.rpp.envelope_writing import HIGHEST_GAIN
-from core.song import Song
 
 
 class MatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,8 +69,8 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     InputError
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
-    if projects.is_project(request.song):
-        with projects.opened(
+    if is_project(request.song):
+        with opened_session(
             request.song,
             tell,
             stems=request.stems,
@@ -77,11 +79,11 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
             rendered=request.rendered,
         ) as session:
             return _matched(request, session.song, session, tell)
-    projects.require_song_folder(request.song, request.stems, request.tracks)
+    require_song_folder(request.song, request.stems, request.tracks)
     return _matched(request, open_chosen(request.song, request.buses, request.mixdown), None, tell)
 
 
-def _matched(request: MatchRequest, song: Song, session: projects.Session | None, tell: Tell) -> MatchResult:
+def _matched(request: MatchRequest, song: Song, session: Session | None, tell: Tell) -> MatchResult:
     found = estimated(song, "default", None, None, stage(tell, f"estimating {song.title}", 0.0, 0.4))
     automation = thin_curves(found.curves)
     (after,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
@@ -117,7 +119,7 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
             ),
         )
         if session and written:
-            files = projects.write_outcome(done, session, written, out=request.out, tell=tell, start=0.6)
+            files = write_outcome(done, session, written, out=request.out, tell=tell, start=0.6)
         else:
             folder = Path(request.out) if request.out else outcome.default_folder(request.song)
             files = outcome.write(done, folder, tell, 0.6)
@@ -137,9 +139,7 @@ def _matched(request: MatchRequest, song: Song, session: projects.Session | None
     )
 
 
-def _run(
-    request: MatchRequest, found: Estimate, mixes: tuple[MixFigures, MixFigures], session: projects.Session | None
-) -> Run:
+def _run(request: MatchRequest, found: Estimate, mixes: tuple[MixFigures, MixFigures], session: Session | None) -> Run:
     return Run(
         action="match",
         model=None,

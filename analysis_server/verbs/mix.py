@@ -7,25 +7,28 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import model_store, outcome, projects, run_records
+from analysis_server import model_store
 from analysis_server.opening import open_chosen
-from analysis_server.rendered_stems import RenderedStems
+from analysis_server.projects.opening import is_project, opened_session, require_song_folder
+from analysis_server.projects.rendered_stems import RenderedStems
+from analysis_server.projects.session import Existing, Session, write_outcome
 from analysis_server.report.content import Figure
-from analysis_server.reporting import Story
-from analysis_server.run_records import Found, Run
+from analysis_server.runs import outcome, run_records
+from analysis_server.runs.run_records import Found, Run
+from analysis_server.showing.reporting import Story
 from analysis_server.telling import Tell, stage, untold
-from core.automation import BusPoints, thin_curves
-from core.default_measurement import measure
+from core.audio.song import Song
+from core.automating.automation import BusPoints, thin_curves
+from core.automating.mixing import MixFigures, common_gain_db, headroom_db, measure_mixes
 from core.errors import InputError
-from core.explanation import Prediction
-from core.measurement import Measurement
-from core.mixing import MixFigures, common_gain_db, headroom_db, measure_mixes
-from core.model import Model
-from core.paper_measurement import measure_as_paper
-from core.prediction import predict_explained
+from core.measuring.default_measurement import measure
+from core.measuring.measurement import Measurement
+from core.measuring.paper_measurement import measure_as_paper
+from core.modelling.explanation import Prediction
+from core.modelling.model import Model
+from core.modelling.prediction import predict_explained
 from core.progress import part_of
 from core.rpp.envelope_writing import HIGHEST_GAIN, Written
-from core.song import Song
 
 
 class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +49,7 @@ class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dry_run: bool = False
     stems: str | None = None
     tracks: dict[str, list[str]] = {}
-    existing: projects.Existing = "replace"
+    existing: Existing = "replace"
     rendered: RenderedStems | None = None
 
 
@@ -75,16 +78,16 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         The song or the model cannot be used, or the folder cannot be written to.
     """
     model = model_store.find(request.model)
-    if projects.is_project(request.song):
-        with projects.opened(
+    if is_project(request.song):
+        with opened_session(
             request.song, tell, stems=request.stems, tracks=request.tracks, rendered=request.rendered
         ) as session:
             return _mixed(request, model, session.song, session, tell)
-    projects.require_song_folder(request.song, request.stems, request.tracks, request.existing)
+    require_song_folder(request.song, request.stems, request.tracks, request.existing)
     return _mixed(request, model, open_chosen(request.song, request.buses), None, tell)
 
 
-def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Session | None, tell: Tell) -> MixResult:
+def _mixed(request: MixRequest, model: Model, song: Song, session: Session | None, tell: Tell) -> MixResult:
     _require_range(request.range_s, song)
     measurement, prediction = predicted(song, model, tell)
     mixed = _levelled(song, model, prediction, request, tell)
@@ -114,7 +117,7 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
         ),
     )
     if not request.dry_run and session and written:
-        result_files = projects.write_outcome(done, session, written, out=request.out, tell=tell, start=0.55)
+        result_files = write_outcome(done, session, written, out=request.out, tell=tell, start=0.55)
     elif not request.dry_run:
         folder = Path(request.out) if request.out else outcome.default_folder(request.song)
         result_files = outcome.write(done, folder, tell, 0.55)
@@ -133,7 +136,7 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: projects.Sess
     )
 
 
-def _project_notes(session: projects.Session, written: Written, request: MixRequest) -> list[str]:
+def _project_notes(session: Session, written: Written, request: MixRequest) -> list[str]:
     return [*session.notes, *written.notes, *session.copy_notes(request.out, request.range_s)]
 
 
@@ -157,7 +160,7 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         )
 
 
-def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, session: projects.Session | None) -> Run:
+def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, session: Session | None) -> Run:
     return Run(
         action="mix",
         model=model.name,

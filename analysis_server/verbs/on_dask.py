@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from analysis_server.telling import Tell
-from analysis_server.verbs.learn import LearnedSong, LearnSongs, SongSettings, learned_song
+from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings, learned_song
 from analysis_server.verbs.studying import Study, StudySongs, packed, study_song, unpacked
 from core.errors import FaderwiseError, InputError
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import automation_folder, project_copy, projects, run_file
+from analysis_server.projects import project_copy
+from analysis_server.projects.opening import is_project
+from analysis_server.runs import automation_folder, run_file
 from analysis_server.telling import Tell, untold
 from analysis_server.verbs.edit import with_runs
 from core import history
@@ -50,7 +52,7 @@ def run(request: RevertRequest, tell: Tell = untold) -> RevertResult:
         There is no such run, its record is damaged, or a place cannot be written to.
     """
     del tell  # it takes no time
-    if projects.is_project(request.target):
+    if is_project(request.target):
         return _revert_project(request)
     return _revert_folder(request)
 

@@ -16,11 +16,11 @@ import numpy as np
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import taught
-from analysis_server.verbs.learn import SongSettings, in_turn
+from analysis_server.verbs.learning_songs import SongSettings, in_turn
 from core.decibels import FloatArray
-from core.evaluation import EvaluationSong
-from core.measurement import Measurement
-from core.model import TrainingSong
+from core.measuring.measurement import Measurement
+from core.modelling.evaluation import EvaluationSong
+from core.modelling.model import TrainingSong
 
 _ARRAY = 1
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from core.audio.frames import HOP_S
 from core.decibels import FloatArray
-from core.frames import HOP_S
 
 VERSION = 1
 GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
@@ -86,7 +86,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     folder : where the run's other files are; they may be gone by now.
     range_s : the part of the song it was for.
     start_s : the project's time at the stems' first sample.
-    settings : an edit's settings (`core.editing.EditSettings`).
+    settings : an edit's settings (`core.revising.editing.EditSettings`).
     of : the id of the run whose prediction an edit re-applied.
     duration_s : the song's length.
     highest_gain : the top of an envelope, linear, as REAPER's preferences had it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.automation import LOWEST_DB, BusPoints, thin
+from core.automating.automation import LOWEST_DB, BusPoints, thin
 from core.decibels import FloatArray, gain_to_db
 from core.rpp.envelope import Envelope
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.automation import LOWEST_DB, BusPoints
+from core.automating.automation import LOWEST_DB, BusPoints
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.rpp.combining import combined

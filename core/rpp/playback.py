@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.audio import AudioFile, AudioStream, Samples, inspect
+from core.audio.reading import AudioFile, AudioStream, Samples, inspect
 from core.decibels import FloatArray
 from core.rpp.items import Fade, Item, Take
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from core.audio import Samples, inspect
+from core.audio.frames import HOPS_PER_FRAME, STEPS_PER_HOP
+from core.audio.reading import Samples, inspect
 from core.errors import InputError
-from core.frames import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.progress import Progress, silent
 from core.rpp.faders import FaderStage
 from core.rpp.left_out import plays, sounding_items

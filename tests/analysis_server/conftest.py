@@ -21,7 +21,7 @@ import soundfile
 from analysis_server.command_line import main
 from analysis_server.verbs.evaluate import EvaluateRequest
 from analysis_server.verbs.evaluate import run as evaluate
-from core.song import Song
+from core.audio.song import Song
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 44_100

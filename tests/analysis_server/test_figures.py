@@ -11,8 +11,8 @@ from analysis_server.figures.canvas import save, sheet
 from analysis_server.figures.file_names import file_names
 from analysis_server.figures.gain_panels import gain_panels
 from analysis_server.figures.spectrum_panels import spectrum_panels
-from core.evaluation import EvaluationSong
-from core.mix_spectra import MixSpectra
+from core.automating.mix_spectra import MixSpectra
+from core.modelling.evaluation import EvaluationSong
 
 
 def test_a_plain_title_is_its_own_name() -> None:

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from analysis_server import model_store
-from core.matrices import load_matrices
-from core.model import load
+from core.modelling.matrices import load_matrices
+from core.modelling.model import load
 
 Faderwise = Callable[..., Any]
 ROCK = Path(__file__).resolve().parents[1] / "golden" / "rock_condition1.npz"

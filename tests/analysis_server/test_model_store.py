@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from analysis_server import model_store
-from core import triangular
 from core.errors import ModelError
-from core.model import Model, TrainingSong, load
+from core.modelling import triangular
+from core.modelling.model import Model, TrainingSong, load
 
 SHIPPED = ["default", "equal-level"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.rendered_stems import RenderedStems, song_of
+from analysis_server.projects.rendered_stems import RenderedStems, song_of
 from core.errors import InputError
 from core.rpp.buses import Buses
 from core.rpp.project import Track, read_project

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from core.estimation import Estimate, estimate
-from core.song import Song, open_song
+from core.audio.song import Song, open_song
+from core.estimating.estimation import Estimate, estimate
 from tests.conftest import FaderMoves
 
 Array = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis_server.verbs import learn
 from analysis_server.verbs.learn import LearnRequest
-from core.automation import BusPoints
+from core.automating.automation import BusPoints
 from core.errors import InputError
 from core.rpp.buses import find_buses
 from core.rpp.document import read_document

@@ -60,13 +60,13 @@ def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsy
 
 
 def test_faders_are_the_exact_truth(small: Path) -> None:
-    from analysis_server import projects
+    from analysis_server.projects.opening import opened_session
     from analysis_server.telling import untold
     from analysis_server.verbs.learn_session import fader_curves
-    from core.default_measurement import measure
+    from core.measuring.default_measurement import measure
 
     with_faders(small)
-    with projects.opened(str(small), untold) as opened:
+    with opened_session(str(small), untold) as opened:
         curves = fader_curves(opened, measure(opened.song), as_paper=False)
         folder = opened.song.stems["drums"].path.parent
     gains = moving_gains(24 * 44_100)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import soundfile
 
-from analysis_server.client import Client
+from analysis_server.client.client import Client
 from analysis_server.server.connection import read_connection
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -34,8 +34,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
     """Run `faderwise completion`."""
     import shtab  # noqa: PLC0415 - loads only here
 
-    from analysis_server.command_line.arguments import parser  # noqa: PLC0415 - it holds this module
-
-    script = shtab.complete(parser(), arguments.shell)
+    script = shtab.complete(arguments.grammar, arguments.shell)
     terminal.say(script.rstrip("\n"))
     terminal.give(_Script(script=script))

@@ -20,7 +20,7 @@ def add(verbs: Verbs) -> None:
 
 def run(_arguments: argparse.Namespace, terminal: Terminal) -> None:
     """Run `faderwise doctor`; it fails where something is wrong."""
-    from analysis_server.verbs import doctor  # noqa: PLC0415 - the socket library loads only here
+    from analysis_server.examining import doctor  # noqa: PLC0415 - the socket library loads only here
 
     with terminal.progress() as progress:
         result = doctor.run(home().absolute(), progress)

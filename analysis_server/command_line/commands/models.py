@@ -12,7 +12,7 @@ from analysis_server.command_line import tables
 from analysis_server.command_line.grammar import Parser, Verbs, add_action, add_verb
 from analysis_server.command_line.terminal import Terminal
 from core.errors import InputError
-from core.model import Model
+from core.modelling.model import Model
 
 
 class _Listed(msgspec.Struct, kw_only=True):

@@ -1,0 +1,1 @@
+"""REAPER projects as songs, and the copies that hold our envelopes."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind, in a folder or in a project."""

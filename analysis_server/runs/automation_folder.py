@@ -1,0 +1,185 @@
+"""A folder that `mix` or `match` wrote: its runs, and its automation as it is now, edited by hand or not."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from analysis_server.runs import run_file
+from analysis_server.runs.automation_file import AutomationFile, BusAutomation, as_points, to_json
+from core.automating.automation import Automation, BusPoints, to_csv
+from core.decibels import gain_to_db
+from core.errors import InputError
+from core.files import write_text
+from core.history import RunRecord, TrackRun
+from core.history.restoring import restored_tracks
+from core.revising.lanes import as_points as linear
+from core.revising.merging import edits_between
+from core.rpp.envelope import Point
+
+CSV, JSON = "automation.csv", "automation.json"
+_LOUDEST_DB = 60.0
+
+
+@dataclass(frozen=True)
+class AutomationFolder:
+    """The folder's runs, earliest first, and the points of each bus as they are now."""
+
+    path: Path
+    runs: tuple[RunRecord, ...]
+    now: Automation
+
+    @property
+    def title(self) -> str:
+        """The song's title."""
+        return self.runs[-1].title
+
+
+class _Point(msgspec.Struct):
+    time_s: float
+    gain_db: float | None = None
+    gain: float | None = None
+
+
+class _Bus(msgspec.Struct):
+    points: list[_Point]
+
+
+class _File(msgspec.Struct):
+    buses: dict[str, _Bus]
+
+
+def read(folder: Path) -> AutomationFolder:
+    """Return the folder's runs and points; of two files, the one that was edited counts.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or both were edited and differ.
+    """
+    runs = run_file.read(folder)
+    written = {track.role: [Point(*point) for point in track.written] for track in latest_tracks(runs)}
+    readers = {CSV: _from_csv, JSON: _from_json}
+    found = {name: reader(folder / name) for name, reader in readers.items() if (folder / name).is_file()}
+    if not found:
+        raise InputError(f"{folder}: has neither {CSV} nor {JSON}; mix or match the song again")
+    edited = [name for name, points in found.items() if not _are_same(written, points)]
+    if len(edited) == 2 and not _are_same({bus: list(linear(p)) for bus, p in found[CSV].items()}, found[JSON]):
+        raise InputError(f"{folder}: {CSV} and {JSON} were both edited, and differ; move one of them away")
+    return AutomationFolder(folder, tuple(runs), found[edited[0] if edited else next(iter(found))])
+
+
+def latest_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
+    """Return what was written last for each bus."""
+    return restored_tracks(list(reversed(runs)))
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Return the text of the automation files, by name."""
+    return {name: (folder / name).read_bytes().decode() for name in (CSV, JSON) if (folder / name).is_file()}
+
+
+def write(folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], *, verb: str) -> dict[str, str]:
+    """Write points and runs into the folder and return the paths by name; the runs hold what the files were before.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to.
+    """
+    write_text(folder.path / CSV, to_csv(automation), keep_old=False)
+    names = [CSV, run_file.NAME]
+    if (folder.path / JSON).is_file():
+        write_text(folder.path / JSON, to_json(_with_points(folder.path / JSON, automation, verb)), keep_old=False)
+        names.insert(1, JSON)
+    run_file.write(folder.path, runs, keep_old=False)
+    return {name: str(folder.path / name) for name in names}
+
+
+def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Write files as they were, to the byte, and the runs up to then; what they are now is set aside."""
+    for name, text in before.items():
+        write_text(folder / name, text)
+    run_file.write(folder, runs)
+    return {name: str(folder / name) for name in (*before, run_file.NAME)}
+
+
+def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFile:
+    try:
+        content = msgspec.json.decode(path.read_bytes())
+        stems = {bus: {"stem": there.get("stem", ""), "points": []} for bus, there in content["buses"].items()}
+        file = msgspec.convert({**content, "buses": stems}, AutomationFile)
+    except (msgspec.DecodeError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(f"{path}: is damaged ({error}); move it away and edit again") from error
+    points = as_points(automation)
+    buses = {
+        bus: BusAutomation(stem=file.buses[bus].stem if bus in file.buses else "", points=points[bus]) for bus in points
+    }
+    return msgspec.structs.replace(file, verb=verb, buses=buses)
+
+
+def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
+    return set(written) == set(now) and all(edits_between(written[bus], linear(now[bus])).are_none for bus in now)
+
+
+def _from_csv(path: Path) -> dict[str, BusPoints]:
+    rows: dict[str, list[tuple[float, float]]] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"bus", "time_s", "gain_db"} <= set(reader.fieldnames or ()):
+            raise InputError(f"{path}: has no columns bus, time_s and gain_db; put its first line back")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
+            rows.setdefault((row["bus"] or "").strip(), []).append(pair)
+    return _sorted(rows, path)
+
+
+def _from_json(path: Path) -> dict[str, BusPoints]:
+    try:
+        file = msgspec.json.decode(path.read_bytes(), type=_File)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: is damaged ({error}); put it right, or move it away") from error
+    rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
+    return _sorted(rows, path)
+
+
+def _level(point: _Point, path: Path) -> float:
+    in_db = None if point.gain is None else float(np.maximum(gain_to_db(max(point.gain, 0.0)), -60.0))
+    if point.gain_db is not None and in_db is not None and abs(point.gain_db - in_db) > 0.01 and point.gain_db > -60.0:
+        raise InputError(
+            f"{path}: the point at {point.time_s:g} s has gain_db {point.gain_db:g} and gain {point.gain:g}, which "
+            "differ; delete the one that you did not change"
+        )
+    level = point.gain_db if point.gain_db is not None else in_db
+    if level is None:
+        raise InputError(f"{path}: the point at {point.time_s:g} s has no gain_db; give it one")
+    return level
+
+
+def _number(text: str | None, where: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {text!r} is no number; put it right")
+    return value
+
+
+def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> dict[str, BusPoints]:
+    points = {}
+    for bus, pairs in rows.items():
+        if not pairs:
+            raise InputError(f"{path}: the {bus} have no point; put one back")
+        times, levels = np.array(sorted(pairs, key=lambda pair: pair[0])).T
+        if times[0] < 0.0 or levels.max() > _LOUDEST_DB:
+            raise InputError(f"{path}: the {bus} have a point before 0 s or above {_LOUDEST_DB:g} dB; put it right")
+        points[bus] = BusPoints(times, np.maximum(levels, -60.0))
+    return points

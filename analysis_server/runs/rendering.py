@@ -1,0 +1,51 @@
+"""A folder's mix heard with its automation as it is now, from the stems where they still are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from analysis_server.runs.automation_folder import AutomationFolder
+from analysis_server.telling import Tell, stage
+from core.audio.reading import inspect
+from core.audio.song import Song
+from core.automating.automation import Automation
+from core.automating.mixing import headroom_db, measure_mixes, write_mix
+from core.errors import InputError
+from core.files import replacing
+from core.history import RunRecord
+
+MIX = "mix.wav"
+
+
+def song_of(run: RunRecord) -> Song | None:
+    """Return the song whose stems a run was for, or None where a stem is gone or changed its length."""
+    try:
+        stems = {role: inspect(Path(path)) for role, path in run.stems.items()}
+    except InputError:
+        return None
+    song = Song(title=run.title, stems=stems, mixdown=None) if stems else None
+    return song if song is not None and abs(song.duration_s - run.duration_s) < 0.01 else None
+
+
+def render_again(folder: AutomationFolder, automation: Automation, tell: Tell) -> Mapping[str, str]:
+    """Write `mix.wav` anew; the one that was there is set aside. Return its path by name.
+
+    Raises
+    ------
+    InputError
+        The stems are not where they were, or the folder cannot be written to.
+    """
+    song = song_of(folder.runs[-1])
+    if song is None:
+        raise InputError(f"{folder.path}: the stems of its mix are not where they were; mix the song again")
+    (figures,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.0, 0.5))
+    with replacing(folder.path / MIX) as temporary:
+        write_mix(
+            song,
+            automation,
+            temporary,
+            gain_db=min(0.0, headroom_db(figures)),
+            progress=stage(tell, "writing the mix", 0.5, 1.0),
+        )
+    return {MIX: str(folder.path / MIX)}

@@ -1,0 +1,1 @@
+"""What verbs found, made ready for a page."""

@@ -1,0 +1,65 @@
+"""What `learn` keeps of a song folder, and song folders taken in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from analysis_server.opening import open_chosen
+from analysis_server.telling import Tell, part_of, stage, untold
+from analysis_server.verbs.estimate import taught
+from core.modelling.model import TrainingSong
+
+OfSong = TypeVar("OfSong")
+
+
+class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a song is learned from: the preset, the feature set, and files that play a role, by role."""
+
+    preset: str
+    feature_set: str
+    buses: dict[str, str] = {}
+
+
+class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model keeps of a song, and what the user should know of it."""
+
+    song: TrainingSong
+    warnings: list[str]
+
+
+LearnSongs = Callable[[Sequence[Path], SongSettings, Tell], list[LearnedSong]]
+"""A way to learn from song folders: in this process, on other machines, or from what was learned before."""
+
+
+def learned_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
+    """Return what a model keeps of the song in `folder`.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    song = open_chosen(str(folder), settings.buses)
+    progress = stage(tell, f"learning {song.title}", 0.0, 1.0)
+    found, kept = taught(song, settings.preset, settings.feature_set, progress)
+    return LearnedSong(song=kept, warnings=[f"{song.title}: {warning}" for warning in found.warnings])
+
+
+def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
+    """Learn from each song in turn, in this process."""
+    return in_turn(learned_song, folders, settings, tell)
+
+
+def in_turn(
+    of_song: Callable[[Path, SongSettings, Tell], OfSong], folders: Sequence[Path], settings: SongSettings, tell: Tell
+) -> list[OfSong]:
+    """Return what `of_song` gives for each song folder, each taking its share of what is told."""
+    share = 1.0 / max(len(folders), 1)
+    return [
+        of_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
+        for number, folder in enumerate(folders)
+    ]

@@ -1,0 +1,63 @@
+"""Meters for a mix that comes in pieces: gated loudness and true peak.
+
+Sources: ITU-R BS.1770-4, annex 1 (loudness) and annex 2 (true peak by fourfold oversampling).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.signal
+
+from core.audio.reading import Samples
+from core.decibels import FloatArray, gain_to_db
+from core.measuring.loudness import integrated_lufs, k_filter
+
+_OVERSAMPLING = 4
+_CONTEXT = 32
+_LARGEST_OVERSHOOT = 2.0
+"""A true peak is looked for only where a sample comes within 6 dB of the largest found so far."""
+
+
+class LoudnessMeter:
+    """Measures gated loudness; give it whole multiples of 50 ms."""
+
+    def __init__(self, sample_rate: int, n_channels: int) -> None:
+        self._sections = k_filter(sample_rate)
+        self._step = sample_rate // 20
+        self._state = np.zeros((len(self._sections), n_channels, 2))
+        self._powers: list[FloatArray] = []
+
+    def add(self, samples: Samples) -> None:
+        """Take in the next samples, shape (n_channels, n_samples)."""
+        weighted, self._state = scipy.signal.sosfilt(self._sections, samples, zi=self._state)
+        n_steps = weighted.shape[1] // self._step
+        steps = weighted[:, : n_steps * self._step].reshape(len(weighted), n_steps, self._step)
+        self._powers.append(np.einsum("cst,cst->s", steps, steps) / self._step)
+
+    @property
+    def integrated_lufs(self) -> float:
+        """The gated loudness so far, LUFS."""
+        return integrated_lufs(np.concatenate(self._powers)) if self._powers else integrated_lufs(np.zeros(1))
+
+
+class TruePeakMeter:
+    """Measures the largest true peak."""
+
+    def __init__(self, n_channels: int) -> None:
+        self._context = np.zeros((n_channels, 2 * _CONTEXT), np.float32)
+        self.peak = 0.0
+
+    def add(self, samples: Samples) -> None:
+        """Take in the next samples, shape (n_channels, n_samples)."""
+        signal = np.concatenate([self._context, samples], axis=1)
+        self._context = signal[:, -2 * _CONTEXT :]
+        sample_peak = float(np.abs(signal).max())
+        if sample_peak * _LARGEST_OVERSHOOT > self.peak:
+            oversampled = scipy.signal.resample_poly(signal, _OVERSAMPLING, 1, axis=1)
+            inner = oversampled[:, _CONTEXT * _OVERSAMPLING : -_CONTEXT * _OVERSAMPLING or None]
+            self.peak = max(self.peak, float(np.abs(inner).max(initial=0.0)), float(np.abs(samples).max()))
+
+    @property
+    def peak_dbtp(self) -> float:
+        """The largest true peak so far, dBTP."""
+        return float(gain_to_db(self.peak))

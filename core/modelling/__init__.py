@@ -1,0 +1,1 @@
+"""Models: learned, asked, explained and compared."""

@@ -1,0 +1,159 @@
+"""Condition 3's regression: from the songs' triangles and a prior to a balance, and how sure it is.
+
+Conventions: a song's triangles (`core.modelling.triangular`) are those of [features, output level] per bus, the
+output level being gain + loudness, LUFS: a stem that is 10 dB louder gets exactly 10 dB less, and no song can teach
+otherwise. Buses share the coefficients of all features but the constant, whose coefficient is the bus's own offset.
+What all buses of a song have in common (the mixdown's loudness) is taken out of its equations: it is no balance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from core import roles
+from core.decibels import FloatArray
+from core.modelling.balance import NAMES
+from core.modelling.balance_prior import BalancePrior
+
+Triangles = Mapping[str, FloatArray]
+EIGHTY_PERCENT = 1.2816
+"""So many standard deviations to either side hold 80 % of a normal distribution."""
+BUSES_A_SONG = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceFit:
+    """What songs and prior say together.
+
+    Attributes
+    ----------
+    buses : the buses it was solved for.
+    coefficients : per bus, in the order of `NAMES`, shape (n_buses, n_features).
+    covariance : of (offsets, shared coefficients) in units of the residual's variance, (n_buses + 5, n_buses + 5).
+    song_deviation_db, moment_deviation_db : how far a song is from its prediction, and a moment from its song.
+    output_lufs, output_deviation_db : how loud a bus of these songs is in their mixdowns; None without songs.
+    """
+
+    buses: tuple[str, ...]
+    coefficients: FloatArray
+    covariance: FloatArray
+    song_deviation_db: float
+    moment_deviation_db: float
+    output_lufs: float | None
+    output_deviation_db: float
+
+
+def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: BalancePrior) -> BalanceFit:
+    """Return the balance of `buses` that `songs` and `prior` teach.
+
+    Parameters
+    ----------
+    songs : each song's triangles per bus, already multiplied by the root of the song's weight.
+    buses : whose offsets to return; the songs' own are solved for as well.
+    prior : what is believed before any song.
+    """
+    known = roles.in_order({*buses, *(bus for song in songs for bus in song)})
+    believed = np.concatenate([[prior.offset_of(bus) for bus in known], prior.coefficients])
+    strength = np.concatenate([np.full(len(known), prior.offset_strength), prior.strengths])
+    designs = [_without_common(_design(song, known)) for song in songs]
+    information = np.diag(strength) + sum((d[:, :-1].T @ d[:, :-1] for d in designs), np.zeros((len(strength),) * 2))
+    evidence = strength * believed + sum((d[:, :-1].T @ d[:, -1] for d in designs), np.zeros(len(strength)))
+    covariance = np.linalg.inv(information)
+    solution = covariance @ evidence
+    wanted = [known.index(bus) for bus in buses]
+    rows = [*wanted, *range(len(known), len(strength))]
+    errors = [_errors(song, known, solution, covariance) for song in songs]
+    outputs = [of.output_lufs for of in errors]
+    return BalanceFit(
+        buses=tuple(buses),
+        coefficients=np.array([[solution[i], *solution[len(known) :]] for i in wanted]).reshape(-1, len(NAMES)),
+        covariance=covariance[np.ix_(rows, rows)],
+        song_deviation_db=_song_deviation_db(errors, prior),
+        moment_deviation_db=_moment_deviation_db(errors, prior),
+        output_lufs=float(np.mean(outputs)) if outputs else prior.output_lufs,
+        output_deviation_db=_spread_db(outputs) if outputs else prior.output_deviation_db,
+    )
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """A song's residuals: per bus `of_song`, as if the song had not been learned, and the mean square `of_moment`.
+
+    `output_lufs` is how loud its buses are in its mixdown, features aside; `weights` is what each bus counts for.
+    """
+
+    of_song: FloatArray
+    of_moment: FloatArray
+    output_lufs: float
+    weights: FloatArray
+
+
+def _design(song: Triangles, known: Sequence[str]) -> FloatArray:
+    """Return the song's equations: a column a known bus, the shared features, the constant, and the output level."""
+    rows = []
+    for bus, triangle in song.items():
+        offsets = np.zeros((len(triangle), len(known)))
+        offsets[:, known.index(bus)] = triangle[:, 0]
+        rows.append(np.column_stack([offsets, triangle[:, 1:-1], triangle[:, 0], triangle[:, -1]]))
+    return np.vstack(rows)
+
+
+def _without_common(design: FloatArray) -> FloatArray:
+    """Return the equations for any value of the constant that all buses share: its column is projected out."""
+    common = design[:, -2]
+    rest = np.delete(design, -2, axis=1)
+    projected: FloatArray = rest - np.outer(common, common @ rest / max(float(common @ common), 1e-12))
+    return projected
+
+
+def _errors(song: Triangles, known: Sequence[str], solution: FloatArray, covariance: FloatArray) -> _Errors:
+    rows, targets, moments, weights = [], [], [], []
+    for bus, triangle in song.items():
+        constant = triangle[:, 0]
+        weight = max(float(constant @ constant), 1e-12)
+        offset = (np.array(known) == bus).astype(np.float64)
+        rows.append(np.concatenate([offset, constant @ triangle[:, 1:-1] / weight]))
+        targets.append(float(constant @ triangle[:, -1]) / weight)
+        residual = triangle[:, -1] - triangle[:, 1:-1] @ solution[len(known) :] - constant * targets[-1]
+        residual += constant * (rows[-1][len(known) :] @ solution[len(known) :])
+        moments.append(float(residual @ residual) / weight)
+        weights.append(weight)
+    row, weight_of = np.array(rows), np.array(weights)
+    centred = row - np.average(row, axis=0, weights=weight_of)
+    error = np.array(targets) - row @ solution
+    error -= np.average(error, weights=weight_of)
+    leverage = weight_of * np.einsum("bi,ij,bj->b", centred, covariance, centred)
+    output = float(np.average(np.array(targets) - row[:, len(known) :] @ solution[len(known) :], weights=weight_of))
+    return _Errors(error / (1.0 - np.minimum(leverage, 0.9)), np.array(moments), output, weight_of)
+
+
+def _song_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
+    """Return the deviation whose 80 % interval holds 80 % of the residuals, the prior's own among them.
+
+    A quantile and no mean square: a few songs are balanced in a way of their own, and would widen every interval. What
+    few songs tell of a deviation is itself unsure: Student's t instead of the normal distribution.
+    """
+    believed = prior.song_deviation_db * EIGHTY_PERCENT
+    sizes = [np.abs(of.of_song) * np.sqrt(len(of.of_song) / max(len(of.of_song) - 1, 1)) for of in errors]
+    found = np.concatenate([*sizes, [0.99 * believed], [1.01 * believed]])
+    weights = np.concatenate([*(of.weights for of in errors), *([[0.5 * prior.deviation_strength]] * 2)])
+    order = np.argsort(found, kind="stable")
+    shares = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
+    n_songs = prior.deviation_strength / BUSES_A_SONG + sum(float(of.weights.mean()) for of in errors)
+    return float(np.interp(0.8, shares, found[order])) / EIGHTY_PERCENT * float(stdtrit(n_songs, 0.9)) / EIGHTY_PERCENT
+
+
+def _moment_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
+    strength = prior.deviation_strength
+    total = strength * prior.moment_deviation_db**2 + sum(float(of.weights @ of.of_moment) for of in errors)
+    return float(np.sqrt(total / (strength + sum(float(of.weights.sum()) for of in errors))))
+
+
+def _spread_db(outputs: Sequence[float]) -> float:
+    """Return how far the next song's output level is from the mean of `outputs`."""
+    spread = float(np.std(outputs, ddof=1)) if len(outputs) > 1 else 0.0
+    return spread * float(np.sqrt(1.0 + 1.0 / len(outputs)))

@@ -1,0 +1,121 @@
+"""Condition 3's prediction: a balance in named terms, and how far the truth may be from it.
+
+Conventions: terms are in dB and have shape (n_frames, n_buses); they add up to the balance, which is complete but for a
+gain common to all buses. Buses that never sound have 0 in every term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.decibels import FloatArray, db_to_gain
+from core.modelling.balance import NAMES, OF_SONG, StemLevels, against_the_others, at_equal_level_db, balance_features
+from core.modelling.balance_fit import BalanceFit
+from core.modelling.model import Model
+
+MOMENT_LIMIT_DB = 3.0
+"""The time-varying part of a predicted balance stays within this."""
+SONG_LIMIT_DB = 24.0
+"""No bus is moved further than this against the others."""
+_DB_PER_VARIANCE = np.log(10.0) / 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedBalance:
+    """A balance.
+
+    Attributes
+    ----------
+    terms : what it is made of, by the names of `core.modelling.explanation.TERM_MEANINGS`.
+    deviation_db : standard deviation of a bus's gain around its prediction, the common gain left aside, (n_buses,).
+    output_lufs, output_deviation_db : how loud a bus of the model's songs is in their mixdowns; None without songs.
+    """
+
+    terms: dict[str, FloatArray]
+    deviation_db: FloatArray
+    output_lufs: float | None
+    output_deviation_db: float
+
+    @property
+    def balance_db(self) -> FloatArray:
+        """The balance, dB, shape (n_frames, n_buses)."""
+        return np.sum(list(self.terms.values()), axis=0)
+
+
+def predict_balance(model: Model, buses: Sequence[str], levels: StemLevels) -> PredictedBalance:
+    """Return the balance that `model` gives stems of these levels, its terms within their limits."""
+    fit = model.balance(buses)
+    features = balance_features(levels)
+    terms = {**_of_song(model, fit, levels, features), **_of_moment(fit, features)}
+    of_moment = [terms["moment"], terms["covered_moment"]]
+    of_song = [term for name, term in terms.items() if name not in ("moment", "covered_moment")]
+    terms["limit"] = _excess_db(of_song, SONG_LIMIT_DB) + _excess_db(of_moment, MOMENT_LIMIT_DB)
+    return PredictedBalance(
+        terms=terms,
+        deviation_db=_deviation_db(fit, levels, features),
+        output_lufs=fit.output_lufs,
+        output_deviation_db=fit.output_deviation_db,
+    )
+
+
+def least_squares_gains(balance: PredictedBalance, buses: Sequence[str], levels: StemLevels) -> FloatArray:
+    """Return the linear gains of least expected squared error, shape (n_frames, n_buses).
+
+    Their common gain is the one that makes the buses as loud as they are in the mixdowns the model learned from. Where
+    a gain is known in dB but for a deviation, its mean is higher than what lies in the middle: a log-normal's.
+    """
+    heard = levels.heard
+    variance = balance.deviation_db**2 + balance.output_deviation_db**2
+    middle_db = (balance.output_lufs or 0.0) + at_equal_level_db(buses, levels)[heard].mean() if heard.any() else 0.0
+    return np.where(heard, db_to_gain(balance.balance_db + middle_db + _DB_PER_VARIANCE * variance), 1.0)
+
+
+def _of_song(model: Model, fit: BalanceFit, levels: StemLevels, features: FloatArray) -> dict[str, FloatArray]:
+    """Return the terms of the song-level part: what the model's prior says of each feature, and what its songs changed.
+
+    A model without a prior of its own is told as one belief: its songs are all it is.
+    """
+    heard, shape = levels.heard, levels.active.shape
+    loudness = np.where(heard, levels.loudness_lufs, 0.0)
+    believed = fit.coefficients
+    if model.prior is not None:
+        shared = np.broadcast_to(model.prior.coefficients, (len(fit.buses), len(NAMES) - 1))
+        believed = np.column_stack([[model.prior.offset_of(bus) for bus in fit.buses], shared])
+    n_song = len(OF_SONG)
+    products = features[0, :, :n_song] * believed[:, :n_song]
+    changed = (features[0, :, :n_song] * (fit.coefficients - believed)[:, :n_song]).sum(axis=1)
+    of_bus = {
+        "level": -against_the_others(loudness, heard),
+        "company": against_the_others(at_equal_level_db(fit.buses, levels) + loudness, heard),
+        "tone": products[:, 1],
+        "covered": products[:, 2],
+        "presence": products[:, 3],
+        "role": against_the_others(products[:, 0], heard),
+        "sessions": against_the_others(changed, heard),
+    }
+    return {name: np.broadcast_to(value, shape) for name, value in of_bus.items()}
+
+
+def _of_moment(fit: BalanceFit, features: FloatArray) -> dict[str, FloatArray]:
+    return {name: features[:, :, i] * fit.coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)}
+
+
+def _excess_db(terms: Sequence[FloatArray], limit_db: float) -> FloatArray:
+    """Return what has to be added to the sum of `terms` to keep it within the limit."""
+    total: FloatArray = np.sum(terms, axis=0)
+    return np.clip(total, -limit_db, limit_db) - total
+
+
+def _deviation_db(fit: BalanceFit, levels: StemLevels, features: FloatArray) -> FloatArray:
+    """Return the root of: what a song's balance differs, what is not known of the coefficients, and the moment."""
+    heard = levels.heard
+    n_heard = max(int(np.count_nonzero(heard)), 1)
+    row = np.column_stack([np.diag(heard.astype(np.float64)), features[0, :, 1:]])
+    row[:, len(heard) + len(OF_SONG) - 1 :] = 0.0
+    row = np.where(heard[:, None], row - row[heard].sum(axis=0) / n_heard, 0.0)
+    unknown = np.einsum("bi,ij,bj->b", row, fit.covariance, row)
+    of_song = fit.song_deviation_db**2 * (1.0 - 1.0 / n_heard + unknown)
+    return np.sqrt(of_song + fit.moment_deviation_db**2)

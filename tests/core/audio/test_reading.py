@@ -1,0 +1,208 @@
+"""Audio files of many kinds are read as they are meant, and bad ones are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from core.audio.reading import AudioStream, inspect, read_excerpt
+from core.errors import InputError
+
+RATE = 44_100
+FORMATS = {
+    "wav16": ("WAV", "PCM_16", 2.0**-15),
+    "wav24": ("WAV", "PCM_24", 2.0**-23),
+    "wav32": ("WAV", "PCM_32", 2.0**-24),
+    "wav float": ("WAV", "FLOAT", 0.0),
+    "wav 8 bit": ("WAV", "PCM_U8", 2.0**-7),
+    "aiff": ("AIFF", "PCM_16", 2.0**-15),
+    "flac16": ("FLAC", "PCM_16", 2.0**-15),
+    "flac24": ("FLAC", "PCM_24", 2.0**-23),
+}
+
+
+def noise(n_samples: int, n_channels: int, *, level: float = 0.1) -> npt.NDArray[np.float32]:
+    random = np.random.default_rng(n_samples + n_channels)
+    return (level * random.uniform(-1.0, 1.0, (n_samples, n_channels))).astype(np.float32)
+
+
+def sine(n_samples: int, sample_rate: int, frequency_hz: float = 440.0) -> npt.NDArray[np.float32]:
+    return (0.5 * np.sin(2.0 * np.pi * frequency_hz * np.arange(n_samples) / sample_rate)).astype(np.float32)
+
+
+def written(path: Path, samples: npt.NDArray[np.float32], *, rate: int = RATE, kind: str = "wav float") -> Path:
+    container, subtype, _ = FORMATS[kind]
+    soundfile.write(path, samples, rate, format=container, subtype=subtype)
+    return path
+
+
+def read_whole(path: Path, *, n_channels: int, rate: int = RATE, start: int = 0, n_samples: int | None = None):
+    file = inspect(path)
+    n_samples = file.n_samples_at(rate) if n_samples is None else n_samples
+    return read_excerpt(file, sample_rate=rate, n_channels=n_channels, start=start, n_samples=n_samples)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_gives_its_samples_to_the_precision_it_stores(tmp_path: Path, kind: str) -> None:
+    samples = noise(5_000, 2)
+    path = written(tmp_path / "stem.audio", samples, kind=kind)
+    read = read_whole(path, n_channels=2)
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, samples.T, rtol=0, atol=FORMATS[kind][2])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_fetching_integers_gives_the_floats_libsndfile_would(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path / "stem.audio", noise(5_000, 2), kind=kind)
+    expected, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_array_equal(read_whole(path, n_channels=2), expected.T)
+
+
+def test_ogg_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "stem.ogg"
+    soundfile.write(path, sine(RATE, RATE), RATE, format="OGG", subtype="VORBIS")
+    np.testing.assert_allclose(read_whole(path, n_channels=1)[0], sine(RATE, RATE), atol=0.05)
+
+
+def test_a_mono_file_goes_to_every_channel(tmp_path: Path) -> None:
+    samples = noise(1_000, 1)
+    read = read_whole(written(tmp_path / "mono.wav", samples), n_channels=6)
+    np.testing.assert_array_equal(read, np.repeat(samples.T, 6, axis=0))
+
+
+def test_channels_a_file_lacks_are_silent(tmp_path: Path) -> None:
+    samples = noise(1_000, 2)
+    read = read_whole(written(tmp_path / "stereo.wav", samples), n_channels=6)
+    np.testing.assert_array_equal(read[:2], samples.T)
+    assert not read[2:].any()
+
+
+def test_of_more_channels_than_wanted_the_first_are_taken(tmp_path: Path) -> None:
+    samples = noise(1_000, 6)
+    read = read_whole(written(tmp_path / "surround.wav", samples, kind="wav24"), n_channels=1)
+    np.testing.assert_allclose(read[0], samples[:, 0], atol=2.0**-23)
+
+
+@pytest.mark.parametrize("rate", [22_050, 32_000, 48_000, 96_000])
+def test_another_sample_rate_is_resampled(tmp_path: Path, rate: int) -> None:
+    path = written(tmp_path / "stem.wav", sine(2 * rate, rate)[:, None], rate=rate)
+    assert inspect(path).n_samples_at(RATE) == 2 * RATE
+    read = read_whole(path, n_channels=1)[0]
+    middle = slice(RATE // 10, -RATE // 10)
+    np.testing.assert_allclose(read[middle], sine(2 * RATE, RATE)[middle], atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_an_excerpt_is_what_the_whole_file_has_there(tmp_path: Path, rate: int) -> None:
+    path = written(tmp_path / "stem.wav", noise(5 * rate, 2), rate=rate)
+    whole = read_whole(path, n_channels=2)
+    for start in (0, 1, 1_234, 3 * RATE + 17):
+        excerpt = read_whole(path, n_channels=2, start=start, n_samples=2_000)
+        np.testing.assert_allclose(excerpt, whole[:, start : start + 2_000], atol=2e-6)
+
+
+def test_what_lies_outside_a_file_is_silent(tmp_path: Path) -> None:
+    samples = noise(1_000, 1)
+    path = written(tmp_path / "stem.wav", samples)
+    excerpt = read_whole(path, n_channels=1, start=-300, n_samples=2_000)[0]
+    np.testing.assert_array_equal(excerpt[300:1_300], samples[:, 0])
+    assert not excerpt[:300].any()
+    assert not excerpt[1_300:].any()
+    assert not read_whole(path, n_channels=1, start=5_000, n_samples=100).any()
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 64, 5_000])
+def test_clipping_is_counted_the_same_however_the_file_is_read(tmp_path: Path, block: int) -> None:
+    samples = noise(400, 2)
+    samples[10:12, 0] = 1.0  # two in a row are no clipping
+    samples[20:23, 0] = -1.0
+    samples[50:60, 1] = 1.0
+    samples[397:, 0] = 1.0
+    file = inspect(written(tmp_path / "hot.wav", samples, kind="wav16"))
+    with AudioStream(file, sample_rate=RATE, n_channels=2) as stream:
+        for _ in range(-(-400 // block)):
+            stream.read_into(np.empty((2, block), np.float32))
+        assert stream.clipped == 3 + 10 + 3
+        assert stream.peak == pytest.approx(1.0)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"drums\.wav: no such file"):
+        inspect(tmp_path / "drums.wav")
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "drums.wav").write_bytes(b"")
+    with pytest.raises(InputError, match=r"drums\.wav: the file is empty"):
+        inspect(tmp_path / "drums.wav")
+
+
+def test_a_file_without_samples_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "drums.wav", noise(0, 2))
+    with pytest.raises(InputError, match=r"drums\.wav: holds no samples"):
+        inspect(path)
+
+
+def test_garbage_is_named(tmp_path: Path) -> None:
+    (tmp_path / "drums.wav").write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(InputError, match=r"drums\.wav: is no audio that can be read"):
+        inspect(tmp_path / "drums.wav")
+
+
+def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "drums.wav", noise(RATE, 2), kind="wav16")
+    path.write_bytes(path.read_bytes()[:50_000])
+    with pytest.raises(InputError, match=r"drums\.wav: is cut short"):
+        inspect(path)
+
+
+def test_a_truncated_flac_is_named_where_it_ends(tmp_path: Path) -> None:
+    path = written(tmp_path / "drums.flac", noise(2 * RATE, 2), kind="flac16")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"drums\.flac: cannot be decoded at [01]\.\d\d s"):
+        read_whole(path, n_channels=2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, value: float) -> None:
+    samples = noise(2 * RATE, 2)
+    samples[RATE // 2, 1] = value
+    path = written(tmp_path / "drums.wav", samples)
+    with pytest.raises(InputError, match=r"drums\.wav: holds a value that is no number at 0\.50 s"):
+        read_whole(path, n_channels=2)
+
+
+@pytest.mark.parametrize("value", [1e6, -3e38])
+def test_a_value_far_above_full_scale_is_named_where_it_stands(tmp_path: Path, value: float) -> None:
+    samples = noise(2 * RATE, 2)
+    samples[RATE // 2, 0] = value
+    path = written(tmp_path / "drums.wav", samples)
+    with pytest.raises(InputError, match=r"drums\.wav: holds a value far above full scale at 0\.50 s; export it again"):
+        read_whole(path, n_channels=2)
+
+
+@pytest.mark.parametrize(("rate", "n_channels"), [(44_100, 33), (44_100, 800), (999, 2), (1_000_000, 2)])
+def test_a_header_no_stem_has_is_named(tmp_path: Path, rate: int, n_channels: int) -> None:
+    path = written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate)
+    with pytest.raises(InputError, match=rf"its header tells of {n_channels} channels at {rate} Hz.*export it again"):
+        inspect(path)
+
+
+@pytest.mark.parametrize(("rate", "n_channels"), [(1_000, 1), (768_000, 32)])
+def test_rare_rates_and_channel_counts_are_stems(tmp_path: Path, rate: int, n_channels: int) -> None:
+    found = inspect(written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate))
+    assert (found.sample_rate, found.n_channels, found.n_samples) == (rate, n_channels, 10)
+
+
+def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
+    path = tmp_path / "hot.wav"
+    soundfile.write(path, 3.0 * np.sin(np.arange(4_410) / 50.0)[:, None], 44_100, subtype="FLOAT")
+    samples = np.empty((1, 4_410), np.float32)
+    with AudioStream(inspect(path), sample_rate=44_100, n_channels=1) as stream:
+        stream.read_into(samples)
+        assert stream.clipped == 0
+    assert samples.max() > 2.9

@@ -1,0 +1,158 @@
+"""A folder of stems becomes a song."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from core.audio.song import find_song_folders, holds_stems, open_song
+from core.errors import InputError
+
+
+def write(path: Path, *, seconds: float = 1.0, rate: int = 44_100, channels: int = 2) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros((round(seconds * rate), channels)), rate)
+    return path
+
+
+def test_files_are_buses_in_the_papers_order_and_the_mixdown_stands_apart(tmp_path: Path) -> None:
+    for name in ("vox.flac", "Other.wav", "drums.wav", "bass.aiff", "Mixture.wav"):
+        write(tmp_path / "My Song" / name)
+    song = open_song(tmp_path / "My Song")
+    assert song.title == "My Song"
+    assert song.buses == ("drums", "bass", "melody", "vocals")
+    assert song.mixdown is not None
+    assert song.mixdown.path.name == "Mixture.wav"
+    assert [file.path.name for file in song.signals] == [
+        "drums.wav",
+        "bass.aiff",
+        "Other.wav",
+        "vox.flac",
+        "Mixture.wav",
+    ]
+    assert song.notes() == []
+
+
+def test_a_bus_may_be_missing_and_so_may_the_mixdown(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav")
+    song = open_song(tmp_path)
+    assert (song.buses, song.mixdown) == (("drums",), None)
+
+
+def test_further_buses_follow_the_four(tmp_path: Path) -> None:
+    for name in ("strings", "perc", "drums"):
+        write(tmp_path / f"{name}.wav")
+    assert open_song(tmp_path).buses == ("drums", "percussion", "strings")
+
+
+def test_unknown_names_are_left_out_and_told_with_the_remedy(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav")
+    write(tmp_path / "tambourine.wav")
+    song = open_song(tmp_path)
+    assert song.buses == ("drums",)
+    assert song.notes() == [
+        "tambourine.wav was left out: no known bus has that name; use --bus ROLE=tambourine.wav to take it in"
+    ]
+
+
+def test_a_file_that_is_named_plays_that_role_whatever_its_name_says(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav")
+    take = write(tmp_path / "take 3.wav")
+    song = open_song(tmp_path, buses={"drums": take, "zither": tmp_path / "drums.wav"})
+    assert {bus: file.path.name for bus, file in song.stems.items()} == {"drums": "take 3.wav", "zither": "drums.wav"}
+    assert song.ignored == ()
+
+
+def test_a_mixdown_that_is_named_wins_over_the_folders(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav")
+    write(tmp_path / "mix.wav")
+    rough = write(tmp_path / "elsewhere" / "rough.wav")
+    song = open_song(tmp_path, mixdown=rough)
+    assert song.mixdown is not None
+    assert song.mixdown.path == rough
+
+
+def test_hidden_files_and_other_kinds_of_files_are_no_stems(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav")
+    (tmp_path / "._bass.wav").write_bytes(b"resource fork")
+    (tmp_path / "vocals.txt").write_text("lyrics")
+    (tmp_path / "melody.wav").mkdir()
+    assert open_song(tmp_path).buses == ("drums",)
+
+
+def test_the_rate_is_what_most_stems_have_and_the_higher_one_in_a_tie(tmp_path: Path) -> None:
+    for name, rate in (("drums", 48_000), ("bass", 48_000), ("melody", 44_100)):
+        write(tmp_path / "most" / f"{name}.wav", rate=rate)
+    for name, rate in (("drums", 48_000), ("bass", 44_100)):
+        write(tmp_path / "tie" / f"{name}.wav", rate=rate)
+    assert open_song(tmp_path / "most").sample_rate == 48_000
+    assert open_song(tmp_path / "tie").sample_rate == 48_000
+    assert open_song(tmp_path / "most").notes() == ["melody.wav was resampled from 44100 to 48000 Hz"]
+
+
+def test_a_rate_that_frames_do_not_divide_at_becomes_44100(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav", rate=11_025)
+    song = open_song(tmp_path)
+    assert song.sample_rate == 44_100
+    assert song.n_samples == 44_100
+
+
+def test_the_longest_stem_gives_the_length_and_the_others_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav", seconds=3.0)
+    write(tmp_path / "bass.wav", seconds=2.0)
+    write(tmp_path / "melody.wav", seconds=2.95)
+    write(tmp_path / "mix.wav", seconds=4.0)
+    song = open_song(tmp_path)
+    assert song.duration_s == 3.0
+    assert song.notes() == [
+        "bass.wav is 1.0 s shorter than the longest stem",
+        "mix.wav is 1.0 s longer than the longest stem",
+    ]
+
+
+def test_channels_are_those_of_the_widest_file_and_others_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "drums.wav", channels=2)
+    write(tmp_path / "bass.wav", channels=1)
+    song = open_song(tmp_path)
+    assert song.n_channels == 2
+    assert song.notes() == ["bass.wav has one channel beside others' 2"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, r"no such folder; give the folder that holds the stems"),
+        (lambda folder: folder.mkdir(), r"no stems found; it should hold files such as drums\.wav"),
+        (lambda folder: write(folder / "mix.wav"), r"no stems found"),
+        (lambda folder: [write(folder / name) for name in ("vox.wav", "Vocals.flac")], r"Vocals\.flac and vox\.wav"),
+        (
+            lambda folder: [write(folder / n) for n in ("drums.wav", "mix.wav", "master.wav")],
+            r"claim to be the mixdown",
+        ),
+    ],
+)
+def test_what_is_no_song_is_refused_with_the_remedy(tmp_path: Path, make: object, message: str) -> None:
+    assert callable(make)
+    make(tmp_path / "song")
+    with pytest.raises(InputError, match=message):
+        open_song(tmp_path / "song")
+
+
+def test_a_dataset_is_its_folders_that_hold_stems(tmp_path: Path) -> None:
+    write(tmp_path / "b" / "drums.wav")
+    write(tmp_path / "a" / "vox.wav")
+    write(tmp_path / "loops" / "loop.wav")
+    (tmp_path / "empty").mkdir()
+    assert [folder.name for folder in find_song_folders(tmp_path)] == ["a", "b"]
+    assert holds_stems(tmp_path / "a")
+    assert not holds_stems(tmp_path)
+
+
+def test_a_folder_without_songs_is_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no song folders found"):
+        find_song_folders(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        find_song_folders(tmp_path / "missing")

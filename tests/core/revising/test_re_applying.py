@@ -1,0 +1,79 @@
+"""A prediction applied anew in a project: to the envelope's top and no further, where a run of ours is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from core import history
+from core.errors import InputError
+from core.history.record import to_steps
+from core.revising.re_applying import re_apply
+from core.rpp.document import parse
+from core.rpp.faders import fader_stage
+from core.rpp.project import Project, project_of
+
+TIMES = np.arange(1.0, 19.0, 0.5)
+
+
+def session(highest_gain: float) -> Project:
+    """Two tracks that a run set to +3 and -3 dB."""
+    levels = {"drums": 3.0, "bass": -3.0}
+    blocks, tracks, buses = [], [], []
+    for number, (role, level_db) in enumerate(levels.items(), start=1):
+        gain = 10 ** (level_db / 20)
+        blocks += [f"  <TRACK {{{number}}}", f"    NAME {role}", "    VOLPAN 1 0 -1", "    <VOLENV2", "      ACT 1 -1"]
+        blocks += [f"      PT 0 {gain:.8f} 0", "    >", "  >"]
+        written = [history.WrittenPoint(0.0, round(gain, 8))]
+        tracks.append(
+            history.TrackRun(
+                guid=f"{{{number}}}", number=number, name=role, role=role, scale=1.0, before=None, written=written
+            )
+        )
+        steps = to_steps(np.full(80, level_db), 0.01)
+        buses.append(history.BusRun(role=role, predicted_cdb=steps, level_lufs=[-20] + [0] * 79))
+    run = history.RunRecord(
+        number=1, action="mix", made_at="2026", made_by="us", title="Song", buses=buses, tracks=tracks, duration_s=20.0
+    )
+    run = history.identified(msgspec.structs.replace(run, highest_gain=highest_gain))
+    content = "\n".join(['<REAPER_PROJECT 0.1 "7.0/linux" 1', *blocks, ">", ""]).encode()
+    document = parse(content, Path("song.rpp"))
+    return project_of(parse(document.edited(history.added(document, run)), document.path))
+
+
+def heard_db(project: Project) -> np.ndarray:
+    return np.array([20 * np.log10(fader_stage(project, track).gain_at(TIMES)).mean() for track in project.tracks])
+
+
+@pytest.mark.parametrize(("highest_gain", "top_db"), [(2.0, 6.02), (4.0, 11.0)])
+def test_an_edit_goes_to_the_top_that_the_run_knew_and_tells_what_it_clamped(
+    highest_gain: float, top_db: float
+) -> None:
+    project = session(highest_gain)
+    done, written = re_apply(project, {"offset_db": {"drums": 8.0}})
+    after = heard_db(project_of(parse(written.content, project.path)))
+    np.testing.assert_allclose(after, [top_db, -3.0], atol=0.02)
+    assert bool(done.notes) == (highest_gain == 2.0)
+    assert done.record.highest_gain == highest_gain
+
+
+def test_an_edit_with_a_range_is_applied_over_by_the_next_and_that_is_told() -> None:
+    project = session(2.0)
+    for changes in ({"range_s": (5.0, 10.0), "depth_percent": 0.0}, {"offset_db": {"bass": 1.0}}):
+        done, written = re_apply(project, changes)
+        run = history.identified(msgspec.structs.replace(done.record, made_at="2026"))
+        content = written.with_edits(history.added(project.document, run)).content
+        project = project_of(parse(content, project.path))
+    assert done.notes == ("the edit from 5 to 10 s was applied over",)
+    assert done.settings.depth_percent == 100.0
+    np.testing.assert_allclose(heard_db(project), [3.0, -2.0], atol=0.1)
+
+
+def test_a_project_without_a_run_is_told() -> None:
+    project = session(2.0)
+    plain = parse(project.document.edited(history.removed(project.document, 1)), project.path)
+    with pytest.raises(InputError, match="has no run of Faderwise that could be edited"):
+        re_apply(project_of(plain), {})

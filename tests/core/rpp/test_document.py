@@ -1,0 +1,135 @@
+"""Project files are read and written without losing a byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import InputError
+from core.rpp.document import Block, Edit, parse, read_document
+from core.rpp.tokens import as_text, quoted, words
+
+BUNDLED = sorted((Path(__file__).parents[2] / "projects").glob("*.rpp"))
+HERE = Path("song.rpp")
+
+
+def project(*lines: bytes, end: bytes = b"\r\n") -> bytes:
+    return end.join([b'<REAPER_PROJECT 0.1 "7.19/win64" 1722298688', *lines, b">", b""])
+
+
+def blocks_of(block: Block) -> list[Block]:
+    return [block, *(inner for child in block.blocks for inner in blocks_of(child))]
+
+
+@pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.name)
+def test_a_bundled_project_is_written_as_it_was_read(path: Path) -> None:
+    document = read_document(path)
+    assert document.to_bytes() == path.read_bytes()
+    assert len(blocks_of(document.root)) > 20
+
+
+def test_every_real_project_is_written_as_it_was_read(shared: Path) -> None:
+    paths = sorted(path for path in (shared / "rpp").iterdir() if path.suffix.lower() == ".rpp")
+    assert len(paths) == 12
+    for path in paths:
+        document = read_document(path)
+        assert document.to_bytes() == path.read_bytes()
+        assert document.edited([]) == path.read_bytes()
+        n_opened = sum(line.strip().startswith(b"<") for line in document.lines)
+        assert len(blocks_of(document.root)) == n_opened
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (rb'NAME "DRUM BUS"', ["NAME", "DRUM BUS"]),
+        (rb"NAME '\"hey'", ["NAME", '"hey']),
+        (rb'NAME hel"lo', ["NAME", 'hel"lo']),
+        (rb"NAME `a \"b\" 'c'`", ["NAME", "a \"b\" 'c'"]),
+        (rb'NAME ""', ["NAME", ""]),
+        (rb"NAME <", ["NAME", "<"]),
+        (b"  AUXRECV 1 0 -1:U ''\r\n", ["AUXRECV", "1", "0", "-1:U", ""]),
+        (b'NAME "cut', ["NAME", "cut"]),
+    ],
+)
+def test_words_are_quoted_as_reaper_quotes_them(line: bytes, expected: list[str]) -> None:
+    assert words(line.replace(b'\\"', b'"')) == expected
+
+
+@given(st.text(st.characters(blacklist_categories=["Cs"])))
+def test_a_quoted_word_is_read_as_it_was_said(text: str) -> None:
+    said = text.translate({ord(c): " " for c in "\r\n\0"})
+    if all(quote in said for quote in "\"'`") and (" " in said or "\t" in said or said[0] in "\"'`"):
+        said = said.replace("`", "'")
+    read = words(b"NAME " + quoted(text).encode())
+    assert read == ["NAME", said]
+
+
+def test_names_that_are_not_utf_8_are_read_in_the_windows_code_page() -> None:
+    assert as_text(b"Schlagzeug \xfcber") == "Schlagzeug über"
+    assert as_text("トラック".encode()) == "トラック"
+    assert as_text(b"\x81") == "\x81"
+
+
+leaves = st.lists(
+    st.sampled_from(
+        [b"NAME <", b"NAME >", b"|<TRACK", b"|  >  ", b'NAME "> <"', b"AAAA/+==", b"", b"X \xff\xfe", b'N "<A"']
+    ),
+    max_size=4,
+)
+trees = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3), max_leaves=12)
+
+
+def flattened(tree: list[object], depth: int) -> list[bytes]:
+    indent = b"  " * depth
+    if all(isinstance(part, bytes) for part in tree):
+        return [indent + part for part in tree if isinstance(part, bytes)]
+    lines = []
+    for part in tree:
+        assert isinstance(part, list)
+        lines += [indent + b"<BLOCK 1", *flattened(part, depth + 1), indent + b">"]
+    return lines
+
+
+@given(trees, st.sampled_from([b"\n", b"\r\n"]))
+def test_any_nesting_is_found_and_kept(tree: list[object], end: bytes) -> None:
+    lines = flattened(tree, 1)
+    content = project(*lines, end=end)
+    document = parse(content, HERE)
+    assert document.to_bytes() == content
+    assert len(blocks_of(document.root)) == 1 + sum(line.strip() == b"<BLOCK 1" for line in lines)
+    for block in blocks_of(document.root):
+        assert document.lines[block.first].strip().startswith(b"<")
+        assert document.lines[block.last].strip() == b">"
+
+
+def test_an_edit_changes_its_lines_alone() -> None:
+    document = parse(project(b"  A 1", b"  B 2", b"  C 3"), HERE)
+    assert document.edited([Edit(2, 3, (b"  X\r\n",)), Edit(1, 1, (b"  W\r\n",))]) == project(
+        b"  W", b"  A 1", b"  X", b"  C 3"
+    )
+    with pytest.raises(ValueError, match="overlap"):
+        document.edited([Edit(1, 3, ()), Edit(2, 3, ())])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no REAPER project"),
+        (b"RIFF....WAVE", "no REAPER project"),
+        (b"<REAPER_PROJECT 0.1\n  <TRACK\n  >\n", "line 1 opens a block that is never closed"),
+        (b"<REAPER_PROJECT 0.1\n>\n>\n", "line 3 stands after the project's end"),
+        (b"\xff\xfe<\0R\0", "no REAPER project"),
+    ],
+)
+def test_a_damaged_file_is_refused(content: bytes, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        parse(content, HERE)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.rpp: no such file"):
+        read_document(tmp_path / "gone.rpp")

@@ -1,0 +1,172 @@
+"""Tracks, routing and buses of project files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import InputError
+from core.rpp.buses import find_buses, role_in
+from core.rpp.document import parse
+from core.rpp.project import Project, project_of, read_project
+from core.rpp.routing import reached
+
+WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
+ITEM = b"<ITEM\n POSITION 0\n LENGTH 1\n <SOURCE WAVE\n  FILE a.wav\n >\n>"
+
+
+def track(name: str, *lines: bytes, item: bool = True) -> bytes:
+    return b"\n".join([b"<TRACK {G}", f'NAME "{name}"'.encode(), *lines, *([ITEM] if item else []), b">"])
+
+
+def project(*tracks: bytes, more: bytes = b"RIPPLE 0") -> Project:
+    content = b"\n".join([b'<REAPER_PROJECT 0.1 "7.0/linux" 1', more, *tracks, b">", b""])
+    return project_of(parse(content, Path("song.rpp")))
+
+
+def numbers(of: Project, **chosen: list[str]) -> dict[str, list[int]]:
+    return {role: [track.number for track in tracks] for role, tracks in find_buses(of, chosen).tracks.items()}
+
+
+def test_a_real_project_is_read_as_reaper_shows_it() -> None:
+    found = read_project(WINCING)
+    assert [one.name for one in found.tracks][4:] == ["drums", "backups", "chorus-Right", "Chorus-Leads"]
+    left, drums, backups, muted = found.tracks[0], found.tracks[4], found.tracks[5], found.tracks[7]
+    assert (left.volume, left.pan) == (1.66917422443258, -0.496)
+    assert left.envelopes["VOLENV2"].points[0].gain == 0.56412952
+    assert left.envelopes["VOLENV2"].is_fader_scaled
+    assert (drums.volume, drums.items[0].takes[0].source.file) == (0.52901304635576, r"Audio Files\indie.mp3")  # type: ignore[union-attr]
+    assert backups.is_folder
+    assert [one.number for one in found.children(backups)] == [7, 8]
+    assert muted.is_muted
+    assert found.sample_rate == 48_000
+    assert found.tracks[3].plug_ins == ("Archetype Plini (Neural DSP)",)
+    assert found.tracks[6].plug_ins == ()  # its chain is switched off (FX 0)
+
+
+def test_folders_and_sends_of_real_projects(shared: Path) -> None:
+    found = read_project(shared / "rpp" / "03_v7.19_win_buses_sends_37tr.rpp")
+    assert numbers(found) == {"drums": [13], "bass": [2], "guitars": [5], "keys": [10]}
+    assert [one.number for one in found.children(found.tracks[1])] == [3, 4]
+    assert {one.source for one in found.tracks[0].receives} == {1, 4, 9, 12}
+
+
+def test_folders_of_an_old_project_are_buses_and_returns_fed_by_them_are_not(shared: Path) -> None:
+    found = read_project(shared / "rpp" / "10_v_pre3_song_with_sends_volenv.RPP")
+    assert [one.name for one in found.children(found.tracks[9])][:2] == ["Kick Sansom", "Snare Sansom"]
+    assert numbers(found) == {"vocals": [1], "percussion": [10], "guitars": [7, 8]}
+
+
+def test_chosen_buses_that_flow_into_each_other_are_told() -> None:
+    found = project(track("A"), track("B", b"AUXRECV 0 0 1 0 0 0 0 0 0"))
+    notes = find_buses(found, {"drums": ["A"], "bass": ["B"]}).notes
+    assert notes == ("track 1 'A' flows into track 2 'B', so its sound is in both stems",)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("DRUM BUS", "drums"),
+        ("Bass Master Bus", "bass"),
+        ("Bass Drum", "drums"),
+        ("bass guitar", "bass"),
+        ("Lead_Vox-02", "vocals"),
+        ("Backing Vocals", "backing vocals"),
+        ("DrumBus", "drums"),
+        ("Drums2", "drums"),
+        ("Bassoon", None),
+        ("Kick", None),
+        ("", None),
+    ],
+)
+def test_a_name_says_the_role_on_word_boundaries(name: str, role: str | None) -> None:
+    assert role_in(name) == role
+
+
+def test_a_folder_comes_before_a_single_track_and_what_is_in_it() -> None:
+    found = project(
+        track("Drum Loop"),
+        track("DRUM BUS", b"ISBUS 1 1", item=False),
+        track("Drums close", b"ISBUS 2 -1"),
+        track("Bass"),
+    )
+    assert numbers(found) == {"drums": [2], "bass": [4]}
+
+
+def test_a_bus_by_sends_comes_before_a_single_track_but_a_reverb_return_does_not() -> None:
+    found = project(
+        track("Vocal Reverb", b"AUXRECV 2 0 1 0 0 0 0 0 0", item=False),
+        track("Vox", b"AUXRECV 2 0 1 0 0 0 0 0 0", item=False),
+        track("Lead Vox", b"MAINSEND 0 0"),
+    )
+    assert numbers(found) == {"vocals": [2]}
+
+
+def test_a_folder_of_buses_is_no_bus() -> None:
+    found = project(
+        track("Music", b"ISBUS 1 1", item=False),
+        track("Drums", b"ISBUS 1 1", item=False),
+        track("Kick", b"ISBUS 2 -1"),
+        track("Bass", b"ISBUS 2 -1"),
+    )
+    assert numbers(found) == {"drums": [2], "bass": [4]}
+
+
+def test_several_tracks_of_one_name_make_one_bus_and_it_is_told() -> None:
+    found = project(track("Vox L"), track("Vox R"), track("Master"))
+    assert numbers(found) == {"vocals": [1, 2]}
+    assert "each of them gets the same curve" in find_buses(found).notes[0]
+
+
+def test_muted_tracks_are_passed_over_and_told() -> None:
+    found = project(track("Drums"), track("Bass", b"MUTESOLO 1 0 0"))
+    assert numbers(found) == {"drums": [1]}
+    assert "track 2 'Bass' is muted" in find_buses(found).notes[0]
+
+
+def test_the_user_chooses_by_name_or_number_and_more_than_one() -> None:
+    found = project(track("Foo"), track("5"), track("Bar"), track("Drums"), track("x"))
+    assert numbers(found, vocals=["foo", "3"], bass=["5"]) == {"drums": [4], "bass": [2], "vocals": [1, 3]}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"drums": ["Banjo"]}, "no such track; it has 1 'A', 2 'A', 3 'Folder', 4 'Inner'"),
+        ({"drums": ["A"]}, "tracks 1 and 2 of song.rpp have that name; give a number"),
+        ({"drums": ["1"], "bass": ["1"]}, "chosen twice"),
+        ({"drums": ["Folder"], "bass": ["Inner"]}, "'Inner' lies in track 3 'Folder'"),
+        ({"drums": ["99"]}, "no such track"),
+        ({}, "no track's name says which bus it is; choose with --bus, such as --bus 'drums=1', among 1 'A'"),
+    ],
+)
+def test_a_wrong_choice_is_told(chosen: dict[str, list[str]], says: str) -> None:
+    found = project(track("A"), track("A"), track("Folder", b"ISBUS 1 1"), track("Inner", b"ISBUS 2 -1"))
+    with pytest.raises(InputError, match=says):
+        find_buses(found, chosen)
+
+
+def test_a_project_without_tracks_says_so() -> None:
+    with pytest.raises(InputError, match="no tracks"):
+        find_buses(project())
+
+
+def test_sends_that_go_round_end() -> None:
+    found = project(track("Drums", b"AUXRECV 1 0 1 0 0"), track("B", b"AUXRECV 0 0 1 0 0"), track("C", b"AUXRECV 9 0"))
+    assert [one.number for one in reached(found, found.tracks[0])] == [1, 2]
+
+
+@pytest.mark.parametrize("line", [b"VOLPAN x 0", b"VOLPAN nan 0", b"MUTESOLO 1e999", b"AUXRECV ? 0"])
+def test_what_is_no_number_is_named_with_its_line(line: bytes) -> None:
+    with pytest.raises(InputError, match=r"song\.rpp, line 5 \(\w+\).* is no number"):
+        project(track("Drums", line))
+
+
+def test_two_hundred_tracks_and_a_thousand_folders_in_folders_are_looked_through_at_once() -> None:
+    folders = [track("folder", b"ISBUS 1 1", item=False) for _ in range(1_000)]
+    tracks = [track(f"take {number}") for number in range(200)]
+    found = project(*folders, track("Drums", b"ISBUS 1 1", item=False), *tracks, track("Bass"))
+    assert [one.name for one in find_buses(found).all_tracks] == ["Drums"]
+    assert found.is_inside(found.tracks[-1], found.tracks[0])
+    assert not found.is_inside(found.tracks[0], found.tracks[-1])

@@ -1,0 +1,113 @@
+"""What the user is told of a project: what its sum leaves out, how tracks are listed, what would help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.automating.automation import BusPoints
+from core.errors import InputError
+from core.rpp.buses import track_called
+from core.rpp.document import parse
+from core.rpp.envelope_writing import with_envelopes
+from core.rpp.faders import gains_at
+from core.rpp.left_out import sentences
+from core.rpp.media import is_relative
+from core.rpp.project import Project, project_of
+from core.rpp.routing import feeds_of
+
+FLAT = BusPoints(np.array([0.0]), np.array([-6.0]))
+
+
+def project(*tracks: str) -> Project:
+    content = "\n".join(['<REAPER_PROJECT 0.1 "7.0/linux" 1', *tracks, ">", ""])
+    return project_of(parse(content.encode(), Path("song.rpp")))
+
+
+def track(*lines: str, name: str = "Drums") -> str:
+    return "\n".join(["<TRACK {G}", f'NAME "{name}"', *lines, ">"])
+
+
+def item(*lines: str, source: str = "<SOURCE WAVE\nFILE a.wav\n>") -> str:
+    return "\n".join(["<ITEM", "POSITION 0", "LENGTH 2", *lines, source, ">"])
+
+
+def told_of(*tracks: str) -> list[str]:
+    found = project(*tracks)
+    return sentences(found, found.tracks, ())
+
+
+def test_lanes_are_told_and_their_absence_is_not() -> None:
+    assert told_of(track("FREEMODE 2")) == [
+        "left out of the sum of the media: lanes (all of them are summed): lanes on track 1 'Drums'"
+    ]
+    assert told_of(track("FREEMODE 1")) == []
+
+
+def test_what_is_there_twice_is_counted() -> None:
+    chain = (
+        '<FXCHAIN\n<VST "VST: Echo: Long (Maker)" a.so\n>\n<VST "VST: Echo: Long (Maker)" a.so\n>\n<JS gate ""\n>\n>'
+    )
+    assert told_of(track(chain)) == [
+        "left out of the sum of the media: plug-ins: Echo: Long (Maker) (2), gate on track 1 'Drums'"
+    ]
+
+
+def test_a_reversed_item_is_told_and_a_plain_one_is_not() -> None:
+    section = "<SOURCE SECTION\nMODE {}\n<SOURCE WAVE\nFILE a.wav\n>\n>"
+    assert any("reversed items: reversed on track 1" in line for line in told_of(track(item(source=section.format(2)))))
+    assert told_of(track(item(source=section.format(1)))) == []
+
+
+def test_parts_of_takes_are_named() -> None:
+    assert told_of(track(item("<TAKEFX\n>", "<VOLENV\nACT 1\n>", "<PANENV\nACT 0\n>"))) == [
+        "left out of the sum of the media: other parts of takes: take plug-ins, take volume envelope on track 1 'Drums'"
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "Media/a.wav", "Media\\a.wav"])
+def test_a_name_that_starts_nowhere_is_relative(name: str) -> None:
+    assert is_relative(name)
+
+
+@pytest.mark.parametrize("name", ["", "/a.wav", "\\\\server\\a.wav", "C:\\a.wav", "d:/a.wav"])
+def test_a_name_that_starts_at_a_root_is_not(name: str) -> None:
+    assert not is_relative(name)
+
+
+def test_a_missing_track_is_answered_with_a_dozen_that_are_there() -> None:
+    few = project(*(track(name=f"T{number}") for number in range(12)))
+    many = project(*(track(name=f"T{number}") for number in range(15)))
+    with pytest.raises(InputError) as of_few:
+        track_called(few, "gone", "drums")
+    with pytest.raises(InputError) as of_many:
+        track_called(many, "gone", "drums")
+    assert "more" not in str(of_few.value)
+    assert str(of_many.value).endswith(" and 3 more")
+
+
+def test_a_fader_all_the_way_down_is_told_with_what_helps() -> None:
+    found = project(track("VOLPAN 0 0"))
+    with pytest.raises(InputError, match="so no envelope can be heard; raise it in REAPER, or choose another track"):
+        with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
+
+
+def test_faders_that_differ_are_told_by_their_tracks() -> None:
+    found = project(track("VOLPAN 1 0", name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
+    with pytest.raises(InputError, match="the drums are track 1 'Kick', track 2 'Snare', whose faders differ"):
+        gains_at(found, {"drums": found.tracks}, np.zeros(3))
+
+
+@pytest.mark.parametrize(("pans", "expected"), [((-0.8, -0.9), -1.0), ((0.8, 0.9), 1.0), ((-0.5, 0.25), -0.25)])
+def test_pans_of_a_send_and_its_source_add_up_to_a_side_at_most(pans: tuple[float, float], expected: float) -> None:
+    found = project(track(f"AUXRECV 1 0 1 {pans[0]} 0 0 0 0 0"), track(f"VOLPAN 1 {pans[1]}", "MAINSEND 0 0"))
+    (feed,) = feeds_of(found, found.tracks[0])
+    assert feed.pan == pytest.approx(expected)
+
+
+def test_a_new_envelope_stands_after_the_tracks_own_lines() -> None:
+    found = project(track("VOLPAN 1 0", "MAINSEND 1 0", "LATER 1", "<FXCHAIN\n>"))
+    lines = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).content.decode().split("\n")
+    assert lines[lines.index("MAINSEND 1 0") + 1].strip() == "<VOLENV2"
