@@ -73,6 +73,15 @@ def test_the_version_stands_in_one_place(wheel: Path) -> None:
     assert f'version = "{__version__}"' not in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
+def test_the_wheel_carries_its_licence(wheel: Path) -> None:
+    folder = f"faderwise-{__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
+        text = archive.read(f"{folder}/licenses/docs/LICENSE")
+    assert metadata["License-Expression"] == "MIT"
+    assert text == (ROOT / "docs" / "LICENSE").read_bytes()
+
+
 def test_the_wheel_finds_its_scripts_and_its_song_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")  # noqa: S202 - made by the test

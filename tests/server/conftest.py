@@ -66,7 +66,8 @@ class Running:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "FADERWISE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))  # what is killed leaves files there
+    return {**os.environ, **temporary, "FADERWISE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
 
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
