@@ -8,6 +8,12 @@ FaderwiseError
 └── Cancelled                         the work was told to stop: nothing half-written stays
 """
 
+import errno
+
+_NO_SUCH_PLACE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS}
+)
+
 
 class FaderwiseError(Exception):
     """Root of every error this project raises on purpose."""
@@ -35,3 +41,16 @@ class ServerError(FaderwiseError):
     def __init__(self, message: str, code: str = "internal") -> None:
         super().__init__(message)
         self.code = code
+
+
+def as_told(error: BaseException) -> BaseException:
+    """Return what the user is told of `error`, where work ends.
+
+    A path that the system does not take (too long, not there, not permitted, a NUL in it) is an `InputError` that names
+    it, whoever came upon it; anything else stays what it is.
+    """
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return InputError("a path holds a NUL, which no file's name does; give another name")
+    if not isinstance(error, OSError) or error.errno not in _NO_SUCH_PLACE or not error.filename:
+        return error
+    return InputError(f"{error.filename}: cannot be used ({error.strerror}); check its name and its permissions")

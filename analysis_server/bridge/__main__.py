@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis_server.bridge.at_work import AtWork, at_work, put
 from analysis_server.bridge.job_file import Answer, Failure, JobFile, read_job
 from analysis_server.bridge.wording import in_reaper
-from core.errors import Cancelled, FaderwiseError, InputError, ServerError
+from core.errors import Cancelled, FaderwiseError, InputError, ServerError, as_told
 
 
 def main(folder: Path) -> int:
@@ -36,8 +36,9 @@ def answered(folder: Path, work: AtWork) -> Answer:
         return Answer(do=do(job, folder, work.tell))
     except (Cancelled, KeyboardInterrupt):
         return _cancelled()
-    except FaderwiseError as error:
-        return Answer(error=Failure(message=_sentence(str(error), job), code=_code_of(error)))
+    except (FaderwiseError, OSError) as error:
+        told = as_told(error)
+        return Answer(error=Failure(message=_sentence(str(told), job), code=_code_of(told)))
 
 
 def _sentence(text: str, job: JobFile | None) -> str:
@@ -45,7 +46,7 @@ def _sentence(text: str, job: JobFile | None) -> str:
     return f"{told[:1].upper()}{told[1:]}{'' if told.endswith('.') else '.'}"
 
 
-def _code_of(error: FaderwiseError) -> str:
+def _code_of(error: BaseException) -> str:
     if isinstance(error, ServerError):
         return error.code
     return "input" if isinstance(error, InputError) else "internal"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from analysis_server.command_line.terminal import Terminal
-from core.errors import FaderwiseError, InputError
+from core.errors import FaderwiseError, InputError, as_told
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _end(terminal: Terminal, error: BaseException) -> int:
     """Tell the user why the command ended and return its exit code."""
+    error = as_told(error)
     if isinstance(error, BrokenPipeError):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the interpreter's last flush
         return DONE

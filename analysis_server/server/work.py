@@ -25,7 +25,7 @@ from analysis_server.server.verb_table import VERBS
 from analysis_server.telling import Tell
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
 from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings
-from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError
+from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError, as_told
 from core.files import write_text
 
 OUT = "{out}"
@@ -75,6 +75,7 @@ def inputs_of_task(task: Task) -> list[Path]:
 
 def ending_of(error: BaseException) -> tuple[str, str]:
     """Return the error code and the message of what ended a job."""
+    error = as_told(error)
     message = " ".join(str(error).split())
     if isinstance(error, Cancelled):
         return "cancelled", "the job was cancelled"

@@ -8,6 +8,7 @@ import msgspec
 
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, stage, untold
+from analysis_server.verbs.features import Preset
 from core.audio.song import Song
 from core.errors import InputError
 from core.estimating.estimation import Estimate, estimate, estimate_as_paper
@@ -22,7 +23,7 @@ class EstimateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     song: str
     out: str
-    preset: str = "default"
+    preset: Preset = "default"
     domain: Domain | None = None
     buses: dict[str, str] = {}
     mixdown: str | None = None

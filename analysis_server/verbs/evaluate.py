@@ -11,7 +11,7 @@ import numpy as np
 from analysis_server.opening import open_chosen
 from analysis_server.showing.evaluation import Dataset, Evaluation
 from analysis_server.telling import Tell, part_of, untold
-from analysis_server.verbs.features import feature_set_of
+from analysis_server.verbs.features import FeatureSet, Preset, feature_set_of
 from analysis_server.verbs.learn import require_matrices_can, song_folders
 from analysis_server.verbs.learning_songs import SongSettings
 from analysis_server.verbs.studying import StudySongs, study_one_by_one
@@ -34,8 +34,8 @@ class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     dataset: str
     test_on: str | None = None
-    preset: str | None = None
-    features: str | None = None
+    preset: Preset | None = None
+    features: FeatureSet | None = None
     out: str | None = None
     dask: str | None = None
 

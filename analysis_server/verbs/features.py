@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -20,7 +22,9 @@ from core.modelling import balance
 from core.modelling.model import FEATURE_NAMES
 from core.progress import Progress
 
-DEFAULT_SET = {"paper": "condition1", "default": "condition3"}
+Preset = Literal["default", "paper"]
+FeatureSet = Literal["condition1", "condition2", "condition3"]
+DEFAULT_SET: Mapping[str, FeatureSet] = {"paper": "condition1", "default": "condition3"}
 
 
 class FeaturesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +32,8 @@ class FeaturesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     song: str
     out: str
-    preset: str = "default"
-    features: str | None = None
+    preset: Preset = "default"
+    features: FeatureSet | None = None
     buses: dict[str, str] = {}
 
 

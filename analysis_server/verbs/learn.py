@@ -12,7 +12,7 @@ from analysis_server import MADE_BY, model_store
 from analysis_server.projects.opening import is_project
 from analysis_server.projects.rendered_stems import RenderedStems
 from analysis_server.telling import Tell, untold
-from analysis_server.verbs.features import feature_set_of
+from analysis_server.verbs.features import FeatureSet, Preset, feature_set_of
 from analysis_server.verbs.learn_edits import training_edits
 from analysis_server.verbs.learn_session import SessionSettings, training_session
 from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings, one_by_one
@@ -35,8 +35,8 @@ class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     songs: list[str]
     model: str
-    preset: str = "default"
-    features: str | None = None
+    preset: Preset = "default"
+    features: FeatureSet | None = None
     buses: dict[str, str] = {}
     fresh: bool = False
     dry_run: bool = False

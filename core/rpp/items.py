@@ -19,6 +19,9 @@ _TAKE_BLOCKS = {
     "TAKEFX": "take plug-ins",
 }
 
+_LONGEST_S = 1e9
+"""Thirty years: what is later was never meant."""
+
 
 @dataclass(frozen=True)
 class Fade:
@@ -92,8 +95,8 @@ def read_item(document: Document, block: Block) -> Item:
     """
     mixed = _field(document, block, "VOLPAN")
     return Item(
-        position_s=max(_field(document, block, "POSITION").number(0), 0.0),
-        length_s=max(_field(document, block, "LENGTH").number(0), 0.0),
+        position_s=max(_time_s(_field(document, block, "POSITION")), 0.0),
+        length_s=max(_time_s(_field(document, block, "LENGTH")), 0.0),
         is_muted=_field(document, block, "MUTE").whole(0) != 0,
         loops=_field(document, block, "LOOP").whole(0) != 0,
         volume=mixed.number(0, 1.0),
@@ -105,6 +108,14 @@ def read_item(document: Document, block: Block) -> Item:
 
 def _field(document: Document, block: Block, name: str) -> Fields:
     return document.fields(block, name) or Fields((), name)
+
+
+def _time_s(fields: Fields) -> float:
+    """Return the time a line gives; one that no session can have is damage, and no whole number of samples."""
+    time_s = fields.number(0)
+    if abs(time_s) > _LONGEST_S:
+        raise InputError(f"{fields.where}: {time_s:g} s is no time a session has; save the project again in REAPER")
+    return time_s
 
 
 def _fade(fields: Fields) -> Fade:
@@ -161,7 +172,7 @@ def _take(document: Document, part: _Part, *, is_first: bool) -> Take:
         name=part.lines.get("NAME", empty).text(0),
         volume=volume,
         pan=min(max(pan, -1.0), 1.0),
-        offset_s=part.lines.get("SOFFS", empty).number(0),
+        offset_s=_time_s(part.lines.get("SOFFS", empty)),
         play_rate=play_rate,
         keeps_pitch=rate.whole(1, 1) != 0,
         pitch=rate.number(2),
@@ -179,8 +190,8 @@ def _source(document: Document, block: Block) -> Source:
     """Return the source in `block`; sections of sections of a file are one section of it."""
     start_s, length_s, is_reversed = 0.0, 0.0, False
     while (inner := _section_of(document, block)) is not None:
-        start_s += _field(document, block, "STARTPOS").number(0)
-        length_s = length_s or _field(document, block, "LENGTH").number(0)
+        start_s += _time_s(_field(document, block, "STARTPOS"))
+        length_s = length_s or _time_s(_field(document, block, "LENGTH"))
         is_reversed = is_reversed or bool(_field(document, block, "MODE").whole(0) & 2)
         block = inner
     file = _field(document, block, "FILE").text(0)

@@ -67,6 +67,21 @@ def test_words_that_make_no_sense_are_answered_in_one_line(
     assert contents(tmp_path / "work") == {}
 
 
+LONG = "a" * 300
+LONG_NAMES: tuple[tuple[str, ...], ...] = (
+    *(("mix", LONG), ("mix", f"{LONG}.RPP"), ("mix", "SONG", "--out", LONG), ("mix", "SONG", "--bus", f"drums={LONG}")),
+    *(("mix", "SONG", "--model", f"{LONG}/m.json"), ("match", "SONG", "--mixdown", LONG)),
+    *(("learn", LONG, "--model", "x"), ("learn", f"{LONG}.npz", "--model", "x"), ("evaluate", LONG)),
+    *(("audit", LONG), ("edit", LONG), ("revert", LONG), ("compare", LONG, "SONG")),
+    *(("models", "show", f"{LONG}.json"), ("models", "import", f"{LONG}.json"), ("models", "export", "default", LONG)),
+)
+
+
+@pytest.mark.parametrize("words", LONG_NAMES, ids=lambda words: " ".join(words).replace(LONG, "LONG"))
+def test_a_name_that_no_file_can_have_is_refused(faderwise: Faderwise, tiny_song: Path, words: tuple[str, ...]) -> None:
+    is_refused(faderwise(*(str(tiny_song) if word == "SONG" else word for word in words)), "name too long", ";")
+
+
 @pytest.mark.parametrize("text", ["", "not JSON", "[1, 2]", '{"format": "faderwise-model", "version": 99}'])
 def test_a_file_that_is_no_model_is_refused(faderwise: Faderwise, tiny_song: Path, text: str) -> None:
     Path("mine.json").write_text(text)

@@ -164,13 +164,31 @@ def test_what_is_no_request_is_told_so(server: Running, content: bytes, request_
 
 
 def test_a_request_that_is_not_its_verbs_is_told_so(server: Running, songs: Path) -> None:
+    whole, learned = {"song": "one", "out": "g.csv"}, {"songs": ["one"], "model": "m", "dry_run": True}
     with RawClient(server.folder) as client:
         wrong = client.ask("predict", job=job_id(), folder=str(songs), request={"song": 5})
         unknown = client.ask("predict", job=job_id(), folder=str(songs), request={"song": "one", "sing": True})
         nowhere = client.ask("predict", job=job_id(), request={"song": "one"})
         relative = client.ask("predict", job=job_id(), folder="songs", request={"song": "one"})
-    assert [answer["code"] for answer in (wrong, unknown, nowhere, relative)] == ["request"] * 4
+        preset = client.ask("estimate", job=job_id(), folder=str(songs), request={**whole, "preset": "x"})
+        features = client.ask("learn", job=job_id(), folder=str(songs), request={**learned, "features": "x"})
+    answers = (wrong, unknown, nowhere, relative, preset, features)
+    assert [answer["code"] for answer in answers] == ["request"] * 6
     assert "song" in wrong["message"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "mixdown", "named"),
+    [("gone", "mix.wav", "gone"), (".", "a" * 300, "name too long"), (".", "a\0b", "a NUL")],
+)
+def test_a_place_that_is_none_is_the_users_to_put_right(
+    server: Running, songs: Path, folder: str, mixdown: str, named: str
+) -> None:
+    with RawClient(server.folder) as client:
+        request = {"song": "one", "mixdown": mixdown}
+        end, _ = client.end_of(client.tell("match", job=job_id(), folder=str(songs / folder), request=request))
+    assert (end["type"], end["code"]) == ("error", "input")
+    assert named in end["message"]
 
 
 def test_models_are_listed_shown_exported_imported_and_removed(server: Running, songs: Path, tmp_path: Path) -> None:

@@ -241,3 +241,18 @@ def test_everything_left_out_is_named(tmp_path: Path) -> None:
     ):
         assert part in told
     assert "3BandEQ" not in told
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        item("SOFFS -1e19"),
+        item(position=1e300),
+        item(length=1e308),
+        item().replace("<SOURCE WAVE", "<SOURCE SECTION\nSTARTPOS 1e305\n<SOURCE WAVE") + "\n>",
+        item().replace("<SOURCE WAVE", "<SOURCE SECTION\nLENGTH 1e305\n<SOURCE WAVE") + "\n>",
+    ],
+)
+def test_a_time_that_no_session_has_is_damage(tmp_path: Path, damaged: str) -> None:
+    with pytest.raises(InputError, match=r"is no time a session has; save the project again"):
+        project(tmp_path, "<TRACK", damaged, ">")
