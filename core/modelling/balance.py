@@ -28,6 +28,9 @@ OF_SONG = ("offset", "tone", "covered", "presence")
 OF_MOMENT = ("moment", "covered_moment")
 NAMES = (*OF_SONG, *OF_MOMENT)
 
+SHARING_DB = 4.0
+"""How many dB lower each of ten buses is that share a place in the mix; n of them 4 log10(n)."""
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -38,8 +41,8 @@ class StemLevels:
     Attributes
     ----------
     loudness_lufs : gated loudness, shape (n_buses,); `FLOOR_LUFS` where a stem is silent throughout.
-    tone_db : how much more plain level (RMS while it sounds) a stem has than loudness, dB, shape (n_buses,): much of it
-        for deep bass, little of it for bright stems.
+    tone_db : how much more plain level (RMS, gated as loudness is) a stem has than loudness, dB, shape (n_buses,): much
+        of it for deep bass, little of it for bright stems.
     covered_db : how much the other stems cover it (`core.modelling.covering`), dB, shape (n_buses,); 0 where it is
         not known.
     presence : the share of the time anything sounds in which it does, shape (n_buses,).
@@ -71,7 +74,7 @@ def levels_of(measurement: Measurement) -> StemLevels:
     rms = measurement.rms if measurement.onset_rms is None else measurement.onset_rms
     sounds, active = sounding(rms), sounding(measurement.rms)
     loudness = song_levels_lufs(step_power)
-    plain = np.where(sounds, rms**2, 0.0).sum(axis=0) / np.maximum(np.count_nonzero(sounds, axis=0), 1)
+    plain = _plain_power(rms, sounds)
     heard = loudness > FLOOR_LUFS
     covered, frame_covered = np.zeros(len(loudness)), None
     if bands is not None:
@@ -132,14 +135,14 @@ def _on_the_songs_hops(per_hop: FloatArray, measurement: Measurement) -> FloatAr
 
 
 def at_equal_level_db(buses: Sequence[str], levels: StemLevels) -> FloatArray:
-    """Return the gains that bring every place in the mix to 0 LUFS, dB, shape (n_buses,); 0 for silent buses.
+    """Return the gains that bring every bus to 0 LUFS, dB, shape (n_buses,); 0 for silent buses.
 
-    Buses that share a place (`roles.sharing`) share its energy.
+    Buses that share a place in the mix (`roles.sharing`) are lower by `SHARING_DB` times log10 of their number.
     """
     heard = levels.heard
     gains_db = np.zeros(len(buses))
     n_sharing = roles.sharing([bus for bus, sounds in zip(buses, heard, strict=True) if sounds])
-    gains_db[heard] = -levels.loudness_lufs[heard] - 10.0 * np.log10(np.array(n_sharing, dtype=np.float64))
+    gains_db[heard] = -levels.loudness_lufs[heard] - SHARING_DB * np.log10(np.array(n_sharing, dtype=np.float64))
     return gains_db
 
 
@@ -154,8 +157,7 @@ def balance_features(levels: StemLevels) -> FloatArray:
     features[:, :, 1] = against_the_others(levels.tone_db, heard)
     features[:, :, 2] = against_the_others(levels.covered_db, heard)
     features[:, :, 3] = against_the_others(levels.presence, heard)
-    loudness = np.where(heard, levels.loudness_lufs, 0.0)
-    above = levels.frame_lufs - loudness
+    above = levels.frame_lufs - np.where(heard, levels.loudness_lufs, 0.0)
     share = np.where(levels.active, 10.0 ** (above / 10.0), 0.0)
     features[:, :, 4] = moving_part(above, levels.active, share)
     if levels.frame_covered_db is not None:
@@ -181,9 +183,20 @@ def _presence(active: Mask) -> FloatArray:
     return np.count_nonzero(active, axis=0) / max(any_sounds, 1)
 
 
+def _plain_power(rms: FloatArray, active: Mask) -> FloatArray:
+    """Return each stem's mean square while it sounds, shape (n_buses,), gated like loudness: 10 dB under its mean."""
+    powers = (power[sounds] for power, sounds in zip(rms.T**2, active.T, strict=True))
+    return np.array([_gated(power).mean() if power.size else 0.0 for power in powers])
+
+
+def _gated(power: FloatArray) -> FloatArray:
+    """Return the powers that are at most 10 dB under their mean."""
+    return power[power > 0.1 * power.mean()]
+
+
 def _gated_lufs(power: FloatArray) -> float:
     """Return the level of powers per frame or hop, dB, gated as BS.1770 gates its blocks."""
     gated = power[loudness_lufs(power) > -70.0]
     if not gated.size:
         return FLOOR_LUFS
-    return float(loudness_lufs(gated[gated > 0.1 * gated.mean()].mean(keepdims=True))[0])
+    return float(loudness_lufs(_gated(gated).mean(keepdims=True))[0])

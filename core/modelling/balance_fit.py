@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from core import roles
 from core.decibels import FloatArray
+from core.modelling.agreement import Agreement, Deviations, agreement
 from core.modelling.balance import NAMES
 from core.modelling.balance_prior import BalancePrior
 
@@ -23,6 +24,8 @@ Triangles = Mapping[str, FloatArray]
 EIGHTY_PERCENT = 1.2816
 """So many standard deviations to either side hold 80 % of a normal distribution."""
 BUSES_A_SONG = 4.0
+_OUTPUTS_BELIEVED = 8.0
+"""How many songs a prior's deviation of output levels counts for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class BalanceFit:
     covariance : of (offsets, shared coefficients) in units of the residual's variance, (n_buses + 5, n_buses + 5).
     song_deviation_db, moment_deviation_db : how far a song is from its prediction, and a moment from its song.
     output_lufs, output_deviation_db : how loud a bus of these songs is in their mixdowns; None without songs.
+    departure_db : how far a balance may be from equal plain levels, mean over the buses; None for any distance.
     """
 
     buses: tuple[str, ...]
@@ -45,6 +49,7 @@ class BalanceFit:
     moment_deviation_db: float
     output_lufs: float | None
     output_deviation_db: float
+    departure_db: float | None
 
 
 def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: BalancePrior) -> BalanceFit:
@@ -58,7 +63,8 @@ def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: Balance
     """
     known = roles.in_order({*buses, *(bus for song in songs for bus in song)})
     believed = np.concatenate([[prior.offset_of(bus) for bus in known], prior.coefficients])
-    strength = np.concatenate([np.full(len(known), prior.offset_strength), prior.strengths])
+    agreed = _agreement(songs, known, believed, prior)
+    strength = np.concatenate([np.full(len(known), agreed.strength), prior.strengths])
     designs = [_without_common(_design(song, known)) for song in songs]
     information = np.diag(strength) + sum((d[:, :-1].T @ d[:, :-1] for d in designs), np.zeros((len(strength),) * 2))
     evidence = strength * believed + sum((d[:, :-1].T @ d[:, -1] for d in designs), np.zeros(len(strength)))
@@ -75,8 +81,19 @@ def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: Balance
         song_deviation_db=_song_deviation_db(errors, prior),
         moment_deviation_db=_moment_deviation_db(errors, prior),
         output_lufs=float(np.mean(outputs)) if outputs else prior.output_lufs,
-        output_deviation_db=_spread_db(outputs) if outputs else prior.output_deviation_db,
+        output_deviation_db=_spread_db(outputs, prior) if outputs else prior.output_deviation_db,
+        departure_db=None if prior.departure_db is None else prior.departure_db + agreed.habit_db,
     )
+
+
+def _agreement(
+    songs: Sequence[Triangles], known: Sequence[str], believed: FloatArray, prior: BalancePrior
+) -> Agreement:
+    """Return what songs agree on that is not believed."""
+    nothing_unsure = np.zeros((len(believed), len(believed)))
+    errors = [_errors(song, known, believed, nothing_unsure) for song in songs]
+    deviations = [Deviations(list(song), of.of_song, of.weights) for song, of in zip(songs, errors, strict=True)]
+    return agreement(deviations, deviation_db=prior.song_deviation_db, strength=prior.offset_strength)
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,9 @@ def _moment_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> floa
     return float(np.sqrt(total / (strength + sum(float(of.weights.sum()) for of in errors))))
 
 
-def _spread_db(outputs: Sequence[float]) -> float:
-    """Return how far the next song's output level is from the mean of `outputs`."""
-    spread = float(np.std(outputs, ddof=1)) if len(outputs) > 1 else 0.0
-    return spread * float(np.sqrt(1.0 + 1.0 / len(outputs)))
+def _spread_db(outputs: Sequence[float], prior: BalancePrior) -> float:
+    """Return how far the next song's output level is from that of `outputs`; few of them say little of a spread."""
+    believed = _OUTPUTS_BELIEVED if prior.output_lufs is not None else 0.0
+    squares = believed * prior.output_deviation_db**2 + float(np.var(outputs)) * len(outputs)
+    variance = squares / max(believed + len(outputs) - 1.0, 1.0)
+    return float(np.sqrt(variance * (1.0 + 1.0 / len(outputs))))

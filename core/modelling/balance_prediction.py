@@ -14,12 +14,16 @@ import numpy as np
 from core.decibels import FloatArray, db_to_gain
 from core.modelling.balance import NAMES, OF_SONG, StemLevels, against_the_others, at_equal_level_db, balance_features
 from core.modelling.balance_fit import BalanceFit
+from core.modelling.balance_prior import SUPPORTING_DB
 from core.modelling.model import Model
+from core.roles import SUPPORTING
 
 MOMENT_LIMIT_DB = 3.0
 """The time-varying part of a predicted balance stays within this."""
 SONG_LIMIT_DB = 24.0
 """No bus is moved further than this against the others."""
+PRESENT_DEVIATION_DB = 7.0
+"""How far the stems of a session that is yet to be mixed are from the level they will have, mean over the buses."""
 _DB_PER_VARIANCE = np.log(10.0) / 40.0
 
 
@@ -52,7 +56,8 @@ def predict_balance(model: Model, buses: Sequence[str], levels: StemLevels) -> P
     terms = {**_of_song(model, fit, levels, features), **_of_moment(fit, features)}
     of_moment = [terms["moment"], terms["covered_moment"]]
     of_song = [term for name, term in terms.items() if name not in ("moment", "covered_moment")]
-    terms["limit"] = _excess_db(of_song, SONG_LIMIT_DB) + _excess_db(of_moment, MOMENT_LIMIT_DB)
+    of_song.append(_departure_excess_db(terms, fit, levels, features))
+    terms["limit"] = of_song[-1] + _excess_db(of_song, SONG_LIMIT_DB) + _excess_db(of_moment, MOMENT_LIMIT_DB)
     return PredictedBalance(
         terms=terms,
         deviation_db=_deviation_db(fit, levels, features),
@@ -64,13 +69,23 @@ def predict_balance(model: Model, buses: Sequence[str], levels: StemLevels) -> P
 def least_squares_gains(balance: PredictedBalance, buses: Sequence[str], levels: StemLevels) -> FloatArray:
     """Return the linear gains of least expected squared error, shape (n_frames, n_buses).
 
-    Their common gain is the one that makes the buses as loud as they are in the mixdowns the model learned from. Where
-    a gain is known in dB but for a deviation, its mean is higher than what lies in the middle: a log-normal's.
+    How loud the buses come out joins two things that are both unsure: how loud they are in the mixdowns the model
+    learned from, and how loud the stems are now (`PRESENT_DEVIATION_DB`). Where a gain is known in dB but for a
+    deviation, its mean is higher than what lies in the middle: a log-normal's.
     """
     heard = levels.heard
-    variance = balance.deviation_db**2 + balance.output_deviation_db**2
-    middle_db = (balance.output_lufs or 0.0) + at_equal_level_db(buses, levels)[heard].mean() if heard.any() else 0.0
+    middle_db, unsure = _common_level(balance, -at_equal_level_db(buses, levels)[heard])
+    variance = balance.deviation_db**2 + unsure
     return np.where(heard, db_to_gain(balance.balance_db + middle_db + _DB_PER_VARIANCE * variance), 1.0)
+
+
+def _common_level(balance: PredictedBalance, present_lufs: FloatArray) -> tuple[float, float]:
+    """Return the common gain of buses that are at `present_lufs`, dB, and its variance."""
+    if balance.output_lufs is None or not present_lufs.size:
+        return 0.0, 0.0
+    learned = balance.output_deviation_db**2
+    share = learned / (learned + PRESENT_DEVIATION_DB**2)
+    return (1.0 - share) * (balance.output_lufs - float(present_lufs.mean())), learned * (1.0 - share)
 
 
 def _of_song(model: Model, fit: BalanceFit, levels: StemLevels, features: FloatArray) -> dict[str, FloatArray]:
@@ -101,6 +116,24 @@ def _of_song(model: Model, fit: BalanceFit, levels: StemLevels, features: FloatA
 
 def _of_moment(fit: BalanceFit, features: FloatArray) -> dict[str, FloatArray]:
     return {name: features[:, :, i] * fit.coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)}
+
+
+def _departure_excess_db(
+    terms: dict[str, FloatArray], fit: BalanceFit, levels: StemLevels, features: FloatArray
+) -> FloatArray:
+    """Return what has to be added for the balance to be no further from equal plain levels than `fit` allows.
+
+    What a bus's kind tells (its company, and that it accompanies) is no departure: equal levels mean equal places.
+    """
+    if fit.departure_db is None:
+        return np.zeros(levels.active.shape)
+    supporting = np.array([SUPPORTING_DB if bus in SUPPORTING else 0.0 for bus in fit.buses])
+    departure = terms["tone"] + features[:, :, 1] - against_the_others(supporting, levels.heard)
+    departure = departure + sum(terms[name] for name in ("covered", "presence", "role", "sessions"))
+    distance = np.abs(departure).sum(axis=1, keepdims=True) / max(np.count_nonzero(levels.heard), 1)
+    kept = np.divide(fit.departure_db, distance, out=np.ones_like(distance), where=distance > fit.departure_db)
+    excess: FloatArray = (kept - 1.0) * departure
+    return excess
 
 
 def _excess_db(terms: Sequence[FloatArray], limit_db: float) -> FloatArray:

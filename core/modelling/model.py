@@ -22,9 +22,10 @@ from core.files import write_text
 from core.measuring.paper_features import NAMES as PAPER_NAMES
 from core.modelling import balance, triangular
 from core.modelling.balance_fit import BalanceFit, fit_balance
-from core.modelling.balance_prior import OF_ONE_ENGINEER, BalancePrior
+from core.modelling.balance_prior import OF_ONE_ENGINEER, WRITTEN, BalancePrior
+from core.modelling.model_upgrade import prior_of_version_2, triangles_of_version_2
 
-FORMAT, VERSION = "faderwise-model", 2
+FORMAT, VERSION = "faderwise-model", 3
 FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance.NAMES}
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
 _LARGEST_SUM = 1e60
@@ -124,11 +125,11 @@ class Model:
 
     def balance(self, buses: Sequence[str]) -> BalanceFit:
         """Return what a model of condition 3 knows of the balance of `buses`; what no song taught is its prior's."""
-        return fit_balance([song.weighted_triangles() for song in self.songs], buses, self.prior or BalancePrior())
+        return fit_balance([song.weighted_triangles() for song in self.songs], buses, self.prior or WRITTEN)
 
     def as_prior(self) -> BalancePrior:
         """Return what a model of condition 3 knows as the prior of another one, which starts from it."""
-        believed = self.prior or BalancePrior()
+        believed = self.prior or WRITTEN
         fitted = self.balance(self.buses)
         learned = {bus: float(row[0]) for bus, row in zip(fitted.buses, fitted.coefficients, strict=True)}
         shared = self.balance([""]).coefficients[0, 1:]
@@ -141,6 +142,7 @@ class Model:
             moment_deviation_db=fitted.moment_deviation_db,
             output_lufs=fitted.output_lufs,
             output_deviation_db=fitted.output_deviation_db,
+            departure_db=believed.departure_db,
         )
 
     def named_coefficients(self) -> dict[str, dict[str, float]]:
@@ -205,6 +207,8 @@ def load(path: Path) -> Model:
         content = msgspec.json.decode(text, type=_ModelFile)
     except msgspec.DecodeError as error:
         raise ModelError(f"{path}: is a damaged model ({error}); export it again") from error
+    if content.version < VERSION and content.features == "condition3":
+        content = _upgraded(path, content)
     model = Model(
         name=content.name,
         preset=content.preset,
@@ -215,6 +219,12 @@ def load(path: Path) -> Model:
     )
     _require_sound(path, model)
     return model
+
+
+def _upgraded(path: Path, content: _ModelFile) -> _ModelFile:
+    _require_triangles(path, content.songs, len(FEATURE_NAMES["condition3"]) + 1)
+    songs = [msgspec.structs.replace(s, triangles=triangles_of_version_2(s.triangles)) for s in content.songs]
+    return msgspec.structs.replace(content, songs=songs, prior=prior_of_version_2(content.prior))
 
 
 def _require_known_version(path: Path, text: bytes) -> None:
@@ -241,11 +251,14 @@ def _require_sound(path: Path, model: Model) -> None:
     names = FEATURE_NAMES.get(model.feature_set)
     if names is None or model.preset not in ("paper", "default"):
         raise ModelError(f"{path}: names unknown features or an unknown preset; update Faderwise")
-    size = len(names) + 1
-    for song in model.songs:
+    _require_triangles(path, model.songs, len(names) + 1)
+    if model.prior is not None and not model.prior.is_sound():
+        raise ModelError(f"{path}: its prior is damaged; export it again")
+
+
+def _require_triangles(path: Path, songs: Sequence[TrainingSong], size: int) -> None:
+    for song in songs:
         for bus, rows in song.triangles.items():
             is_square = [len(row) for row in rows] == [size] * size
             if not is_square or not (np.abs(np.array(rows)) < _LARGEST_SUM).all():
                 raise ModelError(f"{path}: the sums of {bus} in {song.title!r} are damaged; export it again")
-    if model.prior is not None and not model.prior.is_sound():
-        raise ModelError(f"{path}: its prior is damaged; export it again")

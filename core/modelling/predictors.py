@@ -15,7 +15,7 @@ from core.decibels import FloatArray
 from core.modelling import triangular
 from core.modelling.balance import StemLevels, levels_without_spectra
 from core.modelling.balance_prediction import PredictedBalance, least_squares_gains, predict_balance
-from core.modelling.balance_prior import BalancePrior
+from core.modelling.balance_prior import WRITTEN, BalancePrior
 from core.modelling.evaluation import FLOOR, EvaluationSong, Predictor
 from core.modelling.model import Model, TrainingSong
 from core.smoothing import exponential
@@ -60,7 +60,7 @@ class BalanceRegression:
 
     training: Mapping[str, TrainingSong]
     levels: Mapping[str, StemLevels] = field(default_factory=dict)
-    prior: BalancePrior = field(default_factory=BalancePrior)
+    prior: BalancePrior = WRITTEN
 
     def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
         """Return the gains of least expected squared error for `song`, learned from `others`."""

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from analysis_server import model_store
+from core.audio.song import open_song
+from core.measuring.default_measurement import measure
+from core.modelling.balance import levels_of
+from core.modelling.balance_prior import DEPARTURE_DB
 from core.modelling.matrices import load_matrices
 from core.modelling.model import load
 
@@ -51,8 +54,8 @@ def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tin
     """The song's faders stand at 0.5 and 0.7; a fifth of what its stems' levels leave is taken over from one song."""
     rows = learned(faderwise, tiny_song, "--model", "mine")["coefficients"]
     prior = model_store.shipped_prior()
-    levels = np.array([np.sqrt((soundfile.read(tiny_song / f"{bus}.wav")[0] ** 2).mean()) for bus in ("drums", "bass")])
-    output_db = 20.0 * np.log10(levels * [0.5, 0.7])
+    levels = levels_of(measure(open_song(tiny_song)))
+    output_db = levels.loudness_lufs - prior.shared["tone"] * levels.tone_db + 20.0 * np.log10([0.5, 0.7])
     error_db = (output_db[0] - output_db[1]) - (prior.offset_of("drums") - prior.offset_of("bass"))
     moved_db = [rows[bus]["offset"] - prior.offset_of(bus) for bus in ("drums", "bass")]
     assert moved_db[0] - moved_db[1] == pytest.approx(error_db / 5.0, abs=0.05)
@@ -169,7 +172,7 @@ def test_matrices_teach_nothing_else(faderwise: Faderwise) -> None:
 def test_a_learned_balance_is_what_mix_gives_the_song_again(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path
 ) -> None:
-    """One song moves the offsets a fifth of the way from the shipped model to the song's own balance."""
+    """One song moves a balance towards its own, but not far from equal levels: it may be one of a kind."""
     learned(faderwise, tiny_song, "--model", "mine")
     own = json.loads(faderwise("match", tiny_song, "--out", tmp_path / "a", "--dry-run", "--json").out)
     on_the_way = json.loads(
@@ -180,6 +183,7 @@ def test_a_learned_balance_is_what_mix_gives_the_song_again(
     def difference_db(result: dict[str, Any]) -> float:
         return float(result["median_gain_db"]["drums"] - result["median_gain_db"]["bass"])
 
-    expected_db = difference_db(shipped) + (difference_db(own) - difference_db(shipped)) / 5.0
     assert difference_db(own) == pytest.approx(20.0 * np.log10(0.5 / 0.7), abs=0.1)
-    assert difference_db(on_the_way) == pytest.approx(expected_db, abs=0.1)
+    towards_db = np.sign(difference_db(own) - difference_db(shipped))
+    moved_db = difference_db(on_the_way) - difference_db(shipped)
+    assert 0.1 < moved_db * towards_db < 4.0 * DEPARTURE_DB + 0.1

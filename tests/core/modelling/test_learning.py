@@ -92,12 +92,18 @@ def test_an_engineers_balance_is_recovered_from_songs_of_any_level() -> None:
     np.testing.assert_allclose(mixed_db - mixed_db.mean(), ENGINEER_DB - ENGINEER_DB.mean(), atol=0.2)
 
 
-@pytest.mark.parametrize("n_songs", [1, 8, 24])
-def test_offsets_move_as_songs_outweigh_the_prior(n_songs: int) -> None:
-    model = model_of(*(kept(str(seed), *engineered(seed)) for seed in range(n_songs)))
+def test_one_song_moves_offsets_as_far_as_it_outweighs_the_prior() -> None:
+    model = model_of(kept("0", *engineered(0)))
     offsets = [model.coefficients(bus)[0] for bus in BUSES]
-    wanted_db = (ENGINEER_DB - ENGINEER_DB.mean()) * n_songs / (n_songs + OF_ONE_ENGINEER)
-    np.testing.assert_allclose(offsets, wanted_db, atol=1e-6)
+    np.testing.assert_allclose(offsets, (ENGINEER_DB - ENGINEER_DB.mean()) / (1 + OF_ONE_ENGINEER), atol=1e-6)
+
+
+def test_the_more_songs_agree_the_further_offsets_move() -> None:
+    models = [model_of(*(kept(str(seed), *engineered(seed)) for seed in range(count))) for count in (1, 4, 12, 40)]
+    moved = [model.coefficients("vocals")[0] for model in models]
+    assert sorted(moved) == moved
+    assert moved[1] > 0.6 * (ENGINEER_DB[3] - ENGINEER_DB.mean())  # sooner than the prior's four songs would let it
+    assert moved[-1] == pytest.approx(ENGINEER_DB[3] - ENGINEER_DB.mean(), abs=0.1)
 
 
 def test_a_song_that_counts_for_eight_teaches_like_eight() -> None:
