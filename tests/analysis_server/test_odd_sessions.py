@@ -20,6 +20,9 @@ from tests.analysis_server.outcomes import Faderwise, as_json
 
 Samples = npt.NDArray[np.float64]
 ODD_NAMES = ["Ünïcode песня", "夜の歌 🎚", "أغنية", "it's a “song”, 100 % (final) [2]", "-dry run"]
+ODD_NAMES += ["cafe\u0301 n\u0303o", "\u202eevers", "\u200bno width", "👩\u200d👩\u200d👧 家", "عربي mixed עברית 2"]
+LONGEST = "夜" * 83 + "song"
+"""A name of 253 bytes: with two more a file system has no longer one, and ours are longer."""
 QUOTED_NAMES = ['say "when"', "both ' and \"", "a`tick", "tab\there"]
 not_on_windows = pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
 
@@ -84,6 +87,42 @@ def test_a_song_of_any_name_is_mixed_and_told_by_its_name(faderwise: Faderwise, 
     assert result["title"] == name
     assert json.loads((tmp_path / "out" / name / "automation.json").read_text(encoding="utf-8"))["title"] == name
     assert all(Path(path).is_file() for path in result["files"].values())
+
+
+@not_on_windows
+def test_a_name_over_two_lines_is_told_in_one(faderwise: Faderwise, tmp_path: Path) -> None:
+    song = write_song(tmp_path / "one\ntwo", {"drums": tone(900.0), "bass": tone(110.0)})
+    result = outcome_of(faderwise, "mix", song, tmp_path / "out")
+    assert result["title"] == "one\ntwo"
+    (song / "bass.wav").write_bytes(b"RIFF")
+    refused = faderwise("mix", song, "--out", tmp_path / "again")
+    assert refused.code == 2
+    assert len(refused.err_lines) == 1
+    assert not (tmp_path / "again").exists()
+
+
+@not_on_windows
+def test_a_song_whose_name_is_as_long_as_can_be_goes_where_it_is_told(faderwise: Faderwise, tmp_path: Path) -> None:
+    song = write_song(tmp_path / LONGEST, {"drums": tone(900.0), "bass": tone(110.0)})
+    refused = faderwise("mix", song)
+    assert refused.code == 2
+    assert "name too long" in refused.err_lines[0]
+    assert "--out" in refused.err_lines[0]
+    assert outcome_of(faderwise, "mix", song, tmp_path / "out")["title"] == LONGEST
+
+
+@not_on_windows
+def test_a_project_whose_copy_could_have_no_name_is_refused_and_nothing_stays(
+    faderwise: Faderwise, tmp_path: Path
+) -> None:
+    folder = write_song(tmp_path / "session", {"a": tone(900.0), "b": tone(110.0)})
+    path = _project(folder / f"{LONGEST[:-4]}.RPP", [_track("drums", "a.wav"), _track("bass", "b.wav")])
+    refused = faderwise("mix", path, "--out", tmp_path / "out")
+    assert refused.code == 2
+    assert len(refused.err_lines) == 1
+    assert "name too long" in refused.err_lines[0]
+    assert {file.name for file in folder.iterdir()} == {path.name, "a.wav", "b.wav"}
+    assert not list((tmp_path / "out").glob("*"))
 
 
 @not_on_windows
