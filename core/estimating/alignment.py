@@ -3,6 +3,7 @@
 Conventions: a lag is how many samples later than the stems the mixdown comes. The linear fit is the share of
 the mixdown's energy that the best constant gains of each excerpt explain, at that lag, all channels together.
 
+A plain sum that comes in time needs no search: moments so short that faders move along straight lines tell it.
 For every lag at once the fit needs the stems' Gram matrix, which does not depend on it, and the stems' cross-
 correlations with the mixdown, which one FFT gives.
 """
@@ -33,10 +34,14 @@ _SAME_WITHIN = 2.0**-14
 
 @dataclass(frozen=True)
 class Alignment:
-    """What the excerpts say: the mixdown's `lag_samples`, and the `linear_fit` at that lag (0 to 1)."""
+    """What the excerpts say: the mixdown's `lag_samples`, and the `linear_fit` at that lag (0 to 1).
+
+    `is_plain` says that nothing but faders was at work in them.
+    """
 
     lag_samples: int
     linear_fit: float
+    is_plain: bool = False
 
     @property
     def is_linear(self) -> bool:
@@ -54,8 +59,30 @@ def align(song: Song) -> Alignment:
     InputError
         A file is damaged.
     """
+    if (unexplained := _unexplained_in_time(song)) < _PLAIN:
+        return Alignment(0, 1.0 - unexplained, is_plain=True)
     found = _nearest_or_far(song)
     return found if found.linear_fit >= _LAG_FIT else Alignment(0, found.linear_fit)
+
+
+def _unexplained_in_time(song: Song) -> float:
+    """Return the share of some moments' energy that stems under moving faders do not explain, without any lag."""
+    moments = [_read(song, _IN_TIME, start, reach=0, around=0) for start in _starts(song, _IN_TIME)]
+    with one_blas_thread():
+        left, energy = np.sum([_unexplained(moment) for moment in moments], axis=0)
+    return float(left / energy) if energy > 0.0 else 1.0
+
+
+def _unexplained(moment: _Excerpt) -> tuple[float, float]:
+    """Return what is left of a moment's mixdown, and its energy; gains may change in proportion to time."""
+    stems, mixdown = moment.stems.astype(np.float64), moment.mixdown.astype(np.float64)
+    n_samples = stems.shape[1]
+    moving = np.concatenate([stems, stems * np.linspace(-1.0, 1.0, n_samples)])
+    if n_samples <= _OVERFITS * len(moving):
+        return 0.0, 0.0
+    gains = np.linalg.lstsq(moving @ moving.T, moving @ mixdown, rcond=_RCOND)[0]
+    left = mixdown - gains @ moving
+    return float(left @ left), float(mixdown @ mixdown)
 
 
 def _nearest_or_far(song: Song) -> Alignment:
@@ -103,6 +130,12 @@ class _Excerpt:
 _FAR = _Search(FAR_S, 10.0, 2, 8)
 _NEAR = _Search(NEAR_S, 1.5, 6, 4)
 _EXACT = _Search(3e-4, 1.5, 6, 1)
+_IN_TIME = _Search(0.0, 0.1, 4, 1)
+_PLAIN = 1e-6
+"""Below this share a mixdown is the sum of its stems, and in time: dither is as loud as that."""
+_OVERFITS = 20
+"""So many samples a gain must explain at least for its fit to mean something."""
+_RCOND = 1e-10
 _FEW_LAGS = 64
 _LAG_FIT = 0.2
 """Below this fit no lag is better than another: the mixdown is taken as it comes."""

@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.estimating.alignment import LINEAR_FIT, Alignment, align, is_mono
 from core.estimating.linear_fit import NormalEquations, flipped_stems, limiter_coefficients, normal_equations, restored
 from core.estimating.nnls import solve_batch
-from core.estimating.polyline_fit import fit_gains
+from core.estimating.polyline_fit import FittedGains, fit_gains
 from core.measuring.activity import sounding
 from core.measuring.default_measurement import Domain, measure
 from core.measuring.gram import LIMITER_POWERS
@@ -33,6 +33,8 @@ from core.smoothing import exponential
 FOREIGN_FIT = 0.3
 """Below this fit a mixdown does not seem to come from its stems."""
 _UNSURE_DB = 3.0
+_STILL_PLAIN = 3e-5
+"""Polylines leave no more than this of a plain sum unexplained: a tenth of it under faders that move within 6 s."""
 _END_TOLERANCE_S = 1e-3
 
 
@@ -117,21 +119,11 @@ def estimate(
     _require_mixdown(song)
     alignment, as_mono = align(song), is_mono(song)
     chosen, reason = _choose_domain(alignment, domain)
-    measurement = measure(
-        song,
-        feature_set=feature_set,
-        domain=chosen,
-        lag_samples=alignment.lag_samples,
-        as_mono=as_mono,
-        progress=part_of(progress, 0.05, 1.0),
-    )
-    _require_sound(song, measurement)
-    flipped, limiter = _what_was_done(measurement, chosen)
-    moments = restored(_given(measurement.moments), flipped, limiter)
-    frames = normal_equations(sum_over_frames(moments[:, 0]), len(song.stems))
-    active = sounding(measurement.rms)
-    known = _covered(song, len(moments), alignment.lag_samples)
-    fitted = fit_gains(moments, frames, chosen, known=known, active=active)
+    task = _Task(song, alignment, chosen, feature_set, as_mono)
+    found = task.done(with_powers=not alignment.is_plain, progress=part_of(progress, 0.05, 0.95))
+    if alignment.is_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
+        found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
+    measurement, fitted = found.measurement, found.fitted
     return Estimate(
         curves=GainCurves(
             title=song.title,
@@ -139,7 +131,7 @@ def estimate(
             time_s=measurement.time_s,
             gains=fitted.gains,
             gains_raw=fitted.raw,
-            active=active,
+            active=found.active,
             fit=fitted.fit,
             deviation_db=fitted.deviation_db,
         ),
@@ -148,15 +140,53 @@ def estimate(
         reason=reason,
         lag_samples=alignment.lag_samples,
         fit=fitted.song_fit,
-        limiter=limiter,
+        limiter=found.limiter,
         warnings=(
             *measurement.notes,
             *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
             *_fit_warnings(alignment, chosen, fitted.song_fit),
-            *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, flipped)],
-            *_unsure_warnings(song, fitted.deviation_db, active),
+            *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, found.flipped)],
+            *_unsure_warnings(song, fitted.deviation_db, found.active),
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    measurement: Measurement
+    flipped: npt.NDArray[np.bool_]
+    limiter: FloatArray
+    active: npt.NDArray[np.bool_]
+    fitted: FittedGains
+
+
+@dataclass(frozen=True)
+class _Task:
+    song: Song
+    alignment: Alignment
+    domain: Domain
+    feature_set: str
+    as_mono: bool
+
+    def done(self, *, with_powers: bool, progress: Progress) -> _Found:
+        """Measure and fit; without the mixdown's powers no limiter can be told."""
+        measurement = measure(
+            self.song,
+            feature_set=self.feature_set,
+            domain=self.domain,
+            lag_samples=self.alignment.lag_samples,
+            as_mono=self.as_mono,
+            with_powers=with_powers,
+            progress=progress,
+        )
+        _require_sound(self.song, measurement)
+        flipped, limiter = _what_was_done(measurement, self.domain, with_powers=with_powers)
+        moments = restored(_given(measurement.moments), flipped, limiter)
+        frames = normal_equations(sum_over_frames(moments[:, 0]), len(self.song.stems))
+        active = sounding(measurement.rms)
+        known = _covered(self.song, len(moments), self.alignment.lag_samples)
+        fitted = fit_gains(moments, frames, self.domain, known=known, active=active)
+        return _Found(measurement, flipped, limiter, active, fitted)
 
 
 def _require_mixdown(song: Song) -> None:
@@ -179,19 +209,23 @@ def _given(gram: FloatArray | None) -> FloatArray:
 def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, str]:
     if asked:
         return asked, "it was asked for"
+    if alignment.is_plain:
+        return "complex", "the mixdown is a linear sum of the stems: moving faders explain all of its excerpts"
     share = f"constant gains explain {100 * alignment.linear_fit:.0f} % of the mixdown's excerpts as a sum"
     if alignment.is_linear:
         return "complex", f"the mixdown is a linear sum of the stems: {share}"
     return "power", f"the mixdown is no linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
 
 
-def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+def _what_was_done(
+    measurement: Measurement, domain: Domain, *, with_powers: bool
+) -> tuple[npt.NDArray[np.bool_], FloatArray]:
     """Return which stems were flipped, and the limiter's curve; only the complex domain can see either."""
     gram, n_stems = _given(measurement.gram), len(measurement.buses)
     if domain != "complex":
         return np.zeros(n_stems, bool), np.zeros(gram.shape[1] - n_stems - 1)
     flipped = flipped_stems(gram, n_stems)
-    return flipped, limiter_coefficients(gram, n_stems)
+    return flipped, limiter_coefficients(gram, n_stems) if with_powers else np.zeros(0)
 
 
 def _covered(song: Song, n_hops: int, lag_samples: int) -> npt.NDArray[np.bool_]:

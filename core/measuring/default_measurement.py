@@ -29,6 +29,7 @@ def measure(
     domain: Domain | None = None,
     lag_samples: int = 0,
     as_mono: bool = False,
+    with_powers: bool = True,
     progress: Progress = silent,
 ) -> Measurement:
     """Measure a song in the default preset.
@@ -38,10 +39,10 @@ def measure(
     song : the song.
     feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no features of its own here, it
         is made from `step_power` and `band_power` (see `core.modelling.balance`).
-    domain : whose Gram matrices to build, None for none. In the ``complex`` domain they carry the mixdown's
-        powers (`gram.LIMITER_POWERS`) too.
+    domain : whose Gram matrices to build, None for none.
     lag_samples : how much later than the stems the mixdown comes.
     as_mono : whether the Gram matrices are of the channels' mean, which is what a mono mixdown holds.
+    with_powers : whether those of the ``complex`` domain carry the mixdown's powers (`gram.LIMITER_POWERS`) too.
     progress : is told the fraction done; may raise to stop the work.
 
     Raises
@@ -50,7 +51,7 @@ def measure(
         A file is damaged.
     """
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
-    recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain, as_mono)
+    recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain, as_mono, with_powers)
     blocks = reader.blocks(before=steps.samples_before(reader.framing), after=recipe.samples_after)
     arrays = measure_blocks(blocks, recipe.measure, reader.n_blocks, progress)
     rms = _frame_rms(arrays["hop_power"], song.n_channels)
@@ -80,6 +81,7 @@ class _Recipe:
     feature_set: str
     domain: Domain | None
     as_mono: bool
+    with_powers: bool
 
     @property
     def samples_after(self) -> int:
@@ -156,7 +158,7 @@ class _Recipe:
         step = self.framing.step_samples
         end = block.before + block.n_hops * STEPS_PER_HOP * step
         samples = block.samples[:, :, block.before : end]
-        return sample_grams(_mean_channel(samples) if self.as_mono else samples, step, with_powers=True)
+        return sample_grams(_mean_channel(samples) if self.as_mono else samples, step, with_powers=self.with_powers)
 
     def _spectra_of_mean(self, block: Block) -> Samples:
         """Return the power spectra of the block's own steps with all channels averaged, (m, n_steps, n_bins)."""

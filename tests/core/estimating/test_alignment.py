@@ -43,6 +43,24 @@ def test_a_sums_lag_is_found_to_the_sample(tmp_path: Path, stems: dict[str, npt.
     assert alignment.linear_fit > 0.95
 
 
+def test_a_sum_in_time_under_moving_faders_is_plain(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]) -> None:
+    time_s = np.arange(12 * RATE)[:, None] / RATE
+    moved = [samples * (0.6 + 0.3 * np.sin(time_s + number)) for number, samples in enumerate(stems.values())]
+    alignment = align(song_of(tmp_path, stems, sum(moved)))
+    assert alignment.is_plain
+    assert alignment.lag_samples == 0
+
+
+@pytest.mark.parametrize("change", ["late by one sample", "limited", "with noise"])
+def test_what_is_more_than_faders_is_not_plain(
+    tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]], change: str
+) -> None:
+    plain = sum(stems.values())
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(plain.shape)
+    changed = {"late by one sample": delayed(plain, 1), "limited": np.tanh(plain), "with noise": plain + noise}
+    assert not align(song_of(tmp_path, stems, changed[change])).is_plain
+
+
 def test_a_stem_upside_down_does_not_hide_the_lag(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]) -> None:
     mixdown = sum(samples * (-1.0 if bus == "bass" else 1.0) for bus, samples in stems.items())
     assert align(song_of(tmp_path, stems, delayed(mixdown, 77))).lag_samples == 77
