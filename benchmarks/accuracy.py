@@ -23,15 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analysis_server.examples import bundled_song
 from benchmarks import accuracy_page as page
+from benchmarks.accuracy_nested import chosen
 from benchmarks.accuracy_songs import TREATMENTS, ScrambledSong, for_paper, scrambled_songs
-from benchmarks.train_default import MATRICES, in_its_own_balance, trained
-from core.decibels import FloatArray, gain_to_db
+from benchmarks.train_default import MATRICES, in_its_own_balance, rock_songs, trained
+from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.modelling.balance import NAMES
 from core.modelling.balance_fit import EIGHTY_PERCENT
 from core.modelling.balance_prediction import least_squares_gains, predict_balance
 from core.modelling.balance_prior import BalancePrior
 from core.modelling.evaluation import EvaluationSong, Predictor, balance_error_db
-from core.modelling.learning import LEAST_SHARE, matrices_song
+from core.modelling.learning import LEAST_SHARE
 from core.modelling.matrices import load_matrices
 from core.modelling.model import Model, TrainingSong
 from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
@@ -47,6 +48,7 @@ RULES = (
     "vocals -18, rest -24 dB",
     "oracle (one gain a song)",
 )
+NESTED = "ours, its constants chosen without the song"
 PAPER = {"the paper, condition 1": "condition1", "the paper, condition 2": "condition2"}
 HABIT_DB = {"drums": 1.0, "bass": -2.5, "melody": -1.5, "vocals": 3.0}
 """An engineer's own taste, against equal levels, for the learning curve."""
@@ -97,6 +99,7 @@ def _on_rock(songs: Sequence[EvaluationSong]) -> page.Table:
     predictors |= {f"{name}, gated": rules[f"{name}, gated"] for name in RULES}
     predictors["the paper, condition 1"] = PaperRegression()
     predictors["ours, condition 3"] = BalanceRegression(_rock_training(songs))
+    predictors[NESTED] = _nested_on_rock
     rows = {name: page.Row() for name in predictors}
     for name, predictor in predictors.items():
         for song in songs:
@@ -105,13 +108,28 @@ def _on_rock(songs: Sequence[EvaluationSong]) -> page.Table:
     return page.Table("rock matrices", rows)
 
 
+def _nested_on_rock(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+    def ours(belief: BalancePrior) -> BalanceRegression:
+        return BalanceRegression(_rock_training([song, *others]), prior=belief)
+
+    def error_db(belief: BalancePrior, left_out: EvaluationSong, rest: Sequence[EvaluationSong]) -> float:
+        return balance_error_db(left_out, db_to_gain(ours(belief).balance(left_out, rest).balance_db))
+
+    return ours(chosen(others, lambda other: other.title, error_db))(song, others)
+
+
+@cache
+def _kept(title: str) -> TrainingSong:
+    return next(song for song in rock_songs() if song.title == title)
+
+
 def _rock_training(songs: Sequence[EvaluationSong]) -> dict[str, TrainingSong]:
-    return {song.title: matrices_song(song, MATRICES, "condition3") for song in songs}
+    return {song.title: _kept(song.title) for song in songs}
 
 
 def _on_scrambled(label: str, songs: Sequence[ScrambledSong]) -> page.Table:
     rules = baselines()
-    names = [*RULES, *PAPER, "ours, as shipped", "ours, learned"]
+    names = [*RULES, *PAPER, "ours, as shipped", "ours, learned", NESTED]
     rows = {name: page.Row() for name in names}
     for song in songs:
         others = [other for other in songs if other.group != song.group]
@@ -122,11 +140,19 @@ def _on_scrambled(label: str, songs: Sequence[ScrambledSong]) -> page.Table:
             asked = for_paper(song, condition)
             predicted = PaperRegression()(asked, [other.papers[condition] for other in others])
             rows[name].add(song.group, *_scores(asked, predicted))
-        for name, model in (("ours, as shipped", shipped_without(song)), ("ours, learned", _learned(song, others))):
+        models = (shipped_without(song), _learned(song, others), _nested_on_scrambled(song, others))
+        for name, model in zip(names[-3:], models, strict=True):
             balance = predict_balance(model, song.truth.buses, song.levels)
             gains = least_squares_gains(balance, song.truth.buses, song.levels)
             rows[name].add(song.group, *_scores(song.truth, gains))
     return page.Table(label, rows)
+
+
+def _nested_on_scrambled(song: ScrambledSong, others: Sequence[ScrambledSong]) -> Model:
+    def error_db(belief: BalancePrior, left_out: ScrambledSong, rest: Sequence[ScrambledSong]) -> float:
+        return _error_of(_learned(left_out, rest, belief), left_out, left_out.truth)
+
+    return _learned(song, others, chosen(others, lambda other: other.group, error_db))
 
 
 def _estimated(song: ScrambledSong) -> FloatArray:
@@ -134,9 +160,10 @@ def _estimated(song: ScrambledSong) -> FloatArray:
     return song.papers["condition1"].gains[: len(song.truth.gains)]
 
 
-def shipped_without(song: ScrambledSong) -> Model:
+def shipped_without(song: ScrambledSong, believed: BalancePrior | None = None) -> Model:
     """Return the shipped model as it would be without the production that `song` comes from."""
-    return trained([]) if song.group == _bundled().title else trained([]).with_song(_bundled())
+    of_rock = trained([], believed)
+    return of_rock if song.group == _bundled().title else of_rock.with_song(_bundled())
 
 
 @cache
@@ -144,9 +171,9 @@ def _bundled() -> TrainingSong:
     return in_its_own_balance(bundled_song())
 
 
-def _learned(song: ScrambledSong, others: Sequence[ScrambledSong]) -> Model:
+def _learned(song: ScrambledSong, others: Sequence[ScrambledSong], believed: BalancePrior | None = None) -> Model:
     """Return the model of a user who learned `others` on top of the shipped one; a production counts as one song."""
-    prior = shipped_without(song).as_prior()
+    prior = shipped_without(song, believed).as_prior()
     return _model(prior, [_weighted(other, others) for other in others])
 
 
@@ -230,7 +257,7 @@ def _as_set_by_the_engineer(song: ScrambledSong, whim_db: FloatArray) -> Trainin
 
 def _error_of(model: Model, song: ScrambledSong, wanted: EvaluationSong) -> float:
     balance = predict_balance(model, song.truth.buses, song.levels)
-    return balance_error_db(wanted, 10.0 ** (balance.balance_db / 20.0))
+    return balance_error_db(wanted, db_to_gain(balance.balance_db))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ what came out. Run again on the same songs, it writes the same bytes.
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from core.audio.song import open_song
 from core.curves import GainCurves
 from core.measuring.default_measurement import measure
 from core.modelling.balance import levels_of
+from core.modelling.balance_prior import BalancePrior
 from core.modelling.learning import matrices_song, training_song
 from core.modelling.matrices import load_matrices
 from core.modelling.model import Model, TrainingSong
@@ -42,19 +44,25 @@ def main() -> int:
     return 0
 
 
-def trained(folders: list[Path]) -> Model:
-    """Return the model of the rock matrices and the songs in `folders`."""
-    songs = [matrices_song(song, MATRICES, "condition3") for song in load_matrices(MATRICES)]
-    songs += [in_its_own_balance(folder) for folder in folders]
+def trained(folders: list[Path], believed: BalancePrior | None = None) -> Model:
+    """Return the model of the rock matrices and the songs in `folders`, on top of what is `believed`."""
+    songs = [*rock_songs(), *map(in_its_own_balance, folders)]
     model = Model(
         name=DEFAULT_MODEL,
         preset="default",
         feature_set="condition3",
         made_by="Faderwise: python benchmarks/train_default.py",
+        prior=believed,
     )
     for song in songs:
         model = model.with_song(song)
     return model
+
+
+@cache
+def rock_songs() -> tuple[TrainingSong, ...]:
+    """Return what a model keeps of the authors' rock songs."""
+    return tuple(matrices_song(song, MATRICES, "condition3") for song in load_matrices(MATRICES))
 
 
 def in_its_own_balance(folder: Path) -> TrainingSong:
