@@ -66,12 +66,13 @@ def text(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def write(path: Path, tables: str) -> None:
+def write(path: Path, tables: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Put `tables` between the marks in the page at `path`."""
+    begin, end = marks
     page = path.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    path.write_text(f"{before}{begin}\n\n{tables}\n\n{end}{after}", encoding="utf-8")
 
 
 def _table(table: Table) -> str:
@@ -85,10 +86,10 @@ def _table(table: Table) -> str:
     reference = table.rows[AGAINST].per_song(1)
     for name, row in table.rows.items():
         mse, balance = row.per_song(0), row.per_song(1)
-        difference = balance - reference
+        differences = balance - reference
         lines.append(
-            f"| {name} | {_number(mse.mean())} | {_range(interval(mse))} | {balance.mean():.2f} | "
-            f"{_range(interval(balance))} | {_difference(difference)} | {difference.max():+.2f} |"
+            f"| {name} | {_number(mse.mean())} | {range_of(interval(mse))} | {balance.mean():.2f} | "
+            f"{range_of(interval(balance))} | {difference(differences)} | {differences.max():+.2f} |"
         )
     return "\n".join(lines)
 
@@ -128,7 +129,8 @@ def _curve(curves: dict[str, dict[str, float]]) -> str:
     return "\n".join([*lines, *rows])
 
 
-def _difference(values: np.ndarray) -> str:
+def difference(values: np.ndarray) -> str:
+    """Return a mean difference with its interval, and whether chance alone explains it."""
     if not values.any():
         return "-"
     low, high = interval(values)
@@ -136,7 +138,8 @@ def _difference(values: np.ndarray) -> str:
     return f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f}{told})"
 
 
-def _range(bounds: tuple[float, float]) -> str:
+def range_of(bounds: tuple[float, float]) -> str:
+    """Return an interval in words."""
     return " to ".join(_number(bound) for bound in bounds)
 
 

@@ -28,8 +28,8 @@ OF_SONG = ("offset", "tone", "covered", "presence")
 OF_MOMENT = ("moment", "covered_moment")
 NAMES = (*OF_SONG, *OF_MOMENT)
 
-SHARING_DB = 4.0
-"""How many dB lower each of ten buses is that share a place in the mix; n of them 4 log10(n)."""
+SHARING_DB = 2.0
+"""How many dB lower each of ten buses is that share a place in the mix; n of them 2 log10(n)."""
 
 Mask = npt.NDArray[np.bool_]
 

@@ -86,7 +86,7 @@ def test_levels_alone_leave_spectra_out() -> None:
 def test_instruments_share_the_place_of_a_melody(buses: tuple[str, ...], company: tuple[int, ...]) -> None:
     assert roles.sharing(buses) == list(company)
     song = levels(2)
-    expected = -song.loudness_lufs - 4.0 * np.log10(company)
+    expected = -song.loudness_lufs - 2.0 * np.log10(company)
     np.testing.assert_allclose(at_equal_level_db(buses, song), expected)
 
 
