@@ -74,4 +74,7 @@ class Framing:
 def sum_over_frames(per_hop: FloatArray) -> FloatArray:
     """Return sums over each frame's four hops: (n_hops, ...) gives (n_hops - 3, ...)."""
     n_frames = len(per_hop) - HOPS_PER_FRAME + 1
-    return np.sum([per_hop[i : i + n_frames] for i in range(HOPS_PER_FRAME)], axis=0)
+    total = per_hop[:n_frames].copy()
+    for i in range(1, HOPS_PER_FRAME):
+        total += per_hop[i : i + n_frames]  # in place: spectra of an hour need no four copies
+    return total

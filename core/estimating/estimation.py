@@ -7,7 +7,7 @@ the buses' own, and smooths by how much each frame knows. docs/method.md has the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ class Estimate:
     Attributes
     ----------
     curves : the gains.
-    measurement : what the pass over the audio found.
+    measurement : what the pass over the audio found; in the default preset without its Gram matrices.
     domain : ``"complex"``, ``"power"`` or ``"magnitude"``.
     reason : why that domain was taken.
     lag_samples : how much later than the stems the mixdown comes.
@@ -182,6 +182,7 @@ class _Task:
         _require_sound(self.song, measurement)
         flipped, limiter = _what_was_done(measurement, self.domain, with_powers=with_powers)
         moments = restored(_given(measurement.moments), flipped, limiter)
+        measurement = replace(measurement, moments=None, gram=None)  # what is largest is not needed from here on
         frames = normal_equations(sum_over_frames(moments[:, 0]), len(self.song.stems))
         active = sounding(measurement.rms)
         known = _covered(self.song, len(moments), self.alignment.lag_samples)

@@ -20,6 +20,7 @@ from core.measuring.gram import LIMITER_POWERS
 _LIMITER_GAIN_IN_FIT = 0.2
 _POLARITY_GAIN_IN_FIT = 0.01
 _RCOND = 1e-9
+_MATRICES_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,19 @@ def limiter_coefficients(gram: FloatArray, n_stems: int) -> FloatArray:
 
 
 def restored(gram: FloatArray, flipped: npt.NDArray[np.bool_], limiter: FloatArray) -> FloatArray:
-    """Return Gram matrices (..., k + 1, k + 1) of the stems turned upright and the mixdown before its limiter."""
+    """Return Gram matrices (n, ..., k + 1, k + 1) of the stems turned upright and the mixdown before its limiter."""
     k = len(flipped)
+    if gram.shape[-1] == k + 1 and not flipped.any():
+        return gram
     combine = np.zeros((k + 1, gram.shape[-1]))
     combine[:k, :k] = np.diag(np.where(flipped, -1.0, 1.0))
     combine[k, k] = 1.0
     combine[k, k + 1 :] = limiter
-    return combine @ gram @ combine.T
+    upright = np.empty((*gram.shape[:-2], k + 1, k + 1))
+    for start in range(0, len(gram), _MATRICES_AT_ONCE):
+        part = slice(start, start + _MATRICES_AT_ONCE)
+        upright[part] = combine @ gram[part] @ combine.T
+    return upright
 
 
 def _share_unexplained(gram: FloatArray, flipped: npt.NDArray[np.bool_]) -> float:

@@ -130,7 +130,8 @@ def _on_the_songs_hops(per_hop: FloatArray, measurement: Measurement) -> FloatAr
     powers = np.zeros((n_hops, *per_hop.shape[1:]))
     for lead, share in ((late, 1.0 - part / hop_samples), (late + 1, part / hop_samples)):
         kept = per_hop[: max(n_hops - lead, 0)]
-        powers[lead : lead + len(kept)] += share * kept
+        if share > 0.0:
+            powers[lead : lead + len(kept)] += share * kept
     return powers
 
 

@@ -21,6 +21,7 @@ from core.measuring.steps import BAND_EDGES_HZ
 
 MOST_COVERED_DB = 30.0
 _RATE = 48_000
+_FRAMES_AT_ONCE = 500
 
 Mask = npt.NDArray[np.bool_]
 
@@ -33,13 +34,24 @@ def covered_db(band_power: FloatArray, active: Mask) -> FloatArray:
     band_power : power per frame and band, shape (n_frames, n_buses, n_bands).
     active : where each bus sounds, shape (n_frames, n_buses).
     """
-    return _covered(_weighted(band_power, active))
+    covered = np.empty(active.shape)
+    for part in _stretches(len(active)):
+        covered[part] = _covered(_weighted(band_power[part], active[part]))
+    return covered
 
 
 def covered_throughout_db(band_power: FloatArray, active: Mask) -> FloatArray:
     """Return how covered each bus is in the whole song, dB, shape (n_buses,); parameters as in `covered_db`."""
     count = np.maximum(active.sum(axis=0), 1)
-    return _covered(_weighted(band_power, active).sum(axis=0) / count[:, None])
+    total = np.zeros(band_power.shape[1:])
+    for part in _stretches(len(active)):
+        total += _weighted(band_power[part], active[part]).sum(axis=0)
+    return _covered(total / count[:, None])
+
+
+def _stretches(n_frames: int) -> list[slice]:
+    """Return slices of a few frames each, so that an hour takes no more memory than a minute."""
+    return [slice(start, start + _FRAMES_AT_ONCE) for start in range(0, n_frames, _FRAMES_AT_ONCE)]
 
 
 def _weighted(band_power: FloatArray, active: Mask) -> FloatArray:
