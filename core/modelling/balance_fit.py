@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from core import roles
 from core.decibels import FloatArray
-from core.modelling.agreement import Agreement, Deviations, agreement
+from core.modelling.agreement import Deviations, agreement
 from core.modelling.balance import NAMES
 from core.modelling.balance_prior import BalancePrior
 
@@ -63,7 +63,11 @@ def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: Balance
     """
     known = roles.in_order({*buses, *(bus for song in songs for bus in song)})
     believed = np.concatenate([[prior.offset_of(bus) for bus in known], prior.coefficients])
-    agreed = _agreement(songs, known, believed, prior)
+    means = [_means(song, known) for song in songs]
+    deviations = [
+        Deviations(list(song), of.residuals(believed), of.weights) for song, of in zip(songs, means, strict=True)
+    ]
+    agreed = agreement(deviations, deviation_db=prior.song_deviation_db, strength=prior.offset_strength)
     strength = np.concatenate([np.full(len(known), agreed.strength), prior.strengths])
     designs = [_without_common(_design(song, known)) for song in songs]
     information = np.diag(strength) + sum((d[:, :-1].T @ d[:, :-1] for d in designs), np.zeros((len(strength),) * 2))
@@ -72,7 +76,7 @@ def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: Balance
     solution = covariance @ evidence
     wanted = [known.index(bus) for bus in buses]
     rows = [*wanted, *range(len(known), len(strength))]
-    errors = [_errors(song, known, solution, covariance) for song in songs]
+    errors = [_errors(song, of, solution, covariance) for song, of in zip(songs, means, strict=True)]
     outputs = [of.output_lufs for of in errors]
     return BalanceFit(
         buses=tuple(buses),
@@ -86,14 +90,28 @@ def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: Balance
     )
 
 
-def _agreement(
-    songs: Sequence[Triangles], known: Sequence[str], believed: FloatArray, prior: BalancePrior
-) -> Agreement:
-    """Return what songs agree on that is not believed."""
-    nothing_unsure = np.zeros((len(believed), len(believed)))
-    errors = [_errors(song, known, believed, nothing_unsure) for song in songs]
-    deviations = [Deviations(list(song), of.of_song, of.weights) for song, of in zip(songs, errors, strict=True)]
-    return agreement(deviations, deviation_db=prior.song_deviation_db, strength=prior.offset_strength)
+@dataclass(frozen=True)
+class _Means:
+    """A song's buses in the mean over its frames.
+
+    Attributes
+    ----------
+    rows : what each bus is made of: a column a known bus, the shared features; shape (n_buses, n_coefficients).
+    targets : output levels, LUFS, shape (n_buses,).
+    weights : what each bus counts for, shape (n_buses,).
+    """
+
+    rows: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+
+    def centred(self, values: FloatArray) -> FloatArray:
+        """Return values (n_buses, ...) against their mean over the buses."""
+        return values - self.weights @ values / self.weights.sum()
+
+    def residuals(self, solution: FloatArray) -> FloatArray:
+        """Return what coefficients leave of the targets, the common level aside, dB, shape (n_buses,)."""
+        return self.centred(self.targets - self.rows @ solution)
 
 
 @dataclass(frozen=True)
@@ -127,25 +145,29 @@ def _without_common(design: FloatArray) -> FloatArray:
     return projected
 
 
-def _errors(song: Triangles, known: Sequence[str], solution: FloatArray, covariance: FloatArray) -> _Errors:
-    rows, targets, moments, weights = [], [], [], []
-    for bus, triangle in song.items():
-        constant = triangle[:, 0]
-        weight = max(float(constant @ constant), 1e-12)
-        offset = (np.array(known) == bus).astype(np.float64)
-        rows.append(np.concatenate([offset, constant @ triangle[:, 1:-1] / weight]))
-        targets.append(float(constant @ triangle[:, -1]) / weight)
-        residual = triangle[:, -1] - triangle[:, 1:-1] @ solution[len(known) :] - constant * targets[-1]
-        residual += constant * (rows[-1][len(known) :] @ solution[len(known) :])
-        moments.append(float(residual @ residual) / weight)
-        weights.append(weight)
-    row, weight_of = np.array(rows), np.array(weights)
-    centred = row - np.average(row, axis=0, weights=weight_of)
-    error = np.array(targets) - row @ solution
-    error -= np.average(error, weights=weight_of)
-    leverage = weight_of * np.einsum("bi,ij,bj->b", centred, covariance, centred)
-    output = float(np.average(np.array(targets) - row[:, len(known) :] @ solution[len(known) :], weights=weight_of))
-    return _Errors(error / (1.0 - np.minimum(leverage, 0.9)), np.array(moments), output, weight_of)
+def _means(song: Triangles, known: Sequence[str]) -> _Means:
+    triangles = np.stack(list(song.values()))
+    constants = triangles[:, :, 0]
+    weights = np.maximum((constants**2).sum(axis=1), 1e-12)
+    means = np.einsum("br,brc->bc", constants, triangles[:, :, 1:]) / weights[:, None]
+    of_bus = np.array([[bus == name for name in known] for bus in song], dtype=np.float64)
+    return _Means(np.column_stack([of_bus, means[:, :-1]]), means[:, -1], weights)
+
+
+def _errors(song: Triangles, of: _Means, solution: FloatArray, covariance: FloatArray) -> _Errors:
+    n_known = of.rows.shape[1] - (len(NAMES) - 1)
+    shared = solution[n_known:]
+    left = of.targets - of.rows[:, n_known:] @ shared
+    triangles = np.stack(list(song.values()))
+    residual = triangles[:, :, -1] - triangles[:, :, 1:-1] @ shared - triangles[:, :, 0] * left[:, None]
+    centred = of.centred(of.rows)
+    leverage = of.weights * np.einsum("bi,ij,bj->b", centred, covariance, centred)
+    return _Errors(
+        of_song=of.residuals(solution) / (1.0 - np.minimum(leverage, 0.9)),
+        of_moment=(residual**2).sum(axis=1) / of.weights,
+        output_lufs=float(of.weights @ left / of.weights.sum()),
+        weights=of.weights,
+    )
 
 
 def _song_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:

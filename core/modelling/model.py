@@ -130,9 +130,9 @@ class Model:
     def as_prior(self) -> BalancePrior:
         """Return what a model of condition 3 knows as the prior of another one, which starts from it."""
         believed = self.prior or WRITTEN
-        fitted = self.balance(self.buses)
-        learned = {bus: float(row[0]) for bus, row in zip(fitted.buses, fitted.coefficients, strict=True)}
-        shared = self.balance([""]).coefficients[0, 1:]
+        fitted = self.balance([*self.buses, ""])
+        learned = {bus: float(row[0]) for bus, row in zip(self.buses, fitted.coefficients, strict=False)}
+        shared = fitted.coefficients[-1, 1:]
         return BalancePrior(
             name=self.name,
             offsets={**believed.offsets, **learned},
