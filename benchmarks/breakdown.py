@@ -69,9 +69,8 @@ def _read(song: Song) -> None:
 
 
 def _levels(block: Block, framing: Framing, n_stems: int) -> None:
-    bands = np.empty((block.n_hops, steps.N_BANDS), np.float32)
-    for stem in block.samples[:n_stems]:
-        steps.step_powers(stem, framing, block.n_hops, bands)
+    bands = np.empty((n_stems, block.n_hops, steps.N_BANDS), np.float32)
+    steps.step_powers(block.samples[:n_stems], framing, block.n_hops, bands)
 
 
 def _products(block: Block, framing: Framing) -> None:

@@ -231,6 +231,9 @@ class AudioStream:
         return ready[:n_samples]
 
     def _as_float(self, stored: Stored, destination: Samples) -> None:
+        if self._stored is not _FLOAT and stored.shape[1] == len(destination):
+            np.multiply(stored.T, self._stored.scale, out=destination)
+            return
         _spread_channels(stored, destination)
         if self._stored is not _FLOAT:
             np.multiply(destination, self._stored.scale, out=destination)

@@ -109,21 +109,11 @@ class _Recipe:
             if self.feature_set == "condition3"
             else None
         )
-        of_stem = [None] * len(stems) if bands is None else list(bands)
-        powers = np.stack(
-            [
-                steps.step_powers(stem[:, late:], self.framing, block.n_hops, into)
-                for stem, into in zip(stems, of_stem, strict=True)
-            ],
-            axis=1,
-        )
+        powers = steps.step_powers(stems[..., late:], self.framing, block.n_hops, bands).swapaxes(0, 1)
         plain = powers[..., 0]
         arrays: Arrays = {"step_power": plain, "weighted_power": powers[..., 1]}
-        arrays["hop_power"] = self._hop_powers(stems, block.n_hops) if late else _per_hop(plain)
+        arrays["hop_power"] = steps.hop_powers(stems, self.framing, block.n_hops).T if late else _per_hop(plain)
         return arrays if bands is None else arrays | {"band_power": bands.swapaxes(0, 1)}
-
-    def _hop_powers(self, stems: Samples, n_hops: int) -> FloatArray:
-        return np.stack([steps.hop_powers(stem, self.framing, n_hops) for stem in stems], axis=1)
 
     def _from_spectra(self, block: Block) -> Arrays:
         n_hops = block.n_hops + self._hops_after

@@ -61,44 +61,49 @@ def step_power_spectra(signal: Samples, framing: Framing, n_hops: int) -> Sample
     return total
 
 
-def step_powers(signal: Samples, framing: Framing, n_hops: int, bands: Samples | None = None) -> FloatArray:
-    """Return the power of a signal's steps, as it is and K-weighted, shape (n_steps, 2); channels are added.
+def step_powers(signals: Samples, framing: Framing, n_hops: int, bands: Samples | None = None) -> FloatArray:
+    """Return the power of signals' steps, as it is and K-weighted, shape (n_signals, n_steps, 2); channels are added.
 
     A step's power is the mean square of its own samples. What the K-weighting leaves of it is taken from the
     whole hop's spectrum: 4 Hz apart, fine enough for the weighting's slope at 38 Hz, which 50 ms are not. The same
     spectrum gives the hops' power in each of `BAND_EDGES_HZ`' bands, which is written into `bands`.
 
+    All signals in few long calls: while one thread is between two calls, the others cannot start theirs.
+
     Parameters
     ----------
-    signal : shape (n_channels, n_samples), beginning with the first hop.
+    signals : shape (n_signals, n_channels, n_samples), beginning with the first hop.
     n_hops : how many hops to take.
-    bands : where the mean squares per band go, shape (n_hops, N_BANDS), channels added; None leaves them out.
+    bands : where the mean squares per band go, shape (n_signals, n_hops, N_BANDS), channels added; None leaves them
+        out.
     """
-    plain = np.zeros(n_hops * STEPS_PER_HOP)
-    weighted = np.zeros(n_hops)
+    plain = np.zeros((len(signals), n_hops * STEPS_PER_HOP))
+    weighted = np.zeros((len(signals), n_hops))
     if bands is not None:
         bands[:] = 0.0
-    for pair in _complex_pairs(signal[:, : n_hops * framing.hop_samples]):
-        steps = pair.view(np.float32).reshape(len(plain), 2 * framing.step_samples)
+    for pair in _complex_pairs(signals[..., : n_hops * framing.hop_samples]):
+        steps = pair.view(np.float32).reshape(*plain.shape, 2 * framing.step_samples)
         energy = np.vecdot(steps, steps)
         plain += energy / framing.step_samples
-        hops = pair.reshape(n_hops, framing.hop_samples)
-        heard = energy.reshape(n_hops, STEPS_PER_HOP).any(axis=1)  # silence, common in stems, has no spectrum to take
-        spectra: Samples = scipy.fft.fft(hops if heard.all() else hops[heard]).view(np.float32)
+        hops = pair.reshape(*weighted.shape, framing.hop_samples)
+        heard = energy.reshape(*weighted.shape, STEPS_PER_HOP).any(
+            axis=2
+        )  # silence, common in stems, has no spectrum to take
+        spectra: Samples = scipy.fft.fft(hops[heard]).view(np.float32)
         squares = np.square(spectra, out=spectra)
         weighted[heard] += squares @ _k_weights(framing)
         if bands is not None:
             bands[heard] += _band_powers(squares, framing)
-    total = plain.reshape(n_hops, STEPS_PER_HOP).mean(axis=1)
-    kept = np.divide(weighted, total, out=np.zeros(n_hops), where=total > 0.0)
-    return np.stack([plain, plain * np.repeat(kept, STEPS_PER_HOP)], axis=1)
+    total = plain.reshape(*weighted.shape, STEPS_PER_HOP).mean(axis=2)
+    kept = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0.0)
+    return np.stack([plain, plain * np.repeat(kept, STEPS_PER_HOP, axis=1)], axis=2)
 
 
-def hop_powers(signal: Samples, framing: Framing, n_hops: int) -> FloatArray:
-    """Return the mean squares of a signal's hops, shape (n_hops,); channels are added."""
-    total = np.zeros(n_hops)
-    for pair in _complex_pairs(signal[:, : n_hops * framing.hop_samples]):
-        hops = pair.view(np.float32).reshape(n_hops, 2 * framing.hop_samples)
+def hop_powers(signals: Samples, framing: Framing, n_hops: int) -> FloatArray:
+    """Return the mean squares of signals' hops, shape (n_signals, n_hops); channels are added."""
+    total = np.zeros((len(signals), n_hops))
+    for pair in _complex_pairs(signals[..., : n_hops * framing.hop_samples]):
+        hops = pair.view(np.float32).reshape(*total.shape, 2 * framing.hop_samples)
         total += np.vecdot(hops, hops) / framing.hop_samples
     return total
 
@@ -140,28 +145,28 @@ def _squared_parts(signal: Samples, framing: Framing, n_hops: int) -> Iterator[S
     Shape (n_steps, 2 * window).
     """
     window = _half_sine(2 * framing.step_samples)
-    for pair in _complex_pairs(signal):
+    for (pair,) in _complex_pairs(signal[None]):
         windows = sliding_window_view(pair.view(np.float32), len(window))[:: 2 * framing.step_samples]
         windowed = (windows[: n_hops * STEPS_PER_HOP] * window).view(np.complex64)
         parts: Samples = scipy.fft.fft(windowed, overwrite_x=True).view(np.float32)
         yield np.square(parts, out=parts)
 
 
-def _complex_pairs(signal: Samples) -> Iterator[npt.NDArray[np.complex64]]:
-    """Give each two channels of a signal (n_channels, n_samples) as the parts of a complex one, shape (n_samples,).
+def _complex_pairs(signals: Samples) -> Iterator[npt.NDArray[np.complex64]]:
+    """Give each two channels of signals (m, n_channels, n_samples) as the parts of complex ones, shape (m, n_samples).
 
     One FFT then serves both: added over a bin and its mirror image, its power is the two channels' powers. Where
     the two lie side by side in memory they are complex numbers as they are.
     """
-    for first in range(0, len(signal), 2):
-        pair = signal[first : first + 2].T
-        if pair.shape[1] == 2 and pair.flags.c_contiguous:
-            yield pair.view(np.complex64)[:, 0]
+    for first in range(0, signals.shape[1], 2):
+        pair = signals[:, first : first + 2].swapaxes(1, 2)
+        if pair.shape[2] == 2 and pair.strides[1:] == (2 * pair.itemsize, pair.itemsize):
+            yield pair.view(np.complex64)[..., 0]
             continue
-        packed = np.zeros(len(pair), np.complex64)
-        packed.real = pair[:, 0]
-        if pair.shape[1] == 2:
-            packed.imag = pair[:, 1]
+        packed = np.zeros(pair.shape[:2], np.complex64)
+        packed.real = pair[..., 0]
+        if pair.shape[2] == 2:
+            packed.imag = pair[..., 1]
         yield packed
 
 

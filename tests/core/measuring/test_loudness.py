@@ -17,7 +17,7 @@ from core.measuring.default_measurement import measure
 def step_power(signal: npt.NDArray[np.float64], sample_rate: int) -> npt.NDArray[np.float64]:
     framing = Framing(sample_rate)
     n_hops = signal.shape[1] // framing.hop_samples
-    return steps.step_powers(signal.astype(np.float32), framing, n_hops)[:, 1]
+    return steps.step_powers(signal[None].astype(np.float32), framing, n_hops)[0, :, 1]
 
 
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000, 96_000])

@@ -54,14 +54,14 @@ def test_a_sine_lies_at_its_frequency_with_its_power() -> None:
 def test_step_powers_are_the_channels_mean_squares_added(n_channels: int) -> None:
     signal = np.random.default_rng(1).standard_normal((n_channels, 3 * FRAMING.hop_samples)).astype(np.float32)
     expected = (signal.reshape(n_channels, -1, STEP).astype(np.float64) ** 2).mean(axis=2).sum(axis=0)
-    np.testing.assert_allclose(steps.step_powers(signal, FRAMING, 3)[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(steps.step_powers(signal[None], FRAMING, 3)[0, :, 0], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("frequency_hz", "gain_db"), [(30.0, -8.2), (100.0, -1.0), (1_000.0, 0.7), (8_000.0, 4.0)])
 def test_a_sine_is_k_weighted_by_the_published_curve(frequency_hz: float, gain_db: float) -> None:
     time_s = np.arange(8 * FRAMING.hop_samples) / FRAMING.sample_rate
     signal = np.sin(2.0 * np.pi * frequency_hz * time_s).astype(np.float32)[None]
-    plain, weighted = steps.step_powers(signal, FRAMING, 8).mean(axis=0)
+    plain, weighted = steps.step_powers(signal[None], FRAMING, 8)[0].mean(axis=0)
     assert 10.0 * np.log10(weighted / plain) == pytest.approx(gain_db, abs=0.3)
 
 
@@ -74,10 +74,10 @@ def test_silence_has_no_power() -> None:
 def test_the_bands_powers_add_up_to_the_hops(framing: Framing, n_channels: int) -> None:
     signal = np.random.default_rng(2).normal(size=(n_channels, 3 * framing.hop_samples)).astype(np.float32)
     bands = np.full((3, steps.N_BANDS), np.nan, np.float32)
-    powers = steps.step_powers(signal, framing, 3, bands)
+    (powers,) = steps.step_powers(signal[None], framing, 3, bands[None])
     hop_power = powers[:, 0].reshape(3, STEPS_PER_HOP).mean(axis=1)
     np.testing.assert_allclose(bands.sum(axis=1), hop_power, rtol=1e-5)
-    np.testing.assert_array_equal(powers, steps.step_powers(signal, framing, 3))
+    np.testing.assert_array_equal(powers, steps.step_powers(signal[None], framing, 3)[0])
 
 
 @pytest.mark.parametrize("band", [0, 1, 9, 23])
@@ -85,5 +85,5 @@ def test_a_tone_lies_in_its_band(band: int) -> None:
     frequency_hz = steps.BAND_EDGES_HZ[band] + 40.0
     signal = np.sin(2.0 * np.pi * frequency_hz * np.arange(FRAMING.hop_samples) / FRAMING.sample_rate)
     bands = np.empty((1, steps.N_BANDS), np.float32)
-    steps.step_powers(signal[None].astype(np.float32), FRAMING, 1, bands)
+    steps.step_powers(signal[None, None].astype(np.float32), FRAMING, 1, bands[None])
     np.testing.assert_allclose(bands[0], np.where(np.arange(steps.N_BANDS) == band, 0.5, 0.0), atol=1e-6)
