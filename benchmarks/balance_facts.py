@@ -13,9 +13,9 @@ import argparse
 import csv
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from scipy.optimize import minimize
 
@@ -23,38 +23,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import accuracy_page as page
 from benchmarks.accuracy_nested import chosen
-from benchmarks.train_default import rock_songs
+from benchmarks.balance_songs import Balanced, error_db, facts, output_db, rock
 from core.audio.song import open_song
 from core.decibels import FloatArray
 from core.measuring.default_measurement import measure
-from core.modelling.balance import StemLevels, levels_of
-from core.modelling.balance_prediction import predict_balance
-from core.modelling.balance_prior import WRITTEN, BalancePrior
-from core.modelling.model import Model
+from core.modelling.balance import levels_of
+from core.modelling.balance_prior import OF_ONE_ENGINEER, WRITTEN, BalancePrior
 
 ROOT = Path(__file__).resolve().parents[1]
-FACTS = ROOT / "benchmarks" / "balance_facts.csv"
 BEGIN, END = "<!-- more songs: python benchmarks/balance_facts.py --write -->", "<!-- end of more songs -->"
 ROLES = ("drums", "bass", "melody", "vocals")
 DIFFERENCE_DB = 0.3
+LEARNED, N_DRAWS = (1, 2, 3, 5, 8, 12), 1000
 _NINETY_FIVE_PERCENT, _EIGHTY_PERCENT_POWER = 1.96, 0.84
-
-
-@dataclass(frozen=True)
-class Balanced:
-    """A song in its own balance: its buses' loudness and tone, shape (n_buses,), and what set and producer it is of."""
-
-    kind: str
-    producer: str
-    title: str
-    buses: tuple[str, ...]
-    loudness_lufs: FloatArray
-    tone_db: FloatArray
-
-    @property
-    def plain_db(self) -> FloatArray:
-        """The buses' plain level, dB."""
-        return self.loudness_lufs + self.tone_db
 
 
 Errors = dict[str, FloatArray]
@@ -76,46 +57,13 @@ def main() -> int:
     return 0
 
 
-def facts() -> list[Balanced]:
-    """Return the songs of `balance_facts.csv`."""
-    found: dict[tuple[str, str, str], list[dict[str, str]]] = {}
-    with FACTS.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            found.setdefault((row["set"], row["producer"], row["song"]), []).append(row)
-    return [
-        Balanced(
-            *key,
-            tuple(row["bus"] for row in rows),
-            np.array([float(row["loudness_lufs"]) for row in rows]),
-            np.array([float(row["tone_db"]) for row in rows]),
-        )
-        for key, rows in found.items()
-    ]
-
-
-def rock() -> list[Balanced]:
-    """Return the authors' rock songs: output levels as their method estimated them, of which spectra are not known."""
-    return [
-        Balanced(
-            "rock matrices",
-            song.title.split(" - ")[0],
-            song.title,
-            tuple(song.triangles),
-            np.array([triangle[0][-1] / triangle[0][0] for triangle in map(np.array, song.triangles.values())]),
-            np.zeros(len(song.triangles)),
-        )
-        for song in rock_songs()
-    ]
-
-
 def tables(songs: Sequence[Balanced]) -> str:
     """Return the page's part, Markdown."""
     kinds = {"multitracks": 1, "productions": 1, "rock matrices": 1, "separated": 0, "all buses": 0}
     parts = [_table(kind, _errors([song for song in songs if song.kind == kind])) for kind in kinds]
     known = [song for song in songs if kinds[song.kind]]
-    return "\n\n".join(
-        [*parts, _table("multitracks, productions and rock matrices", _all_errors(known)), _limits(known)]
-    )
+    together = _table("multitracks, productions and rock matrices", _all_errors(known))
+    return "\n\n".join([*parts, together, _limits(known), _after_learning(known)])
 
 
 def _errors(songs: Sequence[Balanced]) -> Errors:
@@ -148,27 +96,6 @@ def _all_errors(songs: Sequence[Balanced]) -> Errors:
 
 def _best(songs: Sequence[Balanced], error: Callable[[BalancePrior, Balanced, list[Balanced]], float]) -> BalancePrior:
     return chosen(songs, lambda song: song.producer, error)
-
-
-def error_db(song: Balanced, output_db: FloatArray) -> float:
-    """Return how far plain output levels (n_buses,) are from the song's balance, dB, as `core.modelling.evaluation`."""
-    difference = song.plain_db - output_db
-    return float(np.abs(difference - difference.mean()).mean())
-
-
-def output_db(belief: BalancePrior, song: Balanced) -> FloatArray:
-    """Return the plain levels that a model of this belief gives the song's buses, dB, shape (n_buses,)."""
-    n_buses = len(song.buses)
-    levels = StemLevels(
-        loudness_lufs=song.loudness_lufs,
-        tone_db=song.tone_db,
-        covered_db=np.zeros(n_buses),
-        presence=np.ones(n_buses),
-        frame_lufs=song.loudness_lufs[None],
-        active=np.ones((1, n_buses), bool),
-    )
-    model = Model(name="m", preset="default", feature_set="condition3", prior=belief)
-    return song.plain_db + predict_balance(model, song.buses, levels).balance_db[0]
 
 
 def _role_levels(song: Balanced, fitted: FloatArray) -> FloatArray:
@@ -227,6 +154,39 @@ def _limits(songs: Sequence[Balanced]) -> str:
             f"| producers needed to see that ours gains 0.1 dB (95 %, power 80 %) | {np.ceil(n_paired):.0f} |",
         ]
     )
+
+
+def _after_learning(songs: Sequence[Balanced]) -> str:
+    """Return how a song fares with a model that has learned songs of other producers, drawn at random."""
+    engineer = msgspec.structs.replace(WRITTEN, offset_strength=OF_ONE_ENGINEER)
+    lines = [
+        "| songs learned | against equal plain level, dB | worst, dB | worse by more than 0.5 dB |",
+        "| --- |" + " --- |" * 3,
+    ]
+    for count in LEARNED:
+        rng = np.random.default_rng(count)
+        drawn = [_draw(songs, count, rng) for _ in range(N_DRAWS)]
+        lost = np.array(
+            [
+                error_db(song, output_db(engineer, song, own)) - error_db(song, 0.0 * song.plain_db)
+                for song, own in drawn
+            ]
+        )
+        lines.append(f"| {count} | {lost.mean():+.2f} | {lost.max():+.2f} | {100.0 * np.mean(lost > 0.5):.1f} % |")
+    return "\n".join(lines)
+
+
+def _lost_db(song: Balanced, levels_db: FloatArray) -> float:
+    return error_db(song, levels_db) - error_db(song, np.zeros(len(song.buses)))
+
+
+def _draw(songs: Sequence[Balanced], count: int, rng: np.random.Generator) -> tuple[Balanced, list[Balanced]]:
+    """Return a song, and `count` songs of as many other producers."""
+    song = songs[rng.integers(len(songs))]
+    producers = sorted({other.producer for other in songs} - {song.producer})
+    chosen_ones = [producers[i] for i in rng.permutation(len(producers))[:count]]
+    of_producer = [[other for other in songs if other.producer == name] for name in chosen_ones]
+    return song, [others[rng.integers(len(others))] for others in of_producer]
 
 
 def _rows(path: Path) -> list[tuple[str, ...]]:
