@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from core.errors import InputError
+from core.files import UNDECODABLE
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]
@@ -211,7 +212,7 @@ def read_job(folder: Path) -> JobFile:
     path = folder / "job.json"
     try:
         job = msgspec.json.decode(path.read_bytes(), type=JobFile)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise InputError(f"{path}: is no job of this version ({error}); install Faderwise anew") from error
     if job.version != VERSION:
         raise InputError(f"{path}: is version {job.version} where {VERSION} is known; install Faderwise anew")

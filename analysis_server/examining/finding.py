@@ -45,7 +45,7 @@ def asked(command: Sequence[str]) -> tuple[bool, str]:
         done = subprocess.run(  # noqa: S603 - a list
             list(command), capture_output=True, text=True, errors="replace", check=False, timeout=_LIMIT_S
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return False, str(error)
     output = done.stdout.strip() if done.returncode == 0 else (done.stderr or done.stdout).strip()
     return done.returncode == 0, output if done.returncode == 0 else (output.splitlines() or ["no word"])[-1]

@@ -58,7 +58,7 @@ def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:
     yield _scripts(plan)
     yield _imports(plan.folder, library)
     yield _actions(plan)
-    yield _application(plan.folder / "Scripts" / FOLDER / APPLICATION)
+    yield examine_place(plan.folder / "Scripts" / FOLDER / APPLICATION)
 
 
 def _library(settings: Lines) -> Library | None:
@@ -116,11 +116,11 @@ def _actions(plan: Plan) -> Finding:
     return right("actions", f"all are in {places.KEYMAP}")
 
 
-def _application(file: Path) -> Finding:
-    """Start the Python that the scripts would start."""
+def examine_place(file: Path) -> Finding:
+    """Start the Python that the scripts would start, as `file` says."""
     try:
         python = str(json.loads(file.read_text("utf-8"))["python"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return wrong("application", f"{file} does not say where the application is ({error})", _INSTALL)
     well, output = asked([python, "-I", "-c", _VERSION])
     if not well:

@@ -59,7 +59,7 @@ def read_record(folder: Path) -> Record | None:
         return _record(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: is no record of what was added ({error}); put back a copy, or delete it") from error
 
 
@@ -81,7 +81,7 @@ def known_folders(home: Path) -> list[Path]:
     """Return the resource folders that something was added to."""
     try:
         return [Path(folder) for folder in json.loads(_list(home).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from analysis_server.runs.automation_file import AutomationFile, BusAutomation, 
 from core.automating.automation import Automation, BusPoints, to_csv
 from core.decibels import gain_to_db
 from core.errors import InputError
-from core.files import write_text
+from core.files import UNDECODABLE, write_text
 from core.history import RunRecord, TrackRun
 from core.history.restoring import restored_tracks
 from core.revising.lanes import as_points as linear
@@ -82,7 +83,7 @@ def latest_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
 
 def texts(folder: Path) -> dict[str, str]:
     """Return the text of the automation files, by name."""
-    return {name: (folder / name).read_bytes().decode() for name in (CSV, JSON) if (folder / name).is_file()}
+    return {name: _text(folder / name) for name in (CSV, JSON) if (folder / name).is_file()}
 
 
 def write(folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], *, verb: str) -> dict[str, str]:
@@ -91,19 +92,27 @@ def write(folder: AutomationFolder, automation: Automation, runs: Sequence[RunRe
     Raises
     ------
     InputError
-        The folder cannot be written to.
+        The folder cannot be written to, or its automation.json is damaged: nothing is written then.
     """
-    write_text(folder.path / CSV, to_csv(automation), keep_old=False)
-    names = [CSV, run_file.NAME]
+    written = {CSV: to_csv(automation)}
     if (folder.path / JSON).is_file():
-        write_text(folder.path / JSON, to_json(_with_points(folder.path / JSON, automation, verb)), keep_old=False)
-        names.insert(1, JSON)
+        written[JSON] = to_json(_with_points(folder.path / JSON, automation, verb))
+    for name, text in written.items():
+        write_text(folder.path / name, text, keep_old=False)
     run_file.write(folder.path, runs, keep_old=False)
-    return {name: str(folder.path / name) for name in names}
+    return {name: str(folder.path / name) for name in (*written, run_file.NAME)}
 
 
 def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Write files as they were, to the byte, and the runs up to then; what they are now is set aside."""
+    """Write files as they were, to the byte, and the runs up to then; what they are now is set aside.
+
+    Raises
+    ------
+    InputError
+        A run's record names other files than automation, or the folder cannot be written to.
+    """
+    if not set(before) <= {CSV, JSON}:
+        raise InputError(f"{folder / run_file.NAME}: would write {', '.join(before)}; mix or match the song again")
     for name, text in before.items():
         write_text(folder / name, text)
     run_file.write(folder, runs)
@@ -115,7 +124,7 @@ def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFil
         content = msgspec.json.decode(path.read_bytes())
         stems = {bus: {"stem": there.get("stem", ""), "points": []} for bus, there in content["buses"].items()}
         file = msgspec.convert({**content, "buses": stems}, AutomationFile)
-    except (msgspec.DecodeError, KeyError, AttributeError, TypeError) as error:
+    except (*UNDECODABLE, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{path}: is damaged ({error}); move it away and edit again") from error
     points = as_points(automation)
     buses = {
@@ -130,21 +139,30 @@ def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
 
 def _from_csv(path: Path) -> dict[str, BusPoints]:
     rows: dict[str, list[tuple[float, float]]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(io.StringIO(_text(path).removeprefix("\ufeff"), newline=""))
+    try:
         if not {"bus", "time_s", "gain_db"} <= set(reader.fieldnames or ()):
             raise InputError(f"{path}: has no columns bus, time_s and gain_db; put its first line back")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
             rows.setdefault((row["bus"] or "").strip(), []).append(pair)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: is damaged ({error}); put it right") from error
     return _sorted(rows, path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no text in UTF-8 ({error.reason}); save it as UTF-8") from error
 
 
 def _from_json(path: Path) -> dict[str, BusPoints]:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise InputError(f"{path}: is damaged ({error}); put it right, or move it away") from error
     rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
     return _sorted(rows, path)

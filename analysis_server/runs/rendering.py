@@ -12,7 +12,6 @@ from core.audio.song import Song
 from core.automating.automation import Automation
 from core.automating.mixing import headroom_db, measure_mixes, write_mix
 from core.errors import InputError
-from core.files import replacing
 from core.history import RunRecord
 
 MIX = "mix.wav"
@@ -28,24 +27,29 @@ def song_of(run: RunRecord) -> Song | None:
     return song if song is not None and abs(song.duration_s - run.duration_s) < 0.01 else None
 
 
-def render_again(folder: AutomationFolder, automation: Automation, tell: Tell) -> Mapping[str, str]:
+def song_to_render(folder: AutomationFolder) -> Song:
+    """Return the song whose stems a folder's latest run was for.
+
+    Raises
+    ------
+    InputError
+        The stems are not where they were, or are not those that the folder has points for.
+    """
+    song = song_of(folder.runs[-1])
+    if song is None or not set(song.stems) <= set(folder.now):
+        raise InputError(f"{folder.path}: the stems of its mix are not where they were; mix the song again")
+    return song
+
+
+def render_again(folder: AutomationFolder, song: Song, automation: Automation, tell: Tell) -> Mapping[str, str]:
     """Write `mix.wav` anew; the one that was there is set aside. Return its path by name.
 
     Raises
     ------
     InputError
-        The stems are not where they were, or the folder cannot be written to.
+        The folder cannot be written to.
     """
-    song = song_of(folder.runs[-1])
-    if song is None:
-        raise InputError(f"{folder.path}: the stems of its mix are not where they were; mix the song again")
     (figures,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.0, 0.5))
-    with replacing(folder.path / MIX) as temporary:
-        write_mix(
-            song,
-            automation,
-            temporary,
-            gain_db=min(0.0, headroom_db(figures)),
-            progress=stage(tell, "writing the mix", 0.5, 1.0),
-        )
+    gain_db, progress = min(0.0, headroom_db(figures)), stage(tell, "writing the mix", 0.5, 1.0)
+    write_mix(song, automation, folder.path / MIX, gain_db=gain_db, progress=progress)
     return {MIX: str(folder.path / MIX)}

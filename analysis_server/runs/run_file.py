@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import InputError
-from core.files import write_text
+from core.files import UNDECODABLE, write_text
 from core.history import RunRecord
 from core.history.record import problem_of
 
@@ -44,7 +44,7 @@ def read(folder: Path) -> list[RunRecord]:
         raise InputError(f"{folder}: has no {NAME}; give a folder that mix or match wrote, or a project") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise InputError(f"{path}: is damaged ({error}); mix or match the song again") from error
     problem = next(filter(None, map(problem_of, file.runs)), None)
     if problem:

@@ -10,6 +10,7 @@ import msgspec
 
 from analysis_server.server.keys import private_folder, write_private
 from core.errors import ServerError
+from core.files import UNDECODABLE
 
 if os.name == "nt":
     import msvcrt
@@ -50,7 +51,7 @@ def read_connection(folder: Path) -> Connection | None:
         return msgspec.json.decode(path.read_bytes(), type=Connection)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise ServerError(f"{path}: is no connection file ({error}); delete it") from error
 
 

@@ -15,7 +15,7 @@ import msgspec
 import zmq
 
 from core.errors import ServerError
-from core.files import replacing
+from core.files import UNDECODABLE, replacing
 
 _KEY_LENGTH = 40
 _OTHERS = 0o077
@@ -92,7 +92,7 @@ def _listed(path: Path) -> str | None:
 def _read(path: Path) -> KeyPair:
     try:
         keys = msgspec.json.decode(path.read_bytes(), type=KeyPair)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
         raise ServerError(f"{path}: is no key file ({error}); delete it, and the server makes a new one") from error
     if len(keys.public) != _KEY_LENGTH:
         raise ServerError(f"{path}: holds no CURVE key of {_KEY_LENGTH} characters; delete it, and a new one is made")

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import InputError
-from core.files import content_hash, replacing
+from core.files import UNDECODABLE, content_hash, replacing
 
 _MOST_FILES = 20_000
 _SETTLED_NS = 12_000_000
@@ -103,7 +103,7 @@ class KnownFiles:
         """Take in what `save` wrote; a missing or damaged file says nothing."""
         try:
             files = msgspec.msgpack.decode(path.read_bytes(), type=list[KnownFile])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNDECODABLE):
             return
         self.take_in(files)
         self.news()

@@ -170,11 +170,12 @@ def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
         return result
     merged = {edit.run.role: as_bus_points(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
+    song = rendering.song_to_render(folder) if request.render else None
     before = automation_folder.texts(folder.path)
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
     files = automation_folder.write(folder, automation, [*folder.runs, record], verb="edit")
-    if request.render:
-        files |= rendering.render_again(folder, automation, tell)
+    if song is not None:
+        files |= rendering.render_again(folder, song, automation, tell)
         return msgspec.structs.replace(result, files=files)
     told = "mix.wav and report.html are what they were before this edit; --render writes mix.wav anew"
     return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])

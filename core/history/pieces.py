@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from core.errors import InputError
+from core.files import UNDECODABLE
 from core.history.record import VERSION, RunRecord, problem_of
 
 PIECE_CHARACTERS = 8000
@@ -25,11 +26,16 @@ _HEAD = re.compile(r"1\.(\d{1,6})\.([0-9a-f]{8})\.")
 
 def to_ext_state(record: RunRecord) -> dict[str, str]:
     """Return the record as keys and values of our section."""
-    body = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(record), 6)).decode()
+    return as_pieces(msgspec.json.encode(record), record.number)
+
+
+def as_pieces(text: bytes, number: int) -> dict[str, str]:
+    """Return run `number`'s record, as JSON, as keys and values of our section."""
+    body = base64.urlsafe_b64encode(zlib.compress(text, 6)).decode()
     room = PIECE_CHARACTERS - len("1.000000.00000000.")
     pieces = [body[start : start + room] for start in range(0, len(body), room)]
     pieces[0] = f"1.{len(pieces)}.{zlib.crc32(body.encode()):08x}.{pieces[0]}"
-    return {f"RUN_{record.number:04}_{place:02}": piece for place, piece in enumerate(pieces, start=1)}
+    return {f"RUN_{number:04}_{place:02}": piece for place, piece in enumerate(pieces, start=1)}
 
 
 def numbers_in(keys: Iterable[str]) -> tuple[int, ...]:
@@ -67,7 +73,7 @@ def _decoded(body: str, number: int) -> RunRecord:
         text = inflating.decompress(base64.urlsafe_b64decode(body), LARGEST_RECORD_BYTES)
         version = msgspec.json.decode(text, type=_Versioned).version
         record = msgspec.json.decode(text, type=RunRecord) if version <= VERSION else None
-    except (zlib.error, binascii.Error, msgspec.DecodeError) as error:
+    except (zlib.error, binascii.Error, *UNDECODABLE) as error:
         raise InputError(f"the record of run {number} cannot be read ({error}); take an older copy") from error
     if record is None:
         raise InputError(f"run {number} was recorded by a later Faderwise (version {version}); update this one")

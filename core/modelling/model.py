@@ -18,7 +18,7 @@ import numpy as np
 from core import roles
 from core.decibels import FloatArray
 from core.errors import ModelError
-from core.files import write_text
+from core.files import UNDECODABLE, write_text
 from core.measuring.paper_features import NAMES as PAPER_NAMES
 from core.modelling import balance, triangular
 from core.modelling.balance_fit import BalanceFit, fit_balance
@@ -205,7 +205,7 @@ def load(path: Path) -> Model:
     _require_known_version(path, text)
     try:
         content = msgspec.json.decode(text, type=_ModelFile)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise ModelError(f"{path}: is a damaged model ({error}); export it again") from error
     if content.version < VERSION and content.features == "condition3":
         content = _upgraded(path, content)

@@ -58,11 +58,12 @@ def find_buses(
     Raises
     ------
     InputError
-        A chosen track is not there, is chosen twice or lies in another one, or no bus was found.
+        A chosen track is not there, a role has none, is chosen twice or lies in another one, or no bus was found.
     """
     by_hand = {
         role: tuple(track_called(project, name, role) for name in names) for role, names in (chosen or {}).items()
     }
+    _require_tracks(project, by_hand)
     taken = [track for tracks in by_hand.values() for track in tracks]
     _require_apart(project, taken)
     by_name, notes = _by_name(project, taken, set(by_hand)) if with_names else ({}, [])
@@ -75,6 +76,12 @@ def find_buses(
     notes += _flow_notes(project, taken)
     buses = {role: found[role] for role in roles.in_order(found)}
     return Buses(buses, tuple(notes))
+
+
+def _require_tracks(project: Project, by_hand: Mapping[str, Sequence[Track]]) -> None:
+    empty = [role for role, tracks in by_hand.items() if not tracks]
+    if empty:
+        raise InputError(f"{project.path}: no track was chosen for the {', '.join(empty)}; name one, or leave it out")
 
 
 def track_called(project: Project, name: str, role: str) -> Track:

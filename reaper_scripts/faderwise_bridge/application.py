@@ -72,12 +72,23 @@ def find() -> Application:
         It is not installed, or was moved.
     """
     place = read_json(Path(__file__).resolve().parents[1] / _PLACE) or {}
-    home = Path(str(place.get("home") or _usual_home())).expanduser()
+    home = Path(os.path.expanduser(str(place.get("home") or _usual_home())))  # noqa: PTH111 - Path's own may raise
     usual = home / "environment" / ("Scripts/python.exe" if _WINDOWS else "bin/python")
     python = Path(str(place.get("python") or usual))
-    if not python.is_file():
-        raise Trouble(f"Faderwise's application is not installed: there is no {python}. {_REMEDY}")
+    if not (_is_path(home) and _is_path(python) and python.is_file()):
+        raise Trouble(f"Faderwise's application is not installed: there is no {str(python)[:300]}. {_REMEDY}")
     return Application(python, home)
+
+
+def _is_path(path: Path) -> bool:
+    """Tell whether the system takes a path at all, wherever it leads."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _usual_home() -> Path:

@@ -89,9 +89,12 @@ def new_job(home: Path, asked: dict[str, Any]) -> Job:
 
 
 def job_in(folder: Path) -> Job | None:
-    """Return the job in a folder, or None where none was written down."""
-    asked = read_json(folder / "job.json")
-    return Job(folder, asked) if asked and {"action", "title", "phase"} <= set(asked) else None
+    """Return the job in a folder, or None where none was written down, or a damaged one."""
+    asked = read_json(folder / "job.json") or {}
+    is_sound = asked.get("phase") in ("plan", "do") and all(
+        isinstance(asked.get(name, kind()), kind) for name, kind in (("action", str), ("title", str), ("before", dict))
+    )
+    return Job(folder, asked) if is_sound else None
 
 
 def left_jobs(home: Path) -> list[Job]:
@@ -130,7 +133,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         with path.open(encoding="utf-8") as file:
             content = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -20,9 +20,11 @@ from core.rpp.faders import gains_at
 from core.rpp.left_out import sentences
 from core.rpp.project import Project, project_of
 from tests.fuzz import material
+from tests.fuzz.bridge_jobs import Applications, Jobs
 from tests.fuzz.judging import BrokenPromiseError, judged
 from tests.fuzz.messages import Messages
 from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, lying_header
+from tests.fuzz.runs import Folders, Histories
 
 
 class Kind(Protocol):
@@ -141,4 +143,8 @@ KINDS: Mapping[str, Callable[[Path, Path | None], Kind]] = {
     "audio": Audio,
     "models": Models,
     "messages": Messages,
+    "folders": Folders,
+    "histories": Histories,
+    "jobs": Jobs,
+    "applications": Applications,
 }

@@ -72,6 +72,14 @@ def damaged_project(content: bytes, chance: Random) -> bytes:
     return b"\n".join(lines)
 
 
+def damaged_table(content: bytes, chance: Random) -> bytes:
+    """Return a CSV file with one to four of its fields, lines or bytes damaged."""
+    lines = content.split(b"\n")
+    for _ in range(chance.randint(1, 4)):
+        chance.choice(_TABLE_MUTATIONS)(lines, chance)
+    return b"\n".join(lines)
+
+
 def damaged_value(value: Any, chance: Random) -> Any:
     """Return a JSON or MessagePack value with one part replaced, dropped, doubled, renamed or nested."""
     places = list(_places(value))
@@ -132,6 +140,14 @@ def _change_word(lines: list[bytes], chance: Random) -> None:
     new = chance.choice(EXTREME_NUMBERS if chance.random() < 0.8 else EXTREME_WORDS)
     words[chance.randrange(len(words))] = new.encode()
     lines[at] = b" ".join(words)
+
+
+def _change_field(lines: list[bytes], chance: Random) -> None:
+    at = chance.randrange(len(lines))
+    fields = lines[at].split(b",")
+    new = chance.choice(EXTREME_NUMBERS if chance.random() < 0.8 else EXTREME_WORDS)
+    fields[chance.randrange(len(fields))] = new.encode()
+    lines[at] = b",".join(fields)
 
 
 def _change_number(lines: list[bytes], chance: Random) -> None:
@@ -212,6 +228,11 @@ def _damage_line(lines: list[bytes], chance: Random) -> None:
 _LINE_MUTATIONS: tuple[Callable[[list[bytes], Random], None], ...] = (
     *(_change_number, _change_number, _change_number, _change_word, _change_word, _damage_line, _damage_line),
     *(_drop_lines, _double_lines, _swap_lines, _unbalance, _nest, _fold, _lengthen, _end_lines_otherwise),
+)
+
+_TABLE_MUTATIONS = (
+    *(_change_field, _change_field, _change_field, _damage_line, _drop_lines, _double_lines, _swap_lines),
+    *(_lengthen, _end_lines_otherwise),
 )
 
 

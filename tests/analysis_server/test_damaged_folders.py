@@ -1,0 +1,80 @@
+"""A folder of automation that was damaged is told of in one line, and an edit that cannot be done writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis_server.runs import run_file
+from analysis_server.verbs import edit, mix
+from core.errors import InputError
+from tests.fuzz import material
+from tests.fuzz.judging import hashes
+
+Ran = Callable[..., Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    song = material.write_song(tmp_path / "song")
+    mix.run(mix.MixRequest(song=str(song), out=str(tmp_path / "MySong")))
+    return tmp_path / "MySong"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "told"),
+    [
+        ("automation.csv", b"bus,time_s,gain_db\nbass,0.5,\xff\n", "save it as UTF-8"),
+        ("automation.csv", b"bus,time_s,gain_db\nbass,0.5," + b"0" * 200_000, "field larger than field limit"),
+        ("automation.json", b'{"buses": {"b\xff": {"points": []}}}', "is damaged"),
+        ("run.json", b'{"runs": [{"title": "\xff"}]}', "is damaged"),
+    ],
+)
+def test_what_is_no_text_is_told_in_one_line(faderwise: Ran, folder: Path, name: str, damage: bytes, told: str) -> None:
+    (folder / name).write_bytes(damage)
+    before = hashes(folder)
+    ran = faderwise("edit", folder, "--depth", "50")
+    assert ran.code == 2
+    assert [told in line and name in line for line in ran.err_lines] == [True]
+    assert hashes(folder) == before
+
+
+def test_an_edit_that_cannot_write_one_of_the_files_writes_none(faderwise: Ran, folder: Path) -> None:
+    content = json.loads((folder / "automation.json").read_bytes())
+    del content["title"]
+    (folder / "automation.json").write_text(json.dumps(content), encoding="utf-8")
+    before = hashes(folder)
+    assert faderwise("edit", folder, "--depth", "50").code == 2
+    assert hashes(folder) == before
+
+
+def test_an_edit_that_cannot_be_rendered_writes_nothing(faderwise: Ran, folder: Path) -> None:
+    (folder.parent / "song" / "bass.wav").unlink()
+    before = hashes(folder)
+    assert faderwise("edit", folder, "--depth", "50", "--render").code == 2
+    assert hashes(folder) == before
+
+
+def test_a_rendered_edit_leaves_no_hidden_file(faderwise: Ran, folder: Path) -> None:
+    assert faderwise("edit", folder, "--depth", "50", "--render").code == 0
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_record_cannot_have_other_files_written_than_the_automation(faderwise: Ran, folder: Path) -> None:
+    edit.run(edit.EditRequest(target=str(folder), depth_percent=50.0))
+    content = json.loads((folder / run_file.NAME).read_bytes())
+    content["runs"][-1]["files_before"] = {"../stranger.txt": "x"}
+    (folder / run_file.NAME).write_text(json.dumps(content), encoding="utf-8")
+    ran = faderwise("revert", folder)
+    assert (ran.code, (folder.parent / "stranger.txt").exists()) == (2, False)
+    assert "would write ../stranger.txt" in ran.err
+
+
+def test_runs_are_read_or_refused_whatever_the_bytes(folder: Path) -> None:
+    (folder / run_file.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
+    with pytest.raises(InputError, match="is damaged"):
+        run_file.read(folder)

@@ -1,0 +1,138 @@
+"""What REAPER's bridge and the application leave for each other, damaged: jobs, and where the application is."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import shutil
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from analysis_server.bridge.__main__ import main
+from analysis_server.bridge.job_file import Answer
+from analysis_server.examining.reaper import examine_place
+from tests.fuzz import material
+from tests.fuzz.judging import BrokenPromiseError, hashes
+from tests.fuzz.mutations import damaged_json, damaged_value
+from tests.fuzz.runs import with_two_runs, write_session
+from tests.server.conftest import running
+
+_NEVER = frozenset({"internal", "crashed"})
+_TRACKS = {"drums": "{A0}", "bass": "{A3}", "melody": "{A4}", "vocals": "{A5}"}
+
+
+class Jobs:
+    """A job of each action and phase on a project with two runs, `job.json` damaged; a real server does the work."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        self._session = write_session(folder / "session")
+        self._copy = with_two_runs(self._session).read_bytes()
+        self._home = Path(os.environ["FADERWISE_HOME"])
+        stack = ExitStack()
+        atexit.register(stack.close)
+        stack.enter_context(running(self._home, n_workers=1, idle_s=120.0))
+        self._left_jobs = bridge_module("job", folder).left_jobs
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        job = folder / "jobs" / "job"
+        job.mkdir(parents=True)
+        project = job / "project.RPP"
+        project.write_bytes(self._copy)
+        sound = chance.choice(sound_jobs(self._session, project))
+        (job / "job.json").write_bytes(damaged_json(json.dumps(sound).encode(), chance))
+        before = hashes(self._session)
+        answer = _answered(job)
+        if before != hashes(self._session) or project.read_bytes() != self._copy:
+            raise BrokenPromiseError("the session or the project's copy was changed")
+        for left in self._left_jobs(folder):  # as an action reads them that is started after a crash
+            if left.asked["phase"] not in ("plan", "do") or not set(left.asked.get("before") or {"none"}):
+                raise BrokenPromiseError(f"a job that nobody can go on with: {left.title}")
+        shutil.rmtree(self._home / "runs", ignore_errors=True)
+        return "refused" if answer.error or (answer.plan and answer.plan.problem) else "done"
+
+
+class Applications:
+    """`faderwise_application.json`, which says where the application is: read by the bridge and by `doctor`."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        (folder / "home").mkdir(parents=True)
+        python = shutil.which("true") or sys.executable
+        self._sound = json.dumps({"python": python, "home": str(folder / "home"), "version": "1.0"}).encode()
+        self._bridge = bridge_module("application", folder)
+        self._job = bridge_module("job", folder).Job
+        self._trouble = bridge_module("trouble", folder).Trouble
+        self._place = folder / "scripts" / "faderwise_application.json"
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        once = json.dumps(damaged_value(json.loads(self._sound), chance)).encode()
+        self._place.write_bytes(chance.choice((once, once, damaged_json(self._sound, chance))))
+        if "\n" in str(examine_place(self._place)):
+            raise BrokenPromiseError("the doctor's finding has more than one line")
+        try:
+            self._bridge.find().start(self._job(folder, {})).wait(20.0)
+        except self._trouble as trouble:
+            if "install.py" not in str(trouble):
+                raise BrokenPromiseError(f"no remedy: {trouble}") from trouble
+            return "refused"
+        return "done"
+
+
+def bridge_module(name: str, folder: Path) -> ModuleType:
+    """Return a module of the bridge, from a copy of the scripts in `folder`: only what needs no REAPER."""
+    scripts = folder / "scripts"
+    if not scripts.is_dir():
+        shutil.copytree(material.ROOT / "reaper_scripts", scripts)
+        sys.path.insert(0, str(scripts))
+    return importlib.import_module(f"faderwise_bridge.{name}")
+
+
+def sound_jobs(session: Path, project: Path) -> list[dict[str, Any]]:
+    """Return a sound job of each action in each phase that works on a project's copy."""
+    stems = {guid: str(session / f"{role}.wav") for role, guid in _TRACKS.items()}
+    common = {
+        "version": 1,
+        "action": "Auto-mix buses",
+        "title": "Song",
+        "project": str(project),
+        "project_path": str(session / "Song.RPP"),
+        "selection_s": [0.2, 1.0],
+        "length_s": 1.3,
+        "top_gain": 2.0,
+        "settings": {"model": "equal-level", "target_lufs": "-20"},
+        "buses": {role: [guid] for role, guid in _TRACKS.items()},
+        "before": dict.fromkeys(_TRACKS.values()),
+    }
+    answers = {"roles": {"drums": "1", "bass": "Bass Bus", "melody": "", "vocals": "6"}, "further": "keys = 5;"}
+    do = {"phase": "do", "stems": stems, "span_s": [0.0, 1.25]}
+    edit = {"depth": "50", "moves": "80", "smooth": "0.5", "limit": "3", "freeze": "bass", "offsets": {"vocals": "1"}}
+    mixdown = str(session / "mix.wav")
+    more: tuple[dict[str, Any], ...] = (
+        *({"verb": verb, "phase": "plan"} for verb in ("mix", "match", "learn", "audit", "edit", "revert")),
+        *({"verb": verb, "phase": "plan", "answers": answers} for verb in ("mix", "match")),
+        {"verb": "mix", **do},
+        {"verb": "match", **do, "mixdown": mixdown},
+        {"verb": "learn", **do, "truth": "faders", "model_name": "mine"},
+        *({"verb": "audit", **do}, {"verb": "edit", **do, "edit": edit}, {"verb": "revert", **do, "run": 2}),
+    )
+    return [{**common, **job} for job in more]
+
+
+def _answered(job: Path) -> Answer:
+    """Let the application answer a job; raise where the answer is none the bridge could show."""
+    code = main(job)
+    answer = msgspec.json.decode((job / "result.json").read_bytes(), type=Answer)
+    if (code == 0) != (answer.error is None) or [answer.plan, answer.do, answer.error].count(None) != 2:
+        raise BrokenPromiseError(f"exit code {code} with {answer}")
+    if answer.error and (answer.error.code in _NEVER or not answer.error.message.strip().endswith(".")):
+        raise BrokenPromiseError(f"no sentence for a user: {answer.error}")
+    if answer.error and "\n" in answer.error.message:
+        raise BrokenPromiseError(f"more than one line: {answer.error}")
+    return answer
