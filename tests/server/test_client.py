@@ -15,7 +15,7 @@ import pytest
 import zmq
 
 from analysis_server.client.client import Client
-from analysis_server.server.connection import Connection, ServerLock, read_connection, write_connection
+from analysis_server.server.connection import Connection, ServerLock, connection_path, read_connection, write_connection
 from analysis_server.server.keys import client_keys, server_keys
 from analysis_server.server.messages import Hello, error
 from analysis_server.verbs.match import MatchRequest
@@ -49,6 +49,14 @@ def test_of_ten_clients_that_start_a_server_at_once_one_wins(stopped_afterwards:
     assert set(told) == {str(connection.pid)}
     log = (stopped_afterwards / "logs" / "server.jsonl").read_text()
     assert log.count('"event": "started"') == 1
+
+
+@pytest.mark.parametrize("content", [b"", b'{"address": "\xff"}', b"[" * 100_000])
+def test_a_connection_file_that_is_none_is_told(home: Path, content: bytes) -> None:
+    connection_path(home).parent.mkdir(parents=True)
+    connection_path(home).write_bytes(content)
+    with pytest.raises(ServerError, match="is no connection file"):
+        read_connection(home)
 
 
 def test_a_server_killed_in_the_middle_is_started_again_and_the_call_goes_on(
