@@ -68,8 +68,6 @@ def step_powers(signals: Samples, framing: Framing, n_hops: int, bands: Samples 
     whole hop's spectrum: 4 Hz apart, fine enough for the weighting's slope at 38 Hz, which 50 ms are not. The same
     spectrum gives the hops' power in each of `BAND_EDGES_HZ`' bands, which is written into `bands`.
 
-    All signals in few long calls: while one thread is between two calls, the others cannot start theirs.
-
     Parameters
     ----------
     signals : shape (n_signals, n_channels, n_samples), beginning with the first hop.
@@ -86,17 +84,31 @@ def step_powers(signals: Samples, framing: Framing, n_hops: int, bands: Samples 
         energy = np.vecdot(steps, steps)
         plain += energy / framing.step_samples
         hops = pair.reshape(*weighted.shape, framing.hop_samples)
-        heard = energy.reshape(*weighted.shape, STEPS_PER_HOP).any(
-            axis=2
-        )  # silence, common in stems, has no spectrum to take
-        spectra: Samples = scipy.fft.fft(hops[heard]).view(np.float32)
-        squares = np.square(spectra, out=spectra)
-        weighted[heard] += squares @ _k_weights(framing)
-        if bands is not None:
-            bands[heard] += _band_powers(squares, framing)
+        heard = energy.reshape(*weighted.shape, STEPS_PER_HOP).any(axis=2)
+        for index, of_signal in enumerate(hops):  # one at a time: what an FFT writes is read again from the cache
+            _add_weighted(of_signal, heard[index], framing, weighted[index], None if bands is None else bands[index])
     total = plain.reshape(*weighted.shape, STEPS_PER_HOP).mean(axis=2)
     kept = np.divide(weighted, total, out=np.zeros_like(total), where=total > 0.0)
     return np.stack([plain, plain * np.repeat(kept, STEPS_PER_HOP, axis=1)], axis=2)
+
+
+def _add_weighted(
+    hops: npt.NDArray[np.complex64],
+    heard: npt.NDArray[np.bool_],
+    framing: Framing,
+    weighted: FloatArray,
+    bands: Samples | None,
+) -> None:
+    """Add a signal's hops' (n_hops, hop_samples) K-weighted powers and those per band, in place.
+
+    Silence, common in stems, has no spectrum to take.
+    """
+    own = np.s_[:] if heard.all() else heard  # a mask copies what it chooses
+    spectra: Samples = scipy.fft.fft(hops[own]).view(np.float32)
+    squares = np.square(spectra, out=spectra)
+    weighted[own] += squares @ _k_weights(framing)
+    if bands is not None:
+        bands[own] += _band_powers(squares, framing)
 
 
 def hop_powers(signals: Samples, framing: Framing, n_hops: int) -> FloatArray:
