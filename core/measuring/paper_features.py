@@ -98,15 +98,17 @@ class _Spectra:
 
 
 def _spectra(frames: Frames, sample_rate: int) -> _Spectra:
+    """Return the frames' spectra, taken one by one: what an FFT writes is read again while it is in the cache."""
     n_samples = frames.shape[1]
-    transform = real_transform(frames.shape, np.float64)
-    transform.rows[:] = frames
-    transform.execute()
-    return _Spectra(
-        axes=_axes(n_samples, sample_rate),
-        magnitude=np.abs(transform.spectra[:, : n_samples // 2]),
-        mean_square=np.vecdot(transform.rows, transform.rows) / n_samples,
-    )
+    transform = real_transform((n_samples,), np.float64)
+    magnitude = np.empty((len(frames), n_samples // 2))
+    mean_square = np.empty(len(frames))
+    for index, frame in enumerate(frames):
+        transform.rows[:] = frame
+        mean_square[index] = np.vecdot(transform.rows, transform.rows) / n_samples
+        transform.execute()
+        np.abs(transform.spectra[: n_samples // 2], out=magnitude[index])
+    return _Spectra(_axes(n_samples, sample_rate), magnitude, mean_square)
 
 
 @lru_cache
