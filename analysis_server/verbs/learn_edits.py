@@ -47,6 +47,9 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
     song = song_of(audited.basis.root)
     if song is None:
         raise InputError(f"{path}: the stems of its mix are not where they were; put them back, or mix the song again")
+    without = [bus for bus in song.stems if bus not in folder.now]
+    if without:
+        raise InputError(f"{path}: has no points for the {', '.join(without)}; put them back, or mix the song again")
     measurement = _measured(song, settings, tell)
     columns = [db_to_gain(folder.now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")

@@ -89,7 +89,7 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     Raises
     ------
     InputError
-        There is no run with a prediction.
+        There is no run with a prediction, or the settings of an edit of it are damaged.
     """
     roots = [run for run in runs if run.buses]
     if not roots:
@@ -97,12 +97,19 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     root = roots[-1]
     since = [run for run in runs if run.number >= root.number]
     edits = [run for run in since if run.of == root.id]
-    settings = [msgspec.convert(run.settings, EditSettings) for run in edits]
+    settings = [_settings_of(run, where) for run in edits]
     whole = [setting for setting in settings if setting.range_s is None]
     latest = restored_tracks(list(reversed(since)))
     ranged = [s for s in settings if s.range_s is not None] if settings and settings[-1].range_s else []
     notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was applied over" for s in ranged if s.range_s]
     return Basis(root, latest, whole[-1] if whole else EditSettings(), tuple(notes))
+
+
+def _settings_of(run: RunRecord, where: str) -> EditSettings:
+    try:
+        return msgspec.convert(run.settings, EditSettings)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: the settings of run {run.number} are damaged ({error}); mix it again") from error
 
 
 def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = False) -> tuple[ReApplied, Written]:

@@ -74,6 +74,14 @@ def test_a_record_cannot_have_other_files_written_than_the_automation(faderwise:
     assert "would write ../stranger.txt" in ran.err
 
 
+def test_edits_are_not_learned_without_the_points_of_every_bus(faderwise: Ran, folder: Path) -> None:
+    head, *rows = (folder / "automation.csv").read_text(encoding="utf-8").splitlines()
+    kept = [row for row in rows if not row.startswith("drums")]
+    (folder / "automation.csv").write_text("\n".join([head, *kept, "vocals,0.8,-9", ""]), encoding="utf-8")
+    ran = faderwise("learn", "--from", "edits", folder, "--model", "mine.json")
+    assert (ran.code, "no points for the drums" in ran.err) == (2, True)
+
+
 def test_runs_are_read_or_refused_whatever_the_bytes(folder: Path) -> None:
     (folder / run_file.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
     with pytest.raises(InputError, match="is damaged"):

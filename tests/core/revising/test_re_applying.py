@@ -11,7 +11,7 @@ import pytest
 from core import history
 from core.errors import InputError
 from core.history.record import to_steps
-from core.revising.re_applying import re_apply
+from core.revising.re_applying import basis_of, re_apply
 from core.rpp.document import parse
 from core.rpp.faders import fader_stage
 from core.rpp.project import Project, project_of
@@ -70,6 +70,13 @@ def test_an_edit_with_a_range_is_applied_over_by_the_next_and_that_is_told() -> 
     assert done.notes == ("the edit from 5 to 10 s was applied over",)
     assert done.settings.depth_percent == 100.0
     np.testing.assert_allclose(heard_db(project), [3.0, -2.0], atol=0.1)
+
+
+def test_an_edits_settings_that_are_damaged_are_told() -> None:
+    run = history.read_history(session(2.0))[0]
+    edit = msgspec.structs.replace(run, number=2, of=run.id, buses=[], settings={"ignore_s": 0})
+    with pytest.raises(InputError, match="the settings of run 2 are damaged"):
+        basis_of([run, edit], "song.rpp")
 
 
 def test_a_project_without_a_run_is_told() -> None:
