@@ -10,8 +10,9 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PureWindowsPath
+
+import msgspec
 
 from analysis_server.reaper_setup.actions import FOLDER
 from analysis_server.reaper_setup.settings import SettingChange
@@ -55,11 +56,10 @@ def read_record(folder: Path) -> Record | None:
     """
     path = record_path(folder)
     try:
-        content = json.loads(path.read_text("utf-8"))
-        return _record(content)
+        return _record(msgspec.json.decode(path.read_bytes(), type=_RecordFile))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise InputError(f"{path}: is no record of what was added ({error}); put back a copy, or delete it") from error
 
 
@@ -81,7 +81,7 @@ def known_folders(home: Path) -> list[Path]:
     """Return the resource folders that something was added to."""
     try:
         return [Path(folder) for folder in json.loads(_list(home).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError):
         return []
 
 
@@ -98,19 +98,39 @@ def _list(home: Path) -> Path:
     return home / "reaper" / "folders.json"
 
 
-def _record(content: dict[str, Any]) -> Record:
-    if content["layout"] != _LAYOUT:
-        raise ValueError(f"layout {content['layout']}, which this version does not know")
+class _RecordFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The record's file; bodies of lines are in base64."""
+
+    layout: int
+    files: dict[str, str]
+    settings: list[tuple[str, str | None, str]]
+    commands: list[str]
+    created: list[str]
+    backups: dict[str, str]
+
+
+def _record(content: _RecordFile) -> Record:
+    if content.layout != _LAYOUT:
+        raise ValueError(f"layout {content.layout}, which this version does not know")
+    for name in (*content.files, *content.created, *content.backups, *content.backups.values()):
+        _require_inside(name)
     return Record(
-        files=dict(content["files"]),
+        files=content.files,
         settings=tuple(
             SettingChange(key, None if before is None else _bytes(before), _bytes(after))
-            for key, before, after in content["settings"]
+            for key, before, after in content.settings
         ),
-        commands=tuple(content["commands"]),
-        created=tuple(content["created"]),
-        backups=dict(content["backups"]),
+        commands=tuple(content.commands),
+        created=tuple(content.created),
+        backups=content.backups,
     )
+
+
+def _require_inside(name: str) -> None:
+    """Raise a `ValueError` where a name leads out of REAPER's folder: what is taken out is deleted."""
+    path = PureWindowsPath(name)
+    if not name or path.anchor or ".." in path.parts or "\0" in name:
+        raise ValueError(f"{name!r} is no file in REAPER's folder")
 
 
 def _text(body: bytes | None) -> str | None:

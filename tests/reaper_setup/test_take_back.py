@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,27 @@ def test_every_reaper_is_set_up_and_taken_back(
     monkeypatch.setattr(places, "resource_folders", lambda: [resource])
     assert set(take_back(application.home, person.talk())) == {resource, portable}
     assert tree(portable) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("created", ["../../letter.txt"]),
+        ("created", ["/etc/hosts"]),
+        ("created", ["C:\\letter.txt"]),
+        ("files", {"..\\letter.txt": "0" * 64}),
+        ("backups", {"reaper.ini": "../letter.txt"}),
+        ("settings", [[True, None, "eA=="]]),
+        ("commands", [5]),
+        ("layout", None),
+    ],
+)
+def test_a_record_that_names_what_it_cannot_have_added_takes_nothing_out(
+    installed: Path, application: Application, person: Listener, key: str, value: object
+) -> None:
+    path = record.record_path(installed)
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), key: value}), "utf-8")
+    before = tree(installed)
+    with pytest.raises(InputError, match="is no record of what was added"):
+        take_back(application.home, person.talk())
+    assert tree(installed) == before

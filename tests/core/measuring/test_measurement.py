@@ -167,3 +167,16 @@ def test_results_stand_in_the_blocks_order_and_few_blocks_wait(monkeypatch: pyte
     result = measure_blocks(numbers(), double, 50, lambda _fraction: None)
     np.testing.assert_array_equal(result["doubled"], 2.0 * np.arange(50))
     assert longest_wait <= 6
+
+
+def test_the_paper_preset_measures_the_first_channel_of_stems_without_a_mixdown(tmp_path: Path) -> None:
+    write_song(tmp_path, 20_000)
+    (tmp_path / "mix.wav").unlink()
+    measured = measure_as_paper(open_song(tmp_path), feature_set="condition1", with_mixdown=False)
+    for path in tmp_path.glob("*.wav"):
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples[:, 0], rate, subtype="FLOAT")
+    first = measure_as_paper(open_song(tmp_path), feature_set="condition1", with_mixdown=False)
+    np.testing.assert_allclose(measured.rms, first.rms, rtol=1e-5)
+    for bus in ("drums", "bass"):
+        np.testing.assert_allclose(measured.features[bus], first.features[bus], rtol=1e-4)
