@@ -22,7 +22,7 @@ from types import FrameType
 import numpy as np
 import soundfile
 
-from analysis_server.command_line import BAD_INPUT, DONE, INTERRUPTED, main
+from analysis_server.command_line import BAD_INPUT, DONE, FAILED, INTERRUPTED, main
 from analysis_server.command_line.terminal import ProgressBar
 
 PATIENCE_S = 4.0
@@ -44,7 +44,7 @@ def hashes(folder: Path) -> Hashes:
     }
 
 
-def judged(words: list[str], *, inputs: Path, out: Path, in_place: bool = False) -> str:
+def judged(words: list[str], *, inputs: Path, out: Path, in_place: bool = False, may_fail: bool = False) -> str:
     """Run the command and return what came of it: `done`, `refused` or `interrupted`.
 
     A verb that works `in_place` may change its inputs, but only where it was done.
@@ -58,14 +58,15 @@ def judged(words: list[str], *, inputs: Path, out: Path, in_place: bool = False)
     code, told = _watched(words)
     lines = [line for line in told if not line.startswith(("faderwise: warning: ", *_MP3_DECODER))]
     last = " | ".join(line.strip() for line in lines[-9:])
-    _require(code in (DONE, BAD_INPUT, INTERRUPTED), f"exit code {code}: {last}")
+    ends = (DONE, BAD_INPUT, INTERRUPTED, *([FAILED] if may_fail else []))
+    _require(code in ends and "internal error" not in last, f"exit code {code}: {last}")
     _require(len(lines) == (code != DONE), f"exit code {code} with {len(lines)} lines: {lines[:3]}")
     _require(code == DONE or lines[0].startswith("faderwise: "), f"not our line: {lines}")
     _require((in_place and code == DONE) or hashes(inputs) == before, "the input was changed")
     left = [path.name for path in out.rglob("*") if path.is_file()] if out.exists() else []
     _require(code == DONE or not left, f"left behind: {left}")
     _require(code != DONE or _is_sound(out), "mix.wav holds values that are no numbers")
-    return {DONE: "done", BAD_INPUT: "refused", INTERRUPTED: "interrupted"}[code]
+    return {DONE: "done", BAD_INPUT: "refused", FAILED: "failed", INTERRUPTED: "interrupted"}[code]
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -24,6 +24,7 @@ from tests.fuzz.bridge_jobs import Applications, Jobs
 from tests.fuzz.judging import BrokenPromiseError, judged
 from tests.fuzz.messages import Messages
 from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, lying_header
+from tests.fuzz.place_kinds import Arguments, Setups, StemFolders
 from tests.fuzz.runs import Folders, Histories
 
 
@@ -147,4 +148,7 @@ KINDS: Mapping[str, Callable[[Path, Path | None], Kind]] = {
     "histories": Histories,
     "jobs": Jobs,
     "applications": Applications,
+    "stems": StemFolders,
+    "setups": Setups,
+    "arguments": Arguments,
 }

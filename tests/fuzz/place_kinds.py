@@ -1,0 +1,215 @@
+"""Trials on where things are and what is typed: folders of stems, REAPER's folder, words on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from analysis_server.command_line.arguments import parser
+from analysis_server.reaper_setup import commands, places
+from analysis_server.reaper_setup.scripts import Application
+from tests.fuzz import material
+from tests.fuzz.judging import BrokenPromiseError, hashes, judged
+from tests.fuzz.mutations import EXTREME_NUMBERS, damaged_bytes, damaged_json, damaged_table
+from tests.reaper_setup.conftest import KEYMAP, SETTINGS, lay_packages
+
+_NAMES = (
+    "drums",
+    "Drums 2",
+    "kick",
+    "bass",
+    "BASS",
+    "melody",
+    "vocals",
+    "lead vox",
+    "mix",
+    "master",
+    "名前",
+    "a\nb",
+    "'",
+)
+_SUFFIXES = (".wav", ".WAV", ".flac", ".mp3", ".txt", "", ".wav.asd", ".RPP")
+_WORDS = (
+    "",
+    "-",
+    "--",
+    "-14",
+    "a" * 300,
+    "名前",
+    "x\ny",
+    "no/such/place",
+    "a=b",
+    "drums=",
+    "=",
+    "0:10-0:20",
+    "0:1",
+    "1:0",
+)
+_LEFT_ALONE = frozenset({"serve", "reaper", "demo", "doctor"})
+"""Verbs that wait, or that look at the machine itself."""
+_NEVER_TYPED = frozenset({"-h", "--help", "--dask", "--version"})
+
+
+class StemFolders:
+    """A folder of stems with links, folders, pipes and nothing where files are expected."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        self._song = material.write_song(folder / "song")
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        song, out = folder / "song", folder / "out"
+        song.mkdir()
+        for _ in range(chance.randint(0, 7)):
+            path = song / f"{chance.choice(_NAMES)}{chance.choice(_SUFFIXES)}"
+            if not os.path.lexists(path):
+                chance.choice(_PLACERS)(path, chance.choice(sorted(self._song.iterdir())))
+        there = [entry.name for entry in song.iterdir()] or ["gone.wav"]
+        words = chance.choice(
+            (
+                ["mix", str(song), "--out", str(out)],
+                ["match", str(song), "--out", str(out)],
+                ["mix", str(song), "--out", str(out), "--bus", f"drums={chance.choice(there)}"],
+                ["match", str(song), "--out", str(out), "--mixdown", str(song / chance.choice(there))],
+                ["estimate", str(song), "--out", str(out / "g.csv")],
+                ["features", str(song), "--out", str(out / "f.npz")],
+                ["learn", str(folder), "--model", str(out / "m.json")],
+                ["evaluate", str(folder)],
+                ["mix", str(song / chance.choice(there)), "--out", str(out)],
+            )
+        )
+        return judged(words, inputs=song, out=out)
+
+
+class Setups:
+    """REAPER's folder, in which what the set-up wrote or REAPER keeps was damaged; it is set up again or taken out."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        places.running = list
+        self._now, self._sound = folder / "now", folder / "sound"
+        resource, home = self._now / "REAPER", self._now / "home"
+        resource.mkdir(parents=True)
+        (resource / "reaper.ini").write_bytes(SETTINGS)
+        (resource / "reaper-kb.ini").write_bytes(KEYMAP)
+        (self._now / "mine.txt").write_text("never touched")
+        lay_packages(home)
+        os.environ.update(REAPER_RESOURCE_PATH=str(resource), FADERWISE_HOME=str(home))
+        application = Application(home / "environment" / "bin" / "python", home)
+        commands.set_up(application, commands.Talk(lambda _: None, lambda _: True))
+        shutil.copytree(self._now, self._sound)
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        shutil.rmtree(self._now)
+        shutil.copytree(self._sound, self._now)
+        ours = self._now / "REAPER" / "Scripts" / "Faderwise"
+        path, damage = chance.choice(
+            (
+                *[(ours / "installed.json", damaged_json)] * 3,
+                (ours / "faderwise_application.json", damaged_json),
+                (self._now / "home" / "reaper" / "folders.json", damaged_json),
+                (self._now / "REAPER" / "reaper.ini", damaged_table),
+                (self._now / "REAPER" / "reaper-kb.ini", damaged_bytes),
+            )
+        )
+        path.write_bytes(damage(path.read_bytes(), chance))
+        before = hashes(self._now)
+        words = chance.choice((["install", "--yes"], ["uninstall", "--yes"], ["install", "--dry-run"]))
+        outcome = judged(["reaper", *words], inputs=folder, out=folder / "out")
+        if (self._now / "mine.txt").read_text() != "never touched":
+            raise BrokenPromiseError("a file that is not Faderwise's was changed")
+        if (outcome == "refused" or "--dry-run" in words) and hashes(self._now) != before:
+            raise BrokenPromiseError("refused, or only asked for, and changed all the same")
+        return outcome
+
+
+class Arguments:
+    """Words on the command line, chosen from the grammar itself and from what is not in it."""
+
+    def __init__(self, folder: Path, _further: Path | None) -> None:
+        self._song = material.write_song(folder / "song")
+        verbs = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+        self._verbs = {name: verb for name, verb in verbs.choices.items() if name not in _LEFT_ALONE}
+
+    def __call__(self, folder: Path, chance: Random) -> str:
+        song, out = folder / "song", folder / "out"
+        shutil.copytree(self._song, song)
+        os.chdir(folder)
+        name = chance.choice(sorted(self._verbs))
+        words = [name] if chance.random() < 0.97 else [chance.choice(_WORDS), name]
+        for action in self._verbs[name]._actions:
+            words += self._typed(action, chance)
+        if chance.random() < 0.5:
+            words.append("--json")
+        return judged(words, inputs=song, out=out, may_fail=True, in_place=True)
+
+    def _typed(self, action: argparse.Action, chance: Random) -> list[str]:
+        """Return the words that stand for one part of the grammar: often right, often left out."""
+        if action.option_strings:
+            if (chance.random() < 0.75 and not action.required) or _NEVER_TYPED & set(action.option_strings):
+                return []
+            option = chance.choice(action.option_strings)
+            return [option] if action.nargs == 0 else [option, *self._values(action, chance)]
+        return [] if chance.random() < 0.1 else self._values(action, chance)[:1]
+
+    def _values(self, action: argparse.Action, chance: Random) -> list[str]:
+        if chance.random() < 0.03:
+            return []
+        if action.choices and chance.random() < 0.8:
+            return [chance.choice(sorted(map(str, action.choices)))]
+        likely = (
+            "song",
+            "song",
+            "song/drums.wav",
+            "song/mix.wav",
+            "out",
+            "out/g.csv",
+            "out/m.json",
+            "default",
+            "drums=1",
+        )
+        return [chance.choice((likely, likely, likely, _WORDS, EXTREME_NUMBERS)[chance.randrange(5)])]
+
+
+def _copy(path: Path, sound: Path) -> None:
+    shutil.copyfile(sound, path)
+
+
+def _folder(path: Path, _sound: Path) -> None:
+    path.mkdir()
+
+
+def _empty(path: Path, _sound: Path) -> None:
+    path.touch()
+
+
+def _text(path: Path, _sound: Path) -> None:
+    path.write_text("no audio")
+
+
+def _link(path: Path, sound: Path) -> None:
+    path.symlink_to(sound)
+
+
+def _link_to_nothing(path: Path, _sound: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def _link_to_itself(path: Path, _sound: Path) -> None:
+    path.symlink_to(path)
+
+
+def _link_to_its_folder(path: Path, _sound: Path) -> None:
+    path.symlink_to(path.parent)
+
+
+def _pipe(path: Path, _sound: Path) -> None:
+    os.mkfifo(path)
+
+
+_PLACERS: tuple[Callable[[Path, Path], None], ...] = (
+    *(_copy, _copy, _copy, _copy, _folder, _empty, _text, _link, _link_to_nothing, _link_to_itself),
+    *(_link_to_its_folder, _pipe),
+)
