@@ -27,7 +27,7 @@ PRINTS = {
 """The terminal; the parser, which ends with one line, and the installer: both before there is a terminal."""
 STOREYS = {
     "core": (
-        ("errors", "progress", "decibels", "roles"),
+        ("errors", "progress", "decibels", "decoding", "roles"),
         ("files", "smoothing"),
         ("curves",),
         ("audio",),

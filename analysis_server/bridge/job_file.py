@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import UNDECODABLE
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]

@@ -16,8 +16,9 @@ from analysis_server.runs import run_file
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, as_points, to_json
 from core.automating.automation import Automation, BusPoints, to_csv
 from core.decibels import gain_to_db
+from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import UNDECODABLE, write_text
+from core.files import write_text
 from core.history import RunRecord, TrackRun
 from core.history.restoring import restored_tracks
 from core.revising.lanes import as_points as linear

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import UNDECODABLE, write_text
+from core.files import write_text
 from core.history import RunRecord
 from core.history.record import problem_of
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from core.decoding import UNDECODABLE
 from core.errors import ServerError
-from core.files import UNDECODABLE, replacing
+from core.files import replacing
 
 _KEY_LENGTH = 40
 _OTHERS = 0o077

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import UNDECODABLE, content_hash, replacing
+from core.files import content_hash, replacing
 
 _MOST_FILES = 20_000
 _SETTLED_NS = 12_000_000

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import UNDECODABLE
 from core.history.record import VERSION, RunRecord, problem_of
 
 PIECE_CHARACTERS = 8000

@@ -17,8 +17,9 @@ import numpy as np
 
 from core import roles
 from core.decibels import FloatArray
+from core.decoding import UNDECODABLE
 from core.errors import ModelError
-from core.files import UNDECODABLE, write_text
+from core.files import write_text
 from core.measuring.paper_features import NAMES as PAPER_NAMES
 from core.modelling import balance, triangular
 from core.modelling.balance_fit import BalanceFit, fit_balance

@@ -215,3 +215,10 @@ def test_help_teaches_and_does_nothing(words, checkout, pip, capsys):
     ):
         assert needed in told
     assert pip.calls == []
+
+
+def test_the_installer_needs_nothing_but_pythons_own_library():
+    bare = [sys.executable, "-I", "-S", str(SCRIPT), "--help"]  # -S: no site-packages, as on a new machine
+    told = subprocess.run(bare, capture_output=True, text=True, check=False)  # noqa: S603 - a list
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "demo" in told.stdout
