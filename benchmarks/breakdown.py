@@ -75,7 +75,7 @@ def _levels(block: Block, framing: Framing, n_stems: int) -> None:
 
 def _products(block: Block, framing: Framing) -> None:
     own = block.samples[:, :, : block.n_hops * STEPS_PER_HOP * framing.step_samples]
-    sample_grams(own, framing.step_samples, with_powers=True)
+    sample_grams(own, framing.step_samples)  # a plain sum needs no limiter's powers
 
 
 if __name__ == "__main__":
