@@ -27,6 +27,8 @@ CONFLICT_DB = 0.1
 _SILENT = 1e-3
 _LIFTED_SHARE = 0.5
 _TRACE_S = 0.25
+_MOST_TRACED = 1_000_000
+"""So many moments of a stretch are looked at for a conflict: of one that has no end, not every quarter of a second."""
 
 Curve = Callable[[Sequence[Point], FloatArray], FloatArray]
 """Gives the linear gain of points at times, as whoever plays them does."""
@@ -210,7 +212,7 @@ def _conflicts(
     last_s = max(points[-1].time_s for points in (base, wanted, merged))
     for edit in edits.spans:
         start_s, end_s = max(edit.span.start_s, 0.0), min(edit.span.end_s, last_s)
-        trace = np.linspace(start_s, end_s, max(int((end_s - start_s) / _TRACE_S), 1) + 2)[1:-1]
+        trace = np.linspace(start_s, end_s, max(int(min((end_s - start_s) / _TRACE_S, _MOST_TRACED)), 1) + 2)[1:-1]
         levels = [20.0 * np.log10(np.maximum(curve(points, trace), _SILENT)) for points in (base, wanted, merged)]
         if np.abs(levels[1] - levels[0]).max() > CONFLICT_DB:
             worst = int(np.argmax(np.abs(levels[1] - levels[2])))

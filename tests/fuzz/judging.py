@@ -59,7 +59,7 @@ def judged(words: list[str], *, inputs: Path, out: Path, in_place: bool = False,
     lines = [line for line in told if not line.startswith(("faderwise: warning: ", *_MP3_DECODER))]
     last = " | ".join(line.strip() for line in lines[-9:])
     ends = (DONE, BAD_INPUT, INTERRUPTED, *([FAILED] if may_fail else []))
-    _require(code in ends and "internal error" not in last, f"exit code {code}: {last}")
+    _require(code in ends and "faderwise: internal error" not in last, f"exit code {code}: {last}")
     _require(len(lines) == (code != DONE), f"exit code {code} with {len(lines)} lines: {lines[:3]}")
     _require(code == DONE or lines[0].startswith("faderwise: "), f"not our line: {lines}")
     _require((in_place and code == DONE) or hashes(inputs) == before, "the input was changed")

@@ -55,6 +55,13 @@ def test_a_dragged_point_stays_to_the_bit_and_the_rest_is_new() -> None:
     assert [point for point in done.points if 4.0 < point.time_s < 12.0] == [now[2]]
 
 
+def test_a_point_beyond_any_session_stays_as_it_is() -> None:
+    far = Point(1e308, 0.5)
+    done = merged((*BASE, far))
+    assert far in done.points
+    assert all(np.isfinite(conflict.wanted_db) for conflict in done.conflicts)
+
+
 def test_a_conflict_is_told_where_both_changed() -> None:
     done = merged(edited(2, gain=0.5))
     (conflict,) = done.conflicts
