@@ -11,8 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-
-import msgspec
+from typing import Any
 
 from analysis_server.reaper_setup.actions import FOLDER
 from analysis_server.reaper_setup.settings import SettingChange
@@ -56,10 +55,10 @@ def read_record(folder: Path) -> Record | None:
     """
     path = record_path(folder)
     try:
-        return _record(msgspec.json.decode(path.read_bytes(), type=_RecordFile))
+        return _record(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: is no record of what was added ({error}); put back a copy, or delete it") from error
 
 
@@ -81,7 +80,7 @@ def known_folders(home: Path) -> list[Path]:
     """Return the resource folders that something was added to."""
     try:
         return [Path(folder) for folder in json.loads(_list(home).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return []
 
 
@@ -98,32 +97,40 @@ def _list(home: Path) -> Path:
     return home / "reaper" / "folders.json"
 
 
-class _RecordFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The record's file; bodies of lines are in base64."""
-
-    layout: int
-    files: dict[str, str]
-    settings: list[tuple[str, str | None, str]]
-    commands: list[str]
-    created: list[str]
-    backups: dict[str, str]
-
-
-def _record(content: _RecordFile) -> Record:
-    if content.layout != _LAYOUT:
-        raise ValueError(f"layout {content.layout}, which this version does not know")
-    for name in (*content.files, *content.created, *content.backups, *content.backups.values()):
-        _require_inside(name)
-    return Record(
-        files=content.files,
-        settings=tuple(
-            SettingChange(key, None if before is None else _bytes(before), _bytes(after))
-            for key, before, after in content.settings
-        ),
-        commands=tuple(content.commands),
-        created=tuple(content.created),
-        backups=content.backups,
+def _record(content: Any) -> Record:
+    """Return the record in a file's content, looked at by hand: the installer has Python's own library alone."""
+    if _is(dict, content)["layout"] != _LAYOUT:
+        raise ValueError(f"layout {content['layout']}, which this version does not know")
+    record = Record(
+        files=_named(content["files"]),
+        settings=tuple(_setting(change) for change in _is(list, content["settings"])),
+        commands=_texts(content["commands"]),
+        created=_texts(content["created"]),
+        backups=_named(content["backups"]),
     )
+    for name in (*record.files, *record.created, *record.backups, *record.backups.values()):
+        _require_inside(name)
+    return record
+
+
+def _is(kind: type, value: Any) -> Any:
+    """Return a value that was found to be of a kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{str(value)[:40]!r} where a {kind.__name__} belongs")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(_is(str, value) for value in _is(list, values))
+
+
+def _named(content: Any) -> dict[str, str]:
+    return {name: _is(str, text) for name, text in _is(dict, content).items()}
+
+
+def _setting(change: Any) -> SettingChange:
+    key, before, after = _is(list, change)
+    return SettingChange(_is(str, key), None if before is None else _bytes(_is(str, before)), _bytes(_is(str, after)))
 
 
 def _require_inside(name: str) -> None:
