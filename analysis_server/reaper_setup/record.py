@@ -116,7 +116,7 @@ def _record(content: Any) -> Record:
 def _is(kind: type, value: Any) -> Any:
     """Return a value that was found to be of a kind."""
     if not isinstance(value, kind):
-        raise TypeError(f"{str(value)[:40]!r} where a {kind.__name__} belongs")
+        raise ValueError(f"{str(value)[:40]!r} where a {kind.__name__} belongs")
     return value
 
 
