@@ -11,6 +11,7 @@ import msgspec
 from analysis_server.opening import open_chosen
 from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.estimate import taught
+from core.estimating.estimation import Estimate
 from core.modelling.model import TrainingSong
 
 OfSong = TypeVar("OfSong")
@@ -43,10 +44,22 @@ def learned_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> L
     InputError
         The song cannot be read or has no mixdown.
     """
+    _, kept, warnings = taught_by(folder, settings, "learning", tell)
+    return LearnedSong(song=kept, warnings=warnings)
+
+
+def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> tuple[Estimate, TrainingSong, list[str]]:
+    """Return the gains of the song in `folder`, what a model keeps of it, and what the user should know of it.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
     song = open_chosen(str(folder), settings.buses)
-    progress = stage(tell, f"learning {song.title}", 0.0, 1.0)
+    progress = stage(tell, f"{doing} {song.title}", 0.0, 1.0)
     found, kept = taught(song, settings.preset, settings.feature_set, progress)
-    return LearnedSong(song=kept, warnings=[f"{song.title}: {warning}" for warning in found.warnings])
+    return found, kept, [f"{song.title}: {warning}" for warning in found.warnings]
 
 
 def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:

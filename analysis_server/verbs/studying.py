@@ -13,10 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from analysis_server.opening import open_chosen
-from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.estimate import taught
-from analysis_server.verbs.learning_songs import SongSettings, in_turn
+from analysis_server.telling import Tell, untold
+from analysis_server.verbs.learning_songs import SongSettings, in_turn, taught_by
 from core.decibels import FloatArray
 from core.measuring.measurement import Measurement
 from core.modelling.evaluation import EvaluationSong
@@ -63,14 +61,12 @@ def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Stu
     InputError
         The song cannot be read or has no mixdown.
     """
-    song = open_chosen(str(folder), settings.buses)
-    progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
-    found, training = taught(song, settings.preset, settings.feature_set, progress)
+    found, training, warnings = taught_by(folder, settings, "estimating", tell)
     return Study(
         gains=found.curves.gains,
         measurement=replace(found.measurement, gram=None, moments=None),
         training=training,
-        warnings=[f"{song.title}: {warning}" for warning in found.warnings],
+        warnings=warnings,
     )
 
 

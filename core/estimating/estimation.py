@@ -120,8 +120,9 @@ def estimate(
     alignment, as_mono = align(song), is_mono(song)
     chosen, reason = _choose_domain(alignment, domain)
     task = _Task(song, alignment, chosen, feature_set, as_mono)
-    found = task.done(with_powers=not alignment.is_plain, progress=part_of(progress, 0.05, 0.95))
-    if alignment.is_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
+    seems_plain = alignment.is_plain and chosen == "complex"  # no other domain has powers to measure
+    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95))
+    if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
         found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
     measurement, fitted = found.measurement, found.fitted
     return Estimate(
@@ -180,7 +181,7 @@ class _Task:
             progress=progress,
         )
         _require_sound(self.song, measurement)
-        flipped, limiter = _what_was_done(measurement, self.domain, with_powers=with_powers)
+        flipped, limiter = _what_was_done(measurement, self.domain)
         moments = restored(_given(measurement.moments), flipped, limiter)
         measurement = replace(measurement, moments=None, gram=None)  # what is largest is not needed from here on
         frames = normal_equations(sum_over_frames(moments[:, 0]), len(self.song.stems))
@@ -218,15 +219,12 @@ def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, 
     return "power", f"the mixdown is no linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
 
 
-def _what_was_done(
-    measurement: Measurement, domain: Domain, *, with_powers: bool
-) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArray[np.bool_], FloatArray]:
     """Return which stems were flipped, and the limiter's curve; only the complex domain can see either."""
     gram, n_stems = _given(measurement.gram), len(measurement.buses)
-    if domain != "complex":
-        return np.zeros(n_stems, bool), np.zeros(gram.shape[1] - n_stems - 1)
-    flipped = flipped_stems(gram, n_stems)
-    return flipped, limiter_coefficients(gram, n_stems) if with_powers else np.zeros(0)
+    flipped = flipped_stems(gram, n_stems) if domain == "complex" else np.zeros(n_stems, bool)
+    has_powers = gram.shape[1] > n_stems + 1
+    return flipped, limiter_coefficients(gram, n_stems) if has_powers else np.zeros(0)
 
 
 def _covered(song: Song, n_hops: int, lag_samples: int) -> npt.NDArray[np.bool_]:
