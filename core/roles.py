@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from core.errors import InputError
+
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "drums": ("drums", "drum", "drumkit", "drum kit", "kit"),
     "bass": ("bass", "basses"),
@@ -44,6 +46,20 @@ def role_of(name: str) -> str | None:
         if wanted in names:
             return role
     return None
+
+
+def canonical_role(role: str) -> str:
+    """Return the listed role that `role` is a name of, or the name itself, plain.
+
+    Raises
+    ------
+    InputError
+        It is no name, or a mixdown's.
+    """
+    plain = " ".join(role.split()).casefold()
+    if not plain or plain in MIXDOWN_NAMES:
+        raise InputError(f"--bus {role}=...: this is no bus's role; use drums, bass, melody, vocals or one of your own")
+    return role_of(plain) or plain
 
 
 def is_mixdown(name: str) -> bool:

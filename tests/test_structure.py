@@ -27,8 +27,8 @@ PRINTS = {
 """The terminal; the parser, which ends with one line, and the installer: both before there is a terminal."""
 STOREYS = {
     "core": (
-        ("errors", "progress", "decibels", "decoding", "roles"),
-        ("files", "smoothing"),
+        ("errors", "progress", "decibels", "decoding"),
+        ("files", "roles", "smoothing"),
         ("curves",),
         ("audio",),
         ("measuring",),
@@ -38,7 +38,7 @@ STOREYS = {
         ("revising",),
     ),
     "analysis_server": (
-        ("carried", "home", "telling", "opening", "environment"),
+        ("carried", "home", "telling", "song_folder", "environment"),
         ("examples", "model_store", "report"),
         ("showing",),
         ("figures", "runs"),

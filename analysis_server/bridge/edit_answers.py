@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from analysis_server.bridge.job_file import EditAnswers
-from analysis_server.opening import canonical_role
 from core.errors import InputError
 from core.revising.editing import EditSettings
 from core.revising.re_applying import Basis
+from core.roles import canonical_role
 
 
 def in_force(basis: Basis) -> EditAnswers:

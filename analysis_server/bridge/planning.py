@@ -19,12 +19,12 @@ from analysis_server.bridge.job_file import (
     PlannedTrack,
 )
 from analysis_server.bridge.wording import in_reaper
-from analysis_server.opening import canonical_role
 from analysis_server.projects.project_mixdown import find_mixdown
 from core import roles
 from core.errors import InputError
 from core.history import SECTION, RunRecord, read_history
 from core.history.own_moves import own_moves
+from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses
 from core.rpp.envelope_writing import require_writable
 from core.rpp.ext_state import ext_state

@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analysis_server.opening import canonical_role
+from analysis_server.projects import project_copy
 from analysis_server.projects.exported_stems import session_with_stems
 from analysis_server.projects.project_mixdown import find_mixdown
 from analysis_server.projects.rendered_stems import RenderedStems, song_of
 from analysis_server.projects.session import Existing, Session
 from analysis_server.projects.summed_stems import summed_session
 from analysis_server.telling import Tell
+from core import history
 from core.errors import InputError
+from core.roles import canonical_role
 from core.rpp.buses import find_buses
 from core.rpp.envelope_writing import scale_of
-from core.rpp.project import read_project
+from core.rpp.project import Project, read_project
 
 _SUFFIX = ".rpp"
 
@@ -36,6 +38,26 @@ def require_song_folder(
         raise InputError(
             f"{song}: --stems, --existing and bus tracks belong to a REAPER project (.RPP); leave them out"
         )
+
+
+def project_with_runs(path: Path) -> Project:
+    """Return the project at `path`, which must have runs of ours.
+
+    Raises
+    ------
+    InputError
+        It has none; a copy beside it that has some is named.
+    """
+    project = read_project(path)
+    if not history.read_history(project):
+        damaged = history.damaged_runs(project)
+        if damaged:
+            raise InputError(next(iter(damaged.values())))
+        copy = project_copy.path_of(path)
+        there = copy.is_file() and copy.name != path.name
+        remedy = f"give {copy}" if there else "mix or match it first"
+        raise InputError(f"{path}: has no run of Faderwise in it; {remedy}")
+    return project
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class AutomationFile(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def as_points(automation: Automation) -> dict[str, list[Point]]:
+def file_points(automation: Automation) -> dict[str, list[Point]]:
     """Return the points of every bus as the file holds them."""
     return {
         bus: [

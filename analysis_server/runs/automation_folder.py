@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from analysis_server.runs import run_file
-from analysis_server.runs.automation_file import AutomationFile, BusAutomation, as_points, to_json
+from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from core.automating.automation import Automation, BusPoints, to_csv
 from core.decibels import gain_to_db
 from core.decoding import UNDECODABLE
@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.files import write_text
 from core.history import RunRecord, TrackRun
 from core.history.restoring import restored_tracks
-from core.revising.lanes import as_points as linear
+from core.revising.lanes import linear_points
 from core.revising.merging import edits_between
 from core.rpp.envelope import Point
 
@@ -72,7 +72,7 @@ def read(folder: Path) -> AutomationFolder:
     if not found:
         raise InputError(f"{folder}: has neither {CSV} nor {JSON}; mix or match the song again")
     edited = [name for name, points in found.items() if not _are_same(written, points)]
-    if len(edited) == 2 and not _are_same({bus: list(linear(p)) for bus, p in found[CSV].items()}, found[JSON]):
+    if len(edited) == 2 and not _are_same({bus: list(linear_points(p)) for bus, p in found[CSV].items()}, found[JSON]):
         raise InputError(f"{folder}: {CSV} and {JSON} were both edited, and differ; move one of them away")
     return AutomationFolder(folder, tuple(runs), found[edited[0] if edited else next(iter(found))])
 
@@ -127,7 +127,7 @@ def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFil
         file = msgspec.convert({**content, "buses": stems}, AutomationFile)
     except (*UNDECODABLE, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{path}: is damaged ({error}); move it away and edit again") from error
-    points = as_points(automation)
+    points = file_points(automation)
     buses = {
         bus: BusAutomation(stem=file.buses[bus].stem if bus in file.buses else "", points=points[bus]) for bus in points
     }
@@ -135,7 +135,9 @@ def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFil
 
 
 def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
-    return set(written) == set(now) and all(edits_between(written[bus], linear(now[bus])).are_none for bus in now)
+    return set(written) == set(now) and all(
+        edits_between(written[bus], linear_points(now[bus])).are_none for bus in now
+    )
 
 
 def _from_csv(path: Path) -> dict[str, BusPoints]:

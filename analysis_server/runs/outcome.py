@@ -17,15 +17,15 @@ from analysis_server import MADE_BY
 from analysis_server.report import render_report
 from analysis_server.report.content import Player
 from analysis_server.runs import run_file, run_records
-from analysis_server.runs.automation_file import AutomationFile, BusAutomation, as_points, to_json
+from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from analysis_server.showing import sounds
-from analysis_server.showing.reporting import Story, content_of
+from analysis_server.showing.report_page import Story, content_of
 from analysis_server.showing.sounds import compared
 from analysis_server.telling import Tell, stage
 from core.audio.reading import AudioFile
 from core.audio.song import Song
 from core.automating.automation import TOLERANCE_DB, Automation, to_csv
-from core.automating.mixing import MixFigures, headroom_db, write_mix
+from core.automating.rendering import MixFigures, headroom_db, write_mix
 from core.curves import GainCurves
 from core.errors import InputError
 from core.files import move_into_place, write_text
@@ -146,7 +146,7 @@ def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
 
 
 def _automation_file(outcome: Outcome) -> AutomationFile:
-    points = as_points(outcome.automation)
+    points = file_points(outcome.automation)
     return AutomationFile(
         made_by=MADE_BY,
         verb=outcome.verb,

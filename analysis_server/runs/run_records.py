@@ -14,7 +14,7 @@ from analysis_server import MADE_BY
 from core import history
 from core.audio.song import Song
 from core.automating.automation import Automation
-from core.automating.mixing import MixFigures
+from core.automating.rendering import MixFigures
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.history import BusRun, RunRecord, TrackRun, WrittenPoint

@@ -14,7 +14,7 @@ from analysis_server.report.content import (
     Term,
 )
 from analysis_server.report.wording import clock_text, decimal_text, gain_text
-from analysis_server.showing.auditing import AuditEdit, AuditResult, AuditTrack
+from analysis_server.showing.audit_result import AuditEdit, AuditResult, AuditTrack
 from analysis_server.showing.sounds import Sounds
 from core.decibels import FloatArray
 from core.modelling.explanation import TERM_MEANINGS

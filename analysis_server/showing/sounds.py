@@ -18,7 +18,7 @@ from analysis_server.report.content import Player, Spectrum
 from analysis_server.showing.players import player
 from core.audio.song import Song
 from core.automating.automation import Automation
-from core.automating.mixing import MixFigures, headroom_db, measure_mixes, write_mix
+from core.automating.rendering import MixFigures, headroom_db, measure_mixes, write_mix
 from core.automating.spectrum import in_bands
 from core.curves import write_npz
 from core.decibels import db_to_gain

@@ -9,16 +9,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.projects.opening import is_project
+from analysis_server.projects.opening import is_project, project_with_runs
 from analysis_server.report import render_report
 from analysis_server.runs import automation_folder
-from analysis_server.runs.rendering import song_of
+from analysis_server.runs.run_stems import song_of
 from analysis_server.showing import sounds
 from analysis_server.showing.audit_page import page_of
-from analysis_server.showing.auditing import AuditResult, result_of
+from analysis_server.showing.audit_result import AuditResult, result_of
 from analysis_server.showing.sounds import Sounds
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.edit import with_runs
 from core.audio.song import Song, open_song
 from core.automating.automation import BusPoints, thin
 from core.errors import InputError
@@ -65,7 +64,7 @@ def _audited(request: AuditRequest) -> tuple[Audited, Path | None, str]:
     """Return the audit, the folder of the run's other files, and the page's name."""
     target = Path(request.target)
     if is_project(request.target):
-        audited = audited_project(with_runs(target))
+        audited = audited_project(project_with_runs(target))
         folder = audited.basis.root.folder
         return audited, Path(folder) if folder else None, f"{target.stem}-audit.html"
     there = automation_folder.read(target)

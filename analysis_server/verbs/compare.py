@@ -9,18 +9,17 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import model_store
-from analysis_server.opening import open_chosen
-from analysis_server.projects.opening import is_project
+from analysis_server.projects.opening import is_project, project_with_runs
 from analysis_server.runs import automation_folder
-from analysis_server.runs.rendering import song_of
+from analysis_server.runs.run_stems import song_of
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, stage, untold
-from analysis_server.verbs.edit import with_runs
 from analysis_server.verbs.estimate import estimated
 from analysis_server.verbs.mix import predicted
 from core import history
 from core.audio.reading import EXTENSIONS, inspect
 from core.audio.song import Song
-from core.automating.mixing import measure_file
+from core.automating.rendering import measure_file
 from core.errors import InputError
 from core.history import RunRecord
 from core.modelling.model import Model
@@ -125,7 +124,7 @@ def _song(request: CompareRequest) -> Song | None:
     if all(_is_run(side) for side in sides):
         return None
     if request.on is not None:
-        return open_chosen(request.on, request.buses)
+        return open_song_folder(request.on, request.buses)
     for side in filter(_is_run, sides):
         song = song_of(_runs(side)[0][-1])
         if song is not None:
@@ -162,7 +161,7 @@ def _run_side(text: str) -> _Side:
     if number is not None:
         return _Side(text, "run", run_curves.as_written(runs, number, text), _figures(runs, number))
     if is_project(str(path)):
-        curves = run_curves.of_project(with_runs(path))
+        curves = run_curves.of_project(project_with_runs(path))
     else:
         folder = automation_folder.read(path)
         curves = run_curves.of_points(folder.runs, folder.now)
@@ -177,7 +176,7 @@ def _runs(text: str) -> tuple[list[RunRecord], int | None]:
     found = re.search(r"#(\d+)$", text)
     path = Path(_without_number(text))
     if is_project(str(path)):
-        runs = list(history.read_history(with_runs(path)))
+        runs = list(history.read_history(project_with_runs(path)))
     else:
         runs = list(automation_folder.read(path).runs)
     number = int(found[1]) if found else None

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.projects import project_copy
-from analysis_server.projects.opening import is_project
-from analysis_server.runs import automation_folder, rendering, run_records
+from analysis_server.projects.opening import is_project, project_with_runs
+from analysis_server.runs import automation_folder, run_records, run_stems
 from analysis_server.telling import Tell, untold
 from core import history
 from core.errors import InputError
@@ -21,7 +21,7 @@ from core.revising.lanes import as_bus_points
 from core.revising.merging import Span
 from core.revising.re_applying import ReApplied, TrackEdit, re_apply, re_apply_points
 from core.rpp.envelope_writing import Written
-from core.rpp.project import Project, read_project
+from core.rpp.project import Project
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,7 +128,7 @@ def edited(
 def _edit_project(request: EditRequest) -> EditResult:
     if request.render:
         raise InputError(f"{request.target}: --render is for folders; REAPER renders a project")
-    project = with_runs(Path(request.target))
+    project = project_with_runs(Path(request.target))
     result, written, record = edited(project, request.changes(), afresh=request.afresh)
     path = project_copy.path_of(project.path, request.out)
     project_copy.refuse_the_original(path, project)
@@ -137,26 +137,6 @@ def _edit_project(request: EditRequest) -> EditResult:
     with project_copy.replaced(path, written.with_edits(history.added(project.document, record)).content):
         pass
     return msgspec.structs.replace(result, files={path.name: str(path)})
-
-
-def with_runs(path: Path) -> Project:
-    """Return the project at `path`, which must have runs of ours.
-
-    Raises
-    ------
-    InputError
-        It has none; a copy beside it that has some is named.
-    """
-    project = read_project(path)
-    if not history.read_history(project):
-        damaged = history.damaged_runs(project)
-        if damaged:
-            raise InputError(next(iter(damaged.values())))
-        copy = project_copy.path_of(path)
-        there = copy.is_file() and copy.name != path.name
-        remedy = f"give {copy}" if there else "mix or match it first"
-        raise InputError(f"{path}: has no run of Faderwise in it; {remedy}")
-    return project
 
 
 def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
@@ -170,12 +150,12 @@ def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
         return result
     merged = {edit.run.role: as_bus_points(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
-    song = rendering.song_to_render(folder) if request.render else None
+    song = run_stems.song_to_render(folder) if request.render else None
     before = automation_folder.texts(folder.path)
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
     files = automation_folder.write(folder, automation, [*folder.runs, record], verb="edit")
     if song is not None:
-        files |= rendering.render_again(folder, song, automation, tell)
+        files |= run_stems.render_again(folder, song, automation, tell)
         return msgspec.structs.replace(result, files=files)
     told = "mix.wav and report.html are what they were before this edit; --render writes mix.wav anew"
     return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.opening import open_chosen
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.features import Preset
 from core.audio.song import Song
@@ -55,7 +55,7 @@ def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
     out = Path(request.out)
     if out.suffix.lower() not in (".csv", ".npz"):
         raise InputError(f"{out}: the name must end in .csv or .npz")
-    song = open_chosen(request.song, request.buses, request.mixdown)
+    song = open_song_folder(request.song, request.buses, request.mixdown)
     progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
     found = estimated(song, request.preset, request.domain, None, progress)
     found.curves.save(out)

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.opening import open_chosen
 from analysis_server.showing.evaluation import Dataset, Evaluation
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, untold
 from analysis_server.verbs.features import FeatureSet, Preset, feature_set_of
 from analysis_server.verbs.learn import require_matrices_can, song_folders
@@ -156,7 +156,7 @@ def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: T
         songs=[study.evaluation_song() for study in studies],
         measurements={study.title: study.measurement for study in studies},
         training={study.title: study.training for study in studies},
-        audio={study.title: open_chosen(str(folder), {}) for study, folder in zip(studies, folders, strict=True)},
+        audio={study.title: open_song_folder(str(folder), {}) for study, folder in zip(studies, folders, strict=True)},
         warnings=[warning for study in studies for warning in study.warnings],
     )
 

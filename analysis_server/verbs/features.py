@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from analysis_server.opening import open_chosen
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, stage, untold
 from core.audio.song import Song
 from core.curves import save_table
@@ -61,7 +61,7 @@ def run(request: FeaturesRequest, tell: Tell = untold) -> FeaturesResult:
     out = Path(request.out)
     if out.suffix.lower() not in (".csv", ".npz"):
         raise InputError(f"{out}: the name must end in .csv or .npz")
-    song = open_chosen(request.song, request.buses)
+    song = open_song_folder(request.song, request.buses)
     chosen = feature_set_of(request.preset, request.features)
     progress = stage(tell, f"measuring {song.title}", 0.0, 1.0)
     measurement = measured(song, request.preset, chosen, progress)

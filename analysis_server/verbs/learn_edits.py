@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis_server.projects import project_copy
-from analysis_server.projects.opening import is_project, opened_session
+from analysis_server.projects.opening import is_project, opened_session, project_with_runs
 from analysis_server.runs import automation_folder
-from analysis_server.runs.rendering import song_of
+from analysis_server.runs.run_stems import song_of
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.edit import with_runs
 from analysis_server.verbs.features import measured
 from analysis_server.verbs.learn_session import SessionSettings, fader_curves, true_curves
 from core.audio.song import Song
@@ -57,7 +56,7 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
 
 
 def _of_project(path: str, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, list[str]]:
-    audited = _edited(audited_project(with_runs(Path(path))), path)
+    audited = _edited(audited_project(project_with_runs(Path(path))), path)
     with opened_session(
         path,
         tell,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from analysis_server.opening import open_chosen
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, stage, untold
 from analysis_server.verbs.estimate import taught
 from core.estimating.estimation import Estimate
@@ -56,7 +56,7 @@ def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> t
     InputError
         The song cannot be read or has no mixdown.
     """
-    song = open_chosen(str(folder), settings.buses)
+    song = open_song_folder(str(folder), settings.buses)
     progress = stage(tell, f"{doing} {song.title}", 0.0, 1.0)
     found, kept = taught(song, settings.preset, settings.feature_set, progress)
     return found, kept, [f"{song.title}: {warning}" for warning in found.warnings]

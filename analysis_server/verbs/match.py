@@ -8,20 +8,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.opening import open_chosen
 from analysis_server.projects.opening import is_project, opened_session, require_song_folder
 from analysis_server.projects.rendered_stems import RenderedStems
 from analysis_server.projects.session import Session, write_outcome
 from analysis_server.report.content import Figure
 from analysis_server.runs import outcome, run_records
 from analysis_server.runs.run_records import Found, Run
-from analysis_server.showing.reporting import Story
+from analysis_server.showing.report_page import Story
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import estimated
 from core.audio.reading import AudioFile
 from core.audio.song import Song
 from core.automating.automation import thin_curves
-from core.automating.mixing import MixFigures, headroom_db, measure_file, measure_mixes
+from core.automating.rendering import MixFigures, headroom_db, measure_file, measure_mixes
 from core.decibels import db_to_gain
 from core.estimating.estimation import Estimate, limiter_reduction_db
 from core.rpp.envelope_writing import HIGHEST_GAIN
@@ -80,7 +80,7 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
         ) as session:
             return _matched(request, session.song, session, tell)
     require_song_folder(request.song, request.stems, request.tracks)
-    return _matched(request, open_chosen(request.song, request.buses, request.mixdown), None, tell)
+    return _matched(request, open_song_folder(request.song, request.buses, request.mixdown), None, tell)
 
 
 def _matched(request: MatchRequest, song: Song, session: Session | None, tell: Tell) -> MatchResult:

@@ -8,18 +8,18 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import model_store
-from analysis_server.opening import open_chosen
 from analysis_server.projects.opening import is_project, opened_session, require_song_folder
 from analysis_server.projects.rendered_stems import RenderedStems
 from analysis_server.projects.session import Existing, Session, write_outcome
 from analysis_server.report.content import Figure
 from analysis_server.runs import outcome, run_records
 from analysis_server.runs.run_records import Found, Run
-from analysis_server.showing.reporting import Story
+from analysis_server.showing.report_page import Story
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, stage, untold
 from core.audio.song import Song
 from core.automating.automation import BusPoints, thin_curves
-from core.automating.mixing import MixFigures, common_gain_db, headroom_db, measure_mixes
+from core.automating.rendering import MixFigures, common_gain_db, headroom_db, measure_mixes
 from core.errors import InputError
 from core.measuring.default_measurement import measure
 from core.measuring.measurement import Measurement
@@ -84,7 +84,7 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         ) as session:
             return _mixed(request, model, session.song, session, tell)
     require_song_folder(request.song, request.stems, request.tracks, request.existing)
-    return _mixed(request, model, open_chosen(request.song, request.buses), None, tell)
+    return _mixed(request, model, open_song_folder(request.song, request.buses), None, tell)
 
 
 def _mixed(request: MixRequest, model: Model, song: Song, session: Session | None, tell: Tell) -> MixResult:

@@ -8,10 +8,9 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.projects import project_copy
-from analysis_server.projects.opening import is_project
+from analysis_server.projects.opening import is_project, project_with_runs
 from analysis_server.runs import automation_folder, run_file
 from analysis_server.telling import Tell, untold
-from analysis_server.verbs.edit import with_runs
 from core import history
 from core.errors import InputError
 from core.history import Restored, RunRecord
@@ -71,7 +70,7 @@ def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
 
 
 def _revert_project(request: RevertRequest) -> RevertResult:
-    project = with_runs(Path(request.target))
+    project = project_with_runs(Path(request.target))
     result, back = reverted(project, request.to or 0)
     path = project_copy.path_of(project.path, request.out)
     project_copy.refuse_the_original(path, project)

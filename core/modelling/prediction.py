@@ -27,7 +27,7 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     """Return the gains `model` gives the measured song, and what they are made of.
 
     The paper preset's gains stand as predicted. The default's are a balance: their common gain is chosen so
-    that the stems' total K-weighted energy stays what it was (see `core.automating.mixing` for the exact loudness).
+    that the stems' total K-weighted energy stays what it was (see `core.automating.rendering` for the exact loudness).
 
     Raises
     ------

@@ -51,10 +51,10 @@ def envelope_lane(
 
 def file_lane(now: BusPoints) -> Lane:
     """Return the lane of a bus in an automation file."""
-    return Lane(as_points(now), straight_in_db, lambda curve, _: as_points(curve))
+    return Lane(linear_points(now), straight_in_db, lambda curve, _: linear_points(curve))
 
 
-def as_points(points: BusPoints) -> tuple[Point, ...]:
+def linear_points(points: BusPoints) -> tuple[Point, ...]:
     """Return a bus's points (dB) as points of linear gain."""
     gains = 10.0 ** (points.gain_db / 20.0)
     return tuple(Point(time_s, gain) for time_s, gain in zip(points.time_s.tolist(), gains.tolist(), strict=True))

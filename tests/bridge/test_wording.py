@@ -51,9 +51,9 @@ def text_of(node: ast.expr) -> str:
 
 def sentences() -> list[str]:
     """Return every text with an option in it that the modules behind the live verbs can say."""
-    files = [*(ROOT / "core/rpp").glob("*.py"), ROOT / "core/revising/editing.py"]
+    files = [ROOT / "core/roles.py", ROOT / "core/revising/editing.py", *(ROOT / "core/rpp").glob("*.py")]
     files += (ROOT / "analysis_server/projects").glob("*.py")
-    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in [*files, ROOT / "analysis_server/opening.py"]]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     fstrings = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inner = {id(part) for node in fstrings for part in node.values}
     docs = {id(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Expr)}

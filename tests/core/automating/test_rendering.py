@@ -15,7 +15,7 @@ import soundfile
 from core import files
 from core.audio.song import Song, open_song
 from core.automating.automation import Automation, BusPoints
-from core.automating.mixing import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_mixes, write_mix
+from core.automating.rendering import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_mixes, write_mix
 from core.errors import InputError
 
 Array = npt.NDArray[np.float64]

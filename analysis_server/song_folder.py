@@ -1,4 +1,4 @@
-"""Opening what the user named: a song folder, with buses and a mixdown chosen by hand where they were."""
+"""A song folder as the user named it: its stems, with buses and a mixdown chosen by hand where they were."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from core.audio.song import Song, open_song
 from core.errors import InputError
-from core.roles import MIXDOWN_NAMES, role_of
+from core.roles import canonical_role
 
 
-def open_chosen(song: str, buses: Mapping[str, str], mixdown: str | None = None) -> Song:
+def open_song_folder(song: str, buses: Mapping[str, str], mixdown: str | None = None) -> Song:
     """Return the song in the folder `song`.
 
     Parameters
@@ -34,14 +34,6 @@ def open_chosen(song: str, buses: Mapping[str, str], mixdown: str | None = None)
             )
         chosen[role] = _in_folder(folder, file)
     return open_song(folder, buses=chosen, mixdown=_in_folder(folder, mixdown) if mixdown else None)
-
-
-def canonical_role(role: str) -> str:
-    """Return the listed role `role` is a name of, or the name itself, plain."""
-    plain = " ".join(role.split()).casefold()
-    if not plain or plain in MIXDOWN_NAMES:
-        raise InputError(f"--bus {role}=...: this is no bus's role; use drums, bass, melody, vocals or one of your own")
-    return role_of(plain) or plain
 
 
 def _in_folder(folder: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ from analysis_server.showing.sounds import spectrum_of
 from core.audio.frames import HOP_S, STEPS_PER_HOP
 from core.audio.song import Song
 from core.automating.automation import LOWEST_DB, Automation
-from core.automating.mixing import MixFigures
+from core.automating.rendering import MixFigures
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.measuring.loudness import FLOOR_LUFS, integrated_lufs

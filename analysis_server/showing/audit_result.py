@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis_server.showing.sounds import Sounds
 from core import roles
-from core.automating.mixing import PEAK_LIMIT_DBTP
+from core.automating.rendering import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
 from core.history import RunRecord
 from core.modelling.explanation import TERM_MEANINGS, sentence

@@ -1,4 +1,4 @@
-"""A folder's mix heard with its automation as it is now, from the stems where they still are."""
+"""A run's stems, where they still are: its song opened once more, and its mix rendered anew."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis_server.telling import Tell, stage
 from core.audio.reading import inspect
 from core.audio.song import Song
 from core.automating.automation import Automation
-from core.automating.mixing import headroom_db, measure_mixes, write_mix
+from core.automating.rendering import headroom_db, measure_mixes, write_mix
 from core.errors import InputError
 from core.history import RunRecord
 

@@ -124,7 +124,7 @@ def headroom_db(figures: MixFigures) -> float:
 def mix_block(song: Song, block: Block, samples: Samples, automation: Automation | None) -> Samples:
     """Return the sum of a block's stems, each with its gain, shape (n_channels, n_samples)."""
     mix: Samples = np.zeros(samples.shape[1:], np.float32)
-    start = block.first_hop * (song.sample_rate // 4)
+    start = block.first_hop * Framing(song.sample_rate).hop_samples
     for bus, stem in zip(song.stems, samples, strict=True):
         mix += stem if automation is None else stem * _gains(automation[bus], start, len(stem[0]), song.sample_rate)
     return mix
