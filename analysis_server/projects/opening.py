@@ -1,4 +1,4 @@
-"""Opening a REAPER project as a session: its buses found, their stems summed, exported, or rendered by REAPER."""
+"""Opening songs: a folder as it is, a REAPER project by its buses, whose stems are summed, exported or rendered."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pathlib import Path
 from analysis_server.projects import project_copy
 from analysis_server.projects.exported_stems import session_with_stems
 from analysis_server.projects.project_mixdown import find_mixdown
-from analysis_server.projects.rendered_stems import RenderedStems, song_of
-from analysis_server.projects.session import Existing, Session
+from analysis_server.projects.rendered_stems import song_of
+from analysis_server.projects.session import Session
+from analysis_server.projects.song_requests import ProjectParts, SongRequest
 from analysis_server.projects.summed_stems import summed_session
+from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell
 from core import history
+from core.audio.song import Song
 from core.errors import InputError
 from core.roles import canonical_role
 from core.rpp.buses import find_buses
@@ -23,21 +26,12 @@ from core.rpp.envelope_writing import scale_of
 from core.rpp.project import Project, read_project
 
 _SUFFIX = ".rpp"
+_NO_PARTS = ProjectParts()
 
 
 def is_project(path: str) -> bool:
     """Tell whether `path` names a REAPER project."""
     return Path(path).suffix.lower() == _SUFFIX
-
-
-def require_song_folder(
-    song: str, stems: str | None, tracks: Mapping[str, Sequence[str]], existing: Existing = "replace"
-) -> None:
-    """Raise an `InputError` where options of projects were given for a song folder."""
-    if stems is not None or tracks or existing == "combine":
-        raise InputError(
-            f"{song}: --stems, --existing and bus tracks belong to a REAPER project (.RPP); leave them out"
-        )
 
 
 def project_with_runs(path: Path) -> Project:
@@ -61,15 +55,28 @@ def project_with_runs(path: Path) -> Project:
 
 
 @contextmanager
+def opened_song(
+    request: SongRequest, tell: Tell, *, mixdown: str | None = None
+) -> Iterator[tuple[Song, Session | None]]:
+    """Give the song a request names, and the session it is of, where it names a project.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read, or what belongs to a project was asked of a song folder.
+    """
+    if is_project(request.song):
+        with opened_session(request.song, tell, request, mixdown=mixdown) as session:
+            yield session.song, session
+    elif request.stems is not None or request.tracks:
+        raise InputError(f"{request.song}: --stems and bus tracks belong to a REAPER project (.RPP); leave them out")
+    else:
+        yield open_song_folder(request.song, request.buses, mixdown), None
+
+
+@contextmanager
 def opened_session(
-    path: str,
-    tell: Tell,
-    *,
-    stems: str | None = None,
-    tracks: Mapping[str, Sequence[str]] | None = None,
-    mixdown: str | None = None,
-    for_writing: bool = True,
-    rendered: RenderedStems | None = None,
+    path: str, tell: Tell, parts: ProjectParts = _NO_PARTS, *, mixdown: str | None = None, for_writing: bool = True
 ) -> Iterator[Session]:
     """Give the session in the project at `path`; stems summed from its media are removed at the end.
 
@@ -77,21 +84,20 @@ def opened_session(
     ----------
     path : the project.
     tell : is told how far the summing is, and may stop it.
-    stems : a folder of exported stems; without it they are summed from the project's media.
-    tracks : tracks by role, name or number each, as `--bus ROLE=TRACK` gives them.
-    mixdown : the mixdown's file; without it one beside the project, or in `stems`, is taken where there is one.
+    parts : how the project becomes a song.
+    mixdown : the mixdown's file; without it one beside the project, or among its stems, is taken where there is one.
     for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
-    rendered : the stems that REAPER rendered of exactly these tracks; the project is a copy of the open one then.
 
     Raises
     ------
     InputError
         The project, its media or the stems cannot be read, or no bus was found.
     """
+    rendered = parts.rendered
     project = read_project(Path(path))
     if rendered is not None and rendered.home is not None:
         project = replace(project, home=Path(rendered.home))
-    buses = find_buses(project, _by_role(tracks or {}), with_names=rendered is None)
+    buses = find_buses(project, _by_role(parts.tracks), with_names=rendered is None)
     if for_writing:
         for track in buses.all_tracks:
             scale_of(project, track)
@@ -100,10 +106,10 @@ def opened_session(
             mix = find_mixdown(project, mixdown) if mixdown else None
             song = song_of(project.path.stem, buses, rendered, Path(folder), mix)
             yield Session(project=project, song=song, tracks=buses.tracks, notes=buses.notes, rendered=rendered)
-        elif stems is None:
+        elif parts.stems is None:
             yield summed_session(project, buses, Path(folder), mixdown, tell)
         else:
-            yield session_with_stems(project, buses, Path(stems), mixdown)
+            yield session_with_stems(project, buses, Path(parts.stems), mixdown)
 
 
 def _by_role(tracks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

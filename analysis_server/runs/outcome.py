@@ -1,39 +1,18 @@
-"""What `mix` and `match` leave in their folder: automation, the rendered mix, the curves and the report.
-
-Everything is made in a temporary folder first and moved into place at the end, so an interrupt or an error
-leaves the folder as it was; files of an earlier run are set aside under their time of change.
-"""
+"""What `mix` and `match` found: all that is known of a run when its writing starts."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from analysis_server import MADE_BY
-from analysis_server.report import render_report
-from analysis_server.report.content import Player
-from analysis_server.runs import run_file, run_records
-from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
-from analysis_server.showing import sounds
-from analysis_server.showing.report_page import Story, content_of
-from analysis_server.showing.sounds import compared
-from analysis_server.telling import Tell, stage
+from analysis_server.showing.report_page import Story
 from core.audio.reading import AudioFile
 from core.audio.song import Song
-from core.automating.automation import TOLERANCE_DB, Automation, to_csv
-from core.automating.rendering import MixFigures, headroom_db, write_mix
+from core.automating.automation import Automation
+from core.automating.rendering import MixFigures, headroom_db
 from core.curves import GainCurves
-from core.errors import InputError
-from core.files import move_into_place, write_text
-from core.history import RunRecord
 from core.measuring.measurement import Measurement
-from core.progress import Progress
-
-FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
+from core.modelling.explanation import Explanation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +27,8 @@ class Outcome:
     verb, preset, model, range_s : what was asked for.
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
     story : the words and numbers of the report.
-    record : the run's record.
+    explanation : what the curves are made of, where that is known.
+    further_figures : what else is known of the mix, by name with unit.
     """
 
     song: Song
@@ -64,7 +44,8 @@ class Outcome:
     range_s: tuple[float, float] | None
     file_gain_db: float
     story: Story
-    record: RunRecord
+    explanation: Explanation | None = None
+    further_figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, str]:
@@ -76,100 +57,3 @@ class Outcome:
         """What the two files measure that are listened to: the plain sum is turned down where its peaks would clip."""
         turned_db = min(0.0, headroom_db(self.before)) if self.reference is None else 0.0
         return self.before.louder(turned_db), self.after
-
-
-def default_folder(song: str) -> Path:
-    """Return where a song's outcome goes when nothing else is said: `<song>-faderwise` in the current folder."""
-    return Path(f"{Path(song).resolve().name}-faderwise")
-
-
-def write(outcome: Outcome, folder: Path, tell: Tell, start: float) -> dict[str, str]:
-    """Write the files of `outcome` into `folder` and return their paths by name.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written to, or the disk is full.
-    """
-    with _workshop(folder) as workshop:
-        write_text(workshop / "automation.json", to_json(_automation_file(outcome)))
-        write_text(workshop / "automation.csv", to_csv(outcome.automation))
-        record = run_records.dated(outcome.record, run_file.read_if_there(folder))
-        run_file.write(workshop, [record])
-        outcome.curves.save(workshop / "curves.npz")
-        _write_audio_and_report(replace(outcome, record=record), workshop, tell, start)
-        for name in FILES:
-            move_into_place(workshop / name, folder / name)
-    tell(1.0, "done")
-    return {name: str(folder / name) for name in FILES}
-
-
-def _write_audio_and_report(outcome: Outcome, workshop: Path, tell: Tell, start: float) -> None:
-    middle = start + (1.0 - start) * 0.4
-    later = start + (1.0 - start) * 0.8
-    mix = workshop / "mix.wav"
-    write_mix(
-        outcome.song,
-        outcome.automation,
-        mix,
-        gain_db=outcome.file_gain_db,
-        progress=stage(tell, "writing the mix", start, middle),
-    )
-    compared_with = _compared_with(outcome, workshop, stage(tell, "writing the report", middle, later))
-    heard = compared(compared_with, mix, outcome.labels, outcome.file_figures)
-    heard.save(workshop / sounds.NAME, outcome.record.id)
-    players = heard.players[:2]
-    write_text(workshop / "report.html", _report(outcome, players))
-
-
-def _compared_with(outcome: Outcome, workshop: Path, progress: Progress) -> Path:
-    if outcome.reference is not None:
-        return outcome.reference.path
-    plain = workshop / "before.wav"
-    write_mix(outcome.song, None, plain, gain_db=min(0.0, headroom_db(outcome.before)), progress=progress)
-    return plain
-
-
-def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
-    content = content_of(
-        outcome.story,
-        song=outcome.song,
-        measurement=outcome.measurement,
-        curves=outcome.curves,
-        automation=outcome.automation,
-        mixes=dict(zip(outcome.labels, (outcome.before, outcome.after), strict=True)),
-        players=players,
-        verb=outcome.verb,
-        made_by=MADE_BY,
-    )
-    return render_report(content)
-
-
-def _automation_file(outcome: Outcome) -> AutomationFile:
-    points = file_points(outcome.automation)
-    return AutomationFile(
-        made_by=MADE_BY,
-        verb=outcome.verb,
-        title=outcome.song.title,
-        preset=outcome.preset,
-        model=outcome.model,
-        duration_s=outcome.song.duration_s,
-        sample_rate=outcome.song.sample_rate,
-        tolerance_db=TOLERANCE_DB,
-        range_s=outcome.range_s,
-        buses={bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
-        warnings=list(outcome.story.warnings),
-    )
-
-
-@contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=".faderwise-", dir=folder))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written to ({error.strerror}); choose another with --out") from error
-    try:
-        yield workshop
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""From what a verb found to the record of its run."""
+"""From an outcome and the place it was written to, to the record of its run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,80 +11,68 @@ import msgspec
 import numpy as np
 
 from analysis_server import MADE_BY
+from analysis_server.runs.outcome import Outcome
 from core import history
-from core.audio.song import Song
 from core.automating.automation import Automation
 from core.automating.rendering import MixFigures
-from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.history import BusRun, RunRecord, TrackRun, WrittenPoint
 from core.history.record import GAIN_STEP_DB, LEVEL_STEP_LU, TERM_STEP_DB, to_steps
 from core.history.restoring import block_text
-from core.measuring.measurement import Measurement
 from core.modelling import balance
 from core.modelling.explanation import Explanation
 from core.revising.re_applying import ON_TOP
 from core.rpp.envelope_writing import HIGHEST_GAIN, Written
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a verb found in a song: the stems' levels, the curves, and what they are made of, where that is known."""
-
-    song: Song
-    measurement: Measurement
-    curves: GainCurves
-    explanation: Explanation | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """What else a record tells of a run; `stems_stay` says whether the stems outlive it."""
+class Place:
+    """Where a run wrote: on a song's own automation, or on the tracks of a project.
 
-    action: str
-    model: str | None
+    Attributes
+    ----------
+    tracks : what was written where.
+    range_s : the part of the song it is for, in the stems' time.
+    number : the run's place in the project's history.
+    folder : where a project's run has its other files.
+    start_s : the project's time at the stems' first sample.
+    highest_gain : the top of an envelope, linear.
+    stems_stay : whether the stems outlive the run.
+    moves_on_top : whether the user's own moves are heard on top of the run's.
+    """
+
+    tracks: list[TrackRun]
     range_s: tuple[float, float] | None
-    figures: Mapping[str, float]
-    warnings: Sequence[str]
+    number: int = 1
     folder: Path | None = None
     start_s: float = 0.0
+    highest_gain: float = HIGHEST_GAIN
     stems_stay: bool = True
     moves_on_top: bool = False
-    highest_gain: float = HIGHEST_GAIN
 
 
-def record_of(run: Run, found: Found, automation: Automation, written: Written | None) -> RunRecord:
-    """Return the record of a run that wrote on a project's tracks, or on a song's stems alone; it is not dated yet."""
-    tracks = _of_stems(automation) if written is None else _of_project(written)
+def record_of(done: Outcome, place: Place) -> RunRecord:
+    """Return the record of a run; it is not dated yet."""
+    figures = {**_figures(done.before, done.after), **done.further_figures}
     return RunRecord(
-        number=1 if written is None else history.next_number(written.project),
-        action=run.action,
+        number=place.number,
+        action=done.verb,
         made_at="",
         made_by=MADE_BY,
-        title=found.song.title,
-        model=run.model,
-        folder=str(run.folder.resolve()) if run.folder else None,
-        range_s=run.range_s,
-        start_s=run.start_s,
-        duration_s=found.song.duration_s,
-        settings={ON_TOP: True} if run.moves_on_top else {},
-        highest_gain=run.highest_gain,
-        stems={bus: str(file.path.resolve()) for bus, file in found.song.stems.items()} if run.stems_stay else {},
-        figures={name: round(value, 3) for name, value in run.figures.items() if np.isfinite(value)},
-        warnings=list(run.warnings),
-        buses=_buses(found),
-        tracks=tracks,
+        title=done.song.title,
+        model=done.model,
+        folder=str(place.folder.resolve()) if place.folder else None,
+        range_s=place.range_s,
+        start_s=place.start_s,
+        duration_s=done.song.duration_s,
+        settings={ON_TOP: True} if place.moves_on_top else {},
+        highest_gain=place.highest_gain,
+        stems={bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {},
+        figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
+        warnings=list(done.story.warnings),
+        buses=_buses(done),
+        tracks=place.tracks,
     )
-
-
-def figures_of(before: MixFigures, after: MixFigures) -> dict[str, float]:
-    """Return the figures of the mix before and after, as a record holds them."""
-    return {
-        "loudness_before_lufs": before.loudness_lufs,
-        "loudness_after_lufs": after.loudness_lufs,
-        "true_peak_before_dbtp": before.true_peak_dbtp,
-        "true_peak_after_dbtp": after.true_peak_dbtp,
-    }
 
 
 def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
@@ -97,7 +85,8 @@ def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
     return msgspec.structs.replace(named, made_at=same.made_at if same else now)
 
 
-def _of_project(written: Written) -> list[TrackRun]:
+def tracks_of_project(written: Written) -> list[TrackRun]:
+    """Return what was written on a project's tracks."""
     return [
         TrackRun(
             guid=envelope.track.guid,
@@ -115,7 +104,8 @@ def _of_project(written: Written) -> list[TrackRun]:
     ]
 
 
-def _of_stems(automation: Automation) -> list[TrackRun]:
+def tracks_of_stems(automation: Automation) -> list[TrackRun]:
+    """Return what was written for the stems of a song without a project: its automation."""
     return [
         TrackRun(
             guid="",
@@ -133,9 +123,18 @@ def _of_stems(automation: Automation) -> list[TrackRun]:
     ]
 
 
-def _buses(found: Found) -> list[BusRun]:
-    curves = found.curves
-    levels = _as_long_as(balance.frame_levels_lufs(found.measurement), len(curves.time_s))
+def _figures(before: MixFigures, after: MixFigures) -> dict[str, float]:
+    return {
+        "loudness_before_lufs": before.loudness_lufs,
+        "loudness_after_lufs": after.loudness_lufs,
+        "true_peak_before_dbtp": before.true_peak_dbtp,
+        "true_peak_after_dbtp": after.true_peak_dbtp,
+    }
+
+
+def _buses(done: Outcome) -> list[BusRun]:
+    curves = done.curves
+    levels = _as_long_as(balance.frame_levels_lufs(done.measurement), len(curves.time_s))
     deviation = curves.deviation_db
     return [
         BusRun(
@@ -143,17 +142,17 @@ def _buses(found: Found) -> list[BusRun]:
             predicted_cdb=to_steps(curves.gains_db[:, i], GAIN_STEP_DB),
             level_lufs=to_steps(levels[:, i], LEVEL_STEP_LU),
             deviation_cdb=None if deviation is None else to_steps(deviation[:, i], GAIN_STEP_DB),
-            terms_ddb=_terms(found, i),
+            terms_ddb=_terms(done.explanation, i),
         )
         for i, bus in enumerate(curves.buses)
     ]
 
 
-def _terms(found: Found, bus: int) -> dict[str, list[int]]:
-    if found.explanation is None:
+def _terms(explanation: Explanation | None, bus: int) -> dict[str, list[int]]:
+    if explanation is None:
         return {}
-    terms = found.explanation.contributions_db[:, bus]
-    return {term: to_steps(terms[:, number], TERM_STEP_DB) for number, term in enumerate(found.explanation.terms)}
+    terms = explanation.contributions_db[:, bus]
+    return {term: to_steps(terms[:, number], TERM_STEP_DB) for number, term in enumerate(explanation.terms)}
 
 
 def _as_long_as(levels: FloatArray, n_frames: int) -> FloatArray:

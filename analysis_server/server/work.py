@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from analysis_server.runs import outcome
+from analysis_server.runs import outcome_folder
 from analysis_server.server.cache import Cache, CorruptEntryError, Entry, publish, relocated, survey
 from analysis_server.server.inputs import Inputs, inputs_of, result_key, song_inputs, song_key
 from analysis_server.server.known_files import KnownFiles, stamp_of
@@ -167,7 +167,7 @@ def _asked(request: Any, folder: Path) -> str:
     """Return the folder, or for `estimate` the file, that was asked for, as it was."""
     out: str | None = getattr(request, "out", None)
     if out is None:
-        return str(outcome.default_folder(str(folder / request.song))) if hasattr(request, "song") else ""
+        return str(outcome_folder.default_folder(str(folder / request.song))) if hasattr(request, "song") else ""
     return str(Path(out)) if hasattr(request, "domain") else out
 
 

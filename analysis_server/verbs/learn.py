@@ -10,7 +10,7 @@ import msgspec
 
 from analysis_server import MADE_BY, model_store
 from analysis_server.projects.opening import is_project
-from analysis_server.projects.rendered_stems import RenderedStems
+from analysis_server.projects.song_requests import ProjectParts
 from analysis_server.telling import Tell, untold
 from analysis_server.verbs.features import FeatureSet, Preset, feature_set_of
 from analysis_server.verbs.learn_edits import training_edits
@@ -23,29 +23,33 @@ from core.modelling.matrices import load_matrices
 from core.modelling.model import Model, TrainingSong
 
 
-class LearnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Learn from `songs` (SONG_DIRs, DATASET_DIRs, or matrices in an NPZ) and keep the result as `model`.
+class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Learn from `songs` and keep the result as `model`; where the model exists already, the songs are added to it.
 
-    Where the model exists already, the songs are added to it; with `fresh` it is learned anew. `dask` is the address
-    of a dask scheduler whose workers see the songs under the same paths. REAPER projects may be among the songs:
-    their true gains come from their `mixdown`, or exactly from their `faders`, or are what was made of a run's
-    prediction by hand (`edits`, also of a folder that `mix` wrote); `tracks` are their bus tracks by role,
-    `stems` is the folder of one project's exported stems, `rendered` are the stems that REAPER rendered of one.
+    Attributes
+    ----------
+    songs : SONG_DIRs, DATASET_DIRs, matrices in an NPZ, REAPER projects; of edits also folders that `mix` wrote.
+    model : the model's name or file.
+    preset, features : what the model is made of.
+    buses : files of a SONG_DIR by role.
+    fresh : forget what a model of that name knew.
+    dry_run : write nothing.
+    dask : the address of a dask scheduler whose workers see the songs under the same paths.
+    truth : whether a project's true gains come from its `mixdown`, or exactly from its `faders`, or are what was made
+        of a run's prediction by hand (`edits`).
+    mixdown : one project's mixdown, where it is not found beside it.
     """
 
     songs: list[str]
     model: str
     preset: Preset = "default"
     features: FeatureSet | None = None
-    buses: dict[str, str] = {}
+    buses: dict[str, str] = msgspec.field(default_factory=dict)
     fresh: bool = False
     dry_run: bool = False
     dask: str | None = None
     truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
-    stems: str | None = None
-    tracks: dict[str, list[str]] = {}
-    rendered: RenderedStems | None = None
 
 
 class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,9 +175,7 @@ def _session_settings(request: LearnRequest, feature_set: str) -> SessionSetting
         feature_set=feature_set,
         truth=request.truth,
         mixdown=request.mixdown,
-        stems=request.stems,
-        tracks=request.tracks,
-        rendered=request.rendered,
+        parts=request,
     )
 
 

@@ -57,14 +57,10 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
 
 def _of_project(path: str, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, list[str]]:
     audited = _edited(audited_project(project_with_runs(Path(path))), path)
-    with opened_session(
-        path,
-        tell,
-        stems=settings.stems,
-        tracks=settings.tracks or _tracks(audited),
-        for_writing=False,
-        rendered=settings.rendered,
-    ) as session:
+    parts = settings.parts
+    if not parts.tracks:
+        parts = msgspec.structs.replace(parts, tracks=_tracks(audited))
+    with opened_session(path, tell, parts, for_writing=False) as session:
         stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
         song = replace(session.song, stems=stems, mixdown=None)
         measurement = _measured(song, settings, tell)

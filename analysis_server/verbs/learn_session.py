@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from analysis_server.projects.opening import opened_session
-from analysis_server.projects.rendered_stems import RenderedStems
 from analysis_server.projects.session import Session
+from analysis_server.projects.song_requests import ProjectParts
 from analysis_server.telling import Tell, stage, untold
 from analysis_server.verbs.estimate import taught
 from analysis_server.verbs.features import measured
@@ -25,18 +25,13 @@ from core.rpp.faders import gains_at
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a project is learned from.
-
-    `tracks` are its bus tracks by role, `stems` a folder of exported stems, `rendered` stems that REAPER rendered.
-    """
+    """How a project is learned from: `parts` says how it becomes a song, `truth` where its true gains come from."""
 
     preset: str
     feature_set: str
     truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
-    stems: str | None = None
-    tracks: dict[str, list[str]] = {}
-    rendered: RenderedStems | None = None
+    parts: ProjectParts = ProjectParts()
 
 
 def training_session(path: str, settings: SessionSettings, tell: Tell = untold) -> tuple[TrainingSong, list[str]]:
@@ -48,15 +43,7 @@ def training_session(path: str, settings: SessionSettings, tell: Tell = untold) 
         The project or its media cannot be read, no bus was found, or there is no mixdown to learn from.
     """
     from_faders = settings.truth == "faders"
-    with opened_session(
-        path,
-        tell,
-        stems=settings.stems,
-        tracks=settings.tracks,
-        mixdown=settings.mixdown,
-        for_writing=False,
-        rendered=settings.rendered,
-    ) as session:
+    with opened_session(path, tell, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
         song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, tell)
     return song, [f"{session.title}: {note}" for note in (*session.notes, *notes)]
 

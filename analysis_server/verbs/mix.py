@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
 from analysis_server import model_store
-from analysis_server.projects.opening import is_project, opened_session, require_song_folder
-from analysis_server.projects.rendered_stems import RenderedStems
-from analysis_server.projects.session import Existing, Session, write_outcome
+from analysis_server.projects.destination import Existing, destination_of
+from analysis_server.projects.opening import opened_song
+from analysis_server.projects.session import Session
+from analysis_server.projects.song_requests import SongRequest
 from analysis_server.report.content import Figure
-from analysis_server.runs import outcome, run_records
-from analysis_server.runs.run_records import Found, Run
+from analysis_server.runs.outcome import Outcome
 from analysis_server.showing.report_page import Story
-from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, stage, untold
 from core.audio.song import Song
 from core.automating.automation import BusPoints, thin_curves
@@ -28,29 +26,23 @@ from core.modelling.explanation import Prediction
 from core.modelling.model import Model
 from core.modelling.prediction import predict_explained
 from core.progress import part_of
-from core.rpp.envelope_writing import HIGHEST_GAIN, Written
 
 
-class MixRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Mix `song` (a SONG_DIR, or a REAPER project) with `model` and write the outcome into the folder `out`.
+class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Mix a song with `model`.
 
-    Of a project, `tracks` are the bus tracks by role, `stems` is the folder of exported stems, `rendered` are stems
-    that REAPER rendered, and `existing` says whether the user's own moves on the envelopes stay on top of the new
-    gains. `range_s` restricts the automation to a part of the song; `target_lufs` chooses the mix's loudness, which
-    is the plain sum's otherwise; with `dry_run` nothing is written.
+    Attributes
+    ----------
+    model : a model's name or file.
+    range_s : the part of the song the automation is for; the whole of it by default.
+    target_lufs : the mix's loudness; the plain sum's by default.
+    existing : of a project, whether the user's own moves on the envelopes stay on top of the new gains.
     """
 
-    song: str
     model: str = model_store.DEFAULT_MODEL
-    out: str | None = None
-    buses: dict[str, str] = {}
     range_s: tuple[float, float] | None = None
     target_lufs: float | None = None
-    dry_run: bool = False
-    stems: str | None = None
-    tracks: dict[str, list[str]] = {}
     existing: Existing = "replace"
-    rendered: RenderedStems | None = None
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,24 +70,19 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         The song or the model cannot be used, or the folder cannot be written to.
     """
     model = model_store.find(request.model)
-    if is_project(request.song):
-        with opened_session(
-            request.song, tell, stems=request.stems, tracks=request.tracks, rendered=request.rendered
-        ) as session:
-            return _mixed(request, model, session.song, session, tell)
-    require_song_folder(request.song, request.stems, request.tracks, request.existing)
-    return _mixed(request, model, open_song_folder(request.song, request.buses), None, tell)
+    with opened_song(request, tell) as (song, session):
+        if session is None and request.existing == "combine":
+            raise InputError(f"{request.song}: --existing belongs to a REAPER project (.RPP); leave it out")
+        return _mixed(request, model, song, session, tell)
 
 
 def _mixed(request: MixRequest, model: Model, song: Song, session: Session | None, tell: Tell) -> MixResult:
     _require_range(request.range_s, song)
     measurement, prediction = predicted(song, model, tell)
     mixed = _levelled(song, model, prediction, request, tell)
-    result_files: dict[str, str] = {}
-    written = session.written(mixed.automation, request.range_s, request.existing) if session else None
-    of_project = _project_notes(session, written, request) if session and written else []
-    story = Story(_summary(song, model), _figures(model, song), (*of_project, *measurement.notes, *mixed.warnings))
-    done = outcome.Outcome(
+    where = destination_of(request, session, mixed.automation, range_s=request.range_s, existing=request.existing)
+    story = Story(_summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings))
+    done = Outcome(
         song=song,
         measurement=measurement,
         curves=mixed.prediction.curves,
@@ -109,18 +96,9 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: Session | Non
         range_s=request.range_s,
         file_gain_db=mixed.file_gain_db,
         story=story,
-        record=run_records.record_of(
-            _run(request, model, mixed, story, session),
-            Found(song, measurement, mixed.prediction.curves, mixed.prediction.explanation),
-            mixed.automation,
-            written,
-        ),
+        explanation=mixed.prediction.explanation,
     )
-    if not request.dry_run and session and written:
-        result_files = write_outcome(done, session, written, out=request.out, tell=tell, start=0.55)
-    elif not request.dry_run:
-        folder = Path(request.out) if request.out else outcome.default_folder(request.song)
-        result_files = outcome.write(done, folder, tell, 0.55)
+    files = {} if request.dry_run else where.write(done, tell, 0.55)
     return MixResult(
         title=song.title,
         model=model.name,
@@ -131,13 +109,9 @@ def _mixed(request: MixRequest, model: Model, song: Song, session: Session | Non
         loudness_before_lufs=mixed.before.loudness_lufs,
         loudness_after_lufs=mixed.after.loudness_lufs,
         true_peak_dbtp=mixed.after.true_peak_dbtp,
-        files=result_files,
+        files=files,
         warnings=list(story.warnings),
     )
-
-
-def _project_notes(session: Session, written: Written, request: MixRequest) -> list[str]:
-    return [*session.notes, *written.notes, *session.copy_notes(request.out, request.range_s)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,21 +132,6 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         raise InputError(
             f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s; give a start and a later end in it"
         )
-
-
-def _run(request: MixRequest, model: Model, mixed: _Levelled, story: Story, session: Session | None) -> Run:
-    return Run(
-        action="mix",
-        model=model.name,
-        range_s=session.part_s(request.range_s) if session else request.range_s,
-        figures=run_records.figures_of(mixed.before, mixed.after),
-        warnings=story.warnings,
-        folder=session.folder(request.out) if session else None,
-        start_s=session.start_s if session else 0.0,
-        highest_gain=session.rendered.highest_gain if session and session.rendered else HIGHEST_GAIN,
-        stems_stay=session is None or request.stems is not None,
-        moves_on_top=request.existing == "combine",
-    )
 
 
 def predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, Prediction]:
