@@ -2,13 +2,16 @@
 
 mutmut (`pip install -e '.[mutation]'`) makes thousands of small changes to core, each a mutant; a sample of them is run
 against tests/core, and a mutant that no test notices has survived. The work is done in a copy of the checkout; with
-`--work DIR` the copy stays there, and the next run need not measure anew which test reaches what (about two minutes).
+`--work DIR` the copy and its verdicts stay there, and the next run goes on: it brings the copy up to date, measures
+which code the new tests reach, and tries those of the sample that have no verdict yet. `--count 50` tries that many and
+leaves the rest to the next run; `--again` tries the survivors once more, against tests that were written since.
 Printed are the survivors' share with its 95 % interval (Wilson's), and each survivor's change.
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
 import fnmatch
 import json
 import math
@@ -27,16 +30,19 @@ ROOT = Path(__file__).resolve().parents[1]
 _Z95 = 1.96
 _SURVIVED = frozenset({0, 5, 33})
 """mutmut's exit codes of a mutant that its tests let through, or that no test reaches."""
+_UNTRIED = frozenset({None, 2})
+"""Those of a mutant that was not run, or not to its end."""
 _NOBODY = "core.nobody.*"
 _ALL_TESTS = '["tests/core"]'
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What became of a sample of the `n_mutants` there are: each one's exit code, by name."""
+    """What became of a sample of the `n_mutants` there are: each one's exit code, by name; `n_left` are untried."""
 
     n_mutants: int
-    codes: dict[str, int]
+    codes: dict[str, int | None]
+    n_left: int
 
     @property
     def survivors(self) -> list[str]:
@@ -62,9 +68,8 @@ def main() -> int:
     asked = _arguments()
     with tempfile.TemporaryDirectory(prefix="faderwise-mutation-") as scratch:
         work = asked.work or Path(scratch)
-        if not (work / "mutants").is_dir():
-            prepare(work, asked.tests, asked.processes)
-        verdicts = tried(work, asked.sample, asked.seed, asked.module or ["*"], asked.processes)
+        prepare(work, asked.tests, asked.processes)
+        verdicts = tried(work, asked)
         print("\n".join(told(verdicts)))
         for name in verdicts.survivors:
             print(_mutmut(work, "show", name).strip(), end="\n\n")
@@ -72,22 +77,29 @@ def main() -> int:
 
 
 def prepare(work: Path, tests: Sequence[str] | None, processes: int) -> None:
-    """Copy the checkout to `work`, make all mutants there and measure which test reaches what."""
-    _copy(work)
+    """Bring `work` up to date with the checkout, make all mutants there and measure which test reaches what."""
+    settings = "pyproject.toml"
+    text = (ROOT / settings).read_text(encoding="utf-8")
     if tests:
-        settings = work / "pyproject.toml"
-        text = settings.read_text(encoding="utf-8")
-        settings.write_text(text.replace(_ALL_TESTS, json.dumps(list(tests))), encoding="utf-8")
+        text = text.replace(_ALL_TESTS, json.dumps(list(tests)))
+    _copy(work, but=settings)
+    (work / settings).write_text(text, encoding="utf-8")
     _mutmut(work, "run", "--max-children", str(processes), _NOBODY, check=False)
 
 
-def tried(work: Path, sample: int, seed: int, modules: Sequence[str], processes: int) -> Verdicts:
-    """Run a sample of the mutants of the modules that `modules` match, in the prepared copy at `work`."""
-    names = sorted(name for name in _codes(work) if any(fnmatch.fnmatch(name, module) for module in modules))
-    chosen = random.Random(seed).sample(names, min(sample, len(names)))  # noqa: S311 - chance, no secret
-    _mutmut(work, "run", "--max-children", str(processes), *chosen)
+def tried(work: Path, asked: argparse.Namespace) -> Verdicts:
+    """Run a sample of the mutants of the modules that `asked.module` match, in the prepared copy at `work`."""
     codes = _codes(work)
-    return Verdicts(len(names), {name: code for name in chosen if (code := codes[name]) is not None})
+    modules = asked.module or ["*"]
+    names = sorted(name for name in codes if any(fnmatch.fnmatch(name, module) for module in modules))
+    chosen = random.Random(asked.seed).sample(names, min(asked.sample, len(names)))  # noqa: S311 - chance, no secret
+    wanted = (_UNTRIED | _SURVIVED) if asked.again else _UNTRIED
+    now = [name for name in chosen if codes[name] in wanted][: asked.count]
+    if now:
+        _mutmut(work, "run", "--max-children", str(asked.processes), *now)
+        codes = _codes(work)
+    done = {name: codes[name] for name in chosen if codes[name] not in _UNTRIED}
+    return Verdicts(len(names), done, len(chosen) - len(done))
 
 
 def told(verdicts: Verdicts) -> Iterator[str]:
@@ -97,16 +109,20 @@ def told(verdicts: Verdicts) -> Iterator[str]:
         f"{len(verdicts.survivors)} of {len(verdicts.codes)} mutants survived (of {verdicts.n_mutants} there are): "
         f"{100 * verdicts.share:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %"
     )
+    if verdicts.n_left:
+        yield f"  {verdicts.n_left} more are in the sample; the same command goes on with them"
     for module, count in Counter(name.split(".x")[0] for name in verdicts.survivors).most_common():
         of = sum(name.startswith(f"{module}.x") for name in verdicts.codes)
         yield f"  {module}: {count} of {of}"
 
 
-def _copy(work: Path) -> None:
+def _copy(work: Path, but: str) -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)  # noqa: S607
     for name in filter(None, listed.stdout.split("\0")):
-        (work / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, work / name)
+        source, copy = ROOT / name, work / name
+        if name != but and not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
 
 
 def _mutmut(work: Path, *words: str, check: bool = True) -> str:
@@ -130,6 +146,8 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--module", action="append", help="mutants' names, such as 'core.rpp.*'; repeatable")
     parser.add_argument("--tests", action="append", help="tests to run instead of all of tests/core; repeatable")
+    parser.add_argument("--count", type=int, help="how many to try now; all of the sample by default")
+    parser.add_argument("--again", action="store_true", help="try the survivors once more, with the tests of now")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--work", type=Path, help="where the copy is kept; a temporary folder by default")
     parser.add_argument("--most", type=float, default=0.15, help="the share of survivors that is too many")

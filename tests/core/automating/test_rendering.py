@@ -72,6 +72,12 @@ def test_the_mix_is_a_24_bit_wav_of_the_stems_rate_channels_and_length(short_son
     assert (info.samplerate, info.channels, info.frames) == (RATE, 2, 269_010)
 
 
+def test_a_mix_is_wav_whatever_its_file_is_called(short_song: Song, tmp_path: Path) -> None:
+    for name in ("bounce", "bounce.flac"):
+        write_mix(short_song, None, tmp_path / name)
+        assert soundfile.info(tmp_path / name).format == "WAV"
+
+
 def test_gains_glide_from_sample_to_sample_and_nothing_fades_in(tmp_path: Path) -> None:
     song = song_of(tmp_path, {"drums": np.full(6 * RATE, 0.5)})
     found = written(song, {"drums": points([1.0, 1.25, 3.0], [-20.0, 3.0, -60.0])}, tmp_path)[:, 0] / 0.5

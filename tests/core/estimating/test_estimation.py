@@ -220,6 +220,12 @@ def test_the_papers_gains_of_the_bundled_song_are_the_originals(caesium: Song, g
     np.testing.assert_allclose(found, golden["gains_raw"], atol=1e-6, rtol=0.0)
 
 
+def test_the_papers_gate_is_open_where_a_stem_is_above_an_rms_of_a_hundredth(caesium: Song) -> None:
+    found = estimate_as_paper(caesium)
+    np.testing.assert_array_equal(found.curves.active, found.measurement.rms > 0.01)
+    assert 0.0 < found.curves.active.mean() < 1.0
+
+
 def test_the_papers_smoothing_keeps_the_first_frame_and_starts_the_next_from_nothing(caesium: Song) -> None:
     curves = estimate_as_paper(caesium).curves
     np.testing.assert_array_equal(curves.gains[0], curves.gains_raw[0])

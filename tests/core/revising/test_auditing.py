@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,8 +21,10 @@ CURVE_DB = np.interp(TIME_S, [0.5, 5.0, 10.0, 20.0], [-3.0, 3.0, -1.0, -1.0])
 WRITTEN = [(0.0, -3.0), (5.0, 3.0), (10.0, -1.0), (20.25, -1.0)]
 
 
-def record(scale: float = 1.0, guid: str = "") -> history.RunRecord:
-    points = [history.WrittenPoint(time_s, 10 ** (gain_db / 20) / scale) for time_s, gain_db in WRITTEN]
+def record(
+    scale: float = 1.0, guid: str = "", wrote: Sequence[tuple[float, float]] = tuple(WRITTEN)
+) -> history.RunRecord:
+    points = [history.WrittenPoint(time_s, 10 ** (gain_db / 20) / scale) for time_s, gain_db in wrote]
     track = history.TrackRun(guid=guid, number=1, name="Drums", role="drums", scale=scale, before=None, written=points)
     bus = history.BusRun(
         role="drums",
@@ -87,6 +90,13 @@ def test_the_largest_moves_come_first_with_the_term_that_makes_them() -> None:
     ]
     assert {move.term for move in moves} == {"moment"}
     assert largest_moves(audited_points([record()], points(WRITTEN)), 1) == moves[:1]
+
+
+def test_a_move_that_ends_after_the_last_frame_is_told_by_what_that_frame_says() -> None:
+    wrote = [*WRITTEN[:2], (30.0, -1.0)]
+    move = largest_moves(audited_points([record(wrote=wrote)], points(wrote)), 2)[1]
+    assert (move.start_s, move.end_s, move.term) == (5.0, 30.0, "moment")
+    assert move.term_db == pytest.approx(CURVE_DB[-1] - 3.0)
 
 
 def test_an_envelope_that_is_gone_or_bypassed_is_told() -> None:

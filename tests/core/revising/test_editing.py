@@ -109,6 +109,12 @@ def test_settings_out_of_range_are_refused_with_what_would_be_right(settings: di
         check(EditSettings(**settings), BUSES, 100.0)  # type: ignore[arg-type]
 
 
+def test_settings_at_the_bounds_of_what_is_allowed_are_taken() -> None:
+    whole = [(0.0, 100.0)]
+    check(EditSettings(range_s=whole[0], ignore_s=whole, limit_db=0.0, offset_db={"bass": -24.0}), BUSES, 100.0)
+    check(EditSettings(depth_percent=200.0, moves_percent=0.0, smooth_s=60.0), BUSES, 100.0)
+
+
 def test_settings_change_one_by_one_and_offsets_bus_by_bus() -> None:
     first = changed(EditSettings(), {"depth_percent": 50.0, "offset_db": {"bass": 1.0}})
     second = changed(first, {"depth_percent": None, "offset_db": {"vocals": -2.0}, "freeze": ["drums"]})

@@ -19,7 +19,7 @@ from core.rpp.project import Project, project_of
 TIMES = np.arange(1.0, 19.0, 0.5)
 
 
-def session(highest_gain: float) -> Project:
+def session(highest_gain: float, range_s: tuple[float, float] | None = None) -> Project:
     """Two tracks that a run set to +3 and -3 dB."""
     levels = {"drums": 3.0, "bass": -3.0}
     blocks, tracks, buses = [], [], []
@@ -38,7 +38,7 @@ def session(highest_gain: float) -> Project:
     run = history.RunRecord(
         number=1, action="mix", made_at="2026", made_by="us", title="Song", buses=buses, tracks=tracks, duration_s=20.0
     )
-    run = history.identified(msgspec.structs.replace(run, highest_gain=highest_gain))
+    run = history.identified(msgspec.structs.replace(run, highest_gain=highest_gain, range_s=range_s))
     content = "\n".join(['<REAPER_PROJECT 0.1 "7.0/linux" 1', *blocks, ">", ""]).encode()
     document = parse(content, Path("song.rpp"))
     return project_of(parse(document.edited(history.added(document, run)), document.path))
@@ -70,6 +70,37 @@ def test_an_edit_with_a_range_is_applied_over_by_the_next_and_that_is_told() -> 
     assert done.notes == ("the edit from 5 to 10 s was applied over",)
     assert done.settings.depth_percent == 100.0
     np.testing.assert_allclose(heard_db(project), [3.0, -2.0], atol=0.1)
+
+
+def test_an_edit_of_a_run_that_had_a_range_changes_what_lies_in_both_ranges() -> None:
+    project = session(4.0, range_s=(5.0, 15.0))
+    _, written = re_apply(project, {"range_s": (10.0, 18.0), "offset_db": {"drums": 6.0}})
+    after = project_of(parse(written.content, project.path))
+    gain_db = 20.0 * np.log10(fader_stage(after, after.tracks[0]).gain_at(TIMES))
+    np.testing.assert_allclose(gain_db[(TIMES < 9.9) | (TIMES > 15.1)], 3.0, atol=0.01)
+    np.testing.assert_allclose(gain_db[(TIMES > 10.6) & (TIMES < 14.4)], 9.0, atol=0.01)
+
+
+def test_a_range_outside_of_the_runs_own_is_told_with_both() -> None:
+    with pytest.raises(InputError, match=r"^--range 15:18: the run was for 5:15 alone$"):
+        re_apply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
+
+
+def test_what_an_edit_wrote_is_told_track_by_track() -> None:
+    _, written = re_apply(session(4.0), {"offset_db": {"bass": 1.0}})
+    told = [(one.track.name, one.role, one.scale) for one in written.envelopes]
+    assert told == [("drums", "drums", 1.0), ("bass", "bass", 1.0)]
+    gains_db = [20.0 * np.log10([point.gain for point in one.points]) for one in written.envelopes]
+    np.testing.assert_allclose(np.concatenate(gains_db), np.repeat([3.0, -2.0], [len(g) for g in gains_db]), atol=0.01)
+
+
+def test_a_track_that_lost_its_envelope_is_told_and_the_others_are_edited() -> None:
+    whole = session(2.0)
+    lost = whole.document.to_bytes().replace(b"<VOLENV2", b"<VOLENV9", 1)
+    project = project_of(parse(lost, whole.path))
+    done, written = re_apply(project, {"offset_db": {"bass": 1.0}})
+    assert done.notes == ("track 1 'drums' has no volume envelope any more, so it was left alone",)
+    assert [one.role for one in written.envelopes] == ["bass"]
 
 
 def test_an_edits_settings_that_are_damaged_are_told() -> None:

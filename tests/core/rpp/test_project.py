@@ -45,6 +45,19 @@ def test_a_real_project_is_read_as_reaper_shows_it() -> None:
     assert found.tracks[6].plug_ins == ()  # its chain is switched off (FX 0)
 
 
+def test_what_a_project_says_of_itself_is_read() -> None:
+    head = [b"GLOBAL_AUTO 3", b'RENDER_FILE "out/song mix.wav"', b"RECORD_PATH Media Other", b"MASTER_VOLUME 0.5 0 -1"]
+    found = project(more=b"\n".join([*head, b"PLAYRATE 1.25 0 0.25 4", b"<MASTERFXLIST", b"<JS limiter", b">", b">"]))
+    assert (found.global_automation, found.render_file, found.media_folder) == (3, "out/song mix.wav", "Media")
+    assert (found.master_volume, found.play_rate, found.master_plug_ins) == (0.5, 1.25, ("limiter",))
+
+
+def test_a_project_that_says_nothing_of_itself_is_plain() -> None:
+    found = project()
+    assert (found.sample_rate, found.global_automation, found.render_file, found.media_folder) == (None, -1, "", "")
+    assert (found.master_volume, found.play_rate, found.master_plug_ins) == (1.0, 1.0, ())
+
+
 def test_folders_and_sends_of_real_projects(shared: Path) -> None:
     found = read_project(shared / "rpp" / "03_v7.19_win_buses_sends_37tr.rpp")
     assert numbers(found) == {"drums": [13], "bass": [2], "guitars": [5], "keys": [10]}

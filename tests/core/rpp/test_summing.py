@@ -201,6 +201,20 @@ def test_a_send_back_into_itself_is_not_followed(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, whole[: 2 * RATE], atol=1e-6)
 
 
+def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
+    tone(tmp_path / "a.wav", 12.0)
+    found = project(tmp_path, track(item(length=10.0)))
+    told: list[float] = []
+    write_stems(found, {"drums": found.tracks}, tmp_path, progress=told.append)
+    assert told == pytest.approx([0.4, 0.8, 1.0])
+
+    def stop(_: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_stems(found, {"drums": found.tracks}, tmp_path, progress=stop)
+
+
 def test_missing_media_are_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"media file x/gone\.wav of track 1 'Drums' is missing; put it into .*--stems"

@@ -94,6 +94,26 @@ def test_a_fader_all_the_way_down_is_told_with_what_helps() -> None:
         with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
 
 
+@pytest.mark.parametrize(("n_points", "is_told"), [(1, False), (2, True)])
+def test_an_envelope_that_moved_is_told_to_be_replaced_and_one_that_stood_still_is_not(
+    n_points: int, is_told: bool
+) -> None:
+    points = "\n".join(f"PT {number} 0.5 0" for number in range(n_points))
+    found = project(track(f"<VOLENV2\nACT 1 -1\n{points}\n>"))
+    notes = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).notes
+    assert notes == (("track 1 'Drums' had volume automation; it was replaced",) if is_told else ())
+
+
+def test_what_was_written_is_told_by_track_and_role() -> None:
+    found = project(track("VOLPAN 0.5 0", name="Kick"), track(name="Snare"))
+    (kick, snare) = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).envelopes
+    assert [(one.track.name, one.role, one.scale) for one in (kick, snare)] == [
+        ("Kick", "drums", 0.5),
+        ("Snare", "drums", 1.0),
+    ]
+    assert kick.points[0].gain == pytest.approx(2.0 * snare.points[0].gain)
+
+
 def test_faders_that_differ_are_told_by_their_tracks() -> None:
     found = project(track("VOLPAN 1 0", name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
     with pytest.raises(InputError, match="the drums are track 1 'Kick', track 2 'Snare', whose faders differ"):
