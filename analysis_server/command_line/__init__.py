@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (the program's own by default) and return its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that its encoding cannot hold is spelled out
+        sys.stdout.reconfigure(errors="backslashreplace")
     terminal = Terminal(as_json=False, quiet=False)
     try:
         from analysis_server.command_line.arguments import parse  # noqa: PLC0415 - loads for a second, may be stopped

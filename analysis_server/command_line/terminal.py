@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ import msgspec
 from tqdm import tqdm
 
 from core.errors import InputError
+
+_UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a name may hold and a terminal would obey: escapes, bells, changes of direction; also what is no text."""
 
 
 class Terminal:
@@ -26,11 +30,11 @@ class Terminal:
     def say(self, line: str = "") -> None:
         """Print one line of the result, unless a JSON object is the result."""
         if not self.as_json:
-            print(line)
+            print(_shown(line))
 
     def warn(self, line: str) -> None:
-        """Print a warning to standard error."""
-        print(f"faderwise: warning: {line}", file=sys.stderr)
+        """Print a warning to standard error, as one line."""
+        print(_one_line(f"faderwise: warning: {line}"), file=sys.stderr)
 
     def warn_all(self, lines: Iterable[str]) -> None:
         """Print warnings to standard error."""
@@ -43,8 +47,8 @@ class Terminal:
             self.say(f"  {Path(path).resolve()}")
 
     def complain(self, line: str) -> None:
-        """Print an error to standard error."""
-        print(f"faderwise: {line}", file=sys.stderr)
+        """Print an error to standard error, as one line."""
+        print(_one_line(f"faderwise: {line}"), file=sys.stderr)
 
     def ask(self, question: str) -> bool:
         """Ask a question that is answered with yes or no.
@@ -64,7 +68,8 @@ class Terminal:
     def give(self, result: msgspec.Struct) -> None:
         """Print the result as a JSON object, where that was asked for."""
         if self.as_json:
-            print(json.dumps(_finite(msgspec.to_builtins(result)), indent=1, ensure_ascii=False))
+            takes_all = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+            print(json.dumps(_finite(msgspec.to_builtins(result)), indent=1, ensure_ascii=not takes_all))
 
     def progress(self) -> ProgressBar:
         """Return a bar that shows how far a verb is, on a terminal; elsewhere it shows nothing."""
@@ -90,8 +95,17 @@ class ProgressBar:
 
     def __call__(self, fraction: float, stage: str) -> None:
         """Show that `fraction` of the work is done, and what is being done."""
-        self._bar.set_description_str(stage, refresh=False)
+        self._bar.set_description_str(_one_line(stage), refresh=False)
         self._bar.update(100.0 * fraction - self._bar.n)
+
+
+def _one_line(text: str) -> str:
+    return _shown(text).replace("\n", "\\n")
+
+
+def _shown(text: str) -> str:
+    """Return text in which what a terminal would obey, other than a new line, is spelled out."""
+    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _finite(value: Any) -> Any:

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from tests.analysis_server.bad_input import RATE, ROOT, Change, Faderwise, contents, is_refused, samples_of, write
+from tests.bridge.studio import small_session
 
 not_for_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read anything")
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
@@ -165,6 +166,27 @@ def test_an_output_file_whose_place_a_folder_takes(
 def test_an_output_folder_that_may_not_be_written_to(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     is_refused(faderwise("mix", tiny_song, "--out", tmp_path / "closed"), "closed", "choose another with --out")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where names are bytes")
+@pytest.mark.parametrize("verb", ["mix", "match", "estimate", "learn"])
+def test_a_folder_whose_name_is_no_text_is_refused(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str
+) -> None:
+    song = tiny_song.rename(Path(os.fsdecode(os.fsencode(tiny_song.parent) + b"/M\xfcsik")))
+    out = ("--model", tmp_path / "m.json") if verb == "learn" else ("--out", tmp_path / "g.csv")
+    is_refused(faderwise(verb, song, *out), r"M\udcfcsik", "rename it")
+    assert {path.name for path in tmp_path.iterdir()} <= {song.name, "work"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links is an administrator's there")
+def test_a_link_to_itself_where_the_copy_would_be_is_named(faderwise: Faderwise, tmp_path: Path) -> None:
+    session = small_session(tmp_path / "session")
+    loop = session.with_name(f"{session.stem}-faderwise.RPP")
+    loop.symlink_to(loop.name)
+    ran = faderwise("mix", session, "--out", session.parent)
+    assert ran.code == (0 if sys.version_info >= (3, 13) else 2), ran.err
+    assert session.is_file()
 
 
 FULL_DISK = """

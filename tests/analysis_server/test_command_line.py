@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,30 @@ def test_a_process_of_its_own_keeps_results_and_messages_apart(start: Start, tin
     assert process.returncode == 0
     assert json.loads(printed)["title"] == "tiny song"
     assert told == "faderwise: warning: bass.wav is 0.5 s shorter than the longest stem\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_what_a_name_hides_reaches_no_terminal_and_breaks_no_line(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    (tiny_song / "x\n\x1b[2J\u202e.wav").write_bytes(b"")
+    ran = faderwise("mix", tiny_song, "--out", tmp_path / "out\x1b[2J")
+    assert ran.code == 0
+    assert r"x\n\x1b[2J\u202e.wav was left out" in "\n".join(ran.err_lines)
+    assert "\x1b" not in ran.out + ran.err
+    assert all(line.startswith("faderwise: warning: ") for line in ran.err_lines)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_name_that_the_output_cannot_hold_is_spelled_out(
+    start: Start, tiny_song: Path, tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    process = start("mix", tiny_song.rename(tiny_song.with_name("歌")), "--out", tmp_path / "out", *words)
+    printed, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert r"\u6b4c" in printed
+    assert not words or json.loads(printed)["title"] == "歌"
 
 
 def test_a_process_of_its_own_ends_with_2_on_bad_input(start: Start) -> None:
