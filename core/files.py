@@ -17,6 +17,7 @@ from typing import Any
 from core.errors import DiskFullError, InputError
 
 _CHUNK_BYTES = 1 << 20
+_LONGEST_NAME_BYTES = 255
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -88,7 +89,7 @@ def _unwritten(path: Path, error: OSError) -> InputError:
 
 
 def _temporary_beside(path: Path) -> Path:
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    temporary = _sibling(path, ".", f"-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.open("xb").close()
@@ -105,13 +106,31 @@ def _flush_to_disk(path: Path) -> None:
 def _set_aside(path: Path, *, new: Path) -> None:
     if not path.is_file() or content_hash(path) == content_hash(new):
         return
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(path.stat().st_mtime))
-    kept = path.with_name(f"{path.stem}.{stamp}{path.suffix}")
+    stamp = _changed_at(path)
+    kept = _sibling(path, "", f".{stamp}")
     number = 2
     while kept.exists():
-        kept = path.with_name(f"{path.stem}.{stamp}-{number}{path.suffix}")
+        kept = _sibling(path, "", f".{stamp}-{number}")
         number += 1
     _keep_as(path, kept)
+
+
+def _sibling(path: Path, before: str, after: str) -> Path:
+    """Return the file beside `path` whose name has more around its stem; of a stem too long for that the end goes."""
+    room = _LONGEST_NAME_BYTES - len(os.fsencode(before + after + path.suffix))
+    stem = os.fsencode(path.stem)
+    fits = path.stem if len(stem) <= room else stem[: max(room, 0)].decode(errors="ignore")
+    return path.with_name(f"{before}{fits}{after}{path.suffix}")
+
+
+def _changed_at(path: Path) -> str:
+    """Return when a file was last changed, for a name; the present where the file's time is no time at all."""
+    changed_s = path.stat().st_mtime
+    try:
+        then = time.localtime(changed_s)
+    except (OverflowError, ValueError, OSError):
+        then = time.localtime()
+    return time.strftime("%Y%m%d-%H%M%S", then)
 
 
 def _keep_as(path: Path, kept: Path) -> None:
@@ -119,6 +138,9 @@ def _keep_as(path: Path, kept: Path) -> None:
     try:
         kept.hardlink_to(path)
     except OSError:  # a file system without hard links
-        copy = kept.with_name(f".{kept.name}-{secrets.token_hex(4)}")
-        shutil.copy2(path, copy)
-        copy.replace(kept)
+        copy = _sibling(kept, ".", f"-{secrets.token_hex(4)}")
+        try:
+            shutil.copy2(path, copy)
+            copy.replace(kept)
+        finally:
+            copy.unlink(missing_ok=True)

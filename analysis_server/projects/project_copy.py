@@ -30,10 +30,7 @@ def replaced(path: Path, content: bytes) -> Iterator[None]:
         The folder cannot be written to, or the disk is full.
     """
     with replacing(path) as temporary:
-        try:
-            temporary.write_bytes(content)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another with --out") from error
+        temporary.write_bytes(content)
         yield
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from core.errors import InputError
+from core.errors import DiskFullError, InputError
 from core.files import content_hash, move_into_place, replacing, write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +149,51 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_says_so(tmp_path: Path) -> 
         cwd=ROOT,
     )
     assert "cannot be written" in done.stdout
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+LONGEST = "名" * 83 + "a.txt"
+"""255 bytes, the longest name there can be."""
+
+
+def test_the_longest_name_there_can_be_is_written_and_the_old_file_kept(tmp_path: Path) -> None:
+    path = tmp_path / LONGEST
+    for content in ("one", "two", "three"):
+        write_text(path, content)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert path.read_text() == "three"
+    assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["one", "three", "two"]
+    assert all(name.endswith(".txt") for name in names(tmp_path))
+
+
+def test_a_time_of_change_that_is_no_time_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    real = time.localtime
+
+    def as_the_system(seconds: float | None = None) -> time.struct_time:
+        if seconds is not None:
+            raise OverflowError("timestamp out of range for platform time_t")
+        return real()
+
+    monkeypatch.setattr("core.files.time.localtime", as_the_system)
+    write_text(tmp_path / "a.txt", "new")
+    assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["new", "old"]
+
+
+def test_a_copy_that_the_disk_has_no_room_for_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half_copied(_source: Path, copy: Path) -> None:
+        copy.write_text("ol")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def without_hard_links(_path: Path, _target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    (tmp_path / "a.txt").write_text("old")
+    monkeypatch.setattr("core.files.Path.hardlink_to", without_hard_links)
+    monkeypatch.setattr("core.files.shutil.copy2", half_copied)
+    with pytest.raises(DiskFullError, match="free some space"):
+        write_text(tmp_path / "a.txt", "new")
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 
