@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "default"
 SUFFIX = ".json"
+_LONGEST_NAME_BYTES = 200
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d) *(\.|$)", re.IGNORECASE)
 _SHIPPED = Path(__file__).with_name("shipped_models")
 
 
@@ -35,8 +37,12 @@ def path_of(name_or_file: str) -> Path:
     """
     if "/" in name_or_file or "\\" in name_or_file or name_or_file.endswith(SUFFIX):
         return Path(name_or_file)
-    if not re.fullmatch(r"[\w][\w .+-]{0,99}", name_or_file):
-        raise ModelError(f"{name_or_file!r} cannot be a model's name; use letters, digits, blanks, . + - _")
+    if not re.fullmatch(r"[\w][\w .+-]{0,99}", name_or_file) or len(name_or_file.encode()) > _LONGEST_NAME_BYTES:
+        raise ModelError(
+            f"{name_or_file[:120]!r} cannot be a model's name; use letters, digits, blanks, . + - _, at most 100"
+        )
+    if _DEVICE.match(name_or_file):
+        raise ModelError(f"{name_or_file!r} is a device's name in Windows; give another name")
     return folder() / f"{name_or_file}{SUFFIX}"
 
 

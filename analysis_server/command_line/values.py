@@ -6,7 +6,7 @@ import argparse
 import math
 import re
 
-_LOUDEST_LUFS, _QUIETEST_LUFS = 0.0, -70.0
+from core.automating.rendering import LOUDEST_LUFS, QUIETEST_LUFS
 
 
 def bus(text: str) -> tuple[str, str]:
@@ -45,8 +45,10 @@ def lufs(text: str) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not _QUIETEST_LUFS <= value <= _LOUDEST_LUFS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no loudness between -70 and 0 LUFS, such as -14")
+    if not QUIETEST_LUFS <= value <= LOUDEST_LUFS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no loudness between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS, such as -14"
+        )
     return value
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import soundfile
 
+from core.audio.frames import LONGEST_S
 from core.audio.reading import AudioFile, Samples, inspect
 from core.audio.song import Song
 from core.errors import InputError
@@ -17,6 +18,7 @@ from core.rpp.buses import Buses
 from core.rpp.project import Track
 
 _LENGTH_TOLERANCE_S = 0.25
+_HIGHEST_GAIN = 1e3
 _BLOCK_SAMPLES = 1 << 18
 
 
@@ -45,10 +47,20 @@ def song_of(title: str, buses: Buses, rendered: RenderedStems, folder: Path, mix
     Raises
     ------
     InputError
-        A stem is missing, cannot be read, or does not last as long as it should.
+        A stem is missing, cannot be read, or does not last as long as it should; the times are none of a project.
     """
+    _require_times(rendered)
     stems = {role: _stem(role, tracks, rendered, folder) for role, tracks in buses.tracks.items()}
     return Song(title=title, stems=stems, mixdown=mixdown)
+
+
+def _require_times(rendered: RenderedStems) -> None:
+    spans = [rendered.span_s, *([rendered.write_s] if rendered.write_s else [])]
+    if not all(-LONGEST_S < start_s < end_s < LONGEST_S for start_s, end_s in spans):
+        told = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
+        raise InputError(f"{told} is no part of a project that stems can be of; run the action again")
+    if not 0.0 < rendered.highest_gain < _HIGHEST_GAIN:
+        raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope; run the action again")
 
 
 def _stem(role: str, tracks: Sequence[Track], rendered: RenderedStems, folder: Path) -> AudioFile:

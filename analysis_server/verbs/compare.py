@@ -27,6 +27,8 @@ from core.revising import run_curves
 from core.revising.comparing import ComparedBus, Comparison, compare
 from core.revising.run_curves import Curves
 
+_NUMBER = re.compile(r"#(\d{1,9})$")
+
 
 class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Compare `first` with `second`: each a model (name or file), a run or a mixdown.
@@ -173,7 +175,7 @@ def _figures(runs: list[RunRecord], number: int) -> dict[str, float]:
 
 
 def _runs(text: str) -> tuple[list[RunRecord], int | None]:
-    found = re.search(r"#(\d+)$", text)
+    found = _NUMBER.search(text)
     path = Path(_without_number(text))
     if is_project(str(path)):
         runs = list(history.read_history(project_with_runs(path)))
@@ -186,7 +188,7 @@ def _runs(text: str) -> tuple[list[RunRecord], int | None]:
 
 
 def _without_number(text: str) -> str:
-    return re.sub(r"#\d+$", "", text)
+    return _NUMBER.sub("", text)
 
 
 def _is_run(text: str) -> bool:

@@ -15,9 +15,17 @@ from analysis_server.report.content import Figure
 from analysis_server.runs.outcome import Outcome
 from analysis_server.showing.report_page import Story
 from analysis_server.telling import Tell, stage, untold
+from core.audio.frames import LONGEST_S
 from core.audio.song import Song
 from core.automating.automation import BusPoints, thin_curves
-from core.automating.rendering import MixFigures, common_gain_db, headroom_db, measure_mixes
+from core.automating.rendering import (
+    LOUDEST_LUFS,
+    QUIETEST_LUFS,
+    MixFigures,
+    common_gain_db,
+    headroom_db,
+    measure_mixes,
+)
 from core.errors import InputError
 from core.measuring.default_measurement import measure
 from core.measuring.measurement import Measurement
@@ -69,6 +77,7 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
     InputError
         The song or the model cannot be used, or the folder cannot be written to.
     """
+    _require_loudness(request.target_lufs)
     model = model_store.find(request.model)
     with opened_song(request, tell) as (song, session):
         if session is None and request.existing == "combine":
@@ -124,11 +133,19 @@ class _Levelled:
     warnings: list[str]
 
 
+def _require_loudness(target_lufs: float | None) -> None:
+    if target_lufs is not None and not QUIETEST_LUFS <= target_lufs <= LOUDEST_LUFS:
+        raise InputError(
+            f"--target-lufs {target_lufs:g}: is no loudness between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS; give "
+            "one such as -14"
+        )
+
+
 def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
     if range_s is None:
         return
     start_s, end_s = range_s
-    if not 0.0 <= start_s < end_s or start_s >= song.duration_s:
+    if not 0.0 <= start_s < end_s < LONGEST_S or start_s >= song.duration_s:
         raise InputError(
             f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s; give a start and a later end in it"
         )

@@ -22,6 +22,8 @@ HOP_S = 0.25
 HOPS_PER_FRAME = 4
 STEPS_PER_HOP = 5
 """A hop is five steps of 50 ms, on which the default preset's spectra stand."""
+LONGEST_S = 1e6
+"""No time in a song or a project comes later (eleven days): what claims to is a mistake."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from core.measuring.loudness import FLOOR_LUFS
 from core.progress import Progress, silent
 
 PEAK_LIMIT_DBTP = -1.0
+QUIETEST_LUFS, LOUDEST_LUFS = -70.0, 0.0
+"""Between these a mix can be asked to be: what is quieter is not heard, what is louder is no mix."""
 _GAIN_GRID_SAMPLES = 64
 
 

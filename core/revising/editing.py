@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from core.audio.frames import HOP_S
+from core.audio.frames import HOP_S, LONGEST_S
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 
@@ -109,7 +109,7 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
     spans = [*settings.ignore_s, *([settings.range_s] if settings.range_s else [])]
     for start_s, end_s in spans:
         _require(
-            0.0 <= start_s < end_s and start_s < duration_s,
+            0.0 <= start_s < end_s < LONGEST_S and start_s < duration_s,
             f"{start_s:g}:{end_s:g}: the song lasts {duration_s:.1f} s; give a start and a later end in it",
         )
 

@@ -50,6 +50,12 @@ def test_two_mixdowns_differ_by_what_was_turned_up(faderwise: Ran, material: Pat
     assert result["second"]["figures"]["loudness_lufs"] > result["first"]["figures"]["loudness_lufs"]
 
 
+def test_a_number_of_a_run_that_no_run_can_have_is_no_number(faderwise: Ran, material: Path) -> None:
+    ran = faderwise("compare", f"{material / 'out'}#{'1' * 5000}", material / "out")
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err_lines) == 1
+
+
 def test_a_run_is_compared_with_an_earlier_one_and_with_its_model(
     faderwise: Ran, material: Path, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -52,6 +53,24 @@ def test_a_render_that_was_stopped_is_told(tmp_path: Path, tracks: tuple[Track, 
     short = rendered(tmp_path, tracks, noise(1), noise(2, length_s=1.2))
     with pytest.raises(InputError, match=r"track 2 'Right' lasts 1\.2 s instead of 2\.0 s"):
         song_of("Song", Buses({"drums": tracks}, ()), short, tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"span_s": (2.0, 0.0)}, "2 to 0 s is no part of a project"),
+        ({"write_s": (-1e308, 1e308)}, "is no part of a project"),
+        ({"write_s": (0.0, float("nan"))}, "0 to nan s is no part of a project"),
+        ({"highest_gain": 0.0}, "0 cannot be the top of an envelope"),
+        ({"highest_gain": float("inf")}, "inf cannot be the top of an envelope"),
+    ],
+)
+def test_numbers_that_no_project_has_are_refused(
+    tmp_path: Path, tracks: tuple[Track, ...], changed: dict[str, object], says: str
+) -> None:
+    odd = msgspec.structs.replace(rendered(tmp_path, tracks, noise(1), noise(2)), **changed)
+    with pytest.raises(InputError, match=says):
+        song_of("Song", Buses({"drums": tracks}, ()), odd, tmp_path, None)
 
 
 def test_a_stem_that_is_not_there_is_told(tmp_path: Path, tracks: tuple[Track, ...]) -> None:

@@ -101,6 +101,7 @@ def test_a_silent_song_is_left_alone() -> None:
         ({"smooth_s": 61.0}, "--smooth 61"),
         ({"freeze": ["fx"]}, "--freeze fx"),
         ({"range_s": (5.0, 4.0)}, "5:4: the song lasts 100.0 s"),
+        ({"range_s": (5.0, float("inf"))}, "5:inf: the song lasts 100.0 s"),
         ({"ignore_s": [(200.0, 210.0)]}, "200:210"),
     ],
 )
