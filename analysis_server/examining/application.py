@@ -77,7 +77,7 @@ def _packages() -> Finding:
 
 
 def _folder(home: Path) -> Finding:
-    place = next(path for path in (home, *home.absolute().parents) if path.exists())
+    place = next(path for path in (home, *home.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - never raises
     remedy = f"give yourself the right to write to {place}, or set FADERWISE_HOME to another folder"
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -105,8 +105,11 @@ def _imports(folder: Path, library: Library | None) -> Finding:
     well, output = asked([str(interpreter), "-I", "-B", import_probe.__file__, scripts, *_NEEDED])
     if not well:
         return wrong("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
-    told = json.loads(output.splitlines()[-1])
-    return right("imports", f"reapy {told['modules']['reapy']} under Python {told['python']}")
+    try:
+        told = json.loads(output.splitlines()[-1])
+        return right("imports", f"reapy {told['modules']['reapy']} under Python {told['python']}")
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+        return wrong("imports", f"{interpreter} does not answer as a Python does: {output[-200:]!r}", _INSTALL)
 
 
 def _actions(plan: Plan) -> Finding:

@@ -59,6 +59,11 @@ class Registered:
     path: str
 
 
+def is_ours(command: str) -> bool:
+    """Tell whether an id in reaper-kb.ini is one of ours."""
+    return command.startswith(_OURS)
+
+
 def read_action(path: Path) -> Action | None:
     """Return the action a script's header names; None where it has no header.
 
@@ -94,7 +99,7 @@ def missing(lines: Lines, actions: Iterable[Action], scripts: Path) -> list[Acti
     """Return the actions that are not registered as they should be, nor by the user's own hand."""
     found = [entry for body in lines.bodies if (entry := registered(body, scripts))]
     by_command = {entry.command: entry for entry in found}
-    others = {entry.path for entry in found if not entry.command.startswith(_OURS)}
+    others = {entry.path for entry in found if not is_ours(entry.command)}
     return [
         action
         for action in actions

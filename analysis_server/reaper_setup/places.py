@@ -29,7 +29,7 @@ def resource_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
         `REAPER_RESOURCE_PATH` names a folder without reaper.ini.
     """
     if chosen := environ.get(_VARIABLE):
-        folder = Path(chosen).expanduser().absolute()
+        folder = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - Path's own may raise
         if not (folder / SETTINGS).is_file():
             raise InputError(
                 f"{folder}: {_VARIABLE} names it, but it has no {SETTINGS}; start REAPER once, or correct it"
@@ -119,5 +119,5 @@ def _from_ps(output: str) -> list[tuple[str, str]]:
 def _from_proc(folder: Path) -> Iterable[str]:
     for process in sorted(folder.glob("[0-9]*")):
         with contextlib.suppress(OSError):  # it has ended
-            if (process / "comm").read_text().strip() == "reaper" and process.stat().st_uid == os.getuid():
+            if (process / "comm").read_bytes().strip() == b"reaper" and process.stat().st_uid == os.getuid():
                 yield process.name

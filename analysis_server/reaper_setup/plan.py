@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from analysis_server.reaper_setup.actions import Action
 from analysis_server.reaper_setup.lines import Lines, read_lines
 from analysis_server.reaper_setup.places import KEYMAP, SETTINGS
 from analysis_server.reaper_setup.python_library import Library, best_library, library_at
-from analysis_server.reaper_setup.record import Record, read_record
+from analysis_server.reaper_setup.record import Record, backup_name, read_record
 from analysis_server.reaper_setup.settings import SettingChange, library_set, python_changes, read_settings
 from core.errors import InputError
 
@@ -158,8 +157,7 @@ def _backup(plan: Plan, name: str, *, edited: bool) -> str | None:
         return earlier
     if not edited or not (plan.folder / name).exists():
         return None
-    stem, _, suffix = name.rpartition(".")
-    return f"{stem}.before-faderwise-{time.strftime('%Y%m%d-%H%M%S')}.{suffix}"
+    return backup_name(name)
 
 
 def _shown(names: Mapping[str, bytes] | Sequence[str]) -> list[str]:

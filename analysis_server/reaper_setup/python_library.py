@@ -59,10 +59,12 @@ def library_at(path: Path) -> Library | None:
 def processors_of(path: Path) -> frozenset[str]:
     """Return the processors a program or a library is made for; none where it is neither."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return frozenset()
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         found = list(_processors(head))
-    except (OSError, struct.error):
+    except (OSError, ValueError, struct.error):
         return frozenset()
     return frozenset(filter(None, found))
 

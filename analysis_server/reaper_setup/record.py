@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from analysis_server.reaper_setup.actions import FOLDER
+from analysis_server.reaper_setup.actions import FOLDER, is_ours
+from analysis_server.reaper_setup.places import KEYMAP, SETTINGS
 from analysis_server.reaper_setup.settings import SettingChange
 from core import __version__
 from core.errors import InputError
 from core.files import write_json
 
 _LAYOUT = 1
+_BACKUP = re.compile(r"([\w-]+)\.before-faderwise-\d{8}-\d{6}\.(\w+)")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class Record:
 def record_path(folder: Path) -> Path:
     """Return where the record of a resource folder lies."""
     return folder / "Scripts" / FOLDER / "installed.json"
+
+
+def backup_name(name: str) -> str:
+    """Return what a configuration file's backup is called that is made now."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.before-faderwise-{time.strftime('%Y%m%d-%H%M%S')}.{suffix}"
 
 
 def read_record(folder: Path) -> Record | None:
@@ -108,8 +118,13 @@ def _record(content: Any) -> Record:
         created=_texts(content["created"]),
         backups=_named(content["backups"]),
     )
-    for name in (*record.files, *record.created, *record.backups, *record.backups.values()):
-        _require_inside(name)
+    for name in record.files:
+        _require_ours(name)
+    odd = [name for name in (*record.created, *record.backups) if name not in ("Scripts", SETTINGS, KEYMAP)]
+    odd += [backup for name, backup in record.backups.items() if not _is_backup(backup, name)]
+    odd += [command for command in record.commands if not is_ours(command)]
+    if odd:
+        raise ValueError(f"{odd[0]!r} is nothing that was added")
     return record
 
 
@@ -133,11 +148,15 @@ def _setting(change: Any) -> SettingChange:
     return SettingChange(_is(str, key), None if before is None else _bytes(_is(str, before)), _bytes(_is(str, after)))
 
 
-def _require_inside(name: str) -> None:
-    """Raise a `ValueError` where a name leads out of REAPER's folder: what is taken out is deleted."""
-    path = PureWindowsPath(name)
-    if not name or path.anchor or ".." in path.parts or "\0" in name:
-        raise ValueError(f"{name!r} is no file in REAPER's folder")
+def _require_ours(name: str) -> None:
+    """Raise a `ValueError` where a name leads out of our folder: what is taken out is deleted."""
+    if not name.startswith(f"{FOLDER}/") or ".." in PureWindowsPath(name).parts or "\0" in name:
+        raise ValueError(f"{name!r} is no file of Faderwise")
+
+
+def _is_backup(backup: str, name: str) -> bool:
+    found = _BACKUP.fullmatch(backup)
+    return found is not None and f"{found[1]}.{found[2]}" == name
 
 
 def _text(body: bytes | None) -> str | None:

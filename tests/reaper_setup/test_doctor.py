@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from analysis_server.command_line import main
+from analysis_server.examining import doctor
 from analysis_server.examining.application import examine_application
 from analysis_server.examining.finding import Finding
 from analysis_server.examining.reaper import examine_reaper
@@ -174,6 +176,28 @@ def test_keys_that_others_may_read_are_told_with_the_command_that_mends(tmp_path
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["keys"]
     assert finding.state == "wrong"
     assert finding.remedy == f"chmod go-rwx '{tmp_path / 'keys' / 'client.json'}'"
+
+
+def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object) -> list[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied", "/home/me/.config/REAPER/reaper.ini")
+
+    monkeypatch.setattr(places, "resource_folders", closed)
+    monkeypatch.setattr(doctor, "examine_application", lambda _home: iter(()))
+    (finding,) = doctor.run(tmp_path).findings
+    assert finding.state == "wrong"
+    assert finding.found == "/home/me/.config/REAPER/reaper.ini: cannot be used (Permission denied)"
+    assert "permissions" in finding.remedy
+
+
+@pytest.mark.parametrize("said", ["", "{}", "[1]", "no json"])
+def test_an_interpreter_that_says_something_else_is_a_finding(
+    installed: Path, home: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr("analysis_server.examining.reaper.asked", lambda _command: (True, said))
+    finding = by_subject(list(examine_reaper(home)))["imports"]
+    assert finding.state == "wrong"
+    assert "does not answer as a Python does" in finding.found
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ def test_a_portable_macos_reaper_keeps_its_settings_beside_the_app() -> None:
     assert places._beside(Path("/opt/REAPER/reaper")) == Path("/opt/REAPER")
 
 
+def test_a_named_folder_in_nobodys_home_is_told(home: Path) -> None:
+    with pytest.raises(InputError, match=r"~nobody-of-that-name.REAPER: REAPER_RESOURCE_PATH names it"):
+        places.resource_folders({"REAPER_RESOURCE_PATH": "~nobody-of-that-name/REAPER"})
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="looks into /proc")
+def test_a_process_whose_name_the_system_cut_inside_a_letter_is_passed_over(tmp_path: Path) -> None:
+    for number, name in ((7, "ファイル操作".encode()[:15] + b"\xe4"), (8, b"reaper")):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "comm").write_bytes(name + b"\n")
+    assert list(places._from_proc(tmp_path)) == ["8"]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_a_running_reaper_is_seen_until_it_ends(tmp_path: Path) -> None:
     program = tmp_path / "reaper"
@@ -79,6 +93,9 @@ def test_a_running_reaper_is_seen_until_it_ends(tmp_path: Path) -> None:
     before = places.running()
     process = subprocess.Popen([program, "60"])  # noqa: S603 - a list
     try:
+        by_s = time.monotonic() + 10.0
+        while not places.running() and time.monotonic() < by_s:  # the system names a process a moment after it began
+            time.sleep(0.01)
         assert f"reaper (process {process.pid})" in places.running()
         with pytest.raises(InputError, match=f"process {process.pid}.*close it"):
             places.refuse_while_running()

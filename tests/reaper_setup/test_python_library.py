@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import struct
 import subprocess
@@ -42,6 +43,16 @@ def test_processors_are_read_from_the_first_bytes(content: bytes, processors: se
     file = tmp_path / "library"
     file.write_bytes(content)
     assert processors_of(file) == processors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among files")
+def test_a_pipe_that_is_named_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "libpython3.11.so")
+    assert library_at(tmp_path / "libpython3.11.so") is None
+
+
+def test_a_path_that_no_file_can_have_is_no_library() -> None:
+    assert library_at(Path("/usr/lib\0/libpython3.11.so")) is None
 
 
 def test_this_python_is_made_for_this_machine() -> None:
