@@ -12,13 +12,18 @@ from core.errors import Cancelled, FaderwiseError, InputError, ServerError, as_t
 
 
 def main(folder: Path) -> int:
-    """Answer the job in a folder; return the exit code."""
+    """Answer the job in a folder; return the exit code. What cannot be answered is the last line of standard error."""
     try:
         with at_work(folder) as work:
             answer = answered(folder, work)
     except KeyboardInterrupt:
         answer = _cancelled()
-    put(folder / "result.json", answer)
+    try:
+        put(folder / "result.json", answer)
+    except OSError as error:
+        if folder.exists():  # else nobody waits for it
+            sys.stderr.write(f"its answer cannot be written: {error.strerror}; free some space\n")
+        return 1
     return 1 if answer.error else 0
 
 
@@ -36,8 +41,10 @@ def answered(folder: Path, work: AtWork) -> Answer:
         return Answer(do=do(job, folder, work.tell))
     except (Cancelled, KeyboardInterrupt):
         return _cancelled()
-    except (FaderwiseError, OSError) as error:
+    except (FaderwiseError, OSError, RuntimeError, ValueError) as error:
         told = as_told(error)
+        if not isinstance(told, (FaderwiseError, OSError)):
+            raise
         return Answer(error=Failure(message=_sentence(str(told), job), code=_code_of(told)))
 
 

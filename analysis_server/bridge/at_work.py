@@ -44,7 +44,8 @@ class AtWork:
             _thread.interrupt_main()
             return
         now = Progress(fraction=self._fraction, stage=self._stage, heartbeat=time.time(), pid=os.getpid())
-        put(self._folder / "progress.json", now)
+        with suppress(OSError):  # the next beat may have room again
+            put(self._folder / "progress.json", now)
 
     def end(self) -> None:
         """Let the thread end."""
@@ -59,11 +60,16 @@ class AtWork:
 
 
 def put(path: Path, content: msgspec.Struct) -> None:
-    """Write a file of the job folder, all or nothing; where the folder is gone nobody waits for it."""
+    """Write a file of the job folder, all or nothing.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the folder is gone.
+    """
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    with suppress(OSError):
-        temporary.write_bytes(msgspec.json.encode(content))
-        temporary.replace(path)
+    temporary.write_bytes(msgspec.json.encode(content))
+    temporary.replace(path)
 
 
 @contextmanager

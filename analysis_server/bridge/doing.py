@@ -28,6 +28,9 @@ from analysis_server.verbs.mix import MixRequest, MixResult
 from core.errors import InputError
 from core.rpp.project import Project, read_project
 
+_LONGEST_TITLE_BYTES = 120
+"""Leaves room in a folder's name, and in Windows' paths, for what follows the title."""
+
 
 def do(job: JobFile, folder: Path, tell: Tell) -> Instructions:
     """Do the job and return what the bridge has to do.
@@ -62,7 +65,8 @@ class _Work:
 
     def run_folder(self) -> Path:
         """Return the folder that the run's files go to: a new one."""
-        plain = re.sub(r"[^\w .-]", "_", self.job.title).strip(". ") or "project"
+        plain = re.sub(r"[^\w .-]", "_", self.job.title).encode()[:_LONGEST_TITLE_BYTES].decode(errors="ignore")
+        plain = plain.strip(". ") or "project"
         return home() / "runs" / f"{plain} {self.folder.name} {self.job.verb}"
 
     def instructions(self, out: Path, summary: str, warnings: list[str]) -> Instructions:
@@ -94,12 +98,11 @@ class _Work:
 
 def _mix(work: _Work) -> Instructions:
     job, out = work.job, work.run_folder()
-    target = job.settings.get("target_lufs")
     request = MixRequest(
         song=job.project,
         model=job.settings.get("model") or DEFAULT_MODEL,
         out=str(out),
-        target_lufs=float(target) if target else None,
+        target_lufs=_target_lufs(job),
         tracks=job.buses,
         existing=job.existing,
         rendered=work.rendered(),
@@ -110,6 +113,14 @@ def _mix(work: _Work) -> Instructions:
         f"where the plain buses have {result.loudness_before_lufs:.1f}. One undo step takes it back."
     )
     return work.instructions(out, summary, result.warnings)
+
+
+def _target_lufs(job: JobFile) -> float | None:
+    text = job.settings.get("target_lufs", "").strip()
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise InputError(f"the loudness {text[:80]!r} is no number; correct it in Settings") from None
 
 
 def _match(work: _Work) -> Instructions:

@@ -13,7 +13,7 @@ _OPTION = re.compile(r"--[a-z]")
 
 def in_reaper(sentence: str, job: JobFile) -> str:
     """Return a sentence of a verb as REAPER's user should read it: clauses that name an option are left out."""
-    for path in (job.project, job.project.replace("\\", "/")):
+    for path in filter(None, (job.project, job.project.replace("\\", "/"))):
         sentence = sentence.replace(path, job.title)
     first, *rest = _BETWEEN_CLAUSES.split(_FRONT.sub(r"\1", sentence))
     clauses = zip(rest[::2], rest[1::2], strict=True)

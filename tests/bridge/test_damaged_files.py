@@ -7,11 +7,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from analysis_server.bridge.job_file import read_job
+from analysis_server.bridge.__main__ import main
+from analysis_server.bridge.doing import do
+from analysis_server.bridge.job_file import JobFile, read_job
 from analysis_server.examining.reaper import examine_place
+from analysis_server.telling import untold
+from analysis_server.verbs import mix
 from core.errors import InputError
 from core.rpp.buses import find_buses
 from core.rpp.project import read_project
@@ -64,6 +70,74 @@ def test_a_place_that_is_none_says_how_to_install(tmp_path: Path, place: str) ->
     assert "not installed" in line
     assert "install.py" in line
     assert examine_place(file).remedy
+
+
+def asked(tmp_path: Path, **changed: Any) -> JobFile:
+    project = small_session(tmp_path / "session")
+    return JobFile(
+        **{
+            "version": 1,
+            "action": "Auto-mix buses",
+            "verb": "mix",
+            "phase": "do",
+            "title": "Song",
+            "project": str(project),
+            "span_s": (0.0, 1.0),
+            **changed,
+        }
+    )
+
+
+def test_a_loudness_that_is_none_is_told_with_where_it_is_set(tmp_path: Path) -> None:
+    job = asked(tmp_path, settings={"target_lufs": "-14 LUFS"})
+    with pytest.raises(InputError, match="the loudness '-14 LUFS' is no number; correct it in Settings"):
+        do(job, tmp_path, untold)
+
+
+@pytest.mark.parametrize("loudness", ["nan", "inf", "-1e308"])
+def test_a_loudness_that_no_mix_has_is_refused(tmp_path: Path, loudness: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis_server.bridge.doing.perform", mix.run)
+    with pytest.raises(InputError, match="is no loudness between -70 and 0 LUFS"):
+        do(asked(tmp_path, settings={"target_lufs": loudness}), tmp_path, untold)
+
+
+def test_the_longest_title_leaves_room_for_a_runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "home"))
+    requests = []
+
+    def kept(request: mix.MixRequest, _tell: object) -> None:
+        requests.append(request)
+        raise InputError("enough")
+
+    monkeypatch.setattr("analysis_server.bridge.doing.perform", kept)
+    with pytest.raises(InputError, match="enough"):
+        do(asked(tmp_path, title="名" * 80), tmp_path, untold)
+    Path(str(requests[0].out)).mkdir(parents=True)
+
+
+def test_a_path_that_no_file_can_have_is_answered_with_a_sentence(tmp_path: Path) -> None:
+    job = asked(tmp_path, phase="plan", project="a\0b")
+    (tmp_path / "job.json").write_bytes(msgspec.json.encode(job))
+    assert main(tmp_path) == 1
+    error = json.loads((tmp_path / "result.json").read_bytes())["error"]
+    assert error["code"] == "input"
+    assert error["message"].startswith("A path holds a NUL")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit on files' sizes stands in for a full disk")
+def test_an_answer_that_the_disk_has_no_room_for_is_the_last_word(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text("{}", "utf-8")
+    code = "import resource, signal, sys; from pathlib import Path; from analysis_server.bridge.__main__ import main; "
+    code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", f"{code}sys.exit(main(Path({str(tmp_path)!r})))"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("its answer cannot be written: ")
 
 
 def test_a_bus_without_a_track_is_refused(tmp_path: Path) -> None:

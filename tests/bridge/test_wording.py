@@ -42,6 +42,11 @@ def test_options_and_the_copys_path_are_left_out(told: str, expected: str) -> No
     assert in_reaper(told, JOB) == expected
 
 
+def test_a_job_without_a_project_is_told_in_its_own_words() -> None:
+    without = JobFile(version=1, action="A", verb="mix", phase="do", title="My Song", project="")
+    assert in_reaper("the song lasts 1.2 s", without) == "the song lasts 1.2 s"
+
+
 def text_of(node: ast.expr) -> str:
     """Return what a text of the source says, X where something is put in."""
     if isinstance(node, ast.JoinedStr):
