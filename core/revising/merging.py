@@ -28,7 +28,7 @@ _SILENT = 1e-3
 _LIFTED_SHARE = 0.5
 _TRACE_S = 0.25
 _MOST_TRACED = 1_000_000
-"""So many moments of a stretch are looked at for a conflict: of one that has no end, not every quarter of a second."""
+"""So many moments are looked at for conflicts: of a stretch that has no end, not every quarter of a second."""
 
 Curve = Callable[[Sequence[Point], FloatArray], FloatArray]
 """Gives the linear gain of points at times, as whoever plays them does."""
@@ -111,7 +111,8 @@ def merge(base: Sequence[Point], now: Sequence[Point], new: Sequence[Point], cur
     edits = edits_between(base, now)
     wanted = [replace(point, gain=point.gain * edits.lift) for point in new]
     ours = _with_guards(wanted, edits.spans, curve)
-    kept = [point for point in ours if not _is_inside(point, edits.spans)]
+    starts = [edit.span.start_s for edit in edits.spans]
+    kept = [point for point in ours if not _is_inside(point, edits.spans, starts)]
     points = sorted([*kept, *(point for edit in edits.spans for point in edit.added)], key=lambda point: point.time_s)
     if not points:
         points = list(now)
@@ -187,7 +188,7 @@ def _with_guards(points: Sequence[Point], spans: Sequence[EditedSpan], curve: Cu
     if not missing:
         return list(points)
     gains = curve(points, np.array(missing)).tolist()
-    guards = [Point(edge, gain, _shape_at(points, edge)) for edge, gain in zip(missing, gains, strict=True)]
+    guards = [Point(edge, gain, _shape_at(points, times, edge)) for edge, gain in zip(missing, gains, strict=True)]
     return sorted([*points, *guards], key=lambda point: point.time_s)
 
 
@@ -196,27 +197,41 @@ def _has(times: Sequence[float], time_s: float) -> bool:
     return place < len(times) and times[place] <= time_s + SAME_TIME_S
 
 
-def _shape_at(points: Sequence[Point], time_s: float) -> int:
-    place = bisect_left([point.time_s for point in points], time_s)
+def _shape_at(points: Sequence[Point], times: Sequence[float], time_s: float) -> int:
+    place = bisect_left(times, time_s)
     return points[place - 1].shape if place and points[place - 1].shape <= 1 else LINEAR
 
 
-def _is_inside(point: Point, spans: Sequence[EditedSpan]) -> bool:
-    return any(edit.span.start_s + SAME_TIME_S < point.time_s < edit.span.end_s - SAME_TIME_S for edit in spans)
+def _is_inside(point: Point, spans: Sequence[EditedSpan], starts: Sequence[float]) -> bool:
+    place = bisect_left(starts, point.time_s - SAME_TIME_S) - 1
+    return place >= 0 and point.time_s < spans[place].span.end_s - SAME_TIME_S
 
 
 def _conflicts(
     edits: Edits, base: Sequence[Point], wanted: Sequence[Point], merged: Sequence[Point], curve: Curve
 ) -> tuple[Conflict, ...]:
-    found = []
+    """Return where `wanted` differs from `base` in an edited span; each curve is played once, for all the spans."""
+    if not edits.spans:
+        return ()
     last_s = max(points[-1].time_s for points in (base, wanted, merged))
-    for edit in edits.spans:
-        start_s, end_s = max(edit.span.start_s, 0.0), min(edit.span.end_s, last_s)
-        trace = np.linspace(start_s, end_s, max(int(min((end_s - start_s) / _TRACE_S, _MOST_TRACED)), 1) + 2)[1:-1]
-        levels = [20.0 * np.log10(np.maximum(curve(points, trace), _SILENT)) for points in (base, wanted, merged)]
-        if np.abs(levels[1] - levels[0]).max() > CONFLICT_DB:
-            worst = int(np.argmax(np.abs(levels[1] - levels[2])))
-            found.append(
-                Conflict(Span(start_s, end_s), float(trace[worst]), float(levels[2][worst]), float(levels[1][worst]))
-            )
-    return tuple(found)
+    spans = [Span(max(edit.span.start_s, 0.0), min(edit.span.end_s, last_s)) for edit in edits.spans]
+    traces = [_trace(span, most=max(_MOST_TRACED // len(spans), 1)) for span in spans]
+    whole, ends = np.concatenate(traces), np.cumsum([len(trace) for trace in traces])[:-1]
+    played = [20.0 * np.log10(np.maximum(curve(points, whole), _SILENT)) for points in (base, wanted, merged)]
+    levels = zip(*(np.split(level, ends) for level in played), strict=True)
+    found = [_conflict(*each) for each in zip(spans, traces, levels, strict=True)]
+    return tuple(conflict for conflict in found if conflict)
+
+
+def _trace(span: Span, *, most: int) -> FloatArray:
+    """Return the moments of a stretch, edges left out, that are looked at."""
+    count = max(int(min((span.end_s - span.start_s) / _TRACE_S, most)), 1)
+    return np.linspace(span.start_s, span.end_s, count + 2)[1:-1]
+
+
+def _conflict(span: Span, trace: FloatArray, levels: tuple[FloatArray, ...]) -> Conflict | None:
+    base_db, wanted_db, merged_db = levels
+    if np.abs(wanted_db - base_db).max() <= CONFLICT_DB:
+        return None
+    worst = int(np.argmax(np.abs(wanted_db - merged_db)))
+    return Conflict(span, float(trace[worst]), float(merged_db[worst]), float(wanted_db[worst]))

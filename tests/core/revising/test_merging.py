@@ -125,6 +125,22 @@ def test_an_edit_of_an_edit_finds_the_same_points_again() -> None:
     np.testing.assert_allclose(played(second.points)[outside], played(BASE)[outside], atol=1e-9)
 
 
+@pytest.mark.parametrize("count", [4, 400])
+def test_however_many_points_were_moved_each_curve_is_played_a_few_times(count: int) -> None:
+    base = tuple(Point(float(place), 1.0) for place in range(count))
+    now = tuple(replace(point, gain=0.5) if place % 2 else point for place, point in enumerate(base))
+    calls = []
+
+    def counted(of: Sequence[Point], times: np.ndarray) -> np.ndarray:
+        calls.append(len(times))
+        return straight_in_db(of, times)
+
+    done = merge(base, now, [Point(0.0, 2.0), Point(float(count), 2.0)], counted)
+    assert len(done.conflicts) == len(done.edits.spans) == count // 2
+    assert [point for point in done.points if point.gain == 0.5] == list(now[1::2])
+    assert len(calls) <= 4
+
+
 def test_points_of_a_fader_scaled_envelope_play_on_outside_the_edits() -> None:
     scaling = Envelope((), is_fader_scaled=True)
 
