@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -31,6 +33,9 @@ _NAMES = (
     "名前",
     "a\nb",
     "'",
+    "\x1b[2J",
+    "名" * 80,
+    os.fsdecode(b"M\xfcsik"),
 )
 _SUFFIXES = (".wav", ".WAV", ".flac", ".mp3", ".txt", "", ".wav.asd", ".RPP")
 _WORDS = (
@@ -48,7 +53,11 @@ _WORDS = (
     "0:10-0:20",
     "0:1",
     "1:0",
+    "~nobody-of-that-name/x",
+    f"song#{'1' * 5000}",
+    os.fsdecode(b"M\xfcsik"),
 )
+_MINE = "never touched"
 _LEFT_ALONE = frozenset({"serve", "reaper", "demo", "doctor"})
 """Verbs that wait, or that look at the machine itself."""
 _NEVER_TYPED = frozenset({"-h", "--help", "--dask", "--version"})
@@ -94,7 +103,11 @@ class Setups:
         resource.mkdir(parents=True)
         (resource / "reaper.ini").write_bytes(SETTINGS)
         (resource / "reaper-kb.ini").write_bytes(KEYMAP)
-        (self._now / "mine.txt").write_text("never touched")
+        (resource / "Scripts").mkdir()
+        names = ("mine.txt", "mine.before-faderwise-20250101-000000.txt", "Scripts/mine.lua")
+        self._mine = [resource / name for name in names]
+        for path in self._mine:
+            path.write_text(_MINE)
         lay_packages(home)
         os.environ.update(REAPER_RESOURCE_PATH=str(resource), FADERWISE_HOME=str(home))
         application = Application(home / "environment" / "bin" / "python", home)
@@ -108,6 +121,7 @@ class Setups:
         path, damage = chance.choice(
             (
                 *[(ours / "installed.json", damaged_json)] * 3,
+                (ours / "installed.json", _greedy),
                 (ours / "faderwise_application.json", damaged_json),
                 (self._now / "home" / "reaper" / "folders.json", damaged_json),
                 (self._now / "REAPER" / "reaper.ini", damaged_table),
@@ -118,11 +132,27 @@ class Setups:
         before = hashes(self._now)
         words = chance.choice((["install", "--yes"], ["uninstall", "--yes"], ["install", "--dry-run"]))
         outcome = judged(["reaper", *words], inputs=folder, out=folder / "out")
-        if (self._now / "mine.txt").read_text() != "never touched":
+        if any(path.read_text() != _MINE for path in self._mine) or not (self._now / "REAPER" / "reaper.ini").is_file():
             raise BrokenPromiseError("a file that is not Faderwise's was changed")
         if (outcome == "refused" or "--dry-run" in words) and hashes(self._now) != before:
             raise BrokenPromiseError("refused, or only asked for, and changed all the same")
         return outcome
+
+
+def _greedy(content: bytes, chance: Random) -> bytes:
+    """Return a record that says that files of the user's were added, and what they hold."""
+    record = json.loads(content)
+    name, hashed = chance.choice(("mine.lua", "../mine.txt", "../reaper.ini")), hashlib.sha256(_MINE.encode())
+    backup = chance.choice(("reaper.ini", "mine.txt", "mine.before-faderwise-20250101-000000.txt"))
+    claim, value = chance.choice(
+        (
+            ("files", {**record["files"], name: hashed.hexdigest()}),
+            ("created", [*record["created"], name]),
+            ("backups", {chance.choice(("reaper.ini", "mine.txt")): backup}),
+            ("commands", ["RSmine"]),
+        )
+    )
+    return json.dumps({**record, claim: value}).encode()
 
 
 class Arguments:
