@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from analysis_server.verbs.estimate import taught
+from analysis_server.presets import taught
 from benchmarks.estimation import bus_compressor, tanh_limiter
 from core.audio.frames import FRAME_S, HOP_S
 from core.audio.song import Song, open_song

@@ -99,12 +99,23 @@ def save_table(
     InputError
         The name ends in neither ``.csv`` nor ``.npz``.
     """
-    if path.suffix.lower() == ".npz":
-        with replacing(path) as temporary:
-            write_npz(temporary, {"time_s": time_s, **arrays})
-    elif path.suffix.lower() == ".csv":
+    require_table_name(path)
+    if path.suffix.lower() == ".csv":
         write_text(path, _csv_text(time_s, columns))
-    else:
+        return
+    with replacing(path) as temporary:
+        write_npz(temporary, {"time_s": time_s, **arrays})
+
+
+def require_table_name(path: Path) -> None:
+    """Refuse a name that says no format a table has.
+
+    Raises
+    ------
+    InputError
+        It ends in neither ``.csv`` nor ``.npz``.
+    """
+    if path.suffix.lower() not in (".csv", ".npz"):
         raise InputError(f"{path}: the name must end in .csv or .npz")
 
 

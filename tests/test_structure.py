@@ -39,10 +39,11 @@ STOREYS = {
     ),
     "analysis_server": (
         ("carried", "home", "telling", "song_folder", "environment"),
-        ("examples", "model_store", "report"),
+        ("examples", "model_store", "presets", "report"),
         ("showing",),
         ("figures", "runs"),
         ("projects",),
+        ("teaching",),
         ("verbs", "reaper_setup"),
         ("server",),
         ("client",),

@@ -13,7 +13,7 @@ import msgspec
 from analysis_server import model_store
 from analysis_server.projects.opening import is_project
 from analysis_server.server.fingerprint import fingerprint
-from analysis_server.verbs.learn import song_folders
+from analysis_server.teaching.folders import song_folders
 from core.audio.reading import EXTENSIONS
 from core.errors import ServerError
 

@@ -22,9 +22,9 @@ from analysis_server.server.inputs import Inputs, inputs_of, result_key, song_in
 from analysis_server.server.known_files import KnownFiles, stamp_of
 from analysis_server.server.pipes import Ended, Task
 from analysis_server.server.verb_table import VERBS
+from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings
 from analysis_server.telling import Tell
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
-from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings
 from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError, as_told
 from core.files import write_text
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import model_store
+from analysis_server.presets import estimated, predicted
 from analysis_server.projects.opening import is_project, project_with_runs
 from analysis_server.runs import automation_folder
 from analysis_server.runs.run_stems import song_of
 from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, stage, untold
-from analysis_server.verbs.estimate import estimated
-from analysis_server.verbs.mix import predicted
 from core import history
 from core.audio.reading import EXTENSIONS, inspect
 from core.audio.song import Song
@@ -142,7 +141,7 @@ def _side(text: str, song: Song | None, tell: Tell) -> _Side:
     if Path(text).suffix.lower() in EXTENSIONS:
         return _mixdown_side(text, song, tell)
     model = model_store.find(text)
-    found = predicted(song, model, tell)[1].curves
+    found = predicted(song, model, stage(tell, f"measuring {song.title}", 0.0, 1.0))[1].curves
     curves = Curves(found.buses, found.time_s, found.gains_db, found.active)
     return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, model)
 

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import msgspec
 
+from analysis_server.presets import Preset, estimated
 from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.features import Preset
-from core.audio.song import Song
-from core.errors import InputError
-from core.estimating.estimation import Estimate, estimate, estimate_as_paper
+from core.curves import require_table_name
 from core.measuring.default_measurement import Domain
-from core.modelling.learning import training_song
-from core.modelling.model import TrainingSong
-from core.progress import Progress
 
 
 class EstimateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,8 +48,7 @@ def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
         The song cannot be read, has no mixdown, or `out` has a name that says no format.
     """
     out = Path(request.out)
-    if out.suffix.lower() not in (".csv", ".npz"):
-        raise InputError(f"{out}: the name must end in .csv or .npz")
+    require_table_name(out)
     song = open_song_folder(request.song, request.buses, request.mixdown)
     progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
     found = estimated(song, request.preset, request.domain, None, progress)
@@ -71,38 +65,3 @@ def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
         median_gain_db=found.curves.median_gain_db(),
         warnings=list(found.warnings),
     )
-
-
-def estimated(
-    song: Song,
-    preset: str,
-    domain: Domain | None,
-    feature_set: str | None,
-    progress: Progress,
-) -> Estimate:
-    """Return the estimate of `song` in either preset, with features of `feature_set` measured in the same pass.
-
-    Raises
-    ------
-    InputError
-        The paper preset was asked for another domain than its own.
-    """
-    if preset == "default":
-        return estimate(song, domain=domain, feature_set=feature_set or "condition3", progress=progress)
-    if domain not in (None, "magnitude"):
-        raise InputError(f"--domain {domain}: the paper preset fits magnitudes; leave --domain out, or --preset paper")
-    return estimate_as_paper(song, feature_set=feature_set, progress=progress)
-
-
-def taught(song: Song, preset: str, feature_set: str, progress: Progress) -> tuple[Estimate, TrainingSong]:
-    """Return the estimate of `song`, and what a model keeps of it."""
-    found = estimated(song, preset, None, feature_set, progress)
-    kept = training_song(
-        song,
-        found.measurement,
-        found.curves,
-        feature_set=feature_set,
-        domain=found.domain,
-        fit=found.fit,
-    )
-    return found, kept

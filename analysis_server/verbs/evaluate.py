@@ -8,18 +8,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.showing.evaluation import Dataset, Evaluation
 from analysis_server.song_folder import open_song_folder
+from analysis_server.teaching.folders import SongSettings, song_folders
+from analysis_server.teaching.matrices import is_matrices, matrices_songs
+from analysis_server.teaching.studies import StudySongs, study_one_by_one
 from analysis_server.telling import Tell, part_of, untold
-from analysis_server.verbs.features import FeatureSet, Preset, feature_set_of
-from analysis_server.verbs.learn import require_matrices_can, song_folders
-from analysis_server.verbs.learning_songs import SongSettings
-from analysis_server.verbs.studying import StudySongs, study_one_by_one
 from core.decibels import FloatArray
 from core.files import write_text
 from core.modelling.evaluation import EvaluationSong, Predictor, score
-from core.modelling.learning import matrices_song
-from core.modelling.matrices import load_matrices
 from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
 
 TABLE = "evaluate.json"
@@ -111,11 +109,6 @@ def run(request: EvaluateRequest, tell: Tell = untold) -> EvaluateResult:
     return _written(result, evaluation, Path(request.out), part_of(tell, 0.9, 1.0)) if request.out else result
 
 
-def is_matrices(path: str) -> bool:
-    """Tell whether `path` names training matrices rather than a folder of songs."""
-    return path.lower().endswith(".npz")
-
-
 def evaluate(
     preset: str,
     feature_set: str,
@@ -141,15 +134,16 @@ def evaluate(
 def _way_to_study(request: EvaluateRequest) -> StudySongs:
     if request.dask is None:
         return study_one_by_one
-    from analysis_server.verbs.on_dask import studying_on  # noqa: PLC0415 - an optional extra
+    from analysis_server.teaching.dask_cluster import studying_on  # noqa: PLC0415 - an optional extra
 
     return studying_on(request.dask)
 
 
 def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: Tell) -> Dataset:
     if is_matrices(path):
-        require_matrices_can(path, settings.preset, settings.feature_set)
-        return _of_matrices(Path(path), settings.feature_set)
+        songs = matrices_songs(path, settings.preset, settings.feature_set)
+        training = {song.title: kept for song, kept in songs}
+        return Dataset(songs=[song for song, _ in songs], training=training)
     folders = song_folders([path])
     studies = study_songs(folders, settings, tell)
     return Dataset(
@@ -159,12 +153,6 @@ def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: T
         audio={study.title: open_song_folder(str(folder), {}) for study, folder in zip(studies, folders, strict=True)},
         warnings=[warning for study in studies for warning in study.warnings],
     )
-
-
-def _of_matrices(path: Path, feature_set: str) -> Dataset:
-    songs = load_matrices(path)
-    training = {song.title: matrices_song(song, path, feature_set) for song in songs}
-    return Dataset(songs=songs, training=training)
 
 
 def _result(

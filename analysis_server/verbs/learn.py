@@ -9,17 +9,15 @@ from typing import Literal
 import msgspec
 
 from analysis_server import MADE_BY, model_store
+from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.projects.opening import is_project
 from analysis_server.projects.song_requests import ProjectParts
+from analysis_server.teaching.edits import learned_edits
+from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings, one_by_one, song_folders
+from analysis_server.teaching.matrices import is_matrices, matrices_songs
+from analysis_server.teaching.sessions import SessionSettings, learned_session
 from analysis_server.telling import Tell, untold
-from analysis_server.verbs.features import FeatureSet, Preset, feature_set_of
-from analysis_server.verbs.learn_edits import training_edits
-from analysis_server.verbs.learn_session import SessionSettings, training_session
-from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings, one_by_one
-from core.audio.song import find_song_folders, holds_stems
 from core.errors import InputError, ModelError
-from core.modelling.learning import matrices_song
-from core.modelling.matrices import load_matrices
 from core.modelling.model import Model, TrainingSong
 
 
@@ -84,9 +82,9 @@ def run(
     feature_set = feature_set_of(request.preset, request.features)
     model = _starting_model(request, feature_set)
     learn_songs = _way_to_learn(request)
-    songs, warnings = _training_songs(
-        request, feature_set, tell, remembering(learn_songs) if remembering else learn_songs
-    )
+    learned = _learned_songs(request, feature_set, tell, remembering(learn_songs) if remembering else learn_songs)
+    songs = [one.song for one in learned]
+    _require_unique_titles(songs)
     for song in songs:
         model = model.with_song(song)
     file = model_store.path_of(request.model)
@@ -100,22 +98,8 @@ def run(
         learned=[song.title for song in songs],
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),
-        warnings=warnings,
+        warnings=[warning for one in learned for warning in one.warnings],
     )
-
-
-def song_folders(paths: Sequence[str]) -> list[Path]:
-    """Return every song folder among `paths`, those inside datasets too.
-
-    Raises
-    ------
-    InputError
-        A path is neither a song's folder nor a folder of songs.
-    """
-    folders: list[Path] = []
-    for path in map(Path, paths):
-        folders += [path] if path.is_dir() and holds_stems(path) else find_song_folders(path)
-    return folders
 
 
 def _starting_model(request: LearnRequest, feature_set: str) -> Model:
@@ -134,39 +118,25 @@ def _starting_model(request: LearnRequest, feature_set: str) -> Model:
 def _way_to_learn(request: LearnRequest) -> LearnSongs:
     if request.dask is None:
         return one_by_one
-    from analysis_server.verbs.on_dask import learning_on  # noqa: PLC0415 - an optional extra
+    from analysis_server.teaching.dask_cluster import learning_on  # noqa: PLC0415 - an optional extra
 
     return learning_on(request.dask)
 
 
-def _training_songs(
-    request: LearnRequest, feature_set: str, tell: Tell, learn_songs: LearnSongs
-) -> tuple[list[TrainingSong], list[str]]:
+def _learned_songs(request: LearnRequest, feature_set: str, tell: Tell, learn_songs: LearnSongs) -> list[LearnedSong]:
+    of_project = _session_settings(request, feature_set)
     if request.truth == "edits":
-        return _edited_songs(request, feature_set, tell)
-    matrices = [path for path in request.songs if path.lower().endswith(".npz")]
-    sessions = [path for path in request.songs if is_project(path)]
-    folders = song_folders([path for path in request.songs if path not in matrices and path not in sessions])
+        return [learned_edits(path, of_project, tell) for path in request.songs]
+    matrices = list(filter(is_matrices, request.songs))
+    sessions = list(filter(is_project, request.songs))
+    folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
     _require_projects(request, sessions, matrices, folders)
-    songs = [song for path in matrices for song in _from_matrices(Path(path), request.preset, feature_set)]
     settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
-    learned = learn_songs(folders, settings, tell)
-    learned += [_learned_session(path, request, feature_set, tell) for path in sessions]
-    songs += [one.song for one in learned]
-    _require_unique_titles(songs)
-    return songs, [warning for one in learned for warning in one.warnings]
-
-
-def _edited_songs(request: LearnRequest, feature_set: str, tell: Tell) -> tuple[list[TrainingSong], list[str]]:
-    learned = [training_edits(path, _session_settings(request, feature_set), tell) for path in request.songs]
-    songs = [song for song, _ in learned]
-    _require_unique_titles(songs)
-    return songs, [warning for _, warnings in learned for warning in warnings]
-
-
-def _learned_session(path: str, request: LearnRequest, feature_set: str, tell: Tell) -> LearnedSong:
-    song, warnings = training_session(path, _session_settings(request, feature_set), tell)
-    return LearnedSong(song=song, warnings=warnings)
+    return [
+        *(LearnedSong(song=kept) for path in matrices for _, kept in matrices_songs(path, request.preset, feature_set)),
+        *learn_songs(folders, settings, tell),
+        *(learned_session(path, of_project, tell) for path in sessions),
+    ]
 
 
 def _session_settings(request: LearnRequest, feature_set: str) -> SessionSettings:
@@ -187,26 +157,6 @@ def _require_projects(
         raise InputError(f"{others[0]}: has no faders; --from faders takes REAPER projects (.RPP) alone")
     if (request.mixdown or request.stems) and len(sessions) != 1:
         raise InputError("--mixdown and --stems belong to one REAPER project; give one, and learn from others after it")
-
-
-def _from_matrices(path: Path, preset: str, feature_set: str) -> list[TrainingSong]:
-    require_matrices_can(path, preset, feature_set)
-    return [matrices_song(song, path, feature_set) for song in load_matrices(path)]
-
-
-def require_matrices_can(path: Path | str, preset: str, feature_set: str) -> None:
-    """Refuse matrices where features are asked for that they do not hold.
-
-    Raises
-    ------
-    InputError
-        They are neither the paper's condition 1 nor condition 3, of which they hold the levels.
-    """
-    if (preset, feature_set) not in (("paper", "condition1"), ("default", "condition3")):
-        raise InputError(
-            f"{path}: matrices hold the paper's condition 1, and the levels of condition 3; "
-            "use --preset paper --features condition1, or --preset default"
-        )
 
 
 def _require_unique_titles(songs: Sequence[TrainingSong]) -> None:

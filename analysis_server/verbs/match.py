@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from analysis_server.presets import estimated
 from analysis_server.projects.destination import destination_of
 from analysis_server.projects.opening import opened_song
 from analysis_server.projects.session import Session
@@ -13,7 +14,6 @@ from analysis_server.report.content import Figure
 from analysis_server.runs.outcome import Outcome
 from analysis_server.showing.report_page import Story
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.estimate import estimated
 from core.audio.reading import AudioFile
 from core.audio.song import Song
 from core.automating.automation import Automation, thin_curves

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from analysis_server import model_store
+from analysis_server.presets import predicted
 from analysis_server.projects.destination import Existing, destination_of
 from analysis_server.projects.opening import opened_song
 from analysis_server.projects.session import Session
@@ -27,13 +28,8 @@ from core.automating.rendering import (
     measure_mixes,
 )
 from core.errors import InputError
-from core.measuring.default_measurement import measure
-from core.measuring.measurement import Measurement
-from core.measuring.paper_measurement import measure_as_paper
 from core.modelling.explanation import Prediction
 from core.modelling.model import Model
-from core.modelling.prediction import predict_explained
-from core.progress import part_of
 
 
 class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,7 +83,8 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
 
 def _mixed(request: MixRequest, model: Model, song: Song, session: Session | None, tell: Tell) -> MixResult:
     _require_range(request.range_s, song)
-    measurement, prediction = predicted(song, model, tell)
+    progress = stage(tell, f"measuring {song.title}", 0.0, 0.35)
+    measurement, prediction = predicted(song, model, progress)
     mixed = _levelled(song, model, prediction, request, tell)
     where = destination_of(request, session, mixed.automation, range_s=request.range_s, existing=request.existing)
     story = Story(_summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings))
@@ -149,21 +146,6 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         raise InputError(
             f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s; give a start and a later end in it"
         )
-
-
-def predicted(song: Song, model: Model, tell: Tell) -> tuple[Measurement, Prediction]:
-    """Return the default preset's measurement, which the report shows, and the model's curves."""
-    progress = stage(tell, f"measuring {song.title}", 0.0, 0.35)
-    if model.feature_set == "condition3":
-        measurement = measure(song, progress=progress)
-        return measurement, predict_explained(model, measurement)
-    if model.preset == "paper":
-        features = measure_as_paper(
-            song, feature_set=model.feature_set, with_mixdown=False, progress=part_of(progress, 0.0, 0.5)
-        )
-        return measure(song, progress=part_of(progress, 0.5, 1.0)), predict_explained(model, features)
-    measurement = measure(song, feature_set=model.feature_set, progress=progress)
-    return measurement, predict_explained(model, measurement)
 
 
 def _levelled(song: Song, model: Model, prediction: Prediction, request: MixRequest, tell: Tell) -> _Levelled:

@@ -61,8 +61,8 @@ def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsy
 
 def test_faders_are_the_exact_truth(small: Path) -> None:
     from analysis_server.projects.opening import opened_session
+    from analysis_server.teaching.sessions import fader_curves
     from analysis_server.telling import untold
-    from analysis_server.verbs.learn_session import fader_curves
     from core.measuring.default_measurement import measure
 
     with_faders(small)

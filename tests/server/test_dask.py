@@ -98,6 +98,6 @@ def test_it_is_told_how_far_it_is_and_can_be_cancelled(home: Path, songs: Path, 
 
 
 def test_an_address_where_nobody_answers_is_told(home: Path, songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis_server.verbs.on_dask._ANSWER_S", 0.5)
+    monkeypatch.setattr("analysis_server.teaching.dask_cluster._ANSWER_S", 0.5)
     with pytest.raises(InputError, match="no dask scheduler answers"):
         learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask="tcp://127.0.0.1:9"))

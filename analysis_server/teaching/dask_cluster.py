@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings, learned_folder
+from analysis_server.teaching.studies import Study, StudySongs, packed, study_song, unpacked
 from analysis_server.telling import Tell
-from analysis_server.verbs.learning_songs import LearnedSong, LearnSongs, SongSettings, learned_song
-from analysis_server.verbs.studying import Study, StudySongs, packed, study_song, unpacked
 from core.errors import FaderwiseError, InputError
 
 _ANSWER_S = 10.0
@@ -46,7 +46,7 @@ def studying_on(address: str) -> StudySongs:
 
 
 def _learned(folder: str, settings: bytes) -> bytes:
-    return msgspec.msgpack.encode(learned_song(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
+    return msgspec.msgpack.encode(learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
 
 
 def _studied(folder: str, settings: bytes) -> bytes:

@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from analysis_server.presets import measured
 from analysis_server.projects import project_copy
 from analysis_server.projects.opening import is_project, opened_session, project_with_runs
 from analysis_server.runs import automation_folder
 from analysis_server.runs.run_stems import song_of
+from analysis_server.teaching.folders import LearnedSong
+from analysis_server.teaching.sessions import SessionSettings, fader_curves, true_curves
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.features import measured
-from analysis_server.verbs.learn_session import SessionSettings, fader_curves, true_curves
 from core.audio.song import Song
 from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
@@ -31,7 +32,7 @@ LEFT_ALONE = 0.25
 """What a moment counts for that was heard and left alone, against one that was edited."""
 
 
-def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> tuple[TrainingSong, list[str]]:
+def learned_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> LearnedSong:
     """Return what a model keeps of the edits in a project, or in a folder that `mix` or `match` wrote.
 
     Raises
@@ -52,10 +53,10 @@ def training_edits(path: str, settings: SessionSettings, tell: Tell = untold) ->
     measurement = _measured(song, settings, tell)
     columns = [db_to_gain(folder.now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
-    return _kept(song, measurement, curves, audited, settings), list(measurement.notes)
+    return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
 
 
-def _of_project(path: str, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, list[str]]:
+def _of_project(path: str, settings: SessionSettings, tell: Tell) -> LearnedSong:
     audited = _edited(audited_project(project_with_runs(Path(path))), path)
     parts = settings.parts
     if not parts.tracks:
@@ -66,7 +67,8 @@ def _of_project(path: str, settings: SessionSettings, tell: Tell) -> tuple[Train
         measurement = _measured(song, settings, tell)
         curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
         kept = _kept(song, measurement, curves, audited, settings)
-        return kept, [f"{session.title}: {note}" for note in (*session.notes, *measurement.notes)]
+        notes = (*session.notes, *measurement.notes)
+        return LearnedSong(song=kept, warnings=[f"{session.title}: {note}" for note in notes])
 
 
 def _edited(audited: Audited, path: str) -> Audited:

@@ -1,4 +1,4 @@
-"""What `learn` keeps of a song folder, and song folders taken in turn."""
+"""What song folders teach: each with its mixdown, taken in turn."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import msgspec
 
+from analysis_server.presets import taught
 from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, stage, untold
-from analysis_server.verbs.estimate import taught
+from core.audio.song import find_song_folders, holds_stems
 from core.estimating.estimation import Estimate
 from core.modelling.model import TrainingSong
 
@@ -29,14 +30,28 @@ class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
     """What a model keeps of a song, and what the user should know of it."""
 
     song: TrainingSong
-    warnings: list[str]
+    warnings: list[str] = []
 
 
 LearnSongs = Callable[[Sequence[Path], SongSettings, Tell], list[LearnedSong]]
 """A way to learn from song folders: in this process, on other machines, or from what was learned before."""
 
 
-def learned_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
+def song_folders(paths: Sequence[str]) -> list[Path]:
+    """Return every song folder among `paths`, those inside datasets too.
+
+    Raises
+    ------
+    InputError
+        A path is neither a song's folder nor a folder of songs.
+    """
+    folders: list[Path] = []
+    for path in map(Path, paths):
+        folders += [path] if path.is_dir() and holds_stems(path) else find_song_folders(path)
+    return folders
+
+
+def learned_folder(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
     """Return what a model keeps of the song in `folder`.
 
     Raises
@@ -64,7 +79,7 @@ def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> t
 
 def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
     """Learn from each song in turn, in this process."""
-    return in_turn(learned_song, folders, settings, tell)
+    return in_turn(learned_folder, folders, settings, tell)
 
 
 def in_turn(

@@ -8,12 +8,12 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from analysis_server.presets import measured, taught
 from analysis_server.projects.opening import opened_session
 from analysis_server.projects.session import Session
 from analysis_server.projects.song_requests import ProjectParts
+from analysis_server.teaching.folders import LearnedSong
 from analysis_server.telling import Tell, stage, untold
-from analysis_server.verbs.estimate import taught
-from analysis_server.verbs.features import measured
 from core.curves import GainCurves
 from core.decibels import FloatArray
 from core.errors import InputError
@@ -34,7 +34,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     parts: ProjectParts = ProjectParts()
 
 
-def training_session(path: str, settings: SessionSettings, tell: Tell = untold) -> tuple[TrainingSong, list[str]]:
+def learned_session(path: str, settings: SessionSettings, tell: Tell = untold) -> LearnedSong:
     """Return what a model keeps of the project at `path`, and what the user should know of it.
 
     Raises
@@ -45,7 +45,7 @@ def training_session(path: str, settings: SessionSettings, tell: Tell = untold) 
     from_faders = settings.truth == "faders"
     with opened_session(path, tell, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
         song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, tell)
-    return song, [f"{session.title}: {note}" for note in (*session.notes, *notes)]
+    return LearnedSong(song=song, warnings=[f"{session.title}: {note}" for note in (*session.notes, *notes)])
 
 
 def fader_curves(session: Session, measurement: Measurement, *, as_paper: bool) -> GainCurves:

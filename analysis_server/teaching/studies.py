@@ -13,14 +13,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from analysis_server.teaching.folders import SongSettings, in_turn, taught_by
 from analysis_server.telling import Tell, untold
-from analysis_server.verbs.learning_songs import SongSettings, in_turn, taught_by
 from core.decibels import FloatArray
 from core.measuring.measurement import Measurement
 from core.modelling.evaluation import EvaluationSong
 from core.modelling.model import TrainingSong
-
-_ARRAY = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,96 @@
+"""The two presets: which features each one has, and how a song is measured, estimated, taught and mixed in it.
+
+`paper` is Zafrin & Chudwick (2015) as their implementation does it; `default` is what a user gets. docs/method.md
+says how they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from core.audio.song import Song
+from core.errors import InputError
+from core.estimating.estimation import Estimate, estimate, estimate_as_paper
+from core.measuring.default_measurement import Domain, measure
+from core.measuring.measurement import Measurement
+from core.measuring.paper_measurement import measure_as_paper
+from core.modelling.explanation import Prediction
+from core.modelling.learning import training_song
+from core.modelling.model import Model, TrainingSong
+from core.modelling.prediction import predict_explained
+from core.progress import Progress, part_of
+
+Preset = Literal["default", "paper"]
+FeatureSet = Literal["condition1", "condition2", "condition3"]
+DEFAULT_SET: Mapping[str, FeatureSet] = {"paper": "condition1", "default": "condition3"}
+
+
+def feature_set_of(preset: str, asked: str | None) -> str:
+    """Return the feature set a preset uses, or the one that was asked for.
+
+    Raises
+    ------
+    InputError
+        The paper preset was asked for a set it does not have.
+    """
+    chosen = asked or DEFAULT_SET[preset]
+    if preset == "paper" and chosen == "condition3":
+        raise InputError("--features condition3: the paper has conditions 1 and 2 only; use --preset default")
+    return chosen
+
+
+def measured(song: Song, preset: str, feature_set: str, progress: Progress) -> Measurement:
+    """Return the measurement of the stems of `song` in either preset; its mixdown is not read."""
+    if preset == "paper":
+        return measure_as_paper(song, feature_set=feature_set, with_mixdown=False, progress=progress)
+    return measure(song, feature_set=feature_set, progress=progress)
+
+
+def estimated(
+    song: Song,
+    preset: str,
+    domain: Domain | None,
+    feature_set: str | None,
+    progress: Progress,
+) -> Estimate:
+    """Return the estimate of `song` in either preset, with features of `feature_set` measured in the same pass.
+
+    Raises
+    ------
+    InputError
+        The paper preset was asked for another domain than its own.
+    """
+    if preset == "default":
+        return estimate(song, domain=domain, feature_set=feature_set or "condition3", progress=progress)
+    if domain not in (None, "magnitude"):
+        raise InputError(f"--domain {domain}: the paper preset fits magnitudes; leave --domain out, or --preset paper")
+    return estimate_as_paper(song, feature_set=feature_set, progress=progress)
+
+
+def taught(song: Song, preset: str, feature_set: str, progress: Progress) -> tuple[Estimate, TrainingSong]:
+    """Return the estimate of `song`, and what a model keeps of it."""
+    found = estimated(song, preset, None, feature_set, progress)
+    kept = training_song(
+        song,
+        found.measurement,
+        found.curves,
+        feature_set=feature_set,
+        domain=found.domain,
+        fit=found.fit,
+    )
+    return found, kept
+
+
+def predicted(song: Song, model: Model, progress: Progress) -> tuple[Measurement, Prediction]:
+    """Return the default preset's measurement, which a report shows whatever the model's, and the model's curves."""
+    if model.feature_set == "condition3":
+        measurement = measure(song, progress=progress)
+        return measurement, predict_explained(model, measurement)
+    if model.preset == "paper":
+        features = measure_as_paper(
+            song, feature_set=model.feature_set, with_mixdown=False, progress=part_of(progress, 0.0, 0.5)
+        )
+        return measure(song, progress=part_of(progress, 0.5, 1.0)), predict_explained(model, features)
+    measurement = measure(song, feature_set=model.feature_set, progress=progress)
+    return measurement, predict_explained(model, measurement)
