@@ -108,6 +108,22 @@ def remove(name: str) -> Path:
     return removed
 
 
+def forget(name: str, title: str) -> tuple[Model, Path]:
+    """Have the user's model of that name forget a song; return it as it is now, and its file.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is a shipped one, or it never knew the song.
+    """
+    if is_shipped(name):
+        raise ModelError(f"model {name!r} comes with Faderwise and stays")
+    file = path_of(name)
+    model = find(name).without_song(title)
+    model.save(file)
+    return model, file
+
+
 def take_in(file: Path, name: str | None) -> Path:
     """Keep a copy of the model in `file` under `name` (its own by default) and return its path.
 

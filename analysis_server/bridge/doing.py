@@ -7,18 +7,20 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from analysis_server.bridge.history_verbs import edit, revert
 from analysis_server.bridge.instructions import ext_state_to_change, points_to_write
 from analysis_server.bridge.job_file import ExtState, Instructions, JobFile
-from analysis_server.bridge.performing import perform
 from analysis_server.bridge.planning import BUSES_KEY, as_value, opened, saved_choice
 from analysis_server.bridge.wording import in_reaper
+from analysis_server.client.performing import perform
 from analysis_server.home import home
 from analysis_server.model_store import DEFAULT_MODEL
 from analysis_server.projects.rendered_stems import RenderedStems
+from analysis_server.projects.song_requests import SongRequest
 from analysis_server.telling import Tell
 from analysis_server.verbs.audit import AuditRequest
 from analysis_server.verbs.audit import run as run_audit
@@ -30,6 +32,7 @@ from core.rpp.project import Project, read_project
 
 _LONGEST_TITLE_BYTES = 120
 """Leaves room in a folder's name, and in Windows' paths, for what follows the title."""
+_MOST_LOSSES = 2
 
 
 def do(job: JobFile, folder: Path, tell: Tell) -> Instructions:
@@ -62,6 +65,10 @@ class _Work:
             home=str(job.home) if job.home else None,
             highest_gain=job.top_gain,
         )
+
+    def performed(self, request: SongRequest | LearnRequest) -> Any:
+        """Return the verb's result; the server does it, which is started if need be, and once more if it is lost."""
+        return perform(request, self.tell, name="REAPER", folder=home(), starts=True, most_losses=_MOST_LOSSES)
 
     def run_folder(self) -> Path:
         """Return the folder that the run's files go to: a new one."""
@@ -107,7 +114,7 @@ def _mix(work: _Work) -> Instructions:
         existing=job.existing,
         rendered=work.rendered(),
     )
-    result: MixResult = perform(request, work.tell)
+    result: MixResult = work.performed(request)
     summary = (
         f"{_and(list(result.n_points))} mixed with the model {result.model}: {result.loudness_after_lufs:.1f} LUFS, "
         f"where the plain buses have {result.loudness_before_lufs:.1f}. One undo step takes it back."
@@ -128,7 +135,7 @@ def _match(work: _Work) -> Instructions:
     request = MatchRequest(
         song=job.project, mixdown=job.mixdown, out=str(out), tracks=job.buses, rendered=work.rendered()
     )
-    result: MatchResult = perform(request, work.tell)
+    result: MatchResult = work.performed(request)
     summary = (
         f"The fader moves of {Path(job.mixdown or '').name}, recovered on {_and(list(result.n_points))}: they explain "
         f"{100.0 * result.fit:.1f} % of it. One undo step takes them back."
@@ -146,7 +153,7 @@ def _learn(work: _Work) -> Instructions:
         tracks=job.buses,
         rendered=work.rendered(),
     )
-    result: LearnResult = perform(request, work.tell)
+    result: LearnResult = work.performed(request)
     known = f"{len(result.songs)} songs" if len(result.songs) > 1 else "one song"
     summary = (
         f"The model {result.model} has learned {job.title} from its {job.truth} and now knows {known}. Choose it in "

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.home import home
 from analysis_server.projects.opening import is_project
+from analysis_server.projects.song_requests import SongRequest
 from analysis_server.telling import Tell
-from core.errors import InputError, ServerError
+from analysis_server.verbs.learn import LearnRequest
+from core.errors import InputError
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
-_WORKS_WITHOUT = frozenset({"busy", "stopped", "unreachable", "version"})
-"""Errors of the server that say nothing about the request: it is done here then."""
 
 
 def perform(request: Request, here: Callable[[Request, Tell], Result], terminal: Terminal) -> Result:
@@ -29,33 +29,22 @@ def perform(request: Request, here: Callable[[Request, Tell], Result], terminal:
         The server ended the job, and would again.
     """
     with terminal.progress() as progress:
-        if not _names_a_project(request) and (home() / "server" / "connection.json").is_file():
-            try:
-                result: Result | None = _by_server(request, progress)
-            except ServerError as error:
-                if error.code not in _WORKS_WITHOUT:
-                    raise
-                result = None
-            if result is not None:
-                return result
-        return here(request, progress)
+        if _names_a_project(request) or not (home() / "server" / "connection.json").is_file():
+            return here(request, progress)
+        from analysis_server.client import performing  # noqa: PLC0415 - the socket library, where a server may be up
+
+        within = _linked_folders(request)
+        result: Result = performing.perform(
+            request, progress, name="command line", folder=Path.cwd(), starts=False, within=within
+        )
+        return result
 
 
-def _names_a_project(request: Any) -> bool:
+def _names_a_project(request: object) -> bool:
     """Tell whether a project or a run is among the songs: which files it reads is known only when it is read."""
-    songs = (getattr(request, "song", ""), *getattr(request, "songs", ()))
-    return getattr(request, "truth", None) == "edits" or any(is_project(song) for song in songs)
-
-
-def _by_server(request: Any, tell: Tell) -> Any | None:
-    """Return the running server's result, or None if there is none, or it is of another version."""
-    from analysis_server.client.client import Client  # noqa: PLC0415 - only where a server may be up
-    from analysis_server.server.fingerprint import fingerprint  # noqa: PLC0415
-
-    with Client(starts=False, name="command line") as client:
-        if client.hello().fingerprint != fingerprint():
-            return None
-        return client.run(request, folder=Path.cwd(), within=_linked_folders(request), tell=tell)
+    if isinstance(request, LearnRequest):
+        return request.truth == "edits" or any(map(is_project, request.songs))
+    return isinstance(request, SongRequest) and is_project(request.song)
 
 
 def _linked_folders(request: Any) -> list[str]:

@@ -13,7 +13,10 @@ import msgspec
 from analysis_server import model_store
 from analysis_server.projects.opening import is_project
 from analysis_server.server.fingerprint import fingerprint
+from analysis_server.server.writing import writing_of
 from analysis_server.teaching.folders import song_folders
+from analysis_server.verbs.estimate import EstimateRequest
+from analysis_server.verbs.match import MatchRequest
 from core.audio.reading import EXTENSIONS
 from core.errors import ServerError
 
@@ -73,17 +76,9 @@ def result_key(verb: str, request: Any, inputs: Inputs, hashes: Mapping[str, str
     """Return the key of a result: the same for the same content, settings and program."""
     settings = {name: value for name, value in msgspec.to_builtins(request).items() if name not in _WHERE}
     settings["buses"] = sorted(getattr(request, "buses", {}))
-    settings["writes"] = _written_by(request)
+    settings["writes"] = writing_of(request, Path()).kind
     content = sorted((label, hashes[label]) for label in inputs.files)
     return hashlib.sha256(msgspec.msgpack.encode(["result", fingerprint(), verb, settings, content])).hexdigest()
-
-
-def _written_by(request: Any) -> str:
-    """Return what kind of place a request writes to: a file's format, or whether there is a folder."""
-    out = getattr(request, "out", None)
-    if hasattr(request, "domain"):
-        return Path(out or "").suffix.lower()
-    return "folder" if out is not None or hasattr(request, "song") else "nothing"
 
 
 def song_inputs(folder: Path, buses: Mapping[str, str]) -> dict[str, Path]:
@@ -105,9 +100,8 @@ def song_key(settings: Any, files: Mapping[str, Path], hashes: Mapping[str, str]
 def _named_of_song(request: Any, folder: Path) -> dict[str, Path]:
     song = folder / request.song
     named = {f"bus {role}": name for role, name in request.buses.items()}
-    mixdown = getattr(request, "mixdown", None)
-    if mixdown:
-        named["mixdown"] = mixdown
+    if isinstance(request, (MatchRequest, EstimateRequest)) and request.mixdown:
+        named["mixdown"] = request.mixdown
     return {label: song / name if (song / name).is_file() else folder / name for label, name in named.items()}
 
 

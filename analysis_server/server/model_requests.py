@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis_server import model_store
 from analysis_server.server.messages import ModelFacts, ModelList, Models
-from core.errors import InputError, ModelError
+from core.errors import InputError
 from core.modelling.model import Model
 
 
@@ -35,11 +35,7 @@ def _remove(request: Models) -> ModelList:
     name = _name(request)
     if request.song is None:
         return ModelList(id=request.id, models=[], file=str(model_store.remove(name)))
-    if model_store.is_shipped(name):
-        raise ModelError(f"model {name!r} comes with Faderwise and stays")
-    file = model_store.path_of(name)
-    model = model_store.find(name).without_song(request.song)
-    model.save(file)
+    model, file = model_store.forget(name, request.song)
     return ModelList(id=request.id, models=[_facts(name, model)], file=str(file))
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from analysis_server.runs import outcome_folder
 from analysis_server.server.cache import Cache, CorruptEntryError, Entry, publish, relocated, survey
 from analysis_server.server.inputs import Inputs, inputs_of, result_key, song_inputs, song_key
 from analysis_server.server.known_files import KnownFiles, stamp_of
 from analysis_server.server.pipes import Ended, Task
 from analysis_server.server.verb_table import VERBS
+from analysis_server.server.writing import Writing, writing_of
 from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings
 from analysis_server.telling import Tell
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
@@ -113,7 +113,8 @@ def _made(task: Task, request: Any, inputs: Inputs, keeping: tuple[str, Cache, K
     key, cache, known = keeping
     made = Path(task.staging) / "out"
     before = [stamp_of(path) for path in inputs.files.values()]
-    staged = _staged(request, made)
+    writing = writing_of(request, Path())
+    staged = writing.staged(request, made)
     result = msgspec.to_builtins(VERBS[task.verb].run(staged, tell))
     if task.audio is not None:
         return relocated(result, str(made), "")
@@ -121,7 +122,7 @@ def _made(task: Task, request: Any, inputs: Inputs, keeping: tuple[str, Cache, K
     (made / TABLE).unlink(missing_ok=True)
     entry = survey(made, content, known=known)
     tell(1.0, "putting the files in place")
-    publish(entry, _targets(request, Path()), known, lambda: tell(1.0, "putting the files in place"))
+    publish(entry, _targets(writing, Path()), known, lambda: tell(1.0, "putting the files in place"))
     if before == [stamp_of(path) for path in inputs.files.values()]:
         with suppress(OSError, InputError):  # a result that cannot be kept is a result all the same
             cache.keep(key, entry)
@@ -130,7 +131,7 @@ def _made(task: Task, request: Any, inputs: Inputs, keeping: tuple[str, Cache, K
 
 def _placed(request: Any, content: Any, folder: Path) -> Any:
     """Return a kept result as it was asked for; a table of it names its files, and is written anew."""
-    result = relocated(content, OUT, _asked(request, folder))
+    result = relocated(content, OUT, writing_of(request, folder).asked)
     if isinstance(request, EvaluateRequest) and request.out is not None:
         path, text = folder / request.out / TABLE, table_text(msgspec.convert(result, EvaluateResult))
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -143,7 +144,7 @@ def _found(cache: Cache, key: str, request: Any, folder: Path, known: KnownFiles
     if entry is None:
         return None
     try:
-        publish(entry, _targets(request, folder), known, lambda: None)
+        publish(entry, _targets(writing_of(request, folder), folder), known, lambda: None)
     except CorruptEntryError:
         cache.drop(key)
         return None
@@ -154,33 +155,17 @@ def _key(verb: str, request: Any, inputs: Inputs, known: KnownFiles) -> str:
     return result_key(verb, request, inputs, {label: known.hash_of(path) for label, path in inputs.files.items()})
 
 
-def _staged(request: Any, staged: Path) -> Any:
-    """Return the request with `out` in the job's own folder, under names that do not depend on what was asked for."""
-    if hasattr(request, "domain"):
-        return msgspec.structs.replace(request, out=str(staged / f"gains{Path(request.out).suffix}"))
-    if getattr(request, "out", None) is None and not hasattr(request, "song"):
-        return request
-    return msgspec.structs.replace(request, out=str(staged))
-
-
-def _asked(request: Any, folder: Path) -> str:
-    """Return the folder, or for `estimate` the file, that was asked for, as it was."""
-    out: str | None = getattr(request, "out", None)
-    if out is None:
-        return str(outcome_folder.default_folder(str(folder / request.song))) if hasattr(request, "song") else ""
-    return str(Path(out)) if hasattr(request, "domain") else out
-
-
-def _targets(request: Any, folder: Path) -> Callable[[str], Path]:
-    asked = folder / _asked(request, folder)
-    return lambda name: asked if hasattr(request, "domain") else asked / name
+def _targets(writing: Writing, folder: Path) -> Callable[[str], Path]:
+    return lambda name: writing.target(folder, name)
 
 
 def _as_asked(message: str, task: Task, made: Path) -> str:
     """Return a message that names what was asked for, not where it was made."""
     request = msgspec.msgpack.decode(task.request, type=VERBS[task.verb].request)
-    staged = getattr(_staged(request, made), "out", None)
-    return message.replace(staged, _asked(request, Path())) if staged else message
+    writing = writing_of(request, Path())
+    if writing.what == "nothing":
+        return message
+    return message.replace(writing.staged(request, made).out, writing.asked)
 
 
 def _kept_songs(cache: Cache, known: KnownFiles, task: Task) -> Callable[[LearnSongs], LearnSongs]:

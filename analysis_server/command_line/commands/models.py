@@ -11,7 +11,6 @@ from analysis_server import model_store
 from analysis_server.command_line import tables
 from analysis_server.command_line.grammar import Parser, Verbs, add_action, add_verb
 from analysis_server.command_line.terminal import Terminal
-from core.errors import InputError
 from core.modelling.model import Model
 
 
@@ -65,11 +64,7 @@ def _remove(arguments: argparse.Namespace, terminal: Terminal) -> None:
         file = model_store.remove(arguments.name)
         terminal.say(f"{arguments.name} is put away; to have it back, import {file}")
     else:
-        if model_store.is_shipped(arguments.name):
-            raise InputError(f"model {arguments.name!r} comes with Faderwise and stays")
-        file = model_store.path_of(arguments.name)
-        model = model_store.find(arguments.name).without_song(arguments.song)
-        model.save(file)
+        model, file = model_store.forget(arguments.name, arguments.song)
         terminal.say(f"{arguments.name} has forgotten {arguments.song!r}; it knows {len(model.songs)} songs.")
     terminal.give(_Moved(model=arguments.name, file=str(file)))
 

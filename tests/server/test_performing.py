@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.bridge import performing
+from analysis_server.client import performing
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.messages import Limits, Welcome
 from analysis_server.telling import untold
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def perform_with(server: Server, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(performing, "Client", server)
-    return performing.perform(REQUEST, untold)
+    return performing.perform(REQUEST, untold, name="test", folder=Path(), starts=True)
 
 
 def test_the_servers_answer_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
