@@ -1,10 +1,12 @@
 """Decibels and linear gain, converted in one place.
 
 Conventions: `gain` is linear amplitude (>= 0), `power` is its square. Values below `FLOOR_DB` are shown as
-`FLOOR_DB`, the level at which REAPER too calls a fader "-inf".
+`FLOOR_DB`, the level at which REAPER too calls a fader "-inf". What is heard of a bus ends at `LOWEST_DB`.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,10 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 FLOOR_DB = -150.0
+LOWEST_DB = -60.0
+"""Gains at or below this count as this: nobody hears the difference, and envelopes end there."""
 _FLOOR_GAIN = 10.0 ** (FLOOR_DB / 20.0)
+_LOWEST_GAIN = 10.0 ** (LOWEST_DB / 20.0)
 
 
 def gain_to_db(gain: npt.ArrayLike) -> FloatArray:
@@ -29,3 +34,13 @@ def db_to_gain(gain_db: npt.ArrayLike) -> FloatArray:
 def power_to_db(power: npt.ArrayLike) -> FloatArray:
     """Return `10 log10(power)` in dB, floored at `FLOOR_DB`; any shape."""
     return 10.0 * np.log10(np.maximum(np.asarray(power, dtype=np.float64), _FLOOR_GAIN**2))
+
+
+def db_to_power(power_db: npt.ArrayLike) -> FloatArray:
+    """Return the power that has `power_db` dB, any shape."""
+    return np.asarray(10.0 ** (np.asarray(power_db, dtype=np.float64) / 10.0))
+
+
+def heard_db(gain: float) -> float:
+    """Return one gain in dB, `LOWEST_DB` and less as that."""
+    return max(20.0 * math.log10(gain), LOWEST_DB) if gain > _LOWEST_GAIN else LOWEST_DB

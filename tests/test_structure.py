@@ -228,6 +228,12 @@ def test_only_the_terminal_prints() -> None:
     assert printing <= PRINTS
 
 
+def test_decibels_are_converted_in_one_place() -> None:
+    by_hand = re.compile(r"10(\.0)? \*\* \(?[^)\n]*/ ?[12]0|[12]0(\.0)? \* (np|math)\.log10")
+    elsewhere = [path for path in SOURCES if not re.match(r"core/(decibels|measuring/)|reaper_scripts/", name_of(path))]
+    assert [name_of(path) for path in elsewhere if by_hand.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_nothing_is_unpickled_evaluated_or_given_to_a_shell() -> None:
     found = [
         f"{name_of(path)}: {name}"

@@ -15,7 +15,7 @@ import numpy as np
 from analysis_server.runs import run_file
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from core.automating.automation import Automation, BusPoints, to_csv
-from core.decibels import gain_to_db
+from core.decibels import LOWEST_DB, heard_db
 from core.decoding import UNDECODABLE
 from core.errors import InputError
 from core.files import write_text
@@ -172,8 +172,13 @@ def _from_json(path: Path) -> dict[str, BusPoints]:
 
 
 def _level(point: _Point, path: Path) -> float:
-    in_db = None if point.gain is None else float(np.maximum(gain_to_db(max(point.gain, 0.0)), -60.0))
-    if point.gain_db is not None and in_db is not None and abs(point.gain_db - in_db) > 0.01 and point.gain_db > -60.0:
+    in_db = None if point.gain is None else heard_db(point.gain)
+    if (
+        point.gain_db is not None
+        and in_db is not None
+        and abs(point.gain_db - in_db) > 0.01
+        and point.gain_db > LOWEST_DB
+    ):
         raise InputError(
             f"{path}: the point at {point.time_s:g} s has gain_db {point.gain_db:g} and gain {point.gain:g}, which "
             "differ; delete the one that you did not change"
@@ -202,5 +207,5 @@ def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> di
         times, levels = np.array(sorted(pairs, key=lambda pair: pair[0])).T
         if times[0] < 0.0 or levels.max() > _LOUDEST_DB:
             raise InputError(f"{path}: the {bus} have a point before 0 s or above {_LOUDEST_DB:g} dB; put it right")
-        points[bus] = BusPoints(times, np.maximum(levels, -60.0))
+        points[bus] = BusPoints(times, np.maximum(levels, LOWEST_DB))
     return points

@@ -17,10 +17,9 @@ from analysis_server.report.wording import clock_text, decimal_text, gain_text
 from analysis_server.showing.audit_result import AuditEdit, AuditResult, AuditTrack
 from analysis_server.showing.sounds import Sounds
 from core.decibels import FloatArray
+from core.modelling.balance_fit import EIGHTY_PERCENT
 from core.modelling.explanation import TERM_MEANINGS
 from core.revising.auditing import Audited, AuditedTrack
-
-_STANDARD_DEVIATIONS_IN_80_PERCENT = 1.2816
 
 
 def page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> ReportContent:
@@ -52,7 +51,7 @@ def _bus(track: AuditedTrack, shown: AuditTrack, time_s: FloatArray) -> BusConte
         gain_db=track.predicted_db,
         level_lufs=track.level_lufs,
         active=np.isfinite(track.level_lufs),
-        uncertainty_db=None if deviation is None else _STANDARD_DEVIATIONS_IN_80_PERCENT * deviation,
+        uncertainty_db=None if deviation is None else EIGHTY_PERCENT * deviation,
         point_time_s=track.written.time_s,
         point_gain_db=track.written.gain_db,
         loudness_before_lufs=shown.loudness_before_lufs,

@@ -12,18 +12,19 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from analysis_server.showing.levels import or_silence
 from analysis_server.showing.sounds import Sounds
 from core import roles
 from core.automating.rendering import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
 from core.history import RunRecord
+from core.modelling.balance import gated_mean_lufs
 from core.modelling.explanation import TERM_MEANINGS, sentence
 from core.revising.auditing import Audited, AuditedTrack, Move, largest_moves
 from core.revising.editing import EditSettings, described
 
 LISTED_MOVES = 12
 LOW_FIT = 0.8
-_GATE_LU = 10.0
 
 
 class AuditRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,8 +172,8 @@ def _track(track: AuditedTrack, name: str) -> AuditTrack:
         now_points=_pairs(track.now.time_s, track.now.gain_db),
         lift_db=round(track.edits.lift_db, 3),
         edits=_edits(track),
-        loudness_before_lufs=_loudness_lufs(track.level_lufs),
-        loudness_now_lufs=_loudness_lufs(track.level_lufs + track.now_db),
+        loudness_before_lufs=float(or_silence(gated_mean_lufs(track.level_lufs))),
+        loudness_now_lufs=float(or_silence(gated_mean_lufs(track.level_lufs + track.now_db))),
     )
 
 
@@ -212,16 +213,6 @@ def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
         clips = "clips" if peak_dbtp > 0.0 else "comes close to clipping"
         told.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
     return told
-
-
-def _loudness_lufs(levels: FloatArray) -> float:
-    """Return the gated mean of a stem's levels per frame: BS.1770's gates on frames of a second."""
-    heard = levels[np.isfinite(levels) & (levels > -70.0)]
-    if not heard.size:
-        return -math.inf
-    mean = 10.0 * math.log10(float(np.mean(10.0 ** (heard / 10.0))))
-    loud = heard[heard > mean - _GATE_LU]
-    return 10.0 * math.log10(float(np.mean(10.0 ** (loud / 10.0))))
 
 
 def _pairs(time_s: FloatArray, gain_db: FloatArray) -> list[tuple[float, float]]:

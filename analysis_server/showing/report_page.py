@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis_server.report.content import BusContent, Figure, Player, ReportContent
+from analysis_server.showing.levels import or_silence
 from analysis_server.showing.sounds import spectrum_of
 from core.audio.frames import HOP_S, STEPS_PER_HOP
 from core.audio.song import Song
-from core.automating.automation import LOWEST_DB, Automation
+from core.automating.automation import Automation
 from core.automating.rendering import MixFigures
 from core.curves import GainCurves
-from core.decibels import FloatArray, db_to_gain
-from core.measuring.loudness import FLOOR_LUFS, integrated_lufs
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain
+from core.measuring.loudness import integrated_lufs
 from core.measuring.measurement import Measurement
 from core.modelling import balance
-
-_STANDARD_DEVIATIONS_IN_80_PERCENT = 1.2816
+from core.modelling.balance_fit import EIGHTY_PERCENT
 
 
 @dataclass(frozen=True)
@@ -64,30 +64,25 @@ def _bus(bus: str, index: int, measurement: Measurement, curves: GainCurves, aut
     n_frames = min(len(curves.time_s), measurement.n_frames)
     power = measurement.step_power[:, index]
     points = automation[bus]
+    moved = power * db_to_gain(points.at(measurement.onset_s + _step_times_s(len(power)))) ** 2
     return BusContent(
         role=bus,
         time_s=curves.time_s[:n_frames],
         gain_db=np.maximum(curves.gains_db[:n_frames, index], LOWEST_DB),
-        level_lufs=_or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index]),
+        level_lufs=or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index]),
         active=curves.active[:n_frames, index],
         uncertainty_db=_half_width_db(curves, n_frames, index),
         point_time_s=points.time_s,
         point_gain_db=points.gain_db,
-        loudness_before_lufs=integrated_lufs(power),
-        loudness_after_lufs=integrated_lufs(
-            power * db_to_gain(points.at(measurement.onset_s + _step_times_s(len(power)))) ** 2
-        ),
+        loudness_before_lufs=float(or_silence(integrated_lufs(power))),
+        loudness_after_lufs=float(or_silence(integrated_lufs(moved))),
     )
-
-
-def _or_silence(level_lufs: FloatArray) -> FloatArray:
-    return np.where(level_lufs <= FLOOR_LUFS, -np.inf, level_lufs)
 
 
 def _half_width_db(curves: GainCurves, n_frames: int, index: int) -> FloatArray | None:
     if curves.deviation_db is None:
         return None
-    return _STANDARD_DEVIATIONS_IN_80_PERCENT * curves.deviation_db[:n_frames, index]
+    return EIGHTY_PERCENT * curves.deviation_db[:n_frames, index]
 
 
 def _step_times_s(n_steps: int) -> FloatArray:

@@ -14,6 +14,7 @@ from analysis_server.projects.opening import is_project, project_with_runs
 from analysis_server.runs import automation_folder, run_records, run_stems
 from analysis_server.telling import Tell, untold
 from core import history
+from core.decibels import gain_to_db
 from core.errors import InputError
 from core.history import RunRecord
 from core.revising.editing import EditSettings, described
@@ -199,7 +200,7 @@ def _kept(edit: TrackEdit) -> Sequence[KeptEdit]:
 
 
 def _conflicts(edit: TrackEdit) -> Sequence[EditConflict]:
-    scale_db = 20.0 * math.log10(edit.run.scale)
+    scale_db = float(gain_to_db(edit.run.scale))
     return [
         EditConflict(
             bus=edit.run.role,

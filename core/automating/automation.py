@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.curves import GainCurves
-from core.decibels import FloatArray
+from core.decibels import LOWEST_DB, FloatArray
 
 TOLERANCE_DB = 0.1
 """A thinned curve stays this close to the curve at every frame."""
-LOWEST_DB = -60.0
 _FIRST_LOOK = 32
 EDGE_S = 0.02
 """How long a range's edges take to come in and go out."""

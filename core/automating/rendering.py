@@ -18,10 +18,10 @@ from core.audio.blocks import HOPS_PER_BLOCK, Block, LockstepReader
 from core.audio.frames import Framing
 from core.audio.reading import AudioFile, AudioStream, Samples
 from core.audio.song import Song
-from core.automating.automation import LOWEST_DB, Automation, BusPoints
+from core.automating.automation import Automation, BusPoints
 from core.automating.meters import LoudnessMeter, TruePeakMeter
 from core.automating.spectrum import AverageSpectrum
-from core.decibels import db_to_gain
+from core.decibels import LOWEST_DB, db_to_gain
 from core.errors import DiskFullError
 from core.files import replacing
 from core.measuring.loudness import FLOOR_LUFS

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from core import roles
 from core.audio.frames import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
-from core.decibels import FloatArray, power_to_db
+from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
 from core.measuring.activity import sounding
-from core.measuring.loudness import FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
+from core.measuring.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
 from core.measuring.measurement import Measurement
 from core.modelling.covering import covered_db, covered_throughout_db
 from core.modelling.moments import moving_part
@@ -96,7 +96,7 @@ def levels_without_spectra(rms: FloatArray, active: Mask) -> StemLevels:
     """Return the levels of stems of which the RMS (n_frames, n_buses) is all that is known; it stands for loudness."""
     power = rms**2
     return StemLevels(
-        loudness_lufs=np.array([_gated_lufs(of_stem) for of_stem in power.T]),
+        loudness_lufs=np.array([gated_mean_lufs(of_stem) for of_stem in loudness_lufs(power).T]),
         tone_db=np.zeros(rms.shape[1]),
         covered_db=np.zeros(rms.shape[1]),
         presence=_presence(active),
@@ -159,16 +159,25 @@ def balance_features(levels: StemLevels) -> FloatArray:
     features[:, :, 2] = against_the_others(levels.covered_db, heard)
     features[:, :, 3] = against_the_others(levels.presence, heard)
     above = levels.frame_lufs - np.where(heard, levels.loudness_lufs, 0.0)
-    share = np.where(levels.active, 10.0 ** (above / 10.0), 0.0)
+    share = np.where(levels.active, db_to_power(above), 0.0)
     features[:, :, 4] = moving_part(above, levels.active, share)
     if levels.frame_covered_db is not None:
         features[:, :, 5] = moving_part(levels.frame_covered_db, levels.active, share)
     return features
 
 
-def relative_levels(levels_lufs: FloatArray) -> FloatArray:
-    """Return levels against the mean of those that are not silent, LU, same shape; 0 for silent ones."""
-    return against_the_others(levels_lufs, levels_lufs > FLOOR_LUFS)
+def common_db(gains_db: FloatArray, levels_lufs: FloatArray) -> float:
+    """Return the gain of one fader for all buses that makes the mix as loud as these gains do, dB.
+
+    Parameters
+    ----------
+    gains_db, levels_lufs : the gains, and the stems' loudness per frame, both of shape (n_frames, n_buses).
+    """
+    power = np.where(levels_lufs > ABSOLUTE_GATE_LUFS, db_to_power(levels_lufs), 0.0)
+    total = float(power.sum())
+    if total <= 0.0:
+        return 0.0
+    return float(power_to_db(float((power * db_to_gain(gains_db) ** 2).sum()) / total))
 
 
 def against_the_others(values: FloatArray, heard: Mask) -> FloatArray:
@@ -195,9 +204,7 @@ def _gated(power: FloatArray) -> FloatArray:
     return power[power > 0.1 * power.mean()]
 
 
-def _gated_lufs(power: FloatArray) -> float:
-    """Return the level of powers per frame or hop, dB, gated as BS.1770 gates its blocks."""
-    gated = power[loudness_lufs(power) > -70.0]
-    if not gated.size:
-        return FLOOR_LUFS
-    return float(loudness_lufs(_gated(gated).mean(keepdims=True))[0])
+def gated_mean_lufs(levels_lufs: FloatArray) -> float:
+    """Return the mean of loudness per frame (n_frames,), LUFS, gated as BS.1770 gates its blocks."""
+    power = db_to_power(levels_lufs[levels_lufs > ABSOLUTE_GATE_LUFS])
+    return float(power_to_db(_gated(power).mean())) if power.size else FLOOR_LUFS

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from core.decibels import FloatArray
+from core.decibels import FloatArray, db_to_power, power_to_db
 from core.measuring.loudness import k_weights
 from core.measuring.steps import BAND_EDGES_HZ
 
@@ -62,9 +62,9 @@ def _covered(power: FloatArray) -> FloatArray:
     """Return the covering of powers (..., n_buses, n_bands), shape (..., n_buses); 0 where a bus has no power."""
     mix = power.sum(axis=-2, keepdims=True)
     own = power.sum(axis=-1)
-    most = 10.0 ** (MOST_COVERED_DB / 10.0)
+    most = float(db_to_power(MOST_COVERED_DB))
     ratio = np.minimum(np.divide(mix, power, out=np.full_like(power, most), where=power > 0.0), most)
-    above_db = (power * 10.0 * np.log10(ratio)).sum(axis=-1)
+    above_db = (power * power_to_db(ratio)).sum(axis=-1)
     return np.divide(above_db, own, out=np.zeros_like(own), where=own > 0.0)
 
 

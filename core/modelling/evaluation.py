@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import roles
-from core.decibels import FloatArray
+from core.decibels import FloatArray, power_to_db
 from core.errors import InputError
 from core.measuring.measurement import ACTIVE_RMS
 
@@ -131,4 +131,4 @@ def balance_error_db(song: EvaluationSong, predicted: FloatArray) -> float:
 
 
 def _energy_mean_db(gain: FloatArray) -> float:
-    return float(10.0 * np.log10(np.mean(np.maximum(gain, FLOOR) ** 2)))
+    return float(power_to_db(np.mean(np.maximum(gain, FLOOR) ** 2)))

@@ -10,7 +10,7 @@ import numpy as np
 from core.audio.frames import HOP_S
 from core.audio.song import Song
 from core.curves import GainCurves
-from core.decibels import FloatArray, gain_to_db
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db
 from core.errors import InputError
 from core.files import content_hash
 from core.measuring.measurement import Measurement
@@ -22,8 +22,6 @@ from core.smoothing import exponential
 
 LEAST_SHARE = 0.3
 """Frames in which the original's moving average lets through less than this of a gain say nothing of it."""
-LOWEST_DB = -60.0
-"""Gains under this count as this when balance is learned: a muted bus says no more than a very quiet one."""
 
 
 def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "condition1") -> TrainingSong:
@@ -149,7 +147,10 @@ def balance_triangles(
 
 
 def _around_energy_mean_db(gain: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return a gain's moves in dB around its energy mean, which is what makes a bus as loud as it is."""
+    """Return a gain's moves in dB around its energy mean, which is what makes a bus as loud as it is.
+
+    A muted bus says no more than a very quiet one.
+    """
     gain_db = np.maximum(gain_to_db(gain), LOWEST_DB)
     energy_mean_db = max(float(gain_to_db(np.sqrt(weight @ gain**2))), LOWEST_DB)
     return gain_db - weight @ gain_db + energy_mean_db

@@ -11,7 +11,7 @@ from core.curves import GainCurves
 from core.decibels import FloatArray, db_to_gain
 from core.errors import ModelError
 from core.measuring.measurement import ACTIVE_RMS, Measurement
-from core.modelling.balance import StemLevels, levels_of
+from core.modelling.balance import common_db, levels_of
 from core.modelling.balance_prediction import predict_balance
 from core.modelling.explanation import Explanation, Prediction
 from core.modelling.model import Model
@@ -45,19 +45,14 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
 def _predict_balance(model: Model, measurement: Measurement) -> Prediction:
     levels = levels_of(measurement)
     balance = predict_balance(model, measurement.buses, levels)
-    common = np.where(levels.heard, _common_gain_db(balance.balance_db, levels), np.zeros_like(balance.balance_db))
+    common = np.where(
+        levels.heard, -common_db(balance.balance_db, levels.frame_lufs), np.zeros_like(balance.balance_db)
+    )
     terms = {**balance.terms, "common": common}
     gains = db_to_gain(np.sum(list(terms.values()), axis=0))
     curves = _curves(measurement, gains, gains, levels.active)
     curves = replace(curves, deviation_db=np.broadcast_to(balance.deviation_db, gains.shape).copy())
     return Prediction(curves, _explanation(curves, terms))
-
-
-def _common_gain_db(balance_db: FloatArray, levels: StemLevels) -> float:
-    """Return the gain that leaves the total K-weighted energy of the stems what it was."""
-    power = 10.0 ** (levels.frame_lufs / 10.0)
-    moved = (power * db_to_gain(balance_db) ** 2).sum()
-    return float(10.0 * np.log10(max(power.sum(), 1e-30) / max(float(moved), 1e-30)))
 
 
 def _explanation(curves: GainCurves, terms: Mapping[str, FloatArray]) -> Explanation:

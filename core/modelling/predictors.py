@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.decibels import FloatArray
+from core.decibels import FloatArray, db_to_gain, power_to_db
 from core.modelling import triangular
 from core.modelling.balance import StemLevels, levels_without_spectra
 from core.modelling.balance_prediction import PredictedBalance, least_squares_gains, predict_balance
@@ -98,7 +98,7 @@ def baselines() -> Mapping[str, Predictor]:
 
 def _held(rule: Rule, *, gated: bool) -> Predictor:
     def predict(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-        gains = np.broadcast_to(10.0 ** (np.nan_to_num(rule(song, others)) / 20.0), song.gains.shape)
+        gains = np.broadcast_to(db_to_gain(np.nan_to_num(rule(song, others))), song.gains.shape)
         return np.where(song.active, gains, 0.0) if gated else gains
 
     return predict
@@ -149,5 +149,5 @@ def _energy_mean_db(values: FloatArray, song: EvaluationSong) -> FloatArray:
     """Return each bus's energy mean over its active frames, dB, floored; NaN where it has none."""
     count = song.active.sum(axis=0)
     energy = np.where(song.active, values**2, 0.0).sum(axis=0)
-    mean_db = 10.0 * np.log10(np.maximum(energy / np.maximum(count, 1), FLOOR**2))
+    mean_db = power_to_db(np.maximum(energy / np.maximum(count, 1), FLOOR**2))
     return np.where(count > 0, mean_db, np.nan)

@@ -15,7 +15,7 @@ import numpy as np
 
 from core import history
 from core.automating.automation import BusPoints
-from core.decibels import FloatArray, gain_to_db
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db
 from core.history.record import (
     GAIN_STEP_DB,
     LEVEL_STEP_LU,
@@ -27,6 +27,7 @@ from core.history.record import (
     from_steps,
 )
 from core.history.restoring import track_of
+from core.measuring.loudness import ABSOLUTE_GATE_LUFS
 from core.revising.lanes import Lane, envelope_lane, file_lane
 from core.revising.merging import Edits, edits_between
 from core.revising.re_applying import Basis, base_points, basis_of
@@ -34,7 +35,6 @@ from core.rpp.envelope import Point
 from core.rpp.envelope_writing import scale_of
 from core.rpp.project import Project
 
-LOWEST_DB = -60.0
 _SMALLEST_MOVE_DB = 0.5
 
 
@@ -178,7 +178,7 @@ def _played(lane: Lane, points: Sequence[Point], times: FloatArray, scale: float
 
 def _level(bus: BusRun) -> FloatArray:
     level = from_steps(bus.level_lufs, LEVEL_STEP_LU)
-    return np.where(level <= -70.0, -np.inf, level)
+    return np.where(level <= ABSOLUTE_GATE_LUFS, -np.inf, level)
 
 
 def _heard(points: Sequence[Point], scale_db: float) -> BusPoints:

@@ -16,13 +16,14 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from core.audio.frames import HOP_S, LONGEST_S
-from core.decibels import FloatArray, db_to_gain, gain_to_db
+from core.decibels import FloatArray
 from core.errors import InputError
+from core.measuring.loudness import ABSOLUTE_GATE_LUFS
+from core.modelling.balance import common_db
 
 DEEPEST_PERCENT = 200.0
 LARGEST_OFFSET_DB = 24.0
 LONGEST_SMOOTHING_S = 60.0
-SILENT_LUFS = -70.0
 _SIGMAS_IN_SMOOTHING = 2.0
 
 
@@ -69,8 +70,8 @@ def applied(
     buses : the columns' roles.
     time_s : the frames' centres, shape (n_frames,).
     """
-    sounding = levels_lufs > SILENT_LUFS
-    balance_db = predicted_db - _common_db(predicted_db, levels_lufs)
+    sounding = levels_lufs > ABSOLUTE_GATE_LUFS
+    balance_db = predicted_db - common_db(predicted_db, levels_lufs)
     own_db = _median_while(sounding, balance_db)
     shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
     shaped_db = shaped_db * (settings.depth_percent / 100.0)
@@ -81,7 +82,7 @@ def applied(
         shaped_db = gaussian_filter1d(shaped_db, frames, axis=0, mode="nearest")
     for start_s, end_s in settings.ignore_s:
         shaped_db = _straight(shaped_db, time_s, start_s, end_s)
-    level_db = _common_db(predicted_db, levels_lufs) - _common_db(shaped_db, levels_lufs)
+    level_db = common_db(predicted_db, levels_lufs) - common_db(shaped_db, levels_lufs)
     offsets_db = np.array([settings.offset_db.get(bus, 0.0) for bus in buses])
     return shaped_db + level_db + offsets_db
 
@@ -139,16 +140,6 @@ def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettin
 def _require(is_right: bool, sentence: str) -> None:
     if not is_right:
         raise InputError(sentence)
-
-
-def _common_db(gains_db: FloatArray, levels_lufs: FloatArray) -> float:
-    """Return the gain of one fader for all buses that makes the mix as loud as these gains do."""
-    power = np.where(levels_lufs > SILENT_LUFS, 10.0 ** (levels_lufs / 10.0), 0.0)
-    total = float(power.sum())
-    if total <= 0.0:
-        return 0.0
-    moved = float((power * db_to_gain(gains_db) ** 2).sum())
-    return float(gain_to_db(math.sqrt(moved / total)))
 
 
 def _median_while(sounding: npt.NDArray[np.bool_], values: FloatArray) -> FloatArray:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.automating.automation import LOWEST_DB, BusPoints
-from core.decibels import FloatArray, gain_to_db
+from core.automating.automation import BusPoints
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.revising.merging import Curve
 from core.rpp.combining import combined
 from core.rpp.envelope import Envelope, Point
@@ -56,7 +56,7 @@ def file_lane(now: BusPoints) -> Lane:
 
 def linear_points(points: BusPoints) -> tuple[Point, ...]:
     """Return a bus's points (dB) as points of linear gain."""
-    gains = 10.0 ** (points.gain_db / 20.0)
+    gains = db_to_gain(points.gain_db)
     return tuple(Point(time_s, gain) for time_s, gain in zip(points.time_s.tolist(), gains.tolist(), strict=True))
 
 
@@ -68,7 +68,7 @@ def as_bus_points(points: Sequence[Point]) -> BusPoints:
 
 def straight_in_db(points: Sequence[Point], time_s: FloatArray) -> FloatArray:
     """Return the linear gain at `time_s`, same shape, of points between which gains are straight in dB."""
-    return np.asarray(10.0 ** (as_bus_points(points).at(time_s) / 20.0))
+    return db_to_gain(as_bus_points(points).at(time_s))
 
 
 def _from_start(curve: BusPoints) -> BusPoints:

@@ -19,12 +19,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.decibels import FloatArray
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db, heard_db
 from core.rpp.envelope import LINEAR, Point
 
 SAME_TIME_S, SAME_GAIN_DB = 5e-4, 0.02
 CONFLICT_DB = 0.1
-_SILENT = 1e-3
 _LIFTED_SHARE = 0.5
 _TRACE_S = 0.25
 _MOST_TRACED = 1_000_000
@@ -61,7 +60,7 @@ class Edits:
     @property
     def lift_db(self) -> float:
         """The lift in dB."""
-        return 20.0 * math.log10(self.lift)
+        return float(gain_to_db(self.lift))
 
     @property
     def are_none(self) -> bool:
@@ -121,15 +120,10 @@ def merge(base: Sequence[Point], now: Sequence[Point], new: Sequence[Point], cur
     return Merged(tuple(points), plain, edits, conflicts)
 
 
-def level_db(gain: float) -> float:
-    """Return a gain in dB, -60 dB and less as that."""
-    return 20.0 * math.log10(max(gain, _SILENT))
-
-
 def _same(one: Point, other: Point) -> bool:
     return (
         abs(one.time_s - other.time_s) <= SAME_TIME_S
-        and abs(level_db(one.gain) - level_db(other.gain)) <= SAME_GAIN_DB
+        and abs(heard_db(one.gain) - heard_db(other.gain)) <= SAME_GAIN_DB
         and one.shape == other.shape
         and abs(one.tension - other.tension) < 1e-3
     )
@@ -144,15 +138,15 @@ def _lift(base: Sequence[Point], now: Sequence[Point]) -> float:
         if (
             place < len(now)
             and now[place].time_s <= point.time_s + SAME_TIME_S
-            and min(point.gain, now[place].gain) > _SILENT
+            and heard_db(min(point.gain, now[place].gain)) > LOWEST_DB
         ):
             ratios.append(now[place].gain / point.gain)
     if not ratios:
         return 1.0
     middle = float(np.median(ratios))
-    agreeing = sum(abs(level_db(ratio / middle)) <= SAME_GAIN_DB for ratio in ratios)
-    sounding = sum(point.gain > _SILENT for point in base)
-    is_lift = abs(level_db(middle)) > SAME_GAIN_DB and agreeing > _LIFTED_SHARE * sounding
+    agreeing = sum(abs(heard_db(ratio / middle)) <= SAME_GAIN_DB for ratio in ratios)
+    sounding = sum(heard_db(point.gain) > LOWEST_DB for point in base)
+    is_lift = abs(heard_db(middle)) > SAME_GAIN_DB and agreeing > _LIFTED_SHARE * sounding
     return middle if is_lift else 1.0
 
 
@@ -217,7 +211,7 @@ def _conflicts(
     spans = [Span(max(edit.span.start_s, 0.0), min(edit.span.end_s, last_s)) for edit in edits.spans]
     traces = [_trace(span, most=max(_MOST_TRACED // len(spans), 1)) for span in spans]
     whole, ends = np.concatenate(traces), np.cumsum([len(trace) for trace in traces])[:-1]
-    played = [20.0 * np.log10(np.maximum(curve(points, whole), _SILENT)) for points in (base, wanted, merged)]
+    played = [np.maximum(gain_to_db(curve(points, whole)), LOWEST_DB) for points in (base, wanted, merged)]
     levels = zip(*(np.split(level, ends) for level in played), strict=True)
     found = [_conflict(*each) for each in zip(spans, traces, levels, strict=True)]
     return tuple(conflict for conflict in found if conflict)

@@ -13,13 +13,12 @@ from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.history.record import LEVEL_STEP_LU, RunRecord, frame_times_s, from_steps
 from core.history.restoring import restored_tracks
+from core.measuring.loudness import ABSOLUTE_GATE_LUFS
 from core.revising.auditing import Audited, audited_points, audited_project
 from core.revising.lanes import as_bus_points
 from core.revising.re_applying import basis_of
 from core.rpp.envelope import Point
 from core.rpp.project import Project
-
-_SILENT_LUFS = -70.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
         points = as_bus_points([Point(*point) for point in track.written])
         level_db = points.at(time_s + basis.root.start_s) + float(gain_to_db(track.scale))
         columns.setdefault(track.role, level_db)
-    sounding = {bus.role: from_steps(bus.level_lufs, LEVEL_STEP_LU) > _SILENT_LUFS for bus in basis.root.buses}
+    sounding = {bus.role: from_steps(bus.level_lufs, LEVEL_STEP_LU) > ABSOLUTE_GATE_LUFS for bus in basis.root.buses}
     return _curves(columns, sounding, time_s)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.automating.automation import LOWEST_DB, BusPoints, thin
-from core.decibels import FloatArray, gain_to_db
+from core.automating.automation import BusPoints, thin
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db
 from core.rpp.envelope import Envelope
 
 _STEP_DB = 0.5

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.automating.automation import LOWEST_DB, BusPoints
-from core.decibels import FloatArray, db_to_gain, gain_to_db
+from core.automating.automation import BusPoints
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.rpp.combining import combined
 from core.rpp.document import Edit

@@ -53,6 +53,16 @@ def test_a_repair_is_told_and_the_work_done(
     assert contents(tiny_song) == before
 
 
+def test_a_page_calls_a_silent_stem_silent(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    write(tiny_song, "bass", np.zeros((RATE * 3 // 2, 2)))
+    assert faderwise("mix", tiny_song, "--out", tmp_path / "out").code == 0
+    assert faderwise("audit", tmp_path / "out", "--no-sound").code == 0
+    for name in ("report.html", "audit.html"):
+        page = (tmp_path / "out" / name).read_text(encoding="utf-8")
+        assert page.count("<dd>silent</dd>") == 2  # before and after
+        assert "120.0 LUFS" not in page
+
+
 def test_a_missing_bus_is_no_mistake(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     (tiny_song / "bass.wav").unlink()
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")

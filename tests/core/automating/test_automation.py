@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.audio.song import Song, open_song
-from core.automating.automation import EDGE_S, LOWEST_DB, TOLERANCE_DB, BusPoints, thin, thin_curves, to_csv
+from core.automating.automation import EDGE_S, TOLERANCE_DB, BusPoints, thin, thin_curves, to_csv
 from core.curves import GainCurves
+from core.decibels import LOWEST_DB
 from core.estimating.estimation import estimate
 from core.measuring.default_measurement import measure
 from core.modelling.model import Model
