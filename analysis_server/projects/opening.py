@@ -1,4 +1,4 @@
-"""Opening songs: a folder as it is, a REAPER project by its buses, whose stems are summed, exported or rendered."""
+"""Opening what a request names: a song, as a folder or as a REAPER project, and what runs of ours wrote into either."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from analysis_server.projects.rendered_stems import song_of
 from analysis_server.projects.session import Session
 from analysis_server.projects.song_requests import ProjectParts, SongRequest
 from analysis_server.projects.summed_stems import summed_session
+from analysis_server.runs import automation_folder
 from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell
 from core import history
 from core.audio.song import Song
 from core.errors import InputError
+from core.revising.auditing import Audited, audited_points, audited_project
 from core.roles import canonical_role
 from core.rpp.buses import find_buses
 from core.rpp.envelope_writing import scale_of
@@ -52,6 +54,20 @@ def project_with_runs(path: Path) -> Project:
         remedy = f"give {copy}" if there else "mix or match it first"
         raise InputError(f"{path}: has no run of Faderwise in it; {remedy}")
     return project
+
+
+def audited_target(target: str) -> Audited:
+    """Return what stands now in a project with runs of ours, or in a folder that `mix` or `match` wrote.
+
+    Raises
+    ------
+    InputError
+        It has no run, or a file of it is damaged.
+    """
+    if is_project(target):
+        return audited_project(project_with_runs(Path(target)))
+    folder = automation_folder.read(Path(target))
+    return audited_points(folder.runs, folder.now)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,8 +10,7 @@ import numpy.typing as npt
 
 from analysis_server.presets import measured
 from analysis_server.projects import project_copy
-from analysis_server.projects.opening import is_project, opened_session, project_with_runs
-from analysis_server.runs import automation_folder
+from analysis_server.projects.opening import audited_target, is_project, opened_session
 from analysis_server.runs.run_stems import song_of
 from analysis_server.teaching.folders import LearnedSong
 from analysis_server.teaching.sessions import SessionSettings, fader_curves, true_curves
@@ -24,7 +22,7 @@ from core.errors import InputError
 from core.measuring.measurement import Measurement
 from core.modelling.learning import training_song
 from core.modelling.model import TrainingSong
-from core.revising.auditing import Audited, audited_points, audited_project
+from core.revising.auditing import Audited
 
 EDITS_WEIGHT = 3.0
 """How many songs an edited one counts for: someone heard the prediction and said what was wrong with it."""
@@ -40,24 +38,30 @@ def learned_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> 
     InputError
         Nothing was edited by hand, or the stems cannot be read.
     """
-    if is_project(path):
-        return _of_project(path, settings, tell)
-    folder = automation_folder.read(Path(path))
-    audited = _edited(audited_points(folder.runs, folder.now), path)
+    audited = audited_target(path)
+    if not audited.is_edited:
+        raise InputError(
+            f"{path}: nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn; "
+            "--from faders learns from all that stands there"
+        )
+    return (_of_project if is_project(path) else _of_folder)(path, audited, settings, tell)
+
+
+def _of_folder(path: str, audited: Audited, settings: SessionSettings, tell: Tell) -> LearnedSong:
     song = song_of(audited.basis.root)
     if song is None:
         raise InputError(f"{path}: the stems of its mix are not where they were; put them back, or mix the song again")
-    without = [bus for bus in song.stems if bus not in folder.now]
+    now = {track.role: track.now for track in audited.tracks}
+    without = [bus for bus in song.stems if bus not in now]
     if without:
         raise InputError(f"{path}: has no points for the {', '.join(without)}; put them back, or mix the song again")
     measurement = _measured(song, settings, tell)
-    columns = [db_to_gain(folder.now[bus].at(measurement.time_s)) for bus in measurement.buses]
+    columns = [db_to_gain(now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
     return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
 
 
-def _of_project(path: str, settings: SessionSettings, tell: Tell) -> LearnedSong:
-    audited = _edited(audited_project(project_with_runs(Path(path))), path)
+def _of_project(path: str, audited: Audited, settings: SessionSettings, tell: Tell) -> LearnedSong:
     parts = settings.parts
     if not parts.tracks:
         parts = msgspec.structs.replace(parts, tracks=_tracks(audited))
@@ -69,15 +73,6 @@ def _of_project(path: str, settings: SessionSettings, tell: Tell) -> LearnedSong
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.notes)
         return LearnedSong(song=kept, warnings=[f"{session.title}: {note}" for note in notes])
-
-
-def _edited(audited: Audited, path: str) -> Audited:
-    if not audited.is_edited:
-        raise InputError(
-            f"{path}: nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn; "
-            "--from faders learns from all that stands there"
-        )
-    return audited
 
 
 def _tracks(audited: Audited) -> dict[str, list[str]]:

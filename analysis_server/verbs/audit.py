@@ -9,9 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.projects.opening import is_project, project_with_runs
+from analysis_server.projects.opening import audited_target, is_project
 from analysis_server.report import render_report
-from analysis_server.runs import automation_folder
 from analysis_server.runs.run_stems import song_of
 from analysis_server.showing import sounds
 from analysis_server.showing.audit_page import page_of
@@ -22,7 +21,7 @@ from core.audio.song import Song, open_song
 from core.automating.automation import BusPoints, thin
 from core.errors import InputError
 from core.files import write_text
-from core.revising.auditing import Audited, audited_points, audited_project
+from core.revising.auditing import Audited
 
 PAGE = "audit.html"
 
@@ -49,36 +48,33 @@ def run(request: AuditRequest, tell: Tell = untold) -> AuditResult:
     InputError
         There is nothing to audit, or the page cannot be written.
     """
-    audited, folder, name = _audited(request)
-    heard, figures, notes = _heard(request, audited, folder, tell)
+    audited = audited_target(request.target)
+    heard, figures, notes = _heard(request, audited, tell)
     result = result_of(audited, heard, figures, notes)
     if request.dry_run:
         return result
-    path = Path(request.out or _default_folder(request)) / name
+    path = _page_path(request)
     write_text(path, render_report(page_of(result, audited, heard)))
     tell(1.0, "done")
-    return msgspec.structs.replace(result, files={name: str(path)})
+    return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
-def _audited(request: AuditRequest) -> tuple[Audited, Path | None, str]:
-    """Return the audit, the folder of the run's other files, and the page's name."""
+def _page_path(request: AuditRequest) -> Path:
+    """Return where the page goes: into the audited folder or beside the project, where nothing else was said."""
     target = Path(request.target)
-    if is_project(request.target):
-        audited = audited_project(project_with_runs(target))
-        folder = audited.basis.root.folder
-        return audited, Path(folder) if folder else None, f"{target.stem}-audit.html"
-    there = automation_folder.read(target)
-    return audited_points(there.runs, there.now), target, PAGE
+    folder, name = (target.parent, f"{target.stem}-{PAGE}") if is_project(request.target) else (target, PAGE)
+    return Path(request.out or folder) / name
 
 
-def _default_folder(request: AuditRequest) -> Path:
-    target = Path(request.target)
-    return target.parent if is_project(request.target) else target
+def _run_folder(request: AuditRequest, audited: Audited) -> Path | None:
+    """Return the folder of the run's other files, where it is known."""
+    if not is_project(request.target):
+        return Path(request.target)
+    folder = audited.basis.root.folder
+    return Path(folder) if folder else None
 
 
-def _heard(
-    request: AuditRequest, audited: Audited, folder: Path | None, tell: Tell
-) -> tuple[Sounds | None, Mapping[str, float], list[str]]:
+def _heard(request: AuditRequest, audited: Audited, tell: Tell) -> tuple[Sounds | None, Mapping[str, float], list[str]]:
     """Return what there is to hear, the mix's figures, and what the user should know of them."""
     root = audited.basis.root
     if not request.sound:
@@ -95,6 +91,7 @@ def _heard(
             "true_peak_now_dbtp": now.true_peak_dbtp,
         }
         return _shifted(heard, root.start_s), {**root.figures, **measured}, []
+    folder = _run_folder(request, audited)
     kept = sounds.load(folder / sounds.NAME, root.id) if folder else None
     if kept is None:
         where = f"{folder} does not hold" if folder else "there is no folder with"

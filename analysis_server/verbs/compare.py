@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,19 +11,22 @@ import msgspec
 
 from analysis_server import model_store
 from analysis_server.presets import estimated, predicted
-from analysis_server.projects.opening import is_project, project_with_runs
-from analysis_server.runs import automation_folder
+from analysis_server.projects.opening import audited_target, is_project
 from analysis_server.runs.run_stems import song_of
+from analysis_server.showing.levels import or_silence
 from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, stage, untold
-from core import history
 from core.audio.reading import EXTENSIONS, inspect
 from core.audio.song import Song
 from core.automating.rendering import measure_file
+from core.curves import GainCurves
+from core.decibels import FloatArray
 from core.errors import InputError
-from core.history import RunRecord
+from core.measuring.measurement import Measurement
+from core.modelling import balance
 from core.modelling.model import Model
 from core.revising import run_curves
+from core.revising.auditing import Audited
 from core.revising.comparing import ComparedBus, Comparison, compare
 from core.revising.run_curves import Curves
 
@@ -72,6 +76,15 @@ class _Side:
     model: Model | None = None
 
 
+@dataclass(frozen=True)
+class _Named:
+    """A side as it was named: of a run `audited` is what stands there now; what has none is a model or a mixdown."""
+
+    text: str
+    audited: Audited | None = None
+    number: int | None = None
+
+
 def run(request: CompareRequest, tell: Tell = untold) -> CompareResult:
     """Compare.
 
@@ -80,17 +93,22 @@ def run(request: CompareRequest, tell: Tell = untold) -> CompareResult:
     InputError
         A side is nothing that can be compared, there are no stems, or the two have no bus in common.
     """
-    song = _song(request)
-    first = _side(request.first, song, part_of(tell, 0.0, 0.5))
-    second = _side(request.second, song, part_of(tell, 0.5, 1.0))
-    buses = tuple(bus for bus in first.curves.buses if bus in second.curves.buses)
+    named = (_named(request.first), _named(request.second))
+    song = _song(request, named)
+    first = _side(named[0], song, part_of(tell, 0.0, 0.5))
+    second = _side(named[1], song, part_of(tell, 0.5, 1.0))
+    one, other = _in_common(first, second)
+    found = compare(one.buses, one.time_s, one.gain_db, other.gain_db, one.sounding & other.sounding)
+    return _result(first, second, found)
+
+
+def _in_common(first: _Side, second: _Side) -> tuple[Curves, Curves]:
+    """Return both sides' curves of the buses and frames that both have."""
+    buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
     if not buses:
         raise InputError(f"{first.name} and {second.name} have no bus in common; compare two of the same song")
-    one, other = first.curves.of(buses), second.curves.of(buses)
-    count = min(len(one.time_s), len(other.time_s))
-    both = one.sounding[:count] & other.sounding[:count]
-    found = compare(buses, one.time_s[:count], one.gain_db[:count], other.gain_db[:count], both)
-    return _result(first, second, found)
+    n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
+    return first.curves.of(buses).until(n_frames), second.curves.of(buses).until(n_frames)
 
 
 def _result(first: _Side, second: _Side, found: Comparison) -> CompareResult:
@@ -119,77 +137,65 @@ def _told(side: _Side, other: _Side) -> SideResult:
     )
 
 
-def _song(request: CompareRequest) -> Song | None:
+def _named(text: str) -> _Named:
+    plain, found = _NUMBER.sub("", text), _NUMBER.search(text)
+    if not is_project(plain) and not Path(plain).is_dir():
+        return _Named(text)
+    audited = audited_target(plain)
+    number = int(found[1]) if found else None
+    known = [run.number for run in audited.runs]
+    if number is not None and number not in known:
+        raise InputError(f"{text}: there is no such run; there are {', '.join(map(str, known))}")
+    return _Named(text, audited, number)
+
+
+def _song(request: CompareRequest, sides: Sequence[_Named]) -> Song | None:
     """Return the stems to compare models and mixdowns on, or None where both sides are runs."""
-    sides = (request.first, request.second)
-    if all(_is_run(side) for side in sides):
+    without_stems = [side.text for side in sides if side.audited is None]
+    if not without_stems:
         return None
     if request.on is not None:
         return open_song_folder(request.on, request.buses)
-    for side in filter(_is_run, sides):
-        song = song_of(_runs(side)[0][-1])
-        if song is not None:
-            return song
-    needy = next(side for side in sides if not _is_run(side))
-    raise InputError(f"{needy}: needs stems to be compared on; give them with --on SONG_DIR")
+    songs = [song_of(side.audited.runs[-1]) for side in sides if side.audited]
+    found = next((song for song in songs if song is not None), None)
+    if found is None:
+        raise InputError(f"{without_stems[0]}: needs stems to be compared on; give them with --on SONG_DIR")
+    return found
 
 
-def _side(text: str, song: Song | None, tell: Tell) -> _Side:
-    if _is_run(text):
-        return _run_side(text)
+def _side(named: _Named, song: Song | None, tell: Tell) -> _Side:
+    if named.audited is not None:
+        return _run_side(named, named.audited)
     assert song is not None  # noqa: S101 - `_song` saw to it
-    if Path(text).suffix.lower() in EXTENSIONS:
-        return _mixdown_side(text, song, tell)
-    model = model_store.find(text)
-    found = predicted(song, model, stage(tell, f"measuring {song.title}", 0.0, 1.0))[1].curves
-    curves = Curves(found.buses, found.time_s, found.gains_db, found.active)
+    is_mixdown = Path(named.text).suffix.lower() in EXTENSIONS
+    return (_mixdown_side if is_mixdown else _model_side)(named.text, song, tell)
+
+
+def _run_side(named: _Named, audited: Audited) -> _Side:
+    runs = audited.runs
+    if named.number is None:
+        return _Side(named.text, "run", run_curves.as_it_stands(audited), dict(runs[-1].figures))
+    curves = run_curves.as_written(runs, named.number, named.text)
+    figures = next(dict(run.figures) for run in runs if run.number == named.number)
+    return _Side(named.text, "run", curves, figures)
+
+
+def _model_side(name: str, song: Song, tell: Tell) -> _Side:
+    model = model_store.find(name)
+    measurement, found = predicted(song, model, stage(tell, f"measuring {song.title}", 0.0, 1.0))
+    curves = run_curves.as_predicted(found.curves, _levels_lufs(measurement, found.curves))
     return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, model)
 
 
-def _mixdown_side(text: str, song: Song, tell: Tell) -> _Side:
-    mixdown = inspect(Path(text))
+def _mixdown_side(file: str, song: Song, tell: Tell) -> _Side:
+    mixdown = inspect(Path(file))
     progress = stage(tell, f"estimating {mixdown.path.name}", 0.0, 1.0)
     found = estimated(replace(song, mixdown=mixdown), "default", None, None, progress)
-    curves = Curves(found.curves.buses, found.curves.time_s, found.curves.gains_db, found.curves.active)
+    curves = run_curves.as_predicted(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
-    return _Side(Path(text).name, "mixdown", curves, measured)
+    return _Side(mixdown.path.name, "mixdown", curves, measured)
 
 
-def _run_side(text: str) -> _Side:
-    runs, number = _runs(text)
-    path = Path(_without_number(text))
-    if number is not None:
-        return _Side(text, "run", run_curves.as_written(runs, number, text), _figures(runs, number))
-    if is_project(str(path)):
-        curves = run_curves.of_project(project_with_runs(path))
-    else:
-        folder = automation_folder.read(path)
-        curves = run_curves.of_points(folder.runs, folder.now)
-    return _Side(text, "run", curves, _figures(runs, runs[-1].number))
-
-
-def _figures(runs: list[RunRecord], number: int) -> dict[str, float]:
-    return next(dict(run.figures) for run in runs if run.number == number)
-
-
-def _runs(text: str) -> tuple[list[RunRecord], int | None]:
-    found = _NUMBER.search(text)
-    path = Path(_without_number(text))
-    if is_project(str(path)):
-        runs = list(history.read_history(project_with_runs(path)))
-    else:
-        runs = list(automation_folder.read(path).runs)
-    number = int(found[1]) if found else None
-    if number is not None and number not in [run.number for run in runs]:
-        raise InputError(f"{text}: there is no such run; there are {', '.join(str(run.number) for run in runs)}")
-    return runs, number
-
-
-def _without_number(text: str) -> str:
-    return _NUMBER.sub("", text)
-
-
-def _is_run(text: str) -> bool:
-    plain = _without_number(text)
-    return is_project(plain) or Path(plain).is_dir()
+def _levels_lufs(measurement: Measurement, curves: GainCurves) -> FloatArray:
+    return or_silence(balance.frame_levels_lufs(measurement))[: len(curves.time_s)]

@@ -1,61 +1,77 @@
-"""The curves of a run, on the frames of its prediction: as they stand now, or as some run wrote them."""
+"""Curves to compare: a run's, as they stand now or as some run wrote them, or a prediction that is of no run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from core.automating.automation import BusPoints
+from core.curves import GainCurves
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.history.record import LEVEL_STEP_LU, RunRecord, frame_times_s, from_steps
 from core.history.restoring import restored_tracks
 from core.measuring.loudness import ABSOLUTE_GATE_LUFS
-from core.revising.auditing import Audited, audited_points, audited_project
+from core.revising.auditing import Audited, AuditedTrack
 from core.revising.lanes import as_bus_points
 from core.revising.re_applying import basis_of
 from core.rpp.envelope import Point
-from core.rpp.project import Project
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Gains of some buses: `time_s` (n_frames,) in the stems' time, `gain_db` and `sounding` (n_frames, n_buses)."""
+    """Gains of some buses.
+
+    Attributes
+    ----------
+    buses : the columns.
+    time_s : the frames' centres in the stems' time, shape (n_frames,).
+    gain_db : the gains, shape (n_frames, n_buses).
+    sounding : where each bus sounds, same shape.
+    level_lufs : how loud its stem is, same shape; minus infinity where it is silent.
+    """
 
     buses: tuple[str, ...]
     time_s: FloatArray
     gain_db: FloatArray
     sounding: npt.NDArray[np.bool_]
+    level_lufs: FloatArray
 
     def of(self, buses: Sequence[str]) -> Curves:
         """Return the curves of `buses` alone, in that order."""
         columns = [self.buses.index(bus) for bus in buses]
-        return Curves(tuple(buses), self.time_s, self.gain_db[:, columns], self.sounding[:, columns])
+        parts = (self.gain_db[:, columns], self.sounding[:, columns], self.level_lufs[:, columns])
+        return Curves(tuple(buses), self.time_s, *parts)
+
+    def until(self, n_frames: int) -> Curves:
+        """Return the first `n_frames` frames."""
+        parts = (self.gain_db[:n_frames], self.sounding[:n_frames], self.level_lufs[:n_frames])
+        return Curves(self.buses, self.time_s[:n_frames], *parts)
 
 
-def of_project(project: Project) -> Curves:
-    """Return what stands on a project's tracks now; of several tracks of one bus the first counts.
+def as_predicted(curves: GainCurves, level_lufs: FloatArray) -> Curves:
+    """Return curves that are of no run: a prediction, or an estimate; `level_lufs` (n_frames, n_buses) is the stems."""
+    return Curves(curves.buses, curves.time_s, curves.gains_db, curves.active, level_lufs)
+
+
+def as_it_stands(audited: Audited) -> Curves:
+    """Return what stands on a run's tracks now; of several tracks of one bus the first counts.
 
     Raises
     ------
     InputError
-        It has no run of ours.
+        None of them has an envelope any more.
     """
-    return _now(audited_project(project))
-
-
-def of_points(runs: Sequence[RunRecord], now: Mapping[str, BusPoints]) -> Curves:
-    """Return what stands in a folder's automation files now.
-
-    Raises
-    ------
-    InputError
-        There is no run with a prediction.
-    """
-    return _now(audited_points(runs, now))
+    if not audited.tracks:
+        raise InputError(f"{audited.basis.root.title}: no track of the run has an envelope any more")
+    first: dict[str, AuditedTrack] = {}
+    for track in audited.tracks:
+        first.setdefault(track.role, track)
+    gains_db = np.stack([track.now_db for track in first.values()], axis=1)
+    levels = np.stack([track.level_lufs for track in first.values()], axis=1)
+    return Curves(tuple(first), audited.time_s - audited.basis.root.start_s, gains_db, np.isfinite(levels), levels)
 
 
 def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
@@ -74,28 +90,8 @@ def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
         points = as_bus_points([Point(*point) for point in track.written])
         level_db = points.at(time_s + basis.root.start_s) + float(gain_to_db(track.scale))
         columns.setdefault(track.role, level_db)
-    sounding = {bus.role: from_steps(bus.level_lufs, LEVEL_STEP_LU) > ABSOLUTE_GATE_LUFS for bus in basis.root.buses}
-    return _curves(columns, sounding, time_s)
-
-
-def _now(audited: Audited) -> Curves:
-    if not audited.tracks:
-        raise InputError(f"{audited.basis.root.title}: no track of the run has an envelope any more")
-    columns: dict[str, FloatArray] = {}
-    sounding = {}
-    for track in audited.tracks:
-        columns.setdefault(track.role, track.now_db)
-        sounding[track.role] = np.isfinite(track.level_lufs)
-    return _curves(columns, sounding, audited.time_s - audited.basis.root.start_s)
-
-
-def _curves(
-    columns: Mapping[str, FloatArray], sounding: Mapping[str, npt.NDArray[np.bool_]], time_s: FloatArray
-) -> Curves:
-    buses = tuple(columns)
-    return Curves(
-        buses,
-        time_s,
-        np.stack([columns[bus] for bus in buses], axis=1),
-        np.stack([sounding[bus] for bus in buses], axis=1),
-    )
+    levels = {bus.role: from_steps(bus.level_lufs, LEVEL_STEP_LU) for bus in basis.root.buses}
+    level_lufs = np.stack([levels[bus] for bus in columns], axis=1)
+    sounding = level_lufs > ABSOLUTE_GATE_LUFS
+    gains_db = np.stack(list(columns.values()), axis=1)
+    return Curves(tuple(columns), time_s, gains_db, sounding, np.where(sounding, level_lufs, -np.inf))
