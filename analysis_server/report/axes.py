@@ -82,8 +82,8 @@ def gain_axes(buses: Sequence[BusContent]) -> list[Axis]:
 
 def _gain_range(bus: BusContent) -> tuple[float, float]:
     """Return the lowest and highest gain to show, 0 dB included where it is near."""
-    of_audit = [bus.audit.written_gain_db, bus.audit.now_gain_db, bus.audit.edited_gain_db] if bus.audit else []
-    drawn = np.concatenate([bus.gain_db, bus.point_gain_db, *of_audit])
+    edited = [bus.audit.edited_gain_db] if bus.audit else []
+    drawn = np.concatenate([*bus.gain_curves.values(), bus.point_gain_db, *edited])
     drawn = np.clip(drawn[np.isfinite(drawn)], -GAIN_LIMIT_DB, GAIN_LIMIT_DB)
     low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (0.0, 0.0)
     margin = _band_margin(bus)

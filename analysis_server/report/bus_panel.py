@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis_server.report.audit_panel import CELLS, why
+from analysis_server.report import audit_panel, compare_panel
+from analysis_server.report.audit_panel import why
 from analysis_server.report.axes import Axis, gain_axes, loudness_axis
 from analysis_server.report.charts import bus_plot
 from analysis_server.report.content import BusContent
@@ -74,7 +75,9 @@ def _description(bus: BusContent) -> str:
 
 
 def _loudness(bus: BusContent) -> str:
-    """Return the stem's integrated loudness without and with its gain, and the change."""
+    """Return the stem's integrated loudness without and with its gain, and the change; of a comparison, the gains."""
+    if bus.compared is not None:
+        return compare_panel.levels(bus.compared)
     before, after = bus.loudness_before_lufs, bus.loudness_after_lufs
     figures = (
         ("Before", level_text(before)),
@@ -87,18 +90,16 @@ def _loudness(bus: BusContent) -> str:
 
 def _read_out(number: int, bus: BusContent) -> str:
     """Return the empty read-out the script fills."""
+    shown = audit_panel.CELLS if bus.audit else compare_panel.CELLS if bus.compared else _CELLS
     cells = "".join(
-        f'<div><dt>{name}</dt><dd data-shows="{quantity}">\N{EM DASH}</dd></div>'
-        for name, quantity in (CELLS if bus.audit else _CELLS)
+        f'<div><dt>{name}</dt><dd data-shows="{quantity}">\N{EM DASH}</dd></div>' for name, quantity in shown
     )
     return f'<dl class="read-out" data-read-out="{number}" aria-label="At the moment pointed at" hidden>{cells}</dl>'
 
 
 def _table(bus: BusContent) -> str:
     """Return the panel's values at no more than `TABLE_ROWS` moments."""
-    gains = {"Gain": bus.gain_db}
-    if bus.audit is not None:
-        gains = {"Predicted": bus.gain_db, "Written": bus.audit.written_gain_db, "Now": bus.audit.now_gain_db}
+    gains = bus.gain_curves
     rows = [
         (
             clock_text(float(bus.time_s[frame]), 1),
@@ -125,8 +126,11 @@ def _legend(buses: Sequence[BusContent]) -> str:
     if audits:
         marks[0] = ("curve", "written")
         marks += [("predicted", "predicted"), ("now", "now, edited"), ("edited", "edited point")]
+    compares = any(bus.compared for bus in buses)
+    if compares:
+        marks[:1] = [("predicted", "A"), ("curve", "B, as a whole as loud as A")]
     marks.append(("silence", "silent"))
-    of_audit = {"predicted"} if audits else set()
+    of_audit = {"predicted"} if audits or compares else set()
     of_audit |= {"now", "edited"} if any(audit.is_edited for audit in audits) else set()
     shown = of_audit | {"curve", "level"} | ({"band"} if banded else set()) | ({"silence"} if silent else set())
     shown |= {"points"} if any(bus.point_time_s.size for bus in buses) else set()

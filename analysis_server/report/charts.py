@@ -116,12 +116,13 @@ def _points_style(bus: BusContent) -> str:
 
 
 def _gain_curves(bus: BusContent, time: Axis, gain: Axis) -> list[str]:
-    """Return the gain curve; of an audit, what was predicted and, in its place, what was written."""
-    if bus.audit is None:
-        return [_path("curve", _gain_line(bus.time_s, bus.gain_db, time, gain))]
+    """Return the gain curve; of an audit, what was predicted and what was written; of a comparison, A and B."""
+    first, *others = bus.gain_curves.values()
+    if not others:
+        return [_path("curve", _gain_line(bus.time_s, first, time, gain))]
     return [
-        _path("predicted", _gain_line(bus.time_s, bus.gain_db, time, gain)),
-        _path("curve", _gain_line(bus.time_s, bus.audit.written_gain_db, time, gain)),
+        _path("predicted", _gain_line(bus.time_s, first, time, gain)),
+        _path("curve", _gain_line(bus.time_s, others[0], time, gain)),
     ]
 
 

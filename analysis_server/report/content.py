@@ -6,6 +6,7 @@ Conventions: time is axis 0; `time_s` holds frame centres in seconds; every `_db
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,21 @@ class BusAudit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BusComparison:
+    """What a comparison adds to a bus's panel: A is the bus's own curve, B the one it is compared with.
+
+    Attributes
+    ----------
+    second_gain_db : B's curve, the gain common to all buses taken out, shape (n_frames,).
+    first_db, second_db : the bus's levels in A and, without the common gain, in B.
+    """
+
+    second_gain_db: FloatArray
+    first_db: float
+    second_db: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class BusContent:
     """One bus's panel.
 
@@ -62,6 +78,7 @@ class BusContent:
     point_time_s, point_gain_db : the automation's points, shape (n_points,).
     loudness_before_lufs, loudness_after_lufs : the stem's integrated loudness without and with its gain.
     audit : what an audit adds; `gain_db` is the curve as predicted then.
+    compared : what a comparison adds; `gain_db` is A's curve then, and the stem's loudness is not shown.
     """
 
     role: str
@@ -72,9 +89,19 @@ class BusContent:
     uncertainty_db: FloatArray | None
     point_time_s: FloatArray
     point_gain_db: FloatArray
-    loudness_before_lufs: float
-    loudness_after_lufs: float
+    loudness_before_lufs: float = math.nan
+    loudness_after_lufs: float = math.nan
     audit: BusAudit | None = None
+    compared: BusComparison | None = None
+
+    @property
+    def gain_curves(self) -> dict[str, FloatArray]:
+        """Every curve the panel shows, by what it is called there, each of shape (n_frames,)."""
+        if self.audit is not None:
+            return {"Predicted": self.gain_db, "Written": self.audit.written_gain_db, "Now": self.audit.now_gain_db}
+        if self.compared is not None:
+            return {"A": self.gain_db, "B": self.compared.second_gain_db}
+        return {"Gain": self.gain_db}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +148,7 @@ class FigureTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """All a page shows. `verb` is ``"mix"``, ``"match"`` or ``"audit"``; `summary` is one sentence on what was done."""
+    """All a page shows. `verb` is ``"mix"``, ``"match"``, ``"audit"`` or ``"compare"``; `summary` is what was done."""
 
     title: str
     verb: str

@@ -56,13 +56,14 @@
     (tenths >= 0 ? raises : lowers).replaceAll("{bus}", role).replaceAll("{amount}", `${decimal(Math.abs(tenths) / 10)} dB`);
 
   const wordsAt = (bus, seconds) => {
-    const { time, gain, level, written, now, terms = [], why = [], role } = data.buses[bus];
+    const { time, gain, level, second, written, now, terms = [], why = [], role } = data.buses[bus];
     const vertex = nearest(time, seconds);
     const edited = now && known(now[vertex]) && Math.abs(now[vertex] - written[vertex]) > 10;
     return {
       time: clock(seconds, 1),
       gain: decibels(gain[vertex]),
       level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false)} LUFS` : vertex in level ? "silent" : "\u2014",
+      second: second && decibels(second[vertex]),
       written: written && decibels(written[vertex]),
       now: now && decibels(now[vertex]) + (edited ? ", edited" : ""),
       why: terms.map((term, number) => ({
@@ -75,7 +76,9 @@
     words.now
       ? `${words.time}, now ${words.now}, written ${words.written}, predicted ${words.gain}, level ${words.level}. ` +
         words.why.map((one) => one.reason).join("; ")
-      : `${words.time}, gain ${words.gain}, level ${words.level}`;
+      : words.second
+        ? `${words.time}, A ${words.gain}, B ${words.second}, level ${words.level}`
+        : `${words.time}, gain ${words.gain}, level ${words.level}`;
 
   // A custom property on the root would restyle the whole page at every move.
   const place = (lines, seconds) => {

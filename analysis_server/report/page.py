@@ -11,11 +11,14 @@ from string import Template
 from analysis_server.report.audit_panel import AUDIT_READING
 from analysis_server.report.axes import time_axis
 from analysis_server.report.bus_panel import buses_section
+from analysis_server.report.compare_panel import COMPARE_READING
 from analysis_server.report.content import Figure, FigureTable, ReportContent
 from analysis_server.report.listening import listening_section
 from analysis_server.report.read_out import read_out_json
 from analysis_server.report.spectrum_panel import spectra_section
 from analysis_server.report.wording import clock_text, escape
+
+_READING = {"audit": AUDIT_READING, "compare": COMPARE_READING}
 
 
 def render_report(content: ReportContent) -> str:
@@ -44,7 +47,7 @@ def render_report(content: ReportContent) -> str:
         spectra=spectra_section(content.spectra),
         tables="".join(_table(number, table) for number, table in enumerate(content.tables)),
         figures=_figures(content.figures),
-        reading=AUDIT_READING if content.verb == "audit" else "",
+        reading=_READING.get(content.verb, ""),
         made_by=escape(content.made_by),
     )
 
@@ -95,7 +98,7 @@ def _figures(figures: Sequence[Figure]) -> str:
 
 
 def _table(number: int, table: FigureTable) -> str:
-    """Return one of an audit's tables, or the sentence that says why it has no rows."""
+    """Return one of the further tables, or the sentence that says why it has no rows."""
     name = f"table-{number}"
     shown = _rows(name, table.heads, table.rows) if table.rows else f"<p>{escape(table.empty)}</p>"
     return _section(name, table.title, shown)

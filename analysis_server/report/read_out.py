@@ -26,7 +26,10 @@ def read_out_json(buses: Sequence[BusContent], time: Axis) -> str:
     hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence, or a gain
     that is no number.
     """
-    content = {"duration": round(time.high, 3), "buses": [_values(bus) | _audited(bus) for bus in buses]}
+    content = {
+        "duration": round(time.high, 3),
+        "buses": [_values(bus) | _audited(bus) | _compared(bus) for bus in buses],
+    }
     return script_safe(json.dumps(content, allow_nan=False, separators=(",", ":")))
 
 
@@ -50,12 +53,19 @@ def _audited(bus: BusContent) -> dict[str, Any]:
     }
 
 
+def _compared(bus: BusContent) -> dict[str, Any]:
+    """Return what a comparison adds at the same vertices: B's gain in hundredths of a dB."""
+    if bus.compared is None:
+        return {}
+    return {"second": _whole(drawable_gain(bus.compared.second_gain_db[_vertices(bus)]), 100)}
+
+
 def _vertices(bus: BusContent) -> IndexArray:
-    """Return the frames that are read out: the turns of the gain curve, and those of an edited one."""
-    if bus.audit is None or bus.gain_db.size <= VERTEX_LIMIT:
+    """Return the frames that are read out: the turns of the bus's curves."""
+    curves = bus.gain_curves.values()
+    if len(curves) == 1 or bus.gain_db.size <= VERTEX_LIMIT:
         return extreme_indices(bus.gain_db)
-    curves = (bus.gain_db, bus.audit.written_gain_db, bus.audit.now_gain_db)
-    return np.unique(np.concatenate([extreme_indices(curve, VERTEX_LIMIT // 3) for curve in curves]))
+    return np.unique(np.concatenate([extreme_indices(curve, VERTEX_LIMIT // len(curves)) for curve in curves]))
 
 
 def _values(bus: BusContent) -> dict[str, Any]:

@@ -12,7 +12,10 @@ import msgspec
 from analysis_server import model_store
 from analysis_server.presets import estimated, predicted
 from analysis_server.projects.opening import audited_target, is_project
+from analysis_server.report import render_report
 from analysis_server.runs.run_stems import song_of
+from analysis_server.showing.compare_page import page_of
+from analysis_server.showing.compare_result import CompareResult, Side, result_of
 from analysis_server.showing.levels import or_silence
 from analysis_server.song_folder import open_song_folder
 from analysis_server.telling import Tell, part_of, stage, untold
@@ -22,14 +25,15 @@ from core.automating.rendering import measure_file
 from core.curves import GainCurves
 from core.decibels import FloatArray
 from core.errors import InputError
+from core.files import write_text
 from core.measuring.measurement import Measurement
 from core.modelling import balance
-from core.modelling.model import Model
 from core.revising import run_curves
 from core.revising.auditing import Audited
-from core.revising.comparing import ComparedBus, Comparison, compare
+from core.revising.comparing import compare
 from core.revising.run_curves import Curves
 
+PAGE = "compare.html"
 _NUMBER = re.compile(r"#(\d{1,9})$")
 
 
@@ -37,43 +41,15 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Compare `first` with `second`: each a model (name or file), a run or a mixdown.
 
     A run is a project with runs of ours or a folder of `mix`, as it stands now; with ``#N`` behind it, as run N wrote
-    it. Models and mixdowns need stems: `on` is a song folder, by default a run's own stems where they still are.
+    it. Models and mixdowns need stems: `on` is a song folder, by default a run's own stems where they still are. With
+    `out`, a folder, the comparison is written there as a page.
     """
 
     first: str
     second: str
     on: str | None = None
     buses: dict[str, str] = {}
-
-
-class SideResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One side: what it is called and is, what it has alone, and what else is known of it in figures."""
-
-    name: str
-    kind: str
-    buses_alone: list[str]
-    figures: dict[str, float]
-    songs_alone: list[str]
-
-
-class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs; the common gain is no difference of balance and is taken out of each bus's difference."""
-
-    first: SideResult
-    second: SideResult
-    buses: list[ComparedBus]
-    common_db: float
-    balance_db: float
-    warnings: list[str]
-
-
-@dataclass(frozen=True)
-class _Side:
-    name: str
-    kind: str
-    curves: Curves
-    figures: dict[str, float]
-    model: Model | None = None
+    out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,42 +75,21 @@ def run(request: CompareRequest, tell: Tell = untold) -> CompareResult:
     second = _side(named[1], song, part_of(tell, 0.5, 1.0))
     one, other = _in_common(first, second)
     found = compare(one.buses, one.time_s, one.gain_db, other.gain_db, one.sounding & other.sounding)
-    return _result(first, second, found)
+    result = result_of(first, second, found)
+    if request.out is None:
+        return result
+    path = Path(request.out) / PAGE
+    write_text(path, render_report(page_of(result, one, other)))
+    return msgspec.structs.replace(result, files={PAGE: str(path)})
 
 
-def _in_common(first: _Side, second: _Side) -> tuple[Curves, Curves]:
+def _in_common(first: Side, second: Side) -> tuple[Curves, Curves]:
     """Return both sides' curves of the buses and frames that both have."""
     buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
     if not buses:
         raise InputError(f"{first.name} and {second.name} have no bus in common; compare two of the same song")
     n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
     return first.curves.of(buses).until(n_frames), second.curves.of(buses).until(n_frames)
-
-
-def _result(first: _Side, second: _Side, found: Comparison) -> CompareResult:
-    longest_s = [float(side.curves.time_s[-1]) for side in (first, second)]
-    apart_s = abs(longest_s[0] - longest_s[1])
-    told = [f"the two differ in length by {apart_s:.1f} s; what both have was compared"] if apart_s > 1.0 else []
-    return CompareResult(
-        first=_told(first, second),
-        second=_told(second, first),
-        buses=list(found.buses),
-        common_db=found.common_db,
-        balance_db=found.balance_db,
-        warnings=told,
-    )
-
-
-def _told(side: _Side, other: _Side) -> SideResult:
-    theirs = {song.title for song in other.model.songs} if other.model else set()
-    alone = [song.title for song in side.model.songs if song.title not in theirs] if side.model and other.model else []
-    return SideResult(
-        name=side.name,
-        kind=side.kind,
-        buses_alone=[bus for bus in side.curves.buses if bus not in other.curves.buses],
-        figures=side.figures,
-        songs_alone=alone,
-    )
 
 
 def _named(text: str) -> _Named:
@@ -163,7 +118,7 @@ def _song(request: CompareRequest, sides: Sequence[_Named]) -> Song | None:
     return found
 
 
-def _side(named: _Named, song: Song | None, tell: Tell) -> _Side:
+def _side(named: _Named, song: Song | None, tell: Tell) -> Side:
     if named.audited is not None:
         return _run_side(named, named.audited)
     assert song is not None  # noqa: S101 - `_song` saw to it
@@ -171,30 +126,32 @@ def _side(named: _Named, song: Song | None, tell: Tell) -> _Side:
     return (_mixdown_side if is_mixdown else _model_side)(named.text, song, tell)
 
 
-def _run_side(named: _Named, audited: Audited) -> _Side:
+def _run_side(named: _Named, audited: Audited) -> Side:
     runs = audited.runs
     if named.number is None:
-        return _Side(named.text, "run", run_curves.as_it_stands(audited), dict(runs[-1].figures))
+        return Side(named.text, "run", run_curves.as_it_stands(audited), dict(runs[-1].figures))
     curves = run_curves.as_written(runs, named.number, named.text)
     figures = next(dict(run.figures) for run in runs if run.number == named.number)
-    return _Side(named.text, "run", curves, figures)
+    return Side(named.text, "run", curves, figures)
 
 
-def _model_side(name: str, song: Song, tell: Tell) -> _Side:
+def _model_side(name: str, song: Song, tell: Tell) -> Side:
     model = model_store.find(name)
     measurement, found = predicted(song, model, stage(tell, f"measuring {song.title}", 0.0, 1.0))
     curves = run_curves.as_predicted(found.curves, _levels_lufs(measurement, found.curves))
-    return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, model)
+    titles = [song.title for song in model.songs]
+    return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
 
-def _mixdown_side(file: str, song: Song, tell: Tell) -> _Side:
+def _mixdown_side(file: str, song: Song, tell: Tell) -> Side:
     mixdown = inspect(Path(file))
-    progress = stage(tell, f"estimating {mixdown.path.name}", 0.0, 1.0)
+    name = mixdown.path.name
+    progress = stage(tell, f"estimating {name}", 0.0, 1.0)
     found = estimated(replace(song, mixdown=mixdown), "default", None, None, progress)
     curves = run_curves.as_predicted(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
-    return _Side(mixdown.path.name, "mixdown", curves, measured)
+    return Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])
 
 
 def _levels_lufs(measurement: Measurement, curves: GainCurves) -> FloatArray:

@@ -77,6 +77,30 @@ def test_two_models_name_the_songs_only_one_knows(faderwise: Ran, material: Path
     assert result["balance_db"] > 0.1
 
 
+def test_a_comparison_is_written_as_a_page(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    words = ("compare", material / "plain.wav", material / "louder.wav", "--on", material / "song")
+    result = as_json(faderwise(*words, "--out", tmp_path / "page", "--json"))
+    assert result["files"] == {"compare.html": str(tmp_path / "page" / "compare.html")}
+    page = (tmp_path / "page" / "compare.html").read_text(encoding="utf-8")
+    assert "<h1>plain.wav and louder.wav</h1>" in page
+    assert "A is the mixdown plain.wav, B the mixdown louder.wav." in page
+    assert f"{result['common_db']:+.1f} dB against A, which is no difference of balance: it is taken out" in page
+    assert page.count('<article class="bus hue-') == 4
+    assert f"<dd>+{by_bus(result)['vocals']['difference_db']:.1f} dB</dd>" in page
+    assert "http:" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_without_a_folder_no_page_is_written(faderwise: Ran, material: Path) -> None:
+    assert as_json(faderwise("compare", material / "out", material / "out", "--json"))["files"] == {}
+
+
+def test_what_is_known_of_an_estimate_is_told(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    samples, rate = soundfile.read(material / "plain.wav")
+    soundfile.write(tmp_path / "other.wav", samples[::-1], rate, subtype="FLOAT")
+    ran = faderwise("compare", material / "plain.wav", tmp_path / "other.wav", "--on", material / "song")
+    assert "warning: other.wav: the mixdown does not seem to come from these stems" in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

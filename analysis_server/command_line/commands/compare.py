@@ -22,12 +22,14 @@ def add(verbs: Verbs) -> None:
         "how far apart two models, runs or mixdowns are on the same stems",
         "  faderwise compare mine equal-level --on MySong\n"
         "  faderwise compare Song-faderwise.RPP#1 Song-faderwise.RPP\n"
-        "  faderwise compare rough.wav master.wav --on MySong\n  faderwise compare MySong-faderwise master.wav",
+        "  faderwise compare rough.wav master.wav --on MySong\n"
+        "  faderwise compare MySong-faderwise master.wav --out comparison",
     )
     parser.add_argument("first", metavar="A", help=_SIDE_HELP)
     parser.add_argument("second", metavar="B", help="the same, of any kind")
     parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {SONG_HELP}")
     add_bus_option(parser)
+    parser.add_argument("--out", metavar="DIR", help="write the comparison into this folder as a page, compare.html")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
@@ -37,6 +39,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
         second=arguments.second,
         on=arguments.on,
         buses=files_of(arguments.buses, arguments.on or ""),
+        out=arguments.out,
     )
     with terminal.progress() as progress:
         result = verb.run(request, progress)
@@ -55,4 +58,5 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
         alone = [*side.buses_alone, *side.songs_alone]
         if alone:
             terminal.say(f"Only {side.name} has {', '.join(alone)}.")
+    terminal.say_files(result.files)
     terminal.give(result)
