@@ -21,6 +21,7 @@ from analysis_server.home import home
 from analysis_server.model_store import DEFAULT_MODEL
 from analysis_server.projects.rendered_stems import RenderedStems
 from analysis_server.projects.song_requests import SongRequest
+from analysis_server.runs import kept_runs
 from analysis_server.telling import Tell
 from analysis_server.verbs.audit import AuditRequest
 from analysis_server.verbs.audit import run as run_audit
@@ -74,7 +75,7 @@ class _Work:
         """Return the folder that the run's files go to: a new one."""
         plain = re.sub(r"[^\w .-]", "_", self.job.title).encode()[:_LONGEST_TITLE_BYTES].decode(errors="ignore")
         plain = plain.strip(". ") or "project"
-        return home() / "runs" / f"{plain} {self.folder.name} {self.job.verb}"
+        return kept_runs.folder() / f"{plain} {self.folder.name} {self.job.verb}"
 
     def instructions(self, out: Path, summary: str, warnings: list[str]) -> Instructions:
         """Return what turns the open project into the one that was written into `out`."""

@@ -22,6 +22,7 @@ from analysis_server.command_line.commands import (
     models,
     reaper,
     revert,
+    runs,
     serve,
 )
 from analysis_server.command_line.grammar import Parser, Run
@@ -30,7 +31,7 @@ from core import __version__
 
 VERBS = (
     *(demo, mix, match, learn, audit, edit, revert, compare, estimate, features, evaluate, models),
-    *(reaper, serve, doctor, completion),
+    *(runs, reaper, serve, doctor, completion),
 )
 """The verbs' modules, in the order the help lists them; each has `add`, which gives the verb its grammar."""
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."

@@ -39,6 +39,14 @@ def minutes(text: str) -> float:
     return value
 
 
+def days(text: str) -> float:
+    """Return a time in days, 0 or more."""
+    value = _number(text, f"{text!r} is no number of days, such as 30")
+    if value < 0.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days, such as 30; 0 is now")
+    return value
+
+
 def lufs(text: str) -> float:
     """Return a loudness in LUFS."""
     try:

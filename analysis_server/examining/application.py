@@ -15,12 +15,14 @@ from analysis_server.client.client import Client
 from analysis_server.client.starting import forget_ended
 from analysis_server.environment import MARKER
 from analysis_server.examining.finding import Finding, asked, note, right, wrong
+from analysis_server.runs import kept_runs
 from core import __version__
 from core.errors import FaderwiseError
 
 _AGAIN = "run `python3 install.py` again; it makes anew what is broken"
 _LIBRARIES = ("numpy", "scipy.signal", "soundfile", "soxr", "pyfftw", "zmq", "msgspec", "matplotlib")
 _ROOM_BYTES = 500_000_000
+_MUCH_BYTES = 2_000_000_000
 _OTHERS = 0o077
 _ENDS_WITHIN_S = 5.0
 
@@ -32,6 +34,7 @@ def examine_application(home: Path) -> Iterator[Finding]:
     yield _libraries()
     yield _packages()
     yield _folder(home)
+    yield _runs(home)
     yield _keys(home)
     yield _server(home)
 
@@ -87,6 +90,16 @@ def _folder(home: Path) -> Finding:
     free = shutil.disk_usage(place).free
     found = f"{home} can be written to, {free / 1e9:.1f} GB are free"
     return right("folder", found) if free > _ROOM_BYTES else wrong("folder", found, "free some space on this disk")
+
+
+def _runs(home: Path) -> Finding:
+    where = home / kept_runs.NAME
+    runs = kept_runs.kept_runs(where)
+    n_bytes = sum(run.n_bytes for run in runs)
+    found = f"{len(runs)} of REAPER's actions in {where}, {n_bytes / 1e6:.0f} MB"
+    if n_bytes > _MUCH_BYTES:
+        return note("runs", found, "`faderwise runs clear` deletes reports and mixes that are older than 30 days")
+    return right("runs", found)
 
 
 def _keys(home: Path) -> Finding:

@@ -14,7 +14,7 @@ from analysis_server.telling import Tell, untold
 from core import __version__
 from core.errors import InputError, as_told
 
-_LOOKS = 16
+_LOOKS = 17
 """About how many findings there are, for the progress bar."""
 
 

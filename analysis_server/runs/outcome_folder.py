@@ -30,6 +30,8 @@ from core.history import RunRecord
 from core.progress import Progress
 
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
+WORKSHOP = ".faderwise-"
+"""How the name of a temporary folder begins in which an outcome is made."""
 
 
 def default_folder(song: str) -> Path:
@@ -122,7 +124,7 @@ def _automation_file(outcome: Outcome) -> AutomationFile:
 def _workshop(folder: Path) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=".faderwise-", dir=folder))
+        workshop = Path(tempfile.mkdtemp(prefix=WORKSHOP, dir=folder))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to ({error.strerror}); choose another with --out") from error
     try:

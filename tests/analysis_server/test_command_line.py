@@ -29,6 +29,7 @@ VERBS = (
     "features",
     "evaluate",
     "models",
+    "runs",
 )
 Start = Callable[..., "subprocess.Popen[str]"]
 

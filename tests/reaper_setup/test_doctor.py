@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from analysis_server.command_line import main
-from analysis_server.examining import doctor
+from analysis_server.examining import application, doctor
 from analysis_server.examining.application import examine_application
 from analysis_server.examining.finding import Finding
 from analysis_server.examining.reaper import examine_reaper
@@ -165,15 +165,29 @@ def test_a_damaged_record_and_a_wrong_folder_are_findings(
 def test_the_application_is_looked_at_and_its_server_started(tmp_path: Path) -> None:
     findings = by_subject(list(examine_application(tmp_path / "my data")))
     assert [(name, finding.found) for name, finding in findings.items() if finding.state == "wrong"] == []
-    assert list(findings) == ["environment", "command", "libraries", "versions", "folder", "keys", "server"]
+    assert list(findings) == ["environment", "command", "libraries", "versions", "folder", "runs", "keys", "server"]
     assert findings["server"].state == "right"
+
+
+def test_much_that_runs_left_is_told_with_the_command_that_clears_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix = tmp_path / "runs" / "Song 20260101-120000 mix" / "mix.wav"
+    mix.parent.mkdir(parents=True)
+    mix.write_bytes(bytes(3_000_000))
+    finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
+    assert (finding.state, finding.found) == ("right", f"1 of REAPER's actions in {tmp_path / 'runs'}, 3 MB")
+    monkeypatch.setattr(application, "_MUCH_BYTES", 1_000_000)
+    finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
+    assert finding.state == "note"
+    assert "faderwise runs clear" in finding.remedy
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
 def test_keys_that_others_may_read_are_told_with_the_command_that_mends(tmp_path: Path) -> None:
     client_keys(tmp_path)
     (tmp_path / "keys" / "client.json").chmod(0o644)
-    finding = by_subject(list(islice(examine_application(tmp_path), 6)))["keys"]
+    finding = by_subject(list(islice(examine_application(tmp_path), 7)))["keys"]
     assert finding.state == "wrong"
     assert finding.remedy == f"chmod go-rwx '{tmp_path / 'keys' / 'client.json'}'"
 

@@ -1,0 +1,99 @@
+"""`faderwise runs`: what REAPER's actions left is listed, and cleared where that was asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.analysis_server.outcomes import Faderwise, as_json
+
+DAY_S = 86_400
+
+
+def leave(home: Path, name: str, days: float, *files: str) -> Path:
+    """Make what a run left so many days ago."""
+    folder = home / "runs" / name
+    folder.mkdir(parents=True)
+    then = time.time() - days * DAY_S
+    for file in files:
+        (folder / file).write_bytes(bytes(500_000))
+        os.utime(folder / file, (then, then))
+    os.utime(folder, (then, then))
+    return folder
+
+
+@pytest.fixture
+def old(own_home: Path) -> Path:
+    return leave(own_home, "Song 20260101-120000 mix", 40, "mix.wav", "report.html", "run.json")
+
+
+@pytest.fixture
+def fresh(own_home: Path) -> Path:
+    return leave(own_home, "Song 20260301-120000 audit", 2, "Song-audit.html")
+
+
+def test_runs_are_listed_oldest_first_with_what_they_take(faderwise: Faderwise, fresh: Path, old: Path) -> None:
+    listed = as_json(faderwise("runs", "list", "--json"))
+    assert [run["folder"] for run in listed["runs"]] == [str(old), str(fresh)]
+    assert (listed["bytes"], listed["runs"][0]["bytes"]) == (2_000_000, 1_500_000)
+    assert f"2 runs, 2.0 MB in {old.parent}" in faderwise("runs").out
+
+
+def test_without_runs_there_is_nothing_to_list_or_clear(faderwise: Faderwise) -> None:
+    assert "no runs, 0.0 MB" in faderwise("runs", "list").out
+    assert "no runs are that old" in faderwise("runs", "clear").out
+
+
+def test_only_old_runs_are_cleared(faderwise: Faderwise, fresh: Path, old: Path) -> None:
+    cleared = as_json(faderwise("runs", "clear", "--yes", "--json"))
+    assert [run["folder"] for run in cleared["deleted"]] == [str(old)]
+    assert (old.exists(), fresh.exists()) == (False, True)
+    faderwise("runs", "clear", "--older-than", "1", "--yes")
+    assert not fresh.exists()
+
+
+def test_a_dry_run_and_a_no_delete_nothing(faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "1 run would go, 1.5 MB" in faderwise("runs", "clear", "--dry-run").out
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    ran = faderwise("runs", "clear")
+    assert "reverts do not need them. [y/N]" in ran.err
+    assert "1 run kept, 1.5 MB" in ran.out
+    assert sorted(path.name for path in old.iterdir()) == ["mix.wav", "report.html", "run.json"]
+
+
+def test_where_nobody_answers_nothing_is_deleted(
+    faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    ran = faderwise("runs", "clear")
+    assert (ran.code, old.is_dir()) == (2, True)
+    assert "--yes" in ran.err
+
+
+def test_what_is_not_ours_stays_and_is_named(faderwise: Faderwise, own_home: Path, tmp_path: Path, old: Path) -> None:
+    (old / "my notes.txt").write_text("mine")
+    os.utime(old / "my notes.txt", (0, 0))
+    elsewhere = leave(tmp_path, "elsewhere", 40, "mix.wav")
+    (own_home / "runs" / "linked").symlink_to(elsewhere, target_is_directory=True)
+    ran = faderwise("runs", "clear", "--older-than", "0", "--yes")
+    assert [path.name for path in old.iterdir()] == ["my notes.txt"]
+    assert f"warning: {old / 'my notes.txt'} is not Faderwise's and stays" in ran.err
+    assert (elsewhere / "mix.wav").is_file()
+
+
+def test_a_run_at_work_is_left_alone(faderwise: Faderwise, own_home: Path, old: Path) -> None:
+    (old / ".faderwise-abc").mkdir()
+    os.utime(old, (0, 0))
+    assert as_json(faderwise("runs", "clear", "--older-than", "0", "--yes", "--json"))["deleted"] == []
+    assert (old / "mix.wav").is_file()
+
+
+@pytest.mark.parametrize("days", ["soon", "-1", "nan"])
+def test_a_number_of_days_that_is_none_is_one_line(faderwise: Faderwise, days: str) -> None:
+    ran = faderwise("runs", "clear", f"--older-than={days}")
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert "is no number of days, such as 30" in ran.err
