@@ -30,33 +30,14 @@ def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = 
     return np.asarray(np.linalg.qr(padded, mode="r"), dtype=np.float64)
 
 
-def merge(triangles: Sequence[FloatArray]) -> FloatArray:
-    """Return one triangle that stands for all of `triangles`, of their shape."""
-    stacked = np.vstack(triangles)
-    return fold(stacked[:, :-1], stacked[:, -1])
-
-
 def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:
     """Return argmin over b >= 0 of ||Y b - a||^2 over all songs, shape (p,).
 
     Columns are brought to the same length first: the solution is the same, and the digits stay.
     """
-    matrix, target = _stacked(triangles)
+    stacked = np.vstack(triangles)
+    matrix, target = stacked[:, :-1], stacked[:, -1]
     length = np.linalg.norm(matrix, axis=0)
     length[length == 0.0] = 1.0
     solution: FloatArray = nnls(matrix / length, target)[0] / length
     return solution
-
-
-def ridge(triangles: Sequence[FloatArray], *, prior: FloatArray, strength: FloatArray) -> FloatArray:
-    """Return argmin of ||Y b - a||^2 + sum strength (b - prior)^2 over all songs, shape (p,)."""
-    matrix, target = _stacked(triangles) if triangles else (np.zeros((0, len(prior))), np.zeros(0))
-    root = np.sqrt(strength)
-    rows = np.vstack([matrix, np.diag(root)])
-    solution: FloatArray = np.linalg.lstsq(rows, np.concatenate([target, root * prior]), rcond=None)[0]
-    return solution
-
-
-def _stacked(triangles: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    stacked = np.vstack(triangles)
-    return stacked[:, :-1], stacked[:, -1]

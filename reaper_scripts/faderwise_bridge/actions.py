@@ -46,7 +46,7 @@ def _run(name: str) -> None:
         return
     from faderwise_bridge import running, stories  # noqa: PLC0415 - they import reapy
 
-    running.start(getattr(stories, name)(), name)
+    running.start(getattr(stories, name)())
 
 
 def _tell_of_missing_reapy() -> None:

@@ -51,11 +51,6 @@ def plain(text: str) -> str:
     return "".join(" " if character in _SPLITS_FIELDS else character for character in text)
 
 
-def splits(text: str) -> bool:
-    """Tell whether a text cannot stand in a field as it is."""
-    return plain(text) != text
-
-
 def file(title: str, first: str, extension: str = "wav") -> str:
     """Let the user choose a file; `first` is what the dialog begins with."""
     answer = RPR.GetUserFileNameForRead(first, TITLE + ": " + title, extension)

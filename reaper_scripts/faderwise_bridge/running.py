@@ -29,7 +29,7 @@ class _Mark:
     written_s = 0.0
 
 
-def start(flow: Iterator[None], name: str) -> None:
+def start(flow: Iterator[None]) -> None:
     """Start an action; while another one is at work, offer to cancel that one instead."""
     other = at_work()
     if other is not None:
