@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis_server.projects import project_copy
@@ -70,11 +70,18 @@ def audited_target(target: str) -> Audited:
     return audited_points(folder.runs, folder.now)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A song, the session it is of where a project was named, and what tells of the work on it."""
+
+    song: Song
+    session: Session | None
+    tell: Tell
+
+
 @contextmanager
-def opened_song(
-    request: SongRequest, tell: Tell, *, mixdown: str | None = None
-) -> Iterator[tuple[Song, Session | None]]:
-    """Give the song a request names, and the session it is of, where it names a project.
+def opened_song(request: SongRequest, tell: Tell, *, mixdown: str | None = None) -> Iterator[Opened]:
+    """Give the song a request names.
 
     Raises
     ------
@@ -83,11 +90,11 @@ def opened_song(
     """
     if is_project(request.song):
         with opened_session(request.song, tell, request, mixdown=mixdown) as session:
-            yield session.song, session
+            yield Opened(session.song, session, session.left(tell))
     elif request.stems is not None or request.tracks:
         raise InputError(f"{request.song}: --stems and bus tracks belong to a REAPER project (.RPP); leave them out")
     else:
-        yield open_song_folder(request.song, request.buses, mixdown), None
+        yield Opened(open_song_folder(request.song, request.buses, mixdown), None, tell)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from analysis_server.projects.project_mixdown import find_mixdown
-from analysis_server.projects.session import Session
+from analysis_server.projects.session import SUMMING_SHARE, Session
 from analysis_server.telling import Tell, stage
 from core.audio.reading import inspect
 from core.audio.song import Song
@@ -37,16 +37,15 @@ def summed_session(project: Project, buses: Buses, folder: Path, mixdown: str | 
         for role in buses.tracks
         if role not in playing
     ]
-    progress = stage(tell, f"summing the media of {project.path.stem}", 0.0, 0.0)
+    progress = stage(tell, f"summing the media of {project.path.stem}", 0.0, SUMMING_SHARE)
     files = write_stems(project, playing, folder, progress=progress)
     song = Song(
         title=project.path.stem,
         stems={role: inspect(path) for role, path in files.items()},
         mixdown=find_mixdown(project, mixdown),
     )
-    return Session(
-        project=project, song=song, tracks=playing, notes=(*buses.notes, *silent, *_sum_notes(project, playing))
-    )
+    notes = (*buses.notes, *silent, *_sum_notes(project, playing))
+    return Session(project=project, song=song, tracks=playing, notes=notes, is_summed=True)
 
 
 def _sum_notes(project: Project, playing: Mapping[str, tuple[Track, ...]]) -> list[str]:

@@ -68,7 +68,7 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, tell: Te
     with opened_session(path, tell, parts, for_writing=False) as session:
         stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
         song = replace(session.song, stems=stems, mixdown=None)
-        measurement = _measured(song, settings, tell)
+        measurement = _measured(song, settings, session.left(tell))
         curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.notes)

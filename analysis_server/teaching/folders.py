@@ -15,6 +15,7 @@ from core.audio.song import find_song_folders, holds_stems
 from core.estimating.estimation import Estimate
 from core.modelling.model import TrainingSong
 
+Named = TypeVar("Named")
 OfSong = TypeVar("OfSong")
 
 
@@ -79,15 +80,10 @@ def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> t
 
 def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
     """Learn from each song in turn, in this process."""
-    return in_turn(learned_folder, folders, settings, tell)
+    return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, tell)
 
 
-def in_turn(
-    of_song: Callable[[Path, SongSettings, Tell], OfSong], folders: Sequence[Path], settings: SongSettings, tell: Tell
-) -> list[OfSong]:
-    """Return what `of_song` gives for each song folder, each taking its share of what is told."""
-    share = 1.0 / max(len(folders), 1)
-    return [
-        of_song(folder, settings, part_of(tell, number * share, (number + 1) * share))
-        for number, folder in enumerate(folders)
-    ]
+def in_turn(of_song: Callable[[Named, Tell], OfSong], songs: Sequence[Named], tell: Tell) -> list[OfSong]:
+    """Return what `of_song` gives for each of `songs`, each taking its share of what is told."""
+    share = 1.0 / max(len(songs), 1)
+    return [of_song(song, part_of(tell, number * share, (number + 1) * share)) for number, song in enumerate(songs)]

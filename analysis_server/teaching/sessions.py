@@ -44,7 +44,7 @@ def learned_session(path: str, settings: SessionSettings, tell: Tell = untold) -
     """
     from_faders = settings.truth == "faders"
     with opened_session(path, tell, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
-        song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, tell)
+        song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, session.left(tell))
     return LearnedSong(song=song, warnings=[f"{session.title}: {note}" for note in (*session.notes, *notes)])
 
 

@@ -70,7 +70,7 @@ def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Stu
 
 def study_one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
     """Study each song in turn, in this process."""
-    return in_turn(study_song, folders, settings, tell)
+    return in_turn(lambda folder, part: study_song(folder, settings, part), folders, tell)
 
 
 def packed(study: Study) -> bytes:

@@ -13,10 +13,10 @@ from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.projects.opening import is_project
 from analysis_server.projects.song_requests import ProjectParts
 from analysis_server.teaching.edits import learned_edits
-from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings, one_by_one, song_folders
+from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings, in_turn, one_by_one, song_folders
 from analysis_server.teaching.matrices import is_matrices, matrices_songs
 from analysis_server.teaching.sessions import SessionSettings, learned_session
-from analysis_server.telling import Tell, untold
+from analysis_server.telling import Tell, part_of, untold
 from core.errors import InputError, ModelError
 from core.modelling.model import Model, TrainingSong
 
@@ -126,16 +126,17 @@ def _way_to_learn(request: LearnRequest) -> LearnSongs:
 def _learned_songs(request: LearnRequest, feature_set: str, tell: Tell, learn_songs: LearnSongs) -> list[LearnedSong]:
     of_project = _session_settings(request, feature_set)
     if request.truth == "edits":
-        return [learned_edits(path, of_project, tell) for path in request.songs]
+        return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, tell)
     matrices = list(filter(is_matrices, request.songs))
     sessions = list(filter(is_project, request.songs))
     folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
     _require_projects(request, sessions, matrices, folders)
     settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
+    share = len(folders) / max(len(folders) + len(sessions), 1)
     return [
         *(LearnedSong(song=kept) for path in matrices for _, kept in matrices_songs(path, request.preset, feature_set)),
-        *learn_songs(folders, settings, tell),
-        *(learned_session(path, of_project, tell) for path in sessions),
+        *learn_songs(folders, settings, part_of(tell, 0.0, share)),
+        *in_turn(lambda path, part: learned_session(path, of_project, part), sessions, part_of(tell, share, 1.0)),
     ]
 
 

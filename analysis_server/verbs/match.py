@@ -7,8 +7,7 @@ import numpy as np
 
 from analysis_server.presets import estimated
 from analysis_server.projects.destination import destination_of
-from analysis_server.projects.opening import opened_song
-from analysis_server.projects.session import Session
+from analysis_server.projects.opening import Opened, opened_song
 from analysis_server.projects.song_requests import SongRequest
 from analysis_server.report.content import Figure
 from analysis_server.runs.outcome import Outcome
@@ -53,16 +52,17 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     InputError
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
-    with opened_song(request, tell, mixdown=request.mixdown) as (song, session):
-        return _matched(request, song, session, tell)
+    with opened_song(request, tell, mixdown=request.mixdown) as opened:
+        return _matched(request, opened)
 
 
-def _matched(request: MatchRequest, song: Song, session: Session | None, tell: Tell) -> MatchResult:
+def _matched(request: MatchRequest, opened: Opened) -> MatchResult:
+    song, tell = opened.song, opened.tell
     found = estimated(song, "default", None, None, stage(tell, f"estimating {song.title}", 0.0, 0.4))
     automation = thin_curves(found.curves)
     (after,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
-    where = destination_of(request, session, automation)
+    where = destination_of(request, opened.session, automation)
     story = _story(song, found, limiter_db, (*where.notes, *found.warnings))
     files = {} if request.dry_run else where.write(_outcome(song, found, automation, after, story), tell, 0.6)
     return MatchResult(

@@ -9,8 +9,7 @@ import msgspec
 from analysis_server import model_store
 from analysis_server.presets import predicted
 from analysis_server.projects.destination import Existing, destination_of
-from analysis_server.projects.opening import opened_song
-from analysis_server.projects.session import Session
+from analysis_server.projects.opening import Opened, opened_song
 from analysis_server.projects.song_requests import SongRequest
 from analysis_server.report.content import Figure
 from analysis_server.runs.outcome import Outcome
@@ -75,18 +74,21 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
     """
     _require_loudness(request.target_lufs)
     model = model_store.find(request.model)
-    with opened_song(request, tell) as (song, session):
-        if session is None and request.existing == "combine":
+    with opened_song(request, tell) as opened:
+        if opened.session is None and request.existing == "combine":
             raise InputError(f"{request.song}: --existing belongs to a REAPER project (.RPP); leave it out")
-        return _mixed(request, model, song, session, tell)
+        return _mixed(request, model, opened)
 
 
-def _mixed(request: MixRequest, model: Model, song: Song, session: Session | None, tell: Tell) -> MixResult:
+def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
+    song, tell = opened.song, opened.tell
     _require_range(request.range_s, song)
     progress = stage(tell, f"measuring {song.title}", 0.0, 0.35)
     measurement, prediction = predicted(song, model, progress)
     mixed = _levelled(song, model, prediction, request, tell)
-    where = destination_of(request, session, mixed.automation, range_s=request.range_s, existing=request.existing)
+    where = destination_of(
+        request, opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
+    )
     story = Story(_summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings))
     done = Outcome(
         song=song,
