@@ -11,6 +11,7 @@ from analysis_server.command_line.terminal import Terminal
 
 SONG_HELP = "a folder with one file a bus: drums, bass, melody, vocals (or synonyms), and perhaps mix"
 PROJECT_HELP = f"a REAPER project, or {SONG_HELP}"
+RUN_HELP = "a project with runs of Faderwise in it, or a folder that mix or match wrote"
 
 Verbs = Any
 """What `argparse.ArgumentParser.add_subparsers` gives; its class is private."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from analysis_server.command_line import values
+from analysis_server.command_line.buses import files_of, tracks_of
+from analysis_server.command_line.grammar import PROJECT_HELP
 
 
-def add_outcome_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `mix` and `match` share: where the outcome goes, buses, stems, a dry run."""
+def add_song_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `mix` and `match` share: the song, where its outcome goes, buses, stems, a dry run."""
+    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -17,6 +21,24 @@ def add_outcome_options(parser: argparse.ArgumentParser) -> None:
     add_bus_option(parser)
     add_stems_option(parser)
     parser.add_argument("--dry-run", action="store_true", help="tell what would come out, write nothing")
+
+
+def song_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_song_options` added as the fields of a `SongRequest`.
+
+    Raises
+    ------
+    InputError
+        A role of a song folder was given twice.
+    """
+    return {
+        "song": arguments.song,
+        "out": arguments.out,
+        "buses": files_of(arguments.buses, arguments.song),
+        "dry_run": arguments.dry_run,
+        "stems": arguments.stems,
+        "tracks": tracks_of(arguments.buses, arguments.song),
+    }
 
 
 def add_stems_option(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from analysis_server.command_line import values
-from analysis_server.command_line.commands.edit import RUN_HELP
-from analysis_server.command_line.grammar import Verbs, add_verb
+from analysis_server.command_line.grammar import RUN_HELP, Verbs, add_verb
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.verbs import audit as verb
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 
 from analysis_server.command_line import values
-from analysis_server.command_line.grammar import Verbs, add_verb
+from analysis_server.command_line.grammar import RUN_HELP, Verbs, add_verb
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.verbs import edit as verb
-
-RUN_HELP = "a project with runs of Faderwise in it, or a folder that mix or match wrote"
 
 
 def add(verbs: Verbs) -> None:

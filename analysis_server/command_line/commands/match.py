@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from analysis_server.command_line import tables
-from analysis_server.command_line.buses import files_of, tracks_of
-from analysis_server.command_line.grammar import PROJECT_HELP, Verbs, add_verb
-from analysis_server.command_line.options import add_mixdown_option, add_outcome_options
+from analysis_server.command_line.grammar import Verbs, add_verb
+from analysis_server.command_line.options import add_mixdown_option, add_song_options, song_fields
 from analysis_server.command_line.performing import perform
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.verbs import match as verb
@@ -22,22 +21,13 @@ def add(verbs: Verbs) -> None:
         "recover a mixdown's fader moves as automation on its stems",
         "  faderwise match MySong\n  faderwise match MySong --mixdown rough.wav --out matched",
     )
-    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
+    add_song_options(parser)
     add_mixdown_option(parser)
-    add_outcome_options(parser)
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
     """Run `faderwise match`."""
-    request = verb.MatchRequest(
-        song=arguments.song,
-        mixdown=arguments.mixdown,
-        out=arguments.out,
-        buses=files_of(arguments.buses, arguments.song),
-        dry_run=arguments.dry_run,
-        stems=arguments.stems,
-        tracks=tracks_of(arguments.buses, arguments.song),
-    )
+    request = verb.MatchRequest(**song_fields(arguments), mixdown=arguments.mixdown)
     result = perform(request, verb.run, terminal)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from analysis_server.command_line import tables, values
-from analysis_server.command_line.buses import files_of, tracks_of
-from analysis_server.command_line.grammar import PROJECT_HELP, Verbs, add_verb
-from analysis_server.command_line.options import add_outcome_options
+from analysis_server.command_line.grammar import Verbs, add_verb
+from analysis_server.command_line.options import add_song_options, song_fields
 from analysis_server.command_line.performing import perform
 from analysis_server.command_line.terminal import Terminal
 from analysis_server.model_store import DEFAULT_MODEL
@@ -25,11 +24,10 @@ def add(verbs: Verbs) -> None:
         "  faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10\n"
         "  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'",
     )
-    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
+    add_song_options(parser)
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"the model to mix with ({DEFAULT_MODEL})"
     )
-    add_outcome_options(parser)
     parser.add_argument(
         "--range",
         dest="range_s",
@@ -51,15 +49,10 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
     """Run `faderwise mix`."""
     request = verb.MixRequest(
-        song=arguments.song,
+        **song_fields(arguments),
         model=arguments.model,
-        out=arguments.out,
-        buses=files_of(arguments.buses, arguments.song),
         range_s=arguments.range_s,
         target_lufs=arguments.target_lufs,
-        dry_run=arguments.dry_run,
-        stems=arguments.stems,
-        tracks=tracks_of(arguments.buses, arguments.song),
         existing=arguments.existing,
     )
     perform_and_tell(request, terminal)
