@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 
 from core.errors import DiskFullError, InputError
 
+WORKSHOP = ".faderwise-"
+"""How the name of a temporary folder begins in which files are made."""
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME_BYTES = 255
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -59,6 +62,28 @@ def move_into_place(made: Path, path: Path) -> None:
         made.replace(path)
     except OSError as error:
         raise _unwritten(path, error) from error
+
+
+@contextmanager
+def workshop(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder inside `folder`, which is made where it is missing; it goes when the block ends.
+
+    What is made there and moved into place at the end leaves `folder` as it was after an error or an interrupt.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=WORKSHOP, dir=folder))
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_server.home import home
-from analysis_server.runs.outcome_folder import FILES, WORKSHOP
+from analysis_server.runs.outcome_folder import FILES
 from core.errors import InputError
+from core.files import WORKSHOP
 
 NAME = "runs"
 _OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|.*-audit\.html")

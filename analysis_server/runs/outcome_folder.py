@@ -6,10 +6,6 @@ leaves the folder as it was; files of an earlier run are set aside under their t
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from analysis_server import MADE_BY
@@ -24,14 +20,11 @@ from analysis_server.showing.sounds import compared
 from analysis_server.telling import Tell, stage
 from core.automating.automation import TOLERANCE_DB, to_csv
 from core.automating.rendering import headroom_db, write_mix
-from core.errors import InputError
-from core.files import move_into_place, write_text
+from core.files import move_into_place, workshop, write_text
 from core.history import RunRecord
 from core.progress import Progress
 
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
-WORKSHOP = ".faderwise-"
-"""How the name of a temporary folder begins in which an outcome is made."""
 
 
 def default_folder(song: str) -> Path:
@@ -49,15 +42,15 @@ def write(outcome: Outcome, record: RunRecord, folder: Path, tell: Tell, start: 
     InputError
         The folder cannot be written to, or the disk is full.
     """
-    with _workshop(folder) as workshop:
-        write_text(workshop / "automation.json", to_json(_automation_file(outcome)))
-        write_text(workshop / "automation.csv", to_csv(outcome.automation))
+    with workshop(folder) as made:
+        write_text(made / "automation.json", to_json(_automation_file(outcome)))
+        write_text(made / "automation.csv", to_csv(outcome.automation))
         record = run_records.dated(record, run_file.read_if_there(folder))
-        run_file.write(workshop, [record])
-        outcome.curves.save(workshop / "curves.npz")
-        _write_audio_and_report(outcome, record.id, workshop, tell, start)
+        run_file.write(made, [record])
+        outcome.curves.save(made / "curves.npz")
+        _write_audio_and_report(outcome, record.id, made, tell, start)
         for name in FILES:
-            move_into_place(workshop / name, folder / name)
+            move_into_place(made / name, folder / name)
     tell(1.0, "done")
     return {name: str(folder / name) for name in FILES}
 
@@ -118,16 +111,3 @@ def _automation_file(outcome: Outcome) -> AutomationFile:
         buses={bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
         warnings=list(outcome.story.warnings),
     )
-
-
-@contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=WORKSHOP, dir=folder))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written to ({error.strerror}); choose another with --out") from error
-    try:
-        yield workshop
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)

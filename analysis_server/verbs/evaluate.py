@@ -16,7 +16,7 @@ from analysis_server.teaching.matrices import is_matrices, matrices_songs
 from analysis_server.teaching.studies import StudySongs, study_one_by_one
 from analysis_server.telling import Tell, part_of, untold
 from core.decibels import FloatArray
-from core.files import write_text
+from core.files import move_into_place, workshop, write_text
 from core.modelling.evaluation import EvaluationSong, Predictor, score
 from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
 
@@ -186,9 +186,12 @@ def _written(result: EvaluateResult, evaluation: Evaluation, folder: Path, tell:
     """Write the tables and figures, and the result itself; return it with the files' names."""
     from analysis_server.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
-    table = folder / TABLE
-    told = msgspec.structs.replace(result, files=[*draw(evaluation, folder, tell), str(table)])
-    write_text(table, table_text(told))
+    with workshop(folder) as made:
+        names = [*(Path(file).name for file in draw(evaluation, made, tell)), TABLE]
+        told = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
+        write_text(made / TABLE, table_text(told))
+        for name in names:
+            move_into_place(made / name, folder / name)
     return told
 
 

@@ -149,7 +149,7 @@ def test_an_output_folder_whose_place_a_file_takes(
 ) -> None:
     (tmp_path / "taken").write_text("mine")
     for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
-        is_refused(faderwise(verb, tiny_song, "--out", out), "taken", "choose another with --out")
+        is_refused(faderwise(verb, tiny_song, "--out", out), "taken", "choose another folder")
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -165,7 +165,7 @@ def test_an_output_file_whose_place_a_folder_takes(
 @not_for_root
 def test_an_output_folder_that_may_not_be_written_to(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
-    is_refused(faderwise("mix", tiny_song, "--out", tmp_path / "closed"), "closed", "choose another with --out")
+    is_refused(faderwise("mix", tiny_song, "--out", tmp_path / "closed"), "closed", "choose another folder")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where names are bytes")
