@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from pathlib import Path
 
@@ -123,6 +124,6 @@ def address(text: str) -> tuple[str, int]:
         host, _, port = text.partition(":")
     else:
         host, port = text, ""
-    if not host or not (port or "0").isdecimal() or int(port or "0") > 65535:
+    if not host or not re.fullmatch(r"\d{0,5}", port) or int(port or "0") > 65535:
         raise InputError(f"--bind {text}: is no HOST or HOST:PORT, such as 127.0.0.1:5600")
     return ("127.0.0.1" if host == "localhost" else host), int(port or "0")

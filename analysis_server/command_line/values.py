@@ -107,4 +107,4 @@ def _seconds(text: str) -> float:
     found = re.fullmatch(r"(?:(\d+):)?(\d+(?:\.\d+)?)", text.strip())
     if found is None:
         raise ValueError(text)
-    return 60.0 * int(found[1] or 0) + float(found[2])
+    return 60.0 * float(found[1] or 0) + float(found[2])

@@ -100,8 +100,9 @@ def track_called(project: Project, name: str, role: str) -> Track:
     named = named or [track for track in project.tracks if track.guid and track.guid.casefold() == wanted]
     if named:
         return named[0]
-    if name.strip().isdecimal() and 1 <= int(name) <= len(project.tracks):
-        return project.tracks[int(name) - 1]
+    number = int(name) if re.fullmatch(r"\s*\d{1,9}\s*", name) else 0
+    if 1 <= number <= len(project.tracks):
+        return project.tracks[number - 1]
     raise InputError(f"--bus {role}={name}: {project.path.name} has no such track; it has {_listed(project)}")
 
 

@@ -19,6 +19,7 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a range backwards": (("mix", "SONG", "--range", "1:0.5"), ("--range", "1:0.5", "1.5 s", "later end")),
     "a range of nothing": (("mix", "SONG", "--range", "1:1"), ("--range", "later end")),
     "a range past the end": (("mix", "SONG", "--range", "60:70"), ("--range", "60:70", "lasts 1.5 s")),
+    "a range without end, in minutes": (("mix", "SONG", "--range", f"0:{'9' * 400}:00"), ("--range 0:inf",)),
     "a range without end": (("mix", "SONG", "--range", f"0.2:{'9' * 400}"), ("--range 0.2:inf", "later end")),
     "a loudness that is none": (("mix", "SONG", "--target-lufs", "loud"), ("--target-lufs", "loud", "such as -14")),
     "a loudness above full scale": (("mix", "SONG", "--target-lufs", "5"), ("--target-lufs", "between -70 and 0")),

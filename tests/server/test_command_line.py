@@ -112,6 +112,8 @@ def test_an_interrupted_command_cancels_its_job(home: Path, long_song: Path) -> 
 
 
 def test_an_address_others_can_reach_needs_a_second_word(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--bind", f"127.0.0.1:{'1' * 5000}"]) == 2
+    assert "is no HOST or HOST:PORT" in capsys.readouterr().err
     assert main(["serve", "--bind", "0.0.0.0:0"]) == 2
     assert "--expose" in capsys.readouterr().err
     with faderwise(home, "serve", "--bind", "0.0.0.0", "--expose") as server:  # noqa: S104 - for a moment

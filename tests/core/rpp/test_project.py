@@ -151,6 +151,7 @@ def test_the_user_chooses_by_name_or_number_and_more_than_one() -> None:
         ({"drums": ["1"], "bass": ["1"]}, "chosen twice"),
         ({"drums": ["Folder"], "bass": ["Inner"]}, "'Inner' lies in track 3 'Folder'"),
         ({"drums": ["99"]}, "no such track"),
+        ({"drums": ["9" * 5000]}, "no such track"),
         ({}, "no track's name says which bus it is; choose with --bus, such as --bus 'drums=1', among 1 'A'"),
     ],
 )
