@@ -5,9 +5,10 @@ The same chance gives the same damage, so that a number is all it takes to see a
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -84,7 +85,7 @@ def damaged_value(value: Any, chance: Random) -> Any:
     """Return a JSON or MessagePack value with one part replaced, dropped, doubled, renamed or nested."""
     places = list(_places(value))
     if not places or chance.random() < 0.02:
-        return chance.choice(EXTREME_VALUES)
+        return _extreme(EXTREME_VALUES, chance)
     holder, key = chance.choice(places)
     chance.choice(_VALUE_MUTATIONS)(holder, key, chance)
     return value
@@ -245,13 +246,18 @@ def _places(value: Any) -> Any:
 
 
 def _replace(holder: Any, key: Any, chance: Random) -> None:
-    holder[key] = chance.choice(EXTREME_VALUES)
+    holder[key] = _extreme(EXTREME_VALUES, chance)
 
 
 def _replace_alike(holder: Any, key: Any, chance: Random) -> None:
     """Put an extreme value of the same kind there, which a reader that checks kinds alone lets through."""
     kind = (int, float) if isinstance(holder[key], (int, float)) else type(holder[key])
-    holder[key] = chance.choice([value for value in EXTREME_VALUES if isinstance(value, kind)])
+    holder[key] = _extreme([value for value in EXTREME_VALUES if isinstance(value, kind)], chance)
+
+
+def _extreme(values: Sequence[Any], chance: Random) -> Any:
+    """Return one of the values, of its own: what it holds may be damaged, too."""
+    return copy.deepcopy(chance.choice(values))
 
 
 def _remove(holder: Any, key: Any, _: Random) -> None:

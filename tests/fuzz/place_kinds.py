@@ -14,9 +14,11 @@ from random import Random
 from analysis_server.command_line.arguments import parser
 from analysis_server.reaper_setup import commands, places
 from analysis_server.reaper_setup.scripts import Application
+from analysis_server.verbs import mix
 from tests.fuzz import material
 from tests.fuzz.judging import BrokenPromiseError, hashes, judged
 from tests.fuzz.mutations import EXTREME_NUMBERS, damaged_bytes, damaged_json, damaged_table
+from tests.fuzz.runs import with_two_runs, write_session
 from tests.reaper_setup.conftest import KEYMAP, SETTINGS, lay_packages
 
 _NAMES = (
@@ -60,6 +62,31 @@ _WORDS = (
 _MINE = "never touched"
 _LEFT_ALONE = frozenset({"serve", "reaper", "demo", "doctor"})
 """Verbs that wait, or that look at the machine itself."""
+_RUNS = "given/run,given/session/Song-faderwise.RPP"
+_RIGHT = {
+    "SONG_DIR|SESSION.RPP": "given/song,given/session/Song.RPP",
+    "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz": "given/song,given,given/session/Song.RPP",
+    "SESSION.RPP|OUT_DIR": _RUNS,
+    "A": f"{_RUNS},given/run#1,default,given/song/mix.wav",
+    "B": f"{_RUNS},given/session/Song-faderwise.RPP#2,equal-level",
+    "SONG_DIR": "given/song",
+    "DATASET_DIR|MATRICES.npz": "given",
+    "DIR": "out",
+    "FILE.csv|.npz": "out/g.csv,out/g.npz",
+    "FILE": "given/song/mix.wav",
+    "NAME|FILE": "default,equal-level,out/m.json",
+    "A...": "default,out/m.json",
+    "ROLE=FILE|TRACK": "drums=drums.wav,fx=bass.wav,drums=1,vocals=vocals",
+    "ROLE=DB": "bass=2,vocals=-3 dB",
+    "ROLE": "bass,drums",
+    "A:B": "0.2:1,0:0.5,0.3-0.9",
+    "RUN": "0,1,2",
+    "X": "-20,-14.5",
+    "P": "50,120%",
+    "DB": "3,6 dB",
+    "S": "1,0.5 s",
+}
+"""What is right for each part of the grammar, by what the help calls it."""
 _NEVER_TYPED = frozenset({"-h", "--help", "--dask", "--version"})
 
 
@@ -156,16 +183,19 @@ def _greedy(content: bytes, chance: Random) -> bytes:
 
 
 class Arguments:
-    """Words on the command line, chosen from the grammar itself and from what is not in it."""
+    """Words on the command line, chosen from the grammar itself or from what is not in it, for sound songs and runs."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
-        self._song = material.write_song(folder / "song")
+        self._given = folder / "given"
+        song = material.write_song(self._given / "song")
+        mix.run(mix.MixRequest(song=str(song), out=str(self._given / "run")))
+        with_two_runs(write_session(self._given / "session"))
         verbs = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
         self._verbs = {name: verb for name, verb in verbs.choices.items() if name not in _LEFT_ALONE}
 
     def __call__(self, folder: Path, chance: Random) -> str:
-        song, out = folder / "song", folder / "out"
-        shutil.copytree(self._song, song)
+        shutil.copytree(self._given, folder / "given")
+        os.environ["FADERWISE_HOME"] = str(folder / "home")
         os.chdir(folder)
         name = chance.choice(sorted(self._verbs))
         words = [name] if chance.random() < 0.97 else [chance.choice(_WORDS), name]
@@ -173,7 +203,7 @@ class Arguments:
             words += self._typed(action, chance)
         if chance.random() < 0.5:
             words.append("--json")
-        return judged(words, inputs=song, out=out, may_fail=True, in_place=True)
+        return judged(words, inputs=folder / "given", out=folder / "out", may_fail=True, in_place=True)
 
     def _typed(self, action: argparse.Action, chance: Random) -> list[str]:
         """Return the words that stand for one part of the grammar: often right, often left out."""
@@ -182,25 +212,19 @@ class Arguments:
                 return []
             option = chance.choice(action.option_strings)
             return [option] if action.nargs == 0 else [option, *self._values(action, chance)]
-        return [] if chance.random() < 0.1 else self._values(action, chance)[:1]
+        return [] if chance.random() < 0.05 else self._values(action, chance)
 
     def _values(self, action: argparse.Action, chance: Random) -> list[str]:
         if chance.random() < 0.03:
             return []
-        if action.choices and chance.random() < 0.8:
-            return [chance.choice(sorted(map(str, action.choices)))]
-        likely = (
-            "song",
-            "song",
-            "song/drums.wav",
-            "song/mix.wav",
-            "out",
-            "out/g.csv",
-            "out/m.json",
-            "default",
-            "drums=1",
-        )
-        return [chance.choice((likely, likely, likely, _WORDS, EXTREME_NUMBERS)[chance.randrange(5)])]
+        if action.choices and chance.random() < 0.9:
+            right = [str(choice) for choice in action.choices]
+        else:
+            right = _RIGHT.get(str(action.metavar), "song").split(",")
+        if chance.random() < 0.8:
+            return [chance.choice(right)]
+        others = _RIGHT[chance.choice(sorted(_RIGHT))].split(",")
+        return [chance.choice(chance.choice((others, _WORDS, EXTREME_NUMBERS)))]
 
 
 def _copy(path: Path, sound: Path) -> None:
