@@ -52,7 +52,7 @@ def read_connection(folder: Path) -> Connection | None:
     except FileNotFoundError:
         return None
     except (OSError, *UNDECODABLE) as error:
-        raise ServerError(f"{path}: is no connection file ({error}); delete it") from error
+        raise ServerError(f"{path}: is no connection file ({error}); delete it", code="unreachable") from error
 
 
 def remove_connection(folder: Path, pid: int) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import getpass
 import os
+import struct
 import subprocess
 from pathlib import Path
 
 import msgspec
 import zmq
+from zmq.utils import z85
 
 from core.decoding import UNDECODABLE
 from core.errors import ServerError
@@ -72,7 +74,7 @@ def authorized_keys(folder: Path) -> frozenset[str]:
 
 def _pair(path: Path) -> KeyPair:
     if path.is_file() and _is_private(path):
-        return _read(path)
+        return _read(path, is_own=True)
     public, secret = zmq.curve_keypair()
     pair = KeyPair(public.decode(), secret.decode())
     write_private(path, msgspec.json.encode(pair))
@@ -85,16 +87,27 @@ def _is_private(path: Path) -> bool:
 
 def _listed(path: Path) -> str | None:
     try:
-        return _read(path).public
+        return _read(path, is_own=False).public
     except ServerError:
         return None
 
 
-def _read(path: Path) -> KeyPair:
+def _read(path: Path, *, is_own: bool) -> KeyPair:
     try:
         keys = msgspec.json.decode(path.read_bytes(), type=KeyPair)
     except (OSError, *UNDECODABLE) as error:
         raise ServerError(f"{path}: is no key file ({error}); delete it, and the server makes a new one") from error
-    if len(keys.public) != _KEY_LENGTH:
+    if not _is_key(keys.public) or (is_own and not _belongs(keys.secret, keys.public)):
         raise ServerError(f"{path}: holds no CURVE key of {_KEY_LENGTH} characters; delete it, and a new one is made")
     return keys
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(text) == _KEY_LENGTH and z85.encode(z85.decode(text.encode())) == text.encode()
+    except (KeyError, ValueError, struct.error):
+        return False
+
+
+def _belongs(secret: str, public: str) -> bool:
+    return _is_key(secret) and zmq.curve_public(secret.encode()).decode() == public
