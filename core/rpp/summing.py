@@ -27,6 +27,7 @@ from core.rpp.project import Project, Track
 from core.rpp.routing import Feed, in_order, reached
 
 _FALLBACK_RATE = 44_100
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 1_000, 768_000
 _BLOCK_S = 4
 _GAIN_GRID_SAMPLES = 64
 _LONGEST_H = 12.0
@@ -38,11 +39,16 @@ def rate_of(project: Project, tracks: Sequence[Track]) -> int:
     Raises
     ------
     InputError
-        A media file is missing or cannot be read.
+        A media file is missing or cannot be read, or the project's own rate is none that REAPER has.
     """
+    if project.sample_rate and not _LOWEST_RATE_HZ <= project.sample_rate <= _HIGHEST_RATE_HZ:
+        raise InputError(
+            f"{project.path}: a sample rate of {project.sample_rate:g} Hz is none REAPER has; correct it in the "
+            "project's settings"
+        )
     rates = [inspect(path).sample_rate for path in _media(project, tracks)]
     rate = project.sample_rate or max(rates, key=lambda rate: (rates.count(rate), rate), default=_FALLBACK_RATE)
-    return rate if rate > 0 and rate % (HOPS_PER_FRAME * STEPS_PER_HOP) == 0 else _FALLBACK_RATE
+    return rate if rate % (HOPS_PER_FRAME * STEPS_PER_HOP) == 0 else _FALLBACK_RATE
 
 
 def has_sound(project: Project, tracks: Sequence[Track]) -> bool:

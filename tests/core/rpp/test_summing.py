@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,11 @@ def test_everything_left_out_is_named(tmp_path: Path) -> None:
 def test_a_time_that_no_session_has_is_damage(tmp_path: Path, damaged: str) -> None:
     with pytest.raises(InputError, match=r"is no time a session has; save the project again"):
         project(tmp_path, "<TRACK", damaged, ">")
+
+
+@pytest.mark.parametrize("rate", [20, 1_000_000_000, 2_000_000_000_000, -44_100])
+def test_a_rate_that_no_project_has_is_refused(tmp_path: Path, rate: int) -> None:
+    tone(tmp_path / "a.wav")
+    odd = replace(project(tmp_path, track(item())), sample_rate=rate)
+    with pytest.raises(InputError, match=r"song\.rpp: a sample rate of .* Hz is none REAPER has; correct it"):
+        stem(odd, tmp_path)
