@@ -60,7 +60,10 @@ class Job:
 
     def cancel(self) -> None:
         """Ask the application to stop."""
-        (self.folder / "cancel").touch()
+        try:
+            (self.folder / "cancel").touch()
+        except OSError:  # no room for it; without a job the application stops as well
+            _remove(self.folder / "job.json")
 
     def is_cancelled(self) -> bool:
         """Tell whether it was asked to stop."""
@@ -106,11 +109,18 @@ def left_jobs(home: Path) -> list[Job]:
         return []
     for folder in folders:
         job = job_in(folder)
-        if job is None or time.time() - folder.stat().st_mtime > _OLDEST_S:
+        if job is None or _age_s(folder) > _OLDEST_S:
             shutil.rmtree(str(folder), ignore_errors=True)
         else:
             found.append(job)
     return found
+
+
+def _age_s(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:  # another REAPER has just removed it
+        return float("inf")
 
 
 def write_json(path: Path, content: Any) -> None:

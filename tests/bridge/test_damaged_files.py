@@ -56,6 +56,14 @@ def test_of_the_jobs_that_were_left_the_damaged_ones_are_removed(tmp_path: Path)
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["0"]
 
 
+def test_a_job_that_there_is_no_room_to_cancel_stops_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(json.dumps(SOUND), "utf-8")
+    code = f"job; one = job.job_in(Path({str(tmp_path)!r}))\n"
+    code += "def full(_path): raise OSError(28, 'No space left on device')\n"
+    code += "job.Path.touch = full\none.cancel(); print(sorted(path.name for path in one.folder.iterdir()))"
+    assert inside(tmp_path, code) == ["['scripts']"]
+
+
 @pytest.mark.parametrize(
     "place",
     ['{"python": "' + "a" * 5000 + '"}', '{"home": "a\\u0000"}', '{"home": "~nobody-of-that-name"}', "[" * 100_000],
@@ -96,7 +104,7 @@ def test_a_loudness_that_is_none_is_told_with_where_it_is_set(tmp_path: Path) ->
 
 @pytest.mark.parametrize("loudness", ["nan", "inf", "-1e308"])
 def test_a_loudness_that_no_mix_has_is_refused(tmp_path: Path, loudness: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis_server.bridge.doing.perform", mix.run)
+    monkeypatch.setattr("analysis_server.bridge.doing.perform", lambda request, tell, **_: mix.run(request, tell))
     with pytest.raises(InputError, match="is no loudness between -70 and 0 LUFS"):
         do(asked(tmp_path, settings={"target_lufs": loudness}), tmp_path, untold)
 
@@ -105,7 +113,7 @@ def test_the_longest_title_leaves_room_for_a_runs_folder(tmp_path: Path, monkeyp
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "home"))
     requests = []
 
-    def kept(request: mix.MixRequest, _tell: object) -> None:
+    def kept(request: mix.MixRequest, _tell: object, **_options: object) -> None:
         requests.append(request)
         raise InputError("enough")
 
