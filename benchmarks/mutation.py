@@ -118,11 +118,17 @@ def told(verdicts: Verdicts) -> Iterator[str]:
 
 def _copy(work: Path, but: str) -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)  # noqa: S607
-    for name in filter(None, listed.stdout.split("\0")):
+    names = set(filter(None, listed.stdout.split("\0")))
+    for name in names - {but}:
         source, copy = ROOT / name, work / name
-        if name != but and not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
+        if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
+    for module in [*work.glob("core/**/*.py"), *work.glob("tests/**/*.py")]:
+        name = module.relative_to(work).as_posix()
+        if name not in names:
+            for gone in (work / name, work / "mutants" / name, work / "mutants" / f"{name}.meta"):
+                gone.unlink(missing_ok=True)
 
 
 def _mutmut(work: Path, *words: str, check: bool = True) -> str:
