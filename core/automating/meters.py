@@ -19,7 +19,7 @@ _LARGEST_OVERSHOOT = 2.0
 
 
 class LoudnessMeter:
-    """Measures gated loudness; give it whole multiples of 50 ms."""
+    """Measures gated loudness; give it whole multiples of 50 ms, but for the last."""
 
     def __init__(self, sample_rate: int, n_channels: int) -> None:
         self._sections = k_filter(sample_rate)
@@ -53,11 +53,17 @@ class TruePeakMeter:
         self._context = signal[:, -2 * _CONTEXT :]
         sample_peak = float(np.abs(signal).max())
         if sample_peak * _LARGEST_OVERSHOOT > self.peak:
-            oversampled = scipy.signal.resample_poly(signal, _OVERSAMPLING, 1, axis=1)
-            inner = oversampled[:, _CONTEXT * _OVERSAMPLING : -_CONTEXT * _OVERSAMPLING or None]
-            self.peak = max(self.peak, float(np.abs(inner).max(initial=0.0)), float(np.abs(samples).max()))
+            self.peak = max(self.peak, _inner_peak(signal), float(np.abs(samples).max()))
 
     @property
     def peak_dbtp(self) -> float:
-        """The largest true peak so far, dBTP."""
-        return float(gain_to_db(self.peak))
+        """The largest true peak so far, dBTP, if silence follows."""
+        ended = np.pad(self._context, ((0, 0), (0, _CONTEXT)))
+        return float(gain_to_db(max(self.peak, _inner_peak(ended))))
+
+
+def _inner_peak(signal: Samples) -> float:
+    """Return the largest value between and at the samples (n_channels, n_samples), the context at both ends aside."""
+    oversampled = scipy.signal.resample_poly(signal, _OVERSAMPLING, 1, axis=1)
+    inner = oversampled[:, _CONTEXT * _OVERSAMPLING : -_CONTEXT * _OVERSAMPLING]
+    return float(np.abs(inner).max(initial=0.0))

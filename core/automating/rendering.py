@@ -79,8 +79,9 @@ def measure_file(song: Song, file: AudioFile) -> MixFigures:
     meter = MixMeter(song.sample_rate, song.n_channels)
     n_block = HOPS_PER_BLOCK * Framing(song.sample_rate).hop_samples
     with AudioStream(file, sample_rate=song.sample_rate, n_channels=song.n_channels) as stream:
-        for _ in range(0, file.n_samples_at(song.sample_rate), n_block):
-            samples: Samples = np.empty((song.n_channels, n_block), np.float32)
+        n_samples = file.n_samples_at(song.sample_rate)
+        for start in range(0, n_samples, n_block):
+            samples: Samples = np.empty((song.n_channels, min(n_block, n_samples - start)), np.float32)
             stream.read_into(samples)
             meter.add(samples)
     return meter.figures()
@@ -102,12 +103,9 @@ def write_mix(
         The folder cannot be written to, or the disk is full.
     """
     scale = np.float32(db_to_gain(gain_db))
-    left = song.n_samples
     with replacing(path) as temporary, _writer(temporary, song) as write:
         for block, samples in _own_samples(song, progress):
-            mix = mix_block(song, block, samples, automation)[:, :left]
-            write((mix * scale).T)
-            left -= mix.shape[1]
+            write((mix_block(song, block, samples, automation) * scale).T)
 
 
 def common_gain_db(before: MixFigures, after: MixFigures, target_lufs: float | None) -> float:
@@ -141,9 +139,13 @@ def _gains(points: BusPoints, start: int, n_samples: int, sample_rate: int) -> S
 
 
 def _own_samples(song: Song, progress: Progress) -> Iterator[tuple[Block, Samples]]:
+    """Give each block and its stems' samples up to the song's end: the silence after it is no part of the mix."""
     reader = LockstepReader(song, with_mixdown=False)
+    left = song.n_samples
     for number, block in enumerate(reader.blocks(), start=1):
-        yield block, block.samples
+        samples = block.samples[:, :, :left]
+        left -= samples.shape[2]
+        yield block, samples
         progress(number / reader.n_blocks)
 
 

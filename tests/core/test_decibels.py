@@ -32,3 +32,12 @@ def test_a_closed_fader_is_the_floor_and_back_to_nothing() -> None:
     assert float(gain_to_db(0.0)) == FLOOR_DB
     assert float(db_to_gain(FLOOR_DB)) == 0.0
     assert heard_db(0.0) == heard_db(1e-3) == LOWEST_DB
+
+
+def test_any_array_is_converted_in_double_precision_and_keeps_its_shape() -> None:
+    third = np.full((2, 3), 1.0 / 3.0, np.float32)
+    for convert, factor in ((gain_to_db, 20.0), (power_to_db, 10.0)):
+        found = convert(third)
+        assert (found.shape, found.dtype) == ((2, 3), np.float64)
+        np.testing.assert_allclose(found, factor * np.log10(np.float64(third[0, 0])), rtol=1e-14)
+    assert db_to_gain(third).dtype == np.float64

@@ -55,6 +55,19 @@ def test_two_files_of_the_same_second_are_both_kept(tmp_path: Path) -> None:
     assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["first", "last", "second", "third"]
 
 
+def test_where_no_links_can_be_made_the_old_file_is_kept_as_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", without_links)
+    (tmp_path / "a.txt").write_text("old")
+    write_text(tmp_path / "a.txt", "new")
+    assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["new", "old"]
+    assert all(name.startswith("a.") for name in names(tmp_path))
+
+
 def test_the_same_content_is_not_set_aside(tmp_path: Path) -> None:
     for _ in range(3):
         write_text(tmp_path / "a.txt", "same")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, in_order, is_mixdown, role_of, sharing
+from core.errors import InputError
+from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, canonical_role, in_order, is_mixdown, role_of, sharing
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,19 @@ from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, in_order, is_mixdow
 )
 def test_a_names_role(name: str, role: str | None) -> None:
     assert role_of(name) == role
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [("Vox", "vocals"), ("  LEAD  vox ", "vocals"), ("Tape  Loops", "tape loops")]
+)
+def test_a_chosen_role_is_the_listed_one_or_the_name_itself(name: str, role: str) -> None:
+    assert canonical_role(name) == role
+
+
+@pytest.mark.parametrize("name", ["", "  ", "Mix", " MASTER "])
+def test_no_bus_may_be_called_nothing_or_a_mixdown(name: str) -> None:
+    with pytest.raises(InputError, match=r"^--bus .*: this is no bus's role; use drums, bass, melody, vocals or one"):
+        canonical_role(name)
 
 
 def test_every_listed_name_plays_one_role_and_none_is_a_mixdowns() -> None:

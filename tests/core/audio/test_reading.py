@@ -130,6 +130,31 @@ def test_clipping_is_counted_the_same_however_the_file_is_read(tmp_path: Path, b
         assert stream.peak == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_the_peak_is_the_largest_sample_read_so_far(tmp_path: Path, rate: int) -> None:
+    samples = noise(4 * rate, 2)
+    samples[100, 1] = -0.25
+    samples[-100, 0] = 0.5
+    with AudioStream(
+        inspect(written(tmp_path / "a.wav", samples, rate=rate)), sample_rate=RATE, n_channels=2
+    ) as stream:
+        assert stream.peak == 0.0
+        for peak in (0.25, 0.5):
+            stream.read_into(np.empty((2, 2 * RATE), np.float32))
+            assert stream.peak == pytest.approx(peak)
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_no_more_of_a_file_is_read_than_is_needed(tmp_path: Path, rate: int) -> None:
+    samples = noise(4 * rate, 2)
+    samples[2 * rate, 0] = np.nan
+    file = inspect(written(tmp_path / "a.wav", samples, rate=rate))
+    with AudioStream(file, sample_rate=RATE, n_channels=2) as stream:
+        stream.read_into(np.empty((2, RATE), np.float32))
+        with pytest.raises(InputError, match=r"no number at 2\.00 s"):
+            stream.read_into(np.empty((2, 2 * RATE), np.float32))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"drums\.wav: no such file"):
         inspect(tmp_path / "drums.wav")

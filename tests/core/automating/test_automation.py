@@ -133,6 +133,22 @@ def test_a_ranges_edges_take_a_fiftieth_of_a_second() -> None:
     )
 
 
+def test_points_within_a_span_are_those_of_a_span_and_0_db_at_its_edges() -> None:
+    points = BusPoints(np.array([0.5, 1.0, 2.0, 4.0, 7.0]), np.array([-9.0, -6.0, -12.0, -3.0, 1.0]))
+    inside = points.within((1.0, 6.0))
+    assert (inside.time_s[0], inside.time_s[-1]) == (1.0, 6.0)
+    np.testing.assert_array_equal(inside.gain_db[[0, -1]], 0.0)
+    time_s = np.linspace(1.0 + EDGE_S, 6.0 - EDGE_S, 50)
+    np.testing.assert_allclose(inside.at(time_s), points.at(time_s), atol=1e-9)
+
+
+def test_points_that_come_later_or_louder_are_the_same_otherwise() -> None:
+    points = BusPoints(np.array([0.5, 2.0]), np.array([-3.0, 1.0]))
+    for found, time_s, gain_db in ((points.later(4.0), [4.5, 6.0], [-3, 1]), (points.shifted(2.0), [0.5, 2], [-1, 3])):
+        np.testing.assert_array_equal(found.time_s, time_s)
+        np.testing.assert_array_equal(found.gain_db, gain_db)
+
+
 def test_every_bus_has_its_own_points() -> None:
     gains = np.stack([np.full(40, 0.5), np.linspace(0.2, 2.0, 40)], axis=1)
     automation = thin_curves(curves(gains, "drums", "vocals"))

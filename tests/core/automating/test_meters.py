@@ -93,6 +93,12 @@ def test_a_peak_between_the_samples_on_either_side_of_a_pieces_end_is_found() ->
     assert true_peak_dbtp(in_pieces(signal, [2049])) == pytest.approx(whole, abs=0.01)
 
 
+def test_a_peak_between_the_very_last_samples_is_found() -> None:
+    signal = np.zeros((1, 4096), np.float32)
+    signal[0, -5:-3] = 0.6
+    assert true_peak_dbtp([signal]) > 20.0 * np.log10(0.6) + 1.0
+
+
 def test_it_reads_as_an_eightfold_oversampling_does() -> None:
     signal = noise(2.0, 44_100) * 2.0
     eightfold = scipy.signal.resample(signal.astype(np.float64), signal.shape[1] * 8, axis=1)

@@ -11,11 +11,20 @@ import pyloudnorm
 import pytest
 import scipy.signal
 import soundfile
+import soxr
 
 from core import files
+from core.audio.reading import inspect
 from core.audio.song import Song, open_song
 from core.automating.automation import Automation, BusPoints
-from core.automating.rendering import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_mixes, write_mix
+from core.automating.rendering import (
+    PEAK_LIMIT_DBTP,
+    common_gain_db,
+    headroom_db,
+    measure_file,
+    measure_mixes,
+    write_mix,
+)
 from core.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -119,6 +128,26 @@ def test_the_measured_figures_are_those_of_the_written_file(short_song: Song, tm
         assert loudness == pytest.approx(promised.loudness_lufs, abs=0.1)
         eightfold = scipy.signal.resample_poly(samples, 8, 1, axis=0, window=("kaiser", 12.0))
         assert 20.0 * np.log10(np.abs(eightfold).max()) <= PEAK_LIMIT_DBTP + 0.05
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_a_finished_mix_measures_as_its_automation_did(short_song: Song, tmp_path: Path, rate: int) -> None:
+    (promised,) = measure_mixes(short_song, [MOVING])
+    samples = written(short_song, MOVING, tmp_path)
+    soundfile.write(tmp_path / "finished.wav", soxr.resample(samples, RATE, rate), rate, subtype="FLOAT")
+    found = measure_file(short_song, inspect(tmp_path / "finished.wav"))
+    assert found.loudness_lufs == pytest.approx(promised.loudness_lufs, abs=1e-3)
+    assert found.true_peak_dbtp == pytest.approx(promised.true_peak_dbtp, abs=0.02)
+    below_10_khz = promised.spectrum.frequency_hz < 10_000.0
+    ratio = found.spectrum.magnitude[below_10_khz] / promised.spectrum.magnitude[below_10_khz]
+    assert np.median(np.abs(ratio - 1.0)) < 1e-3
+
+
+def test_what_comes_after_a_songs_end_does_not_count_in_its_loudness(short_song: Song, tmp_path: Path) -> None:
+    (promised,) = measure_mixes(short_song, [MOVING])
+    meter = pyloudnorm.Meter(RATE, filter_class="DeMan")
+    expected = meter.integrated_loudness(written(short_song, MOVING, tmp_path))
+    assert promised.loudness_lufs == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_common_gain_reaches_a_target_that_the_peaks_allow(short_song: Song, tmp_path: Path) -> None:

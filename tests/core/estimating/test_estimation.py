@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soxr
 
 from core.audio.song import Song, open_song
+from core.estimating import estimation
 from core.estimating.estimation import estimate_as_paper
+from core.measuring.default_measurement import measure
+from core.measuring.measurement import Measurement
 from tests.conftest import FaderMoves
 from tests.core.conftest import Array, Estimator, by_bus, errors_db
 
@@ -91,6 +95,13 @@ def test_a_mono_mixdown_in_a_stereo_file_is_a_mono_mixdown(recovered: Estimator,
     found = recovered(np.repeat(moves.mixdown.mean(axis=1)[:, None], 2, axis=1))
     assert np.median(errors_db(found, moves)) <= 0.03
     assert any("the mixdown is mono" in warning for warning in found.warnings)
+
+
+def test_a_mixdown_that_widens_towards_its_end_is_no_mono_mixdown(recovered: Estimator, moves: FaderMoves) -> None:
+    mixdown = np.repeat(moves.mixdown.mean(axis=1)[:, None], 2, axis=1)
+    late = slice(3 * len(mixdown) // 4, None)
+    mixdown[late] = moves.mixdown[late]
+    assert not any("the mixdown is mono" in warning for warning in recovered(mixdown).warnings)
 
 
 def test_mono_stems_serve_a_stereo_mixdown(recovered_from: Estimator, moves: FaderMoves) -> None:
@@ -201,6 +212,18 @@ def test_a_stem_that_is_upside_down_in_the_mixdown_is_turned_back_and_told(
     assert np.median(errors_db(found, moves)) <= 0.03
 
 
+def test_a_plain_sum_is_measured_once(recovered: Estimator, moves: FaderMoves, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[bool] = []
+
+    def counting(*arguments: Any, with_powers: bool, **options: Any) -> Measurement:
+        measured.append(with_powers)
+        return measure(*arguments, with_powers=with_powers, **options)
+
+    monkeypatch.setattr(estimation, "measure", counting)
+    recovered(moves.mixdown)
+    assert measured == [False]
+
+
 # The paper's estimate
 
 
@@ -222,6 +245,7 @@ def test_the_papers_gains_of_the_bundled_song_are_the_originals(caesium: Song, g
 
 def test_the_papers_gate_is_open_where_a_stem_is_above_an_rms_of_a_hundredth(caesium: Song) -> None:
     found = estimate_as_paper(caesium)
+    assert (found.domain, found.reason, found.lag_samples) == ("magnitude", "the paper preset fits STFT magnitudes", 0)
     np.testing.assert_array_equal(found.curves.active, found.measurement.rms > 0.01)
     assert 0.0 < found.curves.active.mean() < 1.0
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls as lawson_hanson
 
+from core.estimating import nnls
 from core.estimating.nnls import factor, solve_batch
 
 FloatArray = npt.NDArray[np.float64]
@@ -93,6 +94,19 @@ def test_a_batch_is_its_problems_one_by_one() -> None:
     together = solve_batch(gram, target)
     alone = np.concatenate([solve_batch(gram[[i]], target[[i]]) for i in range(len(problems))])
     np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12)
+
+
+def test_regular_problems_are_all_solved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_by_one(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(nnls, "lawson_hanson", one_by_one)
+    random = np.random.default_rng(5)
+    matrices, vectors = random.standard_normal((200, 12, 4)), random.standard_normal((200, 12))
+    gram, target = np.einsum("nij,nik->njk", matrices, matrices), np.einsum("nij,ni->nj", matrices, vectors)
+    found = solve_batch(gram, target, random.random((200, 4)) < 0.8)
+    assert ((found > 0.0).mean(axis=0) > 0.2).all()
+    assert ((found == 0.0).mean(axis=0) > 0.2).all()
 
 
 def test_silence_is_solved_by_zero() -> None:

@@ -14,7 +14,7 @@ from core import history
 from core.automating.automation import BusPoints
 from core.errors import InputError
 from core.history.pieces import PIECE_CHARACTERS, from_ext_state
-from core.history.record import from_steps, to_steps
+from core.history.record import frame_times_s, from_steps, to_steps
 from core.history.restoring import block_bytes, block_text
 from core.rpp.document import parse
 from core.rpp.envelope_writing import with_envelopes
@@ -190,6 +190,11 @@ def test_the_same_run_has_the_same_id_whenever_it_was_made() -> None:
     first = record()
     assert history.identified(msgspec.structs.replace(first, made_at="later")).id == first.id
     assert record(2).id != first.id
+
+
+def test_frames_stand_a_quarter_of_a_second_apart_and_an_edit_has_none() -> None:
+    np.testing.assert_array_equal(frame_times_s(record()), 0.5 + 0.25 * np.arange(40))
+    assert frame_times_s(record(buses=[])).shape == (0,)
 
 
 @given(st.lists(st.floats(-130.0, 30.0), max_size=50), st.sampled_from([0.01, 0.1, 1.0]))

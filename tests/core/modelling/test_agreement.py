@@ -74,6 +74,17 @@ def test_a_song_that_counts_for_more_than_one_is_taken_at_its_word() -> None:
     assert found([heavy])[0] >= 2.0 * 3.0 / (3.0 + OF_ONE_ENGINEER)  # the habit is 2 dB, mean over the buses
 
 
+def test_songs_that_are_just_as_believed_show_no_habit() -> None:
+    assert found(songs_like(np.zeros(4), 0.0, 5)) == (0.0, OF_ONE_ENGINEER)
+
+
+def test_many_songs_know_a_small_habit_as_well_as_it_stands_out_of_their_scatter() -> None:
+    habit = np.array([0.3, -0.3, 0.3, -0.3])
+    scatter_db = 0.6 * np.sqrt(np.sum(habit**2) / 3.0)
+    _, strength = found(songs_like(habit, scatter_db, 3000))
+    assert strength == pytest.approx(0.36, rel=0.2)  # the scatter's variance over the habit's
+
+
 # What comes of it: a balance that is never far from equal levels without good reason
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from core.modelling.balance import StemLevels, levels_without_spectra
+from core.modelling.balance_prediction import PredictedBalance, least_squares_gains
 from core.modelling.evaluation import EvaluationSong
 from core.modelling.predictors import BalanceRegression
 
@@ -21,6 +23,26 @@ def song(drums: FloatArray) -> EvaluationSong:
 
 def predicted(one: EvaluationSong, levels: StemLevels | None = None) -> FloatArray:
     return BalanceRegression({}, {one.title: levels} if levels else {})(one, [])
+
+
+@pytest.mark.parametrize(
+    ("deviation_db", "gain_db", "variance"), [(1e-6, -8.0, 0.0), (7.0, -4.0, 24.5), (1e6, 0.0, 49.0)]
+)
+def test_a_bus_comes_out_as_loud_as_the_mixdowns_learned_from_and_the_session_are_sure_to_be(
+    deviation_db: float, gain_db: float, variance: float
+) -> None:
+    """A session's stems are 7 dB from the level they will have; a gain that unsure has a mean above its middle."""
+    rms = np.full((N_FRAMES, 1), 0.1)
+    levels = levels_without_spectra(rms, rms > 0.0)
+    balance = PredictedBalance(
+        terms={"level": np.zeros((N_FRAMES, 1))},
+        deviation_db=np.zeros(1),
+        output_lufs=float(levels.loudness_lufs[0]) - 8.0,
+        output_deviation_db=deviation_db,
+    )
+    of_mean_db = 10.0 * np.log10(np.exp(variance * (np.log(10.0) / 20.0) ** 2 / 2.0)) * 2.0
+    found_db = 20.0 * np.log10(least_squares_gains(balance, ["drums"], levels))
+    np.testing.assert_allclose(found_db, gain_db + of_mean_db, atol=1e-4)
 
 
 def test_a_song_of_training_matrices_is_predicted_with_the_originals_smoothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -94,9 +95,11 @@ def test_the_largest_moves_come_first_with_the_term_that_makes_them() -> None:
 
 def test_a_move_that_ends_after_the_last_frame_is_told_by_what_that_frame_says() -> None:
     wrote = [*WRITTEN[:2], (30.0, -1.0)]
-    move = largest_moves(audited_points([record(wrote=wrote)], points(wrote)), 2)[1]
-    assert (move.start_s, move.end_s, move.term) == (5.0, 30.0, "moment")
-    assert move.term_db == pytest.approx(CURVE_DB[-1] - 3.0)
+    audited = audited_points([record(wrote=wrote)], points(wrote))
+    tracks = [replace(track, terms_db={"falling": -TIME_S}) for track in audited.tracks]
+    move = largest_moves(replace(audited, tracks=tuple(tracks)), 2)[1]
+    assert (move.start_s, move.end_s, move.term) == (5.0, 30.0, "falling")
+    assert move.term_db == pytest.approx(5.0 - TIME_S[-1])
 
 
 def test_an_envelope_that_is_gone_or_bypassed_is_told() -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from core import history
+from core.automating.automation import BusPoints
 from core.errors import InputError
 from core.history.record import to_steps
-from core.revising.re_applying import basis_of, re_apply
+from core.revising.lanes import as_bus_points
+from core.revising.re_applying import ReApplied, basis_of, re_apply, re_apply_points
 from core.rpp.document import parse
 from core.rpp.faders import fader_stage
 from core.rpp.project import Project, project_of
@@ -101,6 +103,74 @@ def test_a_track_that_lost_its_envelope_is_told_and_the_others_are_edited() -> N
     done, written = re_apply(project, {"offset_db": {"bass": 1.0}})
     assert done.notes == ("track 1 'drums' has no volume envelope any more, so it was left alone",)
     assert [one.role for one in written.envelopes] == ["bass"]
+
+
+# A song without a project
+
+
+def folder_of(gains_db: dict[str, float]) -> dict[str, BusPoints]:
+    return {bus: BusPoints(np.array([0.0]), np.array([gain_db])) for bus, gain_db in gains_db.items()}
+
+
+def gains_db(of: ReApplied) -> dict[str, list[float]]:
+    return {edit.run.role: [20.0 * np.log10(point.gain) for point in edit.merged.points] for edit in of.tracks}
+
+
+def test_an_edit_of_a_folder_asks_for_the_same_as_one_of_a_project() -> None:
+    run = history.read_history(session(2.0))[0]
+    done = re_apply_points([run], folder_of({"drums": 3.0, "bass": -3.0}), {"offset_db": {"bass": 1.0}})
+    assert gains_db(done) == {"drums": [pytest.approx(3.0, abs=0.01)], "bass": [pytest.approx(-2.0, abs=0.01)]}
+    assert (done.record.number, done.record.action, done.record.of) == (2, "edit", run.id)
+    assert [(track.role, track.before) for track in done.record.tracks] == [("drums", None), ("bass", None)]
+    assert done.settings.offset_db == {"bass": 1.0}
+    assert done.notes == ()
+
+
+def test_an_edit_of_a_folder_leaves_frozen_buses_and_those_without_points_alone() -> None:
+    runs = history.read_history(session(2.0))
+    whole = folder_of({"drums": 3.0, "bass": -3.0})
+    assert list(gains_db(re_apply_points(runs, whole, {"freeze": ["drums"]}))) == ["bass"]
+    assert list(gains_db(re_apply_points(runs, folder_of({"drums": 3.0}), {}))) == ["drums"]
+
+
+def test_an_edit_of_a_folder_goes_on_from_the_edit_before_unless_it_is_to_start_afresh() -> None:
+    run = history.read_history(session(2.0))[0]
+    stands = folder_of({"drums": 3.0, "bass": -3.0})
+    first = re_apply_points([run], stands, {"offset_db": {"bass": 1.0}})
+    edited = history.identified(msgspec.structs.replace(first.record, made_at="2026"))
+    stands = {edit.run.role: as_bus_points(edit.merged.points) for edit in first.tracks}
+    for afresh, bass_db in ((False, -2.0), (True, -3.0)):
+        done = re_apply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
+        assert gains_db(done)["bass"] == [pytest.approx(bass_db, abs=0.01)]
+        assert gains_db(done)["drums"] == [pytest.approx(2.0, abs=0.01)]
+        assert (done.record.number, done.record.of) == (3, run.id)
+
+
+def test_a_point_that_was_set_by_hand_in_a_folder_stays() -> None:
+    runs = history.read_history(session(2.0))
+    by_hand = BusPoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
+    done = re_apply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})
+    drums = next(edit for edit in done.tracks if edit.run.role == "drums")
+    kept = {point.time_s: 20.0 * np.log10(point.gain) for point in drums.merged.points}
+    assert kept[10.0] == pytest.approx(-5.0)
+
+
+def test_an_edit_of_a_folder_is_told_what_it_was_applied_over() -> None:
+    run = history.read_history(session(2.0))[0]
+    stands = folder_of({"drums": 3.0, "bass": -3.0})
+    first = re_apply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
+    done = re_apply_points([run, first], stands, {"offset_db": {"bass": 1.0}})
+    assert done.notes == ("the edit from 5 to 10 s was applied over",)
+
+
+@pytest.mark.parametrize("n_runs", [0, 1])
+def test_a_folder_without_a_prediction_is_told(n_runs: int) -> None:
+    edit = msgspec.structs.replace(history.read_history(session(2.0))[0], buses=[])
+    with pytest.raises(InputError, match=f"^{('the folder', 'Song')[n_runs]}: has no run of Faderwise"):
+        re_apply_points([edit][:n_runs], {}, {})
+
+
+# What cannot be edited
 
 
 def test_an_edits_settings_that_are_damaged_are_told() -> None:

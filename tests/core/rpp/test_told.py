@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,16 @@ def test_a_new_envelope_stands_after_the_tracks_own_lines() -> None:
     found = project(track("VOLPAN 1 0", "MAINSEND 1 0", "LATER 1", "<FXCHAIN\n>"))
     lines = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).content.decode().split("\n")
     assert lines[lines.index("MAINSEND 1 0") + 1].strip() == "<VOLENV2"
+
+
+def test_a_new_envelope_is_written_as_reaper_writes_one_that_is_heard_and_shown() -> None:
+    found = project(track(name="Kick"), track(name="Snare"))
+    after = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).content.decode()
+    blocks = re.findall(r"<VOLENV2\n(.*?)\n +PT 0 0.50118723 0\n +>", after, re.DOTALL)
+    lines = [[line.strip() for line in block.split("\n")] for block in blocks]
+    assert [block[1:] for block in lines] == [
+        ["ACT 1 -1", "VIS 1 1 1", "LANEHEIGHT 0 0", "ARM 0", "DEFSHAPE 0 -1 -1", "VOLTYPE 1"]
+    ] * 2
+    guids = [block[0] for block in lines]
+    assert all(re.fullmatch(r"EGUID \{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}", guid) for guid in guids)
+    assert len(set(guids)) == 2
