@@ -32,6 +32,7 @@ def test_a_linear_mixdowns_faders_are_recovered_to_a_hundredth_of_a_db(recovered
     assert (found.domain, found.lag_samples, found.warnings) == ("complex", 0, ())
     assert found.fit == pytest.approx(1.0, abs=1e-4)
     assert not found.limiter.any()
+    assert (found.measurement.gram, found.measurement.moments) == (None, None)
     assert "linear sum" in found.reason
 
 

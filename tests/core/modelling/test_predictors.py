@@ -7,8 +7,10 @@ import numpy.typing as npt
 import pytest
 
 from core.modelling.balance import StemLevels, levels_without_spectra
-from core.modelling.balance_prediction import PredictedBalance, least_squares_gains
+from core.modelling.balance_prediction import PredictedBalance, least_squares_gains, predict_balance
+from core.modelling.balance_prior import WRITTEN
 from core.modelling.evaluation import EvaluationSong
+from core.modelling.model import Model
 from core.modelling.predictors import BalanceRegression
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,6 +45,15 @@ def test_a_bus_comes_out_as_loud_as_the_mixdowns_learned_from_and_the_session_ar
     of_mean_db = 10.0 * np.log10(np.exp(variance * (np.log(10.0) / 20.0) ** 2 / 2.0)) * 2.0
     found_db = 20.0 * np.log10(least_squares_gains(balance, ["drums"], levels))
     np.testing.assert_allclose(found_db, gain_db + of_mean_db, atol=1e-4)
+
+
+@pytest.mark.parametrize("buses", [("drums", "bass", "fx"), ("drums", "percussion", "backing vocals")])
+def test_a_bus_that_accompanies_stays_4_db_down_which_is_no_departure_from_equal_places(buses: tuple[str, ...]) -> None:
+    rms = np.full((N_FRAMES, 3), 0.1)
+    model = Model(name="rule", preset="default", feature_set="condition3", prior=WRITTEN)
+    found = predict_balance(model, buses, levels_without_spectra(rms, rms > 0.0))
+    np.testing.assert_allclose(found.balance_db[:, 0] - found.balance_db[:, 2], 4.0, atol=1e-9)
+    np.testing.assert_allclose(found.terms["limit"], 0.0, atol=1e-9)
 
 
 def test_a_song_of_training_matrices_is_predicted_with_the_originals_smoothing() -> None:

@@ -12,7 +12,7 @@ from core import history
 from core.automating.automation import BusPoints
 from core.errors import InputError
 from core.history.record import to_steps
-from core.revising.lanes import as_bus_points
+from core.revising.lanes import as_bus_points, linear_points
 from core.revising.re_applying import ReApplied, basis_of, re_apply, re_apply_points
 from core.rpp.document import parse
 from core.rpp.faders import fader_stage
@@ -161,6 +161,23 @@ def test_an_edit_of_a_folder_is_told_what_it_was_applied_over() -> None:
     first = re_apply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
     done = re_apply_points([run, first], stands, {"offset_db": {"bass": 1.0}})
     assert done.notes == ("the edit from 5 to 10 s was applied over",)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 3.0])
+def test_an_edit_of_a_part_leaves_the_moves_around_it_as_they_are(start_s: float) -> None:
+    plain = history.read_history(session(2.0))[0]
+    fall = BusPoints(np.array([0.0, 20.0]) + start_s, np.array([0.0, -20.0]))
+    wrote = [history.WrittenPoint(point.time_s, point.gain) for point in linear_points(fall)]
+    track = msgspec.structs.replace(plain.tracks[0], written=wrote)
+    frames_s = 0.5 + 0.25 * np.arange(80)
+    bus = msgspec.structs.replace(plain.buses[0], predicted_cdb=to_steps(-np.minimum(frames_s, 20.0), 0.01))
+    run = msgspec.structs.replace(plain, tracks=[track], buses=[bus], start_s=start_s)
+    done = re_apply_points([run], {"drums": fall}, {"range_s": (5.0, 10.0), "offset_db": {"drums": 3.0}})
+    (edit,) = done.tracks
+    found_db = as_bus_points(edit.merged.points).at(frames_s + start_s)
+    outside, raised = np.abs(frames_s - 7.5) > 2.6, np.abs(frames_s - 7.5) < 2.4
+    np.testing.assert_allclose(found_db[outside], -np.minimum(frames_s, 20.0)[outside], atol=0.02)
+    np.testing.assert_allclose(found_db[raised], 3.0 - frames_s[raised], atol=0.11)
 
 
 @pytest.mark.parametrize("n_runs", [0, 1])

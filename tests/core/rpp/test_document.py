@@ -130,6 +130,12 @@ def test_a_damaged_file_is_refused(content: bytes, says: str) -> None:
         parse(content, HERE)
 
 
+def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as told:
+        read_document(tmp_path)
+    assert str(told.value) == f"{tmp_path}: cannot be read (Is a directory); check its permissions"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.rpp: no such file"):
         read_document(tmp_path / "gone.rpp")

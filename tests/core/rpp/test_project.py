@@ -132,6 +132,13 @@ def test_several_tracks_of_one_name_make_one_bus_and_it_is_told() -> None:
     assert "each of them gets the same curve" in find_buses(found).notes[0]
 
 
+def test_the_tracks_of_a_bus_are_listed_as_one_says_them() -> None:
+    for names, listed in (("LR", "{} and {}"), ("LMR", "{}, {} and {}")):
+        titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
+        (told,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
+        assert told.startswith(f"the vocals are the sum of {listed.format(*titles)}, and each of them")
+
+
 def test_muted_tracks_are_passed_over_and_told() -> None:
     found = project(track("Drums"), track("Bass", b"MUTESOLO 1 0 0"))
     assert numbers(found) == {"drums": [1]}

@@ -15,7 +15,7 @@ from core.rpp.document import parse
 from core.rpp.left_out import sentences
 from core.rpp.playback import fade_gain
 from core.rpp.project import Project, project_of
-from core.rpp.summing import has_sound, write_stems
+from core.rpp.summing import has_sound, rate_of, write_stems
 
 RATE = 8000
 Stem = npt.NDArray[np.float32]
@@ -95,6 +95,8 @@ def test_fades_rise_from_nothing_to_all(tmp_path: Path, shape: int) -> None:
     np.testing.assert_allclose(found[RATE // 2 : RATE], 1.0)
     assert np.all(np.diff(found[: RATE // 2]) >= 0.0)
     assert np.all(np.diff(found[RATE:]) <= 0.0)
+    for place, first, count in ((0.25, 0, RATE // 2), (0.75, 0, RATE // 2), (0.25, 2 * RATE - 1, -RATE)):
+        assert found[first + round(place * count)] == pytest.approx(fade_gain(shape, np.array([place]))[0], abs=1e-3)
     half = float(fade_gain(shape, np.array([0.5]))[0])
     assert half == {0: 0.5, 1: 0.75, 2: 0.25, 3: 0.9375, 4: 0.0625, 5: 0.5, 6: 0.5}[shape]
 
@@ -200,6 +202,20 @@ def test_a_send_back_into_itself_is_not_followed(tmp_path: Path) -> None:
     loop = (track("AUXRECV 1 0 1 0 0 0 0 0 0"), track("AUXRECV 0 0 1 0 0 0 0 0 0", "MAINSEND 0 0", item()))
     found = stem(project(tmp_path, *loop), tmp_path)[:, 0]
     np.testing.assert_allclose(found, whole[: 2 * RATE], atol=1e-6)
+
+
+def test_the_sum_has_the_projects_rate_or_the_one_most_of_its_media_have(tmp_path: Path) -> None:
+    names = {"a.wav": 48_000, "b.wav": 44_100, "c.wav": 44_100, "d.wav": 48_000}
+    for name, rate in names.items():
+        tone(tmp_path / name, 0.1, rate=rate)
+    of = {name: track(item(file=name)) for name in names}
+    own = project(tmp_path, of["a.wav"])
+    assert rate_of(own, own.tracks) == RATE
+    free = [
+        replace(project(tmp_path, *(of[f"{name}.wav"] for name in some)), sample_rate=None)
+        for some in ("abc", "abcd", "")
+    ]
+    assert [rate_of(one, one.tracks) for one in free] == [44_100, 48_000, 44_100]
 
 
 def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from core.rpp.left_out import sentences
 from core.rpp.media import is_relative
 from core.rpp.project import Project, project_of
 from core.rpp.routing import feeds_of
+from core.rpp.summing import has_sound
 
 FLAT = BusPoints(np.array([0.0]), np.array([-6.0]))
 
@@ -54,6 +55,36 @@ def test_what_is_there_twice_is_counted() -> None:
     assert told_of(track(chain)) == [
         "left out of the sum of the media: plug-ins: Echo: Long (Maker) (2), gate on track 1 'Drums'"
     ]
+
+
+def test_a_plug_in_of_several_words_keeps_them() -> None:
+    chain = '<FXCHAIN\n<CONTAINER "My vocal chain" ""\n>\n<CLAP "CLAP: Big Room (Maker)" x\n>\n<JS "" "Soft gate"\n>\n>'
+    assert told_of(track(chain)) == [
+        "left out of the sum of the media: plug-ins: My vocal chain, Big Room (Maker), Soft gate on track 1 'Drums'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("MUTEENV", "mute envelope"), ("PANENV", "pan envelope"), ("WIDTHENV2", "pan envelope"), ("VOLENV2", None)],
+)
+def test_envelopes_that_the_sum_does_not_follow_are_told(name: str, told: str | None) -> None:
+    found = told_of(track(f"<{name}\nACT 1 -1\nPT 0 0.5 0\n>"))
+    assert [line for line in found if "envelope" in line] == (
+        [f"left out of the sum of the media: pan and mute envelopes: {told} on track 1 'Drums'"] if told else []
+    )
+
+
+def test_what_is_left_out_of_a_take_is_told_by_its_name() -> None:
+    found = told_of(track(item("NAME Lead_03", "PLAYRATE 1 1 2 -1")))
+    assert found == ["left out of the sum of the media: pitch shifts: Lead_03 on track 1 'Drums'"]
+
+
+def test_an_item_without_a_source_is_an_empty_one() -> None:
+    found = project(track("<ITEM\nPOSITION 0\nLENGTH 2\n>"))
+    (take,) = found.tracks[0].items[0].takes
+    assert take.source is None
+    assert not has_sound(found, found.tracks)
 
 
 def test_a_reversed_item_is_told_and_a_plain_one_is_not() -> None:
