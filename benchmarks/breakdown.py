@@ -51,7 +51,8 @@ def _time_s(part: Part) -> float:
 
 def _parts(song: Song) -> dict[str, Part]:
     framing = Framing(song.sample_rate)
-    blocks = list(LockstepReader(song, with_mixdown=True, interleaved=True).blocks())
+    with LockstepReader(song, with_mixdown=True, interleaved=True).blocks() as reading:
+        blocks = list(reading)
     return {
         "reading, as 16-bit integers": lambda: [floor.read(str(file.path)) for file in song.signals],
         "the hops' FFTs": lambda: floor.transform_hops(song),
@@ -64,8 +65,9 @@ def _parts(song: Song) -> dict[str, Part]:
 
 
 def _read(song: Song) -> None:
-    for _ in LockstepReader(song, with_mixdown=True, interleaved=True).blocks():
-        pass
+    with LockstepReader(song, with_mixdown=True, interleaved=True).blocks() as blocks:
+        for _ in blocks:
+            pass
 
 
 def _levels(block: Block, framing: Framing, n_stems: int) -> None:

@@ -8,10 +8,11 @@ the song's start or after its end is silent.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from core.audio.frames import Framing
 from core.audio.reading import AudioStream, Samples
 from core.audio.song import Song
+from core.audio.turns import InTurn
 
 HOPS_PER_BLOCK = 16
 """Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""
@@ -27,16 +29,17 @@ _LOOKED_AT_SAMPLES = 4096
 
 @dataclass(frozen=True)
 class Block:
-    """Samples of hops `first_hop` to `first_hop + n_hops`; sample `before` is the first hop's first.
-
-    `onset_samples` is the song's first sample in which a stem is not digitally silent, 0 until it has been read.
-    """
+    """Samples of hops `first_hop` to `end_hop`; sample `before` is the first hop's first."""
 
     first_hop: int
     n_hops: int
     before: int
     samples: Samples
-    onset_samples: int = 0
+
+    @property
+    def end_hop(self) -> int:
+        """The hop that follows the block's last one."""
+        return self.first_hop + self.n_hops
 
 
 class LockstepReader:
@@ -84,38 +87,54 @@ class LockstepReader:
         return self.framing.n_frames(self.n_samples)
 
     @property
-    def n_blocks(self) -> int:
-        """How many blocks `blocks` will give."""
-        return -(-self.framing.n_hops(self.n_samples) // HOPS_PER_BLOCK)
+    def n_hops(self) -> int:
+        """How many hops they span."""
+        return self.framing.n_hops(self.n_samples)
 
-    def blocks(self, *, before: int = 0, after: int = 0) -> Iterator[Block]:
-        """Give the song's blocks in order, each with `before` and `after` samples around it.
+    @contextmanager
+    def blocks(
+        self, *, before: int = 0, after: int = 0, then: Sequence[Callable[[Block], object]] = ()
+    ) -> Iterator[InTurn[Block]]:
+        """Open the files for reading the song's blocks in order, each with `before` and `after` samples around it.
+
+        Several threads may take blocks from the same iterator. `then` is called with each block, in order, before it
+        is given.
 
         Raises
         ------
         InputError
             A file is damaged or holds values that are no numbers.
         """
-        n_hops = self.framing.n_hops(self.n_samples)
-        hop = self.framing.hop_samples
         with ExitStack() as stack:
             streams = self._opened(stack)
-            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
-            carried = np.zeros((len(streams), self.n_channels, before), np.float32)
-            to_read = after
-            for first_hop in range(0, n_hops, HOPS_PER_BLOCK):
-                count = min(HOPS_PER_BLOCK, n_hops - first_hop)
-                samples = self._extended(carried, streams, to_read + count * hop, pool)
-                silence_after(self.n_samples, samples, first_hop * hop - before)
-                self._find_onset(samples, first_hop * hop - before)
-                yield Block(first_hop, count, before, samples, self.onset_samples or 0)
-                carried, to_read = samples[:, :, count * hop :], 0
+            carried = [np.zeros((self.n_channels, before), np.float32) for _ in streams]
+            reads = [partial(self._read, stream, index, carried) for index, stream in enumerate(streams)]
+            if any(stream.is_compressed for stream in streams):  # decoding is worth a thread, copying is not
+                reads = [partial(_side_by_side, stack.enter_context(ThreadPoolExecutor(os.cpu_count())), reads)]
+            yield InTurn(self._empty_blocks(before, after), [*reads, self._find_onset, *then])
             self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
 
-    def _find_onset(self, samples: Samples, start: int) -> None:
+    def _empty_blocks(self, before: int, after: int) -> Iterator[Block]:
+        first_hop = 0
+        while left := self.n_hops - first_hop:
+            count = -(-left // -(-left // HOPS_PER_BLOCK))  # as equal as can be, so that the threads finish together
+            yield Block(first_hop, count, before, self._empty(before + count * self.framing.hop_samples + after))
+            first_hop += count
+
+    def _read(self, stream: AudioStream, index: int, carried: list[Samples], block: Block) -> None:
+        """Fill one signal of a block: with what is carried over from the one before, and the stream's next samples."""
+        own, known = block.samples[index], carried[index].shape[1]
+        own[:, :known] = carried[index]
+        stream.read_into(own[:, known:])
+        start = block.first_hop * self.framing.hop_samples
+        silence_after(self.n_samples, own, start - block.before)
+        carried[index] = own[:, block.n_hops * self.framing.hop_samples :]
+
+    def _find_onset(self, block: Block) -> None:
         if self.onset_samples is None:
-            found = first_sound(samples[: len(self._song.stems)])
+            found = first_sound(block.samples[: len(self._song.stems)])
+            start = block.first_hop * self.framing.hop_samples - block.before
             self.onset_samples = None if found is None else start + found
 
     def _opened(self, stack: ExitStack) -> list[AudioStream]:
@@ -127,18 +146,15 @@ class LockstepReader:
             for file, start in zip(self._files, starts, strict=False)
         ]
 
-    def _extended(self, carried: Samples, streams: list[AudioStream], n_new: int, pool: ThreadPoolExecutor) -> Samples:
-        n_signals, n_channels, n_carried = carried.shape
-        samples = self._empty(n_signals, n_channels, n_carried + n_new)
-        samples[:, :, :n_carried] = carried
-        compressed = any(stream.is_compressed for stream in streams)  # decoding is worth a thread, copying is not
-        list((pool.map if compressed else map)(AudioStream.read_into, streams, samples[:, :, n_carried:]))
-        return samples
-
-    def _empty(self, n_signals: int, n_channels: int, n_samples: int) -> Samples:
+    def _empty(self, n_samples: int) -> Samples:
+        n_signals = len(self._files)
         if self._interleaved:
-            return np.empty((n_signals, n_samples, n_channels), np.float32).swapaxes(1, 2)
-        return np.empty((n_signals, n_channels, n_samples), np.float32)
+            return np.empty((n_signals, n_samples, self.n_channels), np.float32).swapaxes(1, 2)
+        return np.empty((n_signals, self.n_channels, n_samples), np.float32)
+
+
+def _side_by_side(pool: ThreadPoolExecutor, reads: Sequence[Callable[[Block], object]], block: Block) -> None:
+    list(pool.map(lambda read: read(block), reads))
 
 
 def first_sound(signals: Samples) -> int | None:

@@ -50,12 +50,14 @@ def mix_spectra(song: Song, time_s: FloatArray, gains: FloatArray, *, progress: 
     """
     human, automatic = AverageSpectrum(song.sample_rate), AverageSpectrum(song.sample_rate)
     reader = LockstepReader(song, with_mixdown=True)
-    for number, block in enumerate(reader.blocks(), start=1):
-        start = block.first_hop * reader.framing.hop_samples
-        samples = block.samples[:, :, : max(0, song.n_samples - start)]
-        automatic.add(_mixed(samples[:-1], (start + np.arange(samples.shape[2])) / song.sample_rate, time_s, gains))
-        human.add(samples[-1])
-        progress(number / reader.n_blocks)
+    with reader.blocks() as blocks:
+        for block in blocks:
+            start = block.first_hop * reader.framing.hop_samples
+            samples = block.samples[:, :, : max(0, song.n_samples - start)]
+            at_s = (start + np.arange(samples.shape[2])) / song.sample_rate
+            automatic.add(_mixed(samples[:-1], at_s, time_s, gains))
+            human.add(samples[-1])
+            progress(block.end_hop / reader.n_hops)
     return MixSpectra(frequency_hz=human.frequency_hz, human=human.magnitude, automatic=automatic.magnitude)
 
 

@@ -141,12 +141,11 @@ def _gains(points: BusPoints, start: int, n_samples: int, sample_rate: int) -> S
 def _own_samples(song: Song, progress: Progress) -> Iterator[tuple[Block, Samples]]:
     """Give each block and its stems' samples up to the song's end: the silence after it is no part of the mix."""
     reader = LockstepReader(song, with_mixdown=False)
-    left = song.n_samples
-    for number, block in enumerate(reader.blocks(), start=1):
-        samples = block.samples[:, :, :left]
-        left -= samples.shape[2]
-        yield block, samples
-        progress(number / reader.n_blocks)
+    with reader.blocks() as blocks:
+        for block in blocks:
+            left = max(0, song.n_samples - block.first_hop * reader.framing.hop_samples)
+            yield block, block.samples[:, :, :left]
+            progress(block.end_hop / reader.n_hops)
 
 
 class _writer:  # noqa: N801 - reads as a function

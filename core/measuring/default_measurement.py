@@ -16,7 +16,7 @@ from core.decibels import FloatArray
 from core.measuring import features, steps
 from core.measuring.gram import hop_moments, power_grams, sample_grams
 from core.measuring.loudness import k_weights
-from core.measuring.measurement import Arrays, Measurement, level_notes, measure_blocks
+from core.measuring.measurement import PER_STEP, Arrays, Measurement, level_notes, measure_blocks
 from core.progress import Progress, silent
 
 Domain = Literal["complex", "power", "magnitude"]
@@ -51,9 +51,9 @@ def measure(
         A file is damaged.
     """
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
-    recipe = _Recipe(reader.framing, len(song.stems), song.n_channels, feature_set, domain, as_mono, with_powers)
-    blocks = reader.blocks(before=steps.samples_before(reader.framing), after=recipe.samples_after)
-    arrays = measure_blocks(blocks, recipe.measure, reader.n_blocks, progress)
+    recipe = _Recipe(reader, len(song.stems), feature_set, domain, as_mono, with_powers)
+    with reader.blocks(before=steps.samples_before(reader.framing), after=recipe.samples_after) as blocks:
+        arrays = measure_blocks(blocks, recipe.measure, reader, progress)
     rms = _frame_rms(arrays["hop_power"], song.n_channels)
     onset = reader.onset_samples or 0
     sound = _from_onset(arrays, reader.framing, song.n_samples, onset)
@@ -75,13 +75,16 @@ def measure(
 
 @dataclass(frozen=True)
 class _Recipe:
-    framing: Framing
+    reader: LockstepReader
     n_stems: int
-    n_channels: int
     feature_set: str
     domain: Domain | None
     as_mono: bool
     with_powers: bool
+
+    @property
+    def framing(self) -> Framing:
+        return self.reader.framing
 
     @property
     def samples_after(self) -> int:
@@ -103,7 +106,7 @@ class _Recipe:
 
     def _levels(self, block: Block) -> Arrays:
         stems = block.samples[: self.n_stems, :, block.before :]
-        late = block.onset_samples % self.framing.hop_samples
+        late = (self.reader.onset_samples or 0) % self.framing.hop_samples  # before the onset all is silence
         bands = (
             np.empty((len(stems), block.n_hops, steps.N_BANDS), np.float32)
             if self.feature_set == "condition3"
@@ -131,7 +134,7 @@ class _Recipe:
     def _features(self, spectra: Samples, signal: Samples, n_hops: int) -> FloatArray:
         per_hop = spectra.reshape(-1, STEPS_PER_HOP, spectra.shape[1]).mean(axis=1)
         power = sum_over_frames(per_hop) / HOPS_PER_FRAME
-        mean_power = power / self.n_channels
+        mean_power = power / self.reader.n_channels
         frequency_hz = steps.frequencies_hz(self.framing)
         if self.feature_set == "condition1":
             return features.condition1(mean_power, frequency_hz)
@@ -163,10 +166,10 @@ class _Recipe:
 def _from_onset(arrays: Arrays, framing: Framing, n_samples: int, onset: int) -> Arrays:
     """Return what is counted from the onset, without the silence before it: as if the song began there."""
     lead, n_hops = onset // framing.hop_samples, framing.n_hops(n_samples - onset)
-    rows_a_hop = {"step_power": STEPS_PER_HOP, "weighted_power": STEPS_PER_HOP, "band_power": 1}
     sound: Arrays = {}
-    for name, rows in rows_a_hop.items():
+    for name in ("step_power", "weighted_power", "band_power"):
         if name in arrays:
+            rows = STEPS_PER_HOP if name in PER_STEP else 1
             kept = arrays[name][lead * rows : (lead + n_hops) * rows]
             sound[name] = np.pad(kept, [(0, n_hops * rows - len(kept)), *[(0, 0)] * (kept.ndim - 1)])
     return sound

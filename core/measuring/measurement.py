@@ -1,37 +1,36 @@
 """What one pass over a song's audio finds, and how the pass uses all cores in bounded memory.
 
-Conventions: worker threads take turns to read the next block, and measure it side by side (NumPy and SciPy let go of
-the interpreter lock). Results are joined along time in the blocks' order.
+Conventions: worker threads read the next block each, file by file in turn, and measure it side by side (NumPy and
+SciPy let go of the interpreter lock). Results are joined along time.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from queue import SimpleQueue
-from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from core.audio.blocks import LockstepReader
-from core.audio.frames import Framing
+from core.audio.blocks import Block, LockstepReader
+from core.audio.frames import STEPS_PER_HOP, Framing
 from core.audio.song import Song
+from core.audio.turns import InTurn
 from core.decibels import FloatArray
 from core.progress import Progress
 
 ACTIVE_RMS = 0.01
 """A stem sounds in a frame when its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
+PER_STEP = frozenset({"step_power", "weighted_power"})
 _KEPT_BYTES = 31 << 20
 
 Arrays = dict[str, FloatArray]
-BlockType = TypeVar("BlockType")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,64 +84,64 @@ class Measurement:
 
 
 def measure_blocks(
-    blocks: Iterable[BlockType], measure: Callable[[BlockType], Arrays], n_blocks: int, progress: Progress
+    blocks: InTurn[Block], measure: Callable[[Block], Arrays], reader: LockstepReader, progress: Progress
 ) -> Arrays:
-    """Return the arrays `measure` gives for each block, joined along axis 0.
+    """Return the arrays `measure` gives for each of a reader's blocks, joined along axis 0.
 
-    No more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the
-    pass.
+    An array has a row a step where its name is in `PER_STEP`, else a row a hop, or the frame that begins with it. No
+    more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the pass.
     """
     _keep_freed_memory()
-    shared = _Shared(blocks)
-    finished: SimpleQueue[tuple[int, Arrays] | None] = SimpleQueue()
+    finished: SimpleQueue[tuple[Block, Arrays] | None] = SimpleQueue()
 
     def work() -> None:
         try:
-            for number, block in shared:
-                finished.put((number, measure(block)))
+            for block in blocks:
+                finished.put((block, measure(block)))
         finally:
-            shared.end()
+            blocks.end()
             finished.put(None)
 
     n_workers = os.cpu_count() or 1
-    results: dict[int, Arrays] = {}
+    joined = _Joined(reader.n_hops)
     with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
         workers = [pool.submit(work) for _ in range(n_workers)]
         try:
             for _ in workers:
-                for number, result in iter(finished.get, None):
-                    results[number] = result
-                    progress(len(results) / n_blocks)
+                for block, arrays in iter(finished.get, None):
+                    joined.put(block, arrays)
+                    progress(joined.n_hops / reader.n_hops)
         finally:
-            shared.end()
+            blocks.end()
         for worker in workers:
             worker.result()
     progress(1.0)
-    in_order = [results[number] for number in sorted(results)]
-    return {name: np.concatenate([result.pop(name) for result in in_order]) for name in list(in_order[0])}
+    return joined.arrays
 
 
-class _Shared(Generic[BlockType]):
-    """Blocks, numbered, for several threads: each takes the next one, which it reads itself.
+class _Joined:
+    """The blocks' arrays, put where they belong as they come: joining them in the end would need them twice."""
 
-    A thread of its own for reading would have the workers wait for the interpreter lock twice as often.
-    """
+    def __init__(self, n_hops: int) -> None:
+        self._all_hops = n_hops
+        self._whole: Arrays = {}
+        self._ends: dict[str, int] = {}
+        self.n_hops = 0
 
-    def __init__(self, blocks: Iterable[BlockType]) -> None:
-        self._numbered: Iterator[tuple[int, BlockType]] = enumerate(blocks)
-        self._lock = threading.Lock()
+    def put(self, block: Block, arrays: Arrays) -> None:
+        for name, rows in arrays.items():
+            rows_a_hop = STEPS_PER_HOP if name in PER_STEP else 1
+            if name not in self._whole:
+                self._whole[name] = np.empty((self._all_hops * rows_a_hop, *rows.shape[1:]), rows.dtype)
+            start = block.first_hop * rows_a_hop
+            self._whole[name][start : start + len(rows)] = rows
+            end = start + len(rows) if len(rows) else 0  # the last hops may begin no frame
+            self._ends[name] = max(self._ends.get(name, 0), end)
+        self.n_hops += block.n_hops
 
-    def __iter__(self) -> Iterator[tuple[int, BlockType]]:
-        return self
-
-    def __next__(self) -> tuple[int, BlockType]:
-        with self._lock:
-            return next(self._numbered)
-
-    def end(self) -> None:
-        """Give no more blocks."""
-        with self._lock:
-            self._numbered = iter(())
+    @property
+    def arrays(self) -> Arrays:
+        return {name: whole[: self._ends[name]] for name, whole in self._whole.items()}
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

@@ -6,8 +6,9 @@ matrices of STFT magnitudes, the original's own features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -25,15 +26,6 @@ _FEATURES: dict[str, Callable[[paper_features.Frames, int], FloatArray]] = {
     "condition1": paper_features.condition1,
     "condition2": paper_features.condition2,
 }
-
-
-@dataclass(frozen=True)
-class _LeftBlock:
-    """A block's left channels (n_signals, n_samples), and what its stems' features are taken from."""
-
-    block: Block
-    left: Samples
-    featured: paper_features.Frames
 
 
 def measure_as_paper(
@@ -57,7 +49,8 @@ def measure_as_paper(
     reader = LockstepReader(song, with_mixdown=with_mixdown, n_samples=n_samples, n_channels=1)
     overlap = (HOPS_PER_FRAME - 1) * reader.framing.hop_samples
     recipe = _PaperRecipe(reader, len(song.stems), feature_set, with_mixdown)
-    arrays = measure_blocks(recipe.prepared(reader.blocks(after=overlap)), recipe.measure, reader.n_blocks, progress)
+    with reader.blocks(after=overlap, then=recipe.in_order) as blocks:
+        arrays = measure_blocks(blocks, recipe.measure, reader, progress)
     return Measurement(
         title=song.title,
         buses=song.buses,
@@ -71,48 +64,55 @@ def measure_as_paper(
 
 @dataclass(frozen=True)
 class _PaperRecipe:
+    """What is done with a block; `weighted` holds K-weighted stems by first hop, from when they are made until used."""
+
     reader: LockstepReader
     n_stems: int
     feature_set: str | None
     with_mixdown: bool
+    weighted: dict[int, list[FloatArray]] = field(default_factory=dict)
 
-    def prepared(self, blocks: Iterator[Block]) -> Iterator[_LeftBlock]:
-        """Give the blocks' left channels; for condition 2 the stems' go through the K-weighting in order."""
-        weightings = [_OngoingWeighting() for _ in range(self.n_stems)]
-        for block in blocks:
-            left = block.samples[:, 0]
-            featured: paper_features.Frames = left[: self.n_stems]
-            if self.feature_set == "condition2":
-                hop = self.reader.framing.hop_samples
-                overlapping = zip(weightings, featured.astype(np.float64), strict=True)
-                featured = np.stack([weighting(x, block.n_hops * hop) for weighting, x in overlapping])
-                silence_after(self.reader.n_samples, featured, block.first_hop * hop)
-            yield _LeftBlock(block, left, featured)
+    @property
+    def in_order(self) -> list[Callable[[Block], None]]:
+        """What must be done with the blocks in their order: for condition 2 the stems go through the K-weighting."""
+        if self.feature_set != "condition2":
+            return []
+        return [partial(self._weigh, stem, _OngoingWeighting()) for stem in range(self.n_stems)]
 
-    def measure(self, prepared: _LeftBlock) -> Arrays:
+    def _weigh(self, stem: int, weighting: _OngoingWeighting, block: Block) -> None:
+        hop = self.reader.framing.hop_samples
+        weighted = weighting(block.samples[stem, 0].astype(np.float64), block.n_hops * hop)
+        silence_after(self.reader.n_samples, weighted, block.first_hop * hop)
+        self.weighted.setdefault(block.first_hop, []).append(weighted)
+
+    def measure(self, block: Block) -> Arrays:
         """Return the block's arrays, one row a frame; its last hops may begin none."""
-        block, n_signals = prepared.block, len(prepared.left)
+        left = block.samples[:, 0]
         n_frames = max(0, min(block.n_hops, self.reader.n_frames - block.first_hop))
-        arrays: Arrays = {"rms": self._rms(prepared.left[: self.n_stems], n_frames)}
+        arrays: Arrays = {"rms": self._rms(left[: self.n_stems], n_frames)}
         if self.with_mixdown:
-            arrays["gram"] = np.zeros((n_frames, n_signals, n_signals))
+            arrays["gram"] = np.zeros((n_frames, len(left), len(left)))
+            for frame, heard in enumerate(arrays["rms"] > ACTIVE_RMS):
+                signals = [*np.nonzero(heard)[0], self.n_stems]
+                of_signals = [left[signal, self._samples_of(frame)] for signal in signals]
+                arrays["gram"][frame][np.ix_(signals, signals)] = magnitude_gram(of_signals)
         if self.feature_set:
-            n_features = len(paper_features.NAMES[self.feature_set])
-            arrays["features"] = np.empty((n_frames, self.n_stems, n_features))
-        for frame in range(n_frames):
-            self._measure_frame(prepared, frame, arrays)
+            weighted = self.weighted.pop(block.first_hop, None)
+            featured = left[: self.n_stems] if weighted is None else np.stack(weighted)
+            arrays["features"] = self._features(featured, n_frames)
         return arrays
 
-    def _measure_frame(self, prepared: _LeftBlock, frame: int, arrays: Arrays) -> None:
-        framing = self.reader.framing
-        start = frame * framing.hop_samples
-        end = start + framing.frame_samples
-        if self.with_mixdown:
-            heard = [*np.nonzero(arrays["rms"][frame] > ACTIVE_RMS)[0], self.n_stems]
-            arrays["gram"][frame][np.ix_(heard, heard)] = magnitude_gram([prepared.left[i, start:end] for i in heard])
-        if self.feature_set:
-            of_frames = _FEATURES[self.feature_set]
-            arrays["features"][frame] = of_frames(prepared.featured[:, start:end], framing.sample_rate)
+    def _features(self, featured: paper_features.Frames, n_frames: int) -> FloatArray:
+        assert self.feature_set is not None  # noqa: S101 - the caller's branch, told to the type checker
+        features = np.empty((n_frames, self.n_stems, len(paper_features.NAMES[self.feature_set])))
+        for frame in range(n_frames):
+            stems = featured[:, self._samples_of(frame)]
+            features[frame] = _FEATURES[self.feature_set](stems, self.reader.framing.sample_rate)
+        return features
+
+    def _samples_of(self, frame: int) -> slice:
+        start = frame * self.reader.framing.hop_samples
+        return slice(start, start + self.reader.framing.frame_samples)
 
     def _rms(self, left: Samples, n_frames: int) -> FloatArray:
         framing = self.reader.framing

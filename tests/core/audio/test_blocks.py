@@ -57,25 +57,29 @@ def test_blocks_are_stretches_of_the_whole_files(
     reader = LockstepReader(song, with_mixdown=True, lag_samples=lag)
     expected = np.pad(whole(song, lag=lag), ((0, 0), (0, 0), (before, 0)))
     n_hops = 0
-    for block in reader.blocks(before=before, after=after):
-        assert block.first_hop == n_hops
-        start, length = n_hops * 250, before + block.n_hops * 250 + after
-        assert block.samples.shape == (3, 2, length)
-        np.testing.assert_array_equal(block.samples, expected[:, :, start : start + length])
-        n_hops += block.n_hops
+    with reader.blocks(before=before, after=after) as given:
+        for block in given:
+            assert block.first_hop == n_hops
+            start, length = n_hops * 250, before + block.n_hops * 250 + after
+            assert block.samples.shape == (3, 2, length)
+            np.testing.assert_array_equal(block.samples, expected[:, :, start : start + length])
+            n_hops += block.n_hops
     assert n_hops == reader.framing.n_hops(song.n_samples)
 
 
 def test_without_the_mixdown_it_is_not_read(folder: Path) -> None:
     reader = LockstepReader(open_song(folder), with_mixdown=False)
-    assert {len(block.samples) for block in reader.blocks()} == {2}
+    with reader.blocks() as given:
+        assert {len(block.samples) for block in given} == {2}
     assert set(reader.peak) == {"drums.wav", "bass.wav"}
 
 
 def test_a_single_channel_is_the_first(folder: Path) -> None:
     song = open_song(folder)
-    every = next(LockstepReader(song, with_mixdown=True).blocks())
-    first = next(LockstepReader(song, with_mixdown=True, n_channels=1).blocks())
+    with LockstepReader(song, with_mixdown=True).blocks() as given:
+        every = next(given)
+    with LockstepReader(song, with_mixdown=True, n_channels=1).blocks() as given:
+        first = next(given)
     np.testing.assert_array_equal(first.samples, every.samples[:, :1])
 
 
@@ -85,5 +89,6 @@ def test_a_damaged_file_is_named_while_reading(folder: Path, tmp_path: Path) -> 
     samples, _ = soundfile.read(tmp_path / "bass.wav")
     samples[2_000] = np.nan
     soundfile.write(tmp_path / "bass.wav", samples, RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match=r"bass\.wav"):
-        list(LockstepReader(open_song(tmp_path), with_mixdown=True).blocks())
+    reader = LockstepReader(open_song(tmp_path), with_mixdown=True)
+    with pytest.raises(InputError, match=r"bass\.wav"), reader.blocks() as given:
+        list(given)

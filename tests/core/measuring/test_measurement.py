@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from core.audio import blocks
-from core.audio.frames import Framing
+from core.audio.blocks import Block, LockstepReader
+from core.audio.frames import STEPS_PER_HOP, Framing
 from core.audio.song import Song, open_song
 from core.errors import Cancelled, InputError
 from core.estimating.nnls import solve_batch
@@ -149,23 +150,27 @@ def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
         measure(song, progress=cancel)
 
 
-def test_results_stand_in_the_blocks_order_and_few_blocks_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_stand_in_the_blocks_order_and_few_blocks_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement.os, "cpu_count", lambda: 4)
-    measured, longest_wait = 0, 0
+    monkeypatch.setattr(blocks, "HOPS_PER_BLOCK", 2)
+    reader = LockstepReader(write_song(tmp_path, 200_000), with_mixdown=False)
+    read, measured, longest_wait = 0, 0, 0
 
-    def numbers():
-        nonlocal longest_wait
-        for number in range(50):
-            longest_wait = max(longest_wait, number - measured)
-            yield number
+    def count(_block: Block) -> None:
+        nonlocal read, longest_wait
+        longest_wait = max(longest_wait, read - measured)
+        read += 1
 
-    def double(number: int) -> dict[str, npt.NDArray[np.float64]]:
+    def number(block: Block) -> dict[str, npt.NDArray[np.float64]]:
         nonlocal measured
         measured += 1
-        return {"doubled": np.array([2.0 * number])}
+        hops = block.first_hop + np.arange(block.n_hops)
+        return {"hop": 1.0 * hops, "step_power": np.repeat(hops, STEPS_PER_HOP)}
 
-    result = measure_blocks(numbers(), double, 50, lambda _fraction: None)
-    np.testing.assert_array_equal(result["doubled"], 2.0 * np.arange(50))
+    with reader.blocks(then=[count]) as given:
+        result = measure_blocks(given, number, reader, lambda _fraction: None)
+    np.testing.assert_array_equal(result["hop"], np.arange(reader.n_hops))
+    np.testing.assert_array_equal(result["step_power"], np.repeat(np.arange(reader.n_hops), STEPS_PER_HOP))
     assert longest_wait <= 6
 
 
