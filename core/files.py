@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,11 @@ def _temporary_beside(path: Path) -> Path:
     temporary = _sibling(path, ".", f"-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long is told now, not when all is written
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
         temporary.open("xb").close()
     except OSError as error:
         raise _unwritten(path.parent, error) from error

@@ -170,6 +170,14 @@ LONGEST = "名" * 83 + "a.txt"
 """255 bytes, the longest name there can be."""
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits whole paths")
+def test_a_name_that_is_too_long_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'n' * 250}.longer"
+    with pytest.raises(InputError, match="cannot be written"), replacing(path):
+        pytest.fail("the block began")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_longest_name_there_can_be_is_written_and_the_old_file_kept(tmp_path: Path) -> None:
     path = tmp_path / LONGEST
     for content in ("one", "two", "three"):
