@@ -192,6 +192,16 @@ def test_a_truncated_flac_is_named_where_it_ends(tmp_path: Path) -> None:
         read_whole(path, n_channels=2)
 
 
+def test_a_file_that_grows_shorter_while_it_is_read_is_named_where_it_ends(tmp_path: Path) -> None:
+    path = written(tmp_path / "drums.wav", noise(2 * RATE, 2), kind="wav16")
+    file = inspect(path)
+    path.write_bytes(path.read_bytes()[: 44 + 4 * RATE * 5 // 4])
+    with AudioStream(file, sample_rate=RATE, n_channels=2) as stream:
+        stream.read_into(np.empty((2, RATE), np.float32))
+        with pytest.raises(InputError, match=r"cannot be decoded at 1\.25 s \(the file ends early\)"):
+            stream.read_into(np.empty((2, RATE), np.float32))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, value: float) -> None:
     samples = noise(2 * RATE, 2)

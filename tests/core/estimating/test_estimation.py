@@ -100,7 +100,7 @@ def test_a_mono_mixdown_in_a_stereo_file_is_a_mono_mixdown(recovered: Estimator,
 
 def test_a_mixdown_that_widens_towards_its_end_is_no_mono_mixdown(recovered: Estimator, moves: FaderMoves) -> None:
     mixdown = np.repeat(moves.mixdown.mean(axis=1)[:, None], 2, axis=1)
-    late = slice(3 * len(mixdown) // 4, None)
+    late = slice(7 * len(mixdown) // 8, None)
     mixdown[late] = moves.mixdown[late]
     assert not any("the mixdown is mono" in warning for warning in recovered(mixdown).warnings)
 
