@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -212,7 +213,9 @@ def _coverage_on_scrambled(songs: Sequence[ScrambledSong]) -> float:
     return float(np.mean([np.mean(values) for values in held.values()]))
 
 
-def _held(truth_db: FloatArray, predicted_db: FloatArray, deviation_db: FloatArray, where: FloatArray) -> float:
+def _held(
+    truth_db: FloatArray, predicted_db: FloatArray, deviation_db: FloatArray, where: npt.NDArray[np.bool_]
+) -> float:
     """Return the share of a song's frames and buses whose truth lies in the 80 % interval, the common gain aside."""
     difference = np.where(where, truth_db - predicted_db, np.nan)
     powers = np.nanmean(10.0 ** (difference / 10.0), axis=0)

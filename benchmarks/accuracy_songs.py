@@ -83,7 +83,7 @@ def _scrambled(folder: Path, rng: np.random.Generator, number: int, treatment: T
         levels = levels_of(found.measurement)
         papers = {name: _as_paper(song, name) for name in ("condition1", "condition2")}
     n_frames = len(found.measurement.rms)
-    time_s = np.arange(n_frames) * HOP_S + FRAME_S / 2
+    time_s = np.arange(n_frames, dtype=np.float64) * HOP_S + FRAME_S / 2
     truth = EvaluationSong(
         title=title,
         buses=song.buses,
@@ -102,7 +102,9 @@ def _write(
     length = min(map(len, stems.values()))
     n_channels = max(stem.shape[1] for stem in stems.values())
     stems = {bus: np.broadcast_to(stem, (len(stem), n_channels)) for bus, stem in stems.items()}
-    offset_db, phase, period_s = (rng.uniform(*span, len(stems)) for span in ((-1, 1), (0, 2 * np.pi), (20, 40)))
+    offset_db, phase, period_s = (
+        rng.uniform(*span, len(stems)) for span in ((-1.0, 1.0), (0.0, 2 * np.pi), (20.0, 40.0))
+    )
 
     def moved_db(time_s: FloatArray) -> FloatArray:
         move = np.sin(2.0 * np.pi * time_s[:, None] / period_s + phase)

@@ -182,11 +182,11 @@ def _lost_db(song: Balanced, levels_db: FloatArray) -> float:
 
 def _draw(songs: Sequence[Balanced], count: int, rng: np.random.Generator) -> tuple[Balanced, list[Balanced]]:
     """Return a song, and `count` songs of as many other producers."""
-    song = songs[rng.integers(len(songs))]
+    song = songs[int(rng.integers(len(songs)))]
     producers = sorted({other.producer for other in songs} - {song.producer})
     chosen_ones = [producers[i] for i in rng.permutation(len(producers))[:count]]
     of_producer = [[other for other in songs if other.producer == name] for name in chosen_ones]
-    return song, [others[rng.integers(len(others))] for others in of_producer]
+    return song, [others[int(rng.integers(len(others)))] for others in of_producer]
 
 
 def _rows(path: Path) -> list[tuple[str, ...]]:

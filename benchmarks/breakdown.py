@@ -11,8 +11,10 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +31,7 @@ from core.measuring.gram import sample_grams
 from core.measuring.measurement import one_blas_thread
 
 Part = Callable[[], object]
+Item = TypeVar("Item")
 
 
 def main() -> None:
@@ -54,14 +57,19 @@ def _parts(song: Song) -> dict[str, Part]:
     with LockstepReader(song, with_mixdown=True, interleaved=True).blocks() as reading:
         blocks = list(reading)
     return {
-        "reading, as 16-bit integers": lambda: [floor.read(str(file.path)) for file in song.signals],
+        "reading, as 16-bit integers": lambda: _each(floor.read, [str(file.path) for file in song.signals]),
         "the hops' FFTs": lambda: floor.transform_hops(song),
         "reading, as floating point, checked for clipping": lambda: _read(song),
-        "the FFTs, K-weighting and critical bands": lambda: [_levels(b, framing, len(song.stems)) for b in blocks],
-        "the least-squares fit's products of samples": lambda: [_products(b, framing) for b in blocks],
+        "the FFTs, K-weighting and critical bands": lambda: _each(partial(_levels, framing, len(song.stems)), blocks),
+        "the least-squares fit's products of samples": lambda: _each(partial(_products, framing), blocks),
         "the search for the mixdown's lag": lambda: align(song),
         "the whole estimate, on all cores": lambda: estimate(song),
     }
+
+
+def _each(part: Callable[[Item], None], items: Iterable[Item]) -> None:
+    for item in items:
+        part(item)
 
 
 def _read(song: Song) -> None:
@@ -70,12 +78,12 @@ def _read(song: Song) -> None:
             pass
 
 
-def _levels(block: Block, framing: Framing, n_stems: int) -> None:
+def _levels(framing: Framing, n_stems: int, block: Block) -> None:
     bands = np.empty((n_stems, block.n_hops, steps.N_BANDS), np.float32)
     steps.step_powers(block.samples[:n_stems], framing, block.n_hops, bands)
 
 
-def _products(block: Block, framing: Framing) -> None:
+def _products(framing: Framing, block: Block) -> None:
     own = block.samples[:, :, : block.n_hops * STEPS_PER_HOP * framing.step_samples]
     sample_grams(own, framing.step_samples)  # a plain sum needs no limiter's powers
 

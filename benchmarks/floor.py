@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -76,9 +77,8 @@ def _transform_all(song: Song, batch: npt.NDArray[np.complex64], n_rows: int, *,
 
 def _on_all_cores(song: Song | None, work: list[Work]) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        reads = [pool.submit(read, str(file.path)) for file in song.signals] if song else []
-        done = [pool.submit(unit) for unit in work]
-        for future in [*reads, *done]:
+        reads: list[Work] = [partial(read, str(file.path)) for file in song.signals] if song else []
+        for future in [pool.submit(unit) for unit in [*reads, *work]]:
             future.result()
 
 

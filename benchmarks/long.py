@@ -32,12 +32,13 @@ from benchmarks.goals import Goal
 
 MEMORY_GOAL_MB, GROWTH_GOAL = 400.0, 2.0
 CASES = ("mix", "match", "project")
+_N_BUSES = 8
 _RUN = "import sys; from analysis_server.command_line import main; sys.exit(main())"
 _EVERY_S = 0.05
 
 
 def rows(
-    folder: Path, *, minutes: float, against: float, n_buses: int, cases: tuple[str, ...] = CASES
+    folder: Path, *, minutes: float, against: float, n_buses: int = _N_BUSES, cases: tuple[str, ...] = CASES
 ) -> Iterator[Goal]:
     """Give two rows a case: the long song's peak, and its ratio to the short one's."""
     buses = material.MORE_BUSES[:n_buses]
@@ -116,7 +117,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--against", type=float, default=6.0, help="the short song's minutes")
-    parser.add_argument("--buses", type=int, default=8)
+    parser.add_argument("--buses", type=int, default=_N_BUSES)
     parser.add_argument("--case", action="append", choices=CASES)
     parser.add_argument("--folder", type=Path, help="where the songs are made; what is there already is used")
     parser.add_argument("--json", action="store_true", help="print one JSON array")

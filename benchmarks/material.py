@@ -48,14 +48,14 @@ def _repeated(samples: Samples, n_samples: int) -> Iterator[Samples]:
 def _mixed(stems: list[Samples], n_samples: int) -> Iterator[Samples]:
     position = 0
     for parts in zip(*(_repeated(stem, n_samples) for stem in stems), strict=True):
-        time_s = (position + np.arange(len(parts[0]), dtype=np.float32)) / 44_100
+        time_s = ((position + np.arange(len(parts[0]))) / 44_100).astype(np.float32)
         position += len(parts[0])
-        yield sum((part * _fader(index, time_s)[:, None] for index, part in enumerate(parts)), start=0.0)
+        yield np.sum([part * _fader(index, time_s)[:, None] for index, part in enumerate(parts)], axis=0)
 
 
 def _fader(index: int, time_s: Samples) -> Samples:
     period_s = _FADER_PERIODS_S[index % len(_FADER_PERIODS_S)]
-    return _LEVEL * (1.0 + _FADER_DEPTH * np.sin(2.0 * np.pi * time_s / period_s))
+    return np.asarray(_LEVEL * (1.0 + _FADER_DEPTH * np.sin(2.0 * np.pi * time_s / period_s)), np.float32)
 
 
 def _write(path: Path, parts: Iterator[Samples]) -> None:
