@@ -162,9 +162,9 @@ def _levelled(song: Song, model: Model, prediction: Prediction, request: MixRequ
         moved_db = 0.0
     else:
         file_gain_db, moved_db = 0.0, wanted_db
-    automation = {bus: points.shifted(moved_db) for bus, points in automation.items()}
+    automation = {bus: points.louder(moved_db) for bus, points in automation.items()}
     return _Levelled(
-        prediction=prediction.scaled(moved_db),
+        prediction=prediction.louder(moved_db),
         automation=automation,
         before=before,
         after=after.louder(moved_db + file_gain_db),

@@ -34,9 +34,9 @@ class BusPoints:
         """Return the gain in dB at `time_s`, same shape."""
         return np.interp(time_s, self.time_s, self.gain_db)
 
-    def shifted(self, offset_db: float) -> BusPoints:
-        """Return the points with `offset_db` added to every gain."""
-        return BusPoints(self.time_s, self.gain_db + offset_db)
+    def louder(self, gain_db: float) -> BusPoints:
+        """Return the points with `gain_db` added to every gain."""
+        return BusPoints(self.time_s, self.gain_db + gain_db)
 
     def later(self, delay_s: float) -> BusPoints:
         """Return the points `delay_s` later."""

@@ -111,13 +111,13 @@ class Explanation:
     terms: tuple[str, ...]
     contributions_db: FloatArray
 
-    def shifted(self, offset_db: float) -> Explanation:
-        """Return the explanation of the same gains, all of them `offset_db` higher: more of the last term.
+    def louder(self, gain_db: float) -> Explanation:
+        """Return the explanation of the same gains, all of them `gain_db` higher: more of the last term.
 
         The last term is what the gains share: `common`, or all that is known (`paper`).
         """
         moved_db = self.contributions_db.copy()
-        moved_db[:, :, -1] += offset_db
+        moved_db[:, :, -1] += gain_db
         return replace(self, contributions_db=moved_db)
 
     def mean_db(self, bus: str, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None = None) -> FloatArray:
@@ -134,9 +134,9 @@ class Prediction:
     curves: GainCurves
     explanation: Explanation
 
-    def scaled(self, gain_db: float) -> Prediction:
+    def louder(self, gain_db: float) -> Prediction:
         """Return the prediction with `gain_db` added to every gain."""
-        return Prediction(self.curves.scaled(gain_db), self.explanation.shifted(gain_db))
+        return Prediction(self.curves.louder(gain_db), self.explanation.louder(gain_db))
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:

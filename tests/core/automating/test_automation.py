@@ -106,8 +106,8 @@ def test_a_gain_of_nothing_is_the_lowest_level_an_envelope_has() -> None:
 
 def test_shifting_moves_every_point_and_no_time() -> None:
     points = BusPoints(np.array([0.5, 2.5]), np.array([-6.0, 2.0]))
-    np.testing.assert_array_equal(points.shifted(-1.5).gain_db, [-7.5, 0.5])
-    np.testing.assert_array_equal(points.shifted(-1.5).time_s, points.time_s)
+    np.testing.assert_array_equal(points.louder(-1.5).gain_db, [-7.5, 0.5])
+    np.testing.assert_array_equal(points.louder(-1.5).time_s, points.time_s)
 
 
 @settings(deadline=None, max_examples=50)
@@ -144,7 +144,7 @@ def test_points_within_a_span_are_those_of_a_span_and_0_db_at_its_edges() -> Non
 
 def test_points_that_come_later_or_louder_are_the_same_otherwise() -> None:
     points = BusPoints(np.array([0.5, 2.0]), np.array([-3.0, 1.0]))
-    for found, time_s, gain_db in ((points.later(4.0), [4.5, 6.0], [-3, 1]), (points.shifted(2.0), [0.5, 2], [-1, 3])):
+    for found, time_s, gain_db in ((points.later(4.0), [4.5, 6.0], [-3, 1]), (points.louder(2.0), [0.5, 2], [-1, 3])):
         np.testing.assert_array_equal(found.time_s, time_s)
         np.testing.assert_array_equal(found.gain_db, gain_db)
 
