@@ -8,7 +8,8 @@ found a safe common gain for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,9 @@ class MixMeter:
 def measure_mixes(song: Song, automations: list[Automation | None], *, progress: Progress = silent) -> list[MixFigures]:
     """Measure the mixes that `automations` make of a song's stems, in one pass; None leaves every gain at 0 dB."""
     meters = [MixMeter(song.sample_rate, song.n_channels) for _ in automations]
-    for block, samples in _own_samples(song, progress):
+    for block in _blocks(song, progress):
         for automation, meter in zip(automations, meters, strict=True):
-            meter.add(mix_block(song, block, samples, automation))
+            meter.add(mix_block(song, block, automation))
     return [meter.figures() for meter in meters]
 
 
@@ -104,8 +105,8 @@ def write_mix(
     """
     scale = np.float32(db_to_gain(gain_db))
     with replacing(path) as temporary, _writer(temporary, song) as write:
-        for block, samples in _own_samples(song, progress):
-            write((mix_block(song, block, samples, automation) * scale).T)
+        for block in _blocks(song, progress):
+            write((mix_block(song, block, automation) * scale).T)
 
 
 def common_gain_db(before: MixFigures, after: MixFigures, target_lufs: float | None) -> float:
@@ -121,11 +122,11 @@ def headroom_db(figures: MixFigures) -> float:
     return PEAK_LIMIT_DBTP - figures.true_peak_dbtp
 
 
-def mix_block(song: Song, block: Block, samples: Samples, automation: Automation | None) -> Samples:
+def mix_block(song: Song, block: Block, automation: Automation | None) -> Samples:
     """Return the sum of a block's stems, each with its gain, shape (n_channels, n_samples)."""
-    mix: Samples = np.zeros(samples.shape[1:], np.float32)
+    mix: Samples = np.zeros(block.samples.shape[1:], np.float32)
     start = block.first_hop * Framing(song.sample_rate).hop_samples
-    for bus, stem in zip(song.stems, samples, strict=True):
+    for bus, stem in zip(song.stems, block.samples, strict=True):
         mix += stem if automation is None else stem * _gains(automation[bus], start, len(stem[0]), song.sample_rate)
     return mix
 
@@ -138,31 +139,21 @@ def _gains(points: BusPoints, start: int, n_samples: int, sample_rate: int) -> S
     return np.interp(np.arange(n_samples), grid, gain).astype(np.float32)
 
 
-def _own_samples(song: Song, progress: Progress) -> Iterator[tuple[Block, Samples]]:
-    """Give each block and its stems' samples up to the song's end: the silence after it is no part of the mix."""
+def _blocks(song: Song, progress: Progress) -> Iterator[Block]:
+    """Give each block up to the song's end: the silence after it is no part of the mix."""
     reader = LockstepReader(song, with_mixdown=False)
     with reader.blocks() as blocks:
         for block in blocks:
             left = max(0, song.n_samples - block.first_hop * reader.framing.hop_samples)
-            yield block, block.samples[:, :, :left]
+            yield replace(block, samples=block.samples[:, :, :left])
             progress(block.end_hop / reader.n_hops)
 
 
-class _writer:  # noqa: N801 - reads as a function
-    """Opens a WAV for writing and turns libsndfile's errors into ours."""
-
-    def __init__(self, path: Path, song: Song) -> None:
-        self._path = path
-        self._file = soundfile.SoundFile(path, "w", song.sample_rate, song.n_channels, "PCM_24", format="WAV")
-
-    def __enter__(self) -> Callable[[Samples], None]:
-        return self._write
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def _write(self, samples: Samples) -> None:
+@contextmanager
+def _writer(path: Path, song: Song) -> Iterator[Callable[[Samples], None]]:
+    """Give what writes samples to a WAV; what libsndfile cannot write there is no room for."""
+    with soundfile.SoundFile(path, "w", song.sample_rate, song.n_channels, "PCM_24", format="WAV") as file:
         try:
-            self._file.write(samples)
+            yield file.write
         except soundfile.LibsndfileError as error:
-            raise DiskFullError(f"{self._path.parent}: cannot be written to ({error}); free some space") from error
+            raise DiskFullError(f"{path.parent}: cannot be written to ({error}); free some space") from error
