@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
         )
     terminal.say(
         f"The balances are {result.balance_db:.1f} dB apart on average; the whole of B is {result.common_db:+.1f} dB "
-        "against A, which is no difference of balance."
+        "against A, which is no difference of balance and is taken out of B - A."
     )
     for side in (result.first, result.second):
         alone = [*side.buses_alone, *side.songs_alone]
