@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ WORKSHOP = ".faderwise-"
 """How the name of a temporary folder begins in which files are made."""
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME_BYTES = 255
+_RENAMED_OVER = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})  # a folder is the renaming's to refuse
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -34,10 +36,12 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder cannot be written to, or the disk is full.
+        The folder cannot be written to, the disk is full, or `path` is a device, a pipe or a socket.
     """
-    temporary = _temporary_beside(path)
+    temporary = _sibling(path, ".", f"-{secrets.token_hex(4)}")
     try:
+        _require_file(path)
+        _make(temporary)
         yield temporary
         _flush_to_disk(temporary)
         if keep_old:
@@ -46,7 +50,8 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
     except OSError as error:
         raise _unwritten(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not even be made
+            temporary.unlink(missing_ok=True)
 
 
 def move_into_place(made: Path, path: Path) -> None:
@@ -58,6 +63,7 @@ def move_into_place(made: Path, path: Path) -> None:
         The folder cannot be written to.
     """
     try:
+        _require_file(path)
         _set_aside(path, new=made)
         made.replace(path)
     except OSError as error:
@@ -113,19 +119,23 @@ def _unwritten(path: Path, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be written ({reason}); choose another folder")
 
 
-def _temporary_beside(path: Path) -> Path:
-    temporary = _sibling(path, ".", f"-{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.lstat()  # a name that is too long is told now, not when all is written
-    except OSError as error:
-        raise _unwritten(path, error) from error
+def _require_file(path: Path) -> None:
+    """Refuse what a rename would take away without a trace: a device, a pipe, a socket.
+
+    A name that is too long is told now as well, not when all is written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if stat.S_IFMT(path.lstat().st_mode) not in _RENAMED_OVER:
+            raise InputError(f"{path}: is no file, but a device, a pipe or a socket; choose another name")
+
+
+def _make(temporary: Path) -> None:
+    """Make an empty file; it has its name before, so that no interrupt in between leaves it behind."""
     try:
         temporary.open("xb").close()
     except OSError as error:
-        raise _unwritten(path.parent, error) from error
-    return temporary
+        raise _unwritten(temporary.parent, error) from error
 
 
 def _flush_to_disk(path: Path) -> None:

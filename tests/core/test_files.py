@@ -125,6 +125,20 @@ def test_a_file_where_a_folder_stands_is_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes with names are POSIX's")
+def test_a_pipe_is_no_file_to_be_replaced(tmp_path: Path) -> None:
+    pipe, made = tmp_path / "pipe.csv", tmp_path / "made.csv"
+    os.mkfifo(pipe)
+    made.write_text("made")
+    with pytest.raises(
+        InputError, match=r"pipe\.csv: is no file, but a device, a pipe or a socket; choose another name"
+    ):
+        write_text(pipe, "x")
+    with pytest.raises(InputError, match="is no file"):
+        move_into_place(made, pipe)
+    assert (pipe.is_fifo(), names(tmp_path)) == (True, ["made.csv", "pipe.csv"])
+
+
 @not_for_root
 def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
