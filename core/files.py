@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -81,12 +80,9 @@ def workshop(folder: Path) -> Iterator[Path]:
     InputError
         The folder cannot be written to, or the disk is full.
     """
+    made = folder / f"{WORKSHOP}{secrets.token_hex(4)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=WORKSHOP, dir=folder))
-    except OSError as error:
-        raise _unwritten(folder, error) from error
-    try:
+        _make_folder(made)
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -128,6 +124,15 @@ def _require_file(path: Path) -> None:
     with suppress(FileNotFoundError):
         if stat.S_IFMT(path.lstat().st_mode) not in _RENAMED_OVER:
             raise InputError(f"{path}: is no file, but a device, a pipe or a socket; choose another name")
+
+
+def _make_folder(made: Path) -> None:
+    """Make a folder; like a file, it has its name before."""
+    try:
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.mkdir(mode=0o700)
+    except OSError as error:
+        raise _unwritten(made.parent, error) from error
 
 
 def _make(temporary: Path) -> None:
