@@ -121,7 +121,7 @@ def estimate(
     chosen, reason = _choose_domain(alignment, domain)
     task = _Task(song, alignment, chosen, feature_set, as_mono)
     seems_plain = alignment.is_plain and chosen == "complex"  # no other domain has powers to measure
-    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95))
+    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95 if seems_plain else 1.0))
     if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
         found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
     measurement, fitted = found.measurement, found.fitted
