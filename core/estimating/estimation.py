@@ -124,6 +124,7 @@ def estimate(
     found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95 if seems_plain else 1.0))
     if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
         found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
+    progress(1.0)
     measurement, fitted = found.measurement, found.fitted
     return Estimate(
         curves=GainCurves(

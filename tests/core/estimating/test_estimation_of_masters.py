@@ -125,6 +125,15 @@ def test_an_error_in_progress_ends_the_work(caesium: Song) -> None:
         estimate(caesium, progress=stop)
 
 
+@pytest.mark.parametrize("preset", [estimate, estimate_as_paper])
+def test_progress_rises_to_the_end_with_the_pass(caesium: Song, preset: Callable[..., object]) -> None:
+    told: list[float] = []
+    preset(caesium, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert max(np.diff(told[1:])) < 0.5
+
+
 def test_a_limiter_that_spares_the_moments_looked_at_is_found_all_the_same(
     recovered: Estimator, moves: FaderMoves
 ) -> None:
