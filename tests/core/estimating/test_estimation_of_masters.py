@@ -109,13 +109,6 @@ def test_a_song_without_a_mixdown_is_refused(moves: FaderMoves, tmp_path: Path, 
         estimator(open_song(tmp_path))
 
 
-def test_progress_reaches_the_end_of_a_mastered_song(caesium: Song) -> None:
-    told: list[float] = []
-    estimate(caesium, progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(1.0)
-
-
 def test_an_error_in_progress_ends_the_work(caesium: Song) -> None:
     def stop(fraction: float) -> None:
         if fraction > 0.3:
