@@ -8,7 +8,7 @@ keeps them small: hundredths of a decibel for gains, tenths for an explanation's
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,7 +19,11 @@ from core.decibels import FloatArray
 VERSION = 1
 GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
 _FIRST_CENTRE_S = 0.5
-_LOWEST, _HIGHEST = -120.0, 1e6
+_LOWEST, _HIGHEST = -120.0, 1_000.0
+"""No value is beyond these: what a record claims beyond them is damage, and its power would be no number."""
+Steps = list[Annotated[int, msgspec.Meta(ge=-200_000_000, le=200_000_000)]]
+"""A curve as `to_steps` gives it, with room for what earlier versions took for a value."""
+_Shape = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 
 
 class WrittenPoint(NamedTuple):
@@ -27,7 +31,7 @@ class WrittenPoint(NamedTuple):
 
     time_s: float
     gain: float
-    shape: int = 0
+    shape: _Shape = 0
     tension: float = 0.0
 
 
@@ -44,10 +48,10 @@ class BusRun(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     role: str
-    predicted_cdb: list[int]
-    level_lufs: list[int]
-    deviation_cdb: list[int] | None = None
-    terms_ddb: dict[str, list[int]] = {}
+    predicted_cdb: Steps
+    level_lufs: Steps
+    deviation_cdb: Steps | None = None
+    terms_ddb: dict[str, Steps] = {}
 
 
 class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,5 +163,5 @@ def to_steps(curve: FloatArray, step: float) -> list[int]:
 
 
 def from_steps(steps: list[int], step: float) -> FloatArray:
-    """Return the curve (n,) that `to_steps` was given, rounded to whole steps."""
-    return np.cumsum(np.array(steps, dtype=np.float64)) * step
+    """Return the curve (n,) that `to_steps` was given, rounded to whole steps; none is beyond what a value can be."""
+    return np.clip(np.cumsum(np.array(steps, dtype=np.float64)) * step, -_HIGHEST, _HIGHEST)

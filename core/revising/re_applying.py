@@ -89,7 +89,7 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     Raises
     ------
     InputError
-        There is no run with a prediction, or the settings of an edit of it are damaged.
+        There is no run with a prediction, or an edit of it is damaged: its settings, or a bus that was never predicted.
     """
     roots = [run for run in runs if run.buses]
     if not roots:
@@ -100,6 +100,11 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     settings = [_settings_of(run, where) for run in edits]
     whole = [setting for setting in settings if setting.range_s is None]
     latest = restored_tracks(list(reversed(since)))
+    odd = sorted({track.role for track in latest} - {bus.role for bus in root.buses})
+    if odd:
+        raise InputError(
+            f"{where}: run {root.number} has no curve for {', '.join(odd)}, so an edit of it is damaged; mix it again"
+        )
     ranged = [s for s in settings if s.range_s is not None] if settings and settings[-1].range_s else []
     notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was applied over" for s in ranged if s.range_s]
     return Basis(root, latest, whole[-1] if whole else EditSettings(), tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from core import history
 from core.automating.automation import BusPoints
+from core.decibels import db_to_gain, db_to_power
 from core.errors import InputError
-from core.history.pieces import PIECE_CHARACTERS, from_ext_state
+from core.history.pieces import PIECE_CHARACTERS, as_pieces, from_ext_state
 from core.history.record import frame_times_s, from_steps, to_steps
 from core.history.restoring import block_bytes, block_text
 from core.rpp.document import parse
@@ -139,6 +141,21 @@ def test_a_damaged_record_is_told_and_the_others_are_read(damage: object) -> Non
         history.restored(broken, 1)
 
 
+@pytest.mark.parametrize("step", [10**9, -(10**18), 10**400])
+def test_a_record_whose_curve_takes_a_step_that_none_can_is_told(step: int) -> None:
+    text = json.loads(
+        msgspec.json.encode(record(1, buses=[history.BusRun(role="bass", predicted_cdb=[0], level_lufs=[0])]))
+    )
+    text["buses"][0]["level_lufs"] = [step]
+    with pytest.raises(InputError, match="the record of run 1 cannot be read"):
+        from_ext_state(as_pieces(json.dumps(text).encode(), 1), 1)
+
+
+def test_whatever_a_record_claims_its_power_is_a_number() -> None:
+    claimed = from_steps([200_000_000] * 50, 1.0)
+    assert np.isfinite(db_to_power(claimed) * db_to_gain(claimed) ** 2).all()
+
+
 def test_a_later_version_is_told() -> None:
     later = history.to_ext_state(record(1, version=2))
     with pytest.raises(InputError, match="by a later Faderwise"):
@@ -216,7 +233,7 @@ def test_any_value_is_read_as_it_was_set(values: dict[str, str]) -> None:
 
 def test_a_curve_that_no_step_reaches_is_kept_at_its_bounds() -> None:
     curve = np.array([-np.inf, np.nan, 1.0, 1e300, np.inf])
-    np.testing.assert_allclose(from_steps(to_steps(curve, 0.01), 0.01), [-120.0, -120.0, 1.0, 1e6, 1e6])
+    np.testing.assert_allclose(from_steps(to_steps(curve, 0.01), 0.01), [-120.0, -120.0, 1.0, 1e3, 1e3])
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,14 @@ def test_a_folder_without_a_prediction_is_told(n_runs: int) -> None:
 # What cannot be edited
 
 
+def test_an_edit_of_a_bus_that_was_never_predicted_is_damage() -> None:
+    runs = history.read_history(session(2.0))
+    odd = [msgspec.structs.replace(track, role="horns") for track in runs[0].tracks]
+    edit = msgspec.structs.replace(runs[0], number=2, action="edit", of=runs[0].id, buses=[], tracks=odd)
+    with pytest.raises(InputError, match="run 1 has no curve for horns, so an edit of it is damaged"):
+        basis_of([*runs, edit], "song.rpp")
+
+
 def test_an_edits_settings_that_are_damaged_are_told() -> None:
     run = history.read_history(session(2.0))[0]
     edit = msgspec.structs.replace(run, number=2, of=run.id, buses=[], settings={"ignore_s": 0})
