@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import struct
 from collections.abc import Callable, Sequence
 from random import Random
@@ -100,7 +101,17 @@ def damaged_json(content: bytes, chance: Random) -> bytes:
     value = json.loads(content)
     for _ in range(chance.randint(1, 4)):
         value = damaged_value(value, chance)
-    return json.dumps(value, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
+    text = json.dumps(value, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
+    return _with_long_number(text, chance) if chance.random() < 0.05 else text
+
+
+def _with_long_number(text: bytes, chance: Random) -> bytes:
+    """Return a text in which one number has 30, 400 or 5,000 digits: more than a float, or Python itself, takes."""
+    numbers = list(re.finditer(rb"\d+", text))
+    if not numbers:
+        return text
+    one = chance.choice(numbers)
+    return text[: one.start()] + b"1" + b"0" * chance.choice((30, 400, 5_000)) + text[one.end() :]
 
 
 def _flip(content: bytearray, chance: Random) -> None:
