@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,8 @@ def read(folder: Path) -> list[RunRecord]:
     problem = next(filter(None, map(problem_of, file.runs)), None)
     if problem:
         raise InputError(f"{path}: holds a run that cannot be used ({problem}); mix or match the song again")
+    if any(later.number <= run.number for run, later in pairwise(file.runs)):
+        raise InputError(f"{path}: holds runs that are out of order; mix or match the song again")
     if file.format != FORMAT or file.version > VERSION or not file.runs:
         raise InputError(f"{path}: is no record of runs that this version reads; update Faderwise or mix again")
     return file.runs

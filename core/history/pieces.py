@@ -77,9 +77,13 @@ def _decoded(body: str, number: int) -> RunRecord:
         raise InputError(f"the record of run {number} cannot be read ({error}); take an older copy") from error
     if record is None:
         raise InputError(f"run {number} was recorded by a later Faderwise (version {version}); update this one")
-    if problem := problem_of(record):
+    if problem := problem_of(record) or _misnumbered(record, number):
         raise InputError(f"the record of run {number} cannot be used ({problem}); take an older copy")
     return record
+
+
+def _misnumbered(record: RunRecord, number: int) -> str | None:
+    return None if record.number == number else f"it says it is that of run {record.number}"
 
 
 class _Versioned(msgspec.Struct):

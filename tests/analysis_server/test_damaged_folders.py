@@ -86,3 +86,13 @@ def test_runs_are_read_or_refused_whatever_the_bytes(folder: Path) -> None:
     (folder / run_file.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
     with pytest.raises(InputError, match="is damaged"):
         run_file.read(folder)
+
+
+def test_runs_that_are_out_of_order_are_told(folder: Path) -> None:
+    edit.run(edit.EditRequest(target=str(folder), depth_percent=50.0))
+    content = json.loads((folder / run_file.NAME).read_bytes())
+    for number in (2, 1 << 53):
+        content["runs"][0]["number"] = number
+        (folder / run_file.NAME).write_text(json.dumps(content), encoding="utf-8")
+        with pytest.raises(InputError, match="holds runs that are out of order"):
+            run_file.read(folder)

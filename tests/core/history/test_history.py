@@ -151,6 +151,11 @@ def test_a_record_whose_curve_takes_a_step_that_none_can_is_told(step: int) -> N
         from_ext_state(as_pieces(json.dumps(text).encode(), 1), 1)
 
 
+def test_a_record_that_says_it_is_anothers_is_told() -> None:
+    with pytest.raises(InputError, match=r"of run 1 cannot be used \(it says it is that of run 2\)"):
+        from_ext_state(as_pieces(msgspec.json.encode(record(2)), 1), 1)
+
+
 def test_whatever_a_record_claims_its_power_is_a_number() -> None:
     claimed = from_steps([200_000_000] * 50, 1.0)
     assert np.isfinite(db_to_power(claimed) * db_to_gain(claimed) ** 2).all()
