@@ -164,21 +164,7 @@ def _change_field(lines: list[bytes], chance: Random) -> None:
 
 def _change_number(lines: list[bytes], chance: Random) -> None:
     """Change a number of a line that counts: those of plug-ins' data are passed over."""
-    wanted = ("POSITION", "LENGTH", "VOLPAN", "PT", "SOFFS", "PLAYRATE", "FADEIN", "FADEOUT", "ISBUS", "AUXRECV")
-    wanted += (
-        "TEMPO",
-        "SAMPLERATE",
-        "AUTOMODE",
-        "MUTESOLO",
-        "STARTPOS",
-        "TAKEVOLPAN",
-        "CHANMODE",
-        "ACT",
-        "GLOBAL_AUTO",
-    )
-    found = [
-        i for i, line in enumerate(lines) if line.split(None, 1)[:1] and line.split()[0].decode("latin-1") in wanted
-    ]
+    found = [i for i, line in enumerate(lines) if _LINES_THAT_COUNT.intersection(line.split(None, 1)[:1])]
     if found:
         at = chance.choice(found)
         words = lines[at].split()
