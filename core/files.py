@@ -99,6 +99,19 @@ def write_json(path: Path, content: Any, *, keep_old: bool = True) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old)
 
 
+def read_whole(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises
+    ------
+    OSError
+        It is not there or cannot be read; also where it is a pipe or a device, which might be waited for for ever.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+    return path.read_bytes()
+
+
 def content_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, as ``"sha256:..."``."""
     digest = hashlib.sha256()
@@ -120,7 +133,10 @@ def _require_file(path: Path) -> None:
 
     A name that is too long is told now as well, not when all is written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritten(path.parent, error) from error
     with suppress(FileNotFoundError):
         if stat.S_IFMT(path.lstat().st_mode) not in _RENAMED_OVER:
             raise InputError(f"{path}: is no file, but a device, a pipe or a socket; choose another name")

@@ -10,7 +10,7 @@ import msgspec
 
 from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import write_text
+from core.files import read_whole, write_text
 from core.history import RunRecord
 from core.history.record import problem_of
 
@@ -41,7 +41,7 @@ def read(folder: Path) -> list[RunRecord]:
     """
     path = folder / NAME
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=RunFile)
+        file = msgspec.json.decode(read_whole(path), type=RunFile)
     except FileNotFoundError:
         raise InputError(f"{folder}: has no {NAME}; give a folder that mix or match wrote, or a project") from None
     except OSError as error:

@@ -19,7 +19,7 @@ from core import roles
 from core.decibels import FloatArray
 from core.decoding import UNDECODABLE
 from core.errors import ModelError
-from core.files import write_text
+from core.files import read_whole, write_text
 from core.measuring.paper_features import NAMES as PAPER_NAMES
 from core.modelling import balance, triangular
 from core.modelling.balance_fit import BalanceFit, fit_balance
@@ -200,7 +200,7 @@ def load(path: Path) -> Model:
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise ModelError(f"{path}: is too large for a model; give a model file")
-        text = path.read_bytes()
+        text = read_whole(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); give a model file") from error
     _require_known_version(path, text)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
+from core.files import read_whole
 from core.rpp.tokens import words
 
 _OPENING = b"<REAPER_PROJECT"
@@ -140,7 +141,7 @@ def read_document(path: Path) -> Document:
         There is no such file, it cannot be read, or it is no REAPER project.
     """
     try:
-        content = path.read_bytes()
+        content = read_whole(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a REAPER project") from None
     except OSError as error:

@@ -8,12 +8,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from analysis_server.runs import run_file
 from core.errors import DiskFullError, InputError
 from core.files import content_hash, move_into_place, replacing, write_json, write_text
+from core.modelling.model import load
+from core.rpp.document import read_document
 
 ROOT = Path(__file__).resolve().parents[2]
 not_for_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
@@ -249,3 +253,11 @@ def test_a_files_hash_is_its_bytes_sha_256(tmp_path: Path) -> None:
 def test_json_is_for_people_too(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"título": [1, 2.5]})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n "título": [\n  1,\n  2.5\n ]\n}\n'
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes among files")
+@pytest.mark.parametrize("read", [read_document, load, lambda path: run_file.read(path.parent)])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(InputError, match=r"run\.json: cannot be read \(it is a pipe or a device\)"):
+        read(tmp_path / "run.json")
