@@ -104,11 +104,13 @@ def read_whole(path: Path) -> bytes:
 
     Raises
     ------
+    InputError
+        It is a pipe or a device, which might be waited for for ever.
     OSError
-        It is not there or cannot be read; also where it is a pipe or a device, which might be waited for for ever.
+        It is not there or cannot be read.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OSError(errno.EINVAL, "it is a pipe or a device", str(path))
+        raise InputError(f"{path}: is a pipe or a device; give a file")
     return path.read_bytes()
 
 
