@@ -67,6 +67,13 @@ def test_blocks_are_stretches_of_the_whole_files(
     assert n_hops == reader.framing.n_hops(song.n_samples)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(n_samples=st.one_of(st.integers(1, 30_000), st.integers(1, 120).map(lambda hops: 250 * hops)))
+def test_every_block_holds_some_of_the_song(folder: Path, n_samples: int) -> None:
+    with LockstepReader(open_song(folder), with_mixdown=False, n_samples=n_samples).blocks() as given_blocks:
+        assert all(block.first_hop * 250 < n_samples for block in given_blocks)
+
+
 def test_without_the_mixdown_it_is_not_read(folder: Path) -> None:
     reader = LockstepReader(open_song(folder), with_mixdown=False)
     with reader.blocks() as given:
