@@ -22,7 +22,7 @@ import soundfile
 import soxr
 
 from core.audio.clipping import ClippingCounter
-from core.errors import InputError
+from core.errors import InputError, as_told
 
 Samples = npt.NDArray[np.float32]
 Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
@@ -277,6 +277,8 @@ def _opened(path: Path) -> soundfile.SoundFile:
         raise InputError(
             f"{path}: is no audio that can be read ({error.error_string}); export it as WAV or FLAC"
         ) from error
+    except UnicodeEncodeError as error:
+        raise InputError(str(as_told(error))) from error
 
 
 def _is_cut_short(extra_info: str) -> bool:

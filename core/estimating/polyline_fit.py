@@ -100,24 +100,39 @@ def fit_gains(
     raw = solve_batch(frames.gram, frames.target, active)
     typical = _typical(_inside(frames, known).total(), active)
     walk = 1.0 / (_RELATIVE_STEP * exponent * typical) ** 2
-    hops = _heard_only(_hop_equations(moments), _on_hops(active))
-    weight = _weights(hops, hops.energy * 1e-2, typical, domain) * known
-    for _ in range(_ROUNDS):
-        diagonal, below, right = _precision(hops, weight, walk, typical)
-        knots = _solve(diagonal, below, right)
-        weight = _weights(hops, hops.residual(knots), typical, domain) * known
+    line = _fitted(_heard_only(_hop_equations(moments), _on_hops(active)), domain, known, walk, typical)
     centres = slice(HOPS_PER_FRAME // 2, HOPS_PER_FRAME // 2 + len(active))
-    smooth = np.maximum(knots, 0.0)[centres]
-    deviation = np.sqrt(_variances(diagonal, below))[centres]
-    residual, energy = hops.residual(knots) * known, hops.energy * known
+    smooth = np.maximum(line.knots, 0.0)[centres]
+    deviation = np.sqrt(_variances(line.diagonal, line.below))[centres]
     relative = deviation / np.maximum(smooth, 1e-2 * typical) / exponent
     return FittedGains(
         gains=smooth ** (1.0 / exponent),
         raw=raw ** (1.0 / exponent),
         deviation_db=np.minimum(np.hypot(_DB_PER_RELATIVE * relative, _MODEL_ERROR_DB[domain]), WIDEST_DB),
-        fit=_share_explained(sum_over_frames(residual), sum_over_frames(energy)),
-        song_fit=float(_share_explained(residual.sum(), energy.sum())),
+        fit=_share_explained(sum_over_frames(line.residual), sum_over_frames(line.energy)),
+        song_fit=float(_share_explained(line.residual.sum(), line.energy.sum())),
     )
+
+
+@dataclass(frozen=True)
+class _Polyline:
+    """Fitted `knots` (n + 1, k), their precision as `_precision` gives it, and per hop what is left of its energy."""
+
+    knots: FloatArray
+    diagonal: FloatArray
+    below: FloatArray
+    residual: FloatArray
+    energy: FloatArray
+
+
+def _fitted(hops: _HopEquations, domain: Domain, known: Mask, walk: FloatArray, typical: FloatArray) -> _Polyline:
+    """Fit the knots again and again, each hop weighed by what the fit before left of it."""
+    weight = _weights(hops, hops.energy * 1e-2, typical, domain) * known
+    for _ in range(_ROUNDS):
+        diagonal, below, right = _precision(hops, weight, walk, typical)
+        knots = _solve(diagonal, below, right)
+        weight = _weights(hops, hops.residual(knots), typical, domain) * known
+    return _Polyline(knots, diagonal, below, hops.residual(knots) * known, hops.energy * known)
 
 
 def _typical(total: NormalEquations, active: Mask) -> FloatArray:
@@ -146,14 +161,15 @@ def _share_explained(residual: FloatArray, energy: FloatArray) -> FloatArray:
 
 def _hop_equations(moments: FloatArray) -> _HopEquations:
     k = moments.shape[-1] - 1
-    plain, linear, square = moments[:, 0], moments[:, 1], moments[:, 2]
+    plain, linear, square = moments[:, :, :k, :k].swapaxes(0, 1)
+    to_plain, to_linear = moments[:, :2, :k, k].swapaxes(0, 1)
     return _HopEquations(
-        before=(plain - 2.0 * linear + square)[:, :k, :k],
-        between=(linear - square)[:, :k, :k],
-        after=square[:, :k, :k],
-        target_before=(plain - linear)[:, :k, k],
-        target_after=linear[:, :k, k],
-        energy=plain[:, k, k],
+        before=plain - 2.0 * linear + square,
+        between=linear - square,
+        after=square,
+        target_before=to_plain - to_linear,
+        target_after=to_linear,
+        energy=moments[:, 0, k, k],
     )
 
 
@@ -212,7 +228,7 @@ def _solve(diagonal: FloatArray, below: FloatArray, right: FloatArray) -> FloatA
         for row in range(n_buses):
             banded[n_buses + row - column, :-1, column] = below[:, row, column]
     flat = banded.reshape(2 * n_buses, n_knots * n_buses)
-    solution: FloatArray = solveh_banded(flat, right.reshape(-1), lower=True)
+    solution: FloatArray = solveh_banded(flat, right.reshape(-1), overwrite_ab=True, lower=True)
     return solution.reshape(n_knots, n_buses)
 
 

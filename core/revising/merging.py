@@ -67,10 +67,6 @@ class Edits:
         """Whether nothing was changed."""
         return not self.spans and self.lift == 1.0
 
-    def holds(self, time_s: float) -> bool:
-        """Tell whether a time lies in an edited span."""
-        return any(edit.span.start_s <= time_s <= edit.span.end_s for edit in self.spans)
-
 
 @dataclass(frozen=True)
 class Conflict:

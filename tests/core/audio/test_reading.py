@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +243,11 @@ def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
         stream.read_into(samples)
         assert stream.clipped == 0
     assert samples.max() > 2.9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
+def test_a_file_whose_name_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"M\xfcsik.wav")
+    path.write_bytes(written(tmp_path / "whole.wav", noise(100, 1)).read_bytes())
+    with pytest.raises(InputError, match=r"M\\udcfcsik\.wav: this name is no text in UTF-8"):
+        inspect(path)
