@@ -30,6 +30,8 @@ class LoudnessMeter:
     def add(self, samples: Samples) -> None:
         """Take in the next samples, shape (n_channels, n_samples)."""
         weighted, self._state = scipy.signal.sosfilt(self._sections, samples, zi=self._state)
+        if not self._powers:  # all there is may be shorter than a step: then silence ends it
+            weighted = np.pad(weighted, ((0, 0), (0, max(0, self._step - weighted.shape[1]))))
         n_steps = weighted.shape[1] // self._step
         steps = weighted[:, : n_steps * self._step].reshape(len(weighted), n_steps, self._step)
         self._powers.append(np.einsum("cst,cst->s", steps, steps) / self._step)

@@ -63,6 +63,15 @@ def test_silence_and_nothing_at_all_are_the_floor(prepare: Callable[[LoudnessMet
     assert meter.integrated_lufs == FLOOR_LUFS
 
 
+def test_less_than_a_step_is_as_loud_as_a_step_that_ends_in_silence() -> None:
+    short = noise(0.001, 48_000)
+    alone, ended = LoudnessMeter(48_000, 2), LoudnessMeter(48_000, 2)
+    alone.add(short)
+    ended.add(np.pad(short, ((0, 0), (0, 2_400 - short.shape[1]))))
+    assert alone.integrated_lufs > FLOOR_LUFS
+    assert alone.integrated_lufs == pytest.approx(ended.integrated_lufs, abs=1.0)
+
+
 def test_a_sine_between_its_samples_peaks_3_db_above_them() -> None:
     sine = np.sin(np.pi / 2.0 * np.arange(48_000) + np.pi / 4.0) * 0.5 * np.hanning(48_000) ** 0.1
     sample_peak_db = 20.0 * np.log10(np.abs(sine).max())
