@@ -10,6 +10,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -146,20 +147,15 @@ def _double(content: bytearray, chance: Random) -> None:
 _BYTE_MUTATIONS: tuple[Mutation, ...] = (_flip, _flip, _overwrite, _truncate, _insert, _drop, _double)
 
 
-def _change_word(lines: list[bytes], chance: Random) -> None:
+def _change_part(lines: list[bytes], chance: Random, *, mark: bytes) -> None:
     at = chance.randrange(len(lines))
-    words = lines[at].split(b" ")
+    parts = lines[at].split(mark)
     new = chance.choice(EXTREME_NUMBERS if chance.random() < 0.8 else EXTREME_WORDS)
-    words[chance.randrange(len(words))] = new.encode()
-    lines[at] = b" ".join(words)
+    parts[chance.randrange(len(parts))] = new.encode()
+    lines[at] = mark.join(parts)
 
 
-def _change_field(lines: list[bytes], chance: Random) -> None:
-    at = chance.randrange(len(lines))
-    fields = lines[at].split(b",")
-    new = chance.choice(EXTREME_NUMBERS if chance.random() < 0.8 else EXTREME_WORDS)
-    fields[chance.randrange(len(fields))] = new.encode()
-    lines[at] = b",".join(fields)
+_change_word, _change_field = partial(_change_part, mark=b" "), partial(_change_part, mark=b",")
 
 
 def _change_number(lines: list[bytes], chance: Random) -> None:
