@@ -35,7 +35,7 @@ _FULL_SCALE = 1.0 - 2.0**-15
 _RUN_UP_S = 1
 """How long before the wanted sample a resampler is started; its filter is a few hundred samples long."""
 _MOST_CHANNELS = 32
-_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 1_000, 768_000
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
 """No stem has more channels or another rate; a damaged header may claim any."""
 _LARGEST_SAMPLE = 1e5
 """100 dB above full scale: no mix comes near it, and its powers still add up to numbers."""
@@ -96,7 +96,7 @@ def inspect(path: Path) -> AudioFile:
             raise InputError(f"{path}: holds no samples; export it again")
         if _is_cut_short(file.extra_info):
             raise InputError(f"{path}: is cut short, its header promises more than it holds; export it again")
-        if file.channels > _MOST_CHANNELS or not _LOWEST_RATE_HZ <= file.samplerate <= _HIGHEST_RATE_HZ:
+        if file.channels > _MOST_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
             raise InputError(
                 f"{path}: its header tells of {file.channels} channels at {file.samplerate} Hz, so it is damaged or "
                 f"no stem; export it again, with {_MOST_CHANNELS} channels at most"

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from core.audio.frames import HOPS_PER_FRAME, STEPS_PER_HOP
-from core.audio.reading import Samples, inspect
+from core.audio.reading import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Samples, inspect
 from core.errors import InputError
 from core.progress import Progress, silent
 from core.rpp.faders import FaderStage
@@ -27,7 +27,6 @@ from core.rpp.project import Project, Track
 from core.rpp.routing import Feed, in_order, reached
 
 _FALLBACK_RATE = 44_100
-_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 1_000, 768_000
 _BLOCK_S = 4
 _GAIN_GRID_SAMPLES = 64
 _LONGEST_H = 12.0
@@ -41,7 +40,7 @@ def rate_of(project: Project, tracks: Sequence[Track]) -> int:
     InputError
         A media file is missing or cannot be read, or the project's own rate is none that REAPER has.
     """
-    if project.sample_rate and not _LOWEST_RATE_HZ <= project.sample_rate <= _HIGHEST_RATE_HZ:
+    if project.sample_rate and not LOWEST_RATE_HZ <= project.sample_rate <= HIGHEST_RATE_HZ:
         raise InputError(
             f"{project.path}: a sample rate of {project.sample_rate:g} Hz is none REAPER has; correct it in the "
             "project's settings"
