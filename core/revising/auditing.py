@@ -163,7 +163,7 @@ def _track(basis: Basis, then: TrackRun, lane: Lane, scale: float) -> AuditedTra
         written_db=_played(lane, written, times, then.scale),
         now_db=_played(lane, lane.now, times, scale),
         deviation_db=None if bus.deviation_cdb is None else from_steps(bus.deviation_cdb, GAIN_STEP_DB),
-        level_lufs=_level(bus),
+        level_lufs=heard_level_lufs(bus),
         terms_db={term: from_steps(steps, TERM_STEP_DB) for term, steps in bus.terms_ddb.items()},
         written=_heard(written, float(gain_to_db(then.scale))),
         now=_heard(lane.now, float(gain_to_db(scale))),
@@ -176,7 +176,8 @@ def _played(lane: Lane, points: Sequence[Point], times: FloatArray, scale: float
     return np.maximum(gain_to_db(lane.plays(points, times) * scale), LOWEST_DB)
 
 
-def _level(bus: BusRun) -> FloatArray:
+def heard_level_lufs(bus: BusRun) -> FloatArray:
+    """Return how loud a bus's stem was per frame, LUFS, shape (n_frames,); minus infinity where it is silent."""
     level = from_steps(bus.level_lufs, LEVEL_STEP_LU)
     return np.where(level <= ABSOLUTE_GATE_LUFS, -np.inf, level)
 

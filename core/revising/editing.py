@@ -71,7 +71,8 @@ def applied(
     time_s : the frames' centres, shape (n_frames,).
     """
     sounding = levels_lufs > ABSOLUTE_GATE_LUFS
-    balance_db = predicted_db - common_db(predicted_db, levels_lufs)
+    whole_db = common_db(predicted_db, levels_lufs)
+    balance_db = predicted_db - whole_db
     own_db = _median_while(sounding, balance_db)
     shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
     shaped_db = shaped_db * (settings.depth_percent / 100.0)
@@ -82,7 +83,7 @@ def applied(
         shaped_db = gaussian_filter1d(shaped_db, frames, axis=0, mode="nearest")
     for start_s, end_s in settings.ignore_s:
         shaped_db = _straight(shaped_db, time_s, start_s, end_s)
-    level_db = common_db(predicted_db, levels_lufs) - common_db(shaped_db, levels_lufs)
+    level_db = whole_db - common_db(shaped_db, levels_lufs)
     offsets_db = np.array([settings.offset_db.get(bus, 0.0) for bus in buses])
     return shaped_db + level_db + offsets_db
 

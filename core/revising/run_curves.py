@@ -11,10 +11,9 @@ import numpy.typing as npt
 from core.curves import GainCurves
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
-from core.history.record import LEVEL_STEP_LU, RunRecord, frame_times_s, from_steps
+from core.history.record import RunRecord, frame_times_s
 from core.history.restoring import restored_tracks
-from core.measuring.loudness import ABSOLUTE_GATE_LUFS
-from core.revising.auditing import Audited, AuditedTrack
+from core.revising.auditing import Audited, AuditedTrack, heard_level_lufs
 from core.revising.lanes import as_bus_points
 from core.revising.re_applying import basis_of
 from core.rpp.envelope import Point
@@ -90,8 +89,7 @@ def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
         points = as_bus_points([Point(*point) for point in track.written])
         level_db = points.at(time_s + basis.root.start_s) + float(gain_to_db(track.scale))
         columns.setdefault(track.role, level_db)
-    levels = {bus.role: from_steps(bus.level_lufs, LEVEL_STEP_LU) for bus in basis.root.buses}
+    levels = {bus.role: heard_level_lufs(bus) for bus in basis.root.buses}
     level_lufs = np.stack([levels[bus] for bus in columns], axis=1)
-    sounding = level_lufs > ABSOLUTE_GATE_LUFS
     gains_db = np.stack(list(columns.values()), axis=1)
-    return Curves(tuple(columns), time_s, gains_db, sounding, np.where(sounding, level_lufs, -np.inf))
+    return Curves(tuple(columns), time_s, gains_db, np.isfinite(level_lufs), level_lufs)
