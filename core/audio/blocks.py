@@ -115,6 +115,10 @@ class LockstepReader:
             self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
 
+    def up_to_the_end(self, block: Block) -> Samples:
+        """Return a block's samples (n_signals, n_channels, n_samples) without the silence after the song's end."""
+        return block.samples[:, :, : max(0, self.n_samples - self._start_of(block))]
+
     def _empty_blocks(self, before: int, after: int) -> Iterator[Block]:
         first_hop = 0
         while left := self.n_hops - first_hop:
@@ -127,15 +131,17 @@ class LockstepReader:
         own, known = block.samples[index], carried[index].shape[1]
         own[:, :known] = carried[index]
         stream.read_into(own[:, known:])
-        start = block.first_hop * self.framing.hop_samples
-        silence_after(self.n_samples, own, start - block.before)
+        silence_after(self.n_samples, own, self._start_of(block))
         carried[index] = own[:, block.n_hops * self.framing.hop_samples :]
 
     def _find_onset(self, block: Block) -> None:
         if self.onset_samples is None:
             found = first_sound(block.samples[: len(self._song.stems)])
-            start = block.first_hop * self.framing.hop_samples - block.before
-            self.onset_samples = None if found is None else start + found
+            self.onset_samples = None if found is None else self._start_of(block) + found
+
+    def _start_of(self, block: Block) -> int:
+        """Return which of the song's samples is the block's first one."""
+        return block.first_hop * self.framing.hop_samples - block.before
 
     def _opened(self, stack: ExitStack) -> list[AudioStream]:
         starts = [0] * len(self._song.stems) + [self._lag]

@@ -53,7 +53,7 @@ def mix_spectra(song: Song, time_s: FloatArray, gains: FloatArray, *, progress: 
     with reader.blocks() as blocks:
         for block in blocks:
             start = block.first_hop * reader.framing.hop_samples
-            samples = block.samples[:, :, : max(0, song.n_samples - start)]
+            samples = reader.up_to_the_end(block)
             at_s = (start + np.arange(samples.shape[2])) / song.sample_rate
             automatic.add(_mixed(samples[:-1], at_s, time_s, gains))
             human.add(samples[-1])

@@ -144,8 +144,7 @@ def _blocks(song: Song, progress: Progress) -> Iterator[Block]:
     reader = LockstepReader(song, with_mixdown=False)
     with reader.blocks() as blocks:
         for block in blocks:
-            left = max(0, song.n_samples - block.first_hop * reader.framing.hop_samples)
-            yield replace(block, samples=block.samples[:, :, :left])
+            yield replace(block, samples=reader.up_to_the_end(block))
             progress(block.end_hop / reader.n_hops)
 
 
