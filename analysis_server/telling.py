@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from core import progress
 from core.progress import Progress
 
 Tell = Callable[[float, str], None]
@@ -16,17 +17,9 @@ def untold(_fraction: float, _stage: str) -> None:
 
 def stage(tell: Tell, name: str, start: float, end: float) -> Progress:
     """Return a progress of one stage, which takes from `start` to `end` of the whole."""
-
-    def progress(fraction: float) -> None:
-        tell(start + (end - start) * fraction, name)
-
-    return progress
+    return progress.part_of(lambda fraction: tell(fraction, name), start, end)
 
 
 def part_of(tell: Tell, start: float, end: float) -> Tell:
     """Return a `Tell` whose 0 to 1 is `start` to `end` of `tell`."""
-
-    def told(fraction: float, stage: str) -> None:
-        tell(start + (end - start) * fraction, stage)
-
-    return told
+    return lambda fraction, name: stage(tell, name, start, end)(fraction)
