@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from core.analysis.measure import Domain, Measurement, measure
+from core.analysis.measure_paper import measure_as_paper
 from core.audio.song import Song
 from core.errors import InputError
-from core.estimating.estimation import Estimate, estimate, estimate_as_paper
-from core.measuring.default_measurement import Domain, measure
-from core.measuring.measurement import Measurement
-from core.measuring.paper_measurement import measure_as_paper
-from core.modelling.explanation import Prediction
-from core.modelling.learning import training_song
-from core.modelling.model import Model, TrainingSong
-from core.modelling.prediction import predict_explained
+from core.gains.estimate import Estimate, estimate, estimate_as_paper
+from core.models.explain import Prediction
+from core.models.model import Model, TrainingSong
+from core.models.predict import predict_explained
+from core.models.train import training_song
 from core.progress import Progress, part_of
 
 Preset = Literal["default", "paper"]
@@ -36,7 +35,7 @@ def feature_set_of(preset: str, asked: str | None) -> str:
     """
     chosen = asked or DEFAULT_SET[preset]
     if preset == "paper" and chosen == "condition3":
-        raise InputError("--features condition3: the paper has conditions 1 and 2 only; use --preset default")
+        raise InputError("--features condition3: the paper has conditions 1 and 2 only", remedy="use --preset default")
     return chosen
 
 
@@ -64,7 +63,9 @@ def estimated(
     if preset == "default":
         return estimate(song, domain=domain, feature_set=feature_set or "condition3", progress=progress)
     if domain not in (None, "magnitude"):
-        raise InputError(f"--domain {domain}: the paper preset fits magnitudes; leave --domain out, or --preset paper")
+        raise InputError(
+            f"--domain {domain}: the paper preset fits magnitudes", remedy="leave --domain out, or --preset paper"
+        )
     return estimate_as_paper(song, feature_set=feature_set, progress=progress)
 
 

@@ -1,6 +1,6 @@
 """How good predictions are: `python benchmarks/accuracy.py [--songs DIR] [--scrambles N] [--write] [--json FILE]`.
 
-Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.modelling.evaluation`), on
+Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.models.evaluate`), on
 the authors' rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's
 regression and ours; then how often the 80 % interval holds the truth, and how a model follows an engineer with habits
 as songs come in. `--write` puts the page where docs/accuracy.md has its tables.
@@ -22,22 +22,28 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from analysis_server.examples import bundled_song
+from analysis_server.paths import bundled_song
 from benchmarks import accuracy_page as page
 from benchmarks.accuracy_nested import chosen
 from benchmarks.accuracy_songs import TREATMENTS, ScrambledSong, for_paper, scrambled_songs
 from benchmarks.train_default import MATRICES, in_its_own_balance, rock_songs, trained
 from core.decibels import FloatArray, db_to_gain, gain_to_db
-from core.modelling.balance import NAMES
-from core.modelling.balance_fit import EIGHTY_PERCENT
-from core.modelling.balance_prediction import least_squares_gains, predict_balance
-from core.modelling.balance_prior import BalancePrior
-from core.modelling.evaluation import EvaluationSong, Predictor, balance_error_db
-from core.modelling.learning import LEAST_SHARE
-from core.modelling.matrices import load_matrices
-from core.modelling.model import Model, TrainingSong
-from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
-from core.smoothing import exponential
+from core.gains.curves import exponential
+from core.models.balance import NAMES
+from core.models.evaluate import (
+    BalanceRegression,
+    EvaluationSong,
+    PaperRegression,
+    Predictor,
+    balance_error_db,
+    baselines,
+)
+from core.models.fit import EIGHTY_PERCENT
+from core.models.matrices import load_matrices
+from core.models.model import Model, TrainingSong
+from core.models.predict import least_squares_gains, predict_balance
+from core.models.prior import BalancePrior
+from core.models.train import LEAST_SHARE
 
 ROOT = Path(__file__).resolve().parents[1]
 SONGS = ROOT.parent / "shared" / "songs"

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from core.modelling.balance_prior import WRITTEN, BalancePrior
+from core.models.prior import WRITTEN, BalancePrior
 
 TONES, VOCALS_DB = (-1.0, -0.75, -0.5, -0.25, 0.0), (0.0, 0.75, 1.5)
 AnySong = TypeVar("AnySong")

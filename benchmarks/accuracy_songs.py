@@ -17,12 +17,12 @@ import soundfile
 
 from analysis_server.presets import taught
 from benchmarks.estimation import bus_compressor, tanh_limiter
-from core.audio.frames import FRAME_S, HOP_S
+from core.audio.framing import FRAME_S, HOP_S
 from core.audio.song import Song, open_song
 from core.decibels import FloatArray, db_to_gain
-from core.modelling.balance import StemLevels, levels_of
-from core.modelling.evaluation import EvaluationSong
-from core.modelling.model import TrainingSong
+from core.models.balance import StemLevels, levels_of
+from core.models.evaluate import EvaluationSong
+from core.models.model import TrainingSong
 from core.progress import silent
 
 SPAN_DB, DEPTH_DB = 12.0, 2.0

@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import accuracy_page as page
 from benchmarks.accuracy_nested import chosen
 from benchmarks.balance_songs import Balanced, error_db, facts, output_db, rock
+from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.decibels import FloatArray
-from core.measuring.default_measurement import measure
-from core.modelling.balance import levels_of
-from core.modelling.balance_prior import OF_ONE_ENGINEER, WRITTEN, BalancePrior
+from core.models.balance import levels_of
+from core.models.prior import OF_ONE_ENGINEER, WRITTEN, BalancePrior
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- more songs: python benchmarks/balance_facts.py --write -->", "<!-- end of more songs -->"

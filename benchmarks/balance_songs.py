@@ -1,7 +1,7 @@
 """Songs whose balance is known: how loud each bus is in them, and what a model makes of that.
 
 Conventions: `balance_facts.csv` has a line a bus: gated loudness, and how much more plain level (RMS) the bus has than
-that, both as `core.modelling.balance` measures them, of stems that lie at the level they have in the mix. Songs are
+that, both as `core.models.balance` measures them, of stems that lie at the level they have in the mix. Songs are
 wholes: nothing moves, and what covers what is not known.
 """
 
@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.train_default import rock_songs
 from core.decibels import FloatArray
-from core.modelling.balance import StemLevels
-from core.modelling.balance_prediction import predict_balance
-from core.modelling.balance_prior import BalancePrior
-from core.modelling.learning import balance_triangles
-from core.modelling.model import Model, TrainingSong
+from core.models.balance import StemLevels
+from core.models.model import Model, TrainingSong
+from core.models.predict import predict_balance
+from core.models.prior import BalancePrior
+from core.models.train import balance_triangles
 
 FACTS = Path(__file__).resolve().parent / "balance_facts.csv"
 
@@ -79,7 +79,7 @@ def rock() -> list[Balanced]:
 
 
 def error_db(song: Balanced, output_db: FloatArray) -> float:
-    """Return how far plain output levels (n_buses,) are from the song's balance, dB, as `core.modelling.evaluation`."""
+    """Return how far plain output levels (n_buses,) are from the song's balance, dB, as `core.models.evaluate`."""
     difference = song.plain_db - output_db
     return float(np.abs(difference - difference.mean()).mean())
 

@@ -21,14 +21,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import floor, material
+from core.analysis import spectra
+from core.analysis.gram import sample_grams
+from core.analysis.measure import one_blas_thread
 from core.audio.blocks import Block, LockstepReader
-from core.audio.frames import STEPS_PER_HOP, Framing
+from core.audio.framing import STEPS_PER_HOP, Framing
 from core.audio.song import Song, open_song
-from core.estimating.alignment import align
-from core.estimating.estimation import estimate
-from core.measuring import steps
-from core.measuring.gram import sample_grams
-from core.measuring.measurement import one_blas_thread
+from core.gains.alignment import align
+from core.gains.estimate import estimate
 
 Part = Callable[[], object]
 Item = TypeVar("Item")
@@ -79,8 +79,8 @@ def _read(song: Song) -> None:
 
 
 def _levels(framing: Framing, n_stems: int, block: Block) -> None:
-    bands = np.empty((n_stems, block.n_hops, steps.N_BANDS), np.float32)
-    steps.step_powers(block.samples[:n_stems], framing, block.n_hops, bands)
+    bands = np.empty((n_stems, block.n_hops, spectra.N_BANDS), np.float32)
+    spectra.step_powers(block.samples[:n_stems], framing, block.n_hops, bands)
 
 
 def _products(framing: Framing, block: Block) -> None:

@@ -21,11 +21,11 @@ import numpy as np
 import scipy.signal
 import soundfile
 
-from analysis_server.examples import bundled_song
+from analysis_server.paths import bundled_song
+from core.analysis.measure import Domain
 from core.audio.song import open_song
 from core.decibels import FloatArray
-from core.estimating.estimation import Estimate, estimate
-from core.measuring.default_measurement import Domain
+from core.gains.estimate import Estimate, estimate
 
 BUSES = ("drums", "bass", "melody", "vocals")
 DEPTH_DB = 3.0

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import scipy.fft
 import soundfile
 
+from core.analysis.fft import real_transform
+from core.analysis.gram import STFT_HOP, WINDOW_SAMPLES
 from core.audio.blocks import HOPS_PER_BLOCK
-from core.audio.frames import STEPS_PER_HOP, Framing
+from core.audio.framing import STEPS_PER_HOP, Framing
 from core.audio.song import Song
-from core.measuring.fftw import real_transform
-from core.measuring.gram import STFT_HOP, WINDOW_SAMPLES
 
 _READ_SAMPLES = 1 << 16
 _BATCH_STEPS = HOPS_PER_BLOCK * STEPS_PER_HOP

@@ -33,7 +33,7 @@ from benchmarks.goals import Goal
 MEMORY_GOAL_MB, GROWTH_GOAL = 400.0, 2.0
 CASES = ("mix", "match", "project")
 _N_BUSES = 8
-_RUN = "import sys; from analysis_server.command_line import main; sys.exit(main())"
+_RUN = "import sys; from analysis_server.cli import main; sys.exit(main())"
 _EVERY_S = 0.05
 
 

@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import floor, material, port
 from benchmarks.goals import Goal
+from core.analysis.measure import one_blas_thread
 from core.audio.song import Song, open_song
-from core.estimating.estimation import Estimate, estimate, estimate_as_paper
-from core.measuring.measurement import one_blas_thread
+from core.gains.estimate import Estimate, estimate, estimate_as_paper
 
 _PAPER_GOAL, _DEFAULT_GOAL, _FLOOR_GOAL = 10.0, 25.0, 2.0
 _MEMORY_GOAL_MB, _GROWTH_GOAL_MB = 400.0, 40.0

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis_server.examples import bundled_song
-from analysis_server.model_store import DEFAULT_MODEL
+from analysis_server.models import DEFAULT_MODEL
+from analysis_server.paths import bundled_song
+from core.analysis.measure import measure
 from core.audio.song import open_song
-from core.curves import GainCurves
-from core.measuring.default_measurement import measure
-from core.modelling.balance import levels_of
-from core.modelling.balance_prior import BalancePrior
-from core.modelling.learning import matrices_song, training_song
-from core.modelling.matrices import load_matrices
-from core.modelling.model import Model, TrainingSong
+from core.gains.curves import GainCurves
+from core.models.balance import levels_of
+from core.models.matrices import load_matrices
+from core.models.model import Model, TrainingSong
+from core.models.prior import BalancePrior
+from core.models.train import matrices_song, training_song
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRICES = ROOT / "tests" / "golden" / "rock_condition1.npz"

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from core.errors import DiskFullError, InputError
+from core.errors import DiskFullError, FaderwiseError, InputError
 
 WORKSHOP = ".faderwise-"
 """How the name of a temporary folder begins in which files are made."""
@@ -110,7 +110,7 @@ def read_whole(path: Path) -> bytes:
         It is not there or cannot be read.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError(f"{path}: is a pipe or a device; give a file")
+        raise InputError("is a pipe or a device", path=path, remedy="give a file")
     return path.read_bytes()
 
 
@@ -123,11 +123,11 @@ def content_hash(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _unwritten(path: Path, error: OSError) -> InputError:
+def _unwritten(path: Path, error: OSError) -> FaderwiseError:
     reason = error.strerror or error
     if error.errno in _NO_ROOM:
-        return DiskFullError(f"{path}: cannot be written ({reason}); free some space")
-    return InputError(f"{path}: cannot be written ({reason}); choose another folder")
+        return DiskFullError(f"cannot be written ({reason})", path=path, remedy="free some space")
+    return InputError(f"cannot be written ({reason})", path=path, remedy="choose another folder")
 
 
 def _require_file(path: Path) -> None:
@@ -141,7 +141,7 @@ def _require_file(path: Path) -> None:
         raise _unwritten(path.parent, error) from error
     with suppress(FileNotFoundError):
         if stat.S_IFMT(path.lstat().st_mode) not in _RENAMED_OVER:
-            raise InputError(f"{path}: is no file, but a device, a pipe or a socket; choose another name")
+            raise InputError("is no file, but a device, a pipe or a socket", path=path, remedy="choose another name")
 
 
 def _make_folder(made: Path) -> None:

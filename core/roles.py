@@ -58,7 +58,9 @@ def canonical_role(role: str) -> str:
     """
     plain = " ".join(role.split()).casefold()
     if not plain or plain in MIXDOWN_NAMES:
-        raise InputError(f"--bus {role}=...: this is no bus's role; use drums, bass, melody, vocals or one of your own")
+        raise InputError(
+            f"--bus {role}=...: this is no bus's role", remedy="use drums, bass, melody, vocals or one of your own"
+        )
     return role_of(plain) or plain
 
 

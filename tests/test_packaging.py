@@ -86,7 +86,7 @@ def test_the_wheel_finds_its_scripts_and_its_song_without_the_checkout(wheel: Pa
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")  # noqa: S202 - made by the test
     code = (
-        "from analysis_server.examples import bundled_song; from analysis_server.reaper_setup import actions, scripts;"
+        "from analysis_server.paths import bundled_song; from analysis_server.reaper_setup import actions, scripts;"
         "print(bundled_song()); print(scripts.bundled_scripts());"
         "print(len(actions.actions_in(scripts.bundled_scripts())))"
     )

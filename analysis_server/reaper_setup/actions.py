@@ -78,7 +78,7 @@ def read_action(path: Path) -> Action | None:
         return None
     description, version = header.get("description", "").strip(), header.get("version", "").strip()
     if not description or not version or re.search(r"[\"'`]", description):
-        raise InputError(f"{path}: its header needs `# @description` (without quotes) and `# @version`")
+        raise InputError("its header needs `# @description` (without quotes) and `# @version`", path=path)
     return Action(path.name, description, version)
 
 

@@ -28,7 +28,7 @@ def carry_out(plan: Plan) -> None:
     edits = edited(plan)
     for name, (before, _) in edits.items():
         if read_lines(plan.folder / name) != before:
-            raise InputError(f"{plan.folder / name}: has changed meanwhile; run the same command again")
+            raise InputError("has changed meanwhile", path=plan.folder / name, remedy="run the same command again")
     write_record(plan.folder, plan.record)
     _write_files(plan)
     refuse_while_running()
@@ -63,7 +63,7 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be removed ({error.strerror}); see to its permissions") from error
+        raise InputError(f"cannot be removed ({error.strerror})", path=path, remedy="see to its permissions") from error
 
 
 def _back_up(folder: Path, name: str, backups: Mapping[str, str]) -> None:

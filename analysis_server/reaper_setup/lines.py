@@ -79,9 +79,9 @@ def read_lines(path: Path) -> Lines:
     except FileNotFoundError:
         return parse_lines(b"")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); see to its permissions") from error
+        raise InputError(f"cannot be read ({error.strerror})", path=path, remedy="see to its permissions") from error
     if content.startswith(_UTF16_MARKS):
-        raise InputError(f"{path}: is UTF-16, which REAPER does not write; save it as UTF-8 and try again")
+        raise InputError("is UTF-16, which REAPER does not write", path=path, remedy="save it as UTF-8 and try again")
     return parse_lines(content)
 
 

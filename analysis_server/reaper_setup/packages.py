@@ -54,7 +54,9 @@ def get(home: Path, python: Path) -> Path:
             shutil.rmtree(folder)
         unfinished.rename(folder)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error}); see to its permissions") from error
+        raise InputError(
+            f"cannot be written ({error.strerror or error})", path=folder, remedy="see to its permissions"
+        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder

@@ -32,7 +32,9 @@ def resource_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
         folder = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - Path's own may raise
         if not (folder / SETTINGS).is_file():
             raise InputError(
-                f"{folder}: {_VARIABLE} names it, but it has no {SETTINGS}; start REAPER once, or correct it"
+                f"{_VARIABLE} names it, but it has no {SETTINGS}",
+                path=folder,
+                remedy="start REAPER once, or correct it",
             )
         return [folder]
     candidates = [*_usual_folders(environ), *map(_beside, programs(environ))]
@@ -62,7 +64,7 @@ def refuse_while_running() -> None:
         REAPER runs.
     """
     if found := running():
-        raise InputError(f"REAPER is running: {', '.join(found)}; close it, then run the same command again")
+        raise InputError(f"REAPER is running: {', '.join(found)}", remedy="close it, then run the same command again")
 
 
 def _usual_folders(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -103,7 +105,7 @@ def _output(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, errors="replace", timeout=30).stdout  # noqa: S603 - a list, of the system's own programs
     except (OSError, subprocess.SubprocessError) as error:
         raise InputError(
-            f"{command[0]} does not tell whether REAPER runs ({error}); mend that and try again"
+            f"{command[0]} does not tell whether REAPER runs ({error})", remedy="mend that and try again"
         ) from error
 
 

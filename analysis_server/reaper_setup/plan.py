@@ -111,7 +111,9 @@ def file_hash(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); move it away and try again") from error
+        raise InputError(
+            f"cannot be read ({error.strerror})", path=path, remedy="move it away and try again"
+        ) from error
 
 
 def python_of(lines: Lines, processors: frozenset[str]) -> Library | None:

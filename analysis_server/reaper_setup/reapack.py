@@ -54,7 +54,9 @@ def write_repository(folder: Path, release: Release) -> list[Path]:
         The address is none a browser would take, or the folder cannot be written to.
     """
     if urlsplit(release.url).scheme not in ("http", "https"):
-        raise InputError(f"{release.url!r} is no web address; say https://... of the folder these files will be in")
+        raise InputError(
+            f"{release.url!r} is no web address", remedy="say https://... of the folder these files will be in"
+        )
     written = [folder / release.version / _below(name) for name in release.files]
     for path, content in zip(written, release.files.values(), strict=True):
         with replacing(path, keep_old=False) as temporary:

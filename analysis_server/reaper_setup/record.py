@@ -69,7 +69,9 @@ def read_record(folder: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: is no record of what was added ({error}); put back a copy, or delete it") from error
+        raise InputError(
+            f"is no record of what was added ({error})", path=path, remedy="put back a copy, or delete it"
+        ) from error
 
 
 def write_record(folder: Path, record: Record) -> None:

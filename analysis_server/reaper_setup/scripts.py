@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.carried import carried
+from analysis_server.paths import carried
 from analysis_server.reaper_setup.actions import FOLDER
 from core import __version__
 

@@ -38,7 +38,7 @@ def read_settings(path: Path) -> Lines:
     try:
         _section(lines)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{error}", path=path) from error
     return lines
 
 
@@ -97,7 +97,7 @@ def _section(lines: Lines) -> tuple[int, int]:
     """Return where the section [REAPER] starts and ends."""
     start = lines.find(lambda body: body.removeprefix(_UTF8_MARK).strip().lower() == SECTION)
     if start is None:
-        raise InputError("there is no section [REAPER]; start REAPER once, close it, and try again")
+        raise InputError("there is no section [REAPER]", remedy="start REAPER once, close it, and try again")
     end = lines.find(lambda body: body.lstrip().startswith(b"["), start + 1)
     return start, len(lines.bodies) if end is None else end
 

@@ -82,13 +82,13 @@ def undo(undoing: Undoing) -> None:
     """
     refuse_while_running()
     if make_undoing(undoing.folder) != undoing:
-        raise InputError(f"{undoing.folder}: has changed meanwhile; run the same command again")
+        raise InputError("has changed meanwhile", path=undoing.folder, remedy="run the same command again")
     try:
         _undo(undoing)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"{error.filename or undoing.folder}: cannot be removed ({reason}); see to it and try again"
+            f"cannot be removed ({reason})", path=error.filename or undoing.folder, remedy="see to it and try again"
         ) from error
 
 

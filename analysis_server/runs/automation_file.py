@@ -1,10 +1,10 @@
-"""`automation.json`: what docs/automation.schema.json describes."""
+"""The structure of `automation.json`."""
 
 from __future__ import annotations
 
 import msgspec
 
-from core.automating.automation import Automation
+from core.automation.points import Automation
 from core.decibels import db_to_gain
 
 FORMAT, VERSION = "faderwise-automation", 1

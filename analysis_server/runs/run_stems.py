@@ -1,18 +1,18 @@
-"""A run's stems, where they still are: its song opened once more, and its mix rendered anew."""
+"""Reopen the song of a run and render its mix again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from analysis_server.runs.automation_folder import AutomationFolder
-from analysis_server.telling import Tell, stage
-from core.audio.reading import inspect
+from analysis_server.progress import Tell, stage
+from analysis_server.runs.run_folder import AutomationFolder
+from core.audio.io import inspect
 from core.audio.song import Song
-from core.automating.automation import Automation
-from core.automating.rendering import headroom_db, measure_mixes, write_mix
+from core.automation.points import Automation
+from core.automation.render import headroom_db, measure_mixes, write_mix
 from core.errors import InputError
-from core.history import RunRecord
+from core.runs.record import RunRecord
 
 MIX = "mix.wav"
 
@@ -37,7 +37,7 @@ def song_to_render(folder: AutomationFolder) -> Song:
     """
     song = song_of(folder.runs[-1])
     if song is None or not set(song.stems) <= set(folder.now):
-        raise InputError(f"{folder.path}: the stems of its mix are not where they were; mix the song again")
+        raise InputError("the stems of its mix are not where they were", path=folder.path, remedy="mix the song again")
     return song
 
 

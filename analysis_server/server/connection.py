@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.server.keys import private_folder, write_private
-from core.decoding import UNDECODABLE
-from core.errors import ServerError
+from core.errors import UNDECODABLE, ServerError
 
 if os.name == "nt":
     import msvcrt

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from analysis_server import model_store
-from analysis_server.projects.opening import is_project
+from analysis_server import models
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.writing import writing_of
-from analysis_server.teaching.folders import song_folders
+from analysis_server.sources.project import is_project
+from analysis_server.training.folders import song_folders
 from analysis_server.verbs.estimate import EstimateRequest
 from analysis_server.verbs.match import MatchRequest
-from core.audio.reading import EXTENSIONS
+from core.audio.io import EXTENSIONS
 from core.errors import ServerError
 
 _WHERE = {"song", "songs", "out", "mixdown", "buses", "dask"}
@@ -126,5 +126,5 @@ def _of_datasets(paths: Sequence[Path], buses: Mapping[str, Path]) -> Inputs:
 
 
 def _model_file(name: str, folder: Path) -> Path:
-    path = model_store.file_of(name)
+    path = models.file_of(name)
     return path if path.is_absolute() else folder / path

@@ -16,8 +16,7 @@ import msgspec
 import zmq
 from zmq.utils import z85
 
-from core.decoding import UNDECODABLE
-from core.errors import ServerError
+from core.errors import UNDECODABLE, ServerError
 from core.files import replacing
 
 _KEY_LENGTH = 40

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.decoding import UNDECODABLE
-from core.errors import InputError
+from core.errors import UNDECODABLE, InputError
 from core.files import content_hash, replacing
 
 _MOST_FILES = 20_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis_server import model_store
+from analysis_server import models
 from analysis_server.server.messages import ModelFacts, ModelList, Models
 from core.errors import InputError
-from core.modelling.model import Model
+from core.models.model import Model
 
 
 def answer(request: Models) -> ModelList:
@@ -23,31 +23,31 @@ def answer(request: Models) -> ModelList:
 
 
 def _list(request: Models) -> ModelList:
-    return ModelList(id=request.id, models=[_facts(name, model_store.find(name)) for name in model_store.names()])
+    return ModelList(id=request.id, models=[_facts(name, models.find(name)) for name in models.names()])
 
 
 def _show(request: Models) -> ModelList:
     name = _name(request)
-    return ModelList(id=request.id, models=[_facts(name, model_store.find(name))])
+    return ModelList(id=request.id, models=[_facts(name, models.find(name))])
 
 
 def _remove(request: Models) -> ModelList:
     name = _name(request)
     if request.song is None:
-        return ModelList(id=request.id, models=[], file=str(model_store.remove(name)))
-    model, file = model_store.forget(name, request.song)
+        return ModelList(id=request.id, models=[], file=str(models.remove(name)))
+    model, file = models.forget(name, request.song)
     return ModelList(id=request.id, models=[_facts(name, model)], file=str(file))
 
 
 def _export(request: Models) -> ModelList:
     file = _file(request)
-    model_store.find(_name(request)).save(file)
+    models.find(_name(request)).save(file)
     return ModelList(id=request.id, models=[], file=str(file))
 
 
 def _import(request: Models) -> ModelList:
-    file = model_store.take_in(_file(request), request.name)
-    return ModelList(id=request.id, models=[_facts(file.stem, model_store.find(file.stem))], file=str(file))
+    file = models.take_in(_file(request), request.name)
+    return ModelList(id=request.id, models=[_facts(file.stem, models.find(file.stem))], file=str(file))
 
 
 def _name(request: Models) -> str:
@@ -67,7 +67,7 @@ def _facts(name: str, model: Model) -> ModelFacts:
         name=name,
         preset=model.preset,
         features=model.feature_set,
-        shipped=model_store.is_shipped(name),
+        shipped=models.is_shipped(name),
         made_by=model.made_by,
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis_server.home import home
+from analysis_server.paths import home
 from analysis_server.server.messages import Limits
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30

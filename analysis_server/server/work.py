@@ -16,14 +16,14 @@ from typing import Any
 
 import msgspec
 
+from analysis_server.progress import Tell
 from analysis_server.server.cache import Cache, CorruptEntryError, Entry, publish, relocated, survey
 from analysis_server.server.inputs import Inputs, inputs_of, result_key, song_inputs, song_key
 from analysis_server.server.known_files import KnownFiles, stamp_of
 from analysis_server.server.pipes import Ended, Task
 from analysis_server.server.verb_table import VERBS
 from analysis_server.server.writing import Writing, writing_of
-from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings
-from analysis_server.telling import Tell
+from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
 from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError, as_told
 from core.files import write_text

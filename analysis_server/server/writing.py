@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from analysis_server.projects.song_requests import SongRequest
-from analysis_server.runs.outcome_folder import default_folder
+from analysis_server.outputs.run_output import default_folder
+from analysis_server.sources.session import SongRequest
 from analysis_server.verbs.estimate import EstimateRequest
 from analysis_server.verbs.evaluate import EvaluateRequest
 

@@ -9,19 +9,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.projects.opening import audited_target, is_project
-from analysis_server.report import render_report
+from analysis_server.progress import Tell, stage, untold
+from analysis_server.report import audio
+from analysis_server.report.audio import Sounds
+from analysis_server.report.audit import AuditResult, page_of, result_of
+from analysis_server.report.page import render_report
 from analysis_server.runs.run_stems import song_of
-from analysis_server.showing import sounds
-from analysis_server.showing.audit_page import page_of
-from analysis_server.showing.audit_result import AuditResult, result_of
-from analysis_server.showing.sounds import Sounds
-from analysis_server.telling import Tell, stage, untold
+from analysis_server.sources.project import audited_target, is_project
 from core.audio.song import Song, open_song
-from core.automating.automation import BusPoints, thin
+from core.automation.points import BusPoints, thin
 from core.errors import InputError
 from core.files import write_text
-from core.revising.auditing import Audited
+from core.runs.audit import Audited
 
 PAGE = "audit.html"
 
@@ -81,7 +80,7 @@ def _heard(request: AuditRequest, audited: Audited, tell: Tell) -> tuple[Sounds 
         return None, root.figures, []
     song = _song(request, audited)
     if song is not None:
-        heard, (before, now) = sounds.rendered(
+        heard, (before, now) = audio.rendered(
             song, _automation(audited, song), stage(tell, "rendering the mix as it is now", 0.0, 0.9)
         )
         measured = {
@@ -92,7 +91,7 @@ def _heard(request: AuditRequest, audited: Audited, tell: Tell) -> tuple[Sounds 
         }
         return _shifted(heard, root.start_s), {**root.figures, **measured}, []
     folder = _run_folder(request, audited)
-    kept = sounds.load(folder / sounds.NAME, root.id) if folder else None
+    kept = audio.load(folder / audio.NAME, root.id) if folder else None
     if kept is None:
         where = f"{folder} does not hold" if folder else "there is no folder with"
         return None, root.figures, [f"{where} the sound of run {root.number} any more; what you see is all of it"]
@@ -107,7 +106,7 @@ def _song(request: AuditRequest, audited: Audited) -> Song | None:
     missing = [bus for bus in audited.basis.buses if bus not in song.stems]
     if missing:
         raise InputError(
-            f"{request.stems}: has no stem of the {' or the '.join(missing)}; add it, or leave --stems out"
+            f"has no stem of the {' or the '.join(missing)}", path=request.stems, remedy="add it, or leave --stems out"
         )
     return song
 

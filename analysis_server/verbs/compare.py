@@ -9,29 +9,27 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import model_store
+from analysis_server import models
 from analysis_server.presets import estimated, predicted
-from analysis_server.projects.opening import audited_target, is_project
-from analysis_server.report import render_report
+from analysis_server.progress import Tell, part_of, stage, untold
+from analysis_server.report.compare import CompareResult, Side, page_of, result_of
+from analysis_server.report.mix import or_silence
+from analysis_server.report.page import render_report
 from analysis_server.runs.run_stems import song_of
-from analysis_server.showing.compare_page import page_of
-from analysis_server.showing.compare_result import CompareResult, Side, result_of
-from analysis_server.showing.levels import or_silence
-from analysis_server.song_folder import open_song_folder
-from analysis_server.telling import Tell, part_of, stage, untold
-from core.audio.reading import EXTENSIONS, inspect
+from analysis_server.sources.folder import open_song_folder
+from analysis_server.sources.project import audited_target, is_project
+from core.analysis.measure import Measurement
+from core.audio.io import EXTENSIONS, inspect
 from core.audio.song import Song
-from core.automating.rendering import measure_file
-from core.curves import GainCurves
+from core.automation.render import measure_file
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.files import write_text
-from core.measuring.measurement import Measurement
-from core.modelling import balance
-from core.revising import run_curves
-from core.revising.auditing import Audited
-from core.revising.comparing import compare
-from core.revising.run_curves import Curves
+from core.gains.curves import GainCurves
+from core.models import balance
+from core.runs import compare as run_compare
+from core.runs.audit import Audited
+from core.runs.compare import Curves, compare
 
 PAGE = "compare.html"
 _NUMBER = re.compile(r"#(\d{1,9})$")
@@ -87,7 +85,7 @@ def _in_common(first: Side, second: Side) -> tuple[Curves, Curves]:
     """Return both sides' curves of the buses and frames that both have."""
     buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
     if not buses:
-        raise InputError(f"{first.name} and {second.name} have no bus in common; compare two of the same song")
+        raise InputError(f"{first.name} and {second.name} have no bus in common", remedy="compare two of the same song")
     n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
     return first.curves.of(buses).until(n_frames), second.curves.of(buses).until(n_frames)
 
@@ -100,7 +98,7 @@ def _named(text: str) -> _Named:
     number = int(found[1]) if found else None
     known = [run.number for run in audited.runs]
     if number is not None and number not in known:
-        raise InputError(f"{text}: there is no such run; there are {', '.join(map(str, known))}")
+        raise InputError("there is no such run", path=text, remedy=f"there are {', '.join(map(str, known))}")
     return _Named(text, audited, number)
 
 
@@ -114,7 +112,7 @@ def _song(request: CompareRequest, sides: Sequence[_Named]) -> Song | None:
     songs = [song_of(side.audited.runs[-1]) for side in sides if side.audited]
     found = next((song for song in songs if song is not None), None)
     if found is None:
-        raise InputError(f"{without_stems[0]}: needs stems to be compared on; give them with --on SONG_DIR")
+        raise InputError("needs stems to be compared on", path=without_stems[0], remedy="give them with --on SONG_DIR")
     return found
 
 
@@ -129,16 +127,16 @@ def _side(named: _Named, song: Song | None, tell: Tell) -> Side:
 def _run_side(named: _Named, audited: Audited) -> Side:
     runs = audited.runs
     if named.number is None:
-        return Side(named.text, "run", run_curves.as_it_stands(audited), dict(runs[-1].figures))
-    curves = run_curves.as_written(runs, named.number, named.text)
+        return Side(named.text, "run", run_compare.as_it_stands(audited), dict(runs[-1].figures))
+    curves = run_compare.as_written(runs, named.number, named.text)
     figures = next(dict(run.figures) for run in runs if run.number == named.number)
     return Side(named.text, "run", curves, figures)
 
 
 def _model_side(name: str, song: Song, tell: Tell) -> Side:
-    model = model_store.find(name)
+    model = models.find(name)
     measurement, found = predicted(song, model, stage(tell, f"measuring {song.title}", 0.0, 1.0))
-    curves = run_curves.as_predicted(found.curves, _levels_lufs(measurement, found.curves))
+    curves = run_compare.as_predicted(found.curves, _levels_lufs(measurement, found.curves))
     titles = [song.title for song in model.songs]
     return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
@@ -148,7 +146,7 @@ def _mixdown_side(file: str, song: Song, tell: Tell) -> Side:
     name = mixdown.path.name
     progress = stage(tell, f"estimating {name}", 0.0, 1.0)
     found = estimated(replace(song, mixdown=mixdown), "default", None, None, progress)
-    curves = run_curves.as_predicted(found.curves, _levels_lufs(found.measurement, found.curves))
+    curves = run_compare.as_predicted(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
     return Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])

@@ -9,26 +9,24 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.projects import project_copy
-from analysis_server.projects.opening import is_project, project_with_runs
-from analysis_server.runs import automation_folder, run_records, run_stems
-from analysis_server.telling import Tell, untold
-from core import history
+from analysis_server.outputs import run_records
+from analysis_server.progress import Tell, untold
+from analysis_server.runs import project_copy, run_folder, run_stems
+from analysis_server.sources.project import is_project, project_with_runs
 from core.decibels import gain_to_db
 from core.errors import InputError
-from core.history import RunRecord
-from core.revising.editing import EditSettings, described
-from core.revising.lanes import as_bus_points
-from core.revising.merging import Span
-from core.revising.re_applying import ReApplied, TrackEdit, re_apply, re_apply_points
-from core.rpp.envelope_writing import Written
 from core.rpp.project import Project
+from core.rpp.write import Written
+from core.runs import store
+from core.runs.edit import EditSettings, ReApplied, TrackEdit, described, re_apply, re_apply_points
+from core.runs.merge import Span, as_bus_points
+from core.runs.record import RunRecord
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Apply the latest prediction of `target` (a project with runs of ours, or a folder of `mix`) with other settings.
 
-    The settings are `core.revising.editing.EditSettings`; None leaves one as it was in the edit before, with `afresh`
+    The settings are `core.runs.edit.EditSettings`; None leaves one as it was in the edit before, with `afresh`
     as predicted. A project's copy goes beside it or into `out`; with `render`, a folder's `mix.wav` is written anew.
     """
 
@@ -128,22 +126,22 @@ def edited(
 
 def _edit_project(request: EditRequest) -> EditResult:
     if request.render:
-        raise InputError(f"{request.target}: --render is for folders; REAPER renders a project")
+        raise InputError("--render is for folders", path=request.target, remedy="REAPER renders a project")
     project = project_with_runs(Path(request.target))
     result, written, record = edited(project, request.changes(), afresh=request.afresh)
     path = project_copy.path_of(project.path, request.out)
     project_copy.refuse_the_original(path, project)
     if request.dry_run:
         return result
-    with project_copy.replaced(path, written.with_edits(history.added(project.document, record)).content):
+    with project_copy.replaced(path, written.with_edits(store.added(project.document, record)).content):
         pass
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
 def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
     if request.out is not None:
-        raise InputError(f"{request.target}: --out is for projects; a folder is edited where it is")
-    folder = automation_folder.read(Path(request.target))
+        raise InputError("--out is for projects", path=request.target, remedy="a folder is edited where it is")
+    folder = run_folder.read_automation_folder(Path(request.target))
     started_s = time.perf_counter()
     done = re_apply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
     result = _result(done, (time.perf_counter() - started_s) * 1000.0)
@@ -152,9 +150,9 @@ def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
     merged = {edit.run.role: as_bus_points(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
     song = run_stems.song_to_render(folder) if request.render else None
-    before = automation_folder.texts(folder.path)
+    before = run_folder.texts(folder.path)
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
-    files = automation_folder.write(folder, automation, [*folder.runs, record], verb="edit")
+    files = run_folder.write_automation_folder(folder, automation, [*folder.runs, record], verb="edit")
     if song is not None:
         files |= run_stems.render_again(folder, song, automation, tell)
         return msgspec.structs.replace(result, files=files)

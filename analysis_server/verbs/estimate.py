@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.presets import Preset, estimated
-from analysis_server.song_folder import open_song_folder
-from analysis_server.telling import Tell, stage, untold
-from core.curves import require_table_name
-from core.measuring.default_measurement import Domain
+from analysis_server.progress import Tell, stage, untold
+from analysis_server.sources.folder import open_song_folder
+from core.analysis.measure import Domain
+from core.gains.curves import require_table_name
 
 
 class EstimateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,16 +9,14 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.showing.evaluation import Dataset, Evaluation
-from analysis_server.song_folder import open_song_folder
-from analysis_server.teaching.folders import SongSettings, song_folders
-from analysis_server.teaching.matrices import is_matrices, matrices_songs
-from analysis_server.teaching.studies import StudySongs, study_one_by_one
-from analysis_server.telling import Tell, part_of, untold
+from analysis_server.progress import Tell, part_of, untold
+from analysis_server.sources.folder import open_song_folder
+from analysis_server.training.evaluation_data import Dataset, Evaluation, StudySongs, study_one_by_one
+from analysis_server.training.folders import SongSettings, song_folders
+from analysis_server.training.matrices import is_matrices, matrices_songs
 from core.decibels import FloatArray
 from core.files import move_into_place, workshop, write_text
-from core.modelling.evaluation import EvaluationSong, Predictor, score
-from core.modelling.predictors import BalanceRegression, PaperRegression, baselines
+from core.models.evaluate import BalanceRegression, EvaluationSong, PaperRegression, Predictor, baselines, score
 
 TABLE = "evaluate.json"
 
@@ -134,7 +132,7 @@ def evaluate(
 def _way_to_study(request: EvaluateRequest) -> StudySongs:
     if request.dask is None:
         return study_one_by_one
-    from analysis_server.teaching.dask_cluster import studying_on  # noqa: PLC0415 - an optional extra
+    from analysis_server.training.dask import studying_on  # noqa: PLC0415 - an optional extra
 
     return studying_on(request.dask)
 
@@ -184,7 +182,7 @@ def _result(
 
 def _written(result: EvaluateResult, evaluation: Evaluation, folder: Path, tell: Tell) -> EvaluateResult:
     """Write the tables and figures, and the result itself; return it with the files' names."""
-    from analysis_server.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
+    from analysis_server.report.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with workshop(folder) as made:
         names = [*(Path(file).name for file in draw(evaluation, made, tell)), TABLE]

@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import FeatureSet, Preset, feature_set_of, measured
-from analysis_server.song_folder import open_song_folder
-from analysis_server.telling import Tell, stage, untold
-from core.curves import require_table_name, save_table
+from analysis_server.progress import Tell, stage, untold
+from analysis_server.sources.folder import open_song_folder
+from core.analysis.measure import Measurement
 from core.decibels import FloatArray
-from core.measuring.measurement import Measurement
-from core.modelling import balance
-from core.modelling.model import FEATURE_NAMES
+from core.gains.curves import require_table_name, save_table
+from core.models import balance
+from core.models.model import FEATURE_NAMES
 
 
 class FeaturesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

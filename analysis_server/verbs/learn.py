@@ -8,17 +8,17 @@ from typing import Literal
 
 import msgspec
 
-from analysis_server import MADE_BY, model_store
+from analysis_server import MADE_BY, models
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.projects.opening import is_project
-from analysis_server.projects.song_requests import ProjectParts
-from analysis_server.teaching.edits import learned_edits
-from analysis_server.teaching.folders import LearnedSong, LearnSongs, SongSettings, in_turn, one_by_one, song_folders
-from analysis_server.teaching.matrices import is_matrices, matrices_songs
-from analysis_server.teaching.sessions import SessionSettings, learned_session
-from analysis_server.telling import Tell, part_of, untold
+from analysis_server.progress import Tell, part_of, untold
+from analysis_server.sources.project import is_project
+from analysis_server.sources.session import ProjectParts
+from analysis_server.training.edits import learned_edits
+from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings, in_turn, one_by_one, song_folders
+from analysis_server.training.matrices import is_matrices, matrices_songs
+from analysis_server.training.projects import SessionSettings, learned_session
 from core.errors import InputError, ModelError
-from core.modelling.model import Model, TrainingSong
+from core.models.model import Model, TrainingSong
 
 
 class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,7 +87,7 @@ def run(
     _require_unique_titles(songs)
     for song in songs:
         model = model.with_song(song)
-    file = model_store.path_of(request.model)
+    file = models.path_of(request.model)
     if not request.dry_run:
         model.save(file)
     return LearnResult(
@@ -103,14 +103,16 @@ def run(
 
 
 def _starting_model(request: LearnRequest, feature_set: str) -> Model:
-    file = model_store.path_of(request.model)
+    file = models.path_of(request.model)
     if request.fresh or not file.is_file():
-        prior = model_store.shipped_prior() if feature_set == "condition3" else None
+        prior = models.shipped_prior() if feature_set == "condition3" else None
         return Model(name=file.stem, preset=request.preset, feature_set=feature_set, made_by=MADE_BY, prior=prior)
-    model = model_store.find(request.model)
+    model = models.find(request.model)
     if (model.preset, model.feature_set) != (request.preset, feature_set):
         raise ModelError(
-            f"{file}: is made of preset {model.preset}, {model.feature_set}; learn under another name, or with --fresh"
+            f"is made of preset {model.preset}, {model.feature_set}",
+            path=file,
+            remedy="learn under another name, or with --fresh",
         )
     return model
 
@@ -118,7 +120,7 @@ def _starting_model(request: LearnRequest, feature_set: str) -> Model:
 def _way_to_learn(request: LearnRequest) -> LearnSongs:
     if request.dask is None:
         return one_by_one
-    from analysis_server.teaching.dask_cluster import learning_on  # noqa: PLC0415 - an optional extra
+    from analysis_server.training.dask import learning_on  # noqa: PLC0415 - an optional extra
 
     return learning_on(request.dask)
 
@@ -155,13 +157,17 @@ def _require_projects(
 ) -> None:
     others = [*matrices, *map(str, folders)]
     if request.truth == "faders" and others:
-        raise InputError(f"{others[0]}: has no faders; --from faders takes REAPER projects (.RPP) alone")
+        raise InputError("has no faders", path=others[0], remedy="--from faders takes REAPER projects (.RPP) alone")
     if (request.mixdown or request.stems) and len(sessions) != 1:
-        raise InputError("--mixdown and --stems belong to one REAPER project; give one, and learn from others after it")
+        raise InputError(
+            "--mixdown and --stems belong to one REAPER project", remedy="give one, and learn from others after it"
+        )
 
 
 def _require_unique_titles(songs: Sequence[TrainingSong]) -> None:
     titles = [song.title for song in songs]
     twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
-        raise InputError(f"two songs are called {twice[0]!r}; a model knows songs by their folders' names, rename one")
+        raise InputError(
+            f"two songs are called {twice[0]!r}", remedy="a model knows songs by their folders' names, rename one"
+        )

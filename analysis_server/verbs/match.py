@@ -5,20 +5,20 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from analysis_server.outputs.destination import destination_of
+from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
-from analysis_server.projects.destination import destination_of
-from analysis_server.projects.opening import Opened, opened_song
-from analysis_server.projects.song_requests import SongRequest
+from analysis_server.progress import Tell, stage, untold
 from analysis_server.report.content import Figure
-from analysis_server.runs.outcome import Outcome
-from analysis_server.showing.report_page import Story
-from analysis_server.telling import Tell, stage, untold
-from core.audio.reading import AudioFile
+from analysis_server.report.mix import Story
+from analysis_server.sources.project import Opened, opened_song
+from analysis_server.sources.session import SongRequest
+from core.audio.io import AudioFile
 from core.audio.song import Song
-from core.automating.automation import Automation, thin_curves
-from core.automating.rendering import MixFigures, headroom_db, measure_file, measure_mixes
+from core.automation.points import Automation, thin_curves
+from core.automation.render import MixFigures, headroom_db, measure_file, measure_mixes
 from core.decibels import db_to_gain
-from core.estimating.estimation import Estimate, limiter_reduction_db
+from core.gains.estimate import Estimate, limiter_reduction_db
 
 
 class MatchRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):

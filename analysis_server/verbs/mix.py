@@ -6,29 +6,22 @@ from dataclasses import dataclass
 
 import msgspec
 
-from analysis_server import model_store
+from analysis_server import models
+from analysis_server.outputs.destination import Existing, destination_of
+from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
-from analysis_server.projects.destination import Existing, destination_of
-from analysis_server.projects.opening import Opened, opened_song
-from analysis_server.projects.song_requests import SongRequest
+from analysis_server.progress import Tell, stage, untold
 from analysis_server.report.content import Figure
-from analysis_server.runs.outcome import Outcome
-from analysis_server.showing.report_page import Story
-from analysis_server.telling import Tell, stage, untold
-from core.audio.frames import LONGEST_S
+from analysis_server.report.mix import Story
+from analysis_server.sources.project import Opened, opened_song
+from analysis_server.sources.session import SongRequest
+from core.audio.framing import LONGEST_S
 from core.audio.song import Song
-from core.automating.automation import BusPoints, thin_curves
-from core.automating.rendering import (
-    LOUDEST_LUFS,
-    QUIETEST_LUFS,
-    MixFigures,
-    common_gain_db,
-    headroom_db,
-    measure_mixes,
-)
+from core.automation.points import BusPoints, thin_curves
+from core.automation.render import LOUDEST_LUFS, QUIETEST_LUFS, MixFigures, common_gain_db, headroom_db, measure_mixes
 from core.errors import InputError
-from core.modelling.explanation import Prediction
-from core.modelling.model import Model
+from core.models.explain import Prediction
+from core.models.model import Model
 
 
 class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +35,7 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
     existing : of a project, whether the user's own moves on the envelopes stay on top of the new gains.
     """
 
-    model: str = model_store.DEFAULT_MODEL
+    model: str = models.DEFAULT_MODEL
     range_s: tuple[float, float] | None = None
     target_lufs: float | None = None
     existing: Existing = "replace"
@@ -73,10 +66,10 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
         The song or the model cannot be used, or the folder cannot be written to.
     """
     _require_loudness(request.target_lufs)
-    model = model_store.find(request.model)
+    model = models.find(request.model)
     with opened_song(request, tell) as opened:
         if opened.session is None and request.existing == "combine":
-            raise InputError(f"{request.song}: --existing belongs to a REAPER project (.RPP); leave it out")
+            raise InputError("--existing belongs to a REAPER project (.RPP)", path=request.song, remedy="leave it out")
         return _mixed(request, model, opened)
 
 
@@ -135,8 +128,8 @@ class _Levelled:
 def _require_loudness(target_lufs: float | None) -> None:
     if target_lufs is not None and not QUIETEST_LUFS <= target_lufs <= LOUDEST_LUFS:
         raise InputError(
-            f"--target-lufs {target_lufs:g}: is no loudness between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS; give "
-            "one such as -14"
+            f"--target-lufs {target_lufs:g}: is no loudness between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS",
+            remedy="give one such as -14",
         )
 
 
@@ -146,7 +139,8 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
     start_s, end_s = range_s
     if not 0.0 <= start_s < end_s < LONGEST_S or start_s >= song.duration_s:
         raise InputError(
-            f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s; give a start and a later end in it"
+            f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s",
+            remedy="give a start and a later end in it",
         )
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.projects import project_copy
-from analysis_server.projects.opening import is_project, project_with_runs
-from analysis_server.runs import automation_folder, run_file
-from analysis_server.telling import Tell, untold
-from core import history
+from analysis_server.progress import Tell, untold
+from analysis_server.runs import project_copy, run_folder
+from analysis_server.sources.project import is_project, project_with_runs
 from core.errors import InputError
-from core.history import Restored, RunRecord
 from core.rpp.project import Project
+from core.runs import restore, store
+from core.runs.record import RunRecord
+from core.runs.restore import Restored
 
 
 class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,8 +64,8 @@ def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
     InputError
         There is no such run, or its record is damaged.
     """
-    runs = history.read_history(project)
-    back = history.restored(project, _after(runs, to, str(project.path)))
+    runs = store.read_history(project)
+    back = restore.restored(project, _after(runs, to, str(project.path)))
     return _result(runs, to, back.notes), back
 
 
@@ -83,19 +83,21 @@ def _revert_project(request: RevertRequest) -> RevertResult:
 
 def _revert_folder(request: RevertRequest) -> RevertResult:
     if request.out is not None:
-        raise InputError(f"{request.target}: --out is for projects; a folder goes back where it is")
+        raise InputError("--out is for projects", path=request.target, remedy="a folder goes back where it is")
     folder = Path(request.target)
-    runs = run_file.read(folder)
+    runs = run_folder.read(folder)
     to = runs[0].number if request.to is None else request.to
     if to < runs[0].number:
-        raise InputError(f"{folder}: was made by run {runs[0].number}; before it there was nothing to go back to")
+        raise InputError(
+            f"was made by run {runs[0].number}", path=folder, remedy="before it there was nothing to go back to"
+        )
     first = _after(runs, to, str(folder))
     before = next(run for run in runs if run.number == first).files_before
     left = [run for run in runs if run.number < first]
     result = _result(runs, to, ())
     if request.dry_run:
         return result
-    files = automation_folder.write_back(folder, before, left)
+    files = run_folder.write_back(folder, before, left)
     return msgspec.structs.replace(result, files=files)
 
 
@@ -104,10 +106,12 @@ def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
     numbers = [run.number for run in runs]
     known = ", ".join(map(str, numbers))
     if to and to not in numbers:
-        raise InputError(f"{where}: has no run {to}; its runs: {known} (0 is before all of them)")
+        raise InputError(f"has no run {to}", path=where, remedy=f"its runs: {known} (0 is before all of them)")
     later = [number for number in numbers if number > to]
     if not later:
-        raise InputError(f"{where}: run {to} is the latest, so there is nothing to take back; its runs: {known}")
+        raise InputError(
+            f"run {to} is the latest, so there is nothing to take back", path=where, remedy=f"its runs: {known}"
+        )
     return later[0]
 
 

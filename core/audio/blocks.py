@@ -17,10 +17,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from core.audio.frames import Framing
-from core.audio.reading import AudioStream, Samples
+from core.audio.framing import Framing
+from core.audio.io import AudioStream, Samples
+from core.audio.ordered_pipeline import InTurn
 from core.audio.song import Song
-from core.audio.turns import InTurn
 
 HOPS_PER_BLOCK = 16
 """Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""

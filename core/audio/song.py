@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from core import roles
-from core.audio.frames import HOPS_PER_FRAME, STEPS_PER_HOP
-from core.audio.reading import EXTENSIONS, AudioFile, inspect
+from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
+from core.audio.io import EXTENSIONS, AudioFile, inspect
 from core.errors import InputError
 
 _FALLBACK_RATE = 44_100
@@ -110,13 +110,13 @@ def open_song(folder: Path, *, buses: Mapping[str, Path] | None = None, mixdown:
         There is no such folder or no stem in it, two files claim one role, or a file cannot be read.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder that holds the stems")
+        raise InputError("no such folder", path=folder, remedy="give the folder that holds the stems")
     chosen = dict(buses or {})
     named, mixdowns, ignored = _by_role(folder, set(chosen.values()))
     stems = {role: _only(role, folder, paths) for role, paths in named.items() if role not in chosen} | chosen
     if not stems:
         expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
-        raise InputError(f"{folder}: no stems found; it should hold files such as {expected}")
+        raise InputError("no stems found", path=folder, remedy=f"it should hold files such as {expected}")
     if mixdown is None and mixdowns:
         mixdown = _only("mixdown", folder, mixdowns)
     return Song(
@@ -136,10 +136,12 @@ def find_song_folders(dataset: Path) -> list[Path]:
         There is no such folder, or none of its folders holds a stem.
     """
     if not dataset.is_dir():
-        raise InputError(f"{dataset}: no such folder; give a folder of song folders")
+        raise InputError("no such folder", path=dataset, remedy="give a folder of song folders")
     folders = [folder for folder in sorted(dataset.iterdir()) if folder.is_dir() and holds_stems(folder)]
     if not folders:
-        raise InputError(f"{dataset}: no song folders found; each should hold a file a bus, such as drums.wav")
+        raise InputError(
+            "no song folders found", path=dataset, remedy="each should hold a file a bus, such as drums.wav"
+        )
     return folders
 
 
@@ -175,7 +177,7 @@ def _by_role(folder: Path, taken: set[Path]) -> tuple[dict[str, list[Path]], lis
 def _only(role: str, folder: Path, paths: list[Path]) -> Path:
     if len(paths) > 1:
         names = " and ".join(path.name for path in paths)
-        raise InputError(f"{folder}: {names} both claim to be the {role}; keep one of them in the folder")
+        raise InputError(f"{names} both claim to be the {role}", path=folder, remedy="keep one of them in the folder")
     return paths[0]
 
 

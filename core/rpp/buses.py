@@ -69,7 +69,7 @@ def find_buses(
     by_name, notes = _by_name(project, taken, set(by_hand)) if with_names else ({}, [])
     found = {**by_name, **by_hand}
     if not found:
-        raise InputError(f"{project.path}: {'; '.join([*notes, _nothing_found(project)])}")
+        raise InputError(f"{'; '.join([*notes, _nothing_found(project)])}", path=project.path)
     notes += [
         f"{track.title} is muted, so nothing of it is heard until it is unmuted" for track in taken if track.is_muted
     ]
@@ -81,7 +81,9 @@ def find_buses(
 def _require_tracks(project: Project, by_hand: Mapping[str, Sequence[Track]]) -> None:
     empty = [role for role, tracks in by_hand.items() if not tracks]
     if empty:
-        raise InputError(f"{project.path}: no track was chosen for the {', '.join(empty)}; name one, or leave it out")
+        raise InputError(
+            f"no track was chosen for the {', '.join(empty)}", path=project.path, remedy="name one, or leave it out"
+        )
 
 
 def track_called(project: Project, name: str, role: str) -> Track:
@@ -96,14 +98,16 @@ def track_called(project: Project, name: str, role: str) -> Track:
     named = [track for track in project.tracks if " ".join(track.name.split()).casefold() == wanted]
     if len(named) > 1:
         numbers = " and ".join(str(track.number) for track in named)
-        raise InputError(f"--bus {role}={name}: tracks {numbers} of {project.path.name} have that name; give a number")
+        raise InputError(
+            f"--bus {role}={name}: tracks {numbers} of {project.path.name} have that name", remedy="give a number"
+        )
     named = named or [track for track in project.tracks if track.guid and track.guid.casefold() == wanted]
     if named:
         return named[0]
     number = int(name) if re.fullmatch(r"\s*\d{1,9}\s*", name) else 0
     if 1 <= number <= len(project.tracks):
         return project.tracks[number - 1]
-    raise InputError(f"--bus {role}={name}: {project.path.name} has no such track; it has {_listed(project)}")
+    raise InputError(f"--bus {role}={name}: {project.path.name} has no such track", remedy=f"it has {_listed(project)}")
 
 
 def role_in(name: str) -> str | None:
@@ -215,10 +219,12 @@ def _shares_sound(project: Project, track: Track, others: Sequence[Track]) -> bo
 def _require_apart(project: Project, tracks: list[Track]) -> None:
     for number, track in enumerate(tracks):
         if track in tracks[:number]:
-            raise InputError(f"--bus: {track.title} was chosen twice; a track plays one role")
+            raise InputError(f"--bus: {track.title} was chosen twice", remedy="a track plays one role")
         outer = next((other for other in tracks if project.is_inside(track, other)), None)
         if outer:
-            raise InputError(f"--bus: {track.title} lies in {outer.title}, which was chosen too; choose one of them")
+            raise InputError(
+                f"--bus: {track.title} lies in {outer.title}, which was chosen too", remedy="choose one of them"
+            )
 
 
 def _muted_notes(muted: list[_Candidate], best: Mapping[str, tuple[Track, ...]]) -> list[str]:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from core.rpp.document import Block, Document, Edit
-from core.rpp.tokens import quoted, words
+from core.rpp.parser import Block, Document, Edit, quoted, words
 
 _BLOCK = "EXTSTATE"
 _EMPTY_BEFORE = "EXTSTATE_WAS_EMPTY"

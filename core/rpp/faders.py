@@ -64,8 +64,9 @@ def gains_at(project: Project, buses: Mapping[str, Sequence[Track]], time_s: Flo
         if np.ptp(gain_to_db(gains), axis=0).max() > _SAME_DB:
             names = ", ".join(track.title for track in tracks)
             raise InputError(
-                f"{project.path}: the {role} are {names}, whose faders differ, so there is no one gain to learn; "
-                f"put them in a folder, or choose one with --bus {role}=TRACK"
+                f"the {role} are {names}, whose faders differ, so there is no one gain to learn",
+                path=project.path,
+                remedy=f"put them in a folder, or choose one with --bus {role}=TRACK",
             )
         columns.append(gains[0])
     return np.stack(columns, axis=1)

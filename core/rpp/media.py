@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 from core.errors import InputError
-from core.rpp.items import Source
-from core.rpp.project import Project, Track
+from core.rpp.project import Project, Source, Track
 
 WITHOUT_SOUND = frozenset({"MIDI", "MIDIPOOL", "CLICK", "LTC", "EMPTY", "RPP_PROJECT", "NOTES", "VIDEOEFFECT"})
 """Kinds of sources that no audio file stands behind."""
@@ -29,8 +28,10 @@ def media_path(project: Project, track: Track, source: Source) -> Path:
         if _is_file(path):
             return path
     raise InputError(
-        f"{project.path}: the media file {source.file} of {track.title} is missing; put it into {project.folder}, "
-        "or export the buses as stems from REAPER and give their folder with --stems"
+        f"the media file {source.file} of {track.title} is missing",
+        path=project.path,
+        remedy=f"put it into {project.folder}, or export the buses as stems from REAPER"
+        " and give their folder with --stems",
     )
 
 

@@ -37,7 +37,7 @@ class Application:
         """Start the application on a job, in a process that outlives REAPER and opens no window."""
         try:
             with (job.folder / "process.log").open("ab") as log:
-                return self._started(["analysis_server.bridge", str(job.folder)], log)
+                return self._started(["analysis_server.reaper", str(job.folder)], log)
         except OSError as error:
             raise Trouble(
                 f"The application does not start ({self.python}: {error.strerror or error}). {_REMEDY}"

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from analysis_server.command_line import main
+from analysis_server.cli import main
 from analysis_server.verbs.evaluate import EvaluateRequest
 from analysis_server.verbs.evaluate import run as evaluate
 from core.audio.song import Song
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RATE = 44_100
 STEMS = ROOT / "examples" / "caesium"
 ROLES = ("drums", "bass", "melody", "vocals")
-COMMAND = "import sys; from analysis_server.command_line import main; sys.exit(main())"
+COMMAND = "import sys; from analysis_server.cli import main; sys.exit(main())"
 
 
 @dataclass(frozen=True)

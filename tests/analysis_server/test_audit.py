@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.command_line import main
+from analysis_server.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ROOT / "examples" / "caesium"

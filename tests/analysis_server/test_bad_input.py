@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.analysis_server.bad_input import RATE, ROOT, Change, Faderwise, contents, is_refused, samples_of, write
-from tests.bridge.studio import small_session
+from tests.reaper.studio import small_session
 
 not_for_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read anything")
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
@@ -191,7 +191,7 @@ def test_a_link_to_itself_where_the_copy_would_be_is_named(faderwise: Faderwise,
 
 FULL_DISK = """
 import resource, signal, sys
-from analysis_server.command_line import main
+from analysis_server.cli import main
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

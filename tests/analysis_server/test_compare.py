@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from analysis_server.command_line import main
+from analysis_server.cli import main
 
 Ran = Callable[..., Any]
 

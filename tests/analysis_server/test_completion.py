@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.command_line import main
-from analysis_server.command_line.arguments import VERBS
+from analysis_server.cli import VERBS, main
 
 
 def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:

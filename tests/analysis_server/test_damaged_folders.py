@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis_server.runs import run_file
+from analysis_server.runs import run_folder
 from analysis_server.verbs import edit, mix
 from core.errors import InputError
 from tests.fuzz import material
@@ -66,9 +66,9 @@ def test_a_rendered_edit_leaves_no_hidden_file(faderwise: Ran, folder: Path) -> 
 
 def test_a_record_cannot_have_other_files_written_than_the_automation(faderwise: Ran, folder: Path) -> None:
     edit.run(edit.EditRequest(target=str(folder), depth_percent=50.0))
-    content = json.loads((folder / run_file.NAME).read_bytes())
+    content = json.loads((folder / run_folder.NAME).read_bytes())
     content["runs"][-1]["files_before"] = {"../stranger.txt": "x"}
-    (folder / run_file.NAME).write_text(json.dumps(content), encoding="utf-8")
+    (folder / run_folder.NAME).write_text(json.dumps(content), encoding="utf-8")
     ran = faderwise("revert", folder)
     assert (ran.code, (folder.parent / "stranger.txt").exists()) == (2, False)
     assert "would write ../stranger.txt" in ran.err
@@ -83,16 +83,16 @@ def test_edits_are_not_learned_without_the_points_of_every_bus(faderwise: Ran, f
 
 
 def test_runs_are_read_or_refused_whatever_the_bytes(folder: Path) -> None:
-    (folder / run_file.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
+    (folder / run_folder.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
     with pytest.raises(InputError, match="is damaged"):
-        run_file.read(folder)
+        run_folder.read(folder)
 
 
 def test_runs_that_are_out_of_order_are_told(folder: Path) -> None:
     edit.run(edit.EditRequest(target=str(folder), depth_percent=50.0))
-    content = json.loads((folder / run_file.NAME).read_bytes())
+    content = json.loads((folder / run_folder.NAME).read_bytes())
     for number in (2, 1 << 53):
         content["runs"][0]["number"] = number
-        (folder / run_file.NAME).write_text(json.dumps(content), encoding="utf-8")
+        (folder / run_folder.NAME).write_text(json.dumps(content), encoding="utf-8")
         with pytest.raises(InputError, match="holds runs that are out of order"):
-            run_file.read(folder)
+            run_folder.read(folder)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from core import history
 from core.rpp.faders import fader_stage
 from core.rpp.project import Project, read_project
+from core.runs import store
 from tests.analysis_server.conftest import ROLES, STEMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def test_half_the_depth_is_half_of_every_difference_in_the_project(faderwise: Ra
     after = heard_db(read_project(copy))
     np.testing.assert_allclose(between(after), between(before) / 2, atol=0.25)
     assert (result["run"], result["in_words"], result["kept_edits"]) == (2, ["depth 50 %"], [])
-    assert [run.action for run in history.read_history(read_project(copy))] == ["mix", "edit"]
+    assert [run.action for run in store.read_history(read_project(copy))] == ["mix", "edit"]
 
 
 def test_settings_stay_from_edit_to_edit_until_afresh(faderwise: Ran, copy: Path) -> None:

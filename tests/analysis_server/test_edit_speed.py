@@ -10,30 +10,30 @@ import msgspec
 import numpy as np
 
 from analysis_server.verbs.edit import edited
-from core import history
-from core.history.record import to_steps
 from core.rpp.project import Project, project_of, read_project
+from core.runs import record, store
+from core.runs.record import to_steps
 
 
 def long_session(copy: Path, seconds: float) -> Project:
     """The session with a run as long as that, whose curves move all the time."""
     project = read_project(copy)
-    (run,) = history.read_history(project)
+    (run,) = store.read_history(project)
     n_frames = round(4 * seconds)
     walk = np.cumsum(np.random.default_rng(7).normal(size=(n_frames, 4)) * 0.3, axis=0) % 6.0
     buses = [
-        history.BusRun(role=bus.role, predicted_cdb=to_steps(walk[:, i], 0.01), level_lufs=[-20] + [0] * (n_frames - 1))
+        record.BusRun(role=bus.role, predicted_cdb=to_steps(walk[:, i], 0.01), level_lufs=[-20] + [0] * (n_frames - 1))
         for i, bus in enumerate(run.buses)
     ]
     long = msgspec.structs.replace(run, buses=buses, duration_s=seconds)
     return project_of(msgspec_document(project, long))
 
 
-def msgspec_document(project: Project, run: history.RunRecord) -> Any:
-    from core.rpp.document import parse
+def msgspec_document(project: Project, run: record.RunRecord) -> Any:
+    from core.rpp.parser import parse
 
-    plain = parse(project.document.edited(history.removed(project.document, 1)), project.path)
-    return parse(plain.edited(history.added(plain, history.identified(run))), project.path)
+    plain = parse(project.document.edited(store.removed(project.document, 1)), project.path)
+    return parse(plain.edited(store.added(plain, record.identified(run))), project.path)
 
 
 def test_five_minutes_are_edited_in_a_fifth_of_a_second(copy: Path) -> None:

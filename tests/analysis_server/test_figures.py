@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis_server.figures.canvas import save, sheet
-from analysis_server.figures.file_names import file_names
-from analysis_server.figures.gain_panels import gain_panels
-from analysis_server.figures.spectrum_panels import spectrum_panels
-from core.automating.mix_spectra import MixSpectra
-from core.modelling.evaluation import EvaluationSong
+from analysis_server.report.figures import file_names, gain_panels, save, sheet, spectrum_panels
+from core.automation.average_spectrum import MixSpectra
+from core.models.evaluate import EvaluationSong
 
 
 def test_a_plain_title_is_its_own_name() -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis_server import model_store
+from analysis_server import models
+from core.analysis.measure import measure
 from core.audio.song import open_song
-from core.measuring.default_measurement import measure
-from core.modelling.balance import levels_of
-from core.modelling.balance_prior import DEPARTURE_DB
-from core.modelling.matrices import load_matrices
-from core.modelling.model import load
+from core.models.balance import levels_of
+from core.models.matrices import load_matrices
+from core.models.model import load
+from core.models.prior import DEPARTURE_DB
 
 Faderwise = Callable[..., Any]
 ROCK = Path(__file__).resolve().parents[1] / "golden" / "rock_condition1.npz"
@@ -44,7 +44,7 @@ def test_a_song_becomes_a_model_that_is_found_by_name(faderwise: Faderwise, tiny
     assert Path(result["file"]) == own_home / "models" / "mine.json"
     assert (result["learned"], result["songs"]) == (["tiny song"], ["tiny song"])
     assert (result["preset"], result["features"]) == ("default", "condition3")
-    model = model_store.find("mine")
+    model = models.find("mine")
     assert model.named_coefficients() == result["coefficients"]
     assert list(result["coefficients"]) == ["drums", "bass"]
     assert set(model.songs[0].hashes) == {"drums", "bass", "mixdown"}
@@ -53,7 +53,7 @@ def test_a_song_becomes_a_model_that_is_found_by_name(faderwise: Faderwise, tiny
 def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tiny_song: Path) -> None:
     """The song's faders stand at 0.5 and 0.7; a fifth of what its stems' levels leave is taken over from one song."""
     rows = learned(faderwise, tiny_song, "--model", "mine")["coefficients"]
-    prior = model_store.shipped_prior()
+    prior = models.shipped_prior()
     levels = levels_of(measure(open_song(tiny_song)))
     output_db = levels.loudness_lufs - prior.shared["tone"] * levels.tone_db + 20.0 * np.log10([0.5, 0.7])
     error_db = (output_db[0] - output_db[1]) - (prior.offset_of("drums") - prior.offset_of("bass"))

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis_server.command_line import main
-from core import history
-from core.rpp.document import parse
+from analysis_server.cli import main
+from core.rpp.parser import parse
 from core.rpp.project import project_of, read_project
+from core.runs import store
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ROOT / "examples" / "caesium"
@@ -98,7 +98,7 @@ def test_a_projects_edits_teach_what_its_envelopes_say(faderwise: Ran, work: Pat
     place = max(i for i in range(envelope.block.first, envelope.block.last) if lines[i].lstrip().startswith(b"PT"))
     lines[place] = b"      PT 12 0.05 0\n"
     copy.write_bytes(b"".join(lines))
-    assert len(history.read_history(project_of(parse(copy.read_bytes(), copy)))) == 1
+    assert len(store.read_history(project_of(parse(copy.read_bytes(), copy)))) == 1
     result = as_json(faderwise("learn", copy, "--from", "edits", "--model", "mine", "--json"))
     assert result["songs"] == ["Song (edits)"]
     after = as_json(faderwise("mix", work / "stems", "--model", "mine", "--dry-run", "--json"))["median_gain_db"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis_server import model_store
+from analysis_server import models
 from core.errors import ModelError
-from core.modelling import triangular
-from core.modelling.model import Model, TrainingSong, load
+from core.models import r_factor
+from core.models.model import Model, TrainingSong, load
 
 SHIPPED = ["default", "equal-level"]
 
@@ -26,13 +26,13 @@ def model(name: str, title: str = "a song") -> Model:
         n_frames=30,
         domain="complex",
         fit=1.0,
-        triangles={"drums": triangular.fold(features, features @ np.array([1.0, 2.0, 3.0])).tolist()},
+        triangles={"drums": r_factor.fold(features, features @ np.array([1.0, 2.0, 3.0])).tolist()},
     )
     return Model(name=name, preset="paper", feature_set="condition1", songs=(song,))
 
 
 def keep(name: str, title: str = "a song") -> Path:
-    path = model_store.path_of(name)
+    path = models.path_of(name)
     model(name, title).save(path)
     return path
 
@@ -43,23 +43,23 @@ def keep(name: str, title: str = "a song") -> Path:
 def test_models_lie_where_faderwise_home_says(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert keep("mine") == own_home / "models" / "mine.json"
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "elsewhere"))
-    assert model_store.names() == SHIPPED
+    assert models.names() == SHIPPED
     with pytest.raises(ModelError, match="no model 'mine'"):
-        model_store.find("mine")
+        models.find("mine")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a home folder is found otherwise there")
 def test_faderwise_home_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FADERWISE_HOME", "~/faders")
-    assert model_store.folder() == tmp_path / "faders" / "models"
+    assert models.folder() == tmp_path / "faders" / "models"
 
 
 @pytest.mark.parametrize("name", ["mine", "My Model 2", "v1.2", "rock+pop", "a-b_c", "größer", "歌", "x" * 100])
 def test_a_name_of_letters_digits_and_a_few_signs_is_kept_and_found(name: str) -> None:
     keep(name)
-    assert model_store.find(name).name == name
-    assert name in model_store.names()
+    assert models.find(name).name == name
+    assert name in models.names()
 
 
 @pytest.mark.parametrize(
@@ -67,46 +67,46 @@ def test_a_name_of_letters_digits_and_a_few_signs_is_kept_and_found(name: str) -
 )
 def test_a_name_that_a_file_system_might_refuse_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="cannot be a model's name"):
-        model_store.path_of(name)
+        models.path_of(name)
 
 
 @pytest.mark.parametrize("path", ["models/mine.json", "/models/mine.json", "mine.json", "..\\mine"])
 def test_what_looks_like_a_file_is_taken_as_one(path: str) -> None:
-    assert model_store.path_of(path) == Path(path)
+    assert models.path_of(path) == Path(path)
 
 
 # Finding
 
 
 def test_the_shipped_model_is_there_and_levels_every_bus(own_home: Path) -> None:
-    shipped = model_store.find(model_store.DEFAULT_MODEL)
+    shipped = models.find(models.DEFAULT_MODEL)
     assert (shipped.preset, shipped.feature_set) == ("default", "condition3")
     assert len(shipped.songs) >= 8
-    assert model_store.is_shipped(model_store.DEFAULT_MODEL)
+    assert models.is_shipped(models.DEFAULT_MODEL)
     assert not own_home.exists()
 
 
 def test_the_users_model_comes_before_the_shipped_one_of_that_name() -> None:
-    keep(model_store.DEFAULT_MODEL)
-    assert not model_store.is_shipped(model_store.DEFAULT_MODEL)
-    assert model_store.find(model_store.DEFAULT_MODEL).preset == "paper"
-    assert model_store.names() == SHIPPED
+    keep(models.DEFAULT_MODEL)
+    assert not models.is_shipped(models.DEFAULT_MODEL)
+    assert models.find(models.DEFAULT_MODEL).preset == "paper"
+    assert models.names() == SHIPPED
 
 
 def test_a_model_nobody_has_is_refused_with_those_there_are() -> None:
     keep("mine")
     with pytest.raises(ModelError, match="no model 'yours'; there are: default, equal-level, mine"):
-        model_store.find("yours")
+        models.find("yours")
 
 
 def test_a_model_is_found_by_its_file(tmp_path: Path) -> None:
     model("far away").save(tmp_path / "folder" / "far.json")
-    assert model_store.find(str(tmp_path / "folder" / "far.json")).name == "far away"
+    assert models.find(str(tmp_path / "folder" / "far.json")).name == "far away"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.json: cannot be read"):
-        model_store.find(str(tmp_path / "nowhere.json"))
+        models.find(str(tmp_path / "nowhere.json"))
 
 
 # Removing, and taking in
@@ -115,71 +115,71 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_removed_model_lies_aside_and_can_be_taken_back() -> None:
     path = keep("mine")
     before = path.read_bytes()
-    aside = model_store.remove("mine")
+    aside = models.remove("mine")
     assert not path.exists()
-    assert model_store.names() == SHIPPED
+    assert models.names() == SHIPPED
     assert aside.read_bytes() == before
-    assert model_store.take_in(aside, None) == path
+    assert models.take_in(aside, None) == path
     assert path.read_bytes() == before
 
 
 def test_removing_a_second_model_of_a_name_keeps_the_first_one_too() -> None:
     first = keep("mine", "first song").read_bytes()
-    model_store.remove("mine")
+    models.remove("mine")
     second = keep("mine", "second song").read_bytes()
-    model_store.remove("mine")
-    assert sorted(path.read_bytes() for path in model_store.folder().iterdir()) == sorted([first, second])
+    models.remove("mine")
+    assert sorted(path.read_bytes() for path in models.folder().iterdir()) == sorted([first, second])
 
 
 def test_removing_one_model_leaves_one_whose_name_begins_alike() -> None:
     keep("v1.2"), keep("v1")
-    model_store.remove("v1.2")
-    model_store.remove("v1")
-    assert len(list(model_store.folder().iterdir())) == 2
+    models.remove("v1.2")
+    models.remove("v1")
+    assert len(list(models.folder().iterdir())) == 2
 
 
 def test_the_shipped_model_cannot_be_removed() -> None:
     with pytest.raises(ModelError, match="comes with Faderwise and stays"):
-        model_store.remove(model_store.DEFAULT_MODEL)
-    assert model_store.find(model_store.DEFAULT_MODEL)
+        models.remove(models.DEFAULT_MODEL)
+    assert models.find(models.DEFAULT_MODEL)
 
 
 def test_a_model_that_is_not_there_cannot_be_removed() -> None:
     with pytest.raises(ModelError, match="no model 'mine'; there are: default, equal-level"):
-        model_store.remove("mine")
+        models.remove("mine")
 
 
 def test_a_model_is_taken_in_under_its_own_name_or_another(tmp_path: Path) -> None:
     model("theirs").save(tmp_path / "file.json")
-    assert model_store.take_in(tmp_path / "file.json", None).name == "theirs.json"
-    assert model_store.take_in(tmp_path / "file.json", "ours").name == "ours.json"
-    assert model_store.find("ours").name == "ours"
-    assert model_store.find("ours").songs == model_store.find("theirs").songs
+    assert models.take_in(tmp_path / "file.json", None).name == "theirs.json"
+    assert models.take_in(tmp_path / "file.json", "ours").name == "ours.json"
+    assert models.find("ours").name == "ours"
+    assert models.find("ours").songs == models.find("theirs").songs
 
 
 def test_taking_in_a_model_of_a_known_name_sets_the_known_one_aside(tmp_path: Path) -> None:
     before = keep("mine", "first song").read_bytes()
     model("mine", "second song").save(tmp_path / "file.json")
-    model_store.take_in(tmp_path / "file.json", None)
-    assert model_store.find("mine").songs[0].title == "second song"
-    assert before in [path.read_bytes() for path in model_store.folder().iterdir()]
+    models.take_in(tmp_path / "file.json", None)
+    assert models.find("mine").songs[0].title == "second song"
+    assert before in [path.read_bytes() for path in models.folder().iterdir()]
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/escaped", "escaped.json", "a\\b"])
 def test_a_strangers_model_cannot_choose_a_place_outside_the_folder(tmp_path: Path, name: str) -> None:
     model(name).save(tmp_path / "file.json")
     with pytest.raises(ModelError, match="cannot be a model's name"):
-        model_store.take_in(tmp_path / "file.json", None)
+        models.take_in(tmp_path / "file.json", None)
     assert not list(tmp_path.rglob("*escaped*"))
 
 
 def test_what_is_no_model_is_not_taken_in(tmp_path: Path) -> None:
     (tmp_path / "file.json").write_text("{}")
     with pytest.raises(ModelError, match=r"file\.json: is no model file"):
-        model_store.take_in(tmp_path / "file.json", "mine")
-    assert not model_store.folder().exists()
+        models.take_in(tmp_path / "file.json", "mine")
+    assert not models.folder().exists()
 
 
 def test_the_shipped_model_is_a_file_like_any_other(tmp_path: Path) -> None:
-    model_store.find(model_store.DEFAULT_MODEL).save(tmp_path / "copy.json")
-    assert load(tmp_path / "copy.json") == model_store.find(model_store.DEFAULT_MODEL)
+    models.find(models.DEFAULT_MODEL).save(tmp_path / "copy.json")
+    assert load(tmp_path / "copy.json") == models.find(models.DEFAULT_MODEL)

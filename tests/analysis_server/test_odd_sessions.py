@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from core.rpp.parser import quoted
 from core.rpp.project import read_project
-from core.rpp.tokens import quoted
 from tests.analysis_server.conftest import tone
 from tests.analysis_server.outcomes import Faderwise, as_json
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from core.audio.song import Song, open_song
-from core.estimating.estimation import Estimate, estimate
+from core.gains.estimate import Estimate, estimate
 from tests.conftest import FaderMoves
 
 Array = npt.NDArray[np.float64]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.runs import run_file
+from analysis_server.runs import run_folder
 from core.errors import DiskFullError, InputError
 from core.files import content_hash, move_into_place, replacing, write_json, write_text
-from core.modelling.model import load
-from core.rpp.document import read_document
+from core.models.model import load
+from core.rpp.parser import read_document
 
 ROOT = Path(__file__).resolve().parents[2]
 not_for_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
@@ -256,7 +256,7 @@ def test_json_is_for_people_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="has no pipes among files")
-@pytest.mark.parametrize("read", [read_document, load, lambda path: run_file.read(path.parent)])
+@pytest.mark.parametrize("read", [read_document, load, lambda path: run_folder.read(path.parent)])
 def test_a_pipe_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
     os.mkfifo(tmp_path / "run.json")
     with pytest.raises(InputError, match=r"run\.json: is a pipe or a device; give a file"):

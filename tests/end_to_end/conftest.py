@@ -1,5 +1,5 @@
-"""The studio of tests/bridge."""
+"""The studio of tests/reaper."""
 
-from tests.bridge.conftest import shared_home, studio, studio_for
+from tests.reaper.conftest import shared_home, studio, studio_for
 
 __all__ = ["shared_home", "studio", "studio_for"]

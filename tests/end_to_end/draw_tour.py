@@ -16,7 +16,7 @@ import soundfile
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.bridge.studio import ROLES, STEMS, Studio, end_server, small_session
+from tests.reaper.studio import ROLES, STEMS, Studio, end_server, small_session
 from tests.reaper_host import ReaperHost
 
 LENGTH_S = 24.0

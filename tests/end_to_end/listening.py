@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from tests.bridge.studio import Studio
+from tests.reaper.studio import Studio
 from tests.reaper_host import ReaperHost
 
 Audio = npt.NDArray[np.float64]

@@ -11,10 +11,10 @@ import numpy as np
 
 from analysis_server.verbs.audit import AuditRequest
 from analysis_server.verbs.audit import run as audit
-from core.rpp.document import parse
 from core.rpp.faders import gains_at
+from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
-from tests.bridge.studio import ROLES, Studio
+from tests.reaper.studio import ROLES, Studio
 
 TIMES = np.arange(0.5, 23.0, 0.25)
 VOCALS = ROLES.index("vocals")

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.bridge.conftest import StudioFor
-from tests.bridge.studio import Studio, small_session
+from tests.reaper.conftest import StudioFor
+from tests.reaper.studio import Studio, small_session
 
 GOES_ON = "was not finished"
 
@@ -61,7 +61,7 @@ def test_a_server_killed_in_the_middle_is_started_again(mixing: Studio) -> None:
     assert mixing.server_pid() != killed
     assert mixing.jobs() == []
     running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    assert [child.pid for child in running if "analysis_server.bridge" in child.cmdline()] == []
+    assert [child.pid for child in running if "analysis_server.reaper" in child.cmdline()] == []
 
 
 @pytest.mark.parametrize("power_fails", [False, True])

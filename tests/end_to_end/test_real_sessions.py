@@ -13,9 +13,9 @@ import soundfile
 
 from analysis_server.verbs.mix import MixRequest
 from analysis_server.verbs.mix import run as mix
-from tests.bridge.conftest import StudioFor
-from tests.bridge.studio import ROLES, Studio, small_session
 from tests.end_to_end.listening import after_the_faders, keep_stems, quarter_db
+from tests.reaper.conftest import StudioFor
+from tests.reaper.studio import ROLES, Studio, small_session
 from tests.session_media import STEMS, session
 
 PROJECTS = Path(__file__).resolve().parents[1] / "projects"

@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from analysis_server.bridge.__main__ import main
-from analysis_server.bridge.job_file import Answer
-from analysis_server.examining.reaper import examine_place
+from analysis_server.doctor import examine_place
+from analysis_server.reaper.__main__ import main
+from analysis_server.reaper.job_file import Answer
 from tests.fuzz import material
 from tests.fuzz.judging import BrokenPromiseError, hashes
 from tests.fuzz.mutations import damaged_json, damaged_value

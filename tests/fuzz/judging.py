@@ -22,8 +22,8 @@ from types import FrameType
 import numpy as np
 import soundfile
 
-from analysis_server.command_line import BAD_INPUT, DONE, FAILED, INTERRUPTED, main
-from analysis_server.command_line.terminal import ProgressBar
+from analysis_server.cli import BAD_INPUT, DONE, FAILED, INTERRUPTED, main
+from analysis_server.terminal import ProgressBar
 
 PATIENCE_S = 4.0
 _MP3_DECODER = ("[src/libmpg123/", "Warning: Xing", "Note: ", "Warning: ")

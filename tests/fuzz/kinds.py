@@ -11,14 +11,14 @@ import numpy as np
 
 from analysis_server.verbs import learn
 from analysis_server.verbs.learn import LearnRequest
-from core.automating.automation import BusPoints
+from core.automation.points import BusPoints
 from core.errors import InputError
 from core.rpp.buses import find_buses
-from core.rpp.document import read_document
-from core.rpp.envelope_writing import with_envelopes
 from core.rpp.faders import gains_at
-from core.rpp.left_out import sentences
+from core.rpp.parser import read_document
 from core.rpp.project import Project, project_of
+from core.rpp.unsupported import sentences
+from core.rpp.write import with_envelopes
 from tests.fuzz import material
 from tests.fuzz.bridge_jobs import Applications, Jobs
 from tests.fuzz.judging import BrokenPromiseError, judged

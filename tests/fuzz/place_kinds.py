@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from analysis_server.command_line.arguments import parser
+from analysis_server.cli import parser
 from analysis_server.reaper_setup import commands, places
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.verbs import mix

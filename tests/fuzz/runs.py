@@ -9,17 +9,17 @@ from random import Random
 
 import msgspec
 
-from analysis_server.runs import automation_folder, run_file
+from analysis_server.runs import run_folder
 from analysis_server.verbs import edit, mix
-from core import history
-from core.history.pieces import as_pieces, from_ext_state, numbers_in
-from core.rpp.document import parse
 from core.rpp.ext_state import ext_state, ext_state_edits
+from core.rpp.parser import parse
+from core.runs import store
+from core.runs.store import as_pieces, from_ext_state, numbers_in
 from tests.fuzz import material
 from tests.fuzz.judging import BrokenPromiseError, hashes, judged
 from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, damaged_table, damaged_value
 
-_AUTOMATION = (automation_folder.CSV, automation_folder.JSON)
+_AUTOMATION = (run_folder.CSV, run_folder.JSON)
 _DEPTH = ("--depth", "30")
 
 
@@ -30,10 +30,10 @@ class Folders:
         made = folder / "made"
         mix.run(mix.MixRequest(song=str(material.write_song(folder / "song")), out=str(made)))
         edit.run(edit.EditRequest(target=str(made), depth_percent=50.0))
-        with (made / automation_folder.CSV).open("a", encoding="utf-8") as file:
+        with (made / run_folder.CSV).open("a", encoding="utf-8") as file:
             file.write("vocals,0.800000,-6.0000,linear\nvocals,1.100000,-3.0000,linear\n")
         damage = {"audit.npz": damaged_bytes, "automation.csv": damaged_table}
-        self._damage = {name: damage.get(name, damaged_json) for name in (*_AUTOMATION, run_file.NAME, "audit.npz")}
+        self._damage = {name: damage.get(name, damaged_json) for name in (*_AUTOMATION, run_folder.NAME, "audit.npz")}
         self._sound = {name: (made / name).read_bytes() for name in self._damage}
 
     def __call__(self, folder: Path, chance: Random) -> str:
@@ -63,7 +63,7 @@ def _edited_and_reverted(there: Path, chance: Random) -> str:
     settings = chance.choice(([], ["--render"], ["--range", "0.3:0.9"], ["--offset", "vocals=2", "--smooth", "1"]))
     if judged(["edit", str(there), *_DEPTH, *settings], inputs=there, out=there / "none", in_place=True) != "done":
         return "refused"
-    latest = run_file.read(there)[-2].number
+    latest = run_folder.read(there)[-2].number
     if judged(["revert", str(there), "--to", str(latest)], inputs=there, out=there / "none", in_place=True) != "done":
         raise BrokenPromiseError("an edit that was written cannot be taken back")
     after = hashes(there)
@@ -124,14 +124,14 @@ def with_two_runs(session: Path) -> Path:
 def _damaged_record(content: bytes, chance: Random) -> bytes:
     """Damage what a record says, and write it with the right checksum."""
     document = parse(content, Path("Song.RPP"))
-    values = ext_state(document, history.SECTION)
+    values = ext_state(document, store.SECTION)
     number = chance.choice(numbers_in(values))
     record = json.loads(msgspec.json.encode(from_ext_state(values, number)))
     for _ in range(chance.randint(1, 3)):
         record = damaged_value(record, chance)
     gone = {key: None for key in values if key.startswith(f"RUN_{number:04}_")}
     pieces = as_pieces(json.dumps(record).encode("utf-8", "surrogatepass"), number)
-    return document.edited(ext_state_edits(document, history.SECTION, {**gone, **pieces}))
+    return document.edited(ext_state_edits(document, store.SECTION, {**gone, **pieces}))
 
 
 def _damaged_state(content: bytes, chance: Random) -> bytes:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from analysis_server.command_line import main
+from analysis_server.cli import main
 from tests.session_media import ROLES, STEMS
 
 Audio = npt.NDArray[np.float64]

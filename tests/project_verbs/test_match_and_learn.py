@@ -60,10 +60,10 @@ def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsy
 
 
 def test_faders_are_the_exact_truth(small: Path) -> None:
-    from analysis_server.projects.opening import opened_session
-    from analysis_server.teaching.sessions import fader_curves
-    from analysis_server.telling import untold
-    from core.measuring.default_measurement import measure
+    from analysis_server.progress import untold
+    from analysis_server.sources.project import opened_session
+    from analysis_server.training.projects import fader_curves
+    from core.analysis.measure import measure
 
     with_faders(small)
     with opened_session(str(small), untold) as opened:

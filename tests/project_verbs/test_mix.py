@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from core.history import read_history, restored
 from core.rpp.project import read_project
-from core.rpp.summing import write_stems
+from core.rpp.render import write_stems
+from core.runs.restore import restored
+from core.runs.store import read_history
 from tests.project_verbs.reading import heard_gain, quarter_db, without_ours, without_volume_envelopes
 from tests.project_verbs.sessions import run
 from tests.session_media import ROLES, STEMS, session

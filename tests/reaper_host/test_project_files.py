@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from analysis_server.command_line import main
+from analysis_server.cli import main
 from tests.reaper_host import ReaperHost
 from tests.reaper_host.sessions import RATE, envelope, item, rendered, track, write_project
 from tests.session_media import STEMS

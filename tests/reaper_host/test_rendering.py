@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from core.rpp.project import read_project
-from core.rpp.summing import write_stems
+from core.rpp.render import write_stems
 from tests.reaper_host import ReaperHost
 from tests.reaper_host.conftest import PROJECTS
 from tests.reaper_host.fader_curve import from_fader, to_fader

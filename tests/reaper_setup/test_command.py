@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.command_line import main
+from analysis_server.cli import main
 from tests.reaper_setup.conftest import tree
 
 

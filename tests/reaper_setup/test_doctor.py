@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.command_line import main
-from analysis_server.examining import application, doctor
-from analysis_server.examining.application import examine_application
-from analysis_server.examining.finding import Finding
-from analysis_server.examining.reaper import examine_reaper
+from analysis_server import doctor
+from analysis_server.cli import main
+from analysis_server.doctor import Finding, examine_application, examine_reaper
 from analysis_server.reaper_setup import places
 from analysis_server.reaper_setup.commands import set_up
 from analysis_server.reaper_setup.scripts import Application
@@ -177,7 +175,7 @@ def test_much_that_runs_left_is_told_with_the_command_that_clears_it(
     mix.write_bytes(bytes(3_000_000))
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
     assert (finding.state, finding.found) == ("right", f"1 of REAPER's actions in {tmp_path / 'runs'}, 3 MB")
-    monkeypatch.setattr(application, "_MUCH_BYTES", 1_000_000)
+    monkeypatch.setattr(doctor, "_MUCH_BYTES", 1_000_000)
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
     assert finding.state == "note"
     assert "faderwise runs clear" in finding.remedy
@@ -208,7 +206,7 @@ def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch:
 def test_an_interpreter_that_says_something_else_is_a_finding(
     installed: Path, home: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    monkeypatch.setattr("analysis_server.examining.reaper.asked", lambda _command: (True, said))
+    monkeypatch.setattr("analysis_server.doctor.asked", lambda _command: (True, said))
     finding = by_subject(list(examine_reaper(home)))["imports"]
     assert finding.state == "wrong"
     assert "does not answer as a Python does" in finding.found

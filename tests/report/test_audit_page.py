@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis_server.report import render_report
+from analysis_server.report.page import render_report
 
 HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>"
 PAGE_UP = (

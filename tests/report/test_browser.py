@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis_server.report import render_report
+from analysis_server.report.page import render_report
 
 LAID_OUT = """
 (() => {

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis_server.report import render_report
 from analysis_server.report.content import BusComparison
+from analysis_server.report.page import render_report
 
 
 def comparison_of(report):

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from analysis_server.report import render_report
+from analysis_server.report.page import render_report
 
 
 def read_out_of(page):

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from analysis_server.report import render_report
 from analysis_server.report.content import Figure, Player, Spectrum
+from analysis_server.report.page import render_report
 
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>\u2028\"'&]]>--><b>"

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import soundfile
 
-from analysis_server.client.client import Client
+from analysis_server.server.client import Client
 from analysis_server.server.connection import read_connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +79,7 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def faderwise(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the command line."""
-    run = "import sys; from analysis_server.command_line import main; sys.exit(main())"
+    run = "import sys; from analysis_server.cli import main; sys.exit(main())"
     return started(folder, "-c", run, *arguments)
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server import model_store
+from analysis_server import models
+from analysis_server.progress import untold
 from analysis_server.server.cache import Cache
 from analysis_server.server.known_files import KnownFiles
 from analysis_server.server.pipes import Task
 from analysis_server.server.work import do
-from analysis_server.telling import untold
 from analysis_server.verbs.learn import LearnRequest
 from analysis_server.verbs.mix import MixRequest
 
@@ -39,7 +39,7 @@ def work(songs: Path, folder: Path, number: int, n_turns: int) -> None:
             ended = do(_task(verb, request, folder, f"{number}-{turn}-{verb}"), cache, known, untold)
             if ended.code is not None:
                 (folder / "problems").open("a").write(f"{verb}: {ended.message}\n")
-        model_store.take_in(model_store.path_of(model), f"copy-{turn % 3}")
+        models.take_in(models.path_of(model), f"copy-{turn % 3}")
 
 
 def _turn_s(songs: Path, folder: Path) -> float:
@@ -86,7 +86,7 @@ def main(songs: str, folder: str, n_kills: str, seed: str) -> None:
 
 def loaded(folder: Path) -> dict[str, int]:
     """Return how many songs each model knows; every model and every entry must be readable, and none may go."""
-    known = {name: len(model_store.find(name).songs) for name in model_store.names()}
+    known = {name: len(models.find(name).songs) for name in models.names()}
     cache = Cache(folder / "cache", 1 << 28)
     for entry in (folder / "cache" / "entries").glob("[0-9a-f]*"):
         if cache.find(entry.name) is None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import zmq
 
-from analysis_server.client.client import Client
+from analysis_server.server.client import Client
 from analysis_server.server.connection import Connection, ServerLock, connection_path, read_connection, write_connection
 from analysis_server.server.keys import client_keys, server_keys
 from analysis_server.server.messages import Hello, error
@@ -23,7 +23,7 @@ from core.errors import InputError, ServerError
 from tests.server.conftest import running, started, wait_for
 
 _CLIENT = """
-from analysis_server.client.client import Client
+from analysis_server.server.client import Client
 with Client(name="one of ten") as client:
     print(client.hello().pid)
 """

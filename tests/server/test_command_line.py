@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.command_line import main
-from analysis_server.command_line.serving import address
+from analysis_server.cli import main
+from analysis_server.commands.serving import address
 from analysis_server.server.router import is_loopback
 from core.errors import InputError
 from tests.server.conftest import faderwise, running, wait_for

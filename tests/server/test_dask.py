@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from analysis_server import model_store
+from analysis_server import models
 from analysis_server.verbs import evaluate, learn
 from core.errors import Cancelled, InputError
 from tests.server.conftest import running
@@ -54,10 +54,10 @@ def test_learning_gives_the_same_model(home: Path, songs: Path, cluster: str, pr
 
     learn.run(request("here", None))
     learn.run(request("there", cluster))
-    here, there = (msgspec.to_builtins(model_store.find(name).songs) for name in ("here", "there"))
+    here, there = (msgspec.to_builtins(models.find(name).songs) for name in ("here", "there"))
     assert len(here) == 3
     assert _difference(here, there) <= 1e-9
-    coefficients = [model_store.find(name).named_coefficients() for name in ("here", "there")]
+    coefficients = [models.find(name).named_coefficients() for name in ("here", "there")]
     assert _difference(*coefficients) <= 1e-9
 
 
@@ -98,6 +98,6 @@ def test_it_is_told_how_far_it_is_and_can_be_cancelled(home: Path, songs: Path, 
 
 
 def test_an_address_where_nobody_answers_is_told(home: Path, songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis_server.teaching.dask_cluster._ANSWER_S", 0.5)
+    monkeypatch.setattr("analysis_server.training.dask._ANSWER_S", 0.5)
     with pytest.raises(InputError, match="no dask scheduler answers"):
         learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask="tcp://127.0.0.1:9"))

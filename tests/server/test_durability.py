@@ -13,7 +13,7 @@ import psutil
 import pytest
 import soundfile
 
-from analysis_server import model_store
+from analysis_server import models
 from analysis_server.server.connection import read_connection
 from tests.server import killed_worker
 from tests.server.conftest import Running, running, started
@@ -58,8 +58,8 @@ def test_servers_killed_at_random_instants_lose_nothing(home: Path, short_songs:
         connection = read_connection(home)
         assert connection is None or connection.pid
         for name, titles in finished.items():
-            assert set(titles) <= {song.title for song in model_store.find(name).songs}
-        assert all(model_store.find(name) for name in model_store.names())
+            assert set(titles) <= {song.title for song in models.find(name).songs}
+        assert all(models.find(name) for name in models.names())
     assert finished
     with running(home) as server, RawClient(server.folder) as client:
         assert client.ask("hello", versions=[1], client="raw")["type"] == "welcome"

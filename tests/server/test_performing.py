@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.client import performing
+from analysis_server.progress import untold
+from analysis_server.server import client
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.messages import Limits, Welcome
-from analysis_server.telling import untold
 from analysis_server.verbs.mix import MixRequest
 from core.errors import InputError, ServerError
 
@@ -47,8 +47,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def perform_with(server: Server, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setattr(performing, "Client", server)
-    return performing.perform(REQUEST, untold, name="test", folder=Path(), starts=True)
+    monkeypatch.setattr(client, "Client", server)
+    return client.perform(REQUEST, untold, name="test", folder=Path(), starts=True)
 
 
 def test_the_servers_answer_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

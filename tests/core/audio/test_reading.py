@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from core.audio.reading import AudioStream, inspect, read_excerpt
+from core.audio.io import AudioStream, inspect, read_excerpt
 from core.errors import InputError
 
 RATE = 44_100

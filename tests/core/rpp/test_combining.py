@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automating.automation import BusPoints
+from core.automation.points import BusPoints
 from core.decibels import gain_to_db
-from core.rpp.combining import combined
 from core.rpp.envelope import BEZIER, FAST_START, LINEAR, SLOW, SQUARE, Envelope, Point
+from core.rpp.write import combined
 
 CURVE = BusPoints(np.array([0.5, 10.0, 20.0]), np.array([-3.0, 2.0, -8.0]))
 

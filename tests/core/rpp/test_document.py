@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.rpp.document import Block, Edit, parse, read_document
-from core.rpp.tokens import as_text, quoted, words
+from core.rpp.parser import Block, Edit, as_text, parse, quoted, read_document, words
 
 BUNDLED = sorted((Path(__file__).parents[2] / "projects").glob("*.rpp"))
 HERE = Path("song.rpp")

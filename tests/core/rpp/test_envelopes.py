@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automating.automation import EDGE_S, BusPoints
+from core.automation.points import EDGE_S, BusPoints
 from core.errors import InputError
-from core.rpp.document import parse, read_document
-from core.rpp.envelope import Envelope, Point
-from core.rpp.envelope_writing import points_of, with_envelopes
-from core.rpp.fader_scale import from_fader, to_fader
+from core.rpp.envelope import Envelope, Point, from_fader, to_fader
 from core.rpp.faders import fader_stage, gains_at
+from core.rpp.parser import parse, read_document
 from core.rpp.project import Project, project_of, read_project
+from core.rpp.write import points_of, with_envelopes
 
 WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
 TIMES = np.arange(0.0, 12.0, 0.01)

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import InputError
 from core.rpp.buses import find_buses, role_in
-from core.rpp.document import parse
+from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.routing import reached
 

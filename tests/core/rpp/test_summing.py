@@ -11,11 +11,10 @@ import pytest
 import soundfile
 
 from core.errors import InputError
-from core.rpp.document import parse
-from core.rpp.left_out import sentences
-from core.rpp.playback import fade_gain
+from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
-from core.rpp.summing import has_sound, rate_of, write_stems
+from core.rpp.render import fade_gain, has_sound, rate_of, write_stems
+from core.rpp.unsupported import sentences
 
 RATE = 8000
 Stem = npt.NDArray[np.float32]

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.automating.automation import BusPoints
+from core.automation.points import BusPoints
 from core.errors import InputError
 from core.rpp.buses import track_called
-from core.rpp.document import parse
-from core.rpp.envelope_writing import with_envelopes
 from core.rpp.faders import gains_at
-from core.rpp.left_out import sentences
 from core.rpp.media import is_relative
+from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
+from core.rpp.render import has_sound
 from core.rpp.routing import feeds_of
-from core.rpp.summing import has_sound
+from core.rpp.unsupported import sentences
+from core.rpp.write import with_envelopes
 
 FLAT = BusPoints(np.array([0.0]), np.array([-6.0]))
 

@@ -1,1 +1,0 @@
-"""The way to the server: a client, its socket, and a server started where none answers."""

@@ -1,1 +1,0 @@
-"""One module a verb: its grammar (`add`), arguments into a request, the result into lines (`run`)."""

@@ -1,0 +1,343 @@
+"""Check the installation and REAPER's set-up."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from analysis_server.environment import MARKER
+from analysis_server.outputs import kept_runs
+from analysis_server.progress import Tell, untold
+from analysis_server.reaper_setup import import_probe, packages, places
+from analysis_server.reaper_setup.actions import FOLDER, actions_in
+from analysis_server.reaper_setup.lines import Lines
+from analysis_server.reaper_setup.plan import Content, Plan, make_plan
+from analysis_server.reaper_setup.python_library import OLDEST, Library, library_at, wanted_processors
+from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_scripts, package_files, script_files
+from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
+from analysis_server.server.client import Client, forget_ended
+from core import __version__
+from core.errors import FaderwiseError, InputError, as_told
+
+State = Literal["right", "note", "wrong"]
+_LIMIT_S = 60.0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at (`subject`), how it is (`state`, `found`), and where it is not right the `remedy`.
+
+    `note` is worth knowing and needs no mending.
+    """
+
+    subject: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def right(subject: str, found: str) -> Finding:
+    """Return that something is as it should be."""
+    return Finding(subject=subject, state="right", found=found)
+
+
+def note(subject: str, found: str, remedy: str = "") -> Finding:
+    """Return something worth knowing."""
+    return Finding(subject=subject, state="note", found=found, remedy=remedy)
+
+
+def wrong(subject: str, found: str, remedy: str) -> Finding:
+    """Return that something is wrong, and how to mend it."""
+    return Finding(subject=subject, state="wrong", found=found, remedy=remedy)
+
+
+def asked(command: Sequence[str]) -> tuple[bool, str]:
+    """Run a program and return whether it went well, and its output or its last words."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a list
+            list(command), capture_output=True, text=True, errors="replace", check=False, timeout=_LIMIT_S
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return False, str(error)
+    output = done.stdout.strip() if done.returncode == 0 else (done.stderr or done.stdout).strip()
+    return done.returncode == 0, output if done.returncode == 0 else (output.splitlines() or ["no word"])[-1]
+
+
+_AGAIN = "run `python3 install.py` again; it makes anew what is broken"
+_LIBRARIES = ("numpy", "scipy.signal", "soundfile", "soxr", "pyfftw", "zmq", "msgspec", "matplotlib")
+_ROOM_BYTES = 500_000_000
+_MUCH_BYTES = 2_000_000_000
+_OTHERS = 0o077
+_ENDS_WITHIN_S = 5.0
+
+
+def examine_application(home: Path) -> Iterator[Finding]:
+    """Look at the application that runs now, whose things are in `home`."""
+    yield _environment()
+    yield _command()
+    yield _libraries()
+    yield _packages()
+    yield _folder(home)
+    yield _runs(home)
+    yield _keys(home)
+    yield _server(home)
+
+
+def _environment() -> Finding:
+    version, place = ".".join(map(str, sys.version_info[:3])), Path(sys.prefix)
+    found = f"Faderwise {__version__} on Python {version} in {place}"
+    if sys.prefix == sys.base_prefix:
+        return note("environment", f"{found}, which is no environment of its own", "`python3 install.py` makes one")
+    made_here = (place / MARKER).is_file()
+    return right("environment", found) if made_here else note("environment", f"{found}, not made by install.py")
+
+
+def _command() -> Finding:
+    ours = Path(sys.executable).parent
+    found = shutil.which("faderwise")
+    if found and Path(found).resolve().parent == ours.resolve():
+        return right("command", found)
+    remedy = f"to type `faderwise` anywhere, put {ours} on your PATH"
+    return note(
+        "command", f"`faderwise` is {found}, not this one" if found else "`faderwise` is not on the PATH", remedy
+    )
+
+
+def _libraries() -> Finding:
+    """Import what computes: their compiled parts must load."""
+    failed = {}
+    for name in _LIBRARIES:
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError) as error:  # noqa: PERF203 - each on its own
+            failed[name] = str(error)
+    if failed:
+        return wrong("libraries", "; ".join(f"{name} does not load: {why}" for name, why in failed.items()), _AGAIN)
+    return right("libraries", f"{', '.join(_LIBRARIES)} load")
+
+
+def _packages() -> Finding:
+    well, output = asked([sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "check"])
+    if "No module named pip" in output:
+        return note("versions", "not looked at: this environment has no pip")
+    return right("versions", "all packages fit each other") if well else wrong("versions", output, _AGAIN)
+
+
+def _folder(home: Path) -> Finding:
+    place = next(path for path in (home, *home.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - never raises
+    remedy = f"give yourself the right to write to {place}, or set FADERWISE_HOME to another folder"
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return wrong("folder", f"{home} cannot be written to ({error.strerror})", remedy)
+    free = shutil.disk_usage(place).free
+    found = f"{home} can be written to, {free / 1e9:.1f} GB are free"
+    return right("folder", found) if free > _ROOM_BYTES else wrong("folder", found, "free some space on this disk")
+
+
+def _runs(home: Path) -> Finding:
+    where = home / kept_runs.NAME
+    runs = kept_runs.kept_runs(where)
+    n_bytes = sum(run.n_bytes for run in runs)
+    found = f"{len(runs)} of REAPER's actions in {where}, {n_bytes / 1e6:.0f} MB"
+    if n_bytes > _MUCH_BYTES:
+        return note("runs", found, "`faderwise runs clear` deletes reports and mixes that are older than 30 days")
+    return right("runs", found)
+
+
+def _keys(home: Path) -> Finding:
+    folder = home / "keys"
+    if not folder.is_dir():
+        return note("keys", "none yet; the server makes them when it first starts")
+    files = [folder, *folder.rglob("*")]
+    open_to_others = [path for path in files if os.name != "nt" and path.stat().st_mode & _OTHERS]
+    if open_to_others:
+        modes = " ".join(f"'{path}'" for path in open_to_others)
+        return wrong("keys", f"others may read {', '.join(map(str, open_to_others))}", f"chmod go-rwx {modes}")
+    return right("keys", f"{folder}, for you alone")
+
+
+def _server(home: Path) -> Finding:
+    """Connect to the server; where none is up, start one and stop it again."""
+    try:
+        with Client(home, starts=False, name="doctor") as client:
+            welcome = client.hello(deadline_s=5.0)
+            return right("server", f"Faderwise {welcome.program} is up")
+    except (FaderwiseError, OSError):
+        return _started(home)
+
+
+def _wait_until(done: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + _ENDS_WITHIN_S
+    while not done() and time.monotonic() < end_s:
+        time.sleep(0.05)
+
+
+def _started(home: Path) -> Finding:
+    try:
+        with Client(home, name="doctor") as client:
+            client.hello(deadline_s=30.0)
+            client.shutdown("idle")
+        _wait_until(forget_ended)
+    except (FaderwiseError, OSError) as error:
+        return wrong("server", f"it does not start: {error}", f"see {home / 'logs' / 'server.jsonl'}; {_AGAIN}")
+    return right("server", "none is up; one starts when it is needed")
+
+
+_INSTALL = "close REAPER and run `faderwise reaper install`"
+_PREFERENCES = "Preferences > Plug-ins > ReaScript"
+_NEEDED = ("reapy", "typing_extensions", "faderwise_bridge.actions")
+_VERSION = "import core; print(core.__version__)"
+
+
+def examine_reaper(home: Path) -> Iterator[Finding]:
+    """Look at every REAPER of this user."""
+    try:
+        folders = places.resource_folders()
+    except InputError as error:
+        yield wrong("REAPER", str(error), "correct REAPER_RESOURCE_PATH, or start REAPER once")
+        return
+    if not folders:
+        yield note("REAPER", "none was found", "if you have one, set REAPER_RESOURCE_PATH to its folder of settings")
+        return
+    programs = places.programs()
+    yield right("REAPER", "; ".join(map(str, [*folders, *programs])))
+    processors = wanted_processors(programs)
+    for folder in folders:
+        try:
+            plan = make_plan(folder, _content(home), processors)
+        except InputError as error:
+            yield wrong("REAPER's files", str(error), "mend or remove that file, then run `faderwise reaper install`")
+            continue
+        yield from _examine(plan, processors)
+
+
+def _content(home: Path) -> Content:
+    """Return what belongs into REAPER, but for the file that says where the application is."""
+    vendor, scripts = packages.kept(home), bundled_scripts()
+    files = script_files(scripts) | package_files(vendor)
+    return Content(files, actions_in(scripts), awaited="" if vendor else f"{FOLDER}/{VENDOR}/")
+
+
+def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:
+    library = _library(plan.settings_before)
+    yield _python(plan, library, processors)
+    yield _scripts(plan)
+    yield _imports(plan.folder, library)
+    yield _actions(plan)
+    yield examine_place(plan.folder / "Scripts" / FOLDER / APPLICATION)
+
+
+def _library(settings: Lines) -> Library | None:
+    named = library_set(settings)
+    return library_at(named) if named else None
+
+
+def _python(plan: Plan, library: Library | None, processors: frozenset[str]) -> Finding:
+    named, lines = library_set(plan.settings_before), plan.settings_before
+    remedy = f"{_INSTALL}, or choose another in {_PREFERENCES}"
+    if value_of(lines, SWITCH) == "0":
+        return wrong("REAPER's Python", "ReaScript's Python is switched off", remedy)
+    if named is None:
+        return wrong("REAPER's Python", "reaper.ini names no Python library, so REAPER guesses", remedy)
+    if library is None:
+        return wrong("REAPER's Python", f"{named} is not there, or is no Python library", remedy)
+    version, made_for = ".".join(map(str, library.version)), ", ".join(sorted(library.processors))
+    if library.version < OLDEST:
+        return wrong("REAPER's Python", f"{named} is Python {version}; 3.8 is the oldest that works", remedy)
+    if processors.isdisjoint(library.processors):
+        wanted = ", ".join(sorted(processors))
+        return wrong("REAPER's Python", f"{named} is made for {made_for}, REAPER for {wanted}", remedy)
+    return right("REAPER's Python", f"{named}: Python {version} for {made_for}")
+
+
+def _scripts(plan: Plan) -> Finding:
+    folder = plan.folder / "Scripts" / FOLDER
+    if plan.edited:
+        names = ", ".join(sorted(name.removeprefix(f"{FOLDER}/") for name in plan.edited))
+        remedy = f"if that was not meant, {_INSTALL}: your version is set aside"
+        return wrong("scripts", f"{folder}: not as Faderwise {__version__} has them: {names}", remedy)
+    if plan.writes:
+        count = f"{len(plan.writes)} of them missing or of another version"
+        return wrong("scripts", f"{folder}: {count}", _INSTALL)
+    return right("scripts", f"{folder}, of Faderwise {__version__}")
+
+
+def _imports(folder: Path, library: Library | None) -> Finding:
+    """Let the Python that REAPER loads import what the scripts import."""
+    interpreter = library.interpreter() if library else None
+    if interpreter is None:
+        return note("imports", "not looked at: the Python library has no interpreter beside it")
+    scripts = str(folder / "Scripts" / FOLDER)
+    well, output = asked([str(interpreter), "-I", "-B", import_probe.__file__, scripts, *_NEEDED])
+    if not well:
+        return wrong("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
+    try:
+        told = json.loads(output.splitlines()[-1])
+        return right("imports", f"reapy {told['modules']['reapy']} under Python {told['python']}")
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+        return wrong("imports", f"{interpreter} does not answer as a Python does: {output[-200:]!r}", _INSTALL)
+
+
+def _actions(plan: Plan) -> Finding:
+    missing = [action.description for action in plan.actions]
+    if missing:
+        return wrong("actions", f"not in REAPER's action list: {', '.join(missing)}", _INSTALL)
+    return right("actions", f"all are in {places.KEYMAP}")
+
+
+def examine_place(file: Path) -> Finding:
+    """Start the Python that the scripts would start, as `file` says."""
+    try:
+        python = str(json.loads(file.read_text("utf-8"))["python"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return wrong("application", f"{file} does not say where the application is ({error})", _INSTALL)
+    well, output = asked([python, "-I", "-c", _VERSION])
+    if not well:
+        return wrong("application", f"{python}, which the scripts start, does not work: {output}", _INSTALL)
+    if output != __version__:
+        return wrong("application", f"{python} is Faderwise {output}, the scripts are of {__version__}", _INSTALL)
+    return right("application", f"the scripts start {python}")
+
+
+_LOOKS = 17
+"""About how many findings there are, for the progress bar."""
+
+
+class DoctorResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was looked at; `right` unless something is wrong."""
+
+    version: str
+    right: bool
+    findings: list[Finding]
+
+
+def run(home: Path, tell: Tell = untold) -> DoctorResult:
+    """Look at the application whose things are in `home`, and at Faderwise in every REAPER of this user."""
+    findings = []
+    for look in (examine_application, examine_reaper):
+        for finding in _whatever_happens(look(home)):
+            findings.append(finding)
+            tell(min(len(findings) / _LOOKS, 1.0), finding.subject)
+    healthy = all(finding.state != "wrong" for finding in findings)
+    return DoctorResult(version=__version__, right=healthy, findings=findings)
+
+
+def _whatever_happens(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Give the findings; where something cannot even be looked at, that is one, too."""
+    try:
+        yield from findings
+    except (InputError, OSError) as error:
+        what, _, remedy = str(as_told(error)).partition("; ")
+        yield wrong("permissions", what, remedy)

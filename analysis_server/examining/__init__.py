@@ -1,1 +1,0 @@
-"""What `faderwise doctor` looks at, and what it finds: the application, and Faderwise in REAPER."""

@@ -1,0 +1,142 @@
+"""Models by name: the bundled ones and the user's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis_server.paths import home
+from core.errors import ModelError
+from core.files import move_into_place
+
+if TYPE_CHECKING:
+    from core.models.model import Model
+    from core.models.prior import BalancePrior
+
+DEFAULT_MODEL = "default"
+SUFFIX = ".json"
+_LONGEST_NAME_BYTES = 200
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d) *(\.|$)", re.IGNORECASE)
+_SHIPPED = Path(__file__).with_name("shipped_models")
+
+
+def folder() -> Path:
+    """Return the folder of the user's models."""
+    return home() / "models"
+
+
+def path_of(name_or_file: str) -> Path:
+    """Return where the model of that name is or would be kept; a path is taken as it is.
+
+    Raises
+    ------
+    ModelError
+        The name holds characters that file names cannot.
+    """
+    if "/" in name_or_file or "\\" in name_or_file or name_or_file.endswith(SUFFIX):
+        return Path(name_or_file)
+    if not re.fullmatch(r"[\w][\w .+-]{0,99}", name_or_file) or len(name_or_file.encode()) > _LONGEST_NAME_BYTES:
+        raise ModelError(
+            f"{name_or_file[:120]!r} cannot be a model's name",
+            remedy="use letters, digits, blanks, . + - _, at most 100",
+        )
+    if _DEVICE.match(name_or_file):
+        raise ModelError(f"{name_or_file!r} is a device's name in Windows", remedy="give another name")
+    return folder() / f"{name_or_file}{SUFFIX}"
+
+
+def find(name_or_file: str) -> Model:
+    """Return the model of that name (the user's before the shipped one's) or in that file.
+
+    Raises
+    ------
+    ModelError
+        There is none, or it is damaged.
+    """
+    path = file_of(name_or_file)
+    if path.is_file() or path.parent != folder():
+        return _load(path)
+    raise ModelError(f"no model {name_or_file!r}", remedy=f"there are: {', '.join(names())}")
+
+
+def file_of(name_or_file: str) -> Path:
+    """Return the file that `find` would read: the user's, the shipped one of that name, or where it should be."""
+    path = path_of(name_or_file)
+    shipped = _SHIPPED / path.name
+    is_missing = path.parent == folder() and not path.is_file()
+    return shipped if is_missing and shipped.is_file() else path
+
+
+def _load(path: Path) -> Model:
+    from core.models.model import load  # noqa: PLC0415 - whoever asks for names alone need not wait for it
+
+    return load(path)
+
+
+def shipped_prior() -> BalancePrior:
+    """Return what the shipped default model knows, from which the user's own models start."""
+    return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}").as_prior()
+
+
+def names() -> list[str]:
+    """Return the names of all models, sorted; what an interrupted writing left is none."""
+    files = (path for where in (folder(), _SHIPPED) for path in where.glob(f"*{SUFFIX}"))
+    return sorted({path.stem for path in files if not path.name.startswith(".")})
+
+
+def is_shipped(name: str) -> bool:
+    """Tell whether a name stands for a shipped model."""
+    return not path_of(name).is_file() and (_SHIPPED / f"{name}{SUFFIX}").is_file()
+
+
+def remove(name: str) -> Path:
+    """Move the user's model of that name aside and return where it lies now.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it is a shipped one.
+    """
+    path = path_of(name)
+    if is_shipped(name):
+        raise ModelError(f"model {name!r} comes with Faderwise and stays")
+    if not path.is_file():
+        raise ModelError(f"no model {name!r}", remedy=f"there are: {', '.join(names())}")
+    removed = path.with_suffix(".removed")
+    move_into_place(path, removed)
+    return removed
+
+
+def forget(name: str, title: str) -> tuple[Model, Path]:
+    """Have the user's model of that name forget a song; return it as it is now, and its file.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is a shipped one, or it never knew the song.
+    """
+    if is_shipped(name):
+        raise ModelError(f"model {name!r} comes with Faderwise and stays")
+    file = path_of(name)
+    model = find(name).without_song(title)
+    model.save(file)
+    return model, file
+
+
+def take_in(file: Path, name: str | None) -> Path:
+    """Keep a copy of the model in `file` under `name` (its own by default) and return its path.
+
+    Raises
+    ------
+    ModelError
+        The file is no model, or the name cannot be used.
+    """
+    model = _load(file)
+    kept_as = name or model.name
+    path = path_of(kept_as)
+    if path.parent != folder():
+        raise ModelError(f"{kept_as!r} cannot be a model's name", remedy="give one with --name")
+    replace(model, name=kept_as).save(path)
+    return path

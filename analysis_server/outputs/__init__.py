@@ -1,0 +1,1 @@
+"""Write the outcome of a run."""

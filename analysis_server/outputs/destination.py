@@ -1,0 +1,172 @@
+"""Destinations of an outcome: a folder, or a project copy.
+
+The project's own file is never written. The copy goes beside it, so that relative media paths mean the same there,
+or into the folder that was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from analysis_server.outputs import run_output, run_records
+from analysis_server.outputs.outcome import Outcome
+from analysis_server.outputs.run_records import Place
+from analysis_server.progress import Tell
+from analysis_server.runs import project_copy
+from analysis_server.sources.session import Session, SongRequest
+from core.automation.points import Automation
+from core.rpp.media import is_relative
+from core.rpp.project import Project
+from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
+from core.runs import store
+from core.runs.restore import own_moves
+
+Existing = Literal["combine", "replace"]
+"""What becomes of the user's own moves on an envelope."""
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class FolderDestination:
+    """The folder that a song folder's outcome goes to."""
+
+    request: SongRequest
+    notes: tuple[str, ...] = ()
+
+    def write(self, done: Outcome, tell: Tell, start: float) -> dict[str, str]:
+        """Write the outcome and return the files' paths by name; `start` is the fraction done.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written to, or the disk is full.
+        """
+        out = self.request.out
+        folder = Path(out) if out else run_output.default_folder(self.request.song)
+        place = Place(range_s=done.range_s, tracks=run_records.tracks_of_stems(done.automation))
+        return run_output.write(done, run_records.record_of(done, place), folder, tell, start)
+
+
+@dataclass(frozen=True)
+class CopyDestination:
+    """A project's copy with the automation `written` on its tracks, and the folder for everything else."""
+
+    request: SongRequest
+    session: Session
+    written: Written
+    range_s: Span | None
+    existing: Existing
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the project, its envelopes and its copy."""
+        return (*self.session.notes, *self.written.notes, *self._copy_notes())
+
+    def write(self, done: Outcome, tell: Tell, start: float) -> dict[str, str]:
+        """Write the copy and the outcome, the run's record in both, as `FolderDestination.write` does."""
+        project, path = self.session.project, self._path
+        project_copy.refuse_the_original(path, project)
+        record = run_records.record_of(done, self._place())
+        record = run_records.dated(record, project_copy.known_runs(path))
+        content = self.written.with_edits(store.added(project.document, record)).content
+        with project_copy.replaced(path, content):
+            files = run_output.write(done, record, self._folder, tell, start)
+        return {**files, path.name: str(path)}
+
+    @property
+    def _path(self) -> Path:
+        return project_copy.path_of(self.session.project.path, self.request.out)
+
+    @property
+    def _folder(self) -> Path:
+        if self.request.out:
+            return Path(self.request.out)
+        return run_output.default_folder(self.session.title.removesuffix(project_copy.SUFFIX))
+
+    def _place(self) -> Place:
+        return Place(
+            number=store.next_number(self.session.project),
+            folder=self._folder,
+            range_s=self.session.part_s(self.range_s),
+            start_s=self.session.start_s,
+            highest_gain=_highest_gain(self.session),
+            stems_stay=self.request.stems is not None,
+            moves_on_top=self.existing == "combine",
+            tracks=run_records.tracks_of_project(self.written),
+        )
+
+    def _copy_notes(self) -> list[str]:
+        """Return sentences on where the copy lies, and on what it does outside a range."""
+        if self.session.rendered:
+            return []
+        notes, path, project = [], self._path, self.session.project
+        if path.resolve().parent != project.folder and _names_relative_media(project):
+            notes.append(f"{path.name} names its media relative to {project.folder}; move it there before you open it")
+        if self.range_s is not None:
+            notes.append(
+                f"outside the range {path.name} plays as the project does, while mix.wav has plain stems there"
+            )
+        return notes
+
+
+Destination = FolderDestination | CopyDestination
+
+
+def destination_of(
+    request: SongRequest,
+    session: Session | None,
+    automation: Automation,
+    *,
+    range_s: Span | None = None,
+    existing: Existing = "replace",
+) -> Destination:
+    """Return where a request's outcome goes.
+
+    Parameters
+    ----------
+    request : what was asked for.
+    session : the project's, or None for a song folder.
+    automation : what goes onto the tracks, in the stems' time.
+    range_s : the part of the song it is for.
+    existing : what becomes of the user's own moves on the envelopes.
+
+    Raises
+    ------
+    InputError
+        A track's envelope cannot be written, or own moves were to be kept of a song folder, which has none.
+    """
+    if session is None:
+        return FolderDestination(request)
+    return CopyDestination(request, session, _written(session, automation, range_s, existing), range_s, existing)
+
+
+def _written(session: Session, automation: Automation, range_s: Span | None, existing: Existing) -> Written:
+    span_s = session.span_s(range_s)
+    if session.rendered:
+        automation = {bus: points.later(session.start_s) for bus, points in automation.items()}
+        if span_s is not None:
+            automation = {bus: points.within(span_s) for bus, points in automation.items()}
+    tracks = [track for bus in session.tracks.values() for track in bus]
+    return with_envelopes(
+        session.project,
+        session.tracks,
+        automation,
+        span_s=span_s,
+        moves={track.guid: own_moves(session.project, track) for track in tracks} if existing == "combine" else None,
+        highest_gain=_highest_gain(session),
+    )
+
+
+def _highest_gain(session: Session) -> float:
+    return session.rendered.highest_gain if session.rendered else HIGHEST_GAIN
+
+
+def _names_relative_media(project: Project) -> bool:
+    return any(
+        take.source is not None and is_relative(take.source.file)
+        for track in project.tracks
+        for item in track.items
+        for take in item.takes
+    )

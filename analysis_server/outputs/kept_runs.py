@@ -1,0 +1,72 @@
+"""Run folders that REAPER's actions leave in the user's data folder.
+
+A project's history holds all that an edit, a revert and an audit's curves need; what lies here is what it cannot hold:
+sound, spectra and pages.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis_server.outputs.run_output import FILES
+from analysis_server.paths import home
+from core.errors import InputError
+from core.files import WORKSHOP
+
+NAME = "runs"
+_OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|.*-audit\.html")
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A folder: when anything in it was last written (Unix time), and what its files take, bytes."""
+
+    folder: Path
+    written_at: float
+    n_bytes: int
+
+    @property
+    def is_being_written(self) -> bool:
+        """Whether a run is at work there."""
+        return any(self.folder.glob(f"{WORKSHOP}*"))
+
+
+def folder() -> Path:
+    """Return where the folders lie."""
+    return home() / NAME
+
+
+def kept_runs(where: Path) -> list[KeptRun]:
+    """Return all that lie in the folder `where`, the oldest first."""
+    paths = where.iterdir() if where.is_dir() else ()
+    found = [_kept(path) for path in paths if path.is_dir() and not path.is_symlink()]
+    return sorted(found, key=lambda run: run.written_at)
+
+
+def delete(run: KeptRun) -> list[Path]:
+    """Delete what was left for people of a run; return what is not ours and stays.
+
+    Raises
+    ------
+    InputError
+        A file cannot be deleted, such as a page that another program holds open.
+    """
+    files = [path for path in run.folder.iterdir() if _OURS.fullmatch(path.name)]
+    try:
+        for path in files:
+            path.unlink()
+        left = sorted(run.folder.iterdir())
+        if not left:
+            run.folder.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"cannot be deleted ({error.strerror})", path=error.filename or run.folder, remedy="close it"
+        ) from error
+    return left
+
+
+def _kept(path: Path) -> KeptRun:
+    states = [path.stat(), *(file.stat() for file in path.rglob("*") if file.is_file())]
+    return KeptRun(path, max(state.st_mtime for state in states), sum(state.st_size for state in states[1:]))

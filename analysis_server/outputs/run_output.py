@@ -1,0 +1,114 @@
+"""Write what mix and match produce: automation, mix, curves and report.
+
+Everything is made in a temporary folder first and moved into place at the end, so an interrupt or an error
+leaves the folder as it was; files of an earlier run are set aside under their time of change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis_server import MADE_BY
+from analysis_server.outputs import run_records
+from analysis_server.outputs.outcome import Outcome
+from analysis_server.progress import Tell, stage
+from analysis_server.report import audio
+from analysis_server.report.audio import compared
+from analysis_server.report.content import Player
+from analysis_server.report.mix import content_of
+from analysis_server.report.page import render_report
+from analysis_server.runs import run_folder
+from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
+from core.automation.points import TOLERANCE_DB, to_csv
+from core.automation.render import headroom_db, write_mix
+from core.files import move_into_place, workshop, write_text
+from core.progress import Progress
+from core.runs.record import RunRecord
+
+FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
+
+
+def default_folder(song: str) -> Path:
+    """Return where a song's outcome goes when nothing else is said: `<song>-faderwise` in the current folder."""
+    return Path(f"{Path(song).resolve().name}-faderwise")
+
+
+def write(outcome: Outcome, record: RunRecord, folder: Path, tell: Tell, start: float) -> dict[str, str]:
+    """Write the files of `outcome`, whose run has `record`, into `folder` and return their paths by name.
+
+    What was told so far is the fraction `start`. A record without a date gets one.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    with workshop(folder) as made:
+        write_text(made / "automation.json", to_json(_automation_file(outcome)))
+        write_text(made / "automation.csv", to_csv(outcome.automation))
+        record = run_records.dated(record, run_folder.read_if_there(folder))
+        run_folder.write(made, [record])
+        outcome.curves.save(made / "curves.npz")
+        _write_audio_and_report(outcome, record.id, made, tell, start)
+        for name in FILES:
+            move_into_place(made / name, folder / name)
+    tell(1.0, "done")
+    return {name: str(folder / name) for name in FILES}
+
+
+def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, tell: Tell, start: float) -> None:
+    middle = start + (1.0 - start) * 0.4
+    later = start + (1.0 - start) * 0.8
+    mix = workshop / "mix.wav"
+    write_mix(
+        outcome.song,
+        outcome.automation,
+        mix,
+        gain_db=outcome.file_gain_db,
+        progress=stage(tell, "writing the mix", start, middle),
+    )
+    compared_with = _compared_with(outcome, workshop, stage(tell, "writing the report", middle, later))
+    heard = compared(compared_with, mix, outcome.labels, outcome.file_figures)
+    heard.save(workshop / audio.NAME, run_id)
+    players = heard.players[:2]
+    write_text(workshop / "report.html", _report(outcome, players))
+
+
+def _compared_with(outcome: Outcome, workshop: Path, progress: Progress) -> Path:
+    if outcome.reference is not None:
+        return outcome.reference.path
+    plain = workshop / "before.wav"
+    write_mix(outcome.song, None, plain, gain_db=min(0.0, headroom_db(outcome.before)), progress=progress)
+    return plain
+
+
+def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
+    content = content_of(
+        outcome.story,
+        song=outcome.song,
+        measurement=outcome.measurement,
+        curves=outcome.curves,
+        automation=outcome.automation,
+        mixes=dict(zip(outcome.labels, (outcome.before, outcome.after), strict=True)),
+        players=players,
+        verb=outcome.verb,
+        made_by=MADE_BY,
+    )
+    return render_report(content)
+
+
+def _automation_file(outcome: Outcome) -> AutomationFile:
+    points = file_points(outcome.automation)
+    return AutomationFile(
+        made_by=MADE_BY,
+        verb=outcome.verb,
+        title=outcome.song.title,
+        preset=outcome.preset,
+        model=outcome.model,
+        duration_s=outcome.song.duration_s,
+        sample_rate=outcome.song.sample_rate,
+        tolerance_db=TOLERANCE_DB,
+        range_s=outcome.range_s,
+        buses={bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
+        warnings=list(outcome.story.warnings),
+    )

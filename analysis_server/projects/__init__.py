@@ -1,1 +1,0 @@
-"""REAPER projects as songs, and the copies that hold our envelopes."""

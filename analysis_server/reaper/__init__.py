@@ -1,0 +1,1 @@
+"""The application's side of REAPER's actions."""

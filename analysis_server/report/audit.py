@@ -1,0 +1,341 @@
+"""Audit results and their report content.
+
+Conventions: the result's curves are lists of one number a frame, in the order of `time_s`; a number that JSON cannot
+hold (silence) is None there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from analysis_server import MADE_BY
+from analysis_server.report.audio import Sounds
+from analysis_server.report.content import BusAudit, BusContent, Figure, FigureTable, ReportContent, Term
+from analysis_server.report.mix import or_silence
+from analysis_server.report.wording import clock_text, decimal_text, gain_text
+from core import roles
+from core.automation.render import PEAK_LIMIT_DBTP
+from core.decibels import FloatArray
+from core.models.balance import gated_mean_lufs
+from core.models.explain import TERM_MEANINGS, sentence
+from core.models.fit import EIGHTY_PERCENT
+from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
+from core.runs.edit import EditSettings, described
+from core.runs.record import RunRecord
+
+LISTED_MOVES = 12
+LOW_FIT = 0.8
+
+
+class AuditRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of the history; `settings` are an edit's, in words."""
+
+    number: int
+    action: str
+    made_at: str
+    model: str | None
+    settings: list[str]
+
+
+class AuditEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch edited by hand: its ends (None where it goes on to the song's own), the points made and those gone."""
+
+    start_s: float | None
+    end_s: float | None
+    points: list[tuple[float, float]]
+    gone: list[tuple[float, float]]
+
+
+class AuditMove(msgspec.Struct, frozen=True, kw_only=True):
+    """A large move of a written curve, and the term of the explanation that moves most with it, in words."""
+
+    track: str
+    start_s: float
+    end_s: float
+    start_db: float
+    end_db: float
+    why: str
+
+
+class AuditTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """One track: its curves, gains as heard in dB, points as (time_s, gain_db), and what was changed by hand."""
+
+    role: str
+    track: str
+    predicted_db: list[float]
+    written_db: list[float]
+    now_db: list[float]
+    deviation_db: list[float] | None
+    level_lufs: list[float | None]
+    terms_db: dict[str, list[float]]
+    written_points: list[tuple[float, float]]
+    now_points: list[tuple[float, float]]
+    lift_db: float
+    edits: list[AuditEdit]
+    loudness_before_lufs: float
+    loudness_now_lufs: float
+
+
+class AuditSpectrum(msgspec.Struct, frozen=True, kw_only=True):
+    """A mix's average spectrum."""
+
+    label: str
+    frequency_hz: list[float]
+    level_db: list[float]
+
+
+class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the page shows but the sound."""
+
+    title: str
+    summary: str
+    is_edited: bool
+    runs: list[AuditRun]
+    settings: list[str]
+    time_s: list[float]
+    tracks: list[AuditTrack]
+    moves: list[AuditMove]
+    spectra: list[AuditSpectrum]
+    figures: dict[str, float]
+    terms: dict[str, list[str]]
+    files: dict[str, str]
+    warnings: list[str]
+
+
+def result_of(
+    audited: Audited, sounds: Sounds | None, figures: Mapping[str, float], notes: Sequence[str]
+) -> AuditResult:
+    """Return the audit's result; `figures` are the mix's, `notes` what else the user should know."""
+    names = _names(audited.tracks)
+    return AuditResult(
+        title=audited.basis.root.title,
+        summary=_summary(audited),
+        is_edited=audited.is_edited,
+        runs=[_run(run) for run in audited.runs],
+        settings=_settings_in_force(audited),
+        time_s=_rounded(audited.time_s),
+        tracks=[_track(track, name) for track, name in zip(audited.tracks, names, strict=True)],
+        moves=[_move(move) for move in largest_moves(audited, LISTED_MOVES)],
+        spectra=[
+            AuditSpectrum(label=one.label, frequency_hz=_rounded(one.frequency_hz), level_db=_rounded(one.level_db))
+            for one in (sounds.spectra if sounds else ())
+        ],
+        figures={name: value for name, value in figures.items() if math.isfinite(value)},
+        terms={name: [meaning.label, meaning.raises, meaning.lowers] for name, meaning in TERM_MEANINGS.items()},
+        files={},
+        warnings=[*audited.notes, *_warnings(audited, figures), *notes],
+    )
+
+
+def _names(tracks: Sequence[AuditedTrack]) -> list[str]:
+    """Return what to call each track: by its bus, and by its own name where several are one bus."""
+    bus = [track.role for track in tracks]
+    return [role if bus.count(role) == 1 else f"{role}: {track.name}" for role, track in zip(bus, tracks, strict=True)]
+
+
+def _summary(audited: Audited) -> str:
+    root = audited.basis.root
+    made = f"{root.action} of {root.made_at[:10]}" + (f" with the model {root.model}" if root.model else "")
+    edited = [track.role for track in audited.tracks if not track.edits.are_none]
+    since = (
+        f"edited by hand since: {', '.join(dict.fromkeys(edited))}" if edited else "nothing was edited by hand since"
+    )
+    return f"Run {root.number}, {made}; {since}."
+
+
+def _settings_in_force(audited: Audited) -> list[str]:
+    edits = [run for run in audited.runs if run.of == audited.basis.root.id]
+    return _described(edits[-1]) if edits else []
+
+
+def _described(run: RunRecord) -> list[str]:
+    return described(msgspec.convert(run.settings, EditSettings)) if run.action == "edit" else []
+
+
+def _run(run: RunRecord) -> AuditRun:
+    return AuditRun(
+        number=run.number, action=run.action, made_at=run.made_at, model=run.model, settings=_described(run)
+    )
+
+
+def _track(track: AuditedTrack, name: str) -> AuditTrack:
+    return AuditTrack(
+        role=track.role,
+        track=name,
+        predicted_db=_rounded(track.predicted_db),
+        written_db=_rounded(track.written_db),
+        now_db=_rounded(track.now_db),
+        deviation_db=None if track.deviation_db is None else _rounded(track.deviation_db),
+        level_lufs=[value if math.isfinite(value) else None for value in track.level_lufs.tolist()],
+        terms_db={term: _rounded(values) for term, values in track.terms_db.items()},
+        written_points=_pairs(track.written.time_s, track.written.gain_db),
+        now_points=_pairs(track.now.time_s, track.now.gain_db),
+        lift_db=round(track.edits.lift_db, 3),
+        edits=_edits(track),
+        loudness_before_lufs=float(or_silence(gated_mean_lufs(track.level_lufs))),
+        loudness_now_lufs=float(or_silence(gated_mean_lufs(track.level_lufs + track.now_db))),
+    )
+
+
+def _edits(track: AuditedTrack) -> list[AuditEdit]:
+    edits, made, gone = [], track.edited, track.deleted
+    made_pairs, gone_pairs = _pairs(made.time_s, made.gain_db), _pairs(gone.time_s, gone.gain_db)
+    for span in track.edits.spans:
+        points, made_pairs = made_pairs[: len(span.added)], made_pairs[len(span.added) :]
+        removed, gone_pairs = gone_pairs[: len(span.removed)], gone_pairs[len(span.removed) :]
+        start_s, end_s = (value if math.isfinite(value) else None for value in (span.span.start_s, span.span.end_s))
+        edits.append(AuditEdit(start_s=start_s, end_s=end_s, points=points, gone=removed))
+    return edits
+
+
+def _move(move: Move) -> AuditMove:
+    return AuditMove(
+        track=move.name or move.role,
+        start_s=round(move.start_s, 3),
+        end_s=round(move.end_s, 3),
+        start_db=round(move.start_db, 2),
+        end_db=round(move.end_db, 2),
+        why=sentence(move.term, move.role, move.term_db) if move.term and move.term in TERM_MEANINGS else "",
+    )
+
+
+def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
+    root = audited.basis.root
+    there = {bus.role for bus in root.buses}
+    missing = [role for role in roles.PAPER_BUSES if role not in there]
+    told = list(root.warnings)
+    if missing:
+        told.append(f"no {' and no '.join(missing)} in this run: their tracks were not found, or have no stem")
+    if figures.get("fit", 1.0) < LOW_FIT:
+        told.append(f"the gains explain {100 * figures['fit']:.0f} % of the mixdown, which is little: trust them less")
+    peak_dbtp = figures.get("true_peak_now_dbtp", figures.get("true_peak_after_dbtp", -math.inf))
+    if peak_dbtp > PEAK_LIMIT_DBTP + 0.05:
+        clips = "clips" if peak_dbtp > 0.0 else "comes close to clipping"
+        told.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
+    return told
+
+
+def _pairs(time_s: FloatArray, gain_db: FloatArray) -> list[tuple[float, float]]:
+    return [(round(t, 4), round(g, 3)) for t, g in zip(time_s.tolist(), gain_db.tolist(), strict=True)]
+
+
+def _rounded(values: FloatArray) -> list[float]:
+    rounded: list[float] = np.round(values, 3).tolist()
+    return rounded
+
+
+def page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> ReportContent:
+    """Return the page's content."""
+    return ReportContent(
+        title=result.title,
+        verb="audit",
+        summary=result.summary,
+        duration_s=audited.basis.root.start_s + audited.basis.root.duration_s,
+        buses=tuple(
+            _bus(track, shown, audited.time_s) for track, shown in zip(audited.tracks, result.tracks, strict=True)
+        ),
+        spectra=sounds.spectra if sounds else (),
+        players=sounds.players if sounds else (),
+        figures=tuple(_figures(result)),
+        warnings=tuple(result.warnings),
+        made_by=MADE_BY,
+        tables=(_moves_table(result), _edits_table(result), _runs_table(result)),
+    )
+
+
+def _bus(track: AuditedTrack, shown: AuditTrack, time_s: FloatArray) -> BusContent:
+    known = [term for term, values in track.terms_db.items() if term in TERM_MEANINGS and np.any(np.abs(values) > 0.05)]
+    meanings = [TERM_MEANINGS[term] for term in known]
+    deviation = track.deviation_db
+    return BusContent(
+        role=shown.track,
+        time_s=time_s,
+        gain_db=track.predicted_db,
+        level_lufs=track.level_lufs,
+        active=np.isfinite(track.level_lufs),
+        uncertainty_db=None if deviation is None else EIGHTY_PERCENT * deviation,
+        point_time_s=track.written.time_s,
+        point_gain_db=track.written.gain_db,
+        loudness_before_lufs=shown.loudness_before_lufs,
+        loudness_after_lufs=shown.loudness_now_lufs,
+        audit=BusAudit(
+            written_gain_db=track.written_db,
+            now_gain_db=track.now_db,
+            edited_time_s=track.edited.time_s,
+            edited_gain_db=track.edited.gain_db,
+            is_edited=bool(np.abs(track.now_db - track.written_db).max(initial=0.0) > 0.05 or track.edits.spans),
+            terms=tuple(Term(meaning.label, meaning.raises, meaning.lowers) for meaning in meanings),
+            terms_db=np.stack([track.terms_db[term] for term in known], axis=1)
+            if known
+            else np.empty((len(time_s), 0)),
+        ),
+    )
+
+
+def _figures(result: AuditResult) -> list[Figure]:
+    names = {
+        "loudness_before_lufs": ("Loudness before", "LUFS", "gated, BS.1770, of the mix without the automation"),
+        "loudness_after_lufs": ("Loudness as written", "LUFS", "the mix of the run"),
+        "loudness_now_lufs": ("Loudness now", "LUFS", "the mix with what stands there now"),
+        "true_peak_before_dbtp": ("True peak before", "dBTP", "the highest the waveform goes between samples"),
+        "true_peak_after_dbtp": ("True peak as written", "dBTP", "the mix of the run"),
+        "true_peak_now_dbtp": ("True peak now", "dBTP", "the mix with what stands there now"),
+    }
+    shown = [
+        Figure(label=label, value=f"{decimal_text(result.figures[name])} {unit}", means=means)
+        for name, (label, unit, means) in names.items()
+        if name in result.figures
+    ]
+    if "fit" in result.figures:
+        share = f"{100 * result.figures['fit']:.1f} %"
+        shown.insert(0, Figure(label="Fit", value=share, means="of the mixdown's energy the gains explain"))
+    settings = ", ".join(result.settings) or "as predicted"
+    return [Figure(label="Settings", value=settings, means="how the prediction was applied last"), *shown]
+
+
+def _moves_table(result: AuditResult) -> FigureTable:
+    rows = [
+        Figure(
+            label=f"{move.track}, {clock_text(move.start_s)} to {clock_text(move.end_s)}",
+            value=f"{gain_text(move.start_db)} to {gain_text(move.end_db)}",
+            means=move.why,
+        )
+        for move in result.moves
+    ]
+    return FigureTable("Largest moves", ("Where", "From and to", "Why"), tuple(rows), "No bus moves by half a decibel.")
+
+
+def _edits_table(result: AuditResult) -> FigureTable:
+    rows = [_edit_row(track, edit) for track in result.tracks for edit in track.edits]
+    rows += [
+        Figure(label=track.track, value=gain_text(track.lift_db), means="the whole curve was lifted by hand")
+        for track in result.tracks
+        if track.lift_db
+    ]
+    return FigureTable("Edits by hand", ("Where", "Points", "What"), tuple(rows), "Nothing was edited by hand.")
+
+
+def _edit_row(track: AuditTrack, edit: AuditEdit) -> Figure:
+    ends = [clock_text(edge, 1) if edge is not None else "" for edge in (edit.start_s, edit.end_s)]
+    stretch = f"{ends[0] or 'the start'} to {ends[1] or 'the end'}"
+    levels = [f"{gain_text(gain_db)} at {clock_text(time_s, 1)}" for time_s, gain_db in edit.points[:4]]
+    more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
+    what = f"now {', '.join(levels)}{more}" if levels else "points were deleted"
+    count = f"{len(edit.points)} made, {len(edit.gone)} gone"
+    return Figure(label=f"{track.track}, {stretch}", value=count, means=what)
+
+
+def _runs_table(result: AuditResult) -> FigureTable:
+    rows = [
+        Figure(
+            label=f"Run {run.number}, {run.action}",
+            value=run.made_at[:16].replace("T", " "),
+            means=", ".join(run.settings) or (f"model {run.model}" if run.model else "from a mixdown"),
+        )
+        for run in result.runs
+    ]
+    return FigureTable("Runs", ("Run", "Made (UTC)", "With"), tuple(rows), "")

@@ -1,0 +1,181 @@
+"""Comparison results and their report content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from analysis_server import MADE_BY
+from analysis_server.report.content import BusComparison, BusContent, Figure, FigureTable, ReportContent
+from analysis_server.report.wording import clock_text, decimal_text, gain_text
+from core.decibels import LOWEST_DB
+from core.runs.compare import ComparedBus, Comparison, Curves
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes
+    ----------
+    name, kind : what it is called, and whether it is a ``"model"``, a ``"run"`` or a ``"mixdown"``.
+    curves, figures : its gains, and what else is known of it, by name with unit.
+    warnings : what the user should know of how the gains came about.
+    songs : the titles a model knows; None for what is no model.
+    """
+
+    name: str
+    kind: str
+    curves: Curves
+    figures: Mapping[str, float]
+    warnings: Sequence[str] = ()
+    songs: Sequence[str] | None = None
+
+
+class SideResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One side: what it is called and is, what it has alone, and what else is known of it in figures."""
+
+    name: str
+    kind: str
+    buses_alone: list[str]
+    figures: dict[str, float]
+    songs_alone: list[str]
+
+
+class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs; the common gain is no difference of balance and is taken out of each bus's difference."""
+
+    first: SideResult
+    second: SideResult
+    buses: list[ComparedBus]
+    common_db: float
+    balance_db: float
+    files: dict[str, str]
+    warnings: list[str]
+
+
+def result_of(first: Side, second: Side, found: Comparison) -> CompareResult:
+    """Return a comparison's result."""
+    apart_s = abs(float(first.curves.time_s[-1]) - float(second.curves.time_s[-1]))
+    told = [f"the two differ in length by {apart_s:.1f} s; what both have was compared"] if apart_s > 1.0 else []
+    return CompareResult(
+        first=_told(first, second),
+        second=_told(second, first),
+        buses=list(found.buses),
+        common_db=found.common_db,
+        balance_db=found.balance_db,
+        files={},
+        warnings=list(dict.fromkeys([*first.warnings, *second.warnings, *told])),
+    )
+
+
+def _told(side: Side, other: Side) -> SideResult:
+    alone = (
+        [] if side.songs is None or other.songs is None else [song for song in side.songs if song not in other.songs]
+    )
+    return SideResult(
+        name=side.name,
+        kind=side.kind,
+        buses_alone=[bus for bus in side.curves.buses if bus not in other.curves.buses],
+        figures=dict(side.figures),
+        songs_alone=alone,
+    )
+
+
+_FIGURES: Mapping[str, tuple[str, str]] = {
+    "songs": ("Songs learned", ""),
+    "fit": ("Fit", "of the mixdown's energy the gains explain"),
+    "loudness_lufs": ("Loudness", "gated, BS.1770"),
+    "true_peak_dbtp": ("True peak", "the highest the waveform goes between samples"),
+    "loudness_before_lufs": ("Loudness before", "of the mix without the automation"),
+    "loudness_after_lufs": ("Loudness as written", "of the run's mix"),
+    "true_peak_before_dbtp": ("True peak before", "of the mix without the automation"),
+    "true_peak_after_dbtp": ("True peak as written", "of the run's mix"),
+}
+
+
+def page_of(result: CompareResult, first: Curves, second: Curves) -> ReportContent:
+    """Return the page's content; `first` and `second` are the curves that were compared, of the same frames."""
+    return ReportContent(
+        title=f"{result.first.name} and {result.second.name}",
+        verb="compare",
+        summary=_summary(result),
+        duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
+        buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses)),
+        spectra=(),
+        players=(),
+        figures=(*_figures("A", result.first), *_figures("B", result.second)),
+        warnings=tuple(result.warnings),
+        made_by=MADE_BY,
+        tables=(_differences(result), _alone(result)),
+    )
+
+
+def _summary(result: CompareResult) -> str:
+    return (
+        f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
+        f"balances are {decimal_text(result.balance_db)} dB apart on average. B as a whole is "
+        f"{gain_text(result.common_db)} against A, which is no difference of balance: it is taken out of everything "
+        "shown here."
+    )
+
+
+def _bus(bus: ComparedBus, index: int, result: CompareResult, first: Curves, second: Curves) -> BusContent:
+    return BusContent(
+        role=bus.bus,
+        time_s=first.time_s,
+        gain_db=np.maximum(first.gain_db[:, index], LOWEST_DB),
+        level_lufs=first.level_lufs[:, index],
+        active=first.sounding[:, index] & second.sounding[:, index],
+        uncertainty_db=None,
+        point_time_s=np.empty(0),
+        point_gain_db=np.empty(0),
+        compared=BusComparison(
+            second_gain_db=np.maximum(second.gain_db[:, index], LOWEST_DB) - result.common_db,
+            first_db=bus.first_db,
+            second_db=bus.second_db - result.common_db,
+        ),
+    )
+
+
+def _differences(result: CompareResult) -> FigureTable:
+    rows = [
+        Figure(
+            label=bus.bus,
+            value=gain_text(bus.difference_db),
+            means=f"moves {decimal_text(bus.moves_db)} dB apart; at most {gain_text(bus.largest_db)}, "
+            f"at {clock_text(bus.largest_at_s)}",
+        )
+        for bus in sorted(result.buses, key=lambda bus: -abs(bus.difference_db))
+    ]
+    heads = ("Bus", "B \N{MINUS SIGN} A", "Over time")
+    return FigureTable("Differences of balance", heads, tuple(rows), "The two have no bus in common.")
+
+
+def _alone(result: CompareResult) -> FigureTable:
+    rows = [
+        Figure(label=letter, value=what, means=", ".join(names))
+        for letter, side in (("A", result.first), ("B", result.second))
+        for what, names in (("buses", side.buses_alone), ("songs", side.songs_alone))
+        if names
+    ]
+    return FigureTable("In one alone", ("Side", "What", "Which"), tuple(rows), "Both have the same.")
+
+
+def _figures(letter: str, side: SideResult) -> list[Figure]:
+    return [
+        Figure(label=f"{letter}: {label}", value=_value(name, side.figures[name]), means=means or side.name)
+        for name, (label, means) in _FIGURES.items()
+        if name in side.figures
+    ]
+
+
+def _value(name: str, value: float) -> str:
+    if name == "songs":
+        return f"{value:.0f}"
+    if name == "fit":
+        return f"{decimal_text(100.0 * value)} %"
+    return f"{decimal_text(value)} {'LUFS' if name.endswith('_lufs') else 'dBTP'}"

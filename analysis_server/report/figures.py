@@ -1,0 +1,256 @@
+"""The paper's tables and figures as files.
+
+No window system, no pyplot, and nothing of the user's own matplotlib settings: what matplotlib keeps (its list of
+fonts) lies in Faderwise's folder, unless `MPLCONFIGDIR` says otherwise.
+
+Per song: the true and the predicted gains (`<song>-gains`), and where its audio is known the average spectra of the
+human and the automatic mix (`<song>-spectra`), each as PNG and PDF; for all songs `tables.csv`.
+
+Source: the figures and tables of Zafrin & Chudwick (2015), section 5.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+import re
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from analysis_server.paths import home
+from analysis_server.progress import Tell, part_of, stage
+from analysis_server.training.evaluation_data import Evaluation
+from core.audio.framing import HOP_S
+from core.automation.average_spectrum import MixSpectra, in_bands, mix_spectra
+from core.decibels import FloatArray, gain_to_db
+from core.files import replacing, write_text
+from core.models.evaluate import EvaluationSong, Scores
+
+os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns while it lists the fonts for the first time
+
+
+TRUTH, PREDICTION, QUIET = "#000000", "#d62728", "#666666"
+_DPI = 150
+_SIZE = 9.0
+_OTHER_SCRIPTS = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei", "Arial Unicode MS", "Unifont")
+_LONGEST_TITLE = 70
+
+
+def sheet(title: str, width_in: float, height_in: float) -> Figure:
+    """Return an empty figure of that size in inches, with its title."""
+    figure = Figure(figsize=(width_in, height_in), dpi=_DPI, layout="constrained", facecolor="white")
+    shown = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
+    shown = shown if len(shown) <= _LONGEST_TITLE else f"{shown[: _LONGEST_TITLE - 1]}…"
+    figure.suptitle(shown, fontsize=_SIZE + 2, fontfamily=list(_families()), parse_math=False)
+    return figure
+
+
+def dress(axes: Axes, *, x_label: str, y_label: str, title: str = "") -> None:
+    """Give a panel its labels, a quiet grid and no box."""
+    axes.set_xlabel(x_label, fontsize=_SIZE)
+    axes.set_ylabel(y_label, fontsize=_SIZE)
+    if title:
+        axes.set_title(title, fontsize=_SIZE + 0.5, loc="left", fontfamily=list(_families()), parse_math=False)
+    axes.tick_params(labelsize=_SIZE - 1)
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def add_legend(figure: Figure, axes: Axes) -> None:
+    """Name the lines of `axes` once, below the figure's panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=_SIZE)
+
+
+def save(figure: Figure, beginning: Path) -> list[Path]:
+    """Write `figure` as PNG and PDF, names beginning with `beginning`, and return their paths.
+
+    The same figure gives the same bytes.
+    """
+    png, pdf = (beginning.with_name(f"{beginning.name}{suffix}") for suffix in (".png", ".pdf"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a title no font here can write
+        with replacing(png) as temporary:
+            figure.savefig(temporary, format="png", backend="agg")
+        with replacing(pdf) as temporary:
+            figure.savefig(temporary, format="pdf", backend="pdf", metadata={"CreationDate": None})
+    return [png, pdf]
+
+
+@lru_cache(maxsize=1)
+def _families() -> tuple[str, ...]:
+    """Return the fonts to look for a title's letters in."""
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return ("DejaVu Sans", *(family for family in _OTHER_SCRIPTS if family in known))
+
+
+_LONGEST_BYTES = 120
+"""Leaves room for what follows the title in 255 bytes: the figure's name and the time an old file is set aside by."""
+
+
+def file_names(titles: Sequence[str]) -> list[str]:
+    """Return a name for each title: no separators or signs that some system refuses, no two alike in any case."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for title in titles:
+        name = _plain(title)
+        number = 2
+        while name.casefold() in taken:
+            name = f"{_plain(title)}-{number}"
+            number += 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _plain(title: str) -> str:
+    allowed = re.sub(r"[^\w .,+&()'-]+", "_", unicodedata.normalize("NFC", title))
+    short = allowed.encode()[:_LONGEST_BYTES].decode(errors="ignore")
+    return short.strip(" .") or "song"
+
+
+_WIDTH_IN, _PANEL_HEIGHT_IN, _EDGES_IN = 8.0, 1.6, 0.9
+
+
+def gain_panels(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, float]) -> Figure:
+    """Return one panel a bus: the true gain black, the predicted one red, the MSE in the title.
+
+    `predicted` has the shape of the song's gains (n_frames, n_buses); `mse` is each bus's.
+    """
+    figure = sheet(song.title, _WIDTH_IN, _EDGES_IN + _PANEL_HEIGHT_IN * len(song.buses))
+    panels = figure.subplots(len(song.buses), 1, sharex=True, squeeze=False)[:, 0]
+    frames = np.arange(len(song.gains))
+    for i, (bus, axes) in enumerate(zip(song.buses, panels, strict=True)):
+        axes.plot(frames, song.gains[:, i], color=TRUTH, linewidth=1.1, label="true gain (from the mixdown)")
+        axes.plot(frames, predicted[:, i], color=PREDICTION, linewidth=1.1, label="predicted gain")
+        axes.set_xlim(0, max(len(frames) - 1, 1))
+        top = _top(song.gains[:, i], predicted[:, i])
+        axes.set_ylim(-0.03 * top, top)
+        dress(axes, x_label="", y_label="gain", title=f"{bus}: MSE {mse[bus]:.4f}")
+    panels[-1].set_xlabel(f"frame (one every {HOP_S} s)", fontsize=9)
+    figure.align_ylabels(panels)
+    add_legend(figure, panels[0])
+    return figure
+
+
+def _top(*curves: FloatArray) -> float:
+    highest = max(float(np.nanmax(curve, initial=0.0)) for curve in curves)
+    return 1.06 * highest if highest > 0.0 else 1.0
+
+
+def score_table(scores: Scores) -> str:
+    """Return a row a song, then their mean and spread (n - 1): MSE per bus and the balance error in dB.
+
+    A cell is empty where a song lacks the bus, or has none that is active.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["song", *(f"mse_{bus}" for bus in scores.buses), "balance_db"])
+    for title, row in scores.mse.items():
+        writer.writerow(_row(title, scores, row, scores.balance_db[title]))
+    writer.writerow(_row("mean", scores, scores.mean_mse(), scores.mean_balance_db()))
+    writer.writerow(_row("spread", scores, scores.std_mse(), scores.std_balance_db()))
+    return text.getvalue()
+
+
+def _row(name: str, scores: Scores, mse: Mapping[str, float], balance_db: float) -> list[str]:
+    return [name, *(_cell(mse.get(bus)) for bus in scores.buses), _cell(balance_db)]
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or value != value else repr(value)  # noqa: PLR0124 - NaN alone differs from itself
+
+
+_LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
+_TICKS_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_SHOWN_DB = 100.0
+"""How far below the loudest frequency the axis goes at most."""
+
+
+def spectrum_panels(title: str, spectra: MixSpectra) -> Figure:
+    """Return both average magnitude spectra over a log axis, and below it how much louder the automatic mix is."""
+    figure = sheet(title, 8.0, 5.6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    audible = (spectra.frequency_hz >= _LOWEST_HZ) & (spectra.frequency_hz <= _HIGHEST_HZ)
+    frequency_hz = spectra.frequency_hz[audible]
+    human_db, automatic_db = gain_to_db(spectra.human[audible]), gain_to_db(spectra.automatic[audible])
+    above.plot(frequency_hz, human_db, color=TRUTH, linewidth=1.0, label="human mix (the mixdown)")
+    above.plot(frequency_hz, automatic_db, color=PREDICTION, linewidth=1.0, label="automatic mix")
+    loudest_db = max(human_db.max(), automatic_db.max())
+    above.set_ylim(max(min(human_db.min(), automatic_db.min()), loudest_db - _SHOWN_DB) - 3.0, loudest_db + 3.0)
+    dress(above, x_label="", y_label="magnitude (dBFS)")
+    _draw_difference(below, frequency_hz, automatic_db - human_db, spectra)
+    figure.align_ylabels([above, below])
+    add_legend(figure, above)
+    return figure
+
+
+def _draw_difference(axes: Axes, frequency_hz: FloatArray, difference_db: FloatArray, spectra: MixSpectra) -> None:
+    centres_hz, automatic_db = in_bands(spectra.frequency_hz, spectra.automatic)
+    _, human_db = in_bands(spectra.frequency_hz, spectra.human)
+    axes.axhline(0.0, color=QUIET, linewidth=0.8)
+    axes.plot(frequency_hz, difference_db, color=QUIET, linewidth=0.5, alpha=0.6)
+    axes.plot(centres_hz, automatic_db - human_db, color=TRUTH, linewidth=1.3)
+    title = "difference, and in bold its level in sixths of an octave"
+    dress(axes, x_label="frequency (Hz)", y_label="automatic - human (dB)", title=title)
+    axes.set_xscale("log")
+    axes.set_xlim(_LOWEST_HZ, min(_HIGHEST_HZ, float(spectra.frequency_hz[-1])))
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS_HZ))
+    axes.xaxis.set_major_formatter(lambda hz, _: f"{hz / 1000:g}k" if hz >= 1000 else f"{hz:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+TABLE = "tables.csv"
+
+
+def draw(evaluation: Evaluation, folder: Path, tell: Tell) -> list[str]:
+    """Write an evaluation's table and figures into `folder` and return the files' paths.
+
+    Each file is written all or nothing; one of other content that stood in its place is set aside.
+
+    Parameters
+    ----------
+    evaluation : what to show.
+    folder : is made where it is missing.
+    tell : is told how far it is; may raise to stop the work.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or a song's audio is gone or damaged.
+    """
+    write_text(folder / TABLE, score_table(evaluation.scores))
+    songs = evaluation.tested.songs
+    names = file_names([song.title for song in songs])
+    files = [folder / TABLE]
+    for number, (song, name) in enumerate(zip(songs, names, strict=True)):
+        part = part_of(tell, number / len(songs), (number + 1) / len(songs))
+        files += _song_figures(evaluation, song, folder / name, part)
+    return [str(file) for file in files]
+
+
+def _song_figures(evaluation: Evaluation, song: EvaluationSong, beginning: Path, tell: Tell) -> list[Path]:
+    drawing = stage(tell, f"drawing {song.title}", 0.0, 1.0)
+    drawing(0.0)
+    predicted = evaluation.predicted[song.title]
+    figure = gain_panels(song, predicted, evaluation.scores.mse[song.title])
+    files = save(figure, beginning.with_name(f"{beginning.name}-gains"))
+    audio = evaluation.tested.audio.get(song.title)
+    if audio is not None and audio.mixdown is not None:
+        time_s = evaluation.tested.measurements[song.title].time_s
+        spectra = mix_spectra(audio, time_s, predicted, progress=drawing)
+        files += save(spectrum_panels(song.title, spectra), beginning.with_name(f"{beginning.name}-spectra"))
+    return files

@@ -1,0 +1,272 @@
+"""Read and update a run folder: run records and its present automation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
+from core.automation.points import Automation, BusPoints, to_csv
+from core.decibels import LOWEST_DB, heard_db
+from core.errors import UNDECODABLE, InputError
+from core.files import read_whole, write_text
+from core.rpp.envelope import Point
+from core.runs.merge import edits_between, linear_points
+from core.runs.record import RunRecord, TrackRun, problem_of
+from core.runs.restore import restored_tracks
+
+NAME = "run.json"
+FORMAT, VERSION = "faderwise-runs", 1
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file; `runs` earliest first."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    runs: list[RunRecord]
+
+
+def write(folder: Path, runs: Sequence[RunRecord], *, keep_old: bool = True) -> None:
+    """Write the file into `folder`, all or nothing."""
+    write_text(folder / NAME, msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n", keep_old=keep_old)
+
+
+def read(folder: Path) -> list[RunRecord]:
+    """Return the runs whose outcome lies in `folder`.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is damaged.
+    """
+    path = folder / NAME
+    try:
+        file = msgspec.json.decode(read_whole(path), type=RunFile)
+    except FileNotFoundError:
+        raise InputError(
+            f"has no {NAME}", path=folder, remedy="give a folder that mix or match wrote, or a project"
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
+    except UNDECODABLE as error:
+        raise InputError(f"is damaged ({error})", path=path, remedy="mix or match the song again") from error
+    problem = next(filter(None, map(problem_of, file.runs)), None)
+    if problem:
+        raise InputError(
+            f"holds a run that cannot be used ({problem})", path=path, remedy="mix or match the song again"
+        )
+    if any(later.number <= run.number for run, later in pairwise(file.runs)):
+        raise InputError("holds runs that are out of order", path=path, remedy="mix or match the song again")
+    if file.format != FORMAT or file.version > VERSION or not file.runs:
+        raise InputError(
+            "is no record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
+        )
+    return file.runs
+
+
+def read_if_there(folder: Path) -> list[RunRecord]:
+    """Return the runs whose outcome lies in `folder`; none where nothing of the kind can be read."""
+    try:
+        return read(folder)
+    except InputError:
+        return []
+
+
+CSV, JSON = "automation.csv", "automation.json"
+_LOUDEST_DB = 60.0
+
+
+@dataclass(frozen=True)
+class AutomationFolder:
+    """The folder's runs, earliest first, and the points of each bus as they are now."""
+
+    path: Path
+    runs: tuple[RunRecord, ...]
+    now: Automation
+
+    @property
+    def title(self) -> str:
+        """The song's title."""
+        return self.runs[-1].title
+
+
+class _Point(msgspec.Struct):
+    time_s: float
+    gain_db: float | None = None
+    gain: float | None = None
+
+
+class _Bus(msgspec.Struct):
+    points: list[_Point]
+
+
+class _File(msgspec.Struct):
+    buses: dict[str, _Bus]
+
+
+def read_automation_folder(folder: Path) -> AutomationFolder:
+    """Return the folder's runs and points; of two files, the one that was edited counts.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or both were edited and differ.
+    """
+    runs = read(folder)
+    written = {track.role: [Point(*point) for point in track.written] for track in latest_tracks(runs)}
+    readers = {CSV: _from_csv, JSON: _from_json}
+    found = {name: reader(folder / name) for name, reader in readers.items() if (folder / name).is_file()}
+    if not found:
+        raise InputError(f"has neither {CSV} nor {JSON}", path=folder, remedy="mix or match the song again")
+    edited = [name for name, points in found.items() if not _are_same(written, points)]
+    if len(edited) == 2 and not _are_same({bus: list(linear_points(p)) for bus, p in found[CSV].items()}, found[JSON]):
+        raise InputError(f"{CSV} and {JSON} were both edited, and differ", path=folder, remedy="move one of them away")
+    return AutomationFolder(folder, tuple(runs), found[edited[0] if edited else next(iter(found))])
+
+
+def latest_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
+    """Return what was written last for each bus."""
+    return restored_tracks(list(reversed(runs)))
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Return the text of the automation files, by name."""
+    return {name: _text(folder / name) for name in (CSV, JSON) if (folder / name).is_file()}
+
+
+def write_automation_folder(
+    folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], *, verb: str
+) -> dict[str, str]:
+    """Write points and runs into the folder and return the paths by name; the runs hold what the files were before.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or its automation.json is damaged: nothing is written then.
+    """
+    written = {CSV: to_csv(automation)}
+    if (folder.path / JSON).is_file():
+        written[JSON] = to_json(_with_points(folder.path / JSON, automation, verb))
+    for name, text in written.items():
+        write_text(folder.path / name, text, keep_old=False)
+    write(folder.path, runs, keep_old=False)
+    return {name: str(folder.path / name) for name in (*written, NAME)}
+
+
+def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Write files as they were, to the byte, and the runs up to then; what they are now is set aside.
+
+    Raises
+    ------
+    InputError
+        A run's record names other files than automation, or the folder cannot be written to.
+    """
+    if not set(before) <= {CSV, JSON}:
+        raise InputError(f"would write {', '.join(before)}", path=folder / NAME, remedy="mix or match the song again")
+    for name, text in before.items():
+        write_text(folder / name, text)
+    write(folder, runs)
+    return {name: str(folder / name) for name in (*before, NAME)}
+
+
+def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFile:
+    try:
+        content = msgspec.json.decode(path.read_bytes())
+        stems = {bus: {"stem": there.get("stem", ""), "points": []} for bus, there in content["buses"].items()}
+        file = msgspec.convert({**content, "buses": stems}, AutomationFile)
+    except (*UNDECODABLE, KeyError, AttributeError, TypeError) as error:
+        raise InputError(f"is damaged ({error})", path=path, remedy="move it away and edit again") from error
+    points = file_points(automation)
+    buses = {
+        bus: BusAutomation(stem=file.buses[bus].stem if bus in file.buses else "", points=points[bus]) for bus in points
+    }
+    return msgspec.structs.replace(file, verb=verb, buses=buses)
+
+
+def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
+    return set(written) == set(now) and all(
+        edits_between(written[bus], linear_points(now[bus])).are_none for bus in now
+    )
+
+
+def _from_csv(path: Path) -> dict[str, BusPoints]:
+    rows: dict[str, list[tuple[float, float]]] = {}
+    reader = csv.DictReader(io.StringIO(_text(path).removeprefix("\ufeff"), newline=""))
+    try:
+        if not {"bus", "time_s", "gain_db"} <= set(reader.fieldnames or ()):
+            raise InputError("has no columns bus, time_s and gain_db", path=path, remedy="put its first line back")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
+            rows.setdefault((row["bus"] or "").strip(), []).append(pair)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: is damaged ({error})", remedy="put it right") from error
+    return _sorted(rows, path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"is no text in UTF-8 ({error.reason})", path=path, remedy="save it as UTF-8") from error
+
+
+def _from_json(path: Path) -> dict[str, BusPoints]:
+    try:
+        file = msgspec.json.decode(path.read_bytes(), type=_File)
+    except UNDECODABLE as error:
+        raise InputError(f"is damaged ({error})", path=path, remedy="put it right, or move it away") from error
+    rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
+    return _sorted(rows, path)
+
+
+def _level(point: _Point, path: Path) -> float:
+    in_db = None if point.gain is None else heard_db(point.gain)
+    if (
+        point.gain_db is not None
+        and in_db is not None
+        and abs(point.gain_db - in_db) > 0.01
+        and point.gain_db > LOWEST_DB
+    ):
+        raise InputError(
+            f"the point at {point.time_s:g} s has gain_db {point.gain_db:g} and gain {point.gain:g}, which differ",
+            path=path,
+            remedy="delete the one that you did not change",
+        )
+    level = point.gain_db if point.gain_db is not None else in_db
+    if level is None:
+        raise InputError(f"the point at {point.time_s:g} s has no gain_db", path=path, remedy="give it one")
+    return level
+
+
+def _number(text: str | None, where: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{text!r} is no number", path=where, remedy="put it right")
+    return value
+
+
+def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> dict[str, BusPoints]:
+    points = {}
+    for bus, pairs in rows.items():
+        if not pairs:
+            raise InputError(f"the {bus} have no point", path=path, remedy="put one back")
+        times, levels = np.array(sorted(pairs, key=lambda pair: pair[0])).T
+        if times[0] < 0.0 or levels.max() > _LOUDEST_DB:
+            raise InputError(
+                f"the {bus} have a point before 0 s or above {_LOUDEST_DB:g} dB", path=path, remedy="put it right"
+            )
+        points[bus] = BusPoints(times, np.maximum(levels, LOWEST_DB))
+    return points

@@ -1,1 +1,0 @@
-"""What verbs found, made ready for a page."""

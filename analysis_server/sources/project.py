@@ -1,0 +1,139 @@
+"""Open what a request names: a song folder, a project, or a run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analysis_server.progress import Tell
+from analysis_server.runs import project_copy, run_folder
+from analysis_server.sources.folder import open_song_folder
+from analysis_server.sources.session import ProjectParts, Session, SongRequest
+from analysis_server.sources.stems import find_mixdown, session_with_stems, song_of, summed_session
+from core.audio.song import Song
+from core.errors import InputError
+from core.roles import canonical_role
+from core.rpp.buses import find_buses
+from core.rpp.project import Project, read_project
+from core.rpp.write import scale_of
+from core.runs import store
+from core.runs.audit import Audited, audited_points, audited_project
+
+_SUFFIX = ".rpp"
+_NO_PARTS = ProjectParts()
+
+
+def is_project(path: str) -> bool:
+    """Tell whether `path` names a REAPER project."""
+    return Path(path).suffix.lower() == _SUFFIX
+
+
+def project_with_runs(path: Path) -> Project:
+    """Return the project at `path`, which must have runs of ours.
+
+    Raises
+    ------
+    InputError
+        It has none; a copy beside it that has some is named.
+    """
+    project = read_project(path)
+    if not store.read_history(project):
+        damaged = store.damaged_runs(project)
+        if damaged:
+            raise InputError(next(iter(damaged.values())))
+        copy = project_copy.path_of(path)
+        there = copy.is_file() and copy.name != path.name
+        remedy = f"give {copy}" if there else "mix or match it first"
+        raise InputError("has no run of Faderwise in it", path=path, remedy=f"{remedy}")
+    return project
+
+
+def audited_target(target: str) -> Audited:
+    """Return what stands now in a project with runs of ours, or in a folder that `mix` or `match` wrote.
+
+    Raises
+    ------
+    InputError
+        It has no run, or a file of it is damaged.
+    """
+    if is_project(target):
+        return audited_project(project_with_runs(Path(target)))
+    folder = run_folder.read_automation_folder(Path(target))
+    return audited_points(folder.runs, folder.now)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A song, the session it is of where a project was named, and what tells of the work on it."""
+
+    song: Song
+    session: Session | None
+    tell: Tell
+
+
+@contextmanager
+def opened_song(request: SongRequest, tell: Tell, *, mixdown: str | None = None) -> Iterator[Opened]:
+    """Give the song a request names.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read, or what belongs to a project was asked of a song folder.
+    """
+    if is_project(request.song):
+        with opened_session(request.song, tell, request, mixdown=mixdown) as session:
+            yield Opened(session.song, session, session.left(tell))
+    elif request.stems is not None or request.tracks:
+        raise InputError(
+            "--stems and bus tracks belong to a REAPER project (.RPP)", path=request.song, remedy="leave them out"
+        )
+    else:
+        yield Opened(open_song_folder(request.song, request.buses, mixdown), None, tell)
+
+
+@contextmanager
+def opened_session(
+    path: str, tell: Tell, parts: ProjectParts = _NO_PARTS, *, mixdown: str | None = None, for_writing: bool = True
+) -> Iterator[Session]:
+    """Give the session in the project at `path`; stems summed from its media are removed at the end.
+
+    Parameters
+    ----------
+    path : the project.
+    tell : is told how far the summing is, and may stop it.
+    parts : how the project becomes a song.
+    mixdown : the mixdown's file; without it one beside the project, or among its stems, is taken where there is one.
+    for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
+
+    Raises
+    ------
+    InputError
+        The project, its media or the stems cannot be read, or no bus was found.
+    """
+    rendered = parts.rendered
+    project = read_project(Path(path))
+    if rendered is not None and rendered.home is not None:
+        project = replace(project, home=Path(rendered.home))
+    buses = find_buses(project, _by_role(parts.tracks), with_names=rendered is None)
+    if for_writing:
+        for track in buses.all_tracks:
+            scale_of(project, track)
+    with tempfile.TemporaryDirectory(prefix="faderwise-") as folder:
+        if rendered is not None:
+            mix = find_mixdown(project, mixdown) if mixdown else None
+            song = song_of(project.path.stem, buses, rendered, Path(folder), mix)
+            yield Session(project=project, song=song, tracks=buses.tracks, notes=buses.notes, rendered=rendered)
+        elif parts.stems is None:
+            yield summed_session(project, buses, Path(folder), mixdown, tell)
+        else:
+            yield session_with_stems(project, buses, Path(parts.stems), mixdown)
+
+
+def _by_role(tracks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    merged: dict[str, list[str]] = {}
+    for role, names in tracks.items():
+        merged.setdefault(canonical_role(role), []).extend(names)
+    return merged

@@ -1,0 +1,106 @@
+"""A REAPER project as a song, and requests that name songs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from analysis_server.progress import Tell, part_of
+from core.audio.song import Song
+from core.rpp.project import Project, Track
+
+
+class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stems of bus tracks, after their plug-ins and before their faders.
+
+    Attributes
+    ----------
+    files : one a bus track, by GUID.
+    span_s : the stretch of the project they are of.
+    write_s : the stretch their automation is for; the whole project where there is none.
+    home : the folder the open project lies in; the project that is worked on is a copy.
+    highest_gain : the top of an envelope, linear.
+    """
+
+    files: dict[str, str]
+    span_s: tuple[float, float]
+    write_s: tuple[float, float] | None = None
+    home: str | None = None
+    highest_gain: float = 2.0
+
+
+class ProjectParts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a REAPER project becomes a song; none of it is for song folders.
+
+    Attributes
+    ----------
+    tracks : its bus tracks by role, names or numbers, as `--bus ROLE=TRACK` gives them; found by name where left out.
+    stems : the folder of its exported stems; without it they are summed from the project's media.
+    rendered : the stems that REAPER rendered of exactly these tracks; the project is a copy of the open one then.
+    """
+
+    tracks: dict[str, list[str]] = {}
+    stems: str | None = None
+    rendered: RenderedStems | None = None
+
+
+class SongRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be done with one song, and where its outcome goes.
+
+    Attributes
+    ----------
+    song : a SONG_DIR, or a REAPER project.
+    buses : files of a SONG_DIR by role, as `--bus ROLE=FILE` gives them.
+    out : the folder to write to; one named after the song by default, and a project's copy beside the project.
+    dry_run : write nothing.
+    """
+
+    song: str
+    buses: dict[str, str] = {}
+    out: str | None = None
+    dry_run: bool = False
+
+
+SUMMING_SHARE = 0.2
+"""How much of what is told of a session is the summing of its stems."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A project, the song it makes, the tracks each bus's curve goes to, and what the user should know of it.
+
+    `rendered` are the stems that REAPER rendered, where the project is a copy of one that is open there; `is_summed`
+    says whether the stems were summed from its media, which is told as the first part of the work.
+    """
+
+    project: Project
+    song: Song
+    tracks: Mapping[str, tuple[Track, ...]]
+    notes: tuple[str, ...]
+    rendered: RenderedStems | None = None
+    is_summed: bool = False
+
+    @property
+    def title(self) -> str:
+        """The project's name."""
+        return self.project.path.stem
+
+    def left(self, tell: Tell) -> Tell:
+        """Return what tells of the work that is left when the session is open."""
+        return part_of(tell, SUMMING_SHARE, 1.0) if self.is_summed else tell
+
+    @property
+    def start_s(self) -> float:
+        """The project's time at the stems' first sample."""
+        return self.rendered.span_s[0] if self.rendered else 0.0
+
+    def span_s(self, range_s: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the part of the project that is written to: the range, or where REAPER's time selection is."""
+        return self.rendered.write_s if self.rendered else range_s
+
+    def part_s(self, range_s: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the same part in the stems' time, as a run's record has it."""
+        span_s = self.span_s(range_s)
+        return None if span_s is None else (span_s[0] - self.start_s, span_s[1] - self.start_s)

@@ -1,0 +1,221 @@
+"""A project's stems: exported, rendered by REAPER, or summed from its media."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from analysis_server.progress import Tell, stage
+from analysis_server.sources.session import SUMMING_SHARE, RenderedStems, Session
+from core import roles
+from core.audio.framing import LONGEST_S
+from core.audio.io import EXTENSIONS, AudioFile, Samples, inspect
+from core.audio.song import Song, open_song
+from core.errors import InputError
+from core.rpp.buses import Buses
+from core.rpp.project import Project, Track
+from core.rpp.render import has_sound, write_stems
+from core.rpp.routing import reached
+from core.rpp.unsupported import sentences
+
+
+def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: str | None) -> Session:
+    """Return the session whose stems were exported into `folder`.
+
+    Raises
+    ------
+    InputError
+        The folder holds no stems that can be read, or none that belongs to a bus.
+    """
+    named = _stems_by_track(folder, buses)
+    song = open_song(folder, buses=named, mixdown=named_file(project, mixdown))
+    song = replace(song, title=project.path.stem, mixdown=song.mixdown or find_mixdown(project, None))
+    tracks = {role: buses.tracks[role] for role in song.stems if role in buses.tracks}
+    if not tracks:
+        raise InputError(
+            f"none of its stems ({', '.join(song.stems)}) belongs to a bus of {project.path.name}"
+            f" ({', '.join(buses.tracks)})",
+            path=folder,
+            remedy="name them alike, or choose tracks with --bus",
+        )
+    notes = [
+        f"{file.path.name} has no track in {project.path.name}; its curve is in the other files alone, use --bus "
+        f"'{role}=TRACK' to choose one"
+        for role, file in song.stems.items()
+        if role not in tracks
+    ]
+    notes += [
+        f"the {role} have no stem in {folder}; their tracks stay as they are"
+        for role in buses.tracks
+        if role not in tracks
+    ]
+    return Session(project=project, song=song, tracks=tracks, notes=(*buses.notes, *notes))
+
+
+def _stems_by_track(folder: Path, buses: Buses) -> dict[str, Path]:
+    """Return the files that are named after a bus's one track, by role, as REAPER names what it exports."""
+    if not folder.is_dir():
+        return {}
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS]
+    named = {}
+    for role, tracks in buses.tracks.items():
+        ours = [path for path in files if len(tracks) == 1 and _is_named_after(path.stem, tracks[0])]
+        if len(ours) == 1 and roles.role_of(ours[0].stem) is None:
+            named[role] = ours[0]
+    return named
+
+
+def _is_named_after(stem: str, track: Track) -> bool:
+    name = track.name.casefold().strip()
+    return bool(name) and (stem.casefold() == name or stem.casefold().endswith((f"-{name}", f"_{name}", f" {name}")))
+
+
+def summed_session(project: Project, buses: Buses, folder: Path, mixdown: str | None, tell: Tell) -> Session:
+    """Return the session whose stems are summed from the project's media, into `folder`.
+
+    Raises
+    ------
+    InputError
+        No bus plays an audio file, or one cannot be read.
+    """
+    playing = {role: tracks for role, tracks in buses.tracks.items() if has_sound(project, tracks)}
+    if not playing:
+        raise InputError(
+            "none of its buses plays an audio file, so nothing can be summed",
+            path=project.path,
+            remedy="export the buses as stems from REAPER and give their folder with --stems",
+        )
+    silent = [
+        f"the {role} play no audio file and were left out; export their stem from REAPER and use --stems"
+        for role in buses.tracks
+        if role not in playing
+    ]
+    progress = stage(tell, f"summing the media of {project.path.stem}", 0.0, SUMMING_SHARE)
+    files = write_stems(project, playing, folder, progress=progress)
+    song = Song(
+        title=project.path.stem,
+        stems={role: inspect(path) for role, path in files.items()},
+        mixdown=find_mixdown(project, mixdown),
+    )
+    notes = (*buses.notes, *silent, *_sum_notes(project, playing))
+    return Session(project=project, song=song, tracks=playing, notes=notes, is_summed=True)
+
+
+def _sum_notes(project: Project, playing: Mapping[str, tuple[Track, ...]]) -> list[str]:
+    buses = [track for tracks in playing.values() for track in tracks]
+    indices = {part.index for track in buses for part in reached(project, track)}
+    inside = [track for track in project.tracks if track.index in indices]
+    outside = [
+        track.title
+        for track in project.tracks
+        if track.index not in indices and not track.is_muted and any(not item.is_muted for item in track.items)
+    ]
+    notes = sentences(project, inside, buses)
+    if outside:
+        notes.append(f"outside the buses, so not in the mix: {', '.join(outside)}")
+    return notes
+
+
+_LENGTH_TOLERANCE_S = 0.25
+_HIGHEST_GAIN = 1e3
+_BLOCK_SAMPLES = 1 << 18
+
+
+def song_of(title: str, buses: Buses, rendered: RenderedStems, folder: Path, mixdown: AudioFile | None) -> Song:
+    """Return the song that the rendered stems make; a bus of several tracks is summed into a file in `folder`.
+
+    Raises
+    ------
+    InputError
+        A stem is missing, cannot be read, or does not last as long as it should; the times are none of a project.
+    """
+    _require_times(rendered)
+    stems = {role: _stem(role, tracks, rendered, folder) for role, tracks in buses.tracks.items()}
+    return Song(title=title, stems=stems, mixdown=mixdown)
+
+
+def _require_times(rendered: RenderedStems) -> None:
+    spans = [rendered.span_s, *([rendered.write_s] if rendered.write_s else [])]
+    if not all(-LONGEST_S < start_s < end_s < LONGEST_S for start_s, end_s in spans):
+        told = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
+        raise InputError(f"{told} is no part of a project that stems can be of", remedy="run the action again")
+    if not 0.0 < rendered.highest_gain < _HIGHEST_GAIN:
+        raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope", remedy="run the action again")
+
+
+def _stem(role: str, tracks: Sequence[Track], rendered: RenderedStems, folder: Path) -> AudioFile:
+    files = [_checked(track, rendered) for track in tracks]
+    if len(files) == 1:
+        return files[0]
+    path = folder / f"sum-{len(list(folder.iterdir()))}.wav"
+    _write_sum(path, files)
+    return inspect(path)
+
+
+def _checked(track: Track, rendered: RenderedStems) -> AudioFile:
+    name = rendered.files.get(track.guid)
+    if name is None or not Path(name).is_file():
+        raise InputError(f"the stem of {track.title} was not rendered", remedy="run the action again")
+    file = inspect(Path(name))
+    expected_s = rendered.span_s[1] - rendered.span_s[0]
+    if abs(file.duration_s - expected_s) > _LENGTH_TOLERANCE_S:
+        raise InputError(
+            f"the stem of {track.title} lasts {file.duration_s:.1f} s instead of {expected_s:.1f} s,"
+            " so rendering was stopped or REAPER's render settings changed it",
+            remedy="run the action again",
+        )
+    return file
+
+
+def _write_sum(path: Path, files: Sequence[AudioFile]) -> None:
+    first, n_samples = files[0], max(file.n_samples for file in files)
+    with ExitStack() as stack:
+        out = stack.enter_context(soundfile.SoundFile(path, "w", first.sample_rate, 2, "FLOAT", format="RF64"))
+        sources = [stack.enter_context(soundfile.SoundFile(file.path)) for file in files]
+        for start in range(0, n_samples, _BLOCK_SAMPLES):
+            count = min(_BLOCK_SAMPLES, n_samples - start)
+            out.write(np.sum([_block(source, count) for source in sources], axis=0))
+
+
+def _block(source: soundfile.SoundFile, n_samples: int) -> Samples:
+    """Return the next samples, shape (n_samples, 2); silence after the file's end."""
+    block = source.read(n_samples, dtype="float32", always_2d=True)
+    out: Samples = np.zeros((n_samples, 2), np.float32)
+    out[: len(block)] = block
+    return out
+
+
+def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:
+    """Return the mixdown: the chosen one, else where the project was rendered to, else a mix beside it."""
+    named = named_file(project, chosen)
+    if named is not None:
+        return inspect(named)
+    rendered = project.folder / project.render_file.replace("\\", "/")
+    folders = [rendered, project.folder] if project.render_file else [project.folder]
+    found = [rendered] if rendered.suffix.lower() in EXTENSIONS and rendered.is_file() else []
+    for folder in folders:
+        found += [path for path in _audio_in(folder) if _is_mix_of(project, path)]
+    return inspect(found[0]) if found else None
+
+
+def named_file(project: Project, chosen: str | None) -> Path | None:
+    """Return the file that was chosen, from the project's folder where it lies there."""
+    if chosen is None:
+        return None
+    beside = project.folder / chosen
+    return beside if beside.is_file() else Path(chosen)
+
+
+def _audio_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS and path.is_file()]
+
+
+def _is_mix_of(project: Project, path: Path) -> bool:
+    return path.stem == project.path.stem or roles.is_mixdown(path.stem)

@@ -1,1 +1,0 @@
-"""What songs teach: folders, projects, hand-made edits and training matrices; learned here, or on a dask cluster."""

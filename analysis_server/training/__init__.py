@@ -1,0 +1,1 @@
+"""Training data from folders, projects, edits and matrices."""

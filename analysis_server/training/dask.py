@@ -1,0 +1,97 @@
+"""Map songs to the workers of a dask cluster.
+
+A worker is sent a folder's path and settings, and sends back bytes: a song's triangles (a few KiB) for `learn`, its
+features and gains (a few KiB a second) for `evaluate`. No audio travels, so every worker must see the songs under
+the same paths. Who can reach a dask scheduler can run code on it and on its clients: docs/server.md says how to
+guard one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from analysis_server.progress import Tell
+from analysis_server.training.evaluation_data import Study, StudySongs, packed, study_song, unpacked
+from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings, learned_folder
+from core.errors import FaderwiseError, InputError
+
+_ANSWER_S = 10.0
+_TOLD_EVERY_S = 0.05
+
+Work = Callable[[str, bytes], bytes]
+
+
+def learning_on(address: str) -> LearnSongs:
+    """Return a way to learn songs on the cluster whose scheduler listens at `address`."""
+
+    def learn_songs(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
+        answers = _mapped(address, _learned, folders, settings, tell)
+        return [msgspec.msgpack.decode(answer, type=LearnedSong) for answer in answers]
+
+    return learn_songs
+
+
+def studying_on(address: str) -> StudySongs:
+    """Return a way to study songs on the cluster whose scheduler listens at `address`."""
+
+    def study_songs(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
+        return [unpacked(answer) for answer in _mapped(address, _studied, folders, settings, tell)]
+
+    return study_songs
+
+
+def _learned(folder: str, settings: bytes) -> bytes:
+    return msgspec.msgpack.encode(learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
+
+
+def _studied(folder: str, settings: bytes) -> bytes:
+    return packed(study_song(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
+
+
+def _mapped(address: str, work: Work, folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[bytes]:
+    """Return what `work` gives for each folder, in order; told when a song is done, and ended if `tell` raises."""
+    client = _connected(address)
+    try:
+        arguments = msgspec.msgpack.encode(settings)
+        futures = [client.submit(work, str(folder.resolve()), arguments, pure=False) for folder in folders]
+        try:
+            _wait(futures, tell)
+            return [_answer(future, folder) for future, folder in zip(futures, folders, strict=True)]
+        finally:
+            client.cancel(futures)
+    finally:
+        client.close()
+
+
+def _connected(address: str) -> Any:
+    try:
+        from distributed import Client  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise InputError("--dask needs dask: pip install 'faderwise[dask]'") from error
+    try:
+        return Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--dask {address}: no dask scheduler answers there ({error})", remedy="start one, or leave it out"
+        ) from error
+
+
+def _wait(futures: Sequence[Any], tell: Tell) -> None:
+    while pending := [future for future in futures if not future.done()]:
+        tell(1.0 - len(pending) / len(futures), "waiting for the cluster")
+        time.sleep(_TOLD_EVERY_S)
+
+
+def _answer(future: Any, folder: Path) -> bytes:
+    try:
+        answer: bytes = future.result()
+    except FaderwiseError:
+        raise
+    except Exception as error:  # a worker's end, or whatever a task raised over there
+        raise FaderwiseError(f"{folder}: the cluster could not do it ({type(error).__name__}: {error})") from error
+    return answer

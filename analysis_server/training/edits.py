@@ -1,0 +1,121 @@
+"""Train from what the user changed after a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from analysis_server.presets import measured
+from analysis_server.progress import Tell, stage, untold
+from analysis_server.runs import project_copy
+from analysis_server.runs.run_stems import song_of
+from analysis_server.sources.project import audited_target, is_project, opened_session
+from analysis_server.training.folders import LearnedSong
+from analysis_server.training.projects import SessionSettings, fader_curves, true_curves
+from core.analysis.measure import Measurement
+from core.audio.song import Song
+from core.decibels import FloatArray, db_to_gain
+from core.errors import InputError
+from core.gains.curves import GainCurves
+from core.models.model import TrainingSong
+from core.models.train import training_song
+from core.runs.audit import Audited
+
+EDITS_WEIGHT = 3.0
+"""How many songs an edited one counts for: someone heard the prediction and said what was wrong with it."""
+LEFT_ALONE = 0.25
+"""What a moment counts for that was heard and left alone, against one that was edited."""
+
+
+def learned_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> LearnedSong:
+    """Return what a model keeps of the edits in a project, or in a folder that `mix` or `match` wrote.
+
+    Raises
+    ------
+    InputError
+        Nothing was edited by hand, or the stems cannot be read.
+    """
+    audited = audited_target(path)
+    if not audited.is_edited:
+        raise InputError(
+            f"nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn",
+            path=path,
+            remedy="--from faders learns from all that stands there",
+        )
+    return (_of_project if is_project(path) else _of_folder)(path, audited, settings, tell)
+
+
+def _of_folder(path: str, audited: Audited, settings: SessionSettings, tell: Tell) -> LearnedSong:
+    song = song_of(audited.basis.root)
+    if song is None:
+        raise InputError(
+            "the stems of its mix are not where they were", path=path, remedy="put them back, or mix the song again"
+        )
+    now = {track.role: track.now for track in audited.tracks}
+    without = [bus for bus in song.stems if bus not in now]
+    if without:
+        raise InputError(
+            f"has no points for the {', '.join(without)}", path=path, remedy="put them back, or mix the song again"
+        )
+    measurement = _measured(song, settings, tell)
+    columns = [db_to_gain(now[bus].at(measurement.time_s)) for bus in measurement.buses]
+    curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
+    return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
+
+
+def _of_project(path: str, audited: Audited, settings: SessionSettings, tell: Tell) -> LearnedSong:
+    parts = settings.parts
+    if not parts.tracks:
+        parts = msgspec.structs.replace(parts, tracks=_tracks(audited))
+    with opened_session(path, tell, parts, for_writing=False) as session:
+        stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
+        song = replace(session.song, stems=stems, mixdown=None)
+        measurement = _measured(song, settings, session.left(tell))
+        curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
+        kept = _kept(song, measurement, curves, audited, settings)
+        notes = (*session.notes, *measurement.notes)
+        return LearnedSong(song=kept, warnings=[f"{session.title}: {note}" for note in notes])
+
+
+def _tracks(audited: Audited) -> dict[str, list[str]]:
+    """Return the tracks of each bus, by number, as `--bus` gives them."""
+    tracks: dict[str, list[str]] = {}
+    for then in audited.basis.tracks:
+        tracks.setdefault(then.role, []).append(str(then.number))
+    return tracks
+
+
+def _measured(song: Song, settings: SessionSettings, tell: Tell) -> Measurement:
+    return measured(song, settings.preset, settings.feature_set, stage(tell, f"learning {song.title}", 0.0, 1.0))
+
+
+def _kept(
+    song: Song, measurement: Measurement, curves: GainCurves, audited: Audited, settings: SessionSettings
+) -> TrainingSong:
+    """Return what a model keeps: frames that were edited count in full, those left alone for `LEFT_ALONE`."""
+    times = measurement.time_s + audited.basis.root.start_s
+    weighed = replace(curves, fit=np.where(_edited_at(audited, times), 1.0, LEFT_ALONE))
+    kept = training_song(
+        song,
+        measurement,
+        weighed,
+        feature_set=settings.feature_set,
+        domain="edits",
+        fit=1.0,
+        source="edits",
+        weight=EDITS_WEIGHT,
+    )
+    return msgspec.structs.replace(kept, title=f"{song.title.removesuffix(project_copy.SUFFIX)} (edits)")
+
+
+def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return in which frames any bus was edited, shape (n_frames,)."""
+    edited = np.zeros(len(times), bool)
+    for track in audited.tracks:
+        for edit in track.edits.spans:
+            edited |= (times >= edit.span.start_s) & (times <= edit.span.end_s)
+        edited |= track.edits.lift != 1.0
+    return edited

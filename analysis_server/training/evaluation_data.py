@@ -1,0 +1,121 @@
+"""Songs, scores and predictions of an evaluation.
+
+A study can be packed into bytes and back without losing a digit, so that other machines can make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from analysis_server.progress import Tell, untold
+from analysis_server.training.folders import SongSettings, in_turn, taught_by
+from core.analysis.measure import Measurement
+from core.audio.song import Song
+from core.decibels import FloatArray
+from core.models.balance import StemLevels, levels_of
+from core.models.evaluate import EvaluationSong, Scores
+from core.models.model import TrainingSong
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Songs whose gains are known, and what else predictors and figures need of them, by title."""
+
+    songs: list[EvaluationSong]
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    training: Mapping[str, TrainingSong] = field(default_factory=dict)
+    audio: Mapping[str, Song] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def levels(self) -> dict[str, StemLevels]:
+        """Return the stems' levels of every song that was measured, by title."""
+        return {title: levels_of(measured) for title, measured in self.measurements.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Everything the tables and figures show: the tested dataset, its scores and the predicted gains."""
+
+    tested: Dataset
+    scores: Scores
+    predicted: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A song whose gains are known: `gains` (n_frames, n_buses), the measurement, and what a model keeps of it."""
+
+    gains: FloatArray
+    measurement: Measurement
+    training: TrainingSong
+    warnings: list[str]
+
+    @property
+    def title(self) -> str:
+        """The song's name."""
+        return self.measurement.title
+
+    def evaluation_song(self) -> EvaluationSong:
+        """Return the song as predictors see it."""
+        measured = self.measurement
+        return EvaluationSong(
+            title=measured.title,
+            buses=measured.buses,
+            features=measured.features,
+            gains=self.gains,
+            rms=measured.rms,
+        )
+
+
+StudySongs = Callable[[Sequence[Path], SongSettings, Tell], list[Study]]
+"""A way to study song folders: in this process, or on other machines."""
+
+
+def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Study:
+    """Return the study of the song in `folder`.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    found, training, warnings = taught_by(folder, settings, "estimating", tell)
+    return Study(
+        gains=found.curves.gains,
+        measurement=replace(found.measurement, gram=None, moments=None),
+        training=training,
+        warnings=warnings,
+    )
+
+
+def study_one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
+    """Study each song in turn, in this process."""
+    return in_turn(lambda folder, part: study_song(folder, settings, part), folders, tell)
+
+
+def packed(study: Study) -> bytes:
+    """Return a study as MessagePack."""
+    return msgspec.msgpack.encode(study, enc_hook=_packed_array)
+
+
+def unpacked(content: bytes) -> Study:
+    """Return the study that `packed` made these bytes of."""
+    return msgspec.msgpack.decode(content, type=Study, dec_hook=_unpacked_array)
+
+
+def _packed_array(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        plain = np.ascontiguousarray(value)
+        return [plain.dtype.str, list(value.shape), plain.tobytes()]
+    raise NotImplementedError(f"{type(value)} is not sent")
+
+
+def _unpacked_array(kind: type, value: Any) -> Any:
+    dtype, shape, content = value
+    return np.frombuffer(content, dtype=np.dtype(dtype)).reshape(shape).copy()

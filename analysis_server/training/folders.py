@@ -1,0 +1,89 @@
+"""Train from song folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from analysis_server.presets import taught
+from analysis_server.progress import Tell, part_of, stage, untold
+from analysis_server.sources.folder import open_song_folder
+from core.audio.song import find_song_folders, holds_stems
+from core.gains.estimate import Estimate
+from core.models.model import TrainingSong
+
+Named = TypeVar("Named")
+OfSong = TypeVar("OfSong")
+
+
+class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a song is learned from: the preset, the feature set, and files that play a role, by role."""
+
+    preset: str
+    feature_set: str
+    buses: dict[str, str] = {}
+
+
+class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model keeps of a song, and what the user should know of it."""
+
+    song: TrainingSong
+    warnings: list[str] = []
+
+
+LearnSongs = Callable[[Sequence[Path], SongSettings, Tell], list[LearnedSong]]
+"""A way to learn from song folders: in this process, on other machines, or from what was learned before."""
+
+
+def song_folders(paths: Sequence[str]) -> list[Path]:
+    """Return every song folder among `paths`, those inside datasets too.
+
+    Raises
+    ------
+    InputError
+        A path is neither a song's folder nor a folder of songs.
+    """
+    folders: list[Path] = []
+    for path in map(Path, paths):
+        folders += [path] if path.is_dir() and holds_stems(path) else find_song_folders(path)
+    return folders
+
+
+def learned_folder(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
+    """Return what a model keeps of the song in `folder`.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    _, kept, warnings = taught_by(folder, settings, "learning", tell)
+    return LearnedSong(song=kept, warnings=warnings)
+
+
+def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> tuple[Estimate, TrainingSong, list[str]]:
+    """Return the gains of the song in `folder`, what a model keeps of it, and what the user should know of it.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    song = open_song_folder(str(folder), settings.buses)
+    progress = stage(tell, f"{doing} {song.title}", 0.0, 1.0)
+    found, kept = taught(song, settings.preset, settings.feature_set, progress)
+    return found, kept, [f"{song.title}: {warning}" for warning in found.warnings]
+
+
+def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
+    """Learn from each song in turn, in this process."""
+    return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, tell)
+
+
+def in_turn(of_song: Callable[[Named, Tell], OfSong], songs: Sequence[Named], tell: Tell) -> list[OfSong]:
+    """Return what `of_song` gives for each of `songs`, each taking its share of what is told."""
+    share = 1.0 / max(len(songs), 1)
+    return [of_song(song, part_of(tell, number * share, (number + 1) * share)) for number, song in enumerate(songs)]

@@ -1,0 +1,1 @@
+"""Measurements of audio: levels, loudness, spectra, features and Gram matrices."""

@@ -1,0 +1,148 @@
+"""Gram matrices of stems and mixdown.
+
+Conventions: with signals x_0..x_{m-1} (the stems, then the mixdown, then powers of the mixdown where they are
+asked for) a Gram matrix holds the inner products <x_i, x_j> over a stretch of time, shape (m, m). Sums over
+stretches add, so four hops make a frame.
+
+Three inner products, one a domain:
+
+- ``magnitude``: of STFT magnitudes, what the original implementation fits (Zafrin & Chudwick 2015; Hamming
+  window of 1024, half overlap, no padding, left channel);
+- ``complex``: of complex spectra. By Parseval's theorem the inner product of two spectra is that of the
+  samples, so no spectrum is taken at all; every channel adds its own equations;
+- ``power``: of power spectra in 100 ms windows; blind to phase, for mixdowns that are no linear sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.analysis.fft import real_transform
+from core.audio.framing import STEPS_PER_HOP
+from core.audio.io import Samples
+from core.decibels import FloatArray
+
+WINDOW_SAMPLES = 1024
+STFT_HOP = WINDOW_SAMPLES // 2
+LIMITER_POWERS = (2, 3, 7)
+"""Powers of the mixdown, its sign kept, that a limiter's inverse is built from; see `core.gains.normal_equations`."""
+_STRETCHES_AT_ONCE = 10
+"""Few enough that they stay in the processor's cache from one step to the next."""
+
+
+def hamming(length: int) -> Samples:
+    """Return the symmetric Hamming window, 0.54 - 0.46 cos(2 pi n / (length - 1))."""
+    return np.hamming(length).astype(np.float32)
+
+
+def magnitude_gram(frames: Sequence[Samples]) -> FloatArray:
+    """Return the Gram matrix of the frames' STFT magnitudes.
+
+    Parameters
+    ----------
+    frames : one frame of each signal, each of shape (frame_samples,).
+
+    Returns
+    -------
+    Array of shape (n_signals, n_signals).
+    """
+    n_windows = (len(frames[0]) - WINDOW_SAMPLES) // STFT_HOP + 1
+    transform = real_transform((n_windows, WINDOW_SAMPLES), np.float32)
+    magnitudes = np.empty((len(frames), *transform.spectra.shape), np.float32)
+    for frame, magnitude in zip(frames, magnitudes, strict=True):
+        halves = frame[: (n_windows + 1) * STFT_HOP].reshape(-1, STFT_HOP)
+        np.multiply(halves[:-1], _HAMMING[:STFT_HOP], out=transform.rows[:, :STFT_HOP])
+        np.multiply(halves[1:], _HAMMING[STFT_HOP:], out=transform.rows[:, STFT_HOP:])
+        transform.execute()
+        np.abs(transform.spectra, out=magnitude)
+    return _products(magnitudes)
+
+
+def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = False) -> FloatArray:
+    """Return the Gram matrices of signals' samples, one a stretch, all channels together.
+
+    The signals' products are summed in float64: what tells two alike stems apart, or a quiet one from the rest,
+    is lost in float32. The powers' are summed in float32.
+
+    Parameters
+    ----------
+    signals : shape (m, n_channels, n_samples), a whole number of stretches.
+    stretch_samples : length of a stretch.
+    with_powers : whether powers of the last signal, its sign kept, follow as further signals (`LIMITER_POWERS`).
+
+    Returns
+    -------
+    Array of shape (n_stretches, m, m), or (n_stretches, m + 3, m + 3) with powers.
+    """
+    m, n_channels, n_samples = signals.shape
+    stretches = signals.swapaxes(1, 2).reshape(m, n_samples // stretch_samples, stretch_samples * n_channels)
+    return _products_of_stretches(stretches, with_powers=with_powers)
+
+
+def _products_of_stretches(stretches: Samples, *, with_powers: bool = False) -> FloatArray:
+    """Return the Gram matrices of signals' stretches, shape (m, n_stretches, n) to (n_stretches, rows, rows).
+
+    Few long calls: while one thread is between two calls, the others cannot start theirs.
+    """
+    m, n_stretches, n_values = stretches.shape
+    powers = _powers(stretches[-1]) if with_powers else stretches[:0]
+    n_rows = m + len(powers)
+    rows = np.empty((n_rows, _STRETCHES_AT_ONCE, n_values))
+    grams = np.empty((n_stretches, n_rows, n_rows))
+    for first in range(0, n_stretches, _STRETCHES_AT_ONCE):
+        own = np.s_[first : first + _STRETCHES_AT_ONCE]
+        some = rows[:, : len(grams[own])]
+        some[:m], some[m:] = stretches[:, own], powers[:, own]
+        for row, signal in enumerate(some):  # half as many products as a matrix product takes
+            grams[own, row, row:] = np.vecdot(some[row:], signal).T
+            grams[own, row:, row] = grams[own, row, row:]
+    return grams
+
+
+def _powers(signal: Samples) -> Samples:
+    """Return the signal to each of `LIMITER_POWERS`, its sign kept."""
+    powers: Samples = np.empty((len(LIMITER_POWERS), *signal.shape), np.float32)
+    second, third, seventh = powers
+    square = np.square(signal)
+    np.multiply(signal, np.abs(signal, out=second), out=second)
+    np.multiply(signal, square, out=third)
+    np.multiply(third, np.square(square, out=square), out=seventh)
+    return powers
+
+
+def hop_moments(step_grams: FloatArray) -> FloatArray:
+    """Return each hop's Gram matrices weighted by 1, tau and tau^2, tau being where in the hop a step lies.
+
+    Parameters
+    ----------
+    step_grams : shape (n_hops * 5, m, m).
+
+    Returns
+    -------
+    Array of shape (n_hops, 3, m, m).
+    """
+    tau = (np.arange(STEPS_PER_HOP) + 0.5) / STEPS_PER_HOP
+    per_hop = step_grams.reshape(-1, STEPS_PER_HOP, *step_grams.shape[1:])
+    return np.einsum("ps,hsij->hpij", np.stack([tau**0, tau, tau**2]), per_hop)
+
+
+def power_grams(power_spectra: Samples) -> FloatArray:
+    """Return the Gram matrices of steps' power spectra, shape (m, n_steps, n_bins) to (n_steps, m, m)."""
+    return _products_of_stretches(power_spectra)
+
+
+def _products(magnitudes: Samples) -> FloatArray:
+    """Return the inner products of (n_signals, n_windows, n_bins): float32 within a window, float64 over them.
+
+    A whole frame summed in float32 would cost the sixth digit of a gain.
+    """
+    product = np.empty((len(magnitudes), len(magnitudes)))
+    for index, magnitude in enumerate(magnitudes):
+        by_window = np.vecdot(magnitudes[index:], magnitude)
+        product[index, index:] = product[index:, index] = by_window.sum(axis=1, dtype=np.float64)
+    return product
+
+
+_HAMMING = hamming(WINDOW_SAMPLES)

@@ -1,0 +1,383 @@
+"""Measure a song in one pass over its audio: levels, loudness, spectra, features and Gram matrices.
+
+Conventions: worker threads read the next block each, file by file in turn, and measure it side by side (NumPy and
+SciPy let go of the interpreter lock). Results are joined along time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from queue import SimpleQueue
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
+
+from core.analysis import features
+from core.analysis import spectra as spectra_module
+from core.analysis.gram import hop_moments, power_grams, sample_grams
+from core.analysis.loudness import k_weights
+from core.audio.blocks import Block, LockstepReader
+from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
+from core.audio.io import Samples
+from core.audio.ordered_pipeline import InTurn
+from core.audio.song import Song
+from core.decibels import FloatArray
+from core.progress import Progress, silent
+
+SILENCE_RMS = 10.0 ** (-70.0 / 20.0)
+_BELOW_LOUD = 10.0 ** (-30.0 / 20.0)
+_LOUD_PERCENTILE = 95
+
+
+def sounding(rms: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return where stems of level `rms` (n_frames, n_buses) sound: within 30 dB of their own loud frames.
+
+    Nothing below -70 dBFS sounds, nor counts for what is loud: silence before or after a stem changes nothing, nor does
+    scaling a stem that stays above that.
+    """
+    loud = np.array(
+        [np.percentile(bus[bus > SILENCE_RMS], _LOUD_PERCENTILE) if (bus > SILENCE_RMS).any() else 0.0 for bus in rms.T]
+    )
+    return rms > np.maximum(loud * _BELOW_LOUD, SILENCE_RMS)
+
+
+ACTIVE_RMS = 0.01
+"""A stem sounds in a frame when its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
+PER_STEP = frozenset({"step_power", "weighted_power"})
+_KEPT_BYTES = 31 << 20
+
+Arrays = dict[str, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one pass found.
+
+    Attributes
+    ----------
+    title, buses, sample_rate : the song's.
+    rms : each stem's level per frame, shape (n_frames, n_buses).
+    gram : the frames' Gram matrices (see `core.analysis.gram`), shape (n_frames, m, m); None without a mixdown.
+    moments : the hops' Gram matrices weighted by time (`gram.hop_moments`), shape (n_hops, 3, m, m); None in the
+        paper preset.
+    features : per bus (n_frames, n_features); empty where none were asked for.
+    step_power : K-weighted power of the stems per 50 ms, counted from `onset_samples`, shape (n_steps, n_buses); None
+        in the paper preset.
+    band_power : power of the stems per hop and critical band (`steps.BAND_EDGES_HZ`), counted from `onset_samples`,
+        shape (n_hops, n_buses, N_BANDS); None where condition 3 is not asked for.
+    onset_samples : where the song begins to sound; all stems are digitally silent before.
+    onset_rms : each stem's level per frame, counted from `onset_samples`; None where that is `rms`.
+    notes : a sentence for each repair, and for each file that is clipped or silent.
+    """
+
+    title: str
+    buses: tuple[str, ...]
+    sample_rate: int
+    rms: FloatArray
+    gram: FloatArray | None = None
+    moments: FloatArray | None = None
+    features: dict[str, FloatArray] = field(default_factory=dict)
+    step_power: FloatArray | None = None
+    band_power: npt.NDArray[np.floating] | None = None
+    onset_samples: int = 0
+    onset_rms: FloatArray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames the song has."""
+        return len(self.rms)
+
+    @property
+    def time_s(self) -> FloatArray:
+        """The frames' centres in seconds, (n_frames,)."""
+        return Framing(self.sample_rate).time_s(self.n_frames)
+
+    @property
+    def onset_s(self) -> float:
+        """Where the song begins to sound, seconds."""
+        return self.onset_samples / self.sample_rate
+
+
+def measure_blocks(
+    blocks: InTurn[Block], measure: Callable[[Block], Arrays], reader: LockstepReader, progress: Progress
+) -> Arrays:
+    """Return the arrays `measure` gives for each of a reader's blocks, joined along axis 0.
+
+    An array has a row a step where its name is in `PER_STEP`, else a row a hop, or the frame that begins with it. No
+    more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the pass.
+    """
+    _keep_freed_memory()
+    finished: SimpleQueue[tuple[Block, Arrays] | None] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            for block in blocks:
+                finished.put((block, measure(block)))
+        finally:
+            blocks.end()
+            finished.put(None)
+
+    n_workers = os.cpu_count() or 1
+    joined = _Joined(reader.n_hops)
+    with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
+        workers = [pool.submit(work) for _ in range(n_workers)]
+        try:
+            for _ in workers:
+                for block, arrays in iter(finished.get, None):
+                    joined.put(block, arrays)
+                    progress(joined.n_hops / reader.n_hops)
+        finally:
+            blocks.end()
+        for worker in workers:
+            worker.result()
+    progress(1.0)
+    return joined.arrays
+
+
+class _Joined:
+    """The blocks' arrays, put where they belong as they come: joining them in the end would need them twice."""
+
+    def __init__(self, n_hops: int) -> None:
+        self._all_hops = n_hops
+        self._whole: Arrays = {}
+        self._ends: dict[str, int] = {}
+        self.n_hops = 0
+
+    def put(self, block: Block, arrays: Arrays) -> None:
+        for name, rows in arrays.items():
+            rows_a_hop = STEPS_PER_HOP if name in PER_STEP else 1
+            if name not in self._whole:
+                self._whole[name] = np.empty((self._all_hops * rows_a_hop, *rows.shape[1:]), rows.dtype)
+            start = block.first_hop * rows_a_hop
+            self._whole[name][start : start + len(rows)] = rows
+            end = start + len(rows) if len(rows) else 0  # the last hops may begin no frame
+            self._ends[name] = max(self._ends.get(name, 0), end)
+        self.n_hops += block.n_hops
+
+    @property
+    def arrays(self) -> Arrays:
+        return {name: whole[: self._ends[name]] for name, whole in self._whole.items()}
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep BLAS from starting threads of its own, which would wait for each other on the cores in use."""
+    return _threadpools().limit(limits=1, user_api="blas")
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next block.
+
+    By default glibc gives large blocks back to the system at once, and clearing the pages of the next one takes
+    as long as the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
+    """Return a sentence for each file that is clipped and each stem that is silent throughout (n_frames, n_stems)."""
+    clipped = [
+        f"{name} is clipped ({count} samples at full scale); export it at a lower level"
+        for name, count in reader.clipped.items()
+        if count
+    ]
+    silent = [
+        f"{file.path.name} is silent throughout; its gain is held"
+        for file, level in zip(song.stems.values(), rms.T, strict=True)
+        if not level.any()
+    ]
+    return clipped + silent
+
+
+Domain = Literal["complex", "power", "magnitude"]
+
+
+def measure(
+    song: Song,
+    *,
+    feature_set: str = "condition3",
+    domain: Domain | None = None,
+    lag_samples: int = 0,
+    as_mono: bool = False,
+    with_powers: bool = True,
+    progress: Progress = silent,
+) -> Measurement:
+    """Measure a song in the default preset.
+
+    Parameters
+    ----------
+    song : the song.
+    feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no features of its own here, it
+        is made from `step_power` and `band_power` (see `core.models.balance`).
+    domain : whose Gram matrices to build, None for none.
+    lag_samples : how much later than the stems the mixdown comes.
+    as_mono : whether the Gram matrices are of the channels' mean, which is what a mono mixdown holds.
+    with_powers : whether those of the ``complex`` domain carry the mixdown's powers (`gram.LIMITER_POWERS`) too.
+    progress : is told the fraction done; may raise to stop the work.
+
+    Raises
+    ------
+    InputError
+        A file is damaged.
+    """
+    reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
+    recipe = _Recipe(reader, len(song.stems), feature_set, domain, as_mono, with_powers)
+    with reader.blocks(before=spectra_module.samples_before(reader.framing), after=recipe.samples_after) as blocks:
+        arrays = measure_blocks(blocks, recipe.measure, reader, progress)
+    rms = _frame_rms(arrays["hop_power"], song.n_channels)
+    onset = reader.onset_samples or 0
+    sound = _from_onset(arrays, reader.framing, song.n_samples, onset)
+    return Measurement(
+        title=song.title,
+        buses=song.buses,
+        sample_rate=song.sample_rate,
+        rms=rms,
+        gram=sum_over_frames(arrays["moments"][:, 0]) if domain else None,
+        moments=arrays["moments"] if domain else None,
+        features=_by_bus(song.buses, arrays.get("features"), len(rms)),
+        step_power=sound["weighted_power"],
+        band_power=sound.get("band_power"),
+        onset_samples=onset,
+        onset_rms=_frame_rms(_per_hop(sound["step_power"]), song.n_channels),
+        notes=(*song.notes(), *level_notes(song, reader, rms)),
+    )
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    reader: LockstepReader
+    n_stems: int
+    feature_set: str
+    domain: Domain | None
+    as_mono: bool
+    with_powers: bool
+
+    @property
+    def framing(self) -> Framing:
+        return self.reader.framing
+
+    @property
+    def samples_after(self) -> int:
+        """How far past its last hop a block must reach: levels may be counted from within a hop."""
+        return spectra_module.samples_after(self.framing) + max(self._hops_after, 1) * self.framing.hop_samples
+
+    @property
+    def _hops_after(self) -> int:
+        return 0 if self.feature_set == "condition3" else HOPS_PER_FRAME - 1
+
+    def measure(self, block: Block) -> Arrays:
+        """Return the block's arrays: one row a step, a hop, or (features) a frame."""
+        arrays = self._levels(block)
+        if self.feature_set != "condition3" or self.domain in ("power", "magnitude"):
+            arrays |= self._from_spectra(block)
+        if self.domain == "complex":
+            arrays["moments"] = hop_moments(self._sample_grams(block))
+        return arrays
+
+    def _levels(self, block: Block) -> Arrays:
+        stems = block.samples[: self.n_stems, :, block.before :]
+        late = (self.reader.onset_samples or 0) % self.framing.hop_samples  # before the onset all is silence
+        bands = (
+            np.empty((len(stems), block.n_hops, spectra_module.N_BANDS), np.float32)
+            if self.feature_set == "condition3"
+            else None
+        )
+        powers = spectra_module.step_powers(stems[..., late:], self.framing, block.n_hops, bands).swapaxes(0, 1)
+        plain = powers[..., 0]
+        arrays: Arrays = {"step_power": plain, "weighted_power": powers[..., 1]}
+        arrays["hop_power"] = (
+            spectra_module.hop_powers(stems, self.framing, block.n_hops).T if late else _per_hop(plain)
+        )
+        return arrays if bands is None else arrays | {"band_power": bands.swapaxes(0, 1)}
+
+    def _from_spectra(self, block: Block) -> Arrays:
+        n_hops = block.n_hops + self._hops_after
+        spectra = [spectra_module.step_power_spectra(signal, self.framing, n_hops) for signal in block.samples]
+        own = np.stack([of_signal[: block.n_hops * STEPS_PER_HOP] for of_signal in spectra])
+        arrays: Arrays = {}
+        if self.feature_set != "condition3":
+            stems = zip(spectra[: self.n_stems], block.samples, strict=False)
+            arrays["features"] = np.stack([self._features(*stem, block.n_hops) for stem in stems], axis=1)
+        if self.domain in ("power", "magnitude"):
+            fitted = self._spectra_of_mean(block) if self.as_mono else own
+            arrays["moments"] = hop_moments(self._spectral_grams(fitted))
+        return arrays
+
+    def _features(self, spectra: Samples, signal: Samples, n_hops: int) -> FloatArray:
+        per_hop = spectra.reshape(-1, STEPS_PER_HOP, spectra.shape[1]).mean(axis=1)
+        power = sum_over_frames(per_hop) / HOPS_PER_FRAME
+        mean_power = power / self.reader.n_channels
+        frequency_hz = spectra_module.frequencies_hz(self.framing)
+        if self.feature_set == "condition1":
+            return features.condition1(mean_power, frequency_hz)
+        start = spectra_module.samples_before(self.framing)
+        crossings = features.crossing_rate(signal[:, start:], self.framing.hop_samples, n_hops)
+        return features.condition2(mean_power, frequency_hz, power @ self._k_weights, crossings)
+
+    @property
+    def _k_weights(self) -> Samples:
+        return _k_weights(self.framing)
+
+    def _sample_grams(self, block: Block) -> FloatArray:
+        """Return the Gram matrix of each step's samples, shape (n_steps, m, m)."""
+        step = self.framing.step_samples
+        end = block.before + block.n_hops * STEPS_PER_HOP * step
+        samples = block.samples[:, :, block.before : end]
+        return sample_grams(_mean_channel(samples) if self.as_mono else samples, step, with_powers=self.with_powers)
+
+    def _spectra_of_mean(self, block: Block) -> Samples:
+        """Return the power spectra of the block's own steps with all channels averaged, (m, n_steps, n_bins)."""
+        signals = _mean_channel(block.samples)
+        return np.stack([spectra_module.step_power_spectra(signal, self.framing, block.n_hops) for signal in signals])
+
+    def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
+        """Return the Gram matrix of each step's power or magnitude spectra, shape (n_steps, m, m)."""
+        return power_grams(np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra)
+
+
+def _from_onset(arrays: Arrays, framing: Framing, n_samples: int, onset: int) -> Arrays:
+    """Return what is counted from the onset, without the silence before it: as if the song began there."""
+    lead, n_hops = onset // framing.hop_samples, framing.n_hops(n_samples - onset)
+    sound: Arrays = {}
+    for name in ("step_power", "weighted_power", "band_power"):
+        if name in arrays:
+            rows = STEPS_PER_HOP if name in PER_STEP else 1
+            kept = arrays[name][lead * rows : (lead + n_hops) * rows]
+            sound[name] = np.pad(kept, [(0, n_hops * rows - len(kept)), *[(0, 0)] * (kept.ndim - 1)])
+    return sound
+
+
+def _per_hop(step_power: FloatArray) -> FloatArray:
+    """Return hops' mean squares (n_hops, n_buses) from those of their steps."""
+    return step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).mean(axis=1)
+
+
+def _frame_rms(hop_power: FloatArray, n_channels: int) -> FloatArray:
+    """Return frames' levels (n_frames, n_buses) from their hops' mean squares, channels added."""
+    return np.sqrt(sum_over_frames(hop_power) / (HOPS_PER_FRAME * n_channels))
+
+
+def _mean_channel(samples: Samples) -> Samples:
+    mean: Samples = samples.mean(axis=1, keepdims=True)
+    return mean
+
+
+@lru_cache
+def _k_weights(framing: Framing) -> Samples:
+    return k_weights(framing.sample_rate, spectra_module.frequencies_hz(framing)).astype(np.float32)
+
+
+def _by_bus(buses: tuple[str, ...], arrays: FloatArray | None, n_frames: int) -> dict[str, FloatArray]:
+    return {} if arrays is None else {bus: arrays[:n_frames, i] for i, bus in enumerate(buses)}

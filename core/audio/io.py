@@ -1,0 +1,329 @@
+"""Read audio files: format, length, samples and defects.
+
+Conventions: samples are float32, shape (n_channels, n_samples), full scale 1.0. A stream gives the file's
+samples at a wanted sample rate and channel count, and zeros after its end.
+
+Repairs, each one told in the song's notes: another sample rate is resampled with soxr (HQ), a mono file goes
+to all channels, channels a file lacks are silent, a shorter file is completed with zeros. Everything else that
+is wrong with a file is an `InputError` that names it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from core.errors import InputError, as_told
+
+CLIPPED_RUN = 3
+"""From this many samples in a row on they count as clipped."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+class ClippingCounter:
+    """Counts the samples in runs of three or more at full scale, also in runs that cross a block's edge."""
+
+    def __init__(self, n_channels: int) -> None:
+        self.count = 0
+        self._n_channels = n_channels
+        self.end_runs()
+
+    def end_runs(self) -> None:
+        """Take note that a block has no sample at full scale."""
+        self._last = self._counted = np.zeros((2, self._n_channels), bool)
+
+    def count_in(self, at_limit: Mask) -> None:
+        """Count in a block, given which of its samples are at full scale, shape (n_samples, n_channels)."""
+        at_limit = np.concatenate([self._last, at_limit])
+        run = at_limit[2:] & at_limit[1:-1] & at_limit[:-2]
+        in_run = np.zeros_like(at_limit)
+        in_run[:2] = self._counted
+        for offset in range(CLIPPED_RUN):
+            in_run[offset : offset + len(run)] |= run
+        self.count += int(np.count_nonzero(in_run)) - int(np.count_nonzero(self._counted))
+        self._last, self._counted = at_limit[-2:], in_run[-2:]
+
+
+Samples = npt.NDArray[np.float32]
+Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
+
+EXTENSIONS = frozenset(
+    ".wav .wave .w64 .rf64 .bwf .flac .aif .aiff .aifc .caf .au .snd .ogg .oga .opus .mp3".split()  # noqa: SIM905
+)
+_COMPRESSED = frozenset({"FLAC", "OGG", "MP3", "MPEG", "CAF"})
+_FULL_SCALE = 1.0 - 2.0**-15
+_RUN_UP_S = 1
+"""How long before the wanted sample a resampler is started; its filter is a few hundred samples long."""
+_MOST_CHANNELS = 32
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
+"""No stem has more channels or another rate; a damaged header may claim any."""
+_LARGEST_SAMPLE = 1e5
+"""100 dB above full scale: no mix comes near it, and its powers still add up to numbers."""
+_UNKNOWN_SIZE = 0xFFFFFF00
+"""Data sizes from here up are what programs write into a WAV header they cannot go back to."""
+
+
+@dataclass(frozen=True)
+class _StoredAs:
+    """How samples are fetched: `dtype`, and what full scale 1.0 takes them to floats."""
+
+    dtype: Literal["int16", "int32", "float32"]
+    scale: np.float32
+
+
+_FLOAT = _StoredAs("float32", np.float32(1.0))
+_STORED = {
+    "PCM_16": _StoredAs("int16", np.float32(2.0**-15)),
+    "PCM_24": _StoredAs("int32", np.float32(2.0**-31)),
+    "PCM_32": _StoredAs("int32", np.float32(2.0**-31)),
+}
+"""Integer samples are fetched as integers, many times as fast as libsndfile makes floats of them."""
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """An audio file as it was found: `sample_rate` in Hz, `n_samples` per channel."""
+
+    path: Path
+    sample_rate: int
+    n_channels: int
+    n_samples: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.sample_rate
+
+    def n_samples_at(self, sample_rate: int) -> int:
+        """Return the length in samples once resampled to `sample_rate`."""
+        return -(-self.n_samples * sample_rate // self.sample_rate)
+
+
+def inspect(path: Path) -> AudioFile:
+    """Return what `path` holds, without reading its samples.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, cut short, nothing libsndfile reads, or not shaped like a stem.
+    """
+    if not path.is_file():
+        raise InputError("no such file", path=path, remedy="give the path of an audio file")
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", path=path, remedy="export it again")
+    with _opened(path) as file:
+        if file.frames == 0:
+            raise InputError("holds no samples", path=path, remedy="export it again")
+        if _is_cut_short(file.extra_info):
+            raise InputError(
+                "is cut short, its header promises more than it holds", path=path, remedy="export it again"
+            )
+        if file.channels > _MOST_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
+            raise InputError(
+                f"its header tells of {file.channels} channels at {file.samplerate} Hz, so it is damaged or no stem",
+                path=path,
+                remedy=f"export it again, with {_MOST_CHANNELS} channels at most",
+            )
+        return AudioFile(path, file.samplerate, file.channels, file.frames)
+
+
+class AudioStream:
+    """Reads one file forward, at `sample_rate` and with `n_channels`.
+
+    Parameters
+    ----------
+    file : what to read.
+    sample_rate, n_channels : what the samples shall have; of a file with more channels the first ones are taken.
+    start : the sample (at `sample_rate`) that comes first; where it is negative, that much silence does.
+
+    Attributes
+    ----------
+    clipped : how many samples lay in runs of three or more at full scale so far.
+    peak : the largest absolute sample so far.
+    """
+
+    def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
+        self._audio = file
+        self._file = _opened(file.path)
+        self._stored = _STORED.get(self._file.subtype, _FLOAT)
+        self._position = 0
+        self._resampler: soxr.ResampleStream | None = None
+        self._kept_channels = min(n_channels, file.n_channels)
+        if file.sample_rate != sample_rate:
+            self._resampler = soxr.ResampleStream(
+                file.sample_rate, sample_rate, self._kept_channels, dtype="float32", quality="HQ"
+            )
+        self._sample_rate = sample_rate
+        self._ready = np.empty((0, self._kept_channels), np.float32)
+        self._buffer = np.empty((0, file.n_channels), self._stored.dtype)
+        self._silence = max(0, -start)
+        self._clipping = ClippingCounter(file.n_channels)
+        self.peak = 0.0
+        if start > 0:
+            self._skip(start)
+
+    def __enter__(self) -> AudioStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @property
+    def clipped(self) -> int:
+        """How many samples lay in runs of three or more at full scale so far."""
+        return self._clipping.count
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether reading means decoding."""
+        return self._file.format in _COMPRESSED
+
+    def read_into(self, destination: Samples) -> None:
+        """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end.
+
+        Raises
+        ------
+        InputError
+            The file is damaged here, or holds values that are no numbers.
+        """
+        silent = min(self._silence, destination.shape[1])
+        self._silence -= silent
+        destination[:, :silent] = 0.0
+        wanted = destination[:, silent:]
+        if self._resampler is None:
+            found = self._read_stored(wanted.shape[1])
+            self._as_float(found, wanted[:, : len(found)])
+        else:
+            found = self._read_resampled(wanted.shape[1])
+            _spread_channels(found, wanted[:, : len(found)])
+        wanted[:, len(found) :] = 0.0
+
+    @property
+    def _unread(self) -> int:
+        return self._audio.n_samples - self._position
+
+    def _skip(self, n_samples: int) -> None:
+        """Go to sample `n_samples`; a resampler is given a run-up from a sample both rates share."""
+        if self._resampler is None:
+            self._seek(n_samples)
+            return
+        shared_hz = gcd(self._audio.sample_rate, self._sample_rate)
+        n_shared = max(0, n_samples - _RUN_UP_S * self._sample_rate) * shared_hz // self._sample_rate
+        self._seek(n_shared * (self._audio.sample_rate // shared_hz))
+        self._read_resampled(n_samples - n_shared * (self._sample_rate // shared_hz))
+
+    def _seek(self, n_samples: int) -> None:
+        self._position = min(n_samples, self._audio.n_samples)
+        try:
+            self._file.seek(self._position)
+        except soundfile.LibsndfileError as error:
+            raise InputError(self._damaged(self._position, str(error.error_string))) from error
+
+    def _read_stored(self, n_samples: int) -> Stored:
+        """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file).
+
+        They hold until the next ones are read.
+        """
+        wanted = min(n_samples, self._unread)
+        if wanted > len(self._buffer):
+            self._buffer = np.empty((wanted, self._audio.n_channels), self._stored.dtype)
+        try:
+            found: Stored = self._file.read(dtype=self._stored.dtype, out=self._buffer[:wanted])
+        except soundfile.LibsndfileError as error:
+            raise InputError(self._damaged(self._position, str(error.error_string))) from error
+        if len(found) < wanted:
+            raise InputError(self._damaged(self._position + len(found), "the file ends early"))
+        self._check(found)
+        self._position += wanted
+        return found
+
+    def _read_resampled(self, n_samples: int) -> Samples:
+        assert self._resampler is not None  # noqa: S101 - the callers' branch, told to the type checker
+        ratio = self._audio.sample_rate / self._sample_rate
+        parts = [self._ready]
+        n_ready = len(self._ready)
+        while n_ready < n_samples and self._unread:
+            stored = self._read_stored(int((n_samples - n_ready) * ratio) + 1024)
+            native = np.empty((self._kept_channels, len(stored)), np.float32)
+            self._as_float(stored, native)
+            interleaved = np.ascontiguousarray(native.T)
+            parts.append(self._resampler.resample_chunk(interleaved, last=not self._unread))
+            n_ready += len(parts[-1])
+        ready = np.concatenate(parts)
+        self._ready = ready[n_samples:]
+        return ready[:n_samples]
+
+    def _as_float(self, stored: Stored, destination: Samples) -> None:
+        if self._stored is not _FLOAT and stored.shape[1] == len(destination):
+            np.multiply(stored.T, self._stored.scale, out=destination)
+            return
+        _spread_channels(stored, destination)
+        if self._stored is not _FLOAT:
+            np.multiply(destination, self._stored.scale, out=destination)
+
+    def _check(self, found: Stored) -> None:
+        if not found.size:
+            return
+        peak = max(float(found.max()), -float(found.min())) * float(self._stored.scale)
+        if not peak <= _LARGEST_SAMPLE:
+            bad = int(np.argmin((np.abs(found) <= _LARGEST_SAMPLE).all(axis=1)))
+            at_s = (self._position + bad) / self._audio.sample_rate
+            what = "a value far above full scale" if np.isfinite(found[bad]).all() else "a value that is no number"
+            raise InputError(f"holds {what} at {at_s:.2f} s", path=self._audio.path, remedy="export it again")
+        self.peak = max(self.peak, peak)
+        if peak >= _FULL_SCALE:
+            level = np.abs(found * self._stored.scale)
+            self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 were not cut off
+        else:
+            self._clipping.end_runs()
+
+    def _damaged(self, position: int, reason: str) -> str:
+        where_s = position / self._audio.sample_rate
+        return f"{self._audio.path}: cannot be decoded at {where_s:.2f} s ({reason}); export it again"
+
+
+def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int) -> Samples:
+    """Return `n_samples` samples from sample `start` on (both at `sample_rate`), shape (n_channels, n_samples).
+
+    What lies before the file's start or after its end is silent.
+    """
+    excerpt = np.empty((n_channels, n_samples), np.float32)
+    with AudioStream(file, sample_rate=sample_rate, n_channels=n_channels, start=start) as stream:
+        stream.read_into(excerpt)
+    return excerpt
+
+
+def _opened(path: Path) -> soundfile.SoundFile:
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"is no audio that can be read ({error.error_string})", path=path, remedy="export it as WAV or FLAC"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise InputError(str(as_told(error))) from error
+
+
+def _is_cut_short(extra_info: str) -> bool:
+    if "Last page lacks an end-of-stream bit" in extra_info:
+        return True
+    sizes = re.search(r"^(?:data|SSND) : (\d+) \(should be (\d+)\)", extra_info, re.MULTILINE)
+    return sizes is not None and int(sizes[2]) < int(sizes[1]) < _UNKNOWN_SIZE
+
+
+def _spread_channels(found: Stored, destination: Samples) -> None:
+    if found.shape[1] == 1:
+        destination[:] = found[:, 0]
+        return
+    shared = min(found.shape[1], len(destination))
+    destination[:shared] = found[:, :shared].T
+    destination[shared:] = 0.0

@@ -1,0 +1,1 @@
+"""Envelope points, rendered mixes and meters."""

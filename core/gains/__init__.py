@@ -1,0 +1,1 @@
+"""Gain curves: estimated from a mixdown, stored and smoothed."""

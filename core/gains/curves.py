@@ -1,0 +1,152 @@
+"""Gain curves and their smoothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+
+from core.decibels import FloatArray, db_to_gain, gain_to_db
+from core.errors import InputError
+from core.files import replacing, write_text
+
+EMA = 0.9
+
+
+def exponential(curve: FloatArray, *, keep_first: bool) -> FloatArray:
+    """Return y[n] = 0.9 y[n-1] + 0.1 x[n] along axis 0, from a previous value of 0.
+
+    With `keep_first`, frame 0 is left as it is and frame 1 starts from 0, which is how the original smooths its
+    ground truth; without, frame 0 is smoothed too, which is how it smooths its predictions.
+    """
+    start = 1 if keep_first else 0
+    smoothed = curve.copy()
+    smoothed[start:] = scipy.signal.lfilter([1.0 - EMA], [1.0, -EMA], curve[start:], axis=0)
+    return smoothed
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainCurves:
+    """A gain per bus and frame.
+
+    Attributes
+    ----------
+    title : the song's.
+    buses : the buses' roles, in order.
+    time_s : the frames' centres in seconds, shape (n_frames,).
+    gains : linear gains, shape (n_frames, n_buses).
+    gains_raw : the same before smoothing.
+    active : where a bus's stem sounds, shape (n_frames, n_buses), bool.
+    fit : how much of the mixdown's energy the gains explain per frame (1 all, 0 none; NaN where there is no
+        mixdown), shape (n_frames,).
+    deviation_db : standard deviation of each gain in dB, shape (n_frames, n_buses), or None where unknown.
+    """
+
+    title: str
+    buses: tuple[str, ...]
+    time_s: FloatArray
+    gains: FloatArray
+    gains_raw: FloatArray
+    active: npt.NDArray[np.bool_]
+    fit: FloatArray
+    deviation_db: FloatArray | None = None
+
+    @property
+    def gains_db(self) -> FloatArray:
+        """The gains in dB, shape (n_frames, n_buses)."""
+        return gain_to_db(self.gains)
+
+    def median_gain_db(self) -> dict[str, float]:
+        """Return each bus's median gain over the frames it sounds in, dB; over all of them where it never does."""
+        return {
+            bus: float(np.median(gain_db[on] if on.any() else gain_db))
+            for bus, gain_db, on in zip(self.buses, self.gains_db.T, self.active.T, strict=True)
+        }
+
+    def louder(self, gain_db: float) -> GainCurves:
+        """Return the curves with `gain_db` added to every gain."""
+        factor = float(db_to_gain(gain_db))
+        return replace(self, gains=self.gains * factor, gains_raw=self.gains_raw * factor)
+
+    def save(self, path: Path) -> None:
+        """Write the curves to `path`: ``.csv`` for the gains alone, ``.npz`` for everything.
+
+        Raises
+        ------
+        InputError
+            The name ends otherwise, or the folder cannot be written to.
+        """
+        save_table(path, self.time_s, self._columns(), self._arrays())
+
+    def _columns(self) -> dict[str, FloatArray]:
+        return {bus: self.gains[:, i] for i, bus in enumerate(self.buses)}
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            "gains": self.gains,
+            "gains_raw": self.gains_raw,
+            "active": self.active,
+            "buses": np.array(self.buses),
+            "fit": self.fit,
+        }
+        if self.deviation_db is not None:
+            arrays["deviation_db"] = self.deviation_db
+        return arrays
+
+
+def save_table(
+    path: Path,
+    time_s: FloatArray,
+    columns: dict[str, FloatArray],
+    arrays: dict[str, npt.NDArray[np.generic]],
+) -> None:
+    """Write `columns` (n_frames,) as CSV or `arrays` as NPZ beside `time_s` (n_frames,), as the name of `path` asks.
+
+    Raises
+    ------
+    InputError
+        The name ends in neither ``.csv`` nor ``.npz``.
+    """
+    require_table_name(path)
+    if path.suffix.lower() == ".csv":
+        write_text(path, _csv_text(time_s, columns))
+        return
+    with replacing(path) as temporary:
+        write_npz(temporary, {"time_s": time_s, **arrays})
+
+
+def require_table_name(path: Path) -> None:
+    """Refuse a name that says no format a table has.
+
+    Raises
+    ------
+    InputError
+        It ends in neither ``.csv`` nor ``.npz``.
+    """
+    if path.suffix.lower() not in (".csv", ".npz"):
+        raise InputError("the name must end in .csv or .npz", path=path)
+
+
+def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Write arrays of any shape as `numpy.savez_compressed` does, but the same bytes for the same arrays."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            archive.writestr(entry, content.getbuffer(), compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _csv_text(time_s: FloatArray, columns: dict[str, FloatArray]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["time_s", *columns])
+    writer.writerows(zip(time_s.tolist(), *(column.tolist() for column in columns.values()), strict=True))
+    return text.getvalue()

@@ -1,0 +1,285 @@
+"""Estimate the gains that turn a song's stems into its mixdown.
+
+Presets: `paper` is Zafrin & Chudwick (2015), section 3, as their implementation does it. `default` finds the
+mixdown's lag, decides from the fit between the complex and the power domain, tells a limiter's common gain from
+the buses' own, and smooths by how much each frame knows. docs/method.md has the derivations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+
+from core.analysis.gram import LIMITER_POWERS
+from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
+from core.analysis.measure_paper import measure_as_paper
+from core.audio.framing import HOP_S, sum_over_frames
+from core.audio.song import Song
+from core.decibels import FloatArray, gain_to_db
+from core.errors import InputError
+from core.gains.alignment import LINEAR_FIT, Alignment, align, is_mono
+from core.gains.curves import GainCurves, exponential
+from core.gains.normal_equations import (
+    NormalEquations,
+    flipped_stems,
+    limiter_coefficients,
+    normal_equations,
+    restored,
+    solve_batch,
+)
+from core.gains.polyline import FittedGains, fit_gains
+from core.progress import Progress, part_of, silent
+
+FOREIGN_FIT = 0.3
+"""Below this fit a mixdown does not seem to come from its stems."""
+_UNSURE_DB = 3.0
+_STILL_PLAIN = 3e-5
+"""Polylines leave no more than this of a plain sum unexplained: a tenth of it under faders that move within 6 s."""
+_END_TOLERANCE_S = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A song's estimated gains and how they came about.
+
+    Attributes
+    ----------
+    curves : the gains.
+    measurement : what the pass over the audio found; in the default preset without its Gram matrices.
+    domain : ``"complex"``, ``"power"`` or ``"magnitude"``.
+    reason : why that domain was taken.
+    lag_samples : how much later than the stems the mixdown comes.
+    fit : the share of the mixdown's energy the gains explain over the song, in that domain.
+    limiter : coefficients of the limiter's inverse (see `linear_fit.limiter_coefficients`), zeros without one.
+    warnings : sentences for the user.
+    """
+
+    curves: GainCurves
+    measurement: Measurement
+    domain: Domain
+    reason: str
+    lag_samples: int
+    fit: float
+    limiter: FloatArray
+    warnings: tuple[str, ...]
+
+
+def estimate_as_paper(song: Song, *, feature_set: str | None = None, progress: Progress = silent) -> Estimate:
+    """Return the gains as the original implementation estimates them: STFT magnitudes, gate, EMA.
+
+    Raises
+    ------
+    InputError
+        The song has no mixdown, or a silent one, or a file is damaged.
+    """
+    _require_mixdown(song)
+    measurement = measure_as_paper(song, feature_set=feature_set, with_mixdown=True, progress=progress)
+    _require_sound(song, measurement)
+    equations = normal_equations(_given(measurement.gram), len(song.stems))
+    active = measurement.rms > ACTIVE_RMS
+    raw = solve_batch(equations.gram, equations.target, active)
+    fit, song_fit = _fit(equations, raw)
+    return Estimate(
+        curves=GainCurves(
+            title=song.title,
+            buses=song.buses,
+            time_s=measurement.time_s,
+            gains=exponential(raw, keep_first=True),
+            gains_raw=raw,
+            active=active,
+            fit=fit,
+        ),
+        measurement=measurement,
+        domain="magnitude",
+        reason="the paper preset fits STFT magnitudes",
+        lag_samples=0,
+        fit=song_fit,
+        limiter=np.zeros(len(LIMITER_POWERS)),
+        warnings=measurement.notes,
+    )
+
+
+def estimate(
+    song: Song, *, domain: Domain | None = None, feature_set: str = "condition3", progress: Progress = silent
+) -> Estimate:
+    """Return the gains in the default preset.
+
+    Parameters
+    ----------
+    song : a song with its mixdown.
+    domain : fit in this domain; by default the mixdown decides.
+    feature_set : features to measure in the same pass.
+    progress : is told the fraction done; may raise to stop the work.
+
+    Raises
+    ------
+    InputError
+        The song has no mixdown, or a silent one, or a file is damaged.
+    """
+    _require_mixdown(song)
+    alignment, as_mono = align(song), is_mono(song)
+    chosen, reason = _choose_domain(alignment, domain)
+    task = _Task(song, alignment, chosen, feature_set, as_mono)
+    seems_plain = alignment.is_plain and chosen == "complex"  # no other domain has powers to measure
+    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95 if seems_plain else 1.0))
+    if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
+        found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
+    progress(1.0)
+    measurement, fitted = found.measurement, found.fitted
+    return Estimate(
+        curves=GainCurves(
+            title=song.title,
+            buses=song.buses,
+            time_s=measurement.time_s,
+            gains=fitted.gains,
+            gains_raw=fitted.raw,
+            active=found.active,
+            fit=fitted.fit,
+            deviation_db=fitted.deviation_db,
+        ),
+        measurement=measurement,
+        domain=chosen,
+        reason=reason,
+        lag_samples=alignment.lag_samples,
+        fit=fitted.song_fit,
+        limiter=found.limiter,
+        warnings=(
+            *measurement.notes,
+            *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
+            *_fit_warnings(alignment, chosen, fitted.song_fit),
+            *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, found.flipped)],
+            *_unsure_warnings(song, fitted.deviation_db, found.active),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    measurement: Measurement
+    flipped: npt.NDArray[np.bool_]
+    limiter: FloatArray
+    active: npt.NDArray[np.bool_]
+    fitted: FittedGains
+
+
+@dataclass(frozen=True)
+class _Task:
+    song: Song
+    alignment: Alignment
+    domain: Domain
+    feature_set: str
+    as_mono: bool
+
+    def done(self, *, with_powers: bool, progress: Progress) -> _Found:
+        """Measure and fit; without the mixdown's powers no limiter can be told."""
+        measurement = measure(
+            self.song,
+            feature_set=self.feature_set,
+            domain=self.domain,
+            lag_samples=self.alignment.lag_samples,
+            as_mono=self.as_mono,
+            with_powers=with_powers,
+            progress=progress,
+        )
+        _require_sound(self.song, measurement)
+        flipped, limiter = _what_was_done(measurement, self.domain)
+        moments = restored(_given(measurement.moments), flipped, limiter)
+        measurement = replace(measurement, moments=None, gram=None)  # what is largest is not needed from here on
+        frames = normal_equations(sum_over_frames(moments[:, 0]), len(self.song.stems))
+        active = sounding(measurement.rms)
+        known = _covered(self.song, len(moments), self.alignment.lag_samples)
+        fitted = fit_gains(moments, frames, self.domain, known=known, active=active)
+        return _Found(measurement, flipped, limiter, active, fitted)
+
+
+def _require_mixdown(song: Song) -> None:
+    if song.mixdown is None:
+        raise InputError("no mixdown found beside the stems", path=song.title, remedy="add it as mix.wav or name it")
+
+
+def _require_sound(song: Song, measurement: Measurement) -> None:
+    assert song.mixdown is not None  # noqa: S101 - required before; told to the type checker
+    k = len(song.stems)
+    if not _given(measurement.gram)[:, k, k].any():
+        raise InputError("the mixdown is silent where the stems play", path=song.mixdown.path, remedy="export it again")
+
+
+def _given(gram: FloatArray | None) -> FloatArray:
+    assert gram is not None  # noqa: S101 - it was asked for; told to the type checker
+    return gram
+
+
+def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, str]:
+    if asked:
+        return asked, "it was asked for"
+    if alignment.is_plain:
+        return "complex", "the mixdown is a linear sum of the stems: moving faders explain all of its excerpts"
+    share = f"constant gains explain {100 * alignment.linear_fit:.0f} % of the mixdown's excerpts as a sum"
+    if alignment.is_linear:
+        return "complex", f"the mixdown is a linear sum of the stems: {share}"
+    return "power", f"the mixdown is no linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
+
+
+def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+    """Return which stems were flipped, and the limiter's curve; only the complex domain can see either."""
+    gram, n_stems = _given(measurement.gram), len(measurement.buses)
+    flipped = flipped_stems(gram, n_stems) if domain == "complex" else np.zeros(n_stems, bool)
+    has_powers = gram.shape[1] > n_stems + 1
+    return flipped, limiter_coefficients(gram, n_stems) if has_powers else np.zeros(0)
+
+
+def _covered(song: Song, n_hops: int, lag_samples: int) -> npt.NDArray[np.bool_]:
+    """Return which hops lie inside the mixdown as far as there are stems, shape (n_hops,)."""
+    assert song.mixdown is not None  # noqa: S101 - required above; told to the type checker
+    start_s = -lag_samples / song.sample_rate
+    hop_start_s = np.arange(n_hops) * HOP_S
+    hop_end_s = np.minimum(hop_start_s + HOP_S, song.duration_s)
+    return (hop_start_s >= start_s) & (hop_end_s <= start_s + song.mixdown.duration_s + _END_TOLERANCE_S)
+
+
+def _fit(equations: NormalEquations, solution: FloatArray) -> tuple[FloatArray, float]:
+    left, energy = equations.residual(solution), equations.energy
+    per_frame = np.where(energy > 0.0, 1.0 - left / np.where(energy > 0.0, energy, 1.0), np.nan)
+    return per_frame, float(1.0 - left.sum() / max(float(energy.sum()), 1e-30))
+
+
+def _where(song: Song, mask: npt.NDArray[np.bool_]) -> list[str]:
+    return [bus for bus, is_so in zip(song.buses, mask, strict=True) if is_so]
+
+
+def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list[str]:
+    if alignment.linear_fit < FOREIGN_FIT and song_fit < LINEAR_FIT:
+        return [
+            "the mixdown does not seem to come from these stems: as a sum they explain "
+            f"{100 * alignment.linear_fit:.0f} % of it; check that both belong to the same song and start together"
+        ]
+    if alignment.linear_fit < LINEAR_FIT:
+        return [
+            f"the mixdown hardly follows from the faders: as a sum the stems explain {100 * alignment.linear_fit:.0f} "
+            f"% of it, in the {domain} domain {100 * song_fit:.0f} %; other processing did the rest, take the "
+            "curves as a rough guide"
+        ]
+    return []
+
+
+def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[np.bool_]) -> list[str]:
+    unsure = [
+        bus
+        for bus, deviation, on in zip(song.buses, deviation_db.T, active.T, strict=True)
+        if on.any() and np.median(deviation[on]) > _UNSURE_DB
+    ]
+    if not unsure:
+        return []
+    return [f"{' and '.join(unsure)} cannot be told apart well in the mixdown; their curves are unsure"]
+
+
+def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:
+    """Return by how many dB a limiter (n_powers,) lowers a peak that comes in at `peak` (linear); 0 without one."""
+    if peak <= 0.0 or not limiter.any():
+        return 0.0
+    powers = np.array(LIMITER_POWERS, dtype=np.float64)
+    let_out = brentq(lambda level: level + limiter @ level**powers - peak, 0.0, peak)
+    return float(gain_to_db(peak / let_out))

@@ -1,0 +1,283 @@
+"""Fit gains as polylines with a knot at every frame centre.
+
+Conventions: the matrix is symmetric and positive definite; `diagonal` (n, k, k) holds its blocks on the diagonal,
+`below` (n - 1, k, k) those under it: block `j` stands in row j + 1, column j.
+
+Source: block cyclic reduction (Buzbee, Golub & Nielson 1970, SIAM J. Numer. Anal. 7). Every second node is eliminated,
+which leaves a matrix of the same kind half as long; on the way back the eliminated ones are filled in. That takes
+log2(n) rounds of a few products of stacks of small matrices, where eliminating node after node takes n.
+
+A frame-by-frame fit gives the mean gain over a second, weighted by where the stem happens to be loud, and is off
+by that when a fader moves. Here a gain runs straight from knot to knot, a hop apart, which is how automation
+runs; every 50 ms step of audio says something of the two knots around it, and a weak random walk ties each knot
+to the next. Where the mixdown is a sum, the audio decides alone and the fit is exact to 0.01 dB; where a hop says
+nothing of a bus (silence), or nothing of the difference of two (the same signal twice), the neighbours speak for
+it and the deviation grows. Nothing is delayed, and the song's edges need no care. docs/method.md has the figures.
+
+Conventions: `moments` (n_hops, 3, m, m) are Gram matrices (`core.analysis.gram`) weighted by 1, tau and tau^2, tau
+being where in its hop a step lies (0 to 1); the first k signals are the stems, the next one is the mixdown. Unknowns
+are gains, or in the power domain their squares, at n_hops + 1 knots; knot j lies at j * 0.25 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import solveh_banded
+
+from core.analysis.measure import Domain
+from core.audio.framing import HOPS_PER_FRAME, sum_over_frames
+from core.decibels import FloatArray
+from core.gains.normal_equations import NormalEquations, solve_batch
+
+
+def inverse_diagonal(diagonal: FloatArray, below: FloatArray) -> FloatArray:
+    """Return the blocks on the diagonal of the matrix's inverse, shape (n, k, k)."""
+    return _inverse_blocks(diagonal, below)[0]
+
+
+def _inverse_blocks(diagonal: FloatArray, below: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the inverse's blocks on the diagonal (n, k, k) and below it (n - 1, k, k)."""
+    if len(diagonal) == 1:
+        return _inverses(diagonal), below
+    own = _inverses(diagonal[1::2])
+    to_before, to_after = below[::2], _transposed(below[1::2])
+    n_after = len(to_after)  # the last odd node may have nothing after it
+    by_before, by_after = own @ to_before, own[:n_after] @ to_after
+    left = diagonal[::2].copy()
+    left[: len(own)] -= _transposed(to_before) @ by_before
+    left[1 : n_after + 1] -= _transposed(to_after) @ by_after
+    even, between = _inverse_blocks(left, -_transposed(to_after) @ by_before[:n_after])
+
+    with_before = -by_before @ even[: len(own)]
+    with_before[:n_after] -= by_after @ between
+    with_after = -by_before[:n_after] @ _transposed(between) - by_after @ even[1 : n_after + 1]
+    odd = own - with_before @ _transposed(by_before)
+    odd[:n_after] -= with_after @ _transposed(by_after)
+    return _alternating(even, odd), _alternating(with_before, _transposed(with_after))
+
+
+def _inverses(blocks: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.inv(blocks), np.float64)
+
+
+def _transposed(blocks: FloatArray) -> FloatArray:
+    return blocks.swapaxes(-1, -2)
+
+
+def _alternating(first: FloatArray, second: FloatArray) -> FloatArray:
+    joined = np.empty((len(first) + len(second), *first.shape[1:]))
+    joined[::2], joined[1::2] = first, second
+    return joined
+
+
+WIDEST_DB = 60.0
+"""The deviation given where nothing is known."""
+_INDEPENDENT_ERRORS = {"complex": 25.0, "power": 12.0, "magnitude": 12.0}
+"""How many independent errors a hop's residual holds; music's residuals are far from white."""
+_MODEL_ERROR_DB = {"complex": 0.0, "power": 2.0, "magnitude": 2.0}
+"""What colouring of the mixdown adds to a gain's deviation where phases are not compared (docs/method.md)."""
+_RELATIVE_STEP = 0.05
+"""A gain's relative change from knot to knot, standard deviation: about 1.7 dB/s."""
+_RESIDUAL_FLOOR = 1e-6
+_PRIOR_PULL = 1e-6
+_SHARING_RIDGE = 1e-4
+_ROUNDS = 4
+_NEIGHBOURHOOD_HOPS = 5
+_DB_PER_RELATIVE = 20.0 / np.log(10.0)
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FittedGains:
+    """Gains (n_frames, k): of the polyline, `raw` frame by frame, and the polyline's deviation in dB.
+
+    `fit` (n_frames,) is the share of the mixdown's energy the polyline explains (NaN where there is none), and
+    `song_fit` the same over the song.
+    """
+
+    gains: FloatArray
+    raw: FloatArray
+    deviation_db: FloatArray
+    fit: FloatArray
+    song_fit: float
+
+
+@dataclass(frozen=True)
+class _HopEquations:
+    """What each hop says of the knots before and after it, matrices (n, k, k) and vectors (n, k)."""
+
+    before: FloatArray
+    between: FloatArray
+    after: FloatArray
+    target_before: FloatArray
+    target_after: FloatArray
+    energy: FloatArray
+
+    def residual(self, knots: FloatArray) -> FloatArray:
+        """Return the energy the polyline leaves unexplained in each hop, shape (n,)."""
+        start, end = knots[:-1], knots[1:]
+        explained = np.einsum("nk,nk->n", start, self.target_before) + np.einsum("nk,nk->n", end, self.target_after)
+        modelled = (
+            np.einsum("ni,nij,nj->n", start, self.before, start)
+            + 2.0 * np.einsum("ni,nij,nj->n", start, self.between, end)
+            + np.einsum("ni,nij,nj->n", end, self.after, end)
+        )
+        return np.maximum(self.energy - 2.0 * explained + modelled, 0.0)
+
+
+def fit_gains(
+    moments: FloatArray, frames: NormalEquations, domain: Domain, *, known: Mask, active: Mask
+) -> FittedGains:
+    """Return the gains that explain the mixdown.
+
+    Parameters
+    ----------
+    moments : shape (n_hops, 3, k + 1, k + 1).
+    frames : the frames' normal equations, of gains or (``power``) their squares.
+    domain : what the equations are of.
+    known : which hops the mixdown covers, shape (n_hops,); the others say nothing.
+    active : where each stem sounds, shape (n_frames, k); elsewhere its gain is taken from before and after.
+    """
+    exponent = 2.0 if domain == "power" else 1.0
+    raw = solve_batch(frames.gram, frames.target, active)
+    typical = _typical(_inside(frames, known).total(), active)
+    walk = 1.0 / (_RELATIVE_STEP * exponent * typical) ** 2
+    line = _fitted(_heard_only(_hop_equations(moments), _on_hops(active)), domain, known, walk, typical)
+    centres = slice(HOPS_PER_FRAME // 2, HOPS_PER_FRAME // 2 + len(active))
+    smooth = np.maximum(line.knots, 0.0)[centres]
+    deviation = np.sqrt(_variances(line.diagonal, line.below))[centres]
+    relative = deviation / np.maximum(smooth, 1e-2 * typical) / exponent
+    return FittedGains(
+        gains=smooth ** (1.0 / exponent),
+        raw=raw ** (1.0 / exponent),
+        deviation_db=np.minimum(np.hypot(_DB_PER_RELATIVE * relative, _MODEL_ERROR_DB[domain]), WIDEST_DB),
+        fit=_share_explained(sum_over_frames(line.residual), sum_over_frames(line.energy)),
+        song_fit=float(_share_explained(line.residual.sum(), line.energy.sum())),
+    )
+
+
+@dataclass(frozen=True)
+class _Polyline:
+    """Fitted `knots` (n + 1, k), their precision as `_precision` gives it, and per hop what is left of its energy."""
+
+    knots: FloatArray
+    diagonal: FloatArray
+    below: FloatArray
+    residual: FloatArray
+    energy: FloatArray
+
+
+def _fitted(hops: _HopEquations, domain: Domain, known: Mask, walk: FloatArray, typical: FloatArray) -> _Polyline:
+    """Fit the knots again and again, each hop weighed by what the fit before left of it."""
+    weight = _weights(hops, hops.energy * 1e-2, typical, domain) * known
+    for _ in range(_ROUNDS):
+        diagonal, below, right = _precision(hops, weight, walk, typical)
+        knots = _solve(diagonal, below, right)
+        weight = _weights(hops, hops.residual(knots), typical, domain) * known
+    return _Polyline(knots, diagonal, below, hops.residual(knots) * known, hops.energy * known)
+
+
+def _typical(total: NormalEquations, active: Mask) -> FloatArray:
+    """Return one value a bus (k,), whose twentieth a gain may move by from knot to knot.
+
+    The same signal twice shares its gain evenly, so that neither is held near nothing; a bus that never sounds is
+    left as it is.
+    """
+    own_energy = np.einsum("nkk->nk", total.gram)
+    ridge = np.eye(own_energy.shape[1]) * (_SHARING_RIDGE * own_energy)[:, None, :]
+    typical = solve_batch(total.gram + ridge, total.target)[0]
+    typical = np.maximum(typical, 1e-3 * max(float(typical.max()), 1e-3))
+    return np.where(active.any(axis=0), typical, 1.0)
+
+
+def _inside(frames: NormalEquations, known: Mask) -> NormalEquations:
+    """Return the equations of the frames that lie inside the mixdown; of all of them where none does."""
+    inside = sum_over_frames(known.astype(np.float64)) == HOPS_PER_FRAME
+    chosen = inside if inside.any() else np.ones_like(inside)
+    return NormalEquations(frames.gram[chosen], frames.target[chosen], frames.energy[chosen])
+
+
+def _share_explained(residual: FloatArray, energy: FloatArray) -> FloatArray:
+    return np.where(energy > 0.0, 1.0 - residual / np.where(energy > 0.0, energy, 1.0), np.nan)
+
+
+def _hop_equations(moments: FloatArray) -> _HopEquations:
+    k = moments.shape[-1] - 1
+    plain, linear, square = moments[:, :, :k, :k].swapaxes(0, 1)
+    to_plain, to_linear = moments[:, :2, :k, k].swapaxes(0, 1)
+    return _HopEquations(
+        before=plain - 2.0 * linear + square,
+        between=linear - square,
+        after=square,
+        target_before=to_plain - to_linear,
+        target_after=to_linear,
+        energy=moments[:, 0, k, k],
+    )
+
+
+def _on_hops(active: Mask) -> Mask:
+    """Return where a stem sounds per hop: wherever a frame around the hop has it."""
+    hops = np.zeros((len(active) + HOPS_PER_FRAME - 1, active.shape[1]), bool)
+    for offset in range(HOPS_PER_FRAME):
+        hops[offset : offset + len(active)] |= active
+    return hops
+
+
+def _heard_only(hops: _HopEquations, heard: Mask) -> _HopEquations:
+    both = heard[:, :, None] & heard[:, None, :]
+    return _HopEquations(
+        before=hops.before * both,
+        between=hops.between * both,
+        after=hops.after * both,
+        target_before=hops.target_before * heard,
+        target_after=hops.target_after * heard,
+        energy=hops.energy,
+    )
+
+
+def _weights(hops: _HopEquations, residual: FloatArray, typical: FloatArray, domain: Domain) -> FloatArray:
+    """Return what a hop's equations weigh: one over the variance of an error, from it and its neighbours."""
+    stems = hops.before + 2.0 * hops.between + hops.after
+    scale = np.maximum(hops.energy, np.einsum("i,nij,j->n", typical, stems, typical))
+    nearby = np.convolve(residual, np.ones(_NEIGHBOURHOOD_HOPS) / _NEIGHBOURHOOD_HOPS, "same")[: len(residual)]
+    expected = np.maximum(np.maximum(residual, nearby), _RESIDUAL_FLOOR * scale)
+    return np.where(scale > 0.0, _INDEPENDENT_ERRORS[domain] / np.maximum(expected, 1e-30), 0.0)
+
+
+def _precision(
+    hops: _HopEquations, weight: FloatArray, walk: FloatArray, typical: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the knots' precision, blocks on (n + 1, k, k) and below (n, k, k) the diagonal, and right side."""
+    n_knots, n_buses = len(weight) + 1, len(walk)
+    by_hop, by_bus = weight[:, None, None], weight[:, None]
+    neighbours = np.full(n_knots, 2.0)
+    neighbours[[0, -1]] = 1.0
+    diagonal = np.eye(n_buses) * ((neighbours[:, None] + _PRIOR_PULL) * walk)[:, :, None]
+    diagonal[:-1] += hops.before * by_hop
+    diagonal[1:] += hops.after * by_hop
+    right = np.tile(_PRIOR_PULL * walk * typical, (n_knots, 1))
+    right[:-1] += hops.target_before * by_bus
+    right[1:] += hops.target_after * by_bus
+    return diagonal, hops.between * by_hop - np.diag(walk), right
+
+
+def _solve(diagonal: FloatArray, below: FloatArray, right: FloatArray) -> FloatArray:
+    n_knots, n_buses = right.shape
+    banded = np.zeros((2 * n_buses, n_knots, n_buses))
+    for column in range(n_buses):
+        for row in range(column, n_buses):
+            banded[row - column, :, column] = diagonal[:, row, column]
+        for row in range(n_buses):
+            banded[n_buses + row - column, :-1, column] = below[:, row, column]
+    flat = banded.reshape(2 * n_buses, n_knots * n_buses)
+    solution: FloatArray = solveh_banded(flat, right.reshape(-1), overwrite_ab=True, lower=True)
+    return solution.reshape(n_knots, n_buses)
+
+
+def _variances(diagonal: FloatArray, below: FloatArray) -> FloatArray:
+    """Return the knots' variances (n + 1, k), all other knots accounted for."""
+    return np.maximum(np.einsum("nkk->nk", inverse_diagonal(diagonal, below)), 0.0)

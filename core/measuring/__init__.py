@@ -1,1 +1,0 @@
-"""What a pass over a song finds: levels, loudness, spectra, features and products of samples."""

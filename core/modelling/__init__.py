@@ -1,1 +1,0 @@
-"""Models: learned, asked, explained and compared."""

@@ -1,0 +1,1 @@
+"""Models: fit, predict, explain and evaluate."""

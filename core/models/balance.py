@@ -1,0 +1,249 @@
+"""Features of condition 3: a bus relative to the other buses.
+
+Conventions: values have shape (n_frames, n_buses). A bus's clock stops where it is silent: its values are smoothed over
+the frames in which it sounds, as if they followed each other, so nothing creeps through a silence and little jumps
+after it; the silent frames hold the value before them (at the start, the first one).
+
+Conventions: loudness is K-weighted and gated (`core.analysis.loudness`), in LUFS; every feature compares a bus with
+the buses that sound at all, so the sum over them is 0, a common gain of all stems changes nothing, and a stem's own
+gain changes its loudness alone: spectra and moments are taken after each stem was brought to one loudness. Features
+of the whole song are constant over its frames; those of the moment are smooth over about 6 s of a bus's own sounding
+time, and stand still where it is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from core import roles
+from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
+from core.analysis.measure import Measurement, sounding
+from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
+from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
+from core.models.masking import covered_db, covered_throughout_db
+
+LARGEST_DB = 12.0
+"""Values beyond this count as this before they are smoothed."""
+_SMOOTH_FRAMES = 12.0
+"""Standard deviation of the Gaussian: 3 s."""
+
+
+def moving_part(values: FloatArray, active: npt.NDArray[np.bool_], share: FloatArray) -> FloatArray:
+    """Return how far each bus is from its own mean for the moment, against the buses that sound with it.
+
+    Parameters
+    ----------
+    values : dB, shape (n_frames, n_buses).
+    active : where each bus sounds, same shape.
+    share : each bus's energy in the frame, 0 where it is silent, same shape. The deviations' mean weighted by it is
+        0, so that gains in proportion to them leave the mix as loud as it was.
+    """
+    count = np.maximum(active.sum(axis=0), 1)
+    own = np.where(active, values - np.where(active, values, 0.0).sum(axis=0) / count, 0.0)
+    own = np.clip(own, -LARGEST_DB, LARGEST_DB)
+    total = share.sum(axis=1, keepdims=True)
+    common = np.divide((share * own).sum(axis=1, keepdims=True), total, out=np.zeros_like(total), where=total > 0.0)
+    deviation = own - common
+    return np.stack([_smooth(*bus) for bus in zip(deviation.T, active.T, strict=True)], axis=1)
+
+
+def _smooth(values: FloatArray, active: npt.NDArray[np.bool_]) -> FloatArray:
+    sounding = np.flatnonzero(active)
+    if not sounding.size:
+        return np.zeros_like(values)
+    smooth = gaussian_filter1d(values[sounding], _SMOOTH_FRAMES, mode="nearest")
+    smooth = smooth - smooth.mean()
+    last = np.searchsorted(sounding, np.arange(len(values)), side="right") - 1
+    held: FloatArray = smooth[np.maximum(last, 0)]
+    return held
+
+
+OF_SONG = ("offset", "tone", "covered", "presence")
+OF_MOMENT = ("moment", "covered_moment")
+NAMES = (*OF_SONG, *OF_MOMENT)
+
+SHARING_DB = 2.0
+"""How many dB lower each of ten buses is that share a place in the mix; n of them 2 log10(n)."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StemLevels:
+    """What condition 3 knows of a song's stems.
+
+    Attributes
+    ----------
+    loudness_lufs : gated loudness, shape (n_buses,); `FLOOR_LUFS` where a stem is silent throughout.
+    tone_db : how much more plain level (RMS, gated as loudness is) a stem has than loudness, dB, shape (n_buses,): much
+        of it for deep bass, little of it for bright stems.
+    covered_db : how much the other stems cover it (`core.models.masking`), dB, shape (n_buses,); 0 where it is
+        not known.
+    presence : the share of the time anything sounds in which it does, shape (n_buses,).
+    frame_lufs : loudness per frame, shape (n_frames, n_buses).
+    active : where a stem sounds, shape (n_frames, n_buses).
+    frame_covered_db : how much it is covered per frame, dB, shape (n_frames, n_buses); None where it is not known.
+    """
+
+    loudness_lufs: FloatArray
+    tone_db: FloatArray
+    covered_db: FloatArray
+    presence: FloatArray
+    frame_lufs: FloatArray
+    active: Mask
+    frame_covered_db: FloatArray | None = None
+
+    @property
+    def heard(self) -> Mask:
+        """Which stems sound at all, shape (n_buses,)."""
+        return np.logical_and(self.active.any(axis=0), self.loudness_lufs > FLOOR_LUFS)
+
+
+def levels_of(measurement: Measurement) -> StemLevels:
+    """Return the levels of a measured song's stems (a default preset's measurement).
+
+    What holds for the song is taken from where it begins to sound, in frames counted from there.
+    """
+    step_power, bands = _step_power(measurement), measurement.band_power
+    rms = measurement.rms if measurement.onset_rms is None else measurement.onset_rms
+    sounds, active = sounding(rms), sounding(measurement.rms)
+    loudness = song_levels_lufs(step_power)
+    plain = _plain_power(rms, sounds)
+    heard = loudness > FLOOR_LUFS
+    covered, frame_covered = np.zeros(len(loudness)), None
+    if bands is not None:
+        at_one_loudness = bands / np.array([power_of(lufs) for lufs in np.where(heard, loudness, 0.0)])[:, None]
+        covered = covered_throughout_db(sum_over_frames(at_one_loudness), sounds)
+        frame_covered = covered_db(sum_over_frames(_on_the_songs_hops(at_one_loudness, measurement)), active)
+    return StemLevels(
+        loudness_lufs=loudness,
+        tone_db=np.where(heard, power_to_db(plain) - loudness, 0.0),
+        covered_db=covered,
+        presence=_presence(sounds),
+        frame_lufs=frame_levels_lufs(measurement),
+        active=active,
+        frame_covered_db=frame_covered,
+    )
+
+
+def levels_without_spectra(rms: FloatArray, active: Mask) -> StemLevels:
+    """Return the levels of stems of which the RMS (n_frames, n_buses) is all that is known; it stands for loudness."""
+    power = rms**2
+    return StemLevels(
+        loudness_lufs=np.array([gated_mean_lufs(of_stem) for of_stem in loudness_lufs(power).T]),
+        tone_db=np.zeros(rms.shape[1]),
+        covered_db=np.zeros(rms.shape[1]),
+        presence=_presence(active),
+        frame_lufs=loudness_lufs(power),
+        active=active,
+    )
+
+
+def song_levels_lufs(step_power: FloatArray) -> FloatArray:
+    """Return the stems' gated loudness, LUFS, shape (n_buses,), from their powers (n_steps, n_buses)."""
+    return np.array([integrated_lufs(power) for power in step_power.T])
+
+
+def frame_levels_lufs(measurement: Measurement) -> FloatArray:
+    """Return the stems' loudness per frame of the song, LUFS, shape (n_frames, n_buses)."""
+    step_power = _step_power(measurement)
+    per_hop = step_power.reshape(-1, STEPS_PER_HOP, step_power.shape[1]).mean(axis=1)
+    return loudness_lufs(sum_over_frames(_on_the_songs_hops(per_hop, measurement)) / HOPS_PER_FRAME)
+
+
+def _step_power(measurement: Measurement) -> FloatArray:
+    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
+    return measurement.step_power
+
+
+def _on_the_songs_hops(per_hop: FloatArray, measurement: Measurement) -> FloatArray:
+    """Return powers per hop counted from the onset as those of the song's own hops, shape (n_hops, ...)."""
+    hop_samples = Framing(measurement.sample_rate).hop_samples
+    late, part = divmod(measurement.onset_samples, hop_samples)
+    n_hops = measurement.n_frames + HOPS_PER_FRAME - 1
+    powers = np.zeros((n_hops, *per_hop.shape[1:]))
+    for lead, share in ((late, 1.0 - part / hop_samples), (late + 1, part / hop_samples)):
+        kept = per_hop[: max(n_hops - lead, 0)]
+        if share > 0.0:
+            powers[lead : lead + len(kept)] += share * kept
+    return powers
+
+
+def at_equal_level_db(buses: Sequence[str], levels: StemLevels) -> FloatArray:
+    """Return the gains that bring every bus to 0 LUFS, dB, shape (n_buses,); 0 for silent buses.
+
+    Buses that share a place in the mix (`roles.sharing`) are lower by `SHARING_DB` times log10 of their number.
+    """
+    heard = levels.heard
+    gains_db = np.zeros(len(buses))
+    n_sharing = roles.sharing([bus for bus, sounds in zip(buses, heard, strict=True) if sounds])
+    gains_db[heard] = -levels.loudness_lufs[heard] - SHARING_DB * np.log10(np.array(n_sharing, dtype=np.float64))
+    return gains_db
+
+
+def balance_features(levels: StemLevels) -> FloatArray:
+    """Return condition 3 of every bus, shape (n_frames, n_buses, len(NAMES)); 0 for stems that never sound.
+
+    `offset` is a constant 1, the others are as in docs/features.md: dB, and `presence` a share of the song's time.
+    """
+    heard = levels.heard
+    features = np.zeros((*levels.active.shape, len(NAMES)))
+    features[:, heard, 0] = 1.0
+    features[:, :, 1] = against_the_others(levels.tone_db, heard)
+    features[:, :, 2] = against_the_others(levels.covered_db, heard)
+    features[:, :, 3] = against_the_others(levels.presence, heard)
+    above = levels.frame_lufs - np.where(heard, levels.loudness_lufs, 0.0)
+    share = np.where(levels.active, db_to_power(above), 0.0)
+    features[:, :, 4] = moving_part(above, levels.active, share)
+    if levels.frame_covered_db is not None:
+        features[:, :, 5] = moving_part(levels.frame_covered_db, levels.active, share)
+    return features
+
+
+def common_db(gains_db: FloatArray, levels_lufs: FloatArray) -> float:
+    """Return the gain of one fader for all buses that makes the mix as loud as these gains do, dB.
+
+    Parameters
+    ----------
+    gains_db, levels_lufs : the gains, and the stems' loudness per frame, both of shape (n_frames, n_buses).
+    """
+    power = np.where(levels_lufs > ABSOLUTE_GATE_LUFS, db_to_power(levels_lufs), 0.0)
+    total = float(power.sum())
+    if total <= 0.0:
+        return 0.0
+    return float(power_to_db(float((power * db_to_gain(gains_db) ** 2).sum()) / total))
+
+
+def against_the_others(values: FloatArray, heard: Mask) -> FloatArray:
+    """Return values (n_buses,) against their mean over the heard buses; 0 for the others."""
+    if not heard.any():
+        return np.zeros_like(values)
+    return np.where(heard, values - values[heard].mean(), 0.0)
+
+
+def _presence(active: Mask) -> FloatArray:
+    """Return the share of the time anything sounds in which each bus does, shape (n_buses,)."""
+    any_sounds = np.count_nonzero(active.any(axis=1))
+    return np.count_nonzero(active, axis=0) / max(any_sounds, 1)
+
+
+def _plain_power(rms: FloatArray, active: Mask) -> FloatArray:
+    """Return each stem's mean square while it sounds, shape (n_buses,), gated like loudness: 10 dB under its mean."""
+    powers = (power[sounds] for power, sounds in zip(rms.T**2, active.T, strict=True))
+    return np.array([_gated(power).mean() if power.size else 0.0 for power in powers])
+
+
+def _gated(power: FloatArray) -> FloatArray:
+    """Return the powers that are at most 10 dB under their mean."""
+    return power[power > 0.1 * power.mean()]
+
+
+def gated_mean_lufs(levels_lufs: FloatArray) -> float:
+    """Return the mean of loudness per frame (n_frames,), LUFS, gated as BS.1770 gates its blocks."""
+    power = db_to_power(levels_lufs[levels_lufs > ABSOLUTE_GATE_LUFS])
+    return float(power_to_db(_gated(power).mean())) if power.size else FLOOR_LUFS

@@ -1,0 +1,276 @@
+"""Leave-one-song-out evaluation against baselines.
+
+Conventions: a song's gains and levels have shape (n_frames, n_buses); a bus a song lacks has no column there.
+
+Measures: `mse`, the mean squared error of the linear gain over all frames (Zafrin & Chudwick 2015, section 4);
+`balance_db`, per song the absolute difference in dB between the predicted and the true energy-mean gain of each
+bus over its active frames, after the mean difference over the buses is taken out, then the mean over buses.
+Active here: stem RMS above 0.01 and true gain above 1e-3, gains floored at 1e-3.
+
+Conventions: a predictor is given a song and the songs it may learn from, and returns gains (n_frames, n_buses).
+The rules hold one gain a song and bus, in dB; with ", gated" they are 0 where the stem is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core import roles
+from core.analysis.measure import ACTIVE_RMS
+from core.decibels import FloatArray, db_to_gain, power_to_db
+from core.errors import InputError
+from core.gains.curves import exponential
+from core.models import r_factor
+from core.models.balance import StemLevels, levels_without_spectra
+from core.models.model import Model, TrainingSong
+from core.models.predict import PredictedBalance, least_squares_gains, predict_balance
+from core.models.prior import WRITTEN, BalancePrior
+
+FLOOR = 1e-3
+Predictor = Callable[["EvaluationSong", Sequence["EvaluationSong"]], FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSong:
+    """A song whose gains are known.
+
+    Attributes
+    ----------
+    title, buses : the song's name and its buses, in order.
+    features : per bus (n_frames, n_features); empty where a predictor brings its own.
+    gains : the true gains, shape (n_frames, n_buses).
+    rms : the stems' levels, shape (n_frames, n_buses).
+    """
+
+    title: str
+    buses: tuple[str, ...]
+    features: Mapping[str, FloatArray]
+    gains: FloatArray
+    rms: FloatArray
+
+    @property
+    def active(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Where the paper's gate is open, shape (n_frames, n_buses)."""
+        return self.rms > ACTIVE_RMS
+
+    def column(self, bus: str) -> int:
+        """Return the column of `bus`."""
+        return self.buses.index(bus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """One predictor's errors: `mse` per song and bus, `balance_db` per song (NaN where no bus is active)."""
+
+    mse: Mapping[str, Mapping[str, float]]
+    balance_db: Mapping[str, float]
+
+    @property
+    def buses(self) -> tuple[str, ...]:
+        """All songs' buses, in order."""
+        return roles.in_order({bus for row in self.mse.values() for bus in row})
+
+    def mean_mse(self) -> dict[str, float]:
+        """Return each bus's mean over the songs that have it."""
+        return {bus: float(np.mean(self._over_songs(bus))) for bus in self.buses}
+
+    def std_mse(self) -> dict[str, float]:
+        """Return each bus's standard deviation over songs (n - 1; 0 for one song)."""
+        values = {bus: self._over_songs(bus) for bus in self.buses}
+        return {bus: float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for bus, v in values.items()}
+
+    def mean_balance_db(self) -> float:
+        """Return the mean over the songs that have one; NaN where none has."""
+        known = self._known_balances_db()
+        return float(np.mean(known)) if known else float("nan")
+
+    def std_balance_db(self) -> float:
+        """Return the standard deviation over the songs that have one (n - 1; 0 for one song)."""
+        known = self._known_balances_db()
+        return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+
+    def _known_balances_db(self) -> list[float]:
+        return [value for value in self.balance_db.values() if not np.isnan(value)]
+
+    def _over_songs(self, bus: str) -> list[float]:
+        return [row[bus] for row in self.mse.values() if bus in row]
+
+
+def score(
+    predictor: Predictor, songs: Sequence[EvaluationSong], trained_on: Sequence[EvaluationSong] | None = None
+) -> Scores:
+    """Return the errors of `predictor` on `songs`.
+
+    Parameters
+    ----------
+    predictor : given a song and the songs it may learn from, returns gains (n_frames, n_buses).
+    songs : the songs to predict.
+    trained_on : the songs to learn from; by default, for each song, all the others.
+
+    Raises
+    ------
+    InputError
+        There is only one song and nothing else to learn from.
+    """
+    if trained_on is None and len(songs) < 2:
+        raise InputError("leave-one-song-out needs at least two songs", remedy="add songs or give others to test on")
+    mse, balance = {}, {}
+    for song in songs:
+        others = [s for s in songs if s is not song] if trained_on is None else list(trained_on)
+        predicted = predictor(song, others)
+        errors = ((predicted - song.gains) ** 2).mean(axis=0)
+        mse[song.title] = dict(zip(song.buses, errors.tolist(), strict=True))
+        balance[song.title] = balance_error_db(song, predicted)
+    return Scores(mse=mse, balance_db=balance)
+
+
+def balance_error_db(song: EvaluationSong, predicted: FloatArray) -> float:
+    """Return how far `predicted` (n_frames, n_buses) is from the true balance, dB; NaN where no bus is ever active."""
+    differences = []
+    for i in range(len(song.buses)):
+        on = song.active[:, i] & (song.gains[:, i] > FLOOR)
+        if on.any():
+            differences.append(_energy_mean_db(predicted[on, i]) - _energy_mean_db(song.gains[on, i]))
+    if not differences:
+        return float("nan")
+    return float(np.abs(np.array(differences) - np.mean(differences)).mean())
+
+
+def _energy_mean_db(gain: FloatArray) -> float:
+    return float(power_to_db(np.mean(np.maximum(gain, FLOOR) ** 2)))
+
+
+Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
+
+
+class PaperRegression:
+    """The paper's predictor; it folds each song once, so leaving one out costs a small solve."""
+
+    def __init__(self) -> None:
+        self._triangles: dict[tuple[int, str], FloatArray] = {}
+
+    def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+        """Return the gains predicted for `song` from `others`; a bus no other song has is predicted as 0."""
+        raw = np.zeros_like(song.gains)
+        for i, bus in enumerate(song.buses):
+            triangles = [self._triangle(other, bus) for other in others if bus in other.buses]
+            if triangles:
+                raw[:, i] = song.features[bus] @ r_factor.non_negative(triangles)
+        return exponential(raw, keep_first=False)
+
+    def _triangle(self, song: EvaluationSong, bus: str) -> FloatArray:
+        key = (id(song), bus)
+        if key not in self._triangles:
+            self._triangles[key] = r_factor.fold(song.features[bus], song.gains[:, song.column(bus)])
+        return self._triangles[key]
+
+
+@dataclass(frozen=True)
+class BalanceRegression:
+    """Condition 3, in linear gain: what is predicted, at the loudness of the songs it may learn from.
+
+    Attributes
+    ----------
+    training : what a model keeps of each song it may learn from, by title.
+    levels : the stems' levels of each song whose audio was measured, by title. Where there are none, the song is one of
+        training matrices: its RMS gives the levels, and its truth is gated and smoothed as the original's is, so the
+        prediction is too.
+    prior : what is believed before any song; the prior as it is written down, by default.
+    """
+
+    training: Mapping[str, TrainingSong]
+    levels: Mapping[str, StemLevels] = field(default_factory=dict)
+    prior: BalancePrior = WRITTEN
+
+    def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+        """Return the gains of least expected squared error for `song`, learned from `others`."""
+        levels = self.levels.get(song.title)
+        known = levels or levels_without_spectra(song.rms, song.active)
+        gains = least_squares_gains(self.balance(song, others), song.buses, known)
+        return gains if levels else exponential(np.where(song.active, gains, 0.0), keep_first=True)
+
+    def balance(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> PredictedBalance:
+        """Return the balance predicted for `song`, learned from `others`."""
+        model = Model(
+            name="evaluation",
+            preset="default",
+            feature_set="condition3",
+            songs=tuple(self.training[other.title] for other in others),
+            prior=self.prior,
+        )
+        levels = self.levels.get(song.title) or levels_without_spectra(song.rms, song.active)
+        return predict_balance(model, song.buses, levels)
+
+
+def baselines() -> Mapping[str, Predictor]:
+    """Return the rules by name, each one plain and gated."""
+    rules: dict[str, Rule] = {
+        "unity gain": lambda song, _: np.zeros(len(song.buses)),
+        "mean gain": _mean_gain,
+        "level per bus": _level_per_bus,
+        "equal level": _equal_level,
+        "vocals -18, rest -24 dB": _vocals_up,
+        "oracle (one gain a song)": lambda song, _: _gain_db(song),
+    }
+    plain = {name: _held(rule, gated=False) for name, rule in rules.items()}
+    return plain | {f"{name}, gated": _held(rule, gated=True) for name, rule in rules.items()}
+
+
+def _held(rule: Rule, *, gated: bool) -> Predictor:
+    def predict(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+        gains = np.broadcast_to(db_to_gain(np.nan_to_num(rule(song, others))), song.gains.shape)
+        return np.where(song.active, gains, 0.0) if gated else gains
+
+    return predict
+
+
+def _mean_gain(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+    return _mean_per_bus(song, others, _gain_db)
+
+
+def _level_per_bus(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+    return _mean_per_bus(song, others, _mixed_level_db) - _level_db(song)
+
+
+def _equal_level(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+    levels_db = np.concatenate([_mixed_level_db(other) for other in others])
+    known_db = levels_db[~np.isnan(levels_db)]
+    return (known_db.mean() if known_db.size else np.nan) - _level_db(song)
+
+
+def _vocals_up(song: EvaluationSong, _: Sequence[EvaluationSong]) -> FloatArray:
+    return np.where(np.array(song.buses) == "vocals", -18.0, -24.0) - _level_db(song)
+
+
+def _mean_per_bus(
+    song: EvaluationSong, others: Sequence[EvaluationSong], of_song: Callable[[EvaluationSong], FloatArray]
+) -> FloatArray:
+    means = []
+    for bus in song.buses:
+        values = [of_song(other)[other.column(bus)] for other in others if bus in other.buses]
+        known = [value for value in values if not np.isnan(value)]
+        means.append(np.mean(known) if known else np.nan)
+    return np.array(means)
+
+
+def _mixed_level_db(song: EvaluationSong) -> FloatArray:
+    return _level_db(song) + _gain_db(song)
+
+
+def _level_db(song: EvaluationSong) -> FloatArray:
+    return _predictors_energy_mean_db(song.rms, song)
+
+
+def _gain_db(song: EvaluationSong) -> FloatArray:
+    return _predictors_energy_mean_db(song.gains, song)
+
+
+def _predictors_energy_mean_db(values: FloatArray, song: EvaluationSong) -> FloatArray:
+    """Return each bus's energy mean over its active frames, dB, floored; NaN where it has none."""
+    count = song.active.sum(axis=0)
+    energy = np.where(song.active, values**2, 0.0).sum(axis=0)
+    mean_db = power_to_db(np.maximum(energy / np.maximum(count, 1), FLOOR**2))
+    return np.where(count > 0, mean_db, np.nan)

@@ -1,0 +1,146 @@
+"""Explain a predicted gain as a sum of named terms.
+
+Conventions: contributions are in dB and have shape (n_frames, n_buses, n_terms); for every frame and bus they add up
+to the curve's gain in dB. The balance of condition 3 is linear in its inputs, so its terms are exact, not an
+approximation: bounds are a term of their own (`limit`), and so is what all buses share (`common`). The paper's gains
+are linear in amplitude, where products of features and coefficients do not add up in dB: they are one term, `paper`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.decibels import FloatArray
+from core.gains.curves import GainCurves
+
+
+@dataclass(frozen=True)
+class TermMeaning:
+    """A term in words: a short `label`, and sentences for a contribution that `raises` and one that `lowers`.
+
+    In the sentences ``{bus}`` stands for the bus and ``{amount}`` for the contribution's size, such as "1.5 dB".
+    """
+
+    label: str
+    raises: str
+    lowers: str
+
+
+TERM_MEANINGS: Mapping[str, TermMeaning] = {
+    "level": TermMeaning(
+        "its own level",
+        "{bus} {amount} up: the stem is quieter than the others",
+        "{bus} {amount} down: the stem is louder than the others",
+    ),
+    "role": TermMeaning(
+        "its place in the mix",
+        "{bus} {amount} above the others, where this bus belongs",
+        "{bus} {amount} below the others, where this bus belongs",
+    ),
+    "company": TermMeaning(
+        "buses of its kind",
+        "{bus} {amount} up: it shares its place with fewer buses than the others",
+        "{bus} {amount} down: it shares its place in the mix with others of its kind",
+    ),
+    "tone": TermMeaning(
+        "its tone",
+        "{bus} {amount} up: little of its level is deep bass, which loudness hardly counts",
+        "{bus} {amount} down: much of its level is deep bass, which loudness hardly counts",
+    ),
+    "covered": TermMeaning(
+        "what covers it",
+        "{bus} {amount} up, for how the other buses cover its spectrum",
+        "{bus} {amount} down, for how the other buses cover its spectrum",
+    ),
+    "presence": TermMeaning(
+        "how much it plays",
+        "{bus} {amount} up, for the share of the song it plays in",
+        "{bus} {amount} down, for the share of the song it plays in",
+    ),
+    "sessions": TermMeaning(
+        "your sessions",
+        "{bus} {amount} above, where your sessions put it",
+        "{bus} {amount} below, where your sessions put it",
+    ),
+    "covered_moment": TermMeaning(
+        "what covers it here",
+        "{bus} {amount} up, for how the other buses cover it here",
+        "{bus} {amount} down, for how the other buses cover it here",
+    ),
+    "moment": TermMeaning(
+        "the moment",
+        "{bus} {amount} up: quieter than usual here, against the others",
+        "{bus} {amount} down: louder than usual here, against the others",
+    ),
+    "limit": TermMeaning(
+        "bounds",
+        "{bus} {amount} held back from going further down",
+        "{bus} {amount} held back from going further up",
+    ),
+    "common": TermMeaning(
+        "the whole mix",
+        "all buses {amount} up: the mix keeps its loudness",
+        "all buses {amount} down: the mix keeps its loudness",
+    ),
+    "paper": TermMeaning(
+        "as the paper predicts",
+        "{bus} {amount} up, as the paper's regression predicts",
+        "{bus} {amount} down, as the paper's regression predicts",
+    ),
+}
+"""Every term a prediction may name. An explanation's `terms` are some of these, in the order they are told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What each gain is made of.
+
+    Attributes
+    ----------
+    buses : the buses' roles, in the curves' order.
+    time_s : the frames' centres in seconds, shape (n_frames,).
+    terms : the terms' names, keys of `TERM_MEANINGS`.
+    contributions_db : dB, shape (n_frames, n_buses, n_terms); the sum over the terms is the gain.
+    """
+
+    buses: tuple[str, ...]
+    time_s: FloatArray
+    terms: tuple[str, ...]
+    contributions_db: FloatArray
+
+    def louder(self, gain_db: float) -> Explanation:
+        """Return the explanation of the same gains, all of them `gain_db` higher: more of the last term.
+
+        The last term is what the gains share: `common`, or all that is known (`paper`).
+        """
+        moved_db = self.contributions_db.copy()
+        moved_db[:, :, -1] += gain_db
+        return replace(self, contributions_db=moved_db)
+
+    def mean_db(self, bus: str, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None = None) -> FloatArray:
+        """Return the terms' means for `bus` over the frames `where` (n_frames,) (default: all), shape (n_terms,)."""
+        of_bus = self.contributions_db[:, self.buses.index(bus)]
+        chosen = of_bus if where is None or not where.any() else of_bus[where]
+        return chosen.mean(axis=0) if len(chosen) else np.zeros(len(self.terms))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted curves and why they are so."""
+
+    curves: GainCurves
+    explanation: Explanation
+
+    def louder(self, gain_db: float) -> Prediction:
+        """Return the prediction with `gain_db` added to every gain."""
+        return Prediction(self.curves.louder(gain_db), self.explanation.louder(gain_db))
+
+
+def sentence(term: str, bus: str, contribution_db: float) -> str:
+    """Return what a term does to a bus, in words: ``"vocals 1.5 dB above the others, where this bus belongs"``."""
+    meaning = TERM_MEANINGS[term]
+    words = meaning.raises if contribution_db >= 0.0 else meaning.lowers
+    return words.format(bus=bus, amount=f"{abs(contribution_db):.1f} dB")

@@ -1,1 +1,0 @@
-"""What came of a run: audited, edited, merged with what the user drew, compared."""

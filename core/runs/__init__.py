@@ -1,0 +1,1 @@
+"""Runs: records, restore, audit, edit, merge and compare."""

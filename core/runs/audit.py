@@ -1,0 +1,222 @@
+"""Audit a run: what was written, why, and what was changed since.
+
+Conventions: gains are in dB as heard (scale times envelope), shape (n_frames,) at `time_s`, the frames' centres in the
+project's time. `predicted_db` is the run's own curve, `written_db` what we wrote last (with an edit's settings, and
+the user's points that were kept), `now_db` what stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from core.analysis.loudness import ABSOLUTE_GATE_LUFS
+from core.automation.points import BusPoints
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db
+from core.rpp.envelope import Point
+from core.rpp.project import Project
+from core.rpp.write import scale_of
+from core.runs import store
+from core.runs.edit import Basis, base_points, basis_of
+from core.runs.merge import Edits, Lane, edits_between, envelope_lane, file_lane
+from core.runs.record import (
+    GAIN_STEP_DB,
+    LEVEL_STEP_LU,
+    TERM_STEP_DB,
+    BusRun,
+    RunRecord,
+    TrackRun,
+    frame_times_s,
+    from_steps,
+)
+from core.runs.restore import track_of
+
+_SMALLEST_MOVE_DB = 0.5
+
+
+@dataclass(frozen=True)
+class AuditedTrack:
+    """One track (of a song without a project: one bus).
+
+    Attributes
+    ----------
+    role, name : its bus, and what the project calls it.
+    predicted_db, written_db, now_db : see the module's conventions.
+    deviation_db : standard deviation of the prediction, or None.
+    level_lufs : the stem's loudness before the fader.
+    terms_db : what each term of the explanation adds, by name.
+    written, now : the points, gains as heard, in dB.
+    edits : what was changed by hand since (also before an edit that kept it), gains in the envelope's own terms.
+    scale_db : what an envelope's gain has to have added to be what is heard now.
+    """
+
+    role: str
+    name: str
+    predicted_db: FloatArray
+    written_db: FloatArray
+    now_db: FloatArray
+    deviation_db: FloatArray | None
+    level_lufs: FloatArray
+    terms_db: Mapping[str, FloatArray]
+    written: BusPoints
+    now: BusPoints
+    edits: Edits
+    scale_db: float
+
+    @property
+    def edited(self) -> BusPoints:
+        """The points that were made or moved by hand, gains as heard."""
+        return _heard([point for span in self.edits.spans for point in span.added], self.scale_db)
+
+    @property
+    def deleted(self) -> BusPoints:
+        """Points of ours that were deleted or moved away, gains as they were heard."""
+        return _heard([point for span in self.edits.spans for point in span.removed], self.scale_db)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The run whose prediction stands, the tracks, all runs, and what the user should know."""
+
+    basis: Basis
+    time_s: FloatArray
+    tracks: tuple[AuditedTrack, ...]
+    runs: tuple[RunRecord, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether anything was changed by hand."""
+        return any(not track.edits.are_none for track in self.tracks)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A stretch in which a written curve goes one way: from `start_db` to `end_db`, and the term that moves most."""
+
+    role: str
+    name: str
+    start_s: float
+    end_s: float
+    start_db: float
+    end_db: float
+    term: str | None
+    term_db: float
+
+
+def audited_project(project: Project) -> Audited:
+    """Return the audit of a project's latest run.
+
+    Raises
+    ------
+    InputError
+        It has no run of ours.
+    """
+    runs = store.read_history(project)
+    basis = basis_of(runs, str(project.path))
+    tracks, notes = [], list(store.damaged_runs(project).values())
+    for then in basis.tracks:
+        track = track_of(project, then)
+        envelope = track.envelopes.get("VOLENV2") if track else None
+        if track is None or envelope is None or not envelope.points:
+            notes.append(f"track {then.number} {then.name!r} has no volume envelope any more")
+            continue
+        if not envelope.is_active:
+            notes.append(f"the volume envelope of {track.title} is bypassed, so it is not heard")
+        scale = scale_of(project, track)
+        tracks.append(_track(basis, then, envelope_lane(envelope, then.scale, base_points(then)), scale))
+    return Audited(basis, frame_times_s(basis.root) + basis.root.start_s, tuple(tracks), runs, tuple(notes))
+
+
+def audited_points(runs: Sequence[RunRecord], now: Mapping[str, BusPoints]) -> Audited:
+    """Return the audit of a song without a project; `now` are its points, by bus.
+
+    Raises
+    ------
+    InputError
+        There is no run with a prediction.
+    """
+    basis = basis_of(runs, runs[-1].title if runs else "the folder")
+    tracks = [_track(basis, then, file_lane(now[then.role]), 1.0) for then in basis.tracks if then.role in now]
+    missing = [f"the {then.role} have no point any more" for then in basis.tracks if then.role not in now]
+    return Audited(basis, frame_times_s(basis.root), tuple(tracks), tuple(runs), tuple(missing))
+
+
+def largest_moves(audited: Audited, count: int) -> list[Move]:
+    """Return the largest moves of the written curves, the largest first; steps of less than half a dB are none."""
+    found = [move for track in audited.tracks for move in _moves(audited, track)]
+    return sorted(found, key=lambda move: -abs(move.end_db - move.start_db))[:count]
+
+
+def _track(basis: Basis, then: TrackRun, lane: Lane, scale: float) -> AuditedTrack:
+    times = frame_times_s(basis.root) + basis.root.start_s
+    bus = next(bus for bus in basis.root.buses if bus.role == then.role)
+    written = [Point(*point) for point in then.written]
+    return AuditedTrack(
+        role=then.role,
+        name=then.name,
+        predicted_db=np.maximum(from_steps(bus.predicted_cdb, GAIN_STEP_DB), LOWEST_DB),
+        written_db=_played(lane, written, times, then.scale),
+        now_db=_played(lane, lane.now, times, scale),
+        deviation_db=None if bus.deviation_cdb is None else from_steps(bus.deviation_cdb, GAIN_STEP_DB),
+        level_lufs=heard_level_lufs(bus),
+        terms_db={term: from_steps(steps, TERM_STEP_DB) for term, steps in bus.terms_ddb.items()},
+        written=_heard(written, float(gain_to_db(then.scale))),
+        now=_heard(lane.now, float(gain_to_db(scale))),
+        edits=edits_between(base_points(then), lane.now),
+        scale_db=float(gain_to_db(scale)),
+    )
+
+
+def _played(lane: Lane, points: Sequence[Point], times: FloatArray, scale: float) -> FloatArray:
+    return np.maximum(gain_to_db(lane.plays(points, times) * scale), LOWEST_DB)
+
+
+def heard_level_lufs(bus: BusRun) -> FloatArray:
+    """Return how loud a bus's stem was per frame, LUFS, shape (n_frames,); minus infinity where it is silent."""
+    level = from_steps(bus.level_lufs, LEVEL_STEP_LU)
+    return np.where(level <= ABSOLUTE_GATE_LUFS, -np.inf, level)
+
+
+def _heard(points: Sequence[Point], scale_db: float) -> BusPoints:
+    gains = np.array([point.gain for point in points], dtype=np.float64)
+    times = np.array([point.time_s for point in points], dtype=np.float64)
+    return BusPoints(times, np.maximum(gain_to_db(gains) + scale_db, LOWEST_DB))
+
+
+def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
+    times, levels = track.written.time_s, track.written.gain_db
+    turns = [0, *_turning_points(levels), len(levels) - 1]
+    found = []
+    for first, last in pairwise(turns):
+        if abs(levels[last] - levels[first]) >= _SMALLEST_MOVE_DB:
+            frames = np.searchsorted(audited.time_s, [times[first], times[last]]).clip(0, len(audited.time_s) - 1)
+            changes = {term: float(curve[frames[1]] - curve[frames[0]]) for term, curve in track.terms_db.items()}
+            term = max(changes, key=lambda name: changes[name] * np.sign(levels[last] - levels[first]), default=None)
+            found.append(
+                Move(
+                    role=track.role,
+                    name=track.name,
+                    start_s=float(times[first]),
+                    end_s=float(times[last]),
+                    start_db=float(levels[first]),
+                    end_db=float(levels[last]),
+                    term=term,
+                    term_db=changes[term] if term is not None else 0.0,
+                )
+            )
+    return found
+
+
+def _turning_points(levels: FloatArray) -> list[int]:
+    """Return the indices at which a curve turns; level stretches belong to what comes before."""
+    turns, direction = [], 0.0
+    for place in range(1, len(levels)):
+        step = float(np.sign(round(float(levels[place] - levels[place - 1]), 6)))
+        if step and direction and step != direction:
+            turns.append(place - 1)
+        direction = step or direction
+    return turns

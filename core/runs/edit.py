@@ -1,0 +1,418 @@
+"""Re-apply a stored prediction with other settings.
+
+Conventions: gains are in dB, shape (n_frames, n_buses). What a prediction does is its balance: each gain against the
+common gain, the one fader for all buses that would make the mix as loud. All settings but the offsets leave that
+loudness as it was (as energy over the stems' stored levels); the offsets come last and move their bus alone.
+
+Conventions: the prediction is the latest run's that has one (the *root*); what we wrote last on each track is the base
+of the merge (`core.runs.merge`), so edits of edits find the same hand-made points again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from core.analysis.loudness import ABSOLUTE_GATE_LUFS
+from core.audio.framing import HOP_S, LONGEST_S
+from core.automation.points import BusPoints, thin_bus
+from core.decibels import FloatArray, gain_to_db
+from core.errors import InputError
+from core.models.balance import common_db
+from core.rpp.envelope import Envelope, Point
+from core.rpp.project import Project, Track
+from core.rpp.write import Written, WrittenEnvelope, envelope_edit, scale_of
+from core.runs import store
+from core.runs.merge import Lane, Merged, envelope_lane, file_lane, merge
+from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, RunRecord, TrackRun, WrittenPoint, frame_times_s, from_steps
+from core.runs.restore import block_text, moves_before, restored_tracks, track_of
+
+DEEPEST_PERCENT = 200.0
+LARGEST_OFFSET_DB = 24.0
+LONGEST_SMOOTHING_S = 60.0
+_SIGMAS_IN_SMOOTHING = 2.0
+
+
+class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a prediction is applied; the defaults apply it as it is.
+
+    Attributes
+    ----------
+    depth_percent : how much of the balance: 0 is every bus at the common gain, 100 as predicted, 200 twice as far.
+    moves_percent : how much of each bus's moves around its own level (its median while it sounds): 0 is a static mix.
+    offset_db : by bus, added at the end.
+    limit_db : no bus goes further than this from the common gain; None for no limit.
+    smooth_s : moves shorter than this are evened out.
+    range_s : the part of the song the edit is for; outside it everything stays as it stands.
+    freeze : buses that stay as they stand.
+    ignore_s : passages (start, end) whose moves do not count: the gain goes straight from one edge to the other.
+    """
+
+    depth_percent: float = 100.0
+    moves_percent: float = 100.0
+    offset_db: dict[str, float] = {}
+    limit_db: float | None = None
+    smooth_s: float = 0.0
+    range_s: tuple[float, float] | None = None
+    freeze: list[str] = []
+    ignore_s: list[tuple[float, float]] = []
+
+
+def applied(
+    settings: EditSettings,
+    predicted_db: FloatArray,
+    *,
+    levels_lufs: FloatArray,
+    buses: tuple[str, ...],
+    time_s: FloatArray,
+) -> FloatArray:
+    """Return the gains that `settings` make of a prediction, dB, shape (n_frames, n_buses).
+
+    Parameters
+    ----------
+    settings : see there; `range_s` and `freeze` are the caller's to heed.
+    predicted_db : the prediction, shape (n_frames, n_buses).
+    levels_lufs : the stems' loudness per frame, same shape.
+    buses : the columns' roles.
+    time_s : the frames' centres, shape (n_frames,).
+    """
+    sounding = levels_lufs > ABSOLUTE_GATE_LUFS
+    whole_db = common_db(predicted_db, levels_lufs)
+    balance_db = predicted_db - whole_db
+    own_db = _median_while(sounding, balance_db)
+    shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
+    shaped_db = shaped_db * (settings.depth_percent / 100.0)
+    if settings.limit_db is not None:
+        shaped_db = np.clip(shaped_db, -settings.limit_db, settings.limit_db)
+    if settings.smooth_s > 0.0:
+        frames = settings.smooth_s / HOP_S / _SIGMAS_IN_SMOOTHING
+        shaped_db = gaussian_filter1d(shaped_db, frames, axis=0, mode="nearest")
+    for start_s, end_s in settings.ignore_s:
+        shaped_db = _straight(shaped_db, time_s, start_s, end_s)
+    level_db = whole_db - common_db(shaped_db, levels_lufs)
+    offsets_db = np.array([settings.offset_db.get(bus, 0.0) for bus in buses])
+    return shaped_db + level_db + offsets_db
+
+
+def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> None:
+    """Raise where settings cannot be applied to these buses and this length.
+
+    Raises
+    ------
+    InputError
+        A value is out of its range, or a bus or a stretch is not in the song.
+    """
+    for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):
+        _require(0.0 <= percent <= DEEPEST_PERCENT, f"{name} {percent:g}: give 0 to {DEEPEST_PERCENT:g} percent")
+    _require(settings.limit_db is None or 0.0 <= settings.limit_db < math.inf, "--limit: give 0 dB or more")
+    _require(
+        0.0 <= settings.smooth_s <= LONGEST_SMOOTHING_S,
+        f"--smooth {settings.smooth_s:g}: give 0 to {LONGEST_SMOOTHING_S:g} seconds",
+    )
+    for bus, offset_db in settings.offset_db.items():
+        _require(bus in buses, f"--offset {bus}: the run has no such bus; it has {', '.join(buses)}")
+        _require(abs(offset_db) <= LARGEST_OFFSET_DB, f"--offset {bus}={offset_db:g}: at most {LARGEST_OFFSET_DB:g} dB")
+    for bus in settings.freeze:
+        _require(bus in buses, f"--freeze {bus}: the run has no such bus; it has {', '.join(buses)}")
+    spans = [*settings.ignore_s, *([settings.range_s] if settings.range_s else [])]
+    for start_s, end_s in spans:
+        _require(
+            0.0 <= start_s < end_s < LONGEST_S and start_s < duration_s,
+            f"{start_s:g}:{end_s:g}: the song lasts {duration_s:.1f} s; give a start and a later end in it",
+        )
+
+
+def described(settings: EditSettings) -> list[str]:
+    """Return what differs from the prediction as it is, a phrase each; nothing where it is applied as it is."""
+    phrases = [f"depth {settings.depth_percent:g} %"] if settings.depth_percent != 100.0 else []
+    phrases += [f"moves {settings.moves_percent:g} %"] if settings.moves_percent != 100.0 else []
+    phrases += [f"{bus} {offset_db:+.1f} dB" for bus, offset_db in settings.offset_db.items() if offset_db]
+    phrases += [f"limit {settings.limit_db:g} dB"] if settings.limit_db is not None else []
+    phrases += [f"smoothed over {settings.smooth_s:g} s"] if settings.smooth_s else []
+    phrases += [f"from {settings.range_s[0]:g} to {settings.range_s[1]:g} s"] if settings.range_s else []
+    phrases += [f"{bus} frozen" for bus in settings.freeze]
+    phrases += [f"{start_s:g} to {end_s:g} s ignored" for start_s, end_s in settings.ignore_s]
+    return phrases
+
+
+def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettings:
+    """Return the settings with those of `changes` that are not None; offsets are changed bus by bus."""
+    new = {name: value for name, value in changes.items() if value is not None}
+    offsets = new.get("offset_db")
+    if isinstance(offsets, Mapping):
+        new["offset_db"] = {**settings.offset_db, **offsets}
+    return msgspec.structs.replace(settings, **new)
+
+
+def _require(is_right: bool, sentence: str) -> None:
+    if not is_right:
+        raise InputError(sentence)
+
+
+def _median_while(sounding: npt.NDArray[np.bool_], values: FloatArray) -> FloatArray:
+    pairs = zip(values.T, sounding.T, strict=True)
+    return np.array([float(np.median(column[on] if on.any() else column)) for column, on in pairs])
+
+
+def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: float) -> FloatArray:
+    inside = (time_s > start_s) & (time_s < end_s)
+    outside = ~inside
+    if not inside.any() or not outside.any():
+        return gains_db
+    return np.stack(
+        [np.where(inside, np.interp(time_s, time_s[outside], column[outside]), column) for column in gains_db.T], axis=1
+    )
+
+
+ON_TOP = "moves_on_top"
+"""The setting of a run that put its gains under the moves that stood there."""
+_FADER_MOVED_DB, _TOLD_OVER_DB = 0.05, 0.05
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a re-application starts from: the root run, what was written last on each track, the settings in force."""
+
+    root: RunRecord
+    tracks: tuple[TrackRun, ...]
+    settings: EditSettings
+    notes: tuple[str, ...] = ()
+
+    @property
+    def buses(self) -> tuple[str, ...]:
+        """The root's buses."""
+        return tuple(bus.role for bus in self.root.buses)
+
+    def curves_db(self, settings: EditSettings) -> dict[str, FloatArray]:
+        """Return each bus's gain (n_frames,), dB, under `settings`."""
+        check(settings, self.buses, self.root.duration_s)
+        predicted = np.stack([from_steps(bus.predicted_cdb, GAIN_STEP_DB) for bus in self.root.buses], axis=1)
+        levels = np.stack([from_steps(bus.level_lufs, LEVEL_STEP_LU) for bus in self.root.buses], axis=1)
+        times = frame_times_s(self.root)
+        gains = applied(settings, predicted, levels_lufs=levels, buses=self.buses, time_s=times)
+        return dict(zip(self.buses, gains.T, strict=True))
+
+
+@dataclass(frozen=True)
+class TrackEdit:
+    """What becomes of one track's points: as they stood, merged with what the settings ask for."""
+
+    run: TrackRun
+    now: tuple[Point, ...]
+    merged: Merged
+
+
+@dataclass(frozen=True)
+class ReApplied:
+    """The record of the edit (undated), and what it does to each track."""
+
+    record: RunRecord
+    tracks: tuple[TrackEdit, ...]
+    settings: EditSettings
+    notes: tuple[str, ...]
+
+
+def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
+    """Return what an edit of the latest of `runs` starts from.
+
+    Raises
+    ------
+    InputError
+        There is no run with a prediction, or an edit of it is damaged: its settings, or a bus that was never predicted.
+    """
+    roots = [run for run in runs if run.buses]
+    if not roots:
+        raise InputError("has no run of Faderwise that could be edited", path=where, remedy="mix or match it first")
+    root = roots[-1]
+    since = [run for run in runs if run.number >= root.number]
+    edits = [run for run in since if run.of == root.id]
+    settings = [_settings_of(run, where) for run in edits]
+    whole = [setting for setting in settings if setting.range_s is None]
+    latest = restored_tracks(list(reversed(since)))
+    odd = sorted({track.role for track in latest} - {bus.role for bus in root.buses})
+    if odd:
+        raise InputError(
+            f"run {root.number} has no curve for {', '.join(odd)}, so an edit of it is damaged",
+            path=where,
+            remedy="mix it again",
+        )
+    ranged = [s for s in settings if s.range_s is not None] if settings and settings[-1].range_s else []
+    notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was applied over" for s in ranged if s.range_s]
+    return Basis(root, latest, whole[-1] if whole else EditSettings(), tuple(notes))
+
+
+def _settings_of(run: RunRecord, where: str) -> EditSettings:
+    try:
+        return msgspec.convert(run.settings, EditSettings)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"the settings of run {run.number} are damaged ({error})", path=where, remedy="mix it again"
+        ) from error
+
+
+def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = False) -> tuple[ReApplied, Written]:
+    """Return a project's latest prediction under changed settings, merged with what stands on its tracks now.
+
+    Parameters
+    ----------
+    project : a project with a history.
+    changes : settings (`EditSettings`' fields) to change; None leaves one as it was in the edit before.
+    afresh : start from the prediction as it is, not from the settings of the edit before.
+
+    Raises
+    ------
+    InputError
+        There is no run to edit, or a setting is out of its range.
+    """
+    runs = store.read_history(project)
+    basis = basis_of(runs, str(project.path))
+    settings = changed(EditSettings() if afresh else basis.settings, changes)
+    curves = basis.curves_db(settings)
+    edits: list[TrackEdit] = []
+    written, notes = Written(project, (), (), ()), _notes(basis, settings)
+    for then in basis.tracks:
+        track = track_of(project, then)
+        envelope = track.envelopes.get("VOLENV2") if track else None
+        if then.role in settings.freeze:
+            continue
+        if track is None or envelope is None or not envelope.points:
+            notes.append(f"track {then.number} {then.name!r} has no volume envelope any more, so it was left alone")
+            continue
+        if envelope.has_items:
+            notes.append(f"{track.title} has automation items on its volume envelope, so it was left alone")
+            continue
+        top = basis.root.highest_gain
+        notes += [*_fader_notes(project, track, then), *_clamp_notes(track, then, curves[then.role], top)]
+        moves = moves_before(project, track, basis.root) if basis.root.settings.get(ON_TOP) else None
+        lane = envelope_lane(envelope, then.scale, base_points(then), moves, top)
+        edit = _merged(basis, settings, then, curves[then.role], lane)
+        edits.append(edit)
+        written = _with_track(written, track, replace(envelope, points=edit.merged.points, is_active=True), then)
+    record = _record(basis, settings, [_track_run(edit, _text(project, edit.run)) for edit in edits])
+    record = msgspec.structs.replace(record, number=store.next_number(project))
+    return ReApplied(record, tuple(edits), settings, tuple(notes)), written
+
+
+def re_apply_points(
+    runs: Sequence[RunRecord], now: Mapping[str, BusPoints], changes: Mapping[str, object], *, afresh: bool = False
+) -> ReApplied:
+    """Return the latest prediction of a song without a project, as `re_apply` does; `now` are its points, by bus.
+
+    Raises
+    ------
+    InputError
+        There is no run to edit, or a setting is out of its range.
+    """
+    basis = basis_of(runs, runs[-1].title if runs else "the folder")
+    settings = changed(EditSettings() if afresh else basis.settings, changes)
+    curves = basis.curves_db(settings)
+    edits = [
+        _merged(basis, settings, then, curves[then.role], file_lane(now[then.role]))
+        for then in basis.tracks
+        if then.role in now and then.role not in settings.freeze
+    ]
+    record = _record(basis, settings, [_track_run(edit, None) for edit in edits])
+    record = msgspec.structs.replace(record, number=runs[-1].number + 1)
+    return ReApplied(record, tuple(edits), settings, tuple(_notes(basis, settings)))
+
+
+def base_points(then: TrackRun) -> tuple[Point, ...]:
+    """Return what we wrote on a track, without what a user had made of it before."""
+    return tuple(Point(*point) for point in (then.ours or then.written))
+
+
+def _merged(basis: Basis, settings: EditSettings, then: TrackRun, gain_db: FloatArray, lane: Lane) -> TrackEdit:
+    base = base_points(then)
+    new = _wanted(basis.root, settings, base, gain_db, lane)
+    return TrackEdit(then, lane.now, merge(base, lane.now, new, lane.plays))
+
+
+def _wanted(
+    root: RunRecord, settings: EditSettings, base: tuple[Point, ...], gain_db: FloatArray, lane: Lane
+) -> tuple[Point, ...]:
+    """Return the points the settings ask for: on the whole lane, or in a span with `base` around it."""
+    span = _common_span(root.range_s, settings.range_s)
+    thinned = thin_bus(frame_times_s(root), gain_db, span_s=span)
+    points = lane.points(BusPoints(thinned.time_s + root.start_s, thinned.gain_db), span is not None)
+    if span is None:
+        return tuple(points)
+    start_s, end_s = span[0] + root.start_s, span[1] + root.start_s
+    inner = [point for point in points if start_s < point.time_s < end_s]
+    entry, leave = lane.plays(base, np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
+    lead_in = Point(start_s, entry if start_s > 0.0 else inner[0].gain)
+    before = [point for point in base if point.time_s < start_s]
+    after = [point for point in base if point.time_s > end_s]
+    return (*before, lead_in, *inner, Point(end_s, leave), *after)
+
+
+def _common_span(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    if one is None or other is None:
+        return one or other
+    span = (max(one[0], other[0]), min(one[1], other[1]))
+    if span[0] >= span[1]:
+        raise InputError(f"--range {other[0]:g}:{other[1]:g}: the run was for {one[0]:g}:{one[1]:g} alone")
+    return span
+
+
+def _record(basis: Basis, settings: EditSettings, tracks: list[TrackRun]) -> RunRecord:
+    root = basis.root
+    return msgspec.structs.replace(
+        root,
+        action="edit",
+        id="",
+        made_at="",
+        settings=msgspec.to_builtins(settings),
+        of=root.id,
+        buses=[],
+        tracks=tracks,
+        warnings=[],
+    )
+
+
+def _track_run(edit: TrackEdit, before: str | None) -> TrackRun:
+    merged = edit.merged
+    return msgspec.structs.replace(
+        edit.run,
+        before=before,
+        written=_rounded(merged.points),
+        ours=None if merged.edits.are_none else _rounded(merged.ours),
+    )
+
+
+def _rounded(points: Sequence[Point]) -> list[WrittenPoint]:
+    return [WrittenPoint(round(p.time_s, 8), round(p.gain, 8), p.shape, round(p.tension, 8)) for p in points]
+
+
+def _with_track(written: Written, track: Track, envelope: Envelope, then: TrackRun) -> Written:
+    edit = envelope_edit(written.project, track, envelope)
+    new = WrittenEnvelope(track, then.role, then.scale, envelope.points)
+    return replace(written, edits=(*written.edits, edit), envelopes=(*written.envelopes, new))
+
+
+def _text(project: Project, then: TrackRun) -> str | None:
+    track = track_of(project, then)
+    return block_text(project, track) if track else None
+
+
+def _notes(basis: Basis, settings: EditSettings) -> list[str]:
+    return list(basis.notes) if settings.range_s is None else []
+
+
+def _fader_notes(project: Project, track: Track, then: TrackRun) -> list[str]:
+    moved_db = float(gain_to_db(scale_of(project, track) / then.scale))
+    if abs(moved_db) < _FADER_MOVED_DB:
+        return []
+    return [f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"]
+
+
+def _clamp_notes(track: Track, then: TrackRun, gain_db: FloatArray, highest_gain: float) -> list[str]:
+    over_db = float(gain_db.max()) - float(gain_to_db(then.scale * highest_gain))
+    if over_db < _TOLD_OVER_DB:
+        return []
+    return [f"the curve of {track.title} goes {over_db:.1f} dB past the top of its envelope and was clamped there"]

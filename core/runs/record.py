@@ -1,0 +1,167 @@
+"""Records of runs: prediction, written points and previous state.
+
+Conventions: curves are whole numbers, the first value and then each frame's difference from the one before, which
+keeps them small: hundredths of a decibel for gains, tenths for an explanation's terms, whole LUFS for levels. Frame
+`i` is centred at ``start_s + 0.5 + i * 0.25`` seconds of the project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from core.audio.framing import HOP_S
+from core.decibels import FloatArray
+
+VERSION = 1
+GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
+_FIRST_CENTRE_S = 0.5
+_LOWEST, _HIGHEST = -120.0, 1_000.0
+"""No value is beyond these: what a record claims beyond them is damage, and its power would be no number."""
+Steps = list[Annotated[int, msgspec.Meta(ge=-200_000_000, le=200_000_000)]]
+"""A curve as `to_steps` gives it, with room for what earlier versions took for a value."""
+_Shape = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+
+
+class WrittenPoint(NamedTuple):
+    """An envelope point as it was written: `gain` is linear, in the envelope's own terms (before its `scale`)."""
+
+    time_s: float
+    gain: float
+    shape: _Shape = 0
+    tension: float = 0.0
+
+
+class BusRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What was predicted (or, from a mixdown, found) for one bus.
+
+    Attributes
+    ----------
+    role : the bus's.
+    predicted_cdb : the gain per frame, before any limits of an edit.
+    level_lufs : the stem's loudness per frame.
+    deviation_cdb : standard deviation of each gain, or None where unknown.
+    terms_ddb : per term of the explanation, what it adds to the gain per frame.
+    """
+
+    role: str
+    predicted_cdb: Steps
+    level_lufs: Steps
+    deviation_cdb: Steps | None = None
+    terms_ddb: dict[str, Steps] = {}
+
+
+class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written on one track.
+
+    Attributes
+    ----------
+    guid, number, name : the track; `number` is its place (from 1) where a project gives no GUIDs.
+    role : the bus it is (part of).
+    scale : what multiplies the envelope (fader in trim/read, trim envelope): gain = scale * envelope.
+    before : the text of the VOLENV2 block that stood there, to the byte, or None where there was none.
+    written : the envelope's points as written, those outside a range too.
+    ours : the same without the points a user had made, where there were any: edits are told from these.
+    """
+
+    guid: str
+    number: int
+    name: str
+    role: str
+    scale: float
+    before: str | None
+    written: list[WrittenPoint]
+    ours: list[WrittenPoint] | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One run.
+
+    Attributes
+    ----------
+    id : follows from everything else but `made_at`, so the same run again has the same one.
+    number : the run's place in the project's history, from 1.
+    action : ``"mix"``, ``"match"`` or ``"edit"``.
+    made_at : when, UTC, ISO 8601.
+    model : the model's name, None where a mixdown was matched.
+    folder : where the run's other files are; they may be gone by now.
+    range_s : the part of the song it was for.
+    start_s : the project's time at the stems' first sample.
+    settings : an edit's settings (`core.runs.edit.EditSettings`).
+    of : the id of the run whose prediction an edit re-applied.
+    duration_s : the song's length.
+    highest_gain : the top of an envelope, linear, as REAPER's preferences had it.
+    figures : loudness, true peak, fit and the like, by name with unit.
+    stems : the stems' files by role, where they stay.
+    files_before : of an edit in a folder, the text of the files it changed, by name.
+    buses : the prediction; empty for an edit.
+    tracks : what was written where.
+    """
+
+    version: int = VERSION
+    id: str = ""
+    number: int
+    action: str
+    made_at: str
+    made_by: str
+    title: str
+    model: str | None = None
+    folder: str | None = None
+    range_s: tuple[float, float] | None = None
+    start_s: float = 0.0
+    duration_s: float = 0.0
+    highest_gain: float = 2.0
+    settings: dict[str, Any] = {}
+    of: str | None = None
+    figures: dict[str, float] = {}
+    stems: dict[str, str] = {}
+    files_before: dict[str, str] = {}
+    warnings: list[str] = []
+    buses: list[BusRun] = []
+    tracks: list[TrackRun]
+
+
+def problem_of(record: RunRecord) -> str | None:
+    """Return what makes a record useless, or None: curves that do not go together, tracks without points."""
+    lengths = {len(curve) for bus in record.buses for curve in _curves_of(bus)}
+    if len(lengths) > 1 or 0 in lengths:
+        return "its curves differ in length"
+    roles = {bus.role for bus in record.buses}
+    if record.buses and not {track.role for track in record.tracks} <= roles:
+        return "it wrote on a bus that it has no curve for"
+    if any(not track.written or track.ours == [] or track.scale <= 0.0 for track in record.tracks):
+        return "one of its tracks has no points"
+    return None
+
+
+def _curves_of(bus: BusRun) -> list[list[int]]:
+    deviation = [bus.deviation_cdb] if bus.deviation_cdb is not None else []
+    return [bus.predicted_cdb, bus.level_lufs, *deviation, *bus.terms_ddb.values()]
+
+
+def identified(record: RunRecord) -> RunRecord:
+    """Return the record with the id that follows from what it holds."""
+    plain = msgspec.structs.replace(record, id="", made_at="")
+    digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
+    return msgspec.structs.replace(record, id=digest[:16])
+
+
+def frame_times_s(record: RunRecord) -> FloatArray:
+    """Return the frames' centres in the stems' time, shape (n_frames,)."""
+    n_frames = len(record.buses[0].predicted_cdb) if record.buses else 0
+    return _FIRST_CENTRE_S + HOP_S * np.arange(n_frames, dtype=np.float64)
+
+
+def to_steps(curve: FloatArray, step: float) -> list[int]:
+    """Return a curve (n,) as whole steps: the first value, then differences. What is below -120 counts as that."""
+    bounded = np.clip(np.nan_to_num(curve, nan=_LOWEST), _LOWEST, _HIGHEST)
+    whole = np.round(bounded / step).astype(np.int64)
+    return [int(value) for value in np.diff(whole, prepend=0)]
+
+
+def from_steps(steps: list[int], step: float) -> FloatArray:
+    """Return the curve (n,) that `to_steps` was given, rounded to whole steps; none is beyond what a value can be."""
+    return np.clip(np.cumsum(np.array(steps, dtype=np.float64)) * step, -_HIGHEST, _HIGHEST)

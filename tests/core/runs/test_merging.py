@@ -1,0 +1,181 @@
+"""A user's points and a re-applied prediction: edited spans keep the user's points, conflicts are told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.rpp.envelope import Envelope, Point
+from core.runs.merge import Merged, edits_between, merge, straight_in_db
+
+
+def points(*pairs: tuple[float, float]) -> tuple[Point, ...]:
+    return tuple(Point(time_s, 10 ** (gain_db / 20)) for time_s, gain_db in pairs)
+
+
+BASE = points((0, 0), (4, -3), (8, 2), (12, -1), (16, 0))
+NEW = points((0, 1), (5, -6), (9, 4), (13, -2), (16, 1))
+TIMES = np.arange(0.0, 16.0, 0.05)
+
+
+def played(of: Sequence[Point], times: np.ndarray = TIMES) -> np.ndarray:
+    return 20 * np.log10(straight_in_db(of, times))
+
+
+def merged(now: Sequence[Point], new: Sequence[Point] = NEW) -> Merged:
+    return merge(BASE, tuple(now), new, straight_in_db)
+
+
+def edited(index: int, **change: float) -> tuple[Point, ...]:
+    moved = list(BASE)
+    moved[index] = replace(moved[index], **change)
+    return tuple(sorted(moved, key=lambda point: point.time_s))
+
+
+def test_without_edits_the_new_points_stand_and_nothing_is_told() -> None:
+    done = merged(BASE)
+    assert (done.points, done.conflicts, done.edits.are_none) == (NEW, (), True)
+
+
+def test_a_dragged_point_stays_to_the_bit_and_the_rest_is_new() -> None:
+    now = edited(2, gain=0.5)
+    done = merged(now)
+    (span,) = done.edits.spans
+    assert (span.span.start_s, span.span.end_s, span.added) == (4.0, 12.0, (now[2],))
+    assert now[2] in done.points
+    outside = (TIMES <= 4.0) | (TIMES >= 12.0)
+    np.testing.assert_allclose(played(done.points)[outside], played(NEW)[outside], atol=1e-9)
+    assert [point for point in done.points if 4.0 < point.time_s < 12.0] == [now[2]]
+
+
+def test_a_point_beyond_any_session_stays_as_it_is() -> None:
+    far = Point(1e308, 0.5)
+    done = merged((*BASE, far))
+    assert far in done.points
+    assert all(np.isfinite(conflict.wanted_db) for conflict in done.conflicts)
+
+
+def test_a_conflict_is_told_where_both_changed() -> None:
+    done = merged(edited(2, gain=0.5))
+    (conflict,) = done.conflicts
+    assert 4.0 < conflict.at_s < 12.0
+    assert conflict.wanted_db - conflict.kept_db == pytest.approx(
+        np.abs(played(NEW) - played(done.points))[(TIMES > 4) & (TIMES < 12)].max(), abs=0.5
+    )
+
+
+def test_no_conflict_where_the_prediction_asks_for_nothing_new() -> None:
+    done = merged(edited(2, gain=0.5), BASE)
+    assert done.conflicts == ()
+    assert done.points == edited(2, gain=0.5)
+
+
+def test_a_deleted_point_stays_deleted() -> None:
+    done = merged([*BASE[:2], *BASE[3:]])
+    (span,) = done.edits.spans
+    assert (span.added, span.removed) == ((), (BASE[2],))
+    assert not [point for point in done.points if 4.0 < point.time_s < 12.0]
+
+
+def test_added_points_and_moved_ones_stay() -> None:
+    extra = Point(6.0, 0.25, 2)
+    now = tuple(sorted([*edited(0, gain=0.9), extra], key=lambda point: point.time_s))
+    done = merged(now)
+    assert {extra, now[0]} <= set(done.points)
+    assert [edit.span.start_s for edit in done.edits.spans] == [-math.inf, 4.0]
+
+
+def test_a_curve_that_was_lifted_as_a_whole_keeps_its_lift_on_the_new_one() -> None:
+    now = tuple(replace(point, gain=point.gain * 10 ** (2 / 20)) for point in BASE)
+    done = merged(now)
+    assert done.edits.lift_db == pytest.approx(2.0)
+    assert done.edits.spans == ()
+    np.testing.assert_allclose(played(done.points), played(NEW) + 2.0, atol=1e-9)
+
+
+def test_a_lift_and_a_dragged_point_are_told_apart() -> None:
+    now = [replace(point, gain=point.gain * 10 ** (2 / 20)) for point in BASE]
+    now[3] = replace(now[3], gain=0.3)
+    done = merged(now)
+    assert done.edits.lift_db == pytest.approx(2.0)
+    assert [span.added for span in done.edits.spans] == [(now[3],)]
+
+
+def test_what_reaper_rounds_is_no_edit() -> None:
+    now = [replace(point, time_s=point.time_s + 1e-6, gain=point.gain * 1.0001) for point in BASE]
+    assert edits_between(BASE, now).are_none
+
+
+def test_an_edit_of_an_edit_finds_the_same_points_again() -> None:
+    now = edited(2, gain=0.5)
+    first = merged(now)
+    again = edits_between(first.ours, first.points)
+    (span,) = again.spans
+    assert (span.span.start_s, span.span.end_s, span.added) == (4.0, 12.0, (now[2],))
+    second = merge(first.ours, first.points, BASE, straight_in_db)
+    assert now[2] in second.points
+    outside = (TIMES <= 4.0) | (TIMES >= 12.0)
+    np.testing.assert_allclose(played(second.points)[outside], played(BASE)[outside], atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [4, 400])
+def test_however_many_points_were_moved_each_curve_is_played_a_few_times(count: int) -> None:
+    base = tuple(Point(float(place), 1.0) for place in range(count))
+    now = tuple(replace(point, gain=0.5) if place % 2 else point for place, point in enumerate(base))
+    calls = []
+
+    def counted(of: Sequence[Point], times: np.ndarray) -> np.ndarray:
+        calls.append(len(times))
+        return straight_in_db(of, times)
+
+    done = merge(base, now, [Point(0.0, 2.0), Point(float(count), 2.0)], counted)
+    assert len(done.conflicts) == len(done.edits.spans) == count // 2
+    assert [point for point in done.points if point.gain == 0.5] == list(now[1::2])
+    assert len(calls) <= 4
+
+
+def test_points_of_a_fader_scaled_envelope_play_on_outside_the_edits() -> None:
+    scaling = Envelope((), is_fader_scaled=True)
+
+    def plays(these: Sequence[Point], time_s: np.ndarray) -> np.ndarray:
+        return replace(scaling, points=tuple(these)).gain_at(time_s)
+
+    done = merge(BASE, edited(2, gain=0.5), NEW, plays)
+    outside = (TIMES <= 4.0) | (TIMES >= 12.0)
+    np.testing.assert_allclose(plays(done.points, TIMES)[outside], plays(NEW, TIMES)[outside], atol=1e-6)
+
+
+GRID = st.lists(
+    st.tuples(st.integers(0, 60), st.floats(-20, 6)), min_size=1, max_size=12, unique_by=lambda pair: pair[0]
+)
+
+
+def lane(pairs: list[tuple[int, float]]) -> tuple[Point, ...]:
+    return points(*sorted((time * 0.5, gain_db) for time, gain_db in pairs))
+
+
+@given(GRID, GRID, GRID)
+def test_whatever_the_user_did_every_point_of_theirs_is_kept(
+    base: list[tuple[int, float]], now: list[tuple[int, float]], new: list[tuple[int, float]]
+) -> None:
+    done = merge(lane(base), lane(now), lane(new), straight_in_db)
+    for edit in done.edits.spans:
+        assert set(edit.added) <= set(done.points)
+    times = [point.time_s for point in done.points]
+    assert times == sorted(times)
+    untouched = np.array(
+        [
+            t
+            for t in np.arange(0, 31, 0.25)
+            if not any(edit.span.start_s <= t <= edit.span.end_s for edit in done.edits.spans)
+        ]
+    )
+    if untouched.size:
+        wanted = played(lane(new), untouched) + done.edits.lift_db
+        np.testing.assert_allclose(played(done.points, untouched), np.maximum(wanted, -60.0), atol=1e-6)

@@ -1,0 +1,93 @@
+"""The moves on a track that are the user's own: what our runs wrote is looked through, to what stood there before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.rpp.envelope import Envelope
+from core.rpp.parser import parse
+from core.rpp.project import Project, project_of
+from core.runs import record, store
+from core.runs.restore import moves_before, own_moves
+
+USERS = (0.5, 0.25)
+OURS = ((0.9, 0.8), (0.7, 0.6), (0.4, 0.3))
+
+
+def envelope(gains: tuple[float, ...]) -> str:
+    points = [f"PT {number} {gain} 0" for number, gain in enumerate(gains)]
+    return "\n".join(["<VOLENV2", "ACT 1 -1", *points, ">", ""])
+
+
+def run(number: int, before: str | None, guid: str = "{G}") -> record.RunRecord:
+    """The run that wrote the `number`-th of `OURS` over `before`."""
+    written = [record.WrittenPoint(float(at), gain) for at, gain in enumerate(OURS[number - 1])]
+    track = record.TrackRun(guid=guid, number=1, name="Drums", role="drums", scale=1.0, before=before, written=written)
+    bus = record.BusRun(role="drums", predicted_cdb=[0, 0], level_lufs=[-20, 0])
+    return record.identified(
+        record.RunRecord(
+            number=number, action="mix", made_at="2026", made_by="us", title="Song", tracks=[track], buses=[bus]
+        )
+    )
+
+
+def session(stands: tuple[float, ...] | None, *runs: record.RunRecord) -> Project:
+    """A project whose only track has an envelope of these gains, and a history."""
+    block = "" if stands is None else envelope(stands)
+    content = f'<REAPER_PROJECT 0.1 "7.0/linux" 1\n<TRACK {{G}}\nNAME Drums\n{block}>\n>\n'.encode()
+    document = parse(content, Path("song.rpp"))
+    for one in runs:
+        document = parse(document.edited(store.added(document, one)), document.path)
+    return project_of(document)
+
+
+def moves(of: Project) -> Envelope | None:
+    return own_moves(of, of.tracks[0])
+
+
+def gains(of: Envelope | None) -> tuple[float, ...] | None:
+    return None if of is None else tuple(point.gain for point in of.points)
+
+
+def test_without_a_run_all_moves_are_the_users() -> None:
+    assert gains(moves(session(USERS))) == USERS
+    assert moves(session(None)) is None
+
+
+def test_runs_that_stand_as_they_were_written_are_looked_through_to_the_users_envelope() -> None:
+    runs = run(1, envelope(USERS)), run(2, envelope(OURS[0])), run(3, envelope(OURS[1]))
+    assert gains(moves(session(OURS[2], *runs))) == USERS
+
+
+def test_where_nothing_stood_before_the_first_run_the_user_has_no_moves() -> None:
+    assert moves(session(OURS[1], run(1, None), run(2, envelope(OURS[0])))) is None
+
+
+@pytest.mark.parametrize("changed", [(0.7, 0.61), (0.7, 0.6, 0.6)])
+def test_an_envelope_that_was_changed_since_is_the_users_as_a_whole(changed: tuple[float, ...]) -> None:
+    runs = run(1, envelope(USERS)), run(2, envelope(OURS[0]))
+    assert gains(moves(session(changed, *runs))) == changed
+
+
+def test_what_was_changed_between_two_runs_is_the_users_as_a_whole() -> None:
+    changed = (0.9, 0.1)
+    assert gains(moves(session(OURS[1], run(1, envelope(USERS)), run(2, envelope(changed))))) == changed
+
+
+def test_an_envelope_the_user_deleted_is_no_move() -> None:
+    assert moves(session(None, run(1, envelope(USERS)))) is None
+
+
+def test_a_run_that_wrote_elsewhere_is_passed_over() -> None:
+    elsewhere = run(2, envelope((0.1, 0.1)), guid="{H}")
+    assert gains(moves(session(OURS[0], run(1, envelope(USERS)), elsewhere))) == USERS
+
+
+def test_the_moves_before_a_run_are_those_it_found_less_what_earlier_runs_wrote() -> None:
+    runs = run(1, envelope(USERS)), run(2, envelope(OURS[0])), run(3, None)
+    song = session(OURS[2], *runs)
+    found = [moves_before(song, song.tracks[0], one) for one in runs]
+    assert [gains(one) for one in found] == [USERS, USERS, None]
+    assert moves_before(song, song.tracks[0], run(2, envelope(USERS), guid="{H}")) is None

@@ -1,0 +1,212 @@
+"""A prediction applied anew in a project: to the envelope's top and no further, where a run of ours is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.automation.points import BusPoints
+from core.errors import InputError
+from core.rpp.faders import fader_stage
+from core.rpp.parser import parse
+from core.rpp.project import Project, project_of
+from core.runs import record, store
+from core.runs.edit import ReApplied, basis_of, re_apply, re_apply_points
+from core.runs.merge import as_bus_points, linear_points
+from core.runs.record import to_steps
+
+TIMES = np.arange(1.0, 19.0, 0.5)
+
+
+def session(highest_gain: float, range_s: tuple[float, float] | None = None) -> Project:
+    """Two tracks that a run set to +3 and -3 dB."""
+    levels = {"drums": 3.0, "bass": -3.0}
+    blocks, tracks, buses = [], [], []
+    for number, (role, level_db) in enumerate(levels.items(), start=1):
+        gain = 10 ** (level_db / 20)
+        blocks += [f"  <TRACK {{{number}}}", f"    NAME {role}", "    VOLPAN 1 0 -1", "    <VOLENV2", "      ACT 1 -1"]
+        blocks += [f"      PT 0 {gain:.8f} 0", "    >", "  >"]
+        written = [record.WrittenPoint(0.0, round(gain, 8))]
+        tracks.append(
+            record.TrackRun(
+                guid=f"{{{number}}}", number=number, name=role, role=role, scale=1.0, before=None, written=written
+            )
+        )
+        steps = to_steps(np.full(80, level_db), 0.01)
+        buses.append(record.BusRun(role=role, predicted_cdb=steps, level_lufs=[-20] + [0] * 79))
+    run = record.RunRecord(
+        number=1, action="mix", made_at="2026", made_by="us", title="Song", buses=buses, tracks=tracks, duration_s=20.0
+    )
+    run = record.identified(msgspec.structs.replace(run, highest_gain=highest_gain, range_s=range_s))
+    content = "\n".join(['<REAPER_PROJECT 0.1 "7.0/linux" 1', *blocks, ">", ""]).encode()
+    document = parse(content, Path("song.rpp"))
+    return project_of(parse(document.edited(store.added(document, run)), document.path))
+
+
+def heard_db(project: Project) -> np.ndarray:
+    return np.array([20 * np.log10(fader_stage(project, track).gain_at(TIMES)).mean() for track in project.tracks])
+
+
+@pytest.mark.parametrize(("highest_gain", "top_db"), [(2.0, 6.02), (4.0, 11.0)])
+def test_an_edit_goes_to_the_top_that_the_run_knew_and_tells_what_it_clamped(
+    highest_gain: float, top_db: float
+) -> None:
+    project = session(highest_gain)
+    done, written = re_apply(project, {"offset_db": {"drums": 8.0}})
+    after = heard_db(project_of(parse(written.content, project.path)))
+    np.testing.assert_allclose(after, [top_db, -3.0], atol=0.02)
+    assert bool(done.notes) == (highest_gain == 2.0)
+    assert done.record.highest_gain == highest_gain
+
+
+def test_an_edit_with_a_range_is_applied_over_by_the_next_and_that_is_told() -> None:
+    project = session(2.0)
+    for changes in ({"range_s": (5.0, 10.0), "depth_percent": 0.0}, {"offset_db": {"bass": 1.0}}):
+        done, written = re_apply(project, changes)
+        run = record.identified(msgspec.structs.replace(done.record, made_at="2026"))
+        content = written.with_edits(store.added(project.document, run)).content
+        project = project_of(parse(content, project.path))
+    assert done.notes == ("the edit from 5 to 10 s was applied over",)
+    assert done.settings.depth_percent == 100.0
+    np.testing.assert_allclose(heard_db(project), [3.0, -2.0], atol=0.1)
+
+
+def test_an_edit_of_a_run_that_had_a_range_changes_what_lies_in_both_ranges() -> None:
+    project = session(4.0, range_s=(5.0, 15.0))
+    _, written = re_apply(project, {"range_s": (10.0, 18.0), "offset_db": {"drums": 6.0}})
+    after = project_of(parse(written.content, project.path))
+    gain_db = 20.0 * np.log10(fader_stage(after, after.tracks[0]).gain_at(TIMES))
+    np.testing.assert_allclose(gain_db[(TIMES < 9.9) | (TIMES > 15.1)], 3.0, atol=0.01)
+    np.testing.assert_allclose(gain_db[(TIMES > 10.6) & (TIMES < 14.4)], 9.0, atol=0.01)
+
+
+def test_a_range_outside_of_the_runs_own_is_told_with_both() -> None:
+    with pytest.raises(InputError, match=r"^--range 15:18: the run was for 5:15 alone$"):
+        re_apply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
+
+
+def test_what_an_edit_wrote_is_told_track_by_track() -> None:
+    _, written = re_apply(session(4.0), {"offset_db": {"bass": 1.0}})
+    told = [(one.track.name, one.role, one.scale) for one in written.envelopes]
+    assert told == [("drums", "drums", 1.0), ("bass", "bass", 1.0)]
+    gains_db = [20.0 * np.log10([point.gain for point in one.points]) for one in written.envelopes]
+    np.testing.assert_allclose(np.concatenate(gains_db), np.repeat([3.0, -2.0], [len(g) for g in gains_db]), atol=0.01)
+
+
+def test_a_track_that_lost_its_envelope_is_told_and_the_others_are_edited() -> None:
+    whole = session(2.0)
+    lost = whole.document.to_bytes().replace(b"<VOLENV2", b"<VOLENV9", 1)
+    project = project_of(parse(lost, whole.path))
+    done, written = re_apply(project, {"offset_db": {"bass": 1.0}})
+    assert done.notes == ("track 1 'drums' has no volume envelope any more, so it was left alone",)
+    assert [one.role for one in written.envelopes] == ["bass"]
+
+
+# A song without a project
+
+
+def folder_of(gains_db: dict[str, float]) -> dict[str, BusPoints]:
+    return {bus: BusPoints(np.array([0.0]), np.array([gain_db])) for bus, gain_db in gains_db.items()}
+
+
+def gains_db(of: ReApplied) -> dict[str, list[float]]:
+    return {edit.run.role: [20.0 * np.log10(point.gain) for point in edit.merged.points] for edit in of.tracks}
+
+
+def test_an_edit_of_a_folder_asks_for_the_same_as_one_of_a_project() -> None:
+    run = store.read_history(session(2.0))[0]
+    done = re_apply_points([run], folder_of({"drums": 3.0, "bass": -3.0}), {"offset_db": {"bass": 1.0}})
+    assert gains_db(done) == {"drums": [pytest.approx(3.0, abs=0.01)], "bass": [pytest.approx(-2.0, abs=0.01)]}
+    assert (done.record.number, done.record.action, done.record.of) == (2, "edit", run.id)
+    assert [(track.role, track.before) for track in done.record.tracks] == [("drums", None), ("bass", None)]
+    assert done.settings.offset_db == {"bass": 1.0}
+    assert done.notes == ()
+
+
+def test_an_edit_of_a_folder_leaves_frozen_buses_and_those_without_points_alone() -> None:
+    runs = store.read_history(session(2.0))
+    whole = folder_of({"drums": 3.0, "bass": -3.0})
+    assert list(gains_db(re_apply_points(runs, whole, {"freeze": ["drums"]}))) == ["bass"]
+    assert list(gains_db(re_apply_points(runs, folder_of({"drums": 3.0}), {}))) == ["drums"]
+
+
+def test_an_edit_of_a_folder_goes_on_from_the_edit_before_unless_it_is_to_start_afresh() -> None:
+    run = store.read_history(session(2.0))[0]
+    stands = folder_of({"drums": 3.0, "bass": -3.0})
+    first = re_apply_points([run], stands, {"offset_db": {"bass": 1.0}})
+    edited = record.identified(msgspec.structs.replace(first.record, made_at="2026"))
+    stands = {edit.run.role: as_bus_points(edit.merged.points) for edit in first.tracks}
+    for afresh, bass_db in ((False, -2.0), (True, -3.0)):
+        done = re_apply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
+        assert gains_db(done)["bass"] == [pytest.approx(bass_db, abs=0.01)]
+        assert gains_db(done)["drums"] == [pytest.approx(2.0, abs=0.01)]
+        assert (done.record.number, done.record.of) == (3, run.id)
+
+
+def test_a_point_that_was_set_by_hand_in_a_folder_stays() -> None:
+    runs = store.read_history(session(2.0))
+    by_hand = BusPoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
+    done = re_apply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})
+    drums = next(edit for edit in done.tracks if edit.run.role == "drums")
+    kept = {point.time_s: 20.0 * np.log10(point.gain) for point in drums.merged.points}
+    assert kept[10.0] == pytest.approx(-5.0)
+
+
+def test_an_edit_of_a_folder_is_told_what_it_was_applied_over() -> None:
+    run = store.read_history(session(2.0))[0]
+    stands = folder_of({"drums": 3.0, "bass": -3.0})
+    first = re_apply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
+    done = re_apply_points([run, first], stands, {"offset_db": {"bass": 1.0}})
+    assert done.notes == ("the edit from 5 to 10 s was applied over",)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 3.0])
+def test_an_edit_of_a_part_leaves_the_moves_around_it_as_they_are(start_s: float) -> None:
+    plain = store.read_history(session(2.0))[0]
+    fall = BusPoints(np.array([0.0, 20.0]) + start_s, np.array([0.0, -20.0]))
+    wrote = [record.WrittenPoint(point.time_s, point.gain) for point in linear_points(fall)]
+    track = msgspec.structs.replace(plain.tracks[0], written=wrote)
+    frames_s = 0.5 + 0.25 * np.arange(80)
+    bus = msgspec.structs.replace(plain.buses[0], predicted_cdb=to_steps(-np.minimum(frames_s, 20.0), 0.01))
+    run = msgspec.structs.replace(plain, tracks=[track], buses=[bus], start_s=start_s)
+    done = re_apply_points([run], {"drums": fall}, {"range_s": (5.0, 10.0), "offset_db": {"drums": 3.0}})
+    (edit,) = done.tracks
+    found_db = as_bus_points(edit.merged.points).at(frames_s + start_s)
+    outside, raised = np.abs(frames_s - 7.5) > 2.6, np.abs(frames_s - 7.5) < 2.4
+    np.testing.assert_allclose(found_db[outside], -np.minimum(frames_s, 20.0)[outside], atol=0.02)
+    np.testing.assert_allclose(found_db[raised], 3.0 - frames_s[raised], atol=0.11)
+
+
+@pytest.mark.parametrize("n_runs", [0, 1])
+def test_a_folder_without_a_prediction_is_told(n_runs: int) -> None:
+    edit = msgspec.structs.replace(store.read_history(session(2.0))[0], buses=[])
+    with pytest.raises(InputError, match=f"^{('the folder', 'Song')[n_runs]}: has no run of Faderwise"):
+        re_apply_points([edit][:n_runs], {}, {})
+
+
+# What cannot be edited
+
+
+def test_an_edit_of_a_bus_that_was_never_predicted_is_damage() -> None:
+    runs = store.read_history(session(2.0))
+    odd = [msgspec.structs.replace(track, role="horns") for track in runs[0].tracks]
+    edit = msgspec.structs.replace(runs[0], number=2, action="edit", of=runs[0].id, buses=[], tracks=odd)
+    with pytest.raises(InputError, match="run 1 has no curve for horns, so an edit of it is damaged"):
+        basis_of([*runs, edit], "song.rpp")
+
+
+def test_an_edits_settings_that_are_damaged_are_told() -> None:
+    run = store.read_history(session(2.0))[0]
+    edit = msgspec.structs.replace(run, number=2, of=run.id, buses=[], settings={"ignore_s": 0})
+    with pytest.raises(InputError, match="the settings of run 2 are damaged"):
+        basis_of([run, edit], "song.rpp")
+
+
+def test_a_project_without_a_run_is_told() -> None:
+    project = session(2.0)
+    plain = parse(project.document.edited(store.removed(project.document, 1)), project.path)
+    with pytest.raises(InputError, match="has no run of Faderwise that could be edited"):
+        re_apply(project_of(plain), {})

@@ -1,0 +1,148 @@
+"""The curves of runs, as they stand now and as some run wrote them, on the frames of the stems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.automation.points import BusPoints
+from core.errors import InputError
+from core.rpp.parser import parse
+from core.rpp.project import Project, project_of
+from core.runs import compare, record, store
+from core.runs.audit import audited_points, audited_project
+from core.runs.record import to_steps
+
+START_S = 3.0
+STEMS_TIME_S = 0.5 + 0.25 * np.arange(80)
+SOUNDING = STEMS_TIME_S < 15.0
+FADERS = {"drums": 0.5, "bass": 1.0}
+
+
+def gain(level_db: float) -> float:
+    return float(10.0 ** (level_db / 20.0))
+
+
+def run(number: int, levels_db: dict[str, float], start_s: float = 0.0) -> record.RunRecord:
+    """A run that set each bus to a level, in a project where `start_s` is where its stems begin."""
+    buses, tracks = [], []
+    for place, (role, level_db) in enumerate(levels_db.items(), start=1):
+        lufs = to_steps(np.where(SOUNDING | (role == "bass"), -20.0, -120.0), 1.0)
+        buses.append(record.BusRun(role=role, predicted_cdb=to_steps(np.full(80, level_db), 0.01), level_lufs=lufs))
+        written = [record.WrittenPoint(0.0, gain(level_db) / FADERS[role])]
+        tracks.append(
+            record.TrackRun(
+                guid=f"{{{role}}}",
+                number=place,
+                name=role,
+                role=role,
+                scale=FADERS[role],
+                before=None,
+                written=written,
+            )
+        )
+    return record.identified(
+        record.RunRecord(
+            number=number,
+            action="mix",
+            made_at="2026",
+            made_by="us",
+            title="Song",
+            start_s=start_s,
+            duration_s=20.0,
+            buses=buses,
+            tracks=tracks,
+        )
+    )
+
+
+def session(levels_db: dict[str, float], *runs: record.RunRecord) -> Project:
+    """A project on whose tracks these levels are heard now, rising by 1 dB a second from where the stems begin."""
+    lines = ['<REAPER_PROJECT 0.1 "7.0/linux" 1']
+    for role, level_db in levels_db.items():
+        at = START_S + np.arange(0.0, 20.5, 0.125)
+        points = [f"PT {time_s} {gain(level_db + time_s - START_S) / FADERS[role]:.9f} 0" for time_s in at]
+        lines += [f"<TRACK {{{role}}}", f"NAME {role}", f"VOLPAN {FADERS[role]} 0 -1"]
+        lines += ["<VOLENV2", "ACT 1 -1", *points, ">", ">"]
+    document = parse("\n".join([*lines, ">", ""]).encode(), Path("song.rpp"))
+    for one in runs:
+        document = parse(document.edited(store.added(document, one)), document.path)
+    return project_of(document)
+
+
+def test_what_stands_in_a_project_now_is_told_in_the_stems_time_as_it_is_heard() -> None:
+    levels_db = {"drums": -12.0, "bass": -15.0}
+    found = compare.as_it_stands(audited_project(session(levels_db, run(1, levels_db, START_S))))
+    assert found.buses == ("drums", "bass")
+    np.testing.assert_allclose(found.time_s, STEMS_TIME_S)
+    np.testing.assert_allclose(found.gain_db, STEMS_TIME_S[:, None] + [-12.0, -15.0], atol=1e-3)
+    np.testing.assert_array_equal(found.sounding, np.column_stack([SOUNDING, np.ones(80, bool)]))
+
+
+def test_what_stands_in_a_folder_now_is_told() -> None:
+    stands = {
+        "drums": BusPoints(np.array([0.0, 20.0]), np.array([-20.0, 0.0])),
+        "bass": BusPoints(np.array([0.0]), np.array([-6.0])),
+    }
+    found = compare.as_it_stands(audited_points([run(1, {"drums": 0.0, "bass": 0.0})], stands))
+    np.testing.assert_allclose(found.gain_db[:, 0], np.minimum(STEMS_TIME_S - 20.0, 0.0), atol=1e-6)
+    np.testing.assert_allclose(found.gain_db[:, 1], -6.0)
+    np.testing.assert_array_equal(found.sounding[:, 0], SOUNDING)
+
+
+def test_a_song_none_of_whose_tracks_has_an_envelope_any_more_is_told() -> None:
+    with pytest.raises(InputError, match=r"^Song: no track of the run has an envelope any more$"):
+        compare.as_it_stands(audited_points([run(1, {"drums": 0.0})], {}))
+
+
+@pytest.mark.parametrize("start_s", [0.0, START_S])
+def test_what_each_run_wrote_is_told_as_it_was_heard(start_s: float) -> None:
+    runs = [run(number, {"drums": -number, "bass": 2.0 * number}, start_s) for number in (1, 2, 3)]
+    for number in (1, 2, 3):
+        found = compare.as_written(runs, number, "song.rpp")
+        assert found.buses == ("drums", "bass")
+        np.testing.assert_allclose(found.time_s, STEMS_TIME_S)
+        np.testing.assert_allclose(found.gain_db, np.tile([-number, 2.0 * number], (80, 1)), atol=1e-6)
+        np.testing.assert_array_equal(found.sounding, np.column_stack([SOUNDING, np.ones(80, bool)]))
+
+
+def test_what_a_run_wrote_in_the_course_of_the_song_is_told_in_the_stems_time() -> None:
+    plain = run(1, {"bass": 0.0}, START_S)
+    ramp = [record.WrittenPoint(START_S + time_s, gain(-time_s)) for time_s in np.arange(0.0, 21.0)]
+    moved = msgspec.structs.replace(plain, tracks=[msgspec.structs.replace(plain.tracks[0], written=ramp)])
+    found = compare.as_written([moved], 1, "song.rpp")
+    np.testing.assert_allclose(found.gain_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
+
+
+def test_of_several_tracks_of_a_bus_the_first_counts() -> None:
+    plain = run(1, {"drums": -4.0})
+    second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[record.WrittenPoint(0, 0.1)])
+    found = compare.as_written([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
+    np.testing.assert_allclose(found.gain_db[:, 0], -4.0, atol=1e-6)
+
+
+def test_before_the_first_run_there_is_nothing_to_tell() -> None:
+    with pytest.raises(InputError, match=r"^song\.rpp: has no run of Faderwise"):
+        compare.as_written([run(2, {"drums": 0.0})], 1, "song.rpp")
+
+
+def test_curves_of_some_buses_are_those_columns_in_that_order() -> None:
+    whole = compare.as_written([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
+    found = whole.of(("bass", "drums"))
+    assert found.buses == ("bass", "drums")
+    np.testing.assert_array_equal(found.gain_db, whole.gain_db[:, ::-1])
+    np.testing.assert_array_equal(found.sounding, whole.sounding[:, ::-1])
+    np.testing.assert_array_equal(found.level_lufs, whole.level_lufs[:, ::-1])
+    assert found.time_s is whole.time_s
+    assert whole.of(("bass",)).gain_db.shape == (80, 1)
+
+
+def test_the_first_frames_of_curves_are_theirs_alone() -> None:
+    whole = compare.as_written([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
+    found = whole.until(70)
+    for part in ("time_s", "gain_db", "sounding", "level_lufs"):
+        np.testing.assert_array_equal(getattr(found, part), getattr(whole, part)[:70])
+    assert found.buses == whole.buses

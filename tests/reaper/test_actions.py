@@ -1,0 +1,185 @@
+"""The actions in a simulated REAPER, from the first question to the last word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from core.rpp.faders import gains_at
+from core.rpp.parser import parse
+from core.rpp.project import project_of
+from tests.reaper.conftest import StudioFor
+from tests.reaper.studio import ROLES, STEMS, Studio, small_session
+
+ENDS = ((0.8, 0.4), (0.5, 0.9), (0.7, 0.7), (0.3, 1.0))
+"""Each bus's gain at 4 s and at 20 s."""
+ASKED = "which tracks are the buses"
+
+
+@pytest.fixture
+def studio(studio_for: StudioFor, tmp_path: Path) -> Studio:
+    """A short session, open."""
+    return studio_for(small_session(tmp_path / "session", length_s=10.0))
+
+
+def accepted(_captions: Sequence[str], defaults: Sequence[str]) -> Sequence[str]:
+    return defaults
+
+
+def gains(studio: Studio, time_s: np.ndarray) -> np.ndarray:
+    """Return what is heard of each bus at `time_s`, as the project's file says it."""
+    project = project_of(parse(studio.host.project.to_bytes(), studio.path))
+    return gains_at(project, {track.name: [track] for track in project.tracks}, time_s)
+
+
+def mixed(studio: Studio, containing: str = "mixed with the model") -> None:
+    studio.decline_report(containing)
+    studio.run("auto_mix_buses")
+
+
+def test_a_second_run_asks_nothing_and_an_edit_and_reverts_need_no_audio(studio: Studio) -> None:
+    before = studio.host.project.to_bytes()
+    studio.choose_buses(model="equal-level")
+    mixed(studio)
+    once = studio.host.project.to_bytes()
+    mixed(studio)
+    time_s = np.arange(0.5, 9.5, 0.25)
+    predicted = gains(studio, time_s)
+
+    def quieter_bass(captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
+        fields = zip(captions, defaults, strict=True)
+        return ["-6" if caption == "Bass: offset in dB" else value for caption, value in fields]
+
+    studio.decline_report("nothing was edited by hand since")
+    studio.run("audit_bus_automation")
+    assert len([page for run in studio.runs() for page in run.glob("*-audit.html")]) == 1
+
+    (studio.path.parent / "bass.flac").unlink()
+    studio.host.dialogs.expect_inputs(quieter_bass, containing="edit the last run")
+    studio.host.dialogs.expect_message("OK", containing="bass -6.0 dB")
+    studio.run("edit_bus_automation")
+    change_db = 20 * np.log10(gains(studio, time_s) / predicted)
+    np.testing.assert_allclose(np.median(change_db, axis=0), [0.0, -6.0, 0.0, 0.0], atol=0.15)
+    assert studio.host.RPR.RPR_Undo_CanUndo2(0) == "Faderwise: Edit bus automation"
+
+    studio.host.dialogs.expect_message("Yes", containing="3: edit of")
+    studio.host.dialogs.expect_message("OK", containing="before run 3")
+    studio.run("revert_bus_automation")
+    np.testing.assert_allclose(gains(studio, time_s), predicted, rtol=1e-6)
+    studio.host.dialogs.expect_message("No", containing="2: mix of")
+    studio.host.dialogs.expect_inputs(["7"], containing="back to before which run?")
+    studio.host.dialogs.expect_message("OK", containing="There is no run 7")
+    studio.host.dialogs.expect_inputs(["2"], containing="back to before which run?")
+    studio.host.dialogs.expect_message("OK", containing="before run 2")
+    studio.run("revert_bus_automation")
+    assert studio.host.project.to_bytes() == once
+    studio.host.dialogs.expect_message("Yes", containing="1: mix of")
+    studio.host.dialogs.expect_message("OK", containing="4 envelopes are what they were before run 1")
+    studio.run("revert_bus_automation")
+    assert studio.host.project.to_bytes() == before
+    studio.host.dialogs.expect_message("OK", containing="No run of Faderwise is kept")
+    studio.run("revert_bus_automation")
+    assert studio.jobs() == []
+
+
+def test_the_users_own_moves_are_combined_or_replaced_as_he_says(tmp_path: Path, studio_for: StudioFor) -> None:
+    moves = ("    <VOLENV2", "      ACT 1 -1", "      VIS 1 1 1", "      PT 2 1 0", "      PT 8 0.5 0", "    >")
+    studio = studio_for(small_session(tmp_path / "session", *moves, length_s=10.0))
+    studio.host.RPR.RPR_SetExtState("Faderwise", "target_lufs", "-40", True)
+    time_s = np.arange(0.5, 9.5, 0.25)
+    studio.choose_buses()
+    studio.host.dialogs.expect_message("Yes", containing="Volume automation stands on track 1 'DRUMS BUS'")
+    mixed(studio, containing="moves were kept")
+    combined = gains(studio, time_s)[:, 0]
+    studio.host.dialogs.expect_message("No", containing="Volume automation stands on track 1 'DRUMS BUS'")
+    mixed(studio, containing="it was replaced")
+    rides = np.interp(time_s, [2.0, 8.0], [1.0, 0.5])
+    np.testing.assert_allclose(combined, gains(studio, time_s)[:, 0] * rides, rtol=0.02)
+
+
+def write_rough_mix(studio: Studio) -> None:
+    """Write a mixdown of the stems beside the project, each bus moving from one gain of `ENDS` to the other."""
+    time_s = np.arange(soundfile.info(STEMS / "drums.flac").frames) / 44_100
+    mix = sum(
+        soundfile.read(STEMS / f"{role}.flac", always_2d=True)[0] * np.interp(time_s, [4.0, 20.0], ends)[:, None]
+        for role, ends in zip(ROLES, ENDS, strict=True)
+    )
+    soundfile.write(studio.path.with_name("mix.wav"), mix, 44_100, "FLOAT")
+
+
+def test_a_mixdown_is_matched(studio: Studio) -> None:
+    write_rough_mix(studio)
+    studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
+    studio.host.dialogs.expect_message("Yes", containing="mix.wav")
+    studio.decline_report("recovered on Drums, bass, melody and vocals")
+    studio.run("match_buses")
+    at_s = np.arange(3.0, 22.0, 0.5)
+    wanted = np.stack([np.interp(at_s, [4.0, 20.0], ends) for ends in ENDS], axis=1)
+    assert np.median(np.abs(20 * np.log10(gains(studio, at_s) / wanted))) < 0.3
+
+
+def test_a_mixdown_is_learned_from_and_the_project_stays_as_it_was(studio: Studio) -> None:
+    write_rough_mix(studio)
+    before = studio.host.project.to_bytes()
+    studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
+    studio.host.dialogs.expect_inputs(["mine", "mixdown"], containing="learn a mix model")
+    studio.host.dialogs.expect_message("Yes", containing="mix.wav")
+    studio.host.dialogs.expect_message("OK", containing="The model mine has learned Song from")
+    studio.run("learn_mix_model")
+    assert studio.host.project.to_bytes() == before
+    model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))
+    (song,) = model["songs"]
+    assert song["source"] == "mixdown"
+    assert song["fit"] > 0.99
+    assert studio.jobs() == []
+
+
+def test_the_faders_are_learned_exactly_and_the_project_stays_as_it_was(studio: Studio) -> None:
+    before = studio.host.project.to_bytes()
+    studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
+    studio.host.dialogs.expect_inputs(["", "ears"], containing="learn a mix model")
+    studio.host.dialogs.expect_message("OK", containing="Give the model a name")
+    studio.host.dialogs.expect_inputs(["mine", "faders"], containing="learn a mix model")
+    studio.host.dialogs.expect_message("OK", containing="The model mine has learned Song from its faders")
+    studio.run("learn_mix_model")
+    assert studio.host.project.to_bytes() == before
+    model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))
+    assert [song["source"] for song in model["songs"]] == ["faders"]
+
+
+def test_settings_are_kept_and_wrong_ones_asked_again(studio: Studio) -> None:
+    def wrong(_captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
+        return [defaults[0], "sometimes", "loud", *defaults[3:]]
+
+    def right(_captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
+        return [defaults[0], "combine", "-16", *defaults[3:]]
+
+    studio.host.dialogs.expect_inputs(wrong, containing="settings")
+    studio.host.dialogs.expect_message("OK", containing="'sometimes' is none of them")
+    studio.host.dialogs.expect_inputs(right, containing="settings")
+    studio.run("settings")
+    kept = (studio.host.resource_path / "reaper-extstate.ini").read_text(encoding="utf-8")
+    assert "existing=combine" in kept
+    assert "target_lufs=-16" in kept
+
+
+def test_the_choice_of_buses_can_be_forgotten(studio: Studio) -> None:
+    chosen = "envelopes.keep_in_project({'set': {'BUSES': 'drums=x'}, 'delete': []})"
+    studio.inside(f"with reaper.undo_block('Choose'):\n    {chosen}")
+    studio.host.dialogs.expect_inputs(lambda _captions, defaults: [*defaults[:-1], "yes"], containing="settings")
+    studio.run("settings")
+    assert b"BUSES" not in studio.host.project.to_bytes()
+    assert studio.host.RPR.RPR_Undo_CanUndo2(0) == "Faderwise: Forget the buses"
+
+
+def test_a_project_of_any_name_is_copied(tmp_path: Path, studio_for: StudioFor) -> None:
+    path = small_session(tmp_path / "session")
+    studio = studio_for(path.rename(path.with_name("A song, 'quoted' über; 50 %.RPP")))
+    studio.host.dialogs.expect_inputs(None, containing=ASKED)
+    studio.run("auto_mix_buses")
+    assert studio.jobs() == []

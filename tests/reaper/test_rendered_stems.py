@@ -1,0 +1,78 @@
+"""Stems that REAPER rendered, as a song."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+
+from analysis_server.sources.stems import RenderedStems, song_of
+from core.errors import InputError
+from core.rpp.buses import Buses
+from core.rpp.project import Track, read_project
+from tests.reaper.studio import bus_text, project_text
+
+RATE = 44_100
+
+
+@pytest.fixture
+def tracks(tmp_path: Path) -> tuple[Track, ...]:
+    path = tmp_path / "Song.RPP"
+    path.write_bytes(project_text(bus_text("Left", "x.wav"), bus_text("Right", "x.wav")))
+    return read_project(path).tracks
+
+
+def rendered(folder: Path, tracks: tuple[Track, ...], *stems: np.ndarray) -> RenderedStems:
+    files = {}
+    for track, stem in zip(tracks, stems, strict=False):
+        files[track.guid] = str(folder / f"stem-{track.number}.wav")
+        soundfile.write(files[track.guid], stem, RATE, "FLOAT")
+    return RenderedStems(files=files, span_s=(10.0, 12.0))
+
+
+def noise(seed: int, length_s: float = 2.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0.0, 0.1, (round(length_s * RATE), 2)).astype(np.float32)
+
+
+def test_tracks_of_one_bus_are_summed_and_a_single_one_is_taken_as_it_is(
+    tmp_path: Path, tracks: tuple[Track, ...]
+) -> None:
+    stems = noise(1), noise(2)
+    of_both = song_of("Song", Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, *stems), tmp_path, None)
+    np.testing.assert_allclose(soundfile.read(of_both.stems["drums"].path)[0], sum(stems), atol=1e-6)
+    apart = Buses({"drums": tracks[:1], "bass": tracks[1:]}, ())
+    song = song_of("Song", apart, rendered(tmp_path, tracks, *stems), tmp_path, None)
+    assert [file.path.name for file in song.stems.values()] == ["stem-1.wav", "stem-2.wav"]
+    assert song.duration_s == pytest.approx(2.0)
+
+
+def test_a_render_that_was_stopped_is_told(tmp_path: Path, tracks: tuple[Track, ...]) -> None:
+    short = rendered(tmp_path, tracks, noise(1), noise(2, length_s=1.2))
+    with pytest.raises(InputError, match=r"track 2 'Right' lasts 1\.2 s instead of 2\.0 s"):
+        song_of("Song", Buses({"drums": tracks}, ()), short, tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"span_s": (2.0, 0.0)}, "2 to 0 s is no part of a project"),
+        ({"write_s": (-1e308, 1e308)}, "is no part of a project"),
+        ({"write_s": (0.0, float("nan"))}, "0 to nan s is no part of a project"),
+        ({"highest_gain": 0.0}, "0 cannot be the top of an envelope"),
+        ({"highest_gain": float("inf")}, "inf cannot be the top of an envelope"),
+    ],
+)
+def test_numbers_that_no_project_has_are_refused(
+    tmp_path: Path, tracks: tuple[Track, ...], changed: dict[str, object], says: str
+) -> None:
+    odd = msgspec.structs.replace(rendered(tmp_path, tracks, noise(1), noise(2)), **changed)
+    with pytest.raises(InputError, match=says):
+        song_of("Song", Buses({"drums": tracks}, ()), odd, tmp_path, None)
+
+
+def test_a_stem_that_is_not_there_is_told(tmp_path: Path, tracks: tuple[Track, ...]) -> None:
+    with pytest.raises(InputError, match="track 2 'Right' was not rendered"):
+        song_of("Song", Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, noise(1)), tmp_path, None)
