@@ -145,7 +145,7 @@ def destination_of(
 def _written(session: Session, automation: Automation, range_s: Span | None, existing: Existing) -> Written:
     span_s = session.span_s(range_s)
     if session.rendered:
-        automation = {bus: points.later(session.start_s) for bus, points in automation.items()}
+        automation = {bus: points.shifted(session.start_s) for bus, points in automation.items()}
         if span_s is not None:
             automation = {bus: points.within(span_s) for bus, points in automation.items()}
     tracks = [track for bus in session.tracks.values() for track in bus]

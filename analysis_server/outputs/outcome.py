@@ -56,4 +56,4 @@ class Outcome:
     def file_figures(self) -> tuple[MixFigures, MixFigures]:
         """What the two files measure that are listened to: the plain sum is turned down where its peaks would clip."""
         turned_db = min(0.0, headroom_db(self.before)) if self.reference is None else 0.0
-        return self.before.louder(turned_db), self.after
+        return self.before.with_gain_db(turned_db), self.after

@@ -160,7 +160,7 @@ def rendered(song: Song, automation: Automation, progress: Progress) -> tuple[So
             files.append(Path(folder) / f"{number}.wav")
             part = part_of(progress, 0.4 + 0.3 * number, 0.7 + 0.3 * number)
             write_mix(song, mix, files[-1], gain_db=gain_db, progress=part)
-            levelled.append(figures.louder(gain_db))
+            levelled.append(figures.with_gain_db(gain_db))
         sounds = compared(files[0], files[1], ("Before", "Now"), (levelled[0], levelled[1]))
     return sounds, (before, after)
 

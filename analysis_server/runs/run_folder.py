@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
-from core.automation.points import Automation, BusPoints, to_csv
+from core.automation.points import Automation, EnvelopePoints, to_csv
 from core.decibels import LOWEST_DB, heard_db
 from core.errors import UNDECODABLE, InputError
 from core.files import read_whole, write_text
@@ -198,7 +198,7 @@ def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
     )
 
 
-def _from_csv(path: Path) -> dict[str, BusPoints]:
+def _from_csv(path: Path) -> dict[str, EnvelopePoints]:
     rows: dict[str, list[tuple[float, float]]] = {}
     reader = csv.DictReader(io.StringIO(_text(path).removeprefix("\ufeff"), newline=""))
     try:
@@ -220,7 +220,7 @@ def _text(path: Path) -> str:
         raise InputError(f"is no text in UTF-8 ({error.reason})", path=path, remedy="save it as UTF-8") from error
 
 
-def _from_json(path: Path) -> dict[str, BusPoints]:
+def _from_json(path: Path) -> dict[str, EnvelopePoints]:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
     except UNDECODABLE as error:
@@ -258,7 +258,7 @@ def _number(text: str | None, where: str) -> float:
     return value
 
 
-def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> dict[str, BusPoints]:
+def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> dict[str, EnvelopePoints]:
     points = {}
     for bus, pairs in rows.items():
         if not pairs:
@@ -268,5 +268,5 @@ def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> di
             raise InputError(
                 f"the {bus} have a point before 0 s or above {_LOUDEST_DB:g} dB", path=path, remedy="put it right"
             )
-        points[bus] = BusPoints(times, np.maximum(levels, LOWEST_DB))
+        points[bus] = EnvelopePoints(times, np.maximum(levels, LOWEST_DB))
     return points

@@ -17,7 +17,7 @@ from analysis_server.report.page import render_report
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.project import audited_target, is_project
 from core.audio.song import Song, open_song
-from core.automation.points import BusPoints, thin
+from core.automation.points import EnvelopePoints, thin
 from core.errors import InputError
 from core.files import write_text
 from core.runs.audit import Audited
@@ -115,15 +115,15 @@ def _was_changed(audited: Audited) -> bool:
     return audited.is_edited or any(run.of == audited.basis.root.id for run in audited.runs)
 
 
-def _automation(audited: Audited, song: Song) -> dict[str, BusPoints]:
+def _automation(audited: Audited, song: Song) -> dict[str, EnvelopePoints]:
     """Return what is heard now of each bus, in the stems' time; of several tracks of a bus, the first one's."""
-    points: dict[str, BusPoints] = {}
+    points: dict[str, EnvelopePoints] = {}
     for track in audited.tracks:
         if track.role in song.stems and track.role not in points:
             kept = thin(audited.time_s, track.now_db, 0.02)
             times = audited.time_s[kept] - audited.basis.root.start_s
-            points[track.role] = BusPoints(times, track.now_db[kept])
-    silent = {bus: BusPoints(np.zeros(1), np.zeros(1)) for bus in song.stems if bus not in points}
+            points[track.role] = EnvelopePoints(times, track.now_db[kept])
+    silent = {bus: EnvelopePoints(np.zeros(1), np.zeros(1)) for bus in song.stems if bus not in points}
     return {bus: {**points, **silent}[bus] for bus in song.stems}
 
 

@@ -19,7 +19,7 @@ from core.rpp.project import Project
 from core.rpp.write import Written
 from core.runs import store
 from core.runs.edit import EditSettings, ReApplied, TrackEdit, described, re_apply, re_apply_points
-from core.runs.merge import Span, as_bus_points
+from core.runs.merge import Span, as_envelope_points
 from core.runs.record import RunRecord
 
 
@@ -147,7 +147,7 @@ def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
     result = _result(done, (time.perf_counter() - started_s) * 1000.0)
     if request.dry_run:
         return result
-    merged = {edit.run.role: as_bus_points(edit.merged.points) for edit in done.tracks}
+    merged = {edit.run.role: as_envelope_points(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
     song = run_stems.song_to_render(folder) if request.render else None
     before = run_folder.texts(folder.path)

@@ -89,7 +89,7 @@ def _outcome(song: Song, found: Estimate, automation: Automation, after: MixFigu
         curves=found.curves,
         automation=automation,
         before=measure_file(song, _mixdown(song)),
-        after=after.louder(file_gain_db),
+        after=after.with_gain_db(file_gain_db),
         reference=song.mixdown,
         verb="match",
         preset="default",

@@ -17,7 +17,7 @@ from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.framing import LONGEST_S
 from core.audio.song import Song
-from core.automation.points import BusPoints, thin_curves
+from core.automation.points import EnvelopePoints, thin_curves
 from core.automation.render import LOUDEST_LUFS, QUIETEST_LUFS, MixFigures, common_gain_db, headroom_db, measure_mixes
 from core.errors import InputError
 from core.models.explain import Prediction
@@ -118,7 +118,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
 @dataclass(frozen=True, kw_only=True)
 class _Levelled:
     prediction: Prediction
-    automation: dict[str, BusPoints]
+    automation: dict[str, EnvelopePoints]
     before: MixFigures
     after: MixFigures
     file_gain_db: float
@@ -156,14 +156,14 @@ def _levelled(song: Song, model: Model, prediction: Prediction, request: MixRequ
         moved_db = 0.0
     else:
         file_gain_db, moved_db = 0.0, wanted_db
-    automation = {bus: points.louder(moved_db) for bus, points in automation.items()}
+    automation = {bus: points.with_gain_db(moved_db) for bus, points in automation.items()}
     return _Levelled(
-        prediction=prediction.louder(moved_db),
+        prediction=prediction.with_gain_db(moved_db),
         automation=automation,
         before=before,
-        after=after.louder(moved_db + file_gain_db),
+        after=after.with_gain_db(moved_db + file_gain_db),
         file_gain_db=file_gain_db,
-        warnings=_level_warnings(request, before, after.louder(moved_db + file_gain_db), file_gain_db),
+        warnings=_level_warnings(request, before, after.with_gain_db(moved_db + file_gain_db), file_gain_db),
     )
 
 

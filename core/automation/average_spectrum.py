@@ -50,7 +50,7 @@ class AverageSpectrum:
             self._n_windows += n_windows
         self._left_over = signal[:, n_windows * _HOP :].copy()
 
-    def louder(self, gain_db: float) -> AverageSpectrum:
+    def with_gain_db(self, gain_db: float) -> AverageSpectrum:
         """Return the spectrum of the same signal, `gain_db` louder."""
         moved = AverageSpectrum(self._sample_rate)
         moved._sum, moved._n_windows = self._sum * float(db_to_gain(gain_db)), self._n_windows

@@ -24,7 +24,7 @@ EDGE_S = 0.02
 
 
 @dataclass(frozen=True)
-class BusPoints:
+class EnvelopePoints:
     """One bus's points: `time_s` (n_points,), never falling, and `gain_db` (n_points,)."""
 
     time_s: FloatArray
@@ -34,25 +34,25 @@ class BusPoints:
         """Return the gain in dB at `time_s`, same shape."""
         return np.interp(time_s, self.time_s, self.gain_db)
 
-    def louder(self, gain_db: float) -> BusPoints:
+    def with_gain_db(self, gain_db: float) -> EnvelopePoints:
         """Return the points with `gain_db` added to every gain."""
-        return BusPoints(self.time_s, self.gain_db + gain_db)
+        return EnvelopePoints(self.time_s, self.gain_db + gain_db)
 
-    def later(self, delay_s: float) -> BusPoints:
+    def shifted(self, delay_s: float) -> EnvelopePoints:
         """Return the points `delay_s` later."""
-        return BusPoints(self.time_s + delay_s, self.gain_db)
+        return EnvelopePoints(self.time_s + delay_s, self.gain_db)
 
-    def within(self, span_s: tuple[float, float]) -> BusPoints:
+    def within(self, span_s: tuple[float, float]) -> EnvelopePoints:
         """Return the points inside a span, with 0 dB at its edges, as `thin_curves` gives them for one."""
-        return _with_edges(BusPoints(*_cut(self.time_s, self.gain_db, span_s)), span_s)
+        return _with_edges(EnvelopePoints(*_cut(self.time_s, self.gain_db, span_s)), span_s)
 
 
-Automation = Mapping[str, BusPoints]
+Automation = Mapping[str, EnvelopePoints]
 
 
 def thin_curves(
     curves: GainCurves, *, tolerance_db: float = TOLERANCE_DB, span_s: tuple[float, float] | None = None
-) -> dict[str, BusPoints]:
+) -> dict[str, EnvelopePoints]:
     """Return the automation of `curves`, one entry a bus.
 
     Parameters
@@ -74,7 +74,7 @@ def thin_bus(
     *,
     tolerance_db: float = TOLERANCE_DB,
     span_s: tuple[float, float] | None = None,
-) -> BusPoints:
+) -> EnvelopePoints:
     """Return a bus's points of a curve (n_frames,), as `thin_curves` does; of a span, those inside its edges alone."""
     bounded = np.maximum(gain_db, LOWEST_DB)
     if span_s is None:
@@ -83,7 +83,9 @@ def thin_bus(
     points = _thinned(time_s, bounded, tolerance_db)
     if len(points.time_s) > 1:
         return points
-    return BusPoints(time_s[[0, -1]], np.repeat(points.gain_db, 2))  # a level curve is held to where the range goes out
+    return EnvelopePoints(
+        time_s[[0, -1]], np.repeat(points.gain_db, 2)
+    )  # a level curve is held to where the range goes out
 
 
 def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
@@ -112,9 +114,9 @@ def to_csv(automation: Automation) -> str:
     return text.getvalue()
 
 
-def _thinned(time_s: FloatArray, gain_db: FloatArray, tolerance_db: float) -> BusPoints:
+def _thinned(time_s: FloatArray, gain_db: FloatArray, tolerance_db: float) -> EnvelopePoints:
     kept = thin(time_s, gain_db, tolerance_db)
-    return BusPoints(time_s[kept], gain_db[kept])
+    return EnvelopePoints(time_s[kept], gain_db[kept])
 
 
 def _furthest(time_s: FloatArray, value: FloatArray, tolerance: float, anchor: int) -> int:
@@ -154,9 +156,9 @@ def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -
     )
 
 
-def _with_edges(points: BusPoints, span_s: tuple[float, float]) -> BusPoints:
+def _with_edges(points: EnvelopePoints, span_s: tuple[float, float]) -> EnvelopePoints:
     start_s, end_s = span_s
-    return BusPoints(np.array([start_s, *points.time_s, end_s]), np.array([0.0, *points.gain_db, 0.0]))
+    return EnvelopePoints(np.array([start_s, *points.time_s, end_s]), np.array([0.0, *points.gain_db, 0.0]))
 
 
 def _edge_s(span_s: tuple[float, float]) -> float:

@@ -22,7 +22,7 @@ from core.audio.io import AudioFile, AudioStream, Samples
 from core.audio.song import Song
 from core.automation.average_spectrum import AverageSpectrum
 from core.automation.meters import LoudnessMeter, TruePeakMeter
-from core.automation.points import Automation, BusPoints
+from core.automation.points import Automation, EnvelopePoints
 from core.decibels import LOWEST_DB, db_to_gain
 from core.errors import DiskFullError
 from core.files import replacing
@@ -42,9 +42,11 @@ class MixFigures:
     true_peak_dbtp: float
     spectrum: AverageSpectrum
 
-    def louder(self, gain_db: float) -> MixFigures:
+    def with_gain_db(self, gain_db: float) -> MixFigures:
         """Return the figures of the same mix, `gain_db` louder."""
-        return MixFigures(self.loudness_lufs + gain_db, self.true_peak_dbtp + gain_db, self.spectrum.louder(gain_db))
+        return MixFigures(
+            self.loudness_lufs + gain_db, self.true_peak_dbtp + gain_db, self.spectrum.with_gain_db(gain_db)
+        )
 
 
 class MixMeter:
@@ -131,7 +133,7 @@ def mix_block(song: Song, block: Block, automation: Automation | None) -> Sample
     return mix
 
 
-def _gains(points: BusPoints, start: int, n_samples: int, sample_rate: int) -> Samples:
+def _gains(points: EnvelopePoints, start: int, n_samples: int, sample_rate: int) -> Samples:
     """Return the gain of each sample: exact on a grid of 64 samples, linear between."""
     grid = np.arange(0, n_samples + _GAIN_GRID_SAMPLES, _GAIN_GRID_SAMPLES)
     gain_db = points.at((start + grid) / sample_rate)

@@ -70,7 +70,7 @@ class GainCurves:
             for bus, gain_db, on in zip(self.buses, self.gains_db.T, self.active.T, strict=True)
         }
 
-    def louder(self, gain_db: float) -> GainCurves:
+    def with_gain_db(self, gain_db: float) -> GainCurves:
         """Return the curves with `gain_db` added to every gain."""
         factor = float(db_to_gain(gain_db))
         return replace(self, gains=self.gains * factor, gains_raw=self.gains_raw * factor)

@@ -111,7 +111,7 @@ class Explanation:
     terms: tuple[str, ...]
     contributions_db: FloatArray
 
-    def louder(self, gain_db: float) -> Explanation:
+    def with_gain_db(self, gain_db: float) -> Explanation:
         """Return the explanation of the same gains, all of them `gain_db` higher: more of the last term.
 
         The last term is what the gains share: `common`, or all that is known (`paper`).
@@ -134,9 +134,9 @@ class Prediction:
     curves: GainCurves
     explanation: Explanation
 
-    def louder(self, gain_db: float) -> Prediction:
+    def with_gain_db(self, gain_db: float) -> Prediction:
         """Return the prediction with `gain_db` added to every gain."""
-        return Prediction(self.curves.louder(gain_db), self.explanation.louder(gain_db))
+        return Prediction(self.curves.with_gain_db(gain_db), self.explanation.with_gain_db(gain_db))
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:

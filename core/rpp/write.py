@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.automation.points import BusPoints, thin
+from core.automation.points import EnvelopePoints, thin
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.rpp.envelope import LINEAR, SQUARE, Envelope, Point
@@ -40,7 +40,7 @@ _DIGITS = 6
 """Times are taken to a microsecond, which two points of one curve are apart at least."""
 
 
-def combined(curve: BusPoints, moves: Envelope | None, *, is_part: bool = False) -> BusPoints:
+def combined(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = False) -> EnvelopePoints:
     """Return `curve` times the moves of an envelope; the curve itself where there are none.
 
     With `is_part` there is no point outside the curve's own.
@@ -53,7 +53,7 @@ def combined(curve: BusPoints, moves: Envelope | None, *, is_part: bool = False)
     gain_db = curve.at(time_s) + np.maximum(gain_to_db(moves.gain_at(time_s)), LOWEST_DB)
     gain_db = np.maximum(gain_db, LOWEST_DB)
     kept = thin(time_s, gain_db, _TOLERANCE_DB)
-    return BusPoints(time_s[kept], gain_db[kept])
+    return EnvelopePoints(time_s[kept], gain_db[kept])
 
 
 def _times_of(moves: Envelope) -> FloatArray:
@@ -166,7 +166,7 @@ class _Manner:
     moves: Mapping[str, Envelope | None] | None
     highest_gain: float
 
-    def combined(self, track: Track, curve: BusPoints) -> BusPoints:
+    def combined(self, track: Track, curve: EnvelopePoints) -> EnvelopePoints:
         """Return the curve together with the track's moves."""
         moves = None if self.moves is None else self.moves.get(track.guid)
         return combined(curve, moves, is_part=self.span_s is not None)
@@ -175,7 +175,7 @@ class _Manner:
 def with_envelopes(
     project: Project,
     tracks: Mapping[str, tuple[Track, ...]],
-    automation: Mapping[str, BusPoints],
+    automation: Mapping[str, EnvelopePoints],
     *,
     span_s: tuple[float, float] | None = None,
     moves: Mapping[str, Envelope | None] | None = None,
@@ -232,7 +232,7 @@ def scale_of(project: Project, track: Track) -> float:
     return scale
 
 
-def points_of(curve: BusPoints, scale: float, highest_gain: float = HIGHEST_GAIN) -> list[Point]:
+def points_of(curve: EnvelopePoints, scale: float, highest_gain: float = HIGHEST_GAIN) -> list[Point]:
     """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart; clamped at the highest gain."""
     time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
@@ -262,7 +262,7 @@ def require_writable(project: Project, track: Track) -> None:
     scale_of(project, track)
 
 
-def _envelope(project: Project, track: Track, curve: BusPoints, manner: _Manner) -> tuple[Envelope, list[str]]:
+def _envelope(project: Project, track: Track, curve: EnvelopePoints, manner: _Manner) -> tuple[Envelope, list[str]]:
     require_writable(project, track)
     old = track.envelopes.get("VOLENV2")
     scale = scale_of(project, track)
@@ -275,15 +275,15 @@ def _envelope(project: Project, track: Track, curve: BusPoints, manner: _Manner)
     return replace(base, points=tuple(points), is_active=True), _notes(project, track, heard, manner)
 
 
-def _from_start(curve: BusPoints) -> BusPoints:
+def _from_start(curve: EnvelopePoints) -> EnvelopePoints:
     if curve.time_s[0] <= 0.0:
         return curve
-    return BusPoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))
+    return EnvelopePoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))
 
 
-def _without_edges(curve: BusPoints) -> BusPoints:
+def _without_edges(curve: EnvelopePoints) -> EnvelopePoints:
     """Return a range's points without the two at its very edges, where the curve is at 0 dB."""
-    return BusPoints(curve.time_s[1:-1], curve.gain_db[1:-1])
+    return EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
 
 
 def _level_without(project: Project, track: Track) -> float:
@@ -331,7 +331,7 @@ def _is_modern(project: Project) -> bool:
     return found is not None and float(found[0]) >= _MODERN
 
 
-def _notes(project: Project, track: Track, curve: BusPoints, manner: _Manner) -> list[str]:
+def _notes(project: Project, track: Track, curve: EnvelopePoints, manner: _Manner) -> list[str]:
     notes = []
     old = track.envelopes.get("VOLENV2")
     over_db = float(curve.gain_db.max()) - float(gain_to_db(scale_of(project, track) * manner.highest_gain))

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.decibels import LOWEST_DB, FloatArray, gain_to_db
 from core.rpp.envelope import Point
 from core.rpp.project import Project
@@ -61,18 +61,18 @@ class AuditedTrack:
     deviation_db: FloatArray | None
     level_lufs: FloatArray
     terms_db: Mapping[str, FloatArray]
-    written: BusPoints
-    now: BusPoints
+    written: EnvelopePoints
+    now: EnvelopePoints
     edits: Edits
     scale_db: float
 
     @property
-    def edited(self) -> BusPoints:
+    def edited(self) -> EnvelopePoints:
         """The points that were made or moved by hand, gains as heard."""
         return _heard([point for span in self.edits.spans for point in span.added], self.scale_db)
 
     @property
-    def deleted(self) -> BusPoints:
+    def deleted(self) -> EnvelopePoints:
         """Points of ours that were deleted or moved away, gains as they were heard."""
         return _heard([point for span in self.edits.spans for point in span.removed], self.scale_db)
 
@@ -131,7 +131,7 @@ def audited_project(project: Project) -> Audited:
     return Audited(basis, frame_times_s(basis.root) + basis.root.start_s, tuple(tracks), runs, tuple(notes))
 
 
-def audited_points(runs: Sequence[RunRecord], now: Mapping[str, BusPoints]) -> Audited:
+def audited_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints]) -> Audited:
     """Return the audit of a song without a project; `now` are its points, by bus.
 
     Raises
@@ -181,10 +181,10 @@ def heard_level_lufs(bus: BusRun) -> FloatArray:
     return np.where(level <= ABSOLUTE_GATE_LUFS, -np.inf, level)
 
 
-def _heard(points: Sequence[Point], scale_db: float) -> BusPoints:
+def _heard(points: Sequence[Point], scale_db: float) -> EnvelopePoints:
     gains = np.array([point.gain for point in points], dtype=np.float64)
     times = np.array([point.time_s for point in points], dtype=np.float64)
-    return BusPoints(times, np.maximum(gain_to_db(gains) + scale_db, LOWEST_DB))
+    return EnvelopePoints(times, np.maximum(gain_to_db(gains) + scale_db, LOWEST_DB))
 
 
 def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:

@@ -18,7 +18,7 @@ from core.gains.curves import GainCurves
 from core.rpp.envelope import Point
 from core.runs.audit import Audited, AuditedTrack, heard_level_lufs
 from core.runs.edit import basis_of
-from core.runs.merge import as_bus_points
+from core.runs.merge import as_envelope_points
 from core.runs.record import RunRecord, frame_times_s
 from core.runs.restore import restored_tracks
 
@@ -90,7 +90,7 @@ def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
     time_s = frame_times_s(basis.root)
     columns: dict[str, FloatArray] = {}
     for track in restored_tracks(list(reversed(up_to))):
-        points = as_bus_points([Point(*point) for point in track.written])
+        points = as_envelope_points([Point(*point) for point in track.written])
         level_db = points.at(time_s + basis.root.start_s) + float(gain_to_db(track.scale))
         columns.setdefault(track.role, level_db)
     levels = {bus.role: heard_level_lufs(bus) for bus in basis.root.buses}

@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
-from core.automation.points import BusPoints, thin_bus
+from core.automation.points import EnvelopePoints, thin_bus
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.models.balance import common_db
@@ -300,7 +300,7 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
 
 
 def re_apply_points(
-    runs: Sequence[RunRecord], now: Mapping[str, BusPoints], changes: Mapping[str, object], *, afresh: bool = False
+    runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints], changes: Mapping[str, object], *, afresh: bool = False
 ) -> ReApplied:
     """Return the latest prediction of a song without a project, as `re_apply` does; `now` are its points, by bus.
 
@@ -339,7 +339,7 @@ def _wanted(
     """Return the points the settings ask for: on the whole lane, or in a span with `base` around it."""
     span = _common_span(root.range_s, settings.range_s)
     thinned = thin_bus(frame_times_s(root), gain_db, span_s=span)
-    points = lane.points(BusPoints(thinned.time_s + root.start_s, thinned.gain_db), span is not None)
+    points = lane.points(EnvelopePoints(thinned.time_s + root.start_s, thinned.gain_db), span is not None)
     if span is None:
         return tuple(points)
     start_s, end_s = span[0] + root.start_s, span[1] + root.start_s

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db, heard_db
 from core.rpp.envelope import LINEAR, Envelope, Point
 from core.rpp.write import HIGHEST_GAIN, combined, points_of
@@ -238,7 +238,7 @@ class Lane:
 
     now: tuple[Point, ...]
     plays: Curve
-    points: Callable[[BusPoints, bool], Sequence[Point]]
+    points: Callable[[EnvelopePoints, bool], Sequence[Point]]
     """Takes a curve, and whether it is for a part of the song."""
 
 
@@ -254,7 +254,7 @@ def envelope_lane(
     `moves` are heard on top of every curve, in the stretch the curve is for.
     """
 
-    def points(curve: BusPoints, is_part: bool) -> Sequence[Point]:
+    def points(curve: EnvelopePoints, is_part: bool) -> Sequence[Point]:
         whole = curve if is_part or curve.time_s[0] <= 0.0 else _from_start(curve)
         return points_of(combined(whole, moves, is_part=is_part), scale, highest_gain)
 
@@ -262,27 +262,27 @@ def envelope_lane(
     return Lane(now, lambda points, time_s: replace(envelope, points=tuple(points)).gain_at(time_s), points)
 
 
-def file_lane(now: BusPoints) -> Lane:
+def file_lane(now: EnvelopePoints) -> Lane:
     """Return the lane of a bus in an automation file."""
     return Lane(linear_points(now), straight_in_db, lambda curve, _: linear_points(curve))
 
 
-def linear_points(points: BusPoints) -> tuple[Point, ...]:
+def linear_points(points: EnvelopePoints) -> tuple[Point, ...]:
     """Return a bus's points (dB) as points of linear gain."""
     gains = db_to_gain(points.gain_db)
     return tuple(Point(time_s, gain) for time_s, gain in zip(points.time_s.tolist(), gains.tolist(), strict=True))
 
 
-def as_bus_points(points: Sequence[Point]) -> BusPoints:
+def as_envelope_points(points: Sequence[Point]) -> EnvelopePoints:
     """Return points of linear gain as a bus's points (dB)."""
     gains = np.array([point.gain for point in points])
-    return BusPoints(np.array([point.time_s for point in points]), np.maximum(gain_to_db(gains), LOWEST_DB))
+    return EnvelopePoints(np.array([point.time_s for point in points]), np.maximum(gain_to_db(gains), LOWEST_DB))
 
 
 def straight_in_db(points: Sequence[Point], time_s: FloatArray) -> FloatArray:
     """Return the linear gain at `time_s`, same shape, of points between which gains are straight in dB."""
-    return db_to_gain(as_bus_points(points).at(time_s))
+    return db_to_gain(as_envelope_points(points).at(time_s))
 
 
-def _from_start(curve: BusPoints) -> BusPoints:
-    return BusPoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))
+def _from_start(curve: EnvelopePoints) -> EnvelopePoints:
+    return EnvelopePoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis_server.verbs import learn
 from analysis_server.verbs.learn import LearnRequest
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.buses import find_buses
 from core.rpp.faders import gains_at
@@ -79,7 +79,7 @@ def _write_envelopes(project: Project) -> None:
     gains = gains_at(project, buses.tracks, np.linspace(0.0, 300.0, 1200))
     if not np.isfinite(gains).all():
         raise BrokenPromiseError("a fader's gain is no number")
-    curve = BusPoints(np.array([0.5, 4.0, 9.0]), np.array([0.0, -12.0, 3.0]))
+    curve = EnvelopePoints(np.array([0.5, 4.0, 9.0]), np.array([0.0, -12.0, 3.0]))
     written = with_envelopes(project, buses.tracks, dict.fromkeys(buses.tracks, curve))
     again = project.document.path.with_name("Again.RPP")
     again.write_bytes(written.content)

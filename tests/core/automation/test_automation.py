@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from core.analysis.measure import measure
 from core.audio.song import Song, open_song
-from core.automation.points import EDGE_S, TOLERANCE_DB, BusPoints, thin, thin_curves, to_csv
+from core.automation.points import EDGE_S, TOLERANCE_DB, EnvelopePoints, thin, thin_curves, to_csv
 from core.decibels import LOWEST_DB
 from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
@@ -93,7 +93,7 @@ def test_a_single_frame_is_a_single_point() -> None:
 
 
 def test_before_the_first_and_after_the_last_point_the_gain_is_held() -> None:
-    points = BusPoints(np.array([0.5, 2.5]), np.array([-6.0, 2.0]))
+    points = EnvelopePoints(np.array([0.5, 2.5]), np.array([-6.0, 2.0]))
     np.testing.assert_allclose(points.at(np.array([0.0, 0.5, 1.5, 2.5, 99.0])), [-6.0, -6.0, -2.0, 2.0, 2.0])
 
 
@@ -105,9 +105,9 @@ def test_a_gain_of_nothing_is_the_lowest_level_an_envelope_has() -> None:
 
 
 def test_shifting_moves_every_point_and_no_time() -> None:
-    points = BusPoints(np.array([0.5, 2.5]), np.array([-6.0, 2.0]))
-    np.testing.assert_array_equal(points.louder(-1.5).gain_db, [-7.5, 0.5])
-    np.testing.assert_array_equal(points.louder(-1.5).time_s, points.time_s)
+    points = EnvelopePoints(np.array([0.5, 2.5]), np.array([-6.0, 2.0]))
+    np.testing.assert_array_equal(points.with_gain_db(-1.5).gain_db, [-7.5, 0.5])
+    np.testing.assert_array_equal(points.with_gain_db(-1.5).time_s, points.time_s)
 
 
 @settings(deadline=None, max_examples=50)
@@ -134,7 +134,7 @@ def test_a_ranges_edges_take_a_fiftieth_of_a_second() -> None:
 
 
 def test_points_within_a_span_are_those_of_a_span_and_0_db_at_its_edges() -> None:
-    points = BusPoints(np.array([0.5, 1.0, 2.0, 4.0, 7.0]), np.array([-9.0, -6.0, -12.0, -3.0, 1.0]))
+    points = EnvelopePoints(np.array([0.5, 1.0, 2.0, 4.0, 7.0]), np.array([-9.0, -6.0, -12.0, -3.0, 1.0]))
     inside = points.within((1.0, 6.0))
     assert (inside.time_s[0], inside.time_s[-1]) == (1.0, 6.0)
     np.testing.assert_array_equal(inside.gain_db[[0, -1]], 0.0)
@@ -143,8 +143,11 @@ def test_points_within_a_span_are_those_of_a_span_and_0_db_at_its_edges() -> Non
 
 
 def test_points_that_come_later_or_louder_are_the_same_otherwise() -> None:
-    points = BusPoints(np.array([0.5, 2.0]), np.array([-3.0, 1.0]))
-    for found, time_s, gain_db in ((points.later(4.0), [4.5, 6.0], [-3, 1]), (points.louder(2.0), [0.5, 2], [-1, 3])):
+    points = EnvelopePoints(np.array([0.5, 2.0]), np.array([-3.0, 1.0]))
+    for found, time_s, gain_db in (
+        (points.shifted(4.0), [4.5, 6.0], [-3, 1]),
+        (points.with_gain_db(2.0), [0.5, 2], [-1, 3]),
+    ):
         np.testing.assert_array_equal(found.time_s, time_s)
         np.testing.assert_array_equal(found.gain_db, gain_db)
 

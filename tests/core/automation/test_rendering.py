@@ -16,7 +16,7 @@ import soxr
 from core import files
 from core.audio.io import inspect
 from core.audio.song import Song, open_song
-from core.automation.points import Automation, BusPoints
+from core.automation.points import Automation, EnvelopePoints
 from core.automation.render import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_file, measure_mixes, write_mix
 from core.errors import InputError
 
@@ -24,8 +24,8 @@ Array = npt.NDArray[np.float64]
 RATE = 44_100
 
 
-def points(time_s: list[float], gain_db: list[float]) -> BusPoints:
-    return BusPoints(np.array(time_s), np.array(gain_db))
+def points(time_s: list[float], gain_db: list[float]) -> EnvelopePoints:
+    return EnvelopePoints(np.array(time_s), np.array(gain_db))
 
 
 def song_of(folder: Path, stems: Mapping[str, Array], rate: int = RATE) -> Song:
@@ -44,7 +44,7 @@ def short_song(short_song_folder: Path) -> Song:
     return open_song(short_song_folder)
 
 
-MOVING: dict[str, BusPoints] = {
+MOVING: dict[str, EnvelopePoints] = {
     "drums": points([0.5, 2.0, 5.5], [-9.0, 0.0, -6.0]),
     "bass": points([0.5], [-3.0]),
     "melody": points([1.0, 1.25, 4.0], [-12.0, 3.0, -1.0]),
@@ -115,7 +115,7 @@ def test_the_measured_figures_are_those_of_the_written_file(short_song: Song, tm
     for automation, figures in ((None, before), (MOVING, after)):
         gain_db = headroom_db(figures)
         samples = written(short_song, automation, tmp_path, gain_db=gain_db)
-        promised = figures.louder(gain_db)
+        promised = figures.with_gain_db(gain_db)
         assert promised.true_peak_dbtp == pytest.approx(PEAK_LIMIT_DBTP)
         loudness = pyloudnorm.Meter(RATE, filter_class="DeMan").integrated_loudness(samples)
         assert loudness == pytest.approx(promised.loudness_lufs, abs=0.1)
@@ -153,7 +153,7 @@ def test_the_common_gain_reaches_a_target_that_the_peaks_allow(short_song: Song,
 
 def test_the_common_gain_makes_the_mix_as_loud_as_the_plain_sum_by_default(short_song: Song, tmp_path: Path) -> None:
     before, after = measure_mixes(short_song, [None, MOVING])
-    quieter = before.louder(-12.0)
+    quieter = before.with_gain_db(-12.0)
     gain_db = common_gain_db(quieter, after, None)
     assert after.loudness_lufs + gain_db == pytest.approx(quieter.loudness_lufs)
 

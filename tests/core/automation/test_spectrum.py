@@ -39,7 +39,7 @@ def test_pieces_of_any_length_give_the_same_average() -> None:
 
 def test_a_louder_signals_spectrum_is_that_much_higher() -> None:
     spectrum = averaged(sine(440.0, 0.1))
-    np.testing.assert_allclose(spectrum.louder(6.0206).magnitude, 2.0 * spectrum.magnitude, rtol=1e-5)
+    np.testing.assert_allclose(spectrum.with_gain_db(6.0206).magnitude, 2.0 * spectrum.magnitude, rtol=1e-5)
 
 
 def test_a_signal_shorter_than_a_window_has_an_empty_spectrum() -> None:

@@ -39,7 +39,7 @@ def test_the_median_is_over_the_frames_a_bus_sounds_in_or_all_where_it_never_doe
 
 
 def test_scaling_moves_gains_and_raw_gains_and_nothing_else(curves: GainCurves) -> None:
-    louder = curves.louder(6.0206)
+    louder = curves.with_gain_db(6.0206)
     np.testing.assert_allclose(louder.gains, curves.gains * 2.0, rtol=1e-5)
     np.testing.assert_allclose(louder.gains_raw, curves.gains_raw * 2.0, rtol=1e-5)
     np.testing.assert_array_equal(louder.time_s, curves.time_s)

@@ -130,7 +130,7 @@ def test_a_moment_the_engineer_takes_back_is_learned() -> None:
 
 def test_the_mixdowns_loudness_teaches_no_balance_but_how_loud_mixdowns_are() -> None:
     measurement, curves = engineered(2)
-    quiet, loud = (model_of(kept("s", measurement, given)) for given in (curves, curves.louder(12.0)))
+    quiet, loud = (model_of(kept("s", measurement, given)) for given in (curves, curves.with_gain_db(12.0)))
     for bus in BUSES:
         np.testing.assert_allclose(loud.coefficients(bus), quiet.coefficients(bus), atol=1e-9)
     outputs = [model.balance(BUSES).output_lufs for model in (quiet, loud)]

@@ -188,7 +188,7 @@ def test_the_paper_explains_its_gain_by_itself() -> None:
 
 
 def test_what_all_gains_share_goes_to_the_common_term() -> None:
-    prediction = predict_explained(RULE, lively()).louder(-4.5)
+    prediction = predict_explained(RULE, lively()).with_gain_db(-4.5)
     plain = predict_explained(RULE, lively())
     moved_db = prediction.explanation.contributions_db - plain.explanation.contributions_db
     np.testing.assert_allclose(moved_db[:, :, prediction.explanation.terms.index("common")], -4.5)

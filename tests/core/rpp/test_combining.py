@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.decibels import gain_to_db
 from core.rpp.envelope import BEZIER, FAST_START, LINEAR, SLOW, SQUARE, Envelope, Point
 from core.rpp.write import combined
 
-CURVE = BusPoints(np.array([0.5, 10.0, 20.0]), np.array([-3.0, 2.0, -8.0]))
+CURVE = EnvelopePoints(np.array([0.5, 10.0, 20.0]), np.array([-3.0, 2.0, -8.0]))
 
 
 def test_without_moves_the_curve_stays_what_it_is() -> None:
@@ -33,7 +33,7 @@ def test_the_product_is_heard_everywhere(shape: int, is_fader_scaled: bool) -> N
 
 def test_a_jump_stays_a_jump_of_a_millisecond() -> None:
     moves = Envelope((Point(0.0, 1.0, SQUARE), Point(5.0, 0.5, SQUARE)))
-    heard = combined(BusPoints(np.array([0.0]), np.array([-6.0])), moves)
+    heard = combined(EnvelopePoints(np.array([0.0]), np.array([-6.0])), moves)
     np.testing.assert_allclose(heard.at(np.array([4.998, 5.0, 30.0])), [-6.0, -12.02, -12.02], atol=0.03)
 
 

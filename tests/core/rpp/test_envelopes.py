@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automation.points import EDGE_S, BusPoints
+from core.automation.points import EDGE_S, EnvelopePoints
 from core.errors import InputError
 from core.rpp.envelope import Envelope, Point, from_fader, to_fader
 from core.rpp.faders import fader_stage, gains_at
@@ -31,7 +31,7 @@ def envelope(*points: bytes, scaling: bytes = b"VOLTYPE 1", active: bytes = b"AC
     return (*(b"    " + line for line in lines if line), b"    >")
 
 
-def written(on: Project, points: BusPoints, span_s: tuple[float, float] | None = None) -> Project:
+def written(on: Project, points: EnvelopePoints, span_s: tuple[float, float] | None = None) -> Project:
     content = with_envelopes(on, {"drums": (on.tracks[0],)}, {"drums": points}, span_s=span_s).content
     return project_of(parse(content, on.path))
 
@@ -40,7 +40,7 @@ def heard_db(of: Project, times: np.ndarray = TIMES) -> np.ndarray:
     return 20.0 * np.log10(fader_stage(of, of.tracks[0]).gain_at(times))
 
 
-CURVE = BusPoints(np.array([0.5, 2.0, 2.25, 7.0, 9.0]), np.array([-3.0, 1.5, -40.0, -12.0, 0.0]))
+CURVE = EnvelopePoints(np.array([0.5, 2.0, 2.25, 7.0, 9.0]), np.array([-3.0, 1.5, -40.0, -12.0, 0.0]))
 
 
 def test_the_fader_scale_goes_through_what_reaper_reports() -> None:
@@ -65,7 +65,7 @@ def test_what_is_heard_is_the_curve_on_either_scale(scaling: bytes, mixed: bytes
 
 @given(st.lists(st.tuples(st.floats(0.01, 5.0), st.floats(-59.0, 6.0)), min_size=1, max_size=20))
 def test_points_keep_any_curve_within_a_tenth_of_a_decibel(steps: list[tuple[float, float]]) -> None:
-    curve = BusPoints(np.cumsum([step for step, _ in steps]), np.array([gain for _, gain in steps]))
+    curve = EnvelopePoints(np.cumsum([step for step, _ in steps]), np.array([gain for _, gain in steps]))
     points = tuple(points_of(curve, 1.0))
     times = np.linspace(0.0, float(curve.time_s[-1]) + 1.0, 2000)
     for scaled in (False, True):
@@ -77,7 +77,7 @@ def test_a_trim_envelope_and_the_automation_mode_are_allowed_for() -> None:
     trim = (b"    <VOLENV3", b"      ACT 1 -1", b"      PT 0 0.5 0", b"    >")
     for mode, volume in ((b"0", 0.7), (b"1", 0.7), (b"4", 1.2)):
         before = project(b"    AUTOMODE " + mode, b"    VOLPAN %f 0 -1" % volume, *trim)
-        low = BusPoints(CURVE.time_s, CURVE.gain_db - 9.0)
+        low = EnvelopePoints(CURVE.time_s, CURVE.gain_db - 9.0)
         after = written(before, low)
         assert np.abs(heard_db(after) - low.at(TIMES)).max() < 0.1
         values = [point.gain for point in after.tracks[0].envelopes["VOLENV2"].points]
@@ -96,7 +96,7 @@ def test_outside_a_range_nothing_changes() -> None:
     old = envelope(b"PT 0 0.3 0", b"PT 4 1.1 0", b"PT 6 0.5 1", b"PT 8 0.9 2", b"PT 11 0.2 0")
     before = project(b"    VOLPAN 0.8 0 -1", *old)
     for span in ((3.0, 7.0), (0.0, 9.5), (9.0, 10.0), (4.0, 8.0)):
-        curve = BusPoints(
+        curve = EnvelopePoints(
             np.array([span[0], span[0] + EDGE_S, sum(span) / 2, span[1] - EDGE_S, span[1]]),
             np.array([0.0, -6.0, -8.0, -5.0, 0.0]),
         )
@@ -110,7 +110,7 @@ def test_outside_a_range_nothing_changes() -> None:
 def test_a_range_on_a_track_without_automation_leaves_its_fader_alone_elsewhere() -> None:
     for mode in (b"0", b"1"):
         before = project(b"    AUTOMODE " + mode, b"    VOLPAN 0.6 0 -1")
-        curve = BusPoints(np.array([2.0, 2.02, 3.98, 4.0]), np.array([0.0, -9.0, -9.0, 0.0]))
+        curve = EnvelopePoints(np.array([2.0, 2.02, 3.98, 4.0]), np.array([0.0, -9.0, -9.0, 0.0]))
         after = written(before, curve, (2.0, 4.0))
         level = heard_db(after, np.array([0.0, 1.99, 3.0, 4.01, 9.0]))
         fader_db = 20 * np.log10(0.6)

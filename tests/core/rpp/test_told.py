@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.buses import track_called
 from core.rpp.faders import gains_at
@@ -20,7 +20,7 @@ from core.rpp.routing import feeds_of
 from core.rpp.unsupported import sentences
 from core.rpp.write import with_envelopes
 
-FLAT = BusPoints(np.array([0.0]), np.array([-6.0]))
+FLAT = EnvelopePoints(np.array([0.0]), np.array([-6.0]))
 
 
 def project(*tracks: str) -> Project:

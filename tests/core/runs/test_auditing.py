@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record as record_module
@@ -43,8 +43,8 @@ def record(
     return record_module.identified(msgspec.structs.replace(plain, buses=[bus]))
 
 
-def points(pairs: list[tuple[float, float]]) -> dict[str, BusPoints]:
-    return {"drums": BusPoints(*np.array(pairs).T)}
+def points(pairs: list[tuple[float, float]]) -> dict[str, EnvelopePoints]:
+    return {"drums": EnvelopePoints(*np.array(pairs).T)}
 
 
 def session(pairs: list[tuple[float, float]], fader: float = 0.5) -> Project:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.decibels import db_to_gain, db_to_power
 from core.errors import InputError
 from core.rpp.ext_state import ext_state, ext_state_edits
@@ -28,7 +28,7 @@ WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
 TRACK = record_module.TrackRun(
     guid="{G}", number=1, name="", role="drums", scale=1.0, before=None, written=[record_module.WrittenPoint(0.0, 1.0)]
 )
-CURVE = BusPoints(np.array([0.5, 2.0, 7.0]), np.array([-3.0, 1.5, -12.0]))
+CURVE = EnvelopePoints(np.array([0.5, 2.0, 7.0]), np.array([-3.0, 1.5, -12.0]))
 
 
 def record(number: int = 1, *tracks: record_module.TrackRun, **more: object) -> record_module.RunRecord:

@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.faders import fader_stage
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record, store
 from core.runs.edit import ReApplied, basis_of, re_apply, re_apply_points
-from core.runs.merge import as_bus_points, linear_points
+from core.runs.merge import as_envelope_points, linear_points
 from core.runs.record import to_steps
 
 TIMES = np.arange(1.0, 19.0, 0.5)
@@ -108,8 +108,8 @@ def test_a_track_that_lost_its_envelope_is_told_and_the_others_are_edited() -> N
 # A song without a project
 
 
-def folder_of(gains_db: dict[str, float]) -> dict[str, BusPoints]:
-    return {bus: BusPoints(np.array([0.0]), np.array([gain_db])) for bus, gain_db in gains_db.items()}
+def folder_of(gains_db: dict[str, float]) -> dict[str, EnvelopePoints]:
+    return {bus: EnvelopePoints(np.array([0.0]), np.array([gain_db])) for bus, gain_db in gains_db.items()}
 
 
 def gains_db(of: ReApplied) -> dict[str, list[float]]:
@@ -138,7 +138,7 @@ def test_an_edit_of_a_folder_goes_on_from_the_edit_before_unless_it_is_to_start_
     stands = folder_of({"drums": 3.0, "bass": -3.0})
     first = re_apply_points([run], stands, {"offset_db": {"bass": 1.0}})
     edited = record.identified(msgspec.structs.replace(first.record, made_at="2026"))
-    stands = {edit.run.role: as_bus_points(edit.merged.points) for edit in first.tracks}
+    stands = {edit.run.role: as_envelope_points(edit.merged.points) for edit in first.tracks}
     for afresh, bass_db in ((False, -2.0), (True, -3.0)):
         done = re_apply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
         assert gains_db(done)["bass"] == [pytest.approx(bass_db, abs=0.01)]
@@ -148,7 +148,7 @@ def test_an_edit_of_a_folder_goes_on_from_the_edit_before_unless_it_is_to_start_
 
 def test_a_point_that_was_set_by_hand_in_a_folder_stays() -> None:
     runs = store.read_history(session(2.0))
-    by_hand = BusPoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
+    by_hand = EnvelopePoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
     done = re_apply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})
     drums = next(edit for edit in done.tracks if edit.run.role == "drums")
     kept = {point.time_s: 20.0 * np.log10(point.gain) for point in drums.merged.points}
@@ -166,7 +166,7 @@ def test_an_edit_of_a_folder_is_told_what_it_was_applied_over() -> None:
 @pytest.mark.parametrize("start_s", [0.0, 3.0])
 def test_an_edit_of_a_part_leaves_the_moves_around_it_as_they_are(start_s: float) -> None:
     plain = store.read_history(session(2.0))[0]
-    fall = BusPoints(np.array([0.0, 20.0]) + start_s, np.array([0.0, -20.0]))
+    fall = EnvelopePoints(np.array([0.0, 20.0]) + start_s, np.array([0.0, -20.0]))
     wrote = [record.WrittenPoint(point.time_s, point.gain) for point in linear_points(fall)]
     track = msgspec.structs.replace(plain.tracks[0], written=wrote)
     frames_s = 0.5 + 0.25 * np.arange(80)
@@ -174,7 +174,7 @@ def test_an_edit_of_a_part_leaves_the_moves_around_it_as_they_are(start_s: float
     run = msgspec.structs.replace(plain, tracks=[track], buses=[bus], start_s=start_s)
     done = re_apply_points([run], {"drums": fall}, {"range_s": (5.0, 10.0), "offset_db": {"drums": 3.0}})
     (edit,) = done.tracks
-    found_db = as_bus_points(edit.merged.points).at(frames_s + start_s)
+    found_db = as_envelope_points(edit.merged.points).at(frames_s + start_s)
     outside, raised = np.abs(frames_s - 7.5) > 2.6, np.abs(frames_s - 7.5) < 2.4
     np.testing.assert_allclose(found_db[outside], -np.minimum(frames_s, 20.0)[outside], atol=0.02)
     np.testing.assert_allclose(found_db[raised], 3.0 - frames_s[raised], atol=0.11)

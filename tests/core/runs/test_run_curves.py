@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.automation.points import BusPoints
+from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
@@ -84,8 +84,8 @@ def test_what_stands_in_a_project_now_is_told_in_the_stems_time_as_it_is_heard()
 
 def test_what_stands_in_a_folder_now_is_told() -> None:
     stands = {
-        "drums": BusPoints(np.array([0.0, 20.0]), np.array([-20.0, 0.0])),
-        "bass": BusPoints(np.array([0.0]), np.array([-6.0])),
+        "drums": EnvelopePoints(np.array([0.0, 20.0]), np.array([-20.0, 0.0])),
+        "bass": EnvelopePoints(np.array([0.0]), np.array([-6.0])),
     }
     found = compare.as_it_stands(audited_points([run(1, {"drums": 0.0, "bass": 0.0})], stands))
     np.testing.assert_allclose(found.gain_db[:, 0], np.minimum(STEMS_TIME_S - 20.0, 0.0), atol=1e-6)
