@@ -33,6 +33,7 @@ from benchmarks.material import MORE_BUSES, write_song
 from core.audio.song import open_song
 from core.automation.points import thin_curves
 from core.automation.render import measure_mixes
+from core.progress import no_progress
 from tests.reaper.studio import Studio, bus_text, end_server, project_text
 from tests.reaper_host import ReaperHost
 
@@ -52,8 +53,8 @@ class Recorder:
         self.ended_s: dict[str, float] = {}
         self._depth = 0
         self._inside_api, self._render, self._host = host.inside_api, host.render, host
-        host.inside_api = self._recorded  # type: ignore[method-assign]
-        host.render = self._rendered  # type: ignore[method-assign]
+        host.inside_api = self._recorded
+        host.render = self._rendered
 
     @contextmanager
     def _recorded(self, name: str) -> Iterator[None]:
@@ -124,7 +125,7 @@ def analysis_s(folder: Path, buses: tuple[str, ...]) -> float:
     for _ in range(2):
         started = time.perf_counter()
         song = open_song(folder, buses={bus: folder / f"{bus}.wav" for bus in buses})
-        _, prediction = predicted(song, model, lambda _fraction: None)
+        _, prediction = predicted(song, model, no_progress)
         measure_mixes(song, [None, thin_curves(prediction.curves)])
         times.append(time.perf_counter() - started)
     return min(times)
