@@ -31,7 +31,7 @@ LAYERS = {
         ("runs",),
     ),
     "analysis_server": (
-        ("paths", "environment", "models", "presets"),
+        ("progress", "paths", "environment", "models", "presets"),
         ("runs",),
         ("sources",),
         ("training",),

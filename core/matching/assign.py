@@ -1,0 +1,201 @@
+"""Assign a whole set of tracks or files to buses, where the others help to understand each name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from core.matching import dictionary
+from core.matching.dictionary import SEVERAL_BUSES
+from core.matching.matcher import Match, match_name, mixdown
+from core.matching.tokens import normalize, without_ending
+
+_SEPARATOR = r"[\s_\-.\u2013\u2014()\[\]]"
+_SEPARATORS = re.compile(f"{_SEPARATOR}+")
+_VOICES_OR_REEDS = frozenset({"alto", "altos", "tenor", "tenors", "soprano", "baritone", "bari"})
+_DOUBLE_BASS = frozenset({"double bass", "doublebass", "contrabass", "contrabasses", "upright bass", "kontrabass"})
+_INSTRUMENTAL = re.compile(r"instrumental|karaoke|minus one|no (?:vocals|vox)|off ?vocal|カラオケ|инструментал|минус")
+_ONLY = re.compile(r".only(?![a-z])")
+_MAIN_BUSES = frozenset({"drums", "bass", "vocals"})
+
+
+@dataclass(frozen=True)
+class Item:
+    """A track or file of a set, and what is known about it besides its name."""
+
+    name: str
+    kind: str = "track"
+    """"track" or "file"."""
+    context: str | None = None
+    """The folders it is in, outermost first, separated by "/"."""
+    parent: int | None = None
+    """Index of the folder track it is in; `context` is then made from the folders' names."""
+    has_audio: bool = True
+    """Whether it has audio items; they may be in the tracks of a folder."""
+    is_silent: bool = False
+    receives_only: bool = False
+    """Whether all it plays is sent to it by tracks that are heard without it too."""
+
+
+def assign(items: Sequence[Item]) -> list[Match]:
+    """Return the match of each item; a name's own words come first, then its folders, then the other items.
+
+    Examples
+    --------
+    >>> [match.bus for match in assign([Item("Song - Kick"), Item("Song - Vox"), Item("Song")])]
+    ['drums', 'vocals', None]
+    """
+    title = _shared_title(items)
+    matches = [_match(items, index, title) for index in range(len(items))]
+    matches = [_helped_by_others(items, matches, index, title) for index in range(len(items))]
+    for index in reversed(range(len(items))):
+        matches[index] = _folder(items, matches, index)
+    return [_by_hints(items, matches, index) for index in range(len(items))]
+
+
+def _match(items: Sequence[Item], index: int, title: tuple[str, ...]) -> Match:
+    item = items[index]
+    context = item.context if item.parent is None else "/".join(items[i].name for i in _folders_of(items, index))
+    rest = _without_title(item, title)
+    if rest:
+        match = match_name(rest, kind="track", context=context)
+        if match.bus or match.bar != "unknown":
+            return match
+    return match_name(item.name, kind=item.kind, context=context)
+
+
+def _folders_of(items: Sequence[Item], index: int) -> list[int]:
+    """Return the folders an item is in, outermost first."""
+    found: list[int] = []
+    parent = items[index].parent
+    while parent is not None and parent not in found:
+        found.insert(0, parent)
+        parent = items[parent].parent
+    return found
+
+
+# The song's title
+
+
+def _name_parts(item: Item) -> list[str]:
+    name = without_ending(item.name) if item.kind == "file" else item.name
+    return [part for part in _SEPARATORS.split(name) if part]
+
+
+def _shared_title(items: Sequence[Item]) -> tuple[str, ...]:
+    """Return the words that at least three items and four in five begin with, if they are a title."""
+    names = [[normalize(part) for part in _name_parts(item)] for item in items]
+    title: tuple[str, ...] = ()
+    for length in range(1, max(map(len, names), default=0) + 1):
+        begun = Counter(tuple(parts[:length]) for parts in names if len(parts) >= length)
+        if not begun:
+            break
+        start, count = begun.most_common(1)[0]
+        if count < 3 or count < 0.8 * len(items) or start[:-1] != title[: length - 1]:
+            break
+        title = start
+    match = match_name(" ".join(title))
+    understood = match.certain and len(match.words) and len(title) <= len(match.words[0].split())
+    return () if understood else title
+
+
+def _without_title(item: Item, title: tuple[str, ...]) -> str:
+    parts = _name_parts(item)
+    if not title or [normalize(part) for part in parts[: len(title)]] != list(title):
+        return ""
+    name = without_ending(item.name) if item.kind == "file" else item.name
+    rest = re.match(f"{_SEPARATOR}*" + f"{_SEPARATOR}+".join(map(re.escape, parts[: len(title)])), name)
+    return name[rest.end() :].lstrip(" _-.\u2013\u2014") if rest else ""
+
+
+def _is_only(item: Item, words: Sequence[str]) -> bool:
+    """Return whether a name is nothing but `words`, and perhaps a version."""
+    plain = [normalize(part) for part in _name_parts(item)]
+    if not words or plain[: len(words)] != list(words):
+        return False
+    return all(part in dictionary.neutral_words() or part.isdigit() for part in plain[len(words) :])
+
+
+# What the other items say
+
+
+def _helped_by_others(items: Sequence[Item], matches: Sequence[Match], index: int, title: tuple[str, ...]) -> Match:
+    item, match = items[index], matches[index]
+    others = [i for i in range(len(items)) if i != index]
+    buses = {bus for i in others if (bus := matches[i].bus)}
+    if item.kind == "file":
+        folder = [part for part in _SEPARATORS.split(normalize((item.context or "").rsplit("/", 1)[-1])) if part]
+        is_title = _is_only(item, title) or (match.bar == "unknown" and _is_only(item, folder))
+        if is_title and len(buses) >= 2:
+            return mixdown("its name is the song's title alone")
+        if match.bus == "melody" and _INSTRUMENTAL.search(normalize(item.name)) and buses >= {"drums", "bass"}:
+            return mixdown("its instruments are there as separate files", match.words)
+    if match.bus and _ONLY.search(normalize(item.name)) and (match.bus in buses or not buses):
+        return mixdown(f"it is a mix of {match.bus} only", match.words)
+    neighbours = [matches[i] for i in others if (items[i].context, items[i].parent) == (item.context, item.parent)]
+    return _like_neighbours(match, {word for other in neighbours for word in other.words})
+
+
+def _like_neighbours(match: Match, words: Collection[str]) -> Match:
+    """Return what an ambiguous word means next to the words of the items in the same folder."""
+    word = match.words[0] if match.words else ""
+    if match.bus == "backing vocals" and word in _VOICES_OR_REEDS and any("sax" in other for other in words):
+        return replace(match, role="woodwinds", bus="winds", reason=f'"{word}" next to saxophones means a saxophone')
+    if match.bus == "bass" and word in _DOUBLE_BASS and {"viola", "cello"} <= {_singular(other) for other in words}:
+        return replace(match, role="strings", bus="strings", reason=f'"{word}" next to violas and cellos means strings')
+    if word in ("lead", "leads") and match.role == "lead synth" and "rhythm" in words:
+        return replace(match, role="lead guitar", bus="guitars", reason=f'"{word}" next to "rhythm" means lead guitar')
+    return match
+
+
+def _singular(word: str) -> str:
+    return {"celli": "cello", "vla": "viola", "vc": "cello", "vcl": "cello"}.get(word, word.removesuffix("s"))
+
+
+# Folder tracks
+
+
+def _folder(items: Sequence[Item], matches: Sequence[Match], index: int) -> Match:
+    """Return the match of a folder track in view of what is in it."""
+    match = matches[index]
+    inside = [i for i in range(len(items)) if index in _folders_of(items, i)]
+    buses = Counter(bus for i in inside if (bus := matches[i].bus))
+    if not buses:
+        return match
+    if match.bar == "unknown" and len(buses) == 1 and match.role != SEVERAL_BUSES:
+        bus = next(iter(buses))
+        return Match("bus", bus, None, f"everything that was understood in it belongs to {bus}", (), certain=False)
+    foreign = set(buses) - dictionary.FAMILY.get(match.bus or "", set()) - {match.bus}
+    if match.bus and (foreign & _MAIN_BUSES or len(foreign) > 1):
+        text = f"it contains {_and(sorted(buses))}"
+        return Match(SEVERAL_BUSES, None, "unknown", text, match.words, certain=False)
+    return match
+
+
+def _by_hints(items: Sequence[Item], matches: Sequence[Match], index: int) -> Match:
+    """Return the match in view of the folders, audio and sends where no name decided."""
+    item, match = items[index], matches[index]
+    if match.bus == "fx" and not match.certain and item.receives_only:
+        match = replace(match, bus=None, bar="unknown")
+    if match.bus or match.bar != "unknown" or match.role == SEVERAL_BUSES:
+        return match
+    if item.receives_only:
+        reason = "it plays only what other tracks send to it"
+        return Match("effect return", None, "effect return", reason, (), certain=False)
+    if item.is_silent:
+        return replace(match, reason="it is silent")
+    is_folder = any(other.parent == index for other in items)
+    if not item.has_audio and not is_folder:
+        return replace(match, reason="it has no audio")
+    for folder in reversed(_folders_of(items, index)):
+        bus = matches[folder].bus
+        if bus:
+            text = f'it is in the folder "{items[folder].name}"'
+            return Match(matches[folder].role, bus, None, text, matches[folder].words, certain=False)
+    return match
+
+
+def _and(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)

@@ -1,0 +1,329 @@
+"""Roles and buses from the names of tracks and files."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.matching import Item, Match, assign, dictionary, match_name
+
+NAMES = Path(__file__).resolve().parents[1] / "names"
+
+
+def labelled_names() -> list[dict[str, str]]:
+    with (NAMES / "names.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def common_names() -> Iterator[tuple[str, str]]:
+    """Yield (bus, name)."""
+    bus = ""
+    for line in (NAMES / "common.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            bus = line.strip("[]")
+        elif line and not line.startswith("#"):
+            yield from ((bus, name.strip()) for name in line.split("|") if name.strip())
+
+
+def label_of(match: Match) -> str:
+    """Return the match in the terms of names.tsv."""
+    return match.bus or ("unknown" if match.bar == "unknown" else "not a bus")
+
+
+def buses_of(*names: str, kind: str = "file", context: str | None = None) -> list[str | None]:
+    return [match.bus for match in assign([Item(name, kind, context) for name in names])]
+
+
+def tracks(*lines: str) -> list[Item]:
+    """Return the tracks of an indented list; a deeper line is inside the folder above it."""
+    items: list[Item] = []
+    folders: list[tuple[int, int]] = []
+    for index, line in enumerate(lines):
+        depth = len(line) - len(line.lstrip())
+        folders = [folder for folder in folders if folder[0] < depth]
+        items.append(Item(line.strip(), parent=folders[-1][1] if folders else None))
+        folders.append((depth, index))
+    return items
+
+
+class TestAccuracy:
+    def score(self, rows: Sequence[dict[str, str]]) -> float:
+        right = [
+            label_of(match_name(row["name"], kind=row["kind"], context=row["context"] or None)) == row["bus"]
+            for row in rows
+        ]
+        return sum(right) / len(right)
+
+    def test_names_that_a_person_is_certain_of(self) -> None:
+        assert self.score([row for row in labelled_names() if row["certain"] == "yes"]) >= 0.99
+
+    def test_all_names(self) -> None:
+        assert self.score(labelled_names()) >= 0.95
+
+    def test_precision_of_the_buses_that_are_returned(self) -> None:
+        rows = labelled_names()
+        matches = [match_name(row["name"], kind=row["kind"], context=row["context"] or None) for row in rows]
+        returned = [match.bus == row["bus"] for match, row in zip(matches, rows, strict=True) if match.bus]
+        assert sum(returned) / len(returned) >= 0.97
+
+    def test_names_together_are_not_worse_than_names_one_by_one(self) -> None:
+        by_source: dict[str, list[dict[str, str]]] = {}
+        for row in labelled_names():
+            by_source.setdefault(row["source"], []).append(row)
+        right = 0
+        for rows in by_source.values():
+            matches = assign([Item(row["name"], row["kind"], row["context"] or None) for row in rows])
+            right += sum(label_of(match) == row["bus"] for match, row in zip(matches, rows, strict=True))
+        assert right / len(labelled_names()) >= self.score(labelled_names())
+
+    def test_common_names(self) -> None:
+        wrong = [(name, bus, match_name(name)) for bus, name in common_names() if label_of(match_name(name)) != bus]
+        assert wrong == []
+
+
+class TestSpelling:
+    @given(st.sampled_from([name for bus, name in common_names() if bus == "drums" and name.isascii()]))
+    def test_separators_and_numbers_do_not_matter(self, name: str) -> None:
+        for changed in (f"07_{name}", f"{name}_01-02", name.replace(" ", "_"), name.replace(" ", "-"), f"{name} v3"):
+            assert match_name(changed).bus == "drums"
+
+    @given(st.sampled_from([name for _, name in common_names() if " " in name or name.islower()]))
+    def test_case_does_not_matter_where_words_are_separated(self, name: str) -> None:
+        assert match_name(name.lower()).bus == match_name(name).bus
+
+    @given(st.sampled_from([name for _, name in common_names()]))
+    def test_composed_and_decomposed_letters_are_the_same(self, name: str) -> None:
+        composed, decomposed = (match_name(unicodedata.normalize(form, name)) for form in ("NFC", "NFD"))
+        assert (composed.bus, composed.role) == (decomposed.bus, decomposed.role)
+
+    @given(st.text(max_size=40))
+    def test_any_text_gives_a_match_with_either_a_bus_or_a_bar(self, name: str) -> None:
+        match = match_name(name, kind="file", context="Audio")
+        assert (match.bus is None) != (match.bar is None)
+        assert match.reason
+
+    @pytest.mark.parametrize(
+        ("name", "role"),
+        [
+            ("leadvox", "lead vocal"),
+            ("kickin", "kick"),
+            ("sn_top", "snare"),
+            ("gtrL", "electric guitar"),
+            ("bgvoxL", "backing vocal"),
+            ("ElecGtr2DT", "electric guitar"),
+            ("13_DrumsRoom1.wav", "room"),
+            ("OHL", "overheads"),
+            ("KickD112", "kick"),
+            ("eletric-guitar", "electric guitar"),
+            ("Overhaeds", "overheads"),
+            ("saxaphone", "woodwinds"),
+        ],
+    )
+    def test_words_that_are_written_together_or_misspelled(self, name: str, role: str) -> None:
+        assert match_name(name).role == role
+
+    @pytest.mark.parametrize("name", ["Sidekick Story", "Breakdown", "Organic Matter", "Tomorrow", "Rideout"])
+    def test_words_that_only_look_like_compounds_have_no_bus(self, name: str) -> None:
+        assert match_name(name).bus is None
+
+    def test_tempo_key_date_and_format_do_not_matter(self) -> None:
+        name = "Loop 126bpm Key of A [2024-12-21 121900] 48kHz 24bit"
+        assert match_name(f"Bass {name}").bus == "bass"
+        assert match_name(name).bus is None
+
+
+class TestCombinations:
+    @pytest.mark.parametrize(
+        ("name", "bus"),
+        [
+            ("Bass Drum", "drums"),
+            ("Bass Clarinet", "winds"),
+            ("Bass Trombone", "brass"),
+            ("Synth Bass", "bass"),
+            ("Synth Strings", "strings"),
+            ("Choir Pad", "synths"),
+            ("Lead and rhythm guitar", "guitars"),
+            ("Guitar FX", "guitars"),
+            ("Vox FX", "vocals"),
+            ("Scratch guitar", "guitars"),
+            ("Drums Master Bus", "drums"),
+            ("Guitar (no reverb)", "guitars"),
+            ("Drums with guitar", "drums"),
+            ("no_vocals", "melody"),
+            ("Vocal Double", "vocals"),
+            ("Lead Vox Harmony", "backing vocals"),
+        ],
+    )
+    def test_the_deciding_word_is_not_always_the_first(self, name: str, bus: str) -> None:
+        assert match_name(name).bus == bus
+
+    @pytest.mark.parametrize("name", ["PAD + BASS", "Kick & Vox", "Guitar and Vocals", "Rhythm Section"])
+    def test_instruments_of_several_buses_have_none(self, name: str) -> None:
+        match = match_name(name)
+        assert (match.bus, match.role) == (None, dictionary.SEVERAL_BUSES)
+
+    @pytest.mark.parametrize("name", ["K & SN", "BD/SN 1", "disto+cleans"])
+    def test_instruments_of_one_bus_belong_to_it(self, name: str) -> None:
+        assert match_name(name).bus is not None
+
+    @pytest.mark.parametrize(
+        "name", ["Long Road (new vox)", "(new vox)", "Long Road (with new drums)", "Long Road no drums"]
+    )
+    def test_descriptions_of_a_mix_are_mixdowns(self, name: str) -> None:
+        assert match_name(name).bar == "mixdown"
+
+
+class TestBars:
+    @pytest.mark.parametrize(
+        ("name", "bar"),
+        [
+            ("Click Track", "click"),
+            ("01_CLICK_113bpm.wav", "click"),
+            ("Метроном", "click"),
+            ("Guide Vox", "guide"),
+            ("00_VOZ_GUIA.wav", "guide"),
+            ("仮歌", "guide"),
+            ("Scratch Vocal", "guide"),
+            ("Ref Track", "reference"),
+            ("Long Road Mix 3.wav", "mixdown"),
+            ("Master", "mixdown"),
+            ("MIX BUS", "mixdown"),
+            ("Vox Verb", "effect return"),
+            ("Drum Parallel", "effect return"),
+            ("1/4 DLY", "effect return"),
+            ("Kick Trigger", "midi"),
+            ("keys-midi", "midi"),
+            ("PART REAL_KEYS_X", "midi"),
+            ("Voice Over", "speech"),
+            ("VCA Drums", "control track"),
+            ("Long Way Home", "unknown"),
+        ],
+    )
+    def test_what_belongs_to_no_bus(self, name: str, bar: str) -> None:
+        match = match_name(name)
+        assert (match.bus, match.bar) == (None, bar)
+
+    def test_the_reason_and_the_words_are_for_the_user(self) -> None:
+        match = match_name("02_SN Btm")
+        assert (match.words, match.reason) == (("sn btm",), '"sn btm" means snare')
+
+
+class TestContext:
+    def test_the_folder_decides_where_the_name_does_not(self) -> None:
+        assert match_name("L", context="EG Bus").bus == "guitars"
+        assert match_name("Lead", context="Vocals").bus == "vocals"
+        assert match_name("Mic 3", context="Drums/Close").bus == "drums"
+
+    def test_the_folder_does_not_decide_where_the_name_does(self) -> None:
+        assert match_name("Tambourine", context="SFX").bus == "percussion"
+        assert match_name("Addictive Keys", context="Synth").bus == "keys"
+
+    def test_a_word_may_mean_something_else_in_a_folder(self) -> None:
+        assert match_name("Bass", context="Choir").bus == "backing vocals"
+        assert match_name("Double Bass", context="Strings").bus == "strings"
+        assert match_name("Alto", context="Saxes").bus == "winds"
+
+
+class TestFolderOfFiles:
+    def test_the_title_of_the_song_does_not_matter(self) -> None:
+        names = ("Bass Culture - Kick.wav", "Bass Culture - Snare.wav", "Bass Culture - Vox.wav", "Bass Culture.wav")
+        assert buses_of(*names) == ["drums", "drums", "vocals", None]
+
+    def test_the_folders_name_alone_is_the_mixdown(self) -> None:
+        matches = assign([Item(name, "file", "Long Road") for name in ("Kick.wav", "Bass.wav", "Long Road.wav")])
+        assert matches[2].bar == "mixdown"
+
+    def test_a_word_that_all_names_share_still_counts(self) -> None:
+        assert buses_of("Lead Vox", "Backing Vox", "Gang Vox") == ["vocals", "backing vocals", "backing vocals"]
+        assert buses_of("Drum A", "Drum B", "Drum C") == ["drums"] * 3
+
+    def test_an_instrumental_mix_is_not_a_stem_next_to_its_instruments(self) -> None:
+        assert buses_of("Vocals.wav", "Instrumental.wav") == ["vocals", "melody"]
+        assert buses_of("Drums.wav", "Bass.wav", "Vocals.wav", "Instrumental.wav")[3] is None
+
+    def test_a_mix_of_drums_only_among_other_mixes_is_not_a_drum_stem(self) -> None:
+        assert buses_of("Long Road.wav", "Field Days.wav", "Long Road DrumsOnly.wav") == [None, None, None]
+
+    @pytest.mark.parametrize(
+        ("names", "buses"),
+        [
+            (("vocals", "accompaniment"), ["vocals", "melody"]),
+            (("vocals", "no_vocals"), ["vocals", "melody"]),
+            (("1_Song_(Vocals)", "1_Song_(Instrumental)"), ["vocals", "melody"]),
+            (("guitar", "bass", "rhythm", "drums_1", "song"), ["guitars", "bass", "guitars", "drums", None]),
+            (("Session-DRUM BUS", "Session-Bass", "Session-VOX"), ["drums", "bass", "vocals"]),
+        ],
+    )
+    def test_stems_of_common_tools(self, names: tuple[str, ...], buses: list[str | None]) -> None:
+        assert buses_of(*names) == buses
+
+    def test_alto_next_to_saxophones_is_one(self) -> None:
+        assert buses_of("Tenor sax", "Bari sax", "Alto") == ["winds"] * 3
+        assert buses_of("Soprano", "Tenor", "Alto") == ["backing vocals"] * 3
+
+
+class TestProject:
+    def test_folders_are_buses_and_unknown_tracks_in_them_belong_to_them(self) -> None:
+        items = tracks(
+            "MIX BUS",
+            "  DRUM BUS",
+            "    Kick",
+            "    Mic 7",
+            "  MUSIC BUS",
+            "    Gtr L",
+            "    Keys",
+            "  VOCAL BUS",
+            "    Lead",
+            "    BGV",
+        )
+        assert [match.bus for match in assign(items)] == (
+            [None, "drums", "drums", "drums", "melody", "guitars", "keys", "vocals", "vocals", "backing vocals"]
+        )
+
+    def test_a_folder_without_a_telling_name_belongs_to_the_bus_of_all_in_it(self) -> None:
+        matches = assign(tracks("Alex", "  Kick", "  Snare", "  Something"))
+        assert [match.bus for match in matches] == ["drums"] * 4
+
+    def test_a_folder_with_several_main_buses_is_not_one(self) -> None:
+        matches = assign(tracks("Drums", "  Kick", "  Bass", "  Gtr"))
+        assert [match.bus for match in matches] == [None, "drums", "bass", "guitars"]
+
+    def test_all_tracks_of_a_role_belong_to_its_bus(self) -> None:
+        items = [Item(name) for name in ("Lead Guitar", "Rhythm Guitar", "Lead Vocal", "Vocal Double")]
+        assert [match.bus for match in assign(items)] == ["guitars", "guitars", "vocals", "vocals"]
+
+    def test_sends_silence_and_missing_audio_decide_only_where_names_do_not(self) -> None:
+        matches = assign(
+            [
+                Item("Alex", receives_only=True),
+                Item("Kick", is_silent=True),
+                Item("Max", is_silent=True),
+                Item("Jo", has_audio=False),
+            ]
+        )
+        assert [match.bus for match in matches] == [None, "drums", None, None]
+        assert matches[0].bar == "effect return"
+        assert [match.reason for match in matches[2:]] == ["it is silent", "it has no audio"]
+
+
+class TestPhrases:
+    def test_every_phrase_names_a_known_role(self) -> None:
+        roles = {phrase.role for phrase in dictionary.phrases().values()}
+        assert roles == {*dictionary.BUS_OF_ROLE, *dictionary.BARS, dictionary.SEVERAL_BUSES}
+
+    def test_words_of_compounds_are_phrases_or_describe(self) -> None:
+        known = dictionary.phrases().keys() | dictionary.neutral_words()
+        for name in ("parts of compounds", "whole names"):
+            assert dictionary.word_list(name) <= known
+
+    def test_matching_needs_no_numeric_library(self) -> None:
+        code = "import sys; from core.matching import match_name; match_name('Kick'); sys.exit('numpy' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], cwd=NAMES.parents[1], check=False).returncode == 0  # noqa: S603 - a list
