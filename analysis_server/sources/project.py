@@ -22,13 +22,14 @@ from core.rpp.write import scale_of
 from core.runs import store
 from core.runs.audit import Audited, audited_points, audited_project
 
-_SUFFIX = ".rpp"
+_SUFFIXES = (".rpp", ".rpp-bak")
+"""A project, and the backup that REAPER makes of it when it saves."""
 _NO_PARTS = ProjectParts()
 
 
 def is_project(path: str) -> bool:
-    """Tell whether `path` names a REAPER project."""
-    return Path(path).suffix.lower() == _SUFFIX
+    """Return whether `path` names a REAPER project or a backup of one."""
+    return Path(path).suffix.lower() in _SUFFIXES
 
 
 def project_with_runs(path: Path) -> Project:
@@ -43,7 +44,7 @@ def project_with_runs(path: Path) -> Project:
     if not store.read_history(project):
         damaged = store.damaged_runs(project)
         if damaged:
-            raise InputError(next(iter(damaged.values())))
+            raise next(iter(damaged.values()))
         copy = project_copy.path_of(path)
         there = copy.is_file() and copy.name != path.name
         remedy = f"give {copy}" if there else "mix or match it first"

@@ -131,7 +131,7 @@ def read_envelope(document: Document, block: Block) -> Envelope:
     Raises
     ------
     InputError
-        A point holds something that is no number.
+        A number of a point cannot be read.
     """
     active = document.fields(block, "ACT")
     scaling = document.fields(block, "VOLTYPE")

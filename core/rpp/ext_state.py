@@ -1,9 +1,14 @@
-"""What scripts keep in a project: keys and values by section, in the file's EXTSTATE block.
+"""Read and write ext state: the keys and values that scripts store in a project, by section.
 
-Conventions: REAPER writes names of sections and keys upper-cased, keys sorted. Here names are compared in any case. A
-section's block is written anew only where one of its keys changes; every other byte stays.
+Conventions: REAPER writes names of sections and keys in upper case, and keys sorted. Here names are compared without
+regard to case. A section's block is rewritten only where one of its keys changes; every other byte stays as it is.
 
-Source: a project of REAPER 7.19 (`<EXTSTATE`, `<SECTION`, one line a key at the end of the project).
+REAPER's reader cuts a line after 4,094 characters and takes the rest for another line, so values have to be shorter.
+WDL writes strings of 1,023 characters and more, or with line breaks, as a block whose lines begin with ``|``; such
+blocks are read as values.
+
+Sources: a project of REAPER 7.19 (`<EXTSTATE`, `<SECTION`, one line per key); WDL, projectcontext.cpp
+(ProjectContext_GetNextLine, cfg_decode_textblock, configStringWantsBlockEncoding).
 """
 
 from __future__ import annotations
@@ -11,24 +16,32 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from core.rpp.parser import Block, Document, Edit, quoted, words
+from core.rpp.parser import Block, Document, Edit, as_text, quoted, words
 
 _BLOCK = "EXTSTATE"
 _EMPTY_BEFORE = "EXTSTATE_WAS_EMPTY"
-"""Says that an empty EXTSTATE block stood there before our section, so that it stays when the section goes."""
+"""Marks that the project had an empty EXTSTATE block before our section, which stays when the section is removed."""
 
 
 def ext_state(document: Document, section: str) -> dict[str, str]:
-    """Return a section's values by key, upper-cased; empty where there is no such section."""
+    """Return a section's values by key, in upper case; empty where the section does not exist."""
     block = _section(_states(document), section)
     if block is None:
         return {}
-    found = (words(document.lines[index]) for index in block.lines)
-    return {line[0].upper(): line[1] if len(line) > 1 else "" for line in found if line}
+    lines = [words(document.lines[index]) for index in block.lines]
+    values = {line[0].upper(): line[1] if len(line) > 1 else "" for line in lines if line}
+    return values | {inner.name.upper(): _text_of(document, inner) for inner in block.blocks}
+
+
+def _text_of(document: Document, block: Block) -> str:
+    lines = (document.lines[index].strip(b" \t\r\n") for index in block.lines)
+    return "\n".join(as_text(line[1:]) for line in lines if line.startswith(b"|"))
 
 
 def ext_state_edits(document: Document, section: str, changes: Mapping[str, str | None]) -> list[Edit]:
-    """Return the edits that set (or, with None, delete) keys of a section; an emptied section goes, as does its block.
+    """Return the edits that set keys of a section, or delete them where the value is None.
+
+    A section that becomes empty is removed, and so is the EXTSTATE block where it contains nothing else.
 
     Parameters
     ----------

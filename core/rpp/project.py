@@ -1,12 +1,21 @@
-"""Read a REAPER project: tracks, items, sends and settings.
-
-Sources: the lines of an item from ReaTeam/Doc, "State Chunk Definitions", and real projects. That the automatic
-fade (a crossfade) wins over the fade set by hand, and that `SOFFS` is in seconds of the source, are from memory.
+r"""Read a REAPER project: tracks, items, sends and settings.
 
 Conventions: `Track.index` counts from 0, as the file's sends do; `Track.number` from 1, as REAPER shows it. Volumes
-are linear, pans go from -1 (left) to 1 (right). Names are matched in any case.
+are linear, pans go from -1 (left) to 1 (right).
 
-Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects of REAPER 3 to 7.
+Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects of REAPER 3 to 7. That the automatic fade (a crossfade)
+wins over the fade set by hand, and that `SOFFS` is in seconds of the source, are from memory.
+
+Examples
+--------
+>>> from core.rpp.parser import parse
+>>> tracks = b"  <TRACK {A}\n    NAME Drums\n    ISBUS 1 1\n  >\n  <TRACK {B}\n    NAME Kick\n  >\n"
+>>> text = b"<REAPER_PROJECT 0.1\n" + tracks + b">\n"
+>>> project = project_of(parse(text, Path("song.rpp")))
+>>> [(track.number, track.name, track.volume) for track in project.tracks]
+[(1, 'Drums', 1.0), (2, 'Kick', 1.0)]
+>>> [child.name for child in project.children(project.tracks[0])]
+['Kick']
 """
 
 from __future__ import annotations
@@ -18,7 +27,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.rpp.envelope import Envelope, read_envelope
-from core.rpp.parser import Block, Document, Fields, read_document
+from core.rpp.parser import Block, Document, Fields, read_document, words
 
 _TAKE_BLOCKS = {
     "VOLENV": "take volume envelope",
@@ -100,7 +109,7 @@ def read_item(document: Document, block: Block) -> Item:
     Raises
     ------
     InputError
-        A line holds something that is no number.
+        A number in a line cannot be read.
     """
     mixed = _field(document, block, "VOLPAN")
     return Item(
@@ -160,12 +169,11 @@ def _parts(document: Document, block: Block) -> list[_Part]:
         if isinstance(part, Block):
             parts[-1].blocks.append(part)
             continue
-        name = document.lines[part].split(None, 1)[0].decode("latin-1") if document.lines[part].strip() else ""
-        fields = document.fields_at(part)
+        name, *values = words(document.lines[part]) or [""]
         if name == "TAKE":
-            parts.append(_Part("SEL" in fields.values, {}, []))
-        else:
-            parts[-1].lines.setdefault(name, fields)
+            parts.append(_Part("SEL" in values, {}, []))
+        elif name:
+            parts[-1].lines.setdefault(name, Fields(tuple(values), f"{document.path}, line {part + 1} ({name})"))
     return parts
 
 
@@ -386,7 +394,7 @@ def project_of(document: Document) -> Project:
     Raises
     ------
     InputError
-        A line holds something that is no number.
+        A number in a line cannot be read.
     """
     root = document.root
     rate = _field(document, root, "SAMPLERATE")

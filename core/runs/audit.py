@@ -117,7 +117,7 @@ def audited_project(project: Project) -> Audited:
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
-    tracks, notes = [], list(store.damaged_runs(project).values())
+    tracks, notes = [], [str(error) for error in store.damaged_runs(project).values()]
     for then in basis.tracks:
         track = track_of(project, then)
         envelope = track.envelopes.get("VOLENV2") if track else None

@@ -57,9 +57,9 @@ def runs_from(project: Project, first: int) -> tuple[RunRecord, ...]:
     InputError
         There is no such run, or the record of one of them is damaged.
     """
-    damaged = [told for number, told in damaged_runs(project).items() if number >= first]
-    if damaged:
-        raise InputError(damaged[0])
+    for number, error in damaged_runs(project).items():
+        if number >= first:
+            raise error
     runs = read_history(project)
     chosen = tuple(run for run in runs if run.number >= first)
     if not chosen or chosen[0].number != first:

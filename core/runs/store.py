@@ -1,7 +1,8 @@
 """Store run records in a project's ext state.
 
-Conventions: the record is JSON, deflated, in URL-safe base64, and cut. The first piece begins with
-``1.<pieces>.<CRC-32 of the base64, hex>.``, so that a missing or damaged piece is noticed.
+Conventions: a record is JSON, deflated, in URL-safe base64, and split into values of at most `PIECE_CHARACTERS`. The
+first value begins with ``1.<pieces>.<CRC-32 of the base64, hex>.``, so that a missing or damaged piece is detected.
+Version 0.1.0 wrote values of 8,000 characters, which REAPER cuts when it reads the saved project again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from core.rpp.parser import Document, Edit
 from core.rpp.project import Project
 from core.runs.record import VERSION, RunRecord, problem_of
 
-PIECE_CHARACTERS = 8000
+PIECE_CHARACTERS = 900
+"""WDL writes strings from 1,023 characters on as blocks, and its reader cuts lines after 4,094 characters."""
+_CUT_LINE_CHARACTERS = 4094
 LARGEST_RECORD_BYTES = 64 * 1024 * 1024
 _KEY = re.compile(r"RUN_(\d{4,9})_(\d{2,9})", re.IGNORECASE)
 _HEAD = re.compile(r"1\.(\d{1,6})\.([0-9a-f]{8})\.")
@@ -56,15 +59,26 @@ def from_ext_state(values: Mapping[str, str], number: int) -> RunRecord:
     Raises
     ------
     InputError
-        A piece is missing or damaged, or a later version of this program wrote it.
+        A piece is missing, cut or damaged, or a later version of this program wrote it.
     """
     found = {
-        int(key[2]): value for name, value in values.items() if (key := _KEY.fullmatch(name)) and int(key[1]) == number
+        int(key[2]): (name, value)
+        for name, value in values.items()
+        if (key := _KEY.fullmatch(name)) and int(key[1]) == number
     }
     pieces = [found[place] for place in sorted(found)]
-    head = _HEAD.match(pieces[0]) if pieces else None
-    body = "".join(pieces)[head.end() :] if head else ""
+    text = "".join(value for _, value in pieces)
+    head = _HEAD.match(text)
+    body = text[head.end() :] if head else ""
     if head is None or int(head[1]) != len(pieces) or f"{zlib.crc32(body.encode()):08x}" != head[2]:
+        if any(len(name) + 1 + len(value) == _CUT_LINE_CHARACTERS for name, value in pieces):
+            raise InputError(
+                f"the record of run {number} was cut when REAPER reopened the project, because Faderwise 0.1.0 wrote "
+                f"lines that are too long for REAPER; its automation is complete, but it cannot be audited, edited or "
+                "reverted",
+                remedy="to revert it, take the envelopes from a copy that was saved before the run, such as the "
+                ".rpp-bak; to go on from here, mix or match again: later runs can be reverted to this state",
+            )
         raise InputError(
             f"the record of run {number} is damaged", remedy="take an older copy of the project to get it back"
         )
@@ -89,7 +103,7 @@ def _decoded(body: str, number: int) -> RunRecord:
 
 
 def _misnumbered(record: RunRecord, number: int) -> str | None:
-    return None if record.number == number else f"it says it is that of run {record.number}"
+    return None if record.number == number else f"it belongs to run {record.number}"
 
 
 class _Versioned(msgspec.Struct):
@@ -100,17 +114,21 @@ SECTION = "Faderwise"
 
 
 def read_history(project: Project) -> tuple[RunRecord, ...]:
-    """Return the project's runs, earliest first; of damaged ones `damaged_runs` tells."""
+    """Return the project's runs, earliest first, without those whose record cannot be read (`damaged_runs`)."""
     values = ext_state(project.document, SECTION)
     found = [_run(values, number) for number in numbers_in(values)]
     return tuple(run for run in found if isinstance(run, RunRecord))
 
 
-def damaged_runs(project: Project) -> dict[int, str]:
-    """Return a sentence for each run whose record cannot be read, by its number."""
+def damaged_runs(project: Project) -> dict[int, InputError]:
+    """Return, by number, why a run's record cannot be read."""
     values = ext_state(project.document, SECTION)
     found = {number: _run(values, number) for number in numbers_in(values)}
-    return {number: f"{project.path}: {run}" for number, run in found.items() if isinstance(run, str)}
+    return {
+        number: InputError(run.problem, path=project.path, remedy=run.remedy)
+        for number, run in found.items()
+        if isinstance(run, InputError)
+    }
 
 
 def next_number(project: Project) -> int:
@@ -129,8 +147,8 @@ def removed(document: Document, first: int) -> list[Edit]:
     return ext_state_edits(document, SECTION, dict.fromkeys(keys))
 
 
-def _run(values: dict[str, str], number: int) -> RunRecord | str:
+def _run(values: dict[str, str], number: int) -> RunRecord | InputError:
     try:
         return from_ext_state(values, number)
     except InputError as error:
-        return str(error)
+        return error

@@ -51,17 +51,24 @@ def test_every_real_project_is_written_as_it_was_read(shared: Path) -> None:
         (rb'NAME ""', ["NAME", ""]),
         (rb"NAME <", ["NAME", "<"]),
         (b"  AUXRECV 1 0 -1:U ''\r\n", ["AUXRECV", "1", "0", "-1:U", ""]),
-        (b'NAME "cut', ["NAME", "cut"]),
+        (b'NAME "never closed', []),
+        (b"NAME #1", ["NAME"]),
+        (b"; NAME Drums", []),
+        (b"# NAME Drums", []),
+        (b"NAME a#1 b;c", ["NAME", "a#1", "b;c"]),
+        (b"NAME 'a'b", ["NAME", "a", "b"]),
+        (b"NAME Drums\0 and more\r\n", ["NAME", "Drums"]),
+        (b"NAME\tDrums", ["NAME", "Drums"]),
     ],
 )
-def test_words_are_quoted_as_reaper_quotes_them(line: bytes, expected: list[str]) -> None:
+def test_tokens_are_split_as_reaper_splits_them(line: bytes, expected: list[str]) -> None:
     assert words(line.replace(b'\\"', b'"')) == expected
 
 
 @given(st.text(st.characters(blacklist_categories=["Cs"])))
 def test_a_quoted_word_is_read_as_it_was_said(text: str) -> None:
     said = text.translate({ord(c): " " for c in "\r\n\0"})
-    if all(quote in said for quote in "\"'`") and (" " in said or "\t" in said or said[0] in "\"'`"):
+    if all(quote in said for quote in "\"'`") and (" " in said or "\t" in said or said[0] in "\"'`#;"):
         said = said.replace("`", "'")
     read = words(b"NAME " + quoted(text).encode())
     assert read == ["NAME", said]
@@ -117,16 +124,75 @@ def test_an_edit_changes_its_lines_alone() -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "no REAPER project"),
-        (b"RIFF....WAVE", "no REAPER project"),
+        (b"", "not a REAPER project"),
+        (b"RIFF....WAVE", "not a REAPER project"),
         (b"<REAPER_PROJECT 0.1\n  <TRACK\n  >\n", "line 1 opens a block that is never closed"),
-        (b"<REAPER_PROJECT 0.1\n>\n>\n", "line 3 stands after the project's end"),
-        (b"\xff\xfe<\0R\0", "no REAPER project"),
+        (b"\xff\xfe<\0R\0", "not a REAPER project"),
     ],
 )
 def test_a_damaged_file_is_refused(content: bytes, says: str) -> None:
     with pytest.raises(InputError, match=says):
         parse(content, HERE)
+
+
+@pytest.mark.parametrize("rest", [b">\n", b"some text\n", b"\0" * 100, b"<TRACK\n", b"\n\n"])
+def test_bytes_after_the_end_of_the_project_are_kept_and_ignored(rest: bytes) -> None:
+    content = project(b"  <TRACK", b"    NAME Drums", b"  >") + rest
+    document = parse(content, HERE)
+    assert document.to_bytes() == content
+    assert [block.name for block in blocks_of(document.root)] == ["REAPER_PROJECT", "TRACK"]
+
+
+def test_a_line_that_begins_with_a_closing_bracket_closes_a_block() -> None:
+    document = parse(project(b"  <TRACK", b"    NAME Drums", b"  >END", b"  <TRACK", b"  > "), HERE)
+    assert [block.name for block in document.root.blocks] == ["TRACK", "TRACK"]
+
+
+def test_a_line_whose_quote_is_never_closed_is_ignored() -> None:
+    document = parse(project(b'  NAME "Lead', b"  NAME Drums"), HERE)
+    [name] = document.all_fields(document.root, "NAME")
+    assert name.values == ("Drums",)
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        (b"0,5", 0.5),
+        (b"-12,25", -12.25),
+        (b"0x1", 1.0),
+        (b"0X1f", 31.0),
+        (b"1.#IND", 1.0),
+        (b"-1.#IND", -1.0),
+        (b"1.#QNAN00", 1.0),
+        (b"1e-3", 1e-3),
+        (b"2.", 2.0),
+        (b".5", 0.5),
+        (b"3dB", 3.0),
+    ],
+)
+def test_numbers_are_read_as_atof_reads_them(token: bytes, expected: float) -> None:
+    document = parse(project(b"  VOLPAN " + token), HERE)
+    [volume] = document.all_fields(document.root, "VOLPAN")
+    assert volume.number(0) == expected
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [(b"0x10", 16), (b"-3", -3), (b"2,7", 2), (b"010", 8), (b"08", 0), (b"1.#IND", 1), (b"9" * 400, 2**31 - 1)],
+)
+def test_whole_numbers_are_read_as_strtol_reads_them(token: bytes, expected: int) -> None:
+    document = parse(project(b"  NCHAN " + token), HERE)
+    [channels] = document.all_fields(document.root, "NCHAN")
+    assert channels.whole(0) == expected
+
+
+@pytest.mark.parametrize("token", [b"loud", b"nan", b"inf", b"1e999", b"0x" + b"f" * 400, b"-", b"''"])
+def test_a_token_that_does_not_begin_with_a_finite_number_is_an_error(token: bytes) -> None:
+    document = parse(project(b"  VOLPAN " + token), HERE)
+    [volume] = document.all_fields(document.root, "VOLPAN")
+    with pytest.raises(InputError) as caught:
+        volume.number(0)
+    assert caught.value.path == f"{HERE}, line 2 (VOLPAN)"
 
 
 def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(tmp_path: Path) -> None:

@@ -178,9 +178,9 @@ def test_sends_that_go_round_end() -> None:
     assert [one.number for one in reached(found, found.tracks[0])] == [1, 2]
 
 
-@pytest.mark.parametrize("line", [b"VOLPAN x 0", b"VOLPAN nan 0", b"MUTESOLO 1e999", b"AUXRECV ? 0"])
-def test_what_is_no_number_is_named_with_its_line(line: bytes) -> None:
-    with pytest.raises(InputError, match=r"song\.rpp, line 5 \(\w+\).* is no number"):
+@pytest.mark.parametrize("line", [b"VOLPAN x 0", b"VOLPAN nan 0", b"MUTESOLO .e9", b"AUXRECV ? 0"])
+def test_an_invalid_number_is_an_error_that_names_its_line(line: bytes) -> None:
+    with pytest.raises(InputError, match=r"song\.rpp, line 5 \(\w+\).* is not a number"):
         project(track("Drums", line))
 
 

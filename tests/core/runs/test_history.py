@@ -155,7 +155,7 @@ def test_a_record_whose_curve_takes_a_step_that_none_can_is_told(step: int) -> N
 
 
 def test_a_record_that_says_it_is_anothers_is_told() -> None:
-    with pytest.raises(InputError, match=r"of run 1 cannot be used \(it says it is that of run 2\)"):
+    with pytest.raises(InputError, match=r"of run 1 cannot be used \(it belongs to run 2\)"):
         from_ext_state(as_pieces(msgspec.json.encode(record(2)), 1), 1)
 
 
