@@ -18,7 +18,6 @@ import msgspec
 
 from analysis_server.environment import MARKER
 from analysis_server.outputs import kept_runs
-from analysis_server.progress import Tell, untold
 from analysis_server.reaper_setup import import_probe, packages, places
 from analysis_server.reaper_setup.actions import FOLDER, actions_in
 from analysis_server.reaper_setup.lines import Lines
@@ -29,6 +28,7 @@ from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
 from analysis_server.server.client import Client, forget_ended
 from core import __version__
 from core.errors import FaderwiseError, InputError, as_told
+from core.progress import ProgressCallback, no_progress
 
 State = Literal["right", "note", "wrong"]
 _LIMIT_S = 60.0
@@ -323,13 +323,13 @@ class DoctorResult(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-def run(home: Path, tell: Tell = untold) -> DoctorResult:
+def run(home: Path, progress: ProgressCallback = no_progress) -> DoctorResult:
     """Look at the application whose things are in `home`, and at Faderwise in every REAPER of this user."""
     findings = []
     for look in (examine_application, examine_reaper):
         for finding in _whatever_happens(look(home)):
             findings.append(finding)
-            tell(min(len(findings) / _LOOKS, 1.0), finding.subject)
+            progress(min(len(findings) / _LOOKS, 1.0), finding.subject)
     healthy = all(finding.state != "wrong" for finding in findings)
     return DoctorResult(version=__version__, right=healthy, findings=findings)
 

@@ -18,7 +18,7 @@ from core.models.explain import Prediction
 from core.models.model import Model, TrainingSong
 from core.models.predict import predict_explained
 from core.models.train import training_song
-from core.progress import Progress, part_of
+from core.progress import ProgressCallback, part_of
 
 Preset = Literal["default", "paper"]
 FeatureSet = Literal["condition1", "condition2", "condition3"]
@@ -39,7 +39,7 @@ def feature_set_of(preset: str, asked: str | None) -> str:
     return chosen
 
 
-def measured(song: Song, preset: str, feature_set: str, progress: Progress) -> Measurement:
+def measured(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> Measurement:
     """Return the measurement of the stems of `song` in either preset; its mixdown is not read."""
     if preset == "paper":
         return measure_as_paper(song, feature_set=feature_set, with_mixdown=False, progress=progress)
@@ -51,7 +51,7 @@ def estimated(
     preset: str,
     domain: Domain | None,
     feature_set: str | None,
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> Estimate:
     """Return the estimate of `song` in either preset, with features of `feature_set` measured in the same pass.
 
@@ -69,7 +69,7 @@ def estimated(
     return estimate_as_paper(song, feature_set=feature_set, progress=progress)
 
 
-def taught(song: Song, preset: str, feature_set: str, progress: Progress) -> tuple[Estimate, TrainingSong]:
+def taught(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> tuple[Estimate, TrainingSong]:
     """Return the estimate of `song`, and what a model keeps of it."""
     found = estimated(song, preset, None, feature_set, progress)
     kept = training_song(
@@ -83,7 +83,7 @@ def taught(song: Song, preset: str, feature_set: str, progress: Progress) -> tup
     return found, kept
 
 
-def predicted(song: Song, model: Model, progress: Progress) -> tuple[Measurement, Prediction]:
+def predicted(song: Song, model: Model, progress: ProgressCallback) -> tuple[Measurement, Prediction]:
     """Return the default preset's measurement, which a report shows whatever the model's, and the model's curves."""
     if model.feature_set == "condition3":
         measurement = measure(song, progress=progress)

@@ -93,7 +93,7 @@ class ProgressBar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._bar.close()
 
-    def __call__(self, fraction: float, stage: str) -> None:
+    def __call__(self, fraction: float, stage: str = "", /) -> None:
         """Show that `fraction` of the work is done, and what is being done."""
         self._bar.set_description_str(_one_line(stage), refresh=False)
         self._bar.update(100.0 * fraction - self._bar.n)

@@ -23,7 +23,7 @@ from core.decibels import FloatArray, db_to_gain
 from core.models.balance import StemLevels, levels_of
 from core.models.evaluate import EvaluationSong
 from core.models.model import TrainingSong
-from core.progress import silent
+from core.progress import no_progress
 
 SPAN_DB, DEPTH_DB = 12.0, 2.0
 Treatment = Callable[[FloatArray, int, np.random.Generator], FloatArray]
@@ -79,7 +79,7 @@ def _scrambled(folder: Path, rng: np.random.Generator, number: int, treatment: T
         there.mkdir()
         moved_db = _write(original, there, rng, treatment)
         song = open_song(there)
-        found, ours = taught(song, "default", "condition3", silent)
+        found, ours = taught(song, "default", "condition3", no_progress)
         levels = levels_of(found.measurement)
         papers = {name: _as_paper(song, name) for name in ("condition1", "condition2")}
     n_frames = len(found.measurement.rms)
@@ -121,7 +121,7 @@ def _write(
 
 
 def _as_paper(song: Song, condition: str) -> EvaluationSong:
-    found, _ = taught(song, "paper", condition, silent)
+    found, _ = taught(song, "paper", condition, no_progress)
     return EvaluationSong(
         title=song.title,
         buses=song.buses,

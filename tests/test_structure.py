@@ -31,7 +31,7 @@ LAYERS = {
         ("runs",),
     ),
     "analysis_server": (
-        ("progress", "paths", "environment", "models", "presets"),
+        ("paths", "environment", "models", "presets"),
         ("runs",),
         ("sources",),
         ("training",),

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from analysis_server.paths import home
-from analysis_server.progress import Tell
 from analysis_server.sources.project import is_project
 from analysis_server.sources.session import SongRequest
 from analysis_server.terminal import Terminal
 from analysis_server.verbs.learn import LearnRequest
 from core.errors import InputError
+from core.progress import ProgressCallback
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 
-def perform(request: Request, here: Callable[[Request, Tell], Result], terminal: Terminal) -> Result:
+def perform(request: Request, here: Callable[[Request, ProgressCallback], Result], terminal: Terminal) -> Result:
     """Return what the verb found for `request`; `here` does it in this process.
 
     Raises

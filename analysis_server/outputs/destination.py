@@ -13,10 +13,10 @@ from typing import Literal
 from analysis_server.outputs import run_output, run_records
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.outputs.run_records import Place
-from analysis_server.progress import Tell
 from analysis_server.runs import project_copy
 from analysis_server.sources.session import Session, SongRequest
 from core.automation.points import Automation
+from core.progress import ProgressCallback
 from core.rpp.media import is_relative
 from core.rpp.project import Project
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
@@ -35,8 +35,8 @@ class FolderDestination:
     request: SongRequest
     notes: tuple[str, ...] = ()
 
-    def write(self, done: Outcome, tell: Tell, start: float) -> dict[str, str]:
-        """Write the outcome and return the files' paths by name; `start` is the fraction done.
+    def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
+        """Write the outcome and return the files' paths by name.
 
         Raises
         ------
@@ -46,7 +46,7 @@ class FolderDestination:
         out = self.request.out
         folder = Path(out) if out else run_output.default_folder(self.request.song)
         place = Place(range_s=done.range_s, tracks=run_records.tracks_of_stems(done.automation))
-        return run_output.write(done, run_records.record_of(done, place), folder, tell, start)
+        return run_output.write(done, run_records.record_of(done, place), folder, progress)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class CopyDestination:
         """What the user should know of the project, its envelopes and its copy."""
         return (*self.session.notes, *self.written.notes, *self._copy_notes())
 
-    def write(self, done: Outcome, tell: Tell, start: float) -> dict[str, str]:
+    def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Write the copy and the outcome, the run's record in both, as `FolderDestination.write` does."""
         project, path = self.session.project, self._path
         project_copy.refuse_the_original(path, project)
@@ -72,7 +72,7 @@ class CopyDestination:
         record = run_records.dated(record, project_copy.known_runs(path))
         content = self.written.with_edits(store.added(project.document, record)).content
         with project_copy.replaced(path, content):
-            files = run_output.write(done, record, self._folder, tell, start)
+            files = run_output.write(done, record, self._folder, progress)
         return {**files, path.name: str(path)}
 
     @property

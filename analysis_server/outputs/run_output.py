@@ -11,7 +11,6 @@ from pathlib import Path
 from analysis_server import MADE_BY
 from analysis_server.outputs import run_records
 from analysis_server.outputs.outcome import Outcome
-from analysis_server.progress import Tell, stage
 from analysis_server.report import audio
 from analysis_server.report.audio import compared
 from analysis_server.report.content import Player
@@ -22,7 +21,7 @@ from analysis_server.runs.automation_file import AutomationFile, BusAutomation, 
 from core.automation.points import TOLERANCE_DB, to_csv
 from core.automation.render import headroom_db, write_mix
 from core.files import move_into_place, workshop, write_text
-from core.progress import Progress
+from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
 
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
@@ -33,10 +32,10 @@ def default_folder(song: str) -> Path:
     return Path(f"{Path(song).resolve().name}-faderwise")
 
 
-def write(outcome: Outcome, record: RunRecord, folder: Path, tell: Tell, start: float) -> dict[str, str]:
+def write(outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressCallback) -> dict[str, str]:
     """Write the files of `outcome`, whose run has `record`, into `folder` and return their paths by name.
 
-    What was told so far is the fraction `start`. A record without a date gets one.
+    A record without a date gets one.
 
     Raises
     ------
@@ -49,32 +48,34 @@ def write(outcome: Outcome, record: RunRecord, folder: Path, tell: Tell, start: 
         record = run_records.dated(record, run_folder.read_if_there(folder))
         run_folder.write(made, [record])
         outcome.curves.save(made / "curves.npz")
-        _write_audio_and_report(outcome, record.id, made, tell, start)
+        _write_audio_and_report(outcome, record.id, made, progress)
         for name in FILES:
             move_into_place(made / name, folder / name)
-    tell(1.0, "done")
+    progress(1.0, "Done")
     return {name: str(folder / name) for name in FILES}
 
 
-def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, tell: Tell, start: float) -> None:
-    middle = start + (1.0 - start) * 0.4
-    later = start + (1.0 - start) * 0.8
+def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
+    rendering, rendering_before, encoding = stages(
+        progress, {"Rendering mix": 0.4, "Rendering the mix before": 0.4, "Encoding the report's sound": 0.2}
+    )
     mix = workshop / "mix.wav"
     write_mix(
         outcome.song,
         outcome.automation,
         mix,
         gain_db=outcome.file_gain_db,
-        progress=stage(tell, "writing the mix", start, middle),
+        progress=rendering,
     )
-    compared_with = _compared_with(outcome, workshop, stage(tell, "writing the report", middle, later))
+    compared_with = _compared_with(outcome, workshop, rendering_before)
+    encoding(0.0)
     heard = compared(compared_with, mix, outcome.labels, outcome.file_figures)
     heard.save(workshop / audio.NAME, run_id)
     players = heard.players[:2]
     write_text(workshop / "report.html", _report(outcome, players))
 
 
-def _compared_with(outcome: Outcome, workshop: Path, progress: Progress) -> Path:
+def _compared_with(outcome: Outcome, workshop: Path, progress: ProgressCallback) -> Path:
     if outcome.reference is not None:
         return outcome.reference.path
     plain = workshop / "before.wav"

@@ -33,8 +33,8 @@ class AtWork:
         self._ended = threading.Event()
         self.is_cancelled = False
 
-    def tell(self, fraction: float, stage: str) -> None:
-        """Take note of how far it is: a `Tell`."""
+    def tell(self, fraction: float, stage: str = "", /) -> None:
+        """Take note of how far it is: a `ProgressCallback`."""
         self._fraction, self._stage = fraction, stage
 
     def beat(self) -> None:

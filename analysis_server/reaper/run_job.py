@@ -14,7 +14,6 @@ import msgspec
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.outputs import kept_runs
 from analysis_server.paths import home
-from analysis_server.progress import Tell
 from analysis_server.reaper.edit_job import edit, revert
 from analysis_server.reaper.inspect_project import BUSES_KEY, as_value, opened, saved_choice
 from analysis_server.reaper.instructions import ext_state_to_change, points_to_write
@@ -27,6 +26,7 @@ from analysis_server.verbs.learn import LearnRequest, LearnResult
 from analysis_server.verbs.match import MatchRequest, MatchResult
 from analysis_server.verbs.mix import MixRequest, MixResult
 from core.errors import InputError
+from core.progress import ProgressCallback
 from core.rpp.project import Project, read_project
 
 _LONGEST_TITLE_BYTES = 120
@@ -34,7 +34,7 @@ _LONGEST_TITLE_BYTES = 120
 _MOST_LOSSES = 2
 
 
-def do(job: JobFile, folder: Path, tell: Tell) -> Instructions:
+def do(job: JobFile, folder: Path, progress: ProgressCallback) -> Instructions:
     """Do the job and return what the bridge has to do.
 
     Raises
@@ -44,14 +44,14 @@ def do(job: JobFile, folder: Path, tell: Tell) -> Instructions:
     ServerError
         The server ended the job.
     """
-    return _VERBS[job.verb](_Work(job, folder, tell))
+    return _VERBS[job.verb](_Work(job, folder, progress))
 
 
 @dataclass(frozen=True)
 class _Work:
     job: JobFile
     folder: Path
-    tell: Tell
+    progress: ProgressCallback
 
     def rendered(self) -> RenderedStems:
         job = self.job
@@ -67,7 +67,7 @@ class _Work:
 
     def performed(self, request: SongRequest | LearnRequest) -> Any:
         """Return the verb's result; the server does it, which is started if need be, and once more if it is lost."""
-        return perform(request, self.tell, name="REAPER", folder=home(), starts=True, most_losses=_MOST_LOSSES)
+        return perform(request, self.progress, name="REAPER", folder=home(), starts=True, most_losses=_MOST_LOSSES)
 
     def run_folder(self) -> Path:
         """Return the folder that the run's files go to: a new one."""
@@ -165,7 +165,7 @@ def _learn(work: _Work) -> Instructions:
 
 def _audit(work: _Work) -> Instructions:
     request = AuditRequest(target=work.job.project, out=str(work.run_folder()))
-    result = run_audit(request, work.tell)
+    result = run_audit(request, work.progress)
     return Instructions(
         undo=f"Faderwise: {work.job.action}",
         summary=f"{result.title}: {result.summary}",

@@ -25,7 +25,7 @@ from core.automation.render import MixFigures, headroom_db, measure_mixes, write
 from core.decibels import db_to_gain
 from core.files import replacing
 from core.gains.curves import write_npz
-from core.progress import Progress, part_of
+from core.progress import ProgressCallback, part_of
 
 WHOLE_S, EXCERPT_S = 240.0, 60.0
 _MP3_RATES = (32_000, 44_100, 48_000)
@@ -150,7 +150,9 @@ def compared(before: Path, after: Path, labels: tuple[str, str], figures: tuple[
     return Sounds(tuple(players), tuple(spectrum_of(*pair) for pair in zip(labels, figures, strict=True)))
 
 
-def rendered(song: Song, automation: Automation, progress: Progress) -> tuple[Sounds, tuple[MixFigures, MixFigures]]:
+def rendered(
+    song: Song, automation: Automation, progress: ProgressCallback
+) -> tuple[Sounds, tuple[MixFigures, MixFigures]]:
     """Return the sounds of a song's plain sum and of its mix with `automation`, and what both measure."""
     before, after = measure_mixes(song, [None, automation], progress=part_of(progress, 0.0, 0.4))
     with tempfile.TemporaryDirectory(prefix="faderwise-") as folder:

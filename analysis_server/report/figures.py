@@ -29,13 +29,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis_server.paths import home
-from analysis_server.progress import Tell, part_of, stage
 from analysis_server.training.evaluation_data import Evaluation
 from core.audio.framing import HOP_S
 from core.automation.average_spectrum import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db
 from core.files import replacing, write_text
 from core.models.evaluate import EvaluationSong, Scores
+from core.progress import ProgressCallback, part_of
 
 os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns while it lists the fonts for the first time
@@ -216,7 +216,7 @@ def _draw_difference(axes: Axes, frequency_hz: FloatArray, difference_db: FloatA
 TABLE = "tables.csv"
 
 
-def draw(evaluation: Evaluation, folder: Path, tell: Tell) -> list[str]:
+def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> list[str]:
     """Write an evaluation's table and figures into `folder` and return the files' paths.
 
     Each file is written all or nothing; one of other content that stood in its place is set aside.
@@ -225,7 +225,7 @@ def draw(evaluation: Evaluation, folder: Path, tell: Tell) -> list[str]:
     ----------
     evaluation : what to show.
     folder : is made where it is missing.
-    tell : is told how far it is; may raise to stop the work.
+    progress : is told how far it is; may raise to stop the work.
 
     Raises
     ------
@@ -237,13 +237,15 @@ def draw(evaluation: Evaluation, folder: Path, tell: Tell) -> list[str]:
     names = file_names([song.title for song in songs])
     files = [folder / TABLE]
     for number, (song, name) in enumerate(zip(songs, names, strict=True)):
-        part = part_of(tell, number / len(songs), (number + 1) / len(songs))
+        part = part_of(progress, number / len(songs), (number + 1) / len(songs))
         files += _song_figures(evaluation, song, folder / name, part)
     return [str(file) for file in files]
 
 
-def _song_figures(evaluation: Evaluation, song: EvaluationSong, beginning: Path, tell: Tell) -> list[Path]:
-    drawing = stage(tell, f"drawing {song.title}", 0.0, 1.0)
+def _song_figures(
+    evaluation: Evaluation, song: EvaluationSong, beginning: Path, progress: ProgressCallback
+) -> list[Path]:
+    drawing = part_of(progress, 0.0, 1.0, f"Drawing {song.title}")
     drawing(0.0)
     predicted = evaluation.predicted[song.title]
     figure = gain_panels(song, predicted, evaluation.scores.mse[song.title])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from analysis_server.progress import Tell, stage
 from analysis_server.runs.run_folder import AutomationFolder
 from core.audio.io import inspect
 from core.audio.song import Song
 from core.automation.points import Automation
 from core.automation.render import headroom_db, measure_mixes, write_mix
 from core.errors import InputError
+from core.progress import ProgressCallback, part_of
 from core.runs.record import RunRecord
 
 MIX = "mix.wav"
@@ -41,7 +41,9 @@ def song_to_render(folder: AutomationFolder) -> Song:
     return song
 
 
-def render_again(folder: AutomationFolder, song: Song, automation: Automation, tell: Tell) -> Mapping[str, str]:
+def render_again(
+    folder: AutomationFolder, song: Song, automation: Automation, progress: ProgressCallback
+) -> Mapping[str, str]:
     """Write `mix.wav` anew; the one that was there is set aside. Return its path by name.
 
     Raises
@@ -49,7 +51,7 @@ def render_again(folder: AutomationFolder, song: Song, automation: Automation, t
     InputError
         The folder cannot be written to.
     """
-    (figures,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.0, 0.5))
-    gain_db, progress = min(0.0, headroom_db(figures)), stage(tell, "writing the mix", 0.5, 1.0)
+    (figures,) = measure_mixes(song, [automation], progress=part_of(progress, 0.0, 0.5, "Measuring mix"))
+    gain_db, progress = min(0.0, headroom_db(figures)), part_of(progress, 0.5, 1.0, "Rendering mix")
     write_mix(song, automation, folder.path / MIX, gain_db=gain_db, progress=progress)
     return {MIX: str(folder.path / MIX)}

@@ -21,7 +21,6 @@ import msgspec
 import zmq
 
 from analysis_server.paths import home
-from analysis_server.progress import Tell, untold
 from analysis_server.server import messages
 from analysis_server.server.connection import Connection, ServerLock, read_connection
 from analysis_server.server.fingerprint import fingerprint, package_root
@@ -31,6 +30,7 @@ from analysis_server.server.settings import CHUNK_BYTES
 from analysis_server.server.verb_table import VERBS, name_of
 from core import __version__
 from core.errors import Cancelled, DiskFullError, FaderwiseError, InputError, ModelError, ServerError
+from core.progress import ProgressCallback, no_progress
 
 _DETACHED = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
@@ -257,7 +257,7 @@ class Client:
         within: Iterable[str] = (),
         audio: Mapping[str, str] | None = None,
         job: str | None = None,
-        tell: Tell = untold,
+        progress: ProgressCallback = no_progress,
         deadline_s: float | None = None,
     ) -> Any:
         """Have the server do a verb's request, and return the verb's result.
@@ -269,7 +269,7 @@ class Client:
         within : further folders that audio may lie in.
         audio : uploads by path in a tree, as `upload` gives them; then all paths are relative to that tree.
         job : the job's id, to resume it; chosen at random by default.
-        tell : is told how far it is; if it raises, the job is cancelled.
+        progress : is told how far it is; if it raises, the job is cancelled.
         deadline_s : how long this may take.
 
         Raises
@@ -292,10 +292,10 @@ class Client:
             audio=dict(audio or {}),
         )
         try:
-            result = self._finished(asked, tell, Deadline(deadline_s))
+            result = self._finished(asked, progress, Deadline(deadline_s))
         except (ServerError, InputError, Cancelled):
             raise
-        except BaseException:  # `tell` wants no more of it, or the keyboard
+        except BaseException:  # `progress` wants no more of it, or the keyboard
             self.cancel(name)
             raise
         if not audio:
@@ -353,7 +353,7 @@ class Client:
             offset, size = offset + len(piece.data), piece.size
         return b"".join(pieces)
 
-    def _finished(self, asked: messages.JobRequest, tell: Tell, deadline: Deadline) -> messages.Result:
+    def _finished(self, asked: messages.JobRequest, progress: ProgressCallback, deadline: Deadline) -> messages.Result:
         """Send a job and wait for its end, over as many connections as it takes."""
         self._wire.send(asked, deadline)
         heard_s = asked_s = time.monotonic()
@@ -363,7 +363,7 @@ class Client:
             now = time.monotonic()
             if answer is not None:
                 heard_s = now
-                if answer.id == asked.id and (result := _taken(answer, tell)) is not None:
+                if answer.id == asked.id and (result := _taken(answer, progress)) is not None:
                     return result
             elif now > heard_s + _LOST_S or not self._wire.may_be_up():
                 self._wire.lose()
@@ -414,11 +414,11 @@ def raised(answer: messages.Error) -> FaderwiseError:
     return ServerError(f"{answer.message}. {answer.remedy}", code=answer.code)
 
 
-def _taken(answer: Answer, tell: Tell) -> messages.Result | None:
+def _taken(answer: Answer, progress: ProgressCallback) -> messages.Result | None:
     if isinstance(answer, messages.Error):
         raise raised(answer)
     if isinstance(answer, messages.Progress):
-        tell(answer.fraction, answer.stage)
+        progress(answer.fraction, answer.stage)
     return answer if isinstance(answer, messages.Result) else None
 
 
@@ -428,7 +428,7 @@ _WORKS_WITHOUT = frozenset({"busy", "stopped", "unreachable", "version", "timeou
 
 def perform(
     request: Any,
-    tell: Tell,
+    progress: ProgressCallback,
     *,
     name: str,
     folder: Path,
@@ -441,7 +441,7 @@ def perform(
     Parameters
     ----------
     request : a verb's request.
-    tell : is told how far it is; if it raises, the work is cancelled.
+    progress : is told how far it is; if it raises, the work is cancelled.
     name : who asks, for the server's log.
     folder : relative paths start from it.
     starts : whether to start a server where none is up.
@@ -458,8 +458,8 @@ def perform(
     try:
         with Client(starts=starts, name=name, most_losses=most_losses) as client:
             if client.hello().fingerprint == fingerprint():
-                return client.run(request, folder=folder, within=within, tell=tell)
+                return client.run(request, folder=folder, within=within, progress=progress)
     except ServerError as error:
         if error.code not in _WORKS_WITHOUT:
             raise
-    return VERBS[name_of(request)].run(request, tell)
+    return VERBS[name_of(request)].run(request, progress)

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from analysis_server.progress import Tell
 from analysis_server.server.cache import Cache, CorruptEntryError, Entry, publish, relocated, survey
 from analysis_server.server.inputs import Inputs, inputs_of, result_key, song_inputs, song_key
 from analysis_server.server.known_files import KnownFiles, stamp_of
@@ -27,20 +26,21 @@ from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettin
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
 from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError, as_told
 from core.files import write_text
+from core.progress import ProgressCallback
 
 OUT = "{out}"
 """Stands in a kept result for the folder or file that was asked for."""
 _FULL = (errno.ENOSPC, errno.EFBIG)
 
 
-def do(task: Task, cache: Cache, known: KnownFiles, tell: Tell) -> Ended:
+def do(task: Task, cache: Cache, known: KnownFiles, progress: ProgressCallback) -> Ended:
     """Do the job and return its end; every error is one."""
     made = Path(task.staging) / "out"
     try:
         made.mkdir(parents=True, exist_ok=True)
         folder = Path(task.folder or "/") if task.audio is None else _laid_out(task)
         os.chdir(folder)
-        result, cached = _result(task, cache, known, tell)
+        result, cached = _result(task, cache, known, progress)
         return Ended(job=task.job, result=msgspec.msgpack.encode(result), cached=cached, title=_title(result))
     except Exception as error:  # a job ends here
         code, message = ending_of(error)
@@ -92,37 +92,39 @@ def ending_of(error: BaseException) -> tuple[str, str]:
     return "internal", f"internal error ({type(error).__name__}: {message})"
 
 
-def _result(task: Task, cache: Cache, known: KnownFiles, tell: Tell) -> tuple[Any, bool]:
+def _result(task: Task, cache: Cache, known: KnownFiles, progress: ProgressCallback) -> tuple[Any, bool]:
     request = msgspec.msgpack.decode(task.request, type=VERBS[task.verb].request)
     inputs = inputs_of(task.verb, request, Path())
     if task.audio is None:
         inputs.require_inside(task.within)
     if task.verb == "learn":
-        return msgspec.to_builtins(VERBS["learn"].run(request, tell, _kept_songs(cache, known, task))), False
+        return msgspec.to_builtins(VERBS["learn"].run(request, progress, _kept_songs(cache, known, task))), False
     if not inputs.is_whole:
-        return msgspec.to_builtins(VERBS[task.verb].run(request, tell)), False
-    tell(0.0, "looking whether this was done before")
+        return msgspec.to_builtins(VERBS[task.verb].run(request, progress)), False
+    progress(0.0, "looking whether this was done before")
     key = _key(task.verb, request, inputs, known)
     is_uploaded = task.audio is not None
     if not is_uploaded and (found := _found(cache, key, request, Path(), known)) is not None:
         return found, True
-    return _made(task, request, inputs, (key, cache, known), tell), False
+    return _made(task, request, inputs, (key, cache, known), progress), False
 
 
-def _made(task: Task, request: Any, inputs: Inputs, keeping: tuple[str, Cache, KnownFiles], tell: Tell) -> Any:
+def _made(
+    task: Task, request: Any, inputs: Inputs, keeping: tuple[str, Cache, KnownFiles], progress: ProgressCallback
+) -> Any:
     key, cache, known = keeping
     made = Path(task.staging) / "out"
     before = [stamp_of(path) for path in inputs.files.values()]
     writing = writing_of(request, Path())
     staged = writing.staged(request, made)
-    result = msgspec.to_builtins(VERBS[task.verb].run(staged, tell))
+    result = msgspec.to_builtins(VERBS[task.verb].run(staged, progress))
     if task.audio is not None:
         return relocated(result, str(made), "")
     content = relocated(result, staged.out, OUT) if staged.out else result
     (made / TABLE).unlink(missing_ok=True)
     entry = survey(made, content, known=known)
-    tell(1.0, "putting the files in place")
-    publish(entry, _targets(writing, Path()), known, lambda: tell(1.0, "putting the files in place"))
+    progress(1.0, "putting the files in place")
+    publish(entry, _targets(writing, Path()), known, lambda: progress(1.0, "putting the files in place"))
     if before == [stamp_of(path) for path in inputs.files.values()]:
         with suppress(OSError, InputError):  # a result that cannot be kept is a result all the same
             cache.keep(key, entry)
@@ -172,11 +174,11 @@ def _kept_songs(cache: Cache, known: KnownFiles, task: Task) -> Callable[[LearnS
     """Return what makes a way to learn songs remember them."""
 
     def remembering(learn_songs: LearnSongs) -> LearnSongs:
-        def learned(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
+        def learned(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
             keys = [_song_key(folder, settings, known) for folder in folders]
             found = [_kept_song(cache, key) for key in keys]
             missing = [folder for folder, song in zip(folders, found, strict=True) if song is None]
-            fresh = iter(learn_songs(missing, settings, tell))
+            fresh = iter(learn_songs(missing, settings, progress))
             songs = [song or next(fresh) for song in found]
             for number, (key, song) in enumerate(zip(keys, songs, strict=True)):
                 if found[number] is None and key == _song_key(folders[number], settings, known):

@@ -55,7 +55,7 @@ class _Teller:
         self._job, self._orders, self._stream = job, orders, stream
         self._next_s = 0.0
 
-    def __call__(self, fraction: float, stage: str) -> None:
+    def __call__(self, fraction: float, stage: str = "", /) -> None:
         if self._orders.dropped == self._job:
             raise Cancelled("the job was cancelled")
         if time.monotonic() >= self._next_s:

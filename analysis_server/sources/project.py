@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis_server.progress import Tell
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.session import ProjectParts, Session, SongRequest
 from analysis_server.sources.stems import find_mixdown, session_with_stems, song_of, summed_session
 from core.audio.song import Song
 from core.errors import InputError
+from core.progress import ProgressCallback
 from core.roles import canonical_role
 from core.rpp.buses import find_buses
 from core.rpp.project import Project, read_project
@@ -72,11 +72,11 @@ class Opened:
 
     song: Song
     session: Session | None
-    tell: Tell
+    progress: ProgressCallback
 
 
 @contextmanager
-def opened_song(request: SongRequest, tell: Tell, *, mixdown: str | None = None) -> Iterator[Opened]:
+def opened_song(request: SongRequest, progress: ProgressCallback, *, mixdown: str | None = None) -> Iterator[Opened]:
     """Give the song a request names.
 
     Raises
@@ -85,26 +85,31 @@ def opened_song(request: SongRequest, tell: Tell, *, mixdown: str | None = None)
         The song cannot be read, or what belongs to a project was asked of a song folder.
     """
     if is_project(request.song):
-        with opened_session(request.song, tell, request, mixdown=mixdown) as session:
-            yield Opened(session.song, session, session.left(tell))
+        with opened_session(request.song, progress, request, mixdown=mixdown) as session:
+            yield Opened(session.song, session, session.left(progress))
     elif request.stems is not None or request.tracks:
         raise InputError(
             "--stems and bus tracks belong to a REAPER project (.RPP)", path=request.song, remedy="leave them out"
         )
     else:
-        yield Opened(open_song_folder(request.song, request.buses, mixdown), None, tell)
+        yield Opened(open_song_folder(request.song, request.buses, mixdown), None, progress)
 
 
 @contextmanager
 def opened_session(
-    path: str, tell: Tell, parts: ProjectParts = _NO_PARTS, *, mixdown: str | None = None, for_writing: bool = True
+    path: str,
+    progress: ProgressCallback,
+    parts: ProjectParts = _NO_PARTS,
+    *,
+    mixdown: str | None = None,
+    for_writing: bool = True,
 ) -> Iterator[Session]:
     """Give the session in the project at `path`; stems summed from its media are removed at the end.
 
     Parameters
     ----------
     path : the project.
-    tell : is told how far the summing is, and may stop it.
+    progress : is told how far the summing is, and may stop it.
     parts : how the project becomes a song.
     mixdown : the mixdown's file; without it one beside the project, or among its stems, is taken where there is one.
     for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
@@ -128,7 +133,7 @@ def opened_session(
             song = song_of(project.path.stem, buses, rendered, Path(folder), mix)
             yield Session(project=project, song=song, tracks=buses.tracks, notes=buses.notes, rendered=rendered)
         elif parts.stems is None:
-            yield summed_session(project, buses, Path(folder), mixdown, tell)
+            yield summed_session(project, buses, Path(folder), mixdown, progress)
         else:
             yield session_with_stems(project, buses, Path(parts.stems), mixdown)
 

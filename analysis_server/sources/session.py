@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from analysis_server.progress import Tell, part_of
 from core.audio.song import Song
+from core.progress import ProgressCallback, part_of
 from core.rpp.project import Project, Track
 
 
@@ -87,9 +87,9 @@ class Session:
         """The project's name."""
         return self.project.path.stem
 
-    def left(self, tell: Tell) -> Tell:
+    def left(self, progress: ProgressCallback) -> ProgressCallback:
         """Return what tells of the work that is left when the session is open."""
-        return part_of(tell, SUMMING_SHARE, 1.0) if self.is_summed else tell
+        return part_of(progress, SUMMING_SHARE, 1.0) if self.is_summed else progress
 
     @property
     def start_s(self) -> float:

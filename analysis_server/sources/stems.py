@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from analysis_server.progress import Tell, stage
 from analysis_server.sources.session import SUMMING_SHARE, RenderedStems, Session
 from core import roles
 from core.audio.framing import LONGEST_S
 from core.audio.io import EXTENSIONS, AudioFile, Samples, inspect
 from core.audio.song import Song, open_song
 from core.errors import InputError
+from core.progress import ProgressCallback, part_of
 from core.rpp.buses import Buses
 from core.rpp.project import Project, Track
 from core.rpp.render import has_sound, write_stems
@@ -75,7 +75,9 @@ def _is_named_after(stem: str, track: Track) -> bool:
     return bool(name) and (stem.casefold() == name or stem.casefold().endswith((f"-{name}", f"_{name}", f" {name}")))
 
 
-def summed_session(project: Project, buses: Buses, folder: Path, mixdown: str | None, tell: Tell) -> Session:
+def summed_session(
+    project: Project, buses: Buses, folder: Path, mixdown: str | None, progress: ProgressCallback
+) -> Session:
     """Return the session whose stems are summed from the project's media, into `folder`.
 
     Raises
@@ -95,8 +97,12 @@ def summed_session(project: Project, buses: Buses, folder: Path, mixdown: str | 
         for role in buses.tracks
         if role not in playing
     ]
-    progress = stage(tell, f"summing the media of {project.path.stem}", 0.0, SUMMING_SHARE)
-    files = write_stems(project, playing, folder, progress=progress)
+    files = write_stems(
+        project,
+        playing,
+        folder,
+        progress=part_of(progress, 0.0, SUMMING_SHARE, f"Summing media of {project.path.stem}"),
+    )
     song = Song(
         title=project.path.stem,
         stems={role: inspect(path) for role, path in files.items()},

@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from analysis_server.progress import Tell
 from analysis_server.training.evaluation_data import Study, StudySongs, packed, study_song, unpacked
 from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings, learned_folder
 from core.errors import FaderwiseError, InputError
+from core.progress import ProgressCallback
 
 _ANSWER_S = 10.0
 _TOLD_EVERY_S = 0.05
@@ -29,8 +29,8 @@ Work = Callable[[str, bytes], bytes]
 def learning_on(address: str) -> LearnSongs:
     """Return a way to learn songs on the cluster whose scheduler listens at `address`."""
 
-    def learn_songs(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
-        answers = _mapped(address, _learned, folders, settings, tell)
+    def learn_songs(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
+        answers = _mapped(address, _learned, folders, settings, progress)
         return [msgspec.msgpack.decode(answer, type=LearnedSong) for answer in answers]
 
     return learn_songs
@@ -39,8 +39,8 @@ def learning_on(address: str) -> LearnSongs:
 def studying_on(address: str) -> StudySongs:
     """Return a way to study songs on the cluster whose scheduler listens at `address`."""
 
-    def study_songs(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
-        return [unpacked(answer) for answer in _mapped(address, _studied, folders, settings, tell)]
+    def study_songs(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[Study]:
+        return [unpacked(answer) for answer in _mapped(address, _studied, folders, settings, progress)]
 
     return study_songs
 
@@ -53,14 +53,16 @@ def _studied(folder: str, settings: bytes) -> bytes:
     return packed(study_song(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
 
 
-def _mapped(address: str, work: Work, folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[bytes]:
-    """Return what `work` gives for each folder, in order; told when a song is done, and ended if `tell` raises."""
+def _mapped(
+    address: str, work: Work, folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback
+) -> list[bytes]:
+    """Return what `work` gives for each folder, in order; told when a song is done, and ended if `progress` raises."""
     client = _connected(address)
     try:
         arguments = msgspec.msgpack.encode(settings)
         futures = [client.submit(work, str(folder.resolve()), arguments, pure=False) for folder in folders]
         try:
-            _wait(futures, tell)
+            _wait(futures, progress)
             return [_answer(future, folder) for future, folder in zip(futures, folders, strict=True)]
         finally:
             client.cancel(futures)
@@ -81,9 +83,9 @@ def _connected(address: str) -> Any:
         ) from error
 
 
-def _wait(futures: Sequence[Any], tell: Tell) -> None:
+def _wait(futures: Sequence[Any], progress: ProgressCallback) -> None:
     while pending := [future for future in futures if not future.done()]:
-        tell(1.0 - len(pending) / len(futures), "waiting for the cluster")
+        progress(1.0 - len(pending) / len(futures), "Waiting for the cluster")
         time.sleep(_TOLD_EVERY_S)
 
 

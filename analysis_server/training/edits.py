@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis_server.presets import measured
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.runs import project_copy
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.project import audited_target, is_project, opened_session
@@ -22,6 +21,7 @@ from core.errors import InputError
 from core.gains.curves import GainCurves
 from core.models.model import TrainingSong
 from core.models.train import training_song
+from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited
 
 EDITS_WEIGHT = 3.0
@@ -30,7 +30,7 @@ LEFT_ALONE = 0.25
 """What a moment counts for that was heard and left alone, against one that was edited."""
 
 
-def learned_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> LearnedSong:
+def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
     """Return what a model keeps of the edits in a project, or in a folder that `mix` or `match` wrote.
 
     Raises
@@ -45,10 +45,10 @@ def learned_edits(path: str, settings: SessionSettings, tell: Tell = untold) -> 
             path=path,
             remedy="--from faders learns from all that stands there",
         )
-    return (_of_project if is_project(path) else _of_folder)(path, audited, settings, tell)
+    return (_of_project if is_project(path) else _of_folder)(path, audited, settings, progress)
 
 
-def _of_folder(path: str, audited: Audited, settings: SessionSettings, tell: Tell) -> LearnedSong:
+def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress: ProgressCallback) -> LearnedSong:
     song = song_of(audited.basis.root)
     if song is None:
         raise InputError(
@@ -60,20 +60,20 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, tell: Tel
         raise InputError(
             f"has no points for the {', '.join(without)}", path=path, remedy="put them back, or mix the song again"
         )
-    measurement = _measured(song, settings, tell)
+    measurement = _measured(song, settings, progress)
     columns = [db_to_gain(now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
     return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
 
 
-def _of_project(path: str, audited: Audited, settings: SessionSettings, tell: Tell) -> LearnedSong:
+def _of_project(path: str, audited: Audited, settings: SessionSettings, progress: ProgressCallback) -> LearnedSong:
     parts = settings.parts
     if not parts.tracks:
         parts = msgspec.structs.replace(parts, tracks=_tracks(audited))
-    with opened_session(path, tell, parts, for_writing=False) as session:
+    with opened_session(path, progress, parts, for_writing=False) as session:
         stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
         song = replace(session.song, stems=stems, mixdown=None)
-        measurement = _measured(song, settings, session.left(tell))
+        measurement = _measured(song, settings, session.left(progress))
         curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.notes)
@@ -88,8 +88,8 @@ def _tracks(audited: Audited) -> dict[str, list[str]]:
     return tracks
 
 
-def _measured(song: Song, settings: SessionSettings, tell: Tell) -> Measurement:
-    return measured(song, settings.preset, settings.feature_set, stage(tell, f"learning {song.title}", 0.0, 1.0))
+def _measured(song: Song, settings: SessionSettings, progress: ProgressCallback) -> Measurement:
+    return measured(song, settings.preset, settings.feature_set, part_of(progress, 0.0, 1.0, f"Learning {song.title}"))
 
 
 def _kept(

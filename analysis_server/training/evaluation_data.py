@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from analysis_server.progress import Tell, untold
 from analysis_server.training.folders import SongSettings, in_turn, taught_by
 from core.analysis.measure import Measurement
 from core.audio.song import Song
@@ -21,6 +20,7 @@ from core.decibels import FloatArray
 from core.models.balance import StemLevels, levels_of
 from core.models.evaluate import EvaluationSong, Scores
 from core.models.model import TrainingSong
+from core.progress import ProgressCallback, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +73,11 @@ class Study:
         )
 
 
-StudySongs = Callable[[Sequence[Path], SongSettings, Tell], list[Study]]
+StudySongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[Study]]
 """A way to study song folders: in this process, or on other machines."""
 
 
-def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Study:
+def study_song(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> Study:
     """Return the study of the song in `folder`.
 
     Raises
@@ -85,7 +85,7 @@ def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Stu
     InputError
         The song cannot be read or has no mixdown.
     """
-    found, training, warnings = taught_by(folder, settings, "estimating", tell)
+    found, training, warnings = taught_by(folder, settings, "Estimating", progress)
     return Study(
         gains=found.curves.gains,
         measurement=replace(found.measurement, gram=None, moments=None),
@@ -94,9 +94,9 @@ def study_song(folder: Path, settings: SongSettings, tell: Tell = untold) -> Stu
     )
 
 
-def study_one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[Study]:
+def study_one_by_one(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[Study]:
     """Study each song in turn, in this process."""
-    return in_turn(lambda folder, part: study_song(folder, settings, part), folders, tell)
+    return in_turn(lambda folder, part: study_song(folder, settings, part), folders, progress)
 
 
 def packed(study: Study) -> bytes:

@@ -9,11 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from analysis_server.presets import taught
-from analysis_server.progress import Tell, part_of, stage, untold
 from analysis_server.sources.folder import open_song_folder
 from core.audio.song import find_song_folders, holds_stems
 from core.gains.estimate import Estimate
 from core.models.model import TrainingSong
+from core.progress import ProgressCallback, no_progress, part_of
 
 Named = TypeVar("Named")
 OfSong = TypeVar("OfSong")
@@ -34,7 +34,7 @@ class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
 
 
-LearnSongs = Callable[[Sequence[Path], SongSettings, Tell], list[LearnedSong]]
+LearnSongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[LearnedSong]]
 """A way to learn from song folders: in this process, on other machines, or from what was learned before."""
 
 
@@ -52,7 +52,7 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
     return folders
 
 
-def learned_folder(folder: Path, settings: SongSettings, tell: Tell = untold) -> LearnedSong:
+def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
     """Return what a model keeps of the song in `folder`.
 
     Raises
@@ -60,11 +60,13 @@ def learned_folder(folder: Path, settings: SongSettings, tell: Tell = untold) ->
     InputError
         The song cannot be read or has no mixdown.
     """
-    _, kept, warnings = taught_by(folder, settings, "learning", tell)
+    _, kept, warnings = taught_by(folder, settings, "Learning", progress)
     return LearnedSong(song=kept, warnings=warnings)
 
 
-def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> tuple[Estimate, TrainingSong, list[str]]:
+def taught_by(
+    folder: Path, settings: SongSettings, doing: str, progress: ProgressCallback
+) -> tuple[Estimate, TrainingSong, list[str]]:
     """Return the gains of the song in `folder`, what a model keeps of it, and what the user should know of it.
 
     Raises
@@ -73,17 +75,19 @@ def taught_by(folder: Path, settings: SongSettings, doing: str, tell: Tell) -> t
         The song cannot be read or has no mixdown.
     """
     song = open_song_folder(str(folder), settings.buses)
-    progress = stage(tell, f"{doing} {song.title}", 0.0, 1.0)
+    progress = part_of(progress, 0.0, 1.0, f"{doing} {song.title}")
     found, kept = taught(song, settings.preset, settings.feature_set, progress)
     return found, kept, [f"{song.title}: {warning}" for warning in found.warnings]
 
 
-def one_by_one(folders: Sequence[Path], settings: SongSettings, tell: Tell) -> list[LearnedSong]:
+def one_by_one(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
     """Learn from each song in turn, in this process."""
-    return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, tell)
+    return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, progress)
 
 
-def in_turn(of_song: Callable[[Named, Tell], OfSong], songs: Sequence[Named], tell: Tell) -> list[OfSong]:
+def in_turn(
+    of_song: Callable[[Named, ProgressCallback], OfSong], songs: Sequence[Named], progress: ProgressCallback
+) -> list[OfSong]:
     """Return what `of_song` gives for each of `songs`, each taking its share of what is told."""
     share = 1.0 / max(len(songs), 1)
-    return [of_song(song, part_of(tell, number * share, (number + 1) * share)) for number, song in enumerate(songs)]
+    return [of_song(song, part_of(progress, number * share, (number + 1) * share)) for number, song in enumerate(songs)]

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import measured, taught
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import ProjectParts, Session
 from analysis_server.training.folders import LearnedSong
@@ -19,6 +18,7 @@ from core.errors import InputError
 from core.gains.curves import GainCurves
 from core.models.model import TrainingSong
 from core.models.train import training_song
+from core.progress import ProgressCallback, no_progress, part_of
 from core.rpp.faders import gains_at
 
 
@@ -32,7 +32,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     parts: ProjectParts = ProjectParts()
 
 
-def learned_session(path: str, settings: SessionSettings, tell: Tell = untold) -> LearnedSong:
+def learned_session(path: str, settings: SessionSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
     """Return what a model keeps of the project at `path`, and what the user should know of it.
 
     Raises
@@ -41,8 +41,8 @@ def learned_session(path: str, settings: SessionSettings, tell: Tell = untold) -
         The project or its media cannot be read, no bus was found, or there is no mixdown to learn from.
     """
     from_faders = settings.truth == "faders"
-    with opened_session(path, tell, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
-        song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, session.left(tell))
+    with opened_session(path, progress, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
+        song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, session.left(progress))
     return LearnedSong(song=song, warnings=[f"{session.title}: {note}" for note in (*session.notes, *notes)])
 
 
@@ -72,10 +72,12 @@ def true_curves(measurement: Measurement, gains: FloatArray, *, as_paper: bool) 
     )
 
 
-def _from_faders(session: Session, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, tuple[str, ...]]:
+def _from_faders(
+    session: Session, settings: SessionSettings, progress: ProgressCallback
+) -> tuple[TrainingSong, tuple[str, ...]]:
     session, notes = _with_tracks_alone(session)
     as_paper = settings.preset == "paper"
-    progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
+    progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
     measurement = measured(session.song, settings.preset, settings.feature_set, progress)
     curves = fader_curves(session, measurement, as_paper=as_paper)
     kept = training_song(
@@ -97,13 +99,15 @@ def _with_tracks_alone(session: Session) -> tuple[Session, tuple[str, ...]]:
     return replace(session, song=replace(session.song, stems=stems, mixdown=None)), without
 
 
-def _from_mixdown(session: Session, settings: SessionSettings, tell: Tell) -> tuple[TrainingSong, tuple[str, ...]]:
+def _from_mixdown(
+    session: Session, settings: SessionSettings, progress: ProgressCallback
+) -> tuple[TrainingSong, tuple[str, ...]]:
     if session.song.mixdown is None:
         raise InputError(
             "no mixdown found where it was rendered to, or beside it",
             path=session.project.path,
             remedy="name it with --mixdown, or learn from the session's own faders with --from faders",
         )
-    progress = stage(tell, f"learning {session.title}", 0.0, 1.0)
+    progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
     found, kept = taught(session.song, settings.preset, settings.feature_set, progress)
     return kept, (f"the mixdown is {session.song.mixdown.path}", *found.warnings)

@@ -1,5 +1,5 @@
 """What Faderwise does, one module a verb: a request, a result, and a function from one to the other.
 
 A request and a result are msgspec structs, so the command line, the server and a test say the same thing. The
-function takes the request and a `Tell`, which is told the fraction done and the stage, and may raise to stop.
+function takes the request and a `ProgressCallback`.
 """

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.audit import AuditResult, page_of, result_of
@@ -20,6 +19,7 @@ from core.audio.song import Song, open_song
 from core.automation.points import EnvelopePoints, thin
 from core.errors import InputError
 from core.files import write_text
+from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited
 
 PAGE = "audit.html"
@@ -39,7 +39,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dry_run: bool = False
 
 
-def run(request: AuditRequest, tell: Tell = untold) -> AuditResult:
+def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> AuditResult:
     """Audit and write the page.
 
     Raises
@@ -48,13 +48,13 @@ def run(request: AuditRequest, tell: Tell = untold) -> AuditResult:
         There is nothing to audit, or the page cannot be written.
     """
     audited = audited_target(request.target)
-    heard, figures, notes = _heard(request, audited, tell)
+    heard, figures, notes = _heard(request, audited, progress)
     result = result_of(audited, heard, figures, notes)
     if request.dry_run:
         return result
     path = _page_path(request)
     write_text(path, render_report(page_of(result, audited, heard)))
-    tell(1.0, "done")
+    progress(1.0, "Done")
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
@@ -73,7 +73,9 @@ def _run_folder(request: AuditRequest, audited: Audited) -> Path | None:
     return Path(folder) if folder else None
 
 
-def _heard(request: AuditRequest, audited: Audited, tell: Tell) -> tuple[Sounds | None, Mapping[str, float], list[str]]:
+def _heard(
+    request: AuditRequest, audited: Audited, progress: ProgressCallback
+) -> tuple[Sounds | None, Mapping[str, float], list[str]]:
     """Return what there is to hear, the mix's figures, and what the user should know of them."""
     root = audited.basis.root
     if not request.sound:
@@ -81,7 +83,7 @@ def _heard(request: AuditRequest, audited: Audited, tell: Tell) -> tuple[Sounds 
     song = _song(request, audited)
     if song is not None:
         heard, (before, now) = audio.rendered(
-            song, _automation(audited, song), stage(tell, "rendering the mix as it is now", 0.0, 0.9)
+            song, _automation(audited, song), part_of(progress, 0.0, 0.9, "Rendering the present mix")
         )
         measured = {
             "loudness_before_lufs": before.loudness_lufs,

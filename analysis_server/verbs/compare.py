@@ -11,7 +11,6 @@ import msgspec
 
 from analysis_server import models
 from analysis_server.presets import estimated, predicted
-from analysis_server.progress import Tell, part_of, stage, untold
 from analysis_server.report.compare import CompareResult, Side, page_of, result_of
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
@@ -27,6 +26,7 @@ from core.errors import InputError
 from core.files import write_text
 from core.gains.curves import GainCurves
 from core.models import balance
+from core.progress import ProgressCallback, no_progress, part_of
 from core.runs import compare as run_compare
 from core.runs.audit import Audited
 from core.runs.compare import Curves, compare
@@ -59,7 +59,7 @@ class _Named:
     number: int | None = None
 
 
-def run(request: CompareRequest, tell: Tell = untold) -> CompareResult:
+def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> CompareResult:
     """Compare.
 
     Raises
@@ -69,8 +69,8 @@ def run(request: CompareRequest, tell: Tell = untold) -> CompareResult:
     """
     named = (_named(request.first), _named(request.second))
     song = _song(request, named)
-    first = _side(named[0], song, part_of(tell, 0.0, 0.5))
-    second = _side(named[1], song, part_of(tell, 0.5, 1.0))
+    first = _side(named[0], song, part_of(progress, 0.0, 0.5))
+    second = _side(named[1], song, part_of(progress, 0.5, 1.0))
     one, other = _in_common(first, second)
     found = compare(one.buses, one.time_s, one.gain_db, other.gain_db, one.sounding & other.sounding)
     result = result_of(first, second, found)
@@ -116,12 +116,12 @@ def _song(request: CompareRequest, sides: Sequence[_Named]) -> Song | None:
     return found
 
 
-def _side(named: _Named, song: Song | None, tell: Tell) -> Side:
+def _side(named: _Named, song: Song | None, progress: ProgressCallback) -> Side:
     if named.audited is not None:
         return _run_side(named, named.audited)
     assert song is not None  # noqa: S101 - `_song` saw to it
     is_mixdown = Path(named.text).suffix.lower() in EXTENSIONS
-    return (_mixdown_side if is_mixdown else _model_side)(named.text, song, tell)
+    return (_mixdown_side if is_mixdown else _model_side)(named.text, song, progress)
 
 
 def _run_side(named: _Named, audited: Audited) -> Side:
@@ -133,18 +133,18 @@ def _run_side(named: _Named, audited: Audited) -> Side:
     return Side(named.text, "run", curves, figures)
 
 
-def _model_side(name: str, song: Song, tell: Tell) -> Side:
+def _model_side(name: str, song: Song, progress: ProgressCallback) -> Side:
     model = models.find(name)
-    measurement, found = predicted(song, model, stage(tell, f"measuring {song.title}", 0.0, 1.0))
+    measurement, found = predicted(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
     curves = run_compare.as_predicted(found.curves, _levels_lufs(measurement, found.curves))
     titles = [song.title for song in model.songs]
     return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
 
-def _mixdown_side(file: str, song: Song, tell: Tell) -> Side:
+def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> Side:
     mixdown = inspect(Path(file))
     name = mixdown.path.name
-    progress = stage(tell, f"estimating {name}", 0.0, 1.0)
+    progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
     found = estimated(replace(song, mixdown=mixdown), "default", None, None, progress)
     curves = run_compare.as_predicted(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)

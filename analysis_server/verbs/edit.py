@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.outputs import run_records
-from analysis_server.progress import Tell, untold
 from analysis_server.runs import project_copy, run_folder, run_stems
 from analysis_server.sources.project import is_project, project_with_runs
 from core.decibels import gain_to_db
 from core.errors import InputError
+from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.rpp.write import Written
 from core.runs import store
@@ -95,7 +95,7 @@ class EditResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: EditRequest, tell: Tell = untold) -> EditResult:
+def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditResult:
     """Edit and write.
 
     Raises
@@ -105,7 +105,7 @@ def run(request: EditRequest, tell: Tell = untold) -> EditResult:
     """
     if is_project(request.target):
         return _edit_project(request)
-    return _edit_folder(request, tell)
+    return _edit_folder(request, progress)
 
 
 def edited(
@@ -138,7 +138,7 @@ def _edit_project(request: EditRequest) -> EditResult:
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
-def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
+def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult:
     if request.out is not None:
         raise InputError("--out is for projects", path=request.target, remedy="a folder is edited where it is")
     folder = run_folder.read_automation_folder(Path(request.target))
@@ -154,7 +154,7 @@ def _edit_folder(request: EditRequest, tell: Tell) -> EditResult:
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
     files = run_folder.write_automation_folder(folder, automation, [*folder.runs, record], verb="edit")
     if song is not None:
-        files |= run_stems.render_again(folder, song, automation, tell)
+        files |= run_stems.render_again(folder, song, automation, progress)
         return msgspec.structs.replace(result, files=files)
     told = "mix.wav and report.html are what they were before this edit; --render writes mix.wav anew"
     return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.presets import Preset, estimated
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Domain
 from core.gains.curves import require_table_name
+from core.progress import ProgressCallback, no_progress, part_of
 
 
 class EstimateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class EstimateResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
+def run(request: EstimateRequest, progress: ProgressCallback = no_progress) -> EstimateResult:
     """Estimate and write.
 
     Raises
@@ -50,7 +50,7 @@ def run(request: EstimateRequest, tell: Tell = untold) -> EstimateResult:
     out = Path(request.out)
     require_table_name(out)
     song = open_song_folder(request.song, request.buses, request.mixdown)
-    progress = stage(tell, f"estimating {song.title}", 0.0, 1.0)
+    progress = part_of(progress, 0.0, 1.0, f"Estimating {song.title}")
     found = estimated(song, request.preset, request.domain, None, progress)
     found.curves.save(out)
     return EstimateResult(

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.progress import Tell, part_of, untold
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.training.evaluation_data import Dataset, Evaluation, StudySongs, study_one_by_one
 from analysis_server.training.folders import SongSettings, song_folders
@@ -17,6 +16,7 @@ from analysis_server.training.matrices import is_matrices, matrices_songs
 from core.decibels import FloatArray
 from core.files import move_into_place, workshop, write_text
 from core.models.evaluate import BalanceRegression, EvaluationSong, PaperRegression, Predictor, baselines, score
+from core.progress import ProgressCallback, no_progress, part_of
 
 TABLE = "evaluate.json"
 
@@ -83,7 +83,7 @@ def together(results: Sequence[EvaluateResult]) -> EvaluateResult:
     return msgspec.structs.replace(results[0], conditions={result.features: result for result in results})
 
 
-def run(request: EvaluateRequest, tell: Tell = untold) -> EvaluateResult:
+def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> EvaluateResult:
     """Evaluate, and write tables and figures where a folder is given.
 
     Raises
@@ -96,15 +96,17 @@ def run(request: EvaluateRequest, tell: Tell = untold) -> EvaluateResult:
     share = 0.9 if request.test_on is None else 0.45
     study = _way_to_study(request)
     settings = SongSettings(preset=preset, feature_set=feature_set)
-    trained = _dataset(request.dataset, settings, study, part_of(tell, 0.0, share))
+    trained = _dataset(request.dataset, settings, study, part_of(progress, 0.0, share))
     tested = (
-        trained if request.test_on is None else _dataset(request.test_on, settings, study, part_of(tell, share, 0.9))
+        trained
+        if request.test_on is None
+        else _dataset(request.test_on, settings, study, part_of(progress, share, 0.9))
     )
     learn_from = None if request.test_on is None else trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
     warnings = [*trained.warnings, *tested.warnings]
     result = _result(request, settings, evaluation, learn_from, warnings)
-    return _written(result, evaluation, Path(request.out), part_of(tell, 0.9, 1.0)) if request.out else result
+    return _written(result, evaluation, Path(request.out), part_of(progress, 0.9, 1.0)) if request.out else result
 
 
 def evaluate(
@@ -137,13 +139,13 @@ def _way_to_study(request: EvaluateRequest) -> StudySongs:
     return studying_on(request.dask)
 
 
-def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, tell: Tell) -> Dataset:
+def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, progress: ProgressCallback) -> Dataset:
     if is_matrices(path):
         songs = matrices_songs(path, settings.preset, settings.feature_set)
         training = {song.title: kept for song, kept in songs}
         return Dataset(songs=[song for song, _ in songs], training=training)
     folders = song_folders([path])
-    studies = study_songs(folders, settings, tell)
+    studies = study_songs(folders, settings, progress)
     return Dataset(
         songs=[study.evaluation_song() for study in studies],
         measurements={study.title: study.measurement for study in studies},
@@ -180,12 +182,14 @@ def _result(
     )
 
 
-def _written(result: EvaluateResult, evaluation: Evaluation, folder: Path, tell: Tell) -> EvaluateResult:
+def _written(
+    result: EvaluateResult, evaluation: Evaluation, folder: Path, progress: ProgressCallback
+) -> EvaluateResult:
     """Write the tables and figures, and the result itself; return it with the files' names."""
     from analysis_server.report.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with workshop(folder) as made:
-        names = [*(Path(file).name for file in draw(evaluation, made, tell)), TABLE]
+        names = [*(Path(file).name for file in draw(evaluation, made, progress)), TABLE]
         told = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
         write_text(made / TABLE, table_text(told))
         for name in names:

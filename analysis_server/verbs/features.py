@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import FeatureSet, Preset, feature_set_of, measured
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Measurement
 from core.decibels import FloatArray
 from core.gains.curves import require_table_name, save_table
 from core.models import balance
 from core.models.model import FEATURE_NAMES
+from core.progress import ProgressCallback, no_progress, part_of
 
 
 class FeaturesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class FeaturesResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: FeaturesRequest, tell: Tell = untold) -> FeaturesResult:
+def run(request: FeaturesRequest, progress: ProgressCallback = no_progress) -> FeaturesResult:
     """Measure and write.
 
     Raises
@@ -52,7 +52,7 @@ def run(request: FeaturesRequest, tell: Tell = untold) -> FeaturesResult:
     require_table_name(out)
     song = open_song_folder(request.song, request.buses)
     chosen = feature_set_of(request.preset, request.features)
-    progress = stage(tell, f"measuring {song.title}", 0.0, 1.0)
+    progress = part_of(progress, 0.0, 1.0, f"Measuring {song.title}")
     measurement = measured(song, request.preset, chosen, progress)
     names = [name for name in FEATURE_NAMES[chosen] if name != "offset"]
     features = features_by_bus(measurement, chosen)

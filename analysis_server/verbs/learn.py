@@ -10,7 +10,6 @@ import msgspec
 
 from analysis_server import MADE_BY, models
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.progress import Tell, part_of, untold
 from analysis_server.sources.project import is_project
 from analysis_server.sources.session import ProjectParts
 from analysis_server.training.edits import learned_edits
@@ -19,6 +18,7 @@ from analysis_server.training.matrices import is_matrices, matrices_songs
 from analysis_server.training.projects import SessionSettings, learned_session
 from core.errors import InputError, ModelError
 from core.models.model import Model, TrainingSong
+from core.progress import ProgressCallback, no_progress, part_of
 
 
 class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,14 +64,16 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(
-    request: LearnRequest, tell: Tell = untold, remembering: Callable[[LearnSongs], LearnSongs] | None = None
+    request: LearnRequest,
+    progress: ProgressCallback = no_progress,
+    remembering: Callable[[LearnSongs], LearnSongs] | None = None,
 ) -> LearnResult:
     """Learn and write.
 
     Parameters
     ----------
     request : what to learn.
-    tell : is told how far it is.
+    progress : is told how far it is.
     remembering : given a way to learn songs, returns one that need not learn a song twice.
 
     Raises
@@ -82,7 +84,7 @@ def run(
     feature_set = feature_set_of(request.preset, request.features)
     model = _starting_model(request, feature_set)
     learn_songs = _way_to_learn(request)
-    learned = _learned_songs(request, feature_set, tell, remembering(learn_songs) if remembering else learn_songs)
+    learned = _learned_songs(request, feature_set, progress, remembering(learn_songs) if remembering else learn_songs)
     songs = [one.song for one in learned]
     _require_unique_titles(songs)
     for song in songs:
@@ -125,10 +127,12 @@ def _way_to_learn(request: LearnRequest) -> LearnSongs:
     return learning_on(request.dask)
 
 
-def _learned_songs(request: LearnRequest, feature_set: str, tell: Tell, learn_songs: LearnSongs) -> list[LearnedSong]:
+def _learned_songs(
+    request: LearnRequest, feature_set: str, progress: ProgressCallback, learn_songs: LearnSongs
+) -> list[LearnedSong]:
     of_project = _session_settings(request, feature_set)
     if request.truth == "edits":
-        return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, tell)
+        return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, progress)
     matrices = list(filter(is_matrices, request.songs))
     sessions = list(filter(is_project, request.songs))
     folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
@@ -137,8 +141,8 @@ def _learned_songs(request: LearnRequest, feature_set: str, tell: Tell, learn_so
     share = len(folders) / max(len(folders) + len(sessions), 1)
     return [
         *(LearnedSong(song=kept) for path in matrices for _, kept in matrices_songs(path, request.preset, feature_set)),
-        *learn_songs(folders, settings, part_of(tell, 0.0, share)),
-        *in_turn(lambda path, part: learned_session(path, of_project, part), sessions, part_of(tell, share, 1.0)),
+        *learn_songs(folders, settings, part_of(progress, 0.0, share)),
+        *in_turn(lambda path, part: learned_session(path, of_project, part), sessions, part_of(progress, share, 1.0)),
     ]
 
 

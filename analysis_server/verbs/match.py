@@ -8,7 +8,6 @@ import numpy as np
 from analysis_server.outputs.destination import destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import Story
 from analysis_server.sources.project import Opened, opened_song
@@ -19,6 +18,7 @@ from core.automation.points import Automation, thin_curves
 from core.automation.render import MixFigures, headroom_db, measure_file, measure_mixes
 from core.decibels import db_to_gain
 from core.gains.estimate import Estimate, limiter_reduction_db
+from core.progress import ProgressCallback, no_progress, stages
 
 
 class MatchRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +44,7 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
+def run(request: MatchRequest, progress: ProgressCallback = no_progress) -> MatchResult:
     """Recover and write.
 
     Raises
@@ -52,19 +52,22 @@ def run(request: MatchRequest, tell: Tell = untold) -> MatchResult:
     InputError
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
-    with opened_song(request, tell, mixdown=request.mixdown) as opened:
+    with opened_song(request, progress, mixdown=request.mixdown) as opened:
         return _matched(request, opened)
 
 
 def _matched(request: MatchRequest, opened: Opened) -> MatchResult:
-    song, tell = opened.song, opened.tell
-    found = estimated(song, "default", None, None, stage(tell, f"estimating {song.title}", 0.0, 0.4))
+    song = opened.song
+    estimating, measuring, writing = stages(
+        opened.progress, {f"Estimating {song.title}": 0.4, "Measuring mix": 0.2, "Writing results": 0.4}
+    )
+    found = estimated(song, "default", None, None, estimating)
     automation = thin_curves(found.curves)
-    (after,) = measure_mixes(song, [automation], progress=stage(tell, "measuring the mix", 0.4, 0.6))
+    (after,) = measure_mixes(song, [automation], progress=measuring)
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     where = destination_of(request, opened.session, automation)
     story = _story(song, found, limiter_db, (*where.notes, *found.warnings))
-    files = {} if request.dry_run else where.write(_outcome(song, found, automation, after, story), tell, 0.6)
+    files = {} if request.dry_run else where.write(_outcome(song, found, automation, after, story), writing)
     return MatchResult(
         title=song.title,
         domain=found.domain,

@@ -10,7 +10,6 @@ from analysis_server import models
 from analysis_server.outputs.destination import Existing, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
-from analysis_server.progress import Tell, stage, untold
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import Story
 from analysis_server.sources.project import Opened, opened_song
@@ -22,6 +21,7 @@ from core.automation.render import LOUDEST_LUFS, QUIETEST_LUFS, MixFigures, comm
 from core.errors import InputError
 from core.models.explain import Prediction
 from core.models.model import Model
+from core.progress import ProgressCallback, no_progress, stages
 
 
 class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: MixRequest, tell: Tell = untold) -> MixResult:
+def run(request: MixRequest, progress: ProgressCallback = no_progress) -> MixResult:
     """Mix and write.
 
     Raises
@@ -67,18 +67,20 @@ def run(request: MixRequest, tell: Tell = untold) -> MixResult:
     """
     _require_loudness(request.target_lufs)
     model = models.find(request.model)
-    with opened_song(request, tell) as opened:
+    with opened_song(request, progress) as opened:
         if opened.session is None and request.existing == "combine":
             raise InputError("--existing belongs to a REAPER project (.RPP)", path=request.song, remedy="leave it out")
         return _mixed(request, model, opened)
 
 
 def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
-    song, tell = opened.song, opened.tell
+    song = opened.song
     _require_range(request.range_s, song)
-    progress = stage(tell, f"measuring {song.title}", 0.0, 0.35)
-    measurement, prediction = predicted(song, model, progress)
-    mixed = _levelled(song, model, prediction, request, tell)
+    measuring, levelling, writing = stages(
+        opened.progress, {f"Measuring {song.title}": 0.35, "Measuring mix": 0.2, "Writing results": 0.45}
+    )
+    measurement, prediction = predicted(song, model, measuring)
+    mixed = _levelled(song, model, prediction, request, levelling)
     where = destination_of(
         request, opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
     )
@@ -99,7 +101,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
         story=story,
         explanation=mixed.prediction.explanation,
     )
-    files = {} if request.dry_run else where.write(done, tell, 0.55)
+    files = {} if request.dry_run else where.write(done, writing)
     return MixResult(
         title=song.title,
         model=model.name,
@@ -144,10 +146,11 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
         )
 
 
-def _levelled(song: Song, model: Model, prediction: Prediction, request: MixRequest, tell: Tell) -> _Levelled:
+def _levelled(
+    song: Song, model: Model, prediction: Prediction, request: MixRequest, progress: ProgressCallback
+) -> _Levelled:
     """Choose the common gain: in the automation where it is a balance, else in the rendered file alone."""
     automation = thin_curves(prediction.curves, span_s=request.range_s)
-    progress = stage(tell, "measuring the mix", 0.35, 0.55)
     before, after = measure_mixes(song, [None, automation], progress=progress)
     wanted_db = common_gain_db(before, after, request.target_lufs)
     in_file = model.feature_set != "condition3" or request.range_s is not None

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.progress import Tell, untold
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.sources.project import is_project, project_with_runs
 from core.errors import InputError
+from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.runs import restore, store
 from core.runs.record import RunRecord
@@ -42,7 +42,7 @@ class RevertResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: RevertRequest, tell: Tell = untold) -> RevertResult:
+def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> RevertResult:
     """Revert and write.
 
     Raises
@@ -50,7 +50,7 @@ def run(request: RevertRequest, tell: Tell = untold) -> RevertResult:
     InputError
         There is no such run, its record is damaged, or a place cannot be written to.
     """
-    del tell  # it takes no time
+    del progress  # it takes no time
     if is_project(request.target):
         return _revert_project(request)
     return _revert_folder(request)

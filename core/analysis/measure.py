@@ -29,7 +29,7 @@ from core.audio.io import Samples
 from core.audio.ordered_pipeline import InTurn
 from core.audio.song import Song
 from core.decibels import FloatArray
-from core.progress import Progress, silent
+from core.progress import ProgressCallback, no_progress
 
 SILENCE_RMS = 10.0 ** (-70.0 / 20.0)
 _BELOW_LOUD = 10.0 ** (-30.0 / 20.0)
@@ -107,7 +107,7 @@ class Measurement:
 
 
 def measure_blocks(
-    blocks: InTurn[Block], measure: Callable[[Block], Arrays], reader: LockstepReader, progress: Progress
+    blocks: InTurn[Block], measure: Callable[[Block], Arrays], reader: LockstepReader, progress: ProgressCallback
 ) -> Arrays:
     """Return the arrays `measure` gives for each of a reader's blocks, joined along axis 0.
 
@@ -212,7 +212,7 @@ def measure(
     lag_samples: int = 0,
     as_mono: bool = False,
     with_powers: bool = True,
-    progress: Progress = silent,
+    progress: ProgressCallback = no_progress,
 ) -> Measurement:
     """Measure a song in the default preset.
 

@@ -20,7 +20,7 @@ from core.audio.framing import HOPS_PER_FRAME, sum_over_frames
 from core.audio.io import Samples
 from core.audio.song import Song
 from core.decibels import FloatArray
-from core.progress import Progress, silent
+from core.progress import ProgressCallback, no_progress
 
 _FEATURES: dict[str, Callable[[features_paper.Frames, int], FloatArray]] = {
     "condition1": features_paper.condition1,
@@ -29,7 +29,7 @@ _FEATURES: dict[str, Callable[[features_paper.Frames, int], FloatArray]] = {
 
 
 def measure_as_paper(
-    song: Song, *, feature_set: str | None, with_mixdown: bool, progress: Progress = silent
+    song: Song, *, feature_set: str | None, with_mixdown: bool, progress: ProgressCallback = no_progress
 ) -> Measurement:
     """Measure a song in the paper preset.
 

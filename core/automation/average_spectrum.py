@@ -20,7 +20,7 @@ from core.audio.blocks import LockstepReader
 from core.audio.io import Samples
 from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain, gain_to_db
-from core.progress import Progress, silent
+from core.progress import ProgressCallback, no_progress
 
 WINDOW_SAMPLES = 4096
 _HOP = WINDOW_SAMPLES // 2
@@ -90,7 +90,9 @@ class MixSpectra:
         return gain_to_db(self.automatic) - gain_to_db(self.human)
 
 
-def mix_spectra(song: Song, time_s: FloatArray, gains: FloatArray, *, progress: Progress = silent) -> MixSpectra:
+def mix_spectra(
+    song: Song, time_s: FloatArray, gains: FloatArray, *, progress: ProgressCallback = no_progress
+) -> MixSpectra:
     """Return the spectra of a song's mixdown and of its stems under `gains`, from one pass in bounded memory.
 
     Parameters

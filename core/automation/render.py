@@ -26,7 +26,7 @@ from core.automation.points import Automation, EnvelopePoints
 from core.decibels import LOWEST_DB, db_to_gain
 from core.errors import DiskFullError
 from core.files import replacing
-from core.progress import Progress, silent
+from core.progress import ProgressCallback, no_progress
 
 PEAK_LIMIT_DBTP = -1.0
 QUIETEST_LUFS, LOUDEST_LUFS = -70.0, 0.0
@@ -68,7 +68,9 @@ class MixMeter:
         return MixFigures(self._loudness.integrated_lufs, self._true_peak.peak_dbtp, self._spectrum)
 
 
-def measure_mixes(song: Song, automations: list[Automation | None], *, progress: Progress = silent) -> list[MixFigures]:
+def measure_mixes(
+    song: Song, automations: list[Automation | None], *, progress: ProgressCallback = no_progress
+) -> list[MixFigures]:
     """Measure the mixes that `automations` make of a song's stems, in one pass; None leaves every gain at 0 dB."""
     meters = [MixMeter(song.sample_rate, song.n_channels) for _ in automations]
     for block in _blocks(song, progress):
@@ -96,7 +98,7 @@ def write_mix(
     path: Path,
     *,
     gain_db: float = 0.0,
-    progress: Progress = silent,
+    progress: ProgressCallback = no_progress,
 ) -> None:
     """Write the mix that `automation` makes of the song's stems, 24-bit WAV, `gain_db` louder.
 
@@ -141,7 +143,7 @@ def _gains(points: EnvelopePoints, start: int, n_samples: int, sample_rate: int)
     return np.interp(np.arange(n_samples), grid, gain).astype(np.float32)
 
 
-def _blocks(song: Song, progress: Progress) -> Iterator[Block]:
+def _blocks(song: Song, progress: ProgressCallback) -> Iterator[Block]:
     """Give each block up to the song's end: the silence after it is no part of the mix."""
     reader = LockstepReader(song, with_mixdown=False)
     with reader.blocks() as blocks:

@@ -31,7 +31,7 @@ from core.gains.normal_equations import (
     solve_batch,
 )
 from core.gains.polyline import FittedGains, fit_gains
-from core.progress import Progress, part_of, silent
+from core.progress import ProgressCallback, no_progress, part_of
 
 FOREIGN_FIT = 0.3
 """Below this fit a mixdown does not seem to come from its stems."""
@@ -67,7 +67,9 @@ class Estimate:
     warnings: tuple[str, ...]
 
 
-def estimate_as_paper(song: Song, *, feature_set: str | None = None, progress: Progress = silent) -> Estimate:
+def estimate_as_paper(
+    song: Song, *, feature_set: str | None = None, progress: ProgressCallback = no_progress
+) -> Estimate:
     """Return the gains as the original implementation estimates them: STFT magnitudes, gate, EMA.
 
     Raises
@@ -103,7 +105,11 @@ def estimate_as_paper(song: Song, *, feature_set: str | None = None, progress: P
 
 
 def estimate(
-    song: Song, *, domain: Domain | None = None, feature_set: str = "condition3", progress: Progress = silent
+    song: Song,
+    *,
+    domain: Domain | None = None,
+    feature_set: str = "condition3",
+    progress: ProgressCallback = no_progress,
 ) -> Estimate:
     """Return the gains in the default preset.
 
@@ -173,7 +179,7 @@ class _Task:
     feature_set: str
     as_mono: bool
 
-    def done(self, *, with_powers: bool, progress: Progress) -> _Found:
+    def done(self, *, with_powers: bool, progress: ProgressCallback) -> _Found:
         """Measure and fit; without the mixdown's powers no limiter can be told."""
         measurement = measure(
             self.song,

@@ -27,7 +27,7 @@ from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.io import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, AudioFile, AudioStream, Samples, inspect
 from core.decibels import FloatArray
 from core.errors import InputError
-from core.progress import Progress, silent
+from core.progress import ProgressCallback, no_progress
 from core.rpp.faders import FaderStage
 from core.rpp.media import media_path
 from core.rpp.project import Fade, Item, Project, Take, Track
@@ -205,7 +205,7 @@ def has_sound(project: Project, tracks: Sequence[Track]) -> bool:
 
 
 def write_stems(
-    project: Project, buses: Mapping[str, Sequence[Track]], folder: Path, *, progress: Progress = silent
+    project: Project, buses: Mapping[str, Sequence[Track]], folder: Path, *, progress: ProgressCallback = no_progress
 ) -> dict[str, Path]:
     """Write each bus's stem into `folder` and return the files by role.
 

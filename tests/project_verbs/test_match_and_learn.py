@@ -60,13 +60,13 @@ def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsy
 
 
 def test_faders_are_the_exact_truth(small: Path) -> None:
-    from analysis_server.progress import untold
     from analysis_server.sources.project import opened_session
     from analysis_server.training.projects import fader_curves
     from core.analysis.measure import measure
+    from core.progress import no_progress
 
     with_faders(small)
-    with opened_session(str(small), untold) as opened:
+    with opened_session(str(small), no_progress) as opened:
         curves = fader_curves(opened, measure(opened.song), as_paper=False)
         folder = opened.song.stems["drums"].path.parent
     gains = moving_gains(24 * 44_100)

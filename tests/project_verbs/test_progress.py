@@ -35,7 +35,7 @@ def work(verb: str, project: Path, out: Path) -> Told:
 def test_progress_moves_while_media_are_summed_and_never_goes_back(small: Path, tmp_path: Path, verb: str) -> None:
     render(small.with_name("mix.wav"), moving_gains(24 * 44_100))
     told = work(verb, small, tmp_path / "out")
-    summing = [fraction for fraction, stage in told if stage == "summing the media of Song"]
+    summing = [fraction for fraction, stage in told if stage == "Summing media of Song"]
     assert len(set(summing)) > 3
     assert all(later >= earlier for (earlier, _), (later, _) in pairwise(told))
     assert told[-1][0] == pytest.approx(1.0)

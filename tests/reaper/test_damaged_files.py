@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from analysis_server.doctor import examine_place
-from analysis_server.progress import untold
 from analysis_server.reaper.__main__ import main
 from analysis_server.reaper.job_file import JobFile, read_job
 from analysis_server.reaper.run_job import do
 from analysis_server.verbs import mix
 from core.errors import InputError
+from core.progress import no_progress
 from core.rpp.buses import find_buses
 from core.rpp.project import read_project
 from tests.reaper.studio import ROOT, small_session
@@ -99,14 +99,16 @@ def asked(tmp_path: Path, **changed: Any) -> JobFile:
 def test_a_loudness_that_is_none_is_told_with_where_it_is_set(tmp_path: Path) -> None:
     job = asked(tmp_path, settings={"target_lufs": "-14 LUFS"})
     with pytest.raises(InputError, match="the loudness '-14 LUFS' is no number; correct it in Settings"):
-        do(job, tmp_path, untold)
+        do(job, tmp_path, no_progress)
 
 
 @pytest.mark.parametrize("loudness", ["nan", "inf", "-1e308"])
 def test_a_loudness_that_no_mix_has_is_refused(tmp_path: Path, loudness: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis_server.reaper.run_job.perform", lambda request, tell, **_: mix.run(request, tell))
+    monkeypatch.setattr(
+        "analysis_server.reaper.run_job.perform", lambda request, progress, **_: mix.run(request, progress)
+    )
     with pytest.raises(InputError, match="is no loudness between -70 and 0 LUFS"):
-        do(asked(tmp_path, settings={"target_lufs": loudness}), tmp_path, untold)
+        do(asked(tmp_path, settings={"target_lufs": loudness}), tmp_path, no_progress)
 
 
 def test_the_longest_title_leaves_room_for_a_runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +121,7 @@ def test_the_longest_title_leaves_room_for_a_runs_folder(tmp_path: Path, monkeyp
 
     monkeypatch.setattr("analysis_server.reaper.run_job.perform", kept)
     with pytest.raises(InputError, match="enough"):
-        do(asked(tmp_path, title="名" * 80), tmp_path, untold)
+        do(asked(tmp_path, title="名" * 80), tmp_path, no_progress)
     Path(str(requests[0].out)).mkdir(parents=True)
 
 

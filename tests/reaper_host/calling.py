@@ -87,7 +87,9 @@ def _function(host: ReaperHost, module: ModuleType, signature: Signature) -> Cal
 def _call(host: ReaperHost, module: ModuleType, signature: Signature, given: tuple[Any, ...]) -> Any:
     if threading.get_ident() != host.thread:
         raise host.violation(ReaperCrash(f"{signature.name} was called from another thread than REAPER's own"))
-    packed = [_packed(module, argument, value) for argument, value in zip(signature.arguments, given, strict=True)]
+    packed = [
+        _packed(host, module, argument, value) for argument, value in zip(signature.arguments, given, strict=True)
+    ]
     implementation = IMPLEMENTED.get(signature.name)
     if implementation is None:
         raise host.violation(NotSimulated(f"RPR_{signature.name} exists in REAPER but is not simulated"))
@@ -115,7 +117,7 @@ def _implemented(host: ReaperHost, name: str, call: Callable[..., Any], things: 
         raise host.violation(HostFault(f"RPR_{name}: {error!r}")) from error
 
 
-def _packed(module: ModuleType, argument: Argument, value: Any) -> Any:
+def _packed(host: ReaperHost, module: ModuleType, argument: Argument, value: Any) -> Any:
     if argument.is_pointer:
         return module.__dict__["rpr_packp"](argument.kind, value)
     if argument.kind == "text":
@@ -124,6 +126,8 @@ def _packed(module: ModuleType, argument: Argument, value: Any) -> Any:
         raw = str(value).encode()
         if len(raw) > BUFFER_SIZE:
             raise ValueError("byte string too long")  # as create_string_buffer says
+        if host.switches.allocates_string_buffers:
+            module.__dict__["rpr_packs"](value)
         return _c_string(raw)
     if argument.kind == "list":
         return value

@@ -18,6 +18,7 @@ class Switches:
     track_numbers_are_padded : whether ``$tracknumber`` is written with two digits. [d: MEM]
     undo_restores_ext_state : whether undo brings back what `SetProjExtState` stored. [b: HDRP names "extensions" in &8]
     scripts_share_main : whether all scripts run in one `__main__`, so that a later one overwrites names. [a: MEM]
+    allocates_string_buffers : whether every returned text costs a buffer of 4 MiB, as in REAPER. [a: PY]
     language : what envelope names are translated to; empty for English. [b: MEM]
     """
 
@@ -28,4 +29,5 @@ class Switches:
     track_numbers_are_padded: bool = True
     undo_restores_ext_state: bool = True
     scripts_share_main: bool = False
+    allocates_string_buffers: bool = False
     language: tuple[tuple[str, str], ...] = ()

@@ -16,13 +16,13 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
-from analysis_server.progress import untold
 from analysis_server.server.cache import Cache
 from analysis_server.server.known_files import KnownFiles
 from analysis_server.server.pipes import Task
 from analysis_server.server.work import do
 from analysis_server.verbs.learn import LearnRequest
 from analysis_server.verbs.mix import MixRequest
+from core.progress import no_progress
 
 
 def work(songs: Path, folder: Path, number: int, n_turns: int) -> None:
@@ -36,7 +36,7 @@ def work(songs: Path, folder: Path, number: int, n_turns: int) -> None:
             song=song, model=model, out=str(folder / f"out-{number % 3}"), target_lufs=-20.0 - turn % 7
         )
         for verb, request in (("learn", learn), ("predict", predict)):
-            ended = do(_task(verb, request, folder, f"{number}-{turn}-{verb}"), cache, known, untold)
+            ended = do(_task(verb, request, folder, f"{number}-{turn}-{verb}"), cache, known, no_progress)
             if ended.code is not None:
                 (folder / "problems").open("a").write(f"{verb}: {ended.message}\n")
         models.take_in(models.path_of(model), f"copy-{turn % 3}")

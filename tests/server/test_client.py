@@ -73,7 +73,7 @@ def test_a_server_killed_in_the_middle_is_started_again_and_the_call_goes_on(
     with Client(stopped_afterwards) as client:
         first = client.hello().pid
         request = MatchRequest(song=str(songs / "one"), out=str(tmp_path / "out"))
-        result = client.run(request, tell=kill_once, deadline_s=100)
+        result = client.run(request, progress=kill_once, deadline_s=100)
         assert client.hello().pid != first
     assert killed == [first]
     assert result.title == "one"

@@ -159,7 +159,7 @@ def test_the_client_stops_a_job_when_its_teller_raises(server: Running, long_son
 
     with server.client() as client:
         with pytest.raises(EnoughError):
-            client.run(MixRequest(song=str(long_song), dry_run=True), tell=tell, deadline_s=30)
+            client.run(MixRequest(song=str(long_song), dry_run=True), progress=tell, deadline_s=30)
         wait_for(lambda: client.heartbeat().running == 0, 2.0)
 
 
@@ -205,5 +205,5 @@ def test_cancelled_is_what_the_client_raises(server: Running, long_song: Path) -
             other.tell("cancel", job=name)
 
         with pytest.raises(Cancelled):
-            client.run(LearnRequest(songs=[str(long_song)], model="never"), job=name, tell=tell, deadline_s=30)
+            client.run(LearnRequest(songs=[str(long_song)], model="never"), job=name, progress=tell, deadline_s=30)
         assert "never" not in [model.name for model in client.models("list").models]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.progress import untold
 from analysis_server.server import client
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.messages import Limits, Welcome
 from analysis_server.verbs.mix import MixRequest
 from core.errors import InputError, ServerError
+from core.progress import no_progress
 
 REQUEST = MixRequest(song="/there/is/no/such/song")
 _LIMITS = Limits(message_bytes=1, chunk_bytes=1, queued_jobs=1, upload_bytes=1, result_age_s=1.0)
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def perform_with(server: Server, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(client, "Client", server)
-    return client.perform(REQUEST, untold, name="test", folder=Path(), starts=True)
+    return client.perform(REQUEST, no_progress, name="test", folder=Path(), starts=True)
 
 
 def test_the_servers_answer_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
