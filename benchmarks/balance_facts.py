@@ -1,5 +1,7 @@
 """How near any balance can come: `python benchmarks/balance_facts.py [--write] [--measure SONG_DIR...]`.
 
+`python benchmarks/balance_facts.py --facts FILE.csv --json` compares the rules on any file of levels (facts_rules.py).
+
 `balance_facts.csv` holds how loud each bus is in songs whose stems lie at the level they have in the mix: gated
 loudness, and how much more plain level a bus has than that; most of these songs may not be passed on themselves. All
 faders at 0 dB are the producer's balance there, so a predictor's error is how far its output levels are from those. The
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,10 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import accuracy_page as page
 from benchmarks.accuracy_nested import chosen
-from benchmarks.balance_songs import Balanced, error_db, facts, output_db, rock
+from benchmarks.balance_songs import FACTS, Balanced, error_db, facts, output_db, rock
+from benchmarks.facts_rules import compare_rules, read_facts
 from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.decibels import FloatArray
+from core.errors import InputError
 from core.models.balance import levels_of
 from core.models.prior import OF_ONE_ENGINEER, WRITTEN, BalancePrior
 
@@ -46,7 +51,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", type=Path, nargs="+", help="print the lines of these songs, and nothing else")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    parser.add_argument("--facts", type=Path, help="compare the rules on this file of levels, and print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON (always the case with --facts)")
     arguments = parser.parse_args()
+    if arguments.facts or arguments.json:
+        try:
+            print(json.dumps(compare_rules(read_facts(arguments.facts or FACTS)), indent=1))
+        except InputError as error:
+            print(error, file=sys.stderr)
+            return 2
+        return 0
     if arguments.measure:
         csv.writer(sys.stdout, lineterminator="\n").writerows(row for path in arguments.measure for row in _rows(path))
         return 0

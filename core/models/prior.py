@@ -108,3 +108,13 @@ class BalancePrior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 WRITTEN = BalancePrior(departure_db=DEPARTURE_DB)
 """What is believed where no model says otherwise."""
+
+TRACK_OFFSETS_DB: Mapping[str, float] = {"vocals": 2.0, "drums": 0.5, "percussion": -1.0, "fx": -2.0}
+"""How loud a single track is against the others, dB, by its bus; 0 for other buses.
+
+Shrunk from the levels of tracks in finished mixes (docs/method.md); effect sizes are chosen in nested cross-validation
+over producers."""
+
+TRACKS = BalancePrior(offsets=dict(TRACK_OFFSETS_DB), shared={"tone": 0.0, "moment": -0.1}, departure_db=None)
+"""The rule for single tracks: equal loudness plus the role's offset. Unlike sums of buses, single tracks gain nothing
+from a level half way between loudness and RMS."""

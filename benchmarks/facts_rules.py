@@ -1,0 +1,207 @@
+"""Compare balance rules on any file of levels: the JSON that `balance_facts.py --facts FILE --json` prints.
+
+Conventions: in a file of facts the stems are at the level they have in the mix, so the true gain of every one is the
+same. A rule's error for a song is the mean absolute gain it gives after the mean gain is removed, in dB. Songs of a
+producer are averaged first, and intervals are bootstrapped over producers. Songs with fewer than three entries are left
+out.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accuracy_page import interval
+from core.decibels import FloatArray
+from core.errors import InputError
+from core.matching.matcher import match_name
+from core.models.balance import StemLevels
+from core.models.habits import DeviationsOfSong, learn_habits
+from core.models.model import Model
+from core.models.predict import predict_balance
+from core.models.prior import TRACKS, WRITTEN, BalancePrior
+
+LEAST_ENTRIES = 3
+ESTIMATED_LEVEL_ERROR_DB = 1.75
+"""Standard error of levels that were worked out from activation confidences (MedleyDB)."""
+_BUS_ROW = "(bus)"
+_BUS_OF_FACTS_ROLE = {"mixed backing": "melody", "other plucked": "melody", "mallets": "melody", "lead": "melody"}
+"""Buses of roles of the facts' own vocabulary; track names of the same words can mean other things."""
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """Levels of one song's buses or stems.
+
+    Attributes
+    ----------
+    producer, title : the song's.
+    buses : the bus that each entry is or belongs to.
+    loudness_lufs, tone_db : gated loudness, and RMS minus loudness (0 where unknown), shape (n_entries,).
+    level_error_db : standard error of the levels.
+    """
+
+    producer: str
+    title: str
+    buses: tuple[str, ...]
+    loudness_lufs: FloatArray
+    tone_db: FloatArray
+    level_error_db: float
+
+
+def read_facts(path: Path) -> dict[str, list[Facts]]:
+    """Return the songs in `path` by kind, ``"buses"`` and ``"stems"``; rows without a level are left out.
+
+    Columns are those of stems at mix level (producer, song, bus, role, stem, loudness_lufs, tone_db), or those of
+    MedleyDB's levels (artist, song, role, bus, level_lufs_like, usable). Without a column `stem` all rows are buses.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or has no column of levels.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = set(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV ({error}); give a file of levels") from error
+    level = next((name for name in ("loudness_lufs", "level_lufs_like") if name in columns), None)
+    if level is None:
+        raise InputError(f"{path}: has no column loudness_lufs or level_lufs_like; give a file of levels")
+    songs: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    for row in rows:
+        if math.isnan(_number(row.get(level))) or (row.get("usable") or "yes").strip().lower() in ("no", "false", "0"):
+            continue
+        is_bus = "stem" not in columns or (row["stem"] or "").strip() == _BUS_ROW
+        producer = (row.get("producer") or row.get("artist") or row.get("song") or "").strip()
+        songs.setdefault(("buses" if is_bus else "stems", producer, (row.get("song") or "").strip()), []).append(row)
+    found: dict[str, list[Facts]] = {"buses": [], "stems": []}
+    for (kind, producer, title), entries in songs.items():
+        tone = np.array([_number(row.get("tone_db")) for row in entries])
+        song = Facts(
+            producer=producer,
+            title=title,
+            buses=tuple(_bus_of(row) for row in entries),
+            loudness_lufs=np.array([_number(row[level]) for row in entries]),
+            tone_db=np.nan_to_num(tone),
+            level_error_db=ESTIMATED_LEVEL_ERROR_DB if level == "level_lufs_like" else 0.0,
+        )
+        if len(entries) >= LEAST_ENTRIES:
+            found[kind].append(song)
+    return found
+
+
+def compare_rules(facts: Mapping[str, Sequence[Facts]]) -> dict[str, Any]:
+    """Return each kind's number of songs and producers, and each rule's errors."""
+    return {kind: _compared(songs, TRACKS if kind == "stems" else WRITTEN) for kind, songs in facts.items()}
+
+
+def gains_db(prior: BalancePrior, song: Facts) -> FloatArray:
+    """Return the gains that the product's rule with `prior` gives the song's entries, dB, shape (n_entries,)."""
+    model = Model(name="facts", preset="default", feature_set="condition3", prior=prior)
+    n_entries = len(song.buses)
+    levels = StemLevels(
+        loudness_lufs=song.loudness_lufs,
+        tone_db=song.tone_db,
+        covered_db=np.zeros(n_entries),
+        presence=np.ones(n_entries),
+        frame_lufs=song.loudness_lufs[None],
+        active=np.ones((1, n_entries), bool),
+    )
+    return predict_balance(model, song.buses, levels).balance_db[0]
+
+
+def error_db(gains: FloatArray) -> float:
+    """Return how far gains (n_entries,) are from the true ones, which are all equal, dB."""
+    return float(np.abs(gains - gains.mean()).mean())
+
+
+def _compared(songs: Sequence[Facts], prior: BalancePrior) -> dict[str, Any]:
+    rules: dict[str, Callable[[Facts], FloatArray]] = {
+        "plain": lambda song: -song.loudness_lufs - song.tone_db,
+        "loudness": lambda song: -song.loudness_lufs,
+        "ours": lambda song: gains_db(prior, song),
+    }
+    errors = {name: [error_db(rule(song)) for song in songs] for name, rule in rules.items()}
+    compared: dict[str, Any] = {
+        "songs": len(songs),
+        "producers": len({song.producer for song in songs}),
+        "rules": {name: _summary(songs, found, errors) for name, found in errors.items()} if songs else {},
+    }
+    several = [i for i, song in enumerate(songs) if sum(s.producer == song.producer for s in songs) > 1]
+    if several:
+        known = [songs[i] for i in several]
+        own = {name: [found[i] for i in several] for name, found in errors.items()}
+        learned = [error_db(_learned_gains_db(song, known, prior)) for song in known]
+        producers = len({song.producer for song in known})
+        compared["rules"]["ours_learned"] = {
+            "songs": len(known),
+            "producers": producers,
+            **_summary(known, learned, own),
+            "against_ours": _difference(known, learned, own["ours"]),
+        }
+    return compared
+
+
+def _learned_gains_db(song: Facts, songs: Sequence[Facts], prior: BalancePrior) -> FloatArray:
+    """Return the rule's gains for `song` after the habits that its producer's other songs show."""
+    others = [other for other in songs if other.producer == song.producer and other is not song]
+    habits = learn_habits([_deviations(other, prior) for other in others])
+    return gains_db(prior, song) + np.array([habits.offset_of(bus) for bus in song.buses])
+
+
+def _deviations(song: Facts, prior: BalancePrior) -> DeviationsOfSong:
+    """Return how far the producer's levels are from the rule's."""
+    return DeviationsOfSong(song.buses, -gains_db(prior, song), known_error_db=song.level_error_db)
+
+
+def _summary(songs: Sequence[Facts], found: Sequence[float], errors: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    by_producer = _by_producer(songs, found)
+    return {
+        "mean": round(float(by_producer.mean()), 3),
+        "against_plain": _difference(songs, found, errors["plain"]),
+        "against_loudness": _difference(songs, found, errors["loudness"]),
+        "worst": round(float((by_producer - _by_producer(songs, errors["plain"])).max()), 3),
+    }
+
+
+def _difference(songs: Sequence[Facts], found: Sequence[float], reference: Sequence[float]) -> list[float]:
+    difference = _by_producer(songs, found) - _by_producer(songs, reference)
+    return [round(value, 3) for value in (float(difference.mean()), *interval(difference))]
+
+
+def _by_producer(songs: Sequence[Facts], errors: Sequence[float]) -> FloatArray:
+    """Return the mean error of each producer's songs, in the order of their first songs."""
+    found: dict[str, list[float]] = {}
+    for song, error in zip(songs, errors, strict=True):
+        found.setdefault(song.producer, []).append(error)
+    return np.array([np.mean(values) for values in found.values()])
+
+
+def _bus_of(row: Mapping[str, str]) -> str:
+    """Return the bus of an entry from its role, else its bus, else its name; the name itself where all are unknown."""
+    for column in ("role", "bus", "instrument", "stem"):
+        written = (row.get(column) or "").strip().casefold()
+        if written in _BUS_OF_FACTS_ROLE:
+            return _BUS_OF_FACTS_ROLE[written]
+        bus = match_name(written.replace("/", " ")).bus if written else None
+        if bus:
+            return bus
+    return (row.get("role") or row.get("bus") or "unknown").strip().casefold()
+
+
+def _number(text: str | None) -> float:
+    """Return the finite number in `text`, or NaN."""
+    try:
+        value = float((text or "").strip())
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
