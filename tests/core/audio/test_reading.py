@@ -13,6 +13,7 @@ import soundfile
 
 from core.audio.io import AudioStream, inspect, read_excerpt
 from core.errors import InputError
+from tests.expected_errors import raises_error
 
 RATE = 44_100
 FORMATS = {
@@ -153,37 +154,37 @@ def test_no_more_of_a_file_is_read_than_is_needed(tmp_path: Path, rate: int) -> 
     file = inspect(written(tmp_path / "a.wav", samples, rate=rate))
     with AudioStream(file, sample_rate=RATE, n_channels=2) as stream:
         stream.read_into(np.empty((2, RATE), np.float32))
-        with pytest.raises(InputError, match=r"no number at 2\.00 s"):
+        with raises_error(path="a.wav", facts=("2.00 s",)):
             stream.read_into(np.empty((2, 2 * RATE), np.float32))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"drums\.wav: no such file"):
+    with raises_error(path="drums.wav"):
         inspect(tmp_path / "drums.wav")
 
 
 def test_an_empty_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "drums.wav").write_bytes(b"")
-    with pytest.raises(InputError, match=r"drums\.wav: the file is empty"):
+    with raises_error(path="drums.wav"):
         inspect(tmp_path / "drums.wav")
 
 
 def test_a_file_without_samples_is_named(tmp_path: Path) -> None:
     path = written(tmp_path / "drums.wav", noise(0, 2))
-    with pytest.raises(InputError, match=r"drums\.wav: holds no samples"):
+    with raises_error(path="drums.wav"):
         inspect(path)
 
 
 def test_garbage_is_named(tmp_path: Path) -> None:
     (tmp_path / "drums.wav").write_bytes(bytes(range(256)) * 20)
-    with pytest.raises(InputError, match=r"drums\.wav: is no audio that can be read"):
+    with raises_error(path="drums.wav"):
         inspect(tmp_path / "drums.wav")
 
 
 def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
     path = written(tmp_path / "drums.wav", noise(RATE, 2), kind="wav16")
     path.write_bytes(path.read_bytes()[:50_000])
-    with pytest.raises(InputError, match=r"drums\.wav: is cut short"):
+    with raises_error(path="drums.wav"):
         inspect(path)
 
 
@@ -209,7 +210,7 @@ def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, valu
     samples = noise(2 * RATE, 2)
     samples[RATE // 2, 1] = value
     path = written(tmp_path / "drums.wav", samples)
-    with pytest.raises(InputError, match=r"drums\.wav: holds a value that is no number at 0\.50 s"):
+    with raises_error(path="drums.wav", facts=("0.50 s",)):
         read_whole(path, n_channels=2)
 
 
@@ -218,14 +219,14 @@ def test_a_value_far_above_full_scale_is_named_where_it_stands(tmp_path: Path, v
     samples = noise(2 * RATE, 2)
     samples[RATE // 2, 0] = value
     path = written(tmp_path / "drums.wav", samples)
-    with pytest.raises(InputError, match=r"drums\.wav: holds a value far above full scale at 0\.50 s; export it again"):
+    with raises_error(path="drums.wav", facts=("0.50 s",)):
         read_whole(path, n_channels=2)
 
 
 @pytest.mark.parametrize(("rate", "n_channels"), [(44_100, 33), (44_100, 800), (999, 2), (1_000_000, 2)])
 def test_a_header_no_stem_has_is_named(tmp_path: Path, rate: int, n_channels: int) -> None:
     path = written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate)
-    with pytest.raises(InputError, match=rf"its header tells of {n_channels} channels at {rate} Hz.*export it again"):
+    with raises_error(path="drums.wav", facts=(f"{n_channels} channels", f"{rate} Hz")):
         inspect(path)
 
 

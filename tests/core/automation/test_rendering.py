@@ -18,7 +18,8 @@ from core.audio.io import inspect
 from core.audio.song import Song, open_song
 from core.automation.points import Automation, EnvelopePoints
 from core.automation.render import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_file, measure_mixes, write_mix
-from core.errors import InputError
+from core.errors import DiskFullError
+from tests.expected_errors import raises_error
 
 Array = npt.NDArray[np.float64]
 RATE = 44_100
@@ -173,14 +174,14 @@ def test_a_silent_mix_is_given_no_gain(tmp_path: Path) -> None:
     assert common_gain_db(figures, figures, -14.0) == 0.0
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_no_file(
     short_song: Song, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_file: soundfile.SoundFile, _samples: object) -> None:
         raise soundfile.LibsndfileError(2)
 
     monkeypatch.setattr(soundfile.SoundFile, "write", full)
-    with pytest.raises(InputError, match="cannot be written"):
+    with raises_error(DiskFullError, path=tmp_path.name):
         write_mix(short_song, None, tmp_path / "out.wav")
     assert list(tmp_path.iterdir()) == []
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import InputError
 from core.gains.curves import GainCurves
+from tests.expected_errors import raises_error
 
 
 @pytest.fixture
@@ -83,6 +83,6 @@ def test_a_csv_holds_the_times_and_a_column_a_bus_to_the_last_digit(curves: Gain
 
 
 def test_another_ending_is_refused(curves: GainCurves, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"c\.xlsx: the name must end in \.csv or \.npz"):
+    with raises_error(path="c.xlsx", facts=(".csv", ".npz")):
         curves.save(tmp_path / "c.xlsx")
     assert not list(tmp_path.iterdir())
