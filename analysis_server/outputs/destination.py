@@ -69,8 +69,11 @@ class CopyDestination:
         project, path = self.session.project, self._path
         project_copy.refuse_the_original(path, project)
         record = run_records.record_of(done, self._place())
+        if self.session.rendered:
+            record = store.marked(record, project)
         record = run_records.dated(record, project_copy.known_runs(path))
-        content = self.written.with_edits(store.added(project.document, record)).content
+        edits = [*store.added(project.document, record), *store.mark_tracks(project, record)]
+        content = self.written.with_edits(edits).content
         with project_copy.replaced(path, content):
             files = run_output.write(done, record, self._folder, progress)
         return {**files, path.name: str(path)}

@@ -30,7 +30,7 @@ from core.runs.record import (
     WrittenPoint,
     to_steps,
 )
-from core.runs.restore import block_text
+from core.runs.store import block_text
 
 
 @dataclass(frozen=True, kw_only=True)

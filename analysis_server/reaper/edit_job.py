@@ -28,7 +28,7 @@ def edit(job: JobFile) -> Instructions:
     """
     project = opened(job)
     settings = settings_of(job.edit or EditAnswers(), _part_s(project, job))
-    result, written, record = edited(project, msgspec.structs.asdict(settings), afresh=True)
+    result, written, record = edited(project, msgspec.structs.asdict(settings), afresh=True, in_reaper=True)
     after = _with(project, written.with_edits(store.added(project.document, record)).content)
     return Instructions(
         undo=f"Faderwise: {job.action}",

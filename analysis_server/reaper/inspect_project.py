@@ -32,7 +32,7 @@ from core.rpp.unsupported import plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.record import RunRecord
 from core.runs.restore import own_moves
-from core.runs.store import SECTION, read_history
+from core.runs.store import SECTION, require_history
 
 BUSES_KEY = "BUSES"
 _ON_HISTORY = ("audit", "edit", "revert")
@@ -63,9 +63,7 @@ def as_value(buses: Mapping[str, Sequence[str]]) -> str:
 
 
 def _of_history(project: Project, job: JobFile) -> Plan:
-    runs = read_history(project)
-    if not runs:
-        raise InputError("no run of Faderwise is kept in this project", remedy="run Auto-mix buses first")
+    runs = require_history(project)
     told = [PlannedRun(number=run.number, told=_told(run.action, run.made_at, run.model)) for run in runs]
     there = {track.guid for track in project.tracks}
     written_on = {track.guid for run in runs for track in run.tracks} & there

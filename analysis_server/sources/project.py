@@ -33,22 +33,21 @@ def is_project(path: str) -> bool:
 
 
 def project_with_runs(path: Path) -> Project:
-    """Return the project at `path`, which must have runs of ours.
+    """Return the project at `path`, which must have runs of Faderwise in force.
 
     Raises
     ------
     InputError
-        It has none; a copy beside it that has some is named.
+        It has none; a copy next to it that has some is named.
     """
     project = read_project(path)
-    if not store.read_history(project):
-        damaged = store.damaged_runs(project)
-        if damaged:
-            raise next(iter(damaged.values()))
+    try:
+        store.require_history(project)
+    except InputError as error:
         copy = project_copy.path_of(path)
-        there = copy.is_file() and copy.name != path.name
-        remedy = f"give {copy}" if there else "mix or match it first"
-        raise InputError("has no run of Faderwise in it", path=path, remedy=f"{remedy}")
+        if store.has_runs(project) or not copy.is_file() or copy.name == path.name:
+            raise
+        raise InputError(error.problem, path=path, remedy=f"give {copy}") from None
     return project
 
 

@@ -109,9 +109,16 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
 
 
 def edited(
-    project: Project, changes: Mapping[str, object], *, afresh: bool = False
+    project: Project, changes: Mapping[str, object], *, afresh: bool = False, in_reaper: bool = False
 ) -> tuple[EditResult, Written, RunRecord]:
     """Return what an edit does to a project, without writing it: the result, the new envelopes, the dated record.
+
+    Parameters
+    ----------
+    project : a project with a run in force.
+    changes : the settings to change.
+    afresh : start from the prediction, not from the settings of the edit before.
+    in_reaper : whether the project is open in REAPER, so that the run's id goes onto its tracks.
 
     Raises
     ------
@@ -120,7 +127,9 @@ def edited(
     """
     started_s = time.perf_counter()
     done, written = re_apply(project, changes, afresh=afresh)
-    record = run_records.dated(done.record, ())
+    record = store.marked(done.record, project) if in_reaper else done.record
+    record = run_records.dated(record, ())
+    written = written.with_edits(store.mark_tracks(project, record))
     return _result(done, (time.perf_counter() - started_s) * 1000.0), written, record
 
 

@@ -32,7 +32,7 @@ from core.runs.record import (
     frame_times_s,
     from_steps,
 )
-from core.runs.restore import track_of
+from core.runs.store import track_of
 
 _SMALLEST_MOVE_DB = 0.5
 
@@ -118,11 +118,14 @@ def audited_project(project: Project) -> Audited:
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
     tracks, notes = [], [str(error) for error in store.damaged_runs(project).values()]
+    notes += [
+        f"run {run.number} ({run.action}) was undone in REAPER and is ignored" for run in store.undone_runs(project)
+    ]
     for then in basis.tracks:
         track = track_of(project, then)
         envelope = track.envelopes.get("VOLENV2") if track else None
         if track is None or envelope is None or not envelope.points:
-            notes.append(f"track {then.number} {then.name!r} has no volume envelope any more")
+            notes.append(f"track {then.number} {then.name!r} no longer has a volume envelope")
             continue
         if not envelope.is_active:
             notes.append(f"the volume envelope of {track.title} is bypassed, so it is not heard")

@@ -31,7 +31,8 @@ from core.rpp.write import Written, WrittenEnvelope, envelope_edit, scale_of
 from core.runs import store
 from core.runs.merge import Lane, Merged, envelope_lane, file_lane, merge
 from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, RunRecord, TrackRun, WrittenPoint, frame_times_s, from_steps
-from core.runs.restore import block_text, moves_before, restored_tracks, track_of
+from core.runs.restore import moves_before, restored_tracks
+from core.runs.store import block_text, track_of
 
 DEEPEST_PERCENT = 200.0
 LARGEST_OFFSET_DB = 24.0
@@ -282,10 +283,10 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
         if then.role in settings.freeze:
             continue
         if track is None or envelope is None or not envelope.points:
-            notes.append(f"track {then.number} {then.name!r} has no volume envelope any more, so it was left alone")
+            notes.append(f"track {then.number} {then.name!r} no longer has a volume envelope, so it was not changed")
             continue
         if envelope.has_items:
-            notes.append(f"{track.title} has automation items on its volume envelope, so it was left alone")
+            notes.append(f"{track.title} has automation items on its volume envelope, so it was not changed")
             continue
         top = basis.root.highest_gain
         notes += [*_fader_notes(project, track, then), *_clamp_notes(track, then, curves[then.role], top)]
@@ -372,6 +373,7 @@ def _record(basis: Basis, settings: EditSettings, tracks: list[TrackRun]) -> Run
         buses=[],
         tracks=tracks,
         warnings=[],
+        follows=msgspec.UNSET,
     )
 
 

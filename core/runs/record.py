@@ -99,6 +99,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     files_before : of an edit in a folder, the text of the files it changed, by name.
     buses : the prediction; empty for an edit.
     tracks : what was written where.
+    follows : set where the tracks carry the run's id (`core.runs.store.MARK_KEY`): the id of the run before it that
+        was in force, or None for the first one. Left out where the tracks carry no id.
     """
 
     version: int = VERSION
@@ -122,6 +124,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     buses: list[BusRun] = []
     tracks: list[TrackRun]
+    follows: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 def problem_of(record: RunRecord) -> str | None:

@@ -3,6 +3,12 @@
 Conventions: a record is JSON, deflated, in URL-safe base64, and split into values of at most `PIECE_CHARACTERS`. The
 first value begins with ``1.<pieces>.<CRC-32 of the base64, hex>.``, so that a missing or damaged piece is detected.
 Version 0.1.0 wrote values of 8,000 characters, which REAPER cuts when it reads the saved project again.
+
+REAPER's undo takes back envelopes and what is stored on tracks, but not ext state, so the record of an undone run
+stays. A run that was made in REAPER puts its id on its tracks as well (`P_EXT:`, in the file the track's EXT block): it
+is in force while the id is on any track, or while a later run that follows it is. A run without such a mark, and one
+whose tracks all have the envelopes again that it found there, are undone where these envelopes are back. Undone runs
+are ignored until they are redone.
 """
 
 from __future__ import annotations
@@ -11,15 +17,18 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from core.errors import UNDECODABLE, InputError
+from core.rpp.envelope import Envelope, read_envelope
 from core.rpp.ext_state import ext_state, ext_state_edits
-from core.rpp.parser import Document, Edit
-from core.rpp.project import Project
-from core.runs.record import VERSION, RunRecord, problem_of
+from core.rpp.parser import Document, Edit, parse, words
+from core.rpp.project import Project, Track
+from core.runs.record import VERSION, RunRecord, TrackRun, problem_of
 
 PIECE_CHARACTERS = 900
 """WDL writes strings from 1,023 characters on as blocks, and its reader cuts lines after 4,094 characters."""
@@ -114,10 +123,184 @@ SECTION = "Faderwise"
 
 
 def read_history(project: Project) -> tuple[RunRecord, ...]:
-    """Return the project's runs, earliest first, without those whose record cannot be read (`damaged_runs`)."""
+    """Return the project's runs that are in force, earliest first.
+
+    Runs that were undone (`undone_runs`) and runs whose record cannot be read (`damaged_runs`) are left out.
+    """
+    return _in_force(project, _recorded(project))
+
+
+def require_history(project: Project) -> tuple[RunRecord, ...]:
+    """Return the project's runs that are in force, earliest first.
+
+    Raises
+    ------
+    InputError
+        There is none: they were undone, their records cannot be read, or the project never had one.
+    """
+    runs = read_history(project)
+    if runs:
+        return runs
+    for error in damaged_runs(project).values():
+        raise error
+    undone = ", ".join(f"{run.number} ({run.action})" for run in undone_runs(project))
+    if undone:
+        raise InputError(
+            f"run {undone} was undone in REAPER, so no run of Faderwise is in force",
+            path=project.path,
+            remedy="redo it in REAPER, or mix or match again",
+        )
+    raise InputError("has no run of Faderwise in it", path=project.path, remedy="mix or match it first")
+
+
+def undone_runs(project: Project) -> tuple[RunRecord, ...]:
+    """Return the runs whose record is in the project although they were undone, earliest first."""
+    recorded = _recorded(project)
+    in_force = {run.number for run in _in_force(project, recorded)}
+    return tuple(run for run in recorded if run.number not in in_force)
+
+
+def _recorded(project: Project) -> list[RunRecord]:
     values = ext_state(project.document, SECTION)
     found = [_run(values, number) for number in numbers_in(values)]
-    return tuple(run for run in found if isinstance(run, RunRecord))
+    return [run for run in found if isinstance(run, RunRecord)]
+
+
+def _in_force(project: Project, runs: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+    """Return the runs that were not undone, going back from the latest one and from what is on the tracks now."""
+    marks = {mark_of(project, track) for track in project.tracks}
+    envelopes = {track.index: track.envelopes.get("VOLENV2") for track in project.tracks}
+    known = {run.id for run in runs}
+    found: list[RunRecord] = []
+    follows: str | msgspec.UnsetType | None = msgspec.UNSET
+    for number, run in reversed(list(enumerate(runs, start=1))):
+        if follows is None or (isinstance(follows, str) and follows in known):
+            is_in_force = run.id == follows
+        else:
+            is_marked = run.follows is msgspec.UNSET or run.id in marks
+            is_in_force = is_marked and not _is_taken_back(project, runs[:number], envelopes)
+        if is_in_force:
+            found.append(run)
+            follows = run.follows
+            envelopes |= {track.index: envelope_in(then.before) for then, track in _tracks_of(project, run)}
+    return tuple(reversed(found))
+
+
+def _is_taken_back(project: Project, runs: Sequence[RunRecord], envelopes: Mapping[int, Envelope | None]) -> bool:
+    """Return whether the last of `runs` was undone, alone or together with runs before it.
+
+    Its tracks have the envelopes again that it, or one of the runs before it, found there, and not those it wrote.
+    """
+    latest = [(envelopes[track.index], then) for then, track in _tracks_of(project, runs[-1])]
+    if not latest or all(is_as_written(envelope, then) for envelope, then in latest):
+        return False
+    found_there: dict[int, Envelope | None] = {}
+    for run in reversed(runs):
+        found_there |= {track.index: envelope_in(then.before) for then, track in _tracks_of(project, run)}
+        if all(_are_same(envelopes[index], before) for index, before in found_there.items()):
+            return True
+    return False
+
+
+def _tracks_of(project: Project, run: RunRecord) -> list[tuple[TrackRun, Track]]:
+    return [(then, track) for then in run.tracks if (track := track_of(project, then)) is not None]
+
+
+def track_of(project: Project, then: TrackRun) -> Track | None:
+    """Return the track of a record: by GUID, or by number where the project has no GUIDs."""
+    if then.guid:
+        return next((track for track in project.tracks if track.guid == then.guid), None)
+    same = [track for track in project.tracks if track.number == then.number and not track.guid]
+    return same[0] if same else None
+
+
+MARK_KEY = "faderwise_run"
+"""The key (`P_EXT:faderwise_run`) under which a track carries the id of the last run that wrote on it in REAPER."""
+
+
+def marked(record: RunRecord, project: Project) -> RunRecord:
+    """Return the record of a run whose id goes onto its tracks; the record must not have its id yet."""
+    before = read_history(project)
+    return msgspec.structs.replace(record, follows=before[-1].id if before else None)
+
+
+def mark_of(project: Project, track: Track) -> str | None:
+    """Return the id of the last run that wrote on a track in REAPER, or None."""
+    for block in track.block.inner("EXT"):
+        for index in block.lines:
+            tokens = words(project.document.lines[index])
+            if tokens and tokens[0].casefold() == MARK_KEY:
+                return tokens[1] if len(tokens) > 1 else None
+    return None
+
+
+def mark_edits(project: Project, track: Track, run_id: str | None) -> list[Edit]:
+    """Return the edits that put a run's id on a track, or remove the one that is there."""
+    if mark_of(project, track) == run_id:
+        return []
+    lines = project.document.lines
+    end = project.document.line_end(track.block.first)
+    opening = lines[track.block.first]
+    margin = opening[: len(opening) - len(opening.lstrip(b" \t"))] + b"  "
+    line = b"" if run_id is None else margin + f"  {MARK_KEY} {run_id}".encode() + end
+    block = next(iter(track.block.inner("EXT")), None)
+    if block is None:
+        return [Edit(track.block.last, track.block.last, (margin + b"<EXT" + end, line, margin + b">" + end))]
+    ours = [i for i in block.lines if [word.casefold() for word in words(lines[i])[:1]] == [MARK_KEY]]
+    if not line and set(block.lines) == set(ours) and not block.blocks:
+        return [Edit(block.first, block.last + 1, ())]
+    if ours:
+        return [Edit(ours[0], ours[0] + 1, (line,) if line else ())]
+    return [Edit(block.last, block.last, (line,))]
+
+
+def block_text(project: Project, track: Track) -> str | None:
+    """Return the text of the track's VOLENV2 block, or None; `block_bytes` returns its bytes again."""
+    envelope = track.envelopes.get("VOLENV2")
+    if envelope is None or envelope.block is None:
+        return None
+    raw = b"".join(project.document.lines[envelope.block.first : envelope.block.last + 1])
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "\0" + raw.decode("latin-1")  # no line of a project begins with a NUL
+
+
+def block_bytes(text: str) -> bytes:
+    """Return the bytes of a text from `block_text`."""
+    return text[1:].encode("latin-1") if text.startswith("\0") else text.encode("utf-8")
+
+
+def envelope_in(text: str | None) -> Envelope | None:
+    """Return the envelope in a text from `block_text`."""
+    if text is None:
+        return None
+    document = parse(b"<REAPER_PROJECT 0.1\n" + block_bytes(text) + b">\n", Path("history"))
+    return read_envelope(document, document.root.blocks[0])
+
+
+_SAME_TIME_S, _SAME_GAIN = 1e-5, 1e-4
+
+
+def is_as_written(envelope: Envelope | None, then: TrackRun) -> bool:
+    """Return whether an envelope has the points that a run wrote."""
+    if envelope is None:
+        return False
+    return _same_points([(p.time_s, p.gain, p.shape) for p in envelope.points], [point[:3] for point in then.written])
+
+
+def _are_same(one: Envelope | None, other: Envelope | None) -> bool:
+    first, second = (None if envelope is None or not envelope.points else envelope for envelope in (one, other))
+    if first is None or second is None:
+        return first is second
+    points = [[(p.time_s, p.gain, p.shape) for p in envelope.points] for envelope in (first, second)]
+    return first.is_active == second.is_active and _same_points(*points)
+
+
+def _same_points(one: Sequence[tuple[float, float, int]], other: Sequence[tuple[float, float, int]]) -> bool:
+    if len(one) != len(other):
+        return False
+    return bool((np.abs(np.array(one) - np.array(other)) <= (_SAME_TIME_S, _SAME_GAIN, 0.0)).all())
 
 
 def damaged_runs(project: Project) -> dict[int, InputError]:
@@ -131,8 +314,13 @@ def damaged_runs(project: Project) -> dict[int, InputError]:
     }
 
 
+def has_runs(project: Project) -> bool:
+    """Return whether the project has records of runs, whatever their state."""
+    return bool(numbers_in(ext_state(project.document, SECTION)))
+
+
 def next_number(project: Project) -> int:
-    """Return the number a new run gets."""
+    """Return the number of the next run."""
     return max(numbers_in(ext_state(project.document, SECTION)), default=0) + 1
 
 
@@ -141,8 +329,15 @@ def added(document: Document, record: RunRecord) -> list[Edit]:
     return ext_state_edits(document, SECTION, to_ext_state(record))
 
 
+def mark_tracks(project: Project, record: RunRecord) -> list[Edit]:
+    """Return the edits that put a run's id on its tracks, where it was made in REAPER (`marked`)."""
+    if record.follows is msgspec.UNSET:
+        return []
+    return [edit for _, track in _tracks_of(project, record) for edit in mark_edits(project, track, record.id)]
+
+
 def removed(document: Document, first: int) -> list[Edit]:
-    """Return the edits that take run `first` and later ones out; with the last run the section goes."""
+    """Return the edits that remove run `first` and later ones; without runs the section is removed as well."""
     keys = keys_to_delete(ext_state(document, SECTION), first)
     return ext_state_edits(document, SECTION, dict.fromkeys(keys))
 

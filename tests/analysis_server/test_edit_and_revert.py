@@ -253,4 +253,4 @@ def test_a_deleted_envelope_is_left_alone_and_told(faderwise: Ran, copy: Path) -
     copy.write_bytes(re.sub(rb"(NAME melody.*?)    <VOLENV2.*?\n    >\n", rb"\1", content, count=1, flags=re.DOTALL))
     ran = faderwise("edit", copy, "--depth", "50")
     assert ran.code == 0
-    assert "track 3 'melody' has no volume envelope any more, so it was left alone" in ran.err
+    assert "track 3 'melody' no longer has a volume envelope, so it was not changed" in ran.err

@@ -24,11 +24,14 @@ WRITTEN = [(0.0, -3.0), (5.0, 3.0), (10.0, -1.0), (20.25, -1.0)]
 
 
 def record(
-    scale: float = 1.0, guid: str = "", wrote: Sequence[tuple[float, float]] = tuple(WRITTEN)
+    scale: float = 1.0,
+    guid: str = "",
+    wrote: Sequence[tuple[float, float]] = tuple(WRITTEN),
+    before: str | None = None,
 ) -> record_module.RunRecord:
     points = [record_module.WrittenPoint(time_s, 10 ** (gain_db / 20) / scale) for time_s, gain_db in wrote]
     track = record_module.TrackRun(
-        guid=guid, number=1, name="Drums", role="drums", scale=scale, before=None, written=points
+        guid=guid, number=1, name="Drums", role="drums", scale=scale, before=before, written=points
     )
     bus = record_module.BusRun(
         role="drums",
@@ -47,12 +50,14 @@ def points(pairs: list[tuple[float, float]]) -> dict[str, EnvelopePoints]:
     return {"drums": EnvelopePoints(*np.array(pairs).T)}
 
 
-def session(pairs: list[tuple[float, float]], fader: float = 0.5) -> Project:
+def session(pairs: list[tuple[float, float]], fader: float = 0.5, before: str | None = None) -> Project:
     lines = [b"      PT %f %f 0" % (time_s, 10 ** (gain_db / 20) / 0.5) for time_s, gain_db in pairs]
     text = [b'<REAPER_PROJECT 0.1 "7.0/linux" 1', b"  <TRACK {G}", b"    VOLPAN %f 0 -1" % fader, b"    <VOLENV2"]
     content = b"\n".join([*text, b"      ACT 1 -1", *lines, b"    >", b"  >", b">", b""])
     document = parse(content, Path("song.rpp"))
-    return project_of(parse(document.edited(store.added(document, record(0.5, "{G}"))), Path("song.rpp")))
+    return project_of(
+        parse(document.edited(store.added(document, record(0.5, "{G}", before=before))), Path("song.rpp"))
+    )
 
 
 def test_nothing_edited_is_nothing_found() -> None:
@@ -109,5 +114,10 @@ def test_an_envelope_that_is_gone_or_bypassed_is_told() -> None:
     whole = session(WRITTEN).document.to_bytes()
     bypassed = project_of(parse(whole.replace(b"ACT 1", b"ACT 0"), Path("song.rpp")))
     assert any("is bypassed" in note for note in audited_project(bypassed).notes)
-    gone = project_of(parse(whole.replace(b"<VOLENV2", b"<VOLENV9"), Path("song.rpp")))
-    assert any("no volume envelope any more" in note for note in audited_project(gone).notes)
+
+
+def test_an_envelope_that_the_user_deleted_is_reported() -> None:
+    before = "    <VOLENV2\n      ACT 1 -1\n      PT 0 0.5 0\n    >\n"
+    with_envelope = session(WRITTEN, before=before).document.to_bytes()
+    gone = project_of(parse(with_envelope.replace(b"<VOLENV2", b"<VOLENV9"), Path("song.rpp")))
+    assert any("no longer has a volume envelope" in note for note in audited_project(gone).notes)

@@ -21,8 +21,7 @@ from core.rpp.write import with_envelopes
 from core.runs import record as record_module
 from core.runs import restore, store
 from core.runs.record import frame_times_s, from_steps, to_steps
-from core.runs.restore import block_bytes, block_text
-from core.runs.store import PIECE_CHARACTERS, as_pieces, from_ext_state
+from core.runs.store import PIECE_CHARACTERS, as_pieces, block_bytes, block_text, from_ext_state
 
 WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
 TRACK = record_module.TrackRun(
@@ -179,7 +178,7 @@ def test_an_unknown_run_is_told_with_those_there_are() -> None:
 def test_a_track_that_is_gone_is_told() -> None:
     content = with_run(project(template())).replace(b"<TRACK {G}", b"<TRACK {H}")
     assert restore.restored(project(content), 1).notes == (
-        "track 1 'Drums' is gone, so nothing was brought back on it",
+        "track 1 'Drums' was deleted, so nothing was restored on it",
     )
 
 

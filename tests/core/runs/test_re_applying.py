@@ -101,7 +101,7 @@ def test_a_track_that_lost_its_envelope_is_told_and_the_others_are_edited() -> N
     lost = whole.document.to_bytes().replace(b"<VOLENV2", b"<VOLENV9", 1)
     project = project_of(parse(lost, whole.path))
     done, written = re_apply(project, {"offset_db": {"bass": 1.0}})
-    assert done.notes == ("track 1 'drums' has no volume envelope any more, so it was left alone",)
+    assert done.notes == ("track 1 'drums' no longer has a volume envelope, so it was not changed",)
     assert [one.role for one in written.envelopes] == ["bass"]
 
 

@@ -15,7 +15,7 @@ from core.rpp.write import with_envelopes
 from core.runs import record as records
 from core.runs import restore, store
 from core.runs.record import BusRun, RunRecord, TrackRun, WrittenPoint, to_steps
-from core.runs.restore import block_text
+from core.runs.store import block_text
 from tests.cases.reaper_reader import FOLDER, cut_long_lines
 
 AS_WRITTEN = FOLDER / "long_record_as_written.RPP"
