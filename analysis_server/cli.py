@@ -18,6 +18,7 @@ from types import FrameType
 
 from analysis_server.commands import (
     audit,
+    buses,
     compare,
     completion,
     demo,
@@ -41,13 +42,14 @@ from core import __version__
 from core.errors import FaderwiseError, InputError, as_told
 
 VERBS = (
-    *(demo, mix, match, learn, audit, edit, revert, compare, estimate, features, evaluate, models),
+    *(demo, buses, mix, match, learn, audit, edit, revert, compare, estimate, features, evaluate, models),
     *(runs, reaper, serve, doctor, completion),
 )
 """The verbs' modules, in the order the help lists them; each has `add`, which gives the verb its grammar."""
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."
 _EPILOG = """for example:
   faderwise demo                                     the bundled song, mixed and reported
+  faderwise buses MySong                             which bus each file belongs to
   faderwise mix MySong                               stems in MySong/ mixed into MySong-faderwise/
   faderwise match MySong --mixdown rough.wav         the fader moves of a rough mix, recovered
   faderwise learn Songs/* --model mine               learn from finished mixes

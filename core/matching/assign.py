@@ -39,8 +39,13 @@ class Item:
     """Whether all it plays is sent to it by tracks that are heard without it too."""
 
 
-def assign(items: Sequence[Item]) -> list[Match]:
+def assign(items: Sequence[Item], *, song: str = "") -> list[Match]:
     """Return the match of each item; a name's own words come first, then its folders, then the other items.
+
+    Parameters
+    ----------
+    items : the tracks of a project in its order, or the files of a folder.
+    song : the song's title, where it is known; a file that is named so is the mixdown.
 
     Examples
     --------
@@ -48,8 +53,9 @@ def assign(items: Sequence[Item]) -> list[Match]:
     ['drums', 'vocals', None]
     """
     title = _shared_title(items)
+    titles = (title, _parts(normalize(song)))
     matches = [_match(items, index, title) for index in range(len(items))]
-    matches = [_helped_by_others(items, matches, index, title) for index in range(len(items))]
+    matches = [_helped_by_others(items, matches, index, titles) for index in range(len(items))]
     for index in reversed(range(len(items))):
         matches[index] = _folder(items, matches, index)
     return [_by_hints(items, matches, index) for index in range(len(items))]
@@ -80,8 +86,11 @@ def _folders_of(items: Sequence[Item], index: int) -> list[int]:
 
 
 def _name_parts(item: Item) -> list[str]:
-    name = without_ending(item.name) if item.kind == "file" else item.name
-    return [part for part in _SEPARATORS.split(name) if part]
+    return _parts(without_ending(item.name) if item.kind == "file" else item.name)
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in _SEPARATORS.split(text) if part]
 
 
 def _shared_title(items: Sequence[Item]) -> tuple[str, ...]:
@@ -121,13 +130,17 @@ def _is_only(item: Item, words: Sequence[str]) -> bool:
 # What the other items say
 
 
-def _helped_by_others(items: Sequence[Item], matches: Sequence[Match], index: int, title: tuple[str, ...]) -> Match:
+def _helped_by_others(
+    items: Sequence[Item], matches: Sequence[Match], index: int, titles: Sequence[Sequence[str]]
+) -> Match:
     item, match = items[index], matches[index]
     others = [i for i in range(len(items)) if i != index]
     buses = {bus for i in others if (bus := matches[i].bus)}
     if item.kind == "file":
-        folder = [part for part in _SEPARATORS.split(normalize((item.context or "").rsplit("/", 1)[-1])) if part]
-        is_title = _is_only(item, title) or (match.bar == "unknown" and _is_only(item, folder))
+        shared_title, *other_titles = titles
+        is_title = _is_only(item, shared_title) or (
+            match.bar == "unknown" and any(_is_only(item, title) for title in other_titles)
+        )
         if is_title and len(buses) >= 2:
             return mixdown("its name is the song's title alone")
         if match.bus == "melody" and _INSTRUMENTAL.search(normalize(item.name)) and buses >= {"drums", "bass"}:

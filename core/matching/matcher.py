@@ -113,7 +113,8 @@ def _match_of(best: _Hit, words: Sequence[Word], hits: Sequence[_Hit]) -> Match:
         return Match(best.role, None, best.role, f'"{written}" means {BARS[best.role]}', (written,), certain)
     if best.role == SEVERAL_BUSES:
         return Match(SEVERAL_BUSES, None, "unknown", f'"{written}" means several buses', (written,), certain=False)
-    return Match(best.role, best.bus, None, f'"{written}" means {best.role}', (written,), certain)
+    says = "is in its name" if written == best.role else f"means {best.role}"
+    return Match(best.role, best.bus, None, f'"{written}" {says}', (written,), certain)
 
 
 def _in_folder(match: Match, folder: str) -> Match:

@@ -18,6 +18,7 @@ from tests.analysis_server.outcomes import RATE, ROOT, Faderwise, names
 
 VERBS = (
     "demo",
+    "buses",
     "mix",
     "match",
     "learn",

@@ -237,8 +237,9 @@ class TestFolderOfFiles:
         names = ("Bass Culture - Kick.wav", "Bass Culture - Snare.wav", "Bass Culture - Vox.wav", "Bass Culture.wav")
         assert buses_of(*names) == ["drums", "drums", "vocals", None]
 
-    def test_the_folders_name_alone_is_the_mixdown(self) -> None:
-        matches = assign([Item(name, "file", "Long Road") for name in ("Kick.wav", "Bass.wav", "Long Road.wav")])
+    def test_the_songs_title_alone_is_the_mixdown(self) -> None:
+        names = ("Kick.wav", "Bass.wav", "Long_Road.wav")
+        matches = assign([Item(name, "file") for name in names], song="Long Road")
         assert matches[2].bar == "mixdown"
 
     def test_a_word_that_all_names_share_still_counts(self) -> None:

@@ -1,0 +1,112 @@
+"""`faderwise buses`: which bus each file of a folder or track of a project belongs to, and why."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+
+from analysis_server.sources.project import is_project
+from core.audio.stem_files import match_files
+from core.errors import InputError
+from core.matching import Match
+from core.roles import PAPER_BUSES
+from core.rpp.project import read_project
+from core.rpp.track_roles import match_tracks
+
+
+class BusesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """List the buses of the song folder or project at `path`."""
+
+    path: str
+
+
+class FileRole(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's role, its bus or None, and why."""
+
+    file: str
+    bus: str | None
+    role: str
+    reason: str
+
+
+class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
+    """A track's number from 1, name, role, bus or None, and why."""
+
+    track: int
+    name: str
+    bus: str | None
+    role: str
+    reason: str
+
+
+class FileRoles(msgspec.Struct, frozen=True, kw_only=True):
+    """The audio files of a song folder."""
+
+    files: list[FileRole]
+
+
+class TrackRoles(msgspec.Struct, frozen=True, kw_only=True):
+    """The tracks of a project."""
+
+    tracks: list[TrackRole]
+
+
+def run(request: BusesRequest) -> FileRoles | TrackRoles:
+    """Return the role and bus of every audio file or track.
+
+    Raises
+    ------
+    InputError
+        There is no such folder or project, or no audio file in the folder.
+    """
+    path = Path(request.path)
+    if is_project(request.path):
+        project = read_project(path)
+        return TrackRoles(
+            tracks=[
+                TrackRole(
+                    track=track.number,
+                    name=track.name,
+                    bus=match.bus,
+                    role=match.role,
+                    reason=_reason(match, is_muted=track.is_muted),
+                )
+                for track, match in zip(project.tracks, match_tracks(project), strict=True)
+            ]
+        )
+    if not path.is_dir():
+        raise InputError("no such folder", path=path, remedy="give a song folder or a REAPER project (.RPP)")
+    matches = match_files(path)
+    if not matches:
+        raise InputError("no audio files in it", path=path, remedy="give the folder that holds the stems")
+    return FileRoles(
+        files=[
+            FileRole(file=file.relative_to(path).as_posix(), bus=match.bus, role=match.role, reason=_reason(match))
+            for file, match in matches.items()
+        ]
+    )
+
+
+def bus_options(result: FileRoles | TrackRoles) -> list[str]:
+    """Return the options of the command line that give a bus to what has none because its name was not understood.
+
+    Each one names the main bus that is missing, or BUS where none is.
+    """
+    rows: list[tuple[str, str | None, str]] = (
+        [(row.file, row.bus, row.role) for row in result.files]
+        if isinstance(result, FileRoles)
+        else [(str(row.track), row.bus, row.role) for row in result.tracks]
+    )
+    found = {bus for _, bus, _ in rows}
+    missing = next((bus for bus in PAPER_BUSES if bus not in found and bus != "melody"), "BUS")
+    return [
+        f"--bus {shlex.quote(f'{missing}={name}')}"
+        for name, bus, role in rows
+        if bus is None and role in ("unknown", "several buses")
+    ]
+
+
+def _reason(match: Match, *, is_muted: bool = False) -> str:
+    return f"{match.reason}; it is muted" if is_muted else match.reason

@@ -1,0 +1,97 @@
+"""`faderwise buses`: the bus of each file of a folder and each track of a project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.analysis_server.outcomes import Faderwise
+
+PROJECT = """<REAPER_PROJECT 0.1 "7.0/linux-x86_64" 1700000000
+  <TRACK {00000000-0000-0000-0000-000000000001}
+    NAME "DRUM BUS"
+    ISBUS 1 1
+  >
+  <TRACK {00000000-0000-0000-0000-000000000002}
+    NAME "Mic 7"
+    ISBUS 2 -1
+  >
+  <TRACK {00000000-0000-0000-0000-000000000003}
+    NAME "Vox Verb"
+    AUXRECV 3 0 1 0 0 0 0 0 0 -1:U 0 -1 ''
+  >
+  <TRACK {00000000-0000-0000-0000-000000000004}
+    NAME LeadVox
+    MUTESOLO 1 0 0
+  >
+>
+"""
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    folder = tmp_path / "Long Road"
+    folder.mkdir()
+    for name in ("01_Kick1.wav", "02 Alex.wav", "LeadVox.m4a", "Long Road.flac", "notes.txt", ".hidden.wav"):
+        (folder / name).touch()
+    return folder
+
+
+def rows_of(faderwise: Faderwise, path: Path) -> list[dict[str, Any]]:
+    ran = faderwise("buses", str(path), "--json")
+    assert (ran.code, ran.err) == (0, "")
+    (rows,) = json.loads(ran.out).values()
+    return rows
+
+
+def test_every_audio_file_is_listed_with_its_bus_or_the_reason_for_none(faderwise: Faderwise, song: Path) -> None:
+    rows = rows_of(faderwise, song)
+    assert [(row["file"], row["bus"], row["role"]) for row in rows] == [
+        ("01_Kick1.wav", "drums", "kick"),
+        ("02 Alex.wav", None, "unknown"),
+        ("LeadVox.m4a", "vocals", "lead vocal"),
+        ("Long Road.flac", None, "mixdown"),
+    ]
+    assert all(row["reason"] for row in rows)
+
+
+def test_every_track_is_listed(faderwise: Faderwise, tmp_path: Path) -> None:
+    project = tmp_path / "session.RPP"
+    project.write_text(PROJECT, encoding="utf-8")
+    rows = rows_of(faderwise, project)
+    assert [(row["track"], row["name"], row["bus"]) for row in rows] == [
+        (1, "DRUM BUS", "drums"),
+        (2, "Mic 7", "drums"),
+        (3, "Vox Verb", None),
+        (4, "LeadVox", "vocals"),
+    ]
+    assert "muted" in rows[3]["reason"]
+
+
+def test_the_text_has_the_options_for_names_that_were_not_understood(faderwise: Faderwise, song: Path) -> None:
+    ran = faderwise("buses", str(song))
+    assert ran.code == 0
+    assert f"faderwise mix '{song}' --bus 'bass=02 Alex.wav'" in ran.out
+    assert "--bus 'bass=Long Road.flac'" not in ran.out
+
+
+def test_files_in_subfolders_are_listed_where_the_folder_has_none(faderwise: Faderwise, tmp_path: Path) -> None:
+    (tmp_path / "Audio" / "Drums").mkdir(parents=True)
+    (tmp_path / "Audio" / "Drums" / "Mic 3.wav").touch()
+    (row,) = rows_of(faderwise, tmp_path)
+    assert (row["file"], row["bus"]) == ("Audio/Drums/Mic 3.wav", "drums")
+
+
+def test_no_file_with_a_bus_is_no_error(faderwise: Faderwise, tmp_path: Path) -> None:
+    (tmp_path / "Alex.wav").touch()
+    assert [row["bus"] for row in rows_of(faderwise, tmp_path)] == [None]
+
+
+def test_a_folder_without_audio_and_one_that_is_not_there_are_bad_input(faderwise: Faderwise, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "missing.RPP"):
+        ran = faderwise("buses", str(path))
+        assert (ran.code, len(ran.err_lines)) == (2, 1)
+        assert str(path) in ran.err
