@@ -40,7 +40,7 @@ from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest")
-EXTRA = {"pytest": ["--numprocesses=logical", "--dist=loadfile"]}  # a file's tests share what they set up
+EXTRA = {"pytest": ["--numprocesses=logical", "--dist=worksteal"]}
 AFFIRMATIVE = ("y", "yes")
 
 

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
+import scipy
 
 from core.analysis.fft import real_transform
 from core.decibels import FloatArray

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyfftw
 
 _COMPLEX = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 _planning = threading.Lock()
@@ -43,6 +42,8 @@ def real_transform(shape: tuple[int, ...], dtype: type[np.float32] | type[np.flo
 
 
 def _planned(shape: tuple[int, ...], dtype: np.dtype[np.floating]) -> RealTransform:
+    import pyfftw  # noqa: PLC0415 - it loads all of its interfaces, so only where a transform is planned
+
     rows = pyfftw.zeros_aligned(shape, dtype)
     spectra = pyfftw.empty_aligned((*shape[:-1], shape[-1] // 2 + 1), _COMPLEX[dtype])
     with _planning:  # FFTW executes plans in parallel, but makes them one at a time

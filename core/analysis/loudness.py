@@ -13,8 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
-from pyloudnorm.iirfilter import IIRfilter
+import scipy
 
 from core.decibels import FloatArray, power_to_db
 
@@ -29,6 +28,8 @@ _STEPS_BETWEEN_BLOCKS = 2
 @lru_cache
 def k_filter(sample_rate: int) -> FloatArray:
     """Return BS.1770's two filters as second-order sections, shape (2, 6)."""
+    from pyloudnorm.iirfilter import IIRfilter  # noqa: PLC0415 - it loads scipy.signal, which takes a second
+
     shelf = IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, sample_rate, "high_shelf_DeMan")
     high_pass = IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, sample_rate, "high_pass_DeMan")
     return np.array([[*stage.b, *stage.a] for stage in (shelf, high_pass)])

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
 from core.analysis.loudness import k_weights

@@ -6,7 +6,7 @@ Sources: ITU-R BS.1770-4, annex 1 (loudness) and annex 2 (true peak by fourfold 
 from __future__ import annotations
 
 import numpy as np
-import scipy.signal
+import scipy
 
 from core.analysis.loudness import integrated_lufs, k_filter
 from core.audio.io import Samples

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import scipy.fft
+import scipy
 
 from core.analysis.measure import one_blas_thread
 from core.audio.io import AudioFile, Samples, read_excerpt

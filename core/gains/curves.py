@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy.signal
+import scipy
 
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError

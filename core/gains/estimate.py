@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
+import scipy
 
 from core.analysis.gram import LIMITER_POWERS
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
@@ -287,5 +287,5 @@ def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:
     if peak <= 0.0 or not limiter.any():
         return 0.0
     powers = np.array(LIMITER_POWERS, dtype=np.float64)
-    let_out = brentq(lambda level: level + limiter @ level**powers - peak, 0.0, peak)
+    let_out = scipy.optimize.brentq(lambda level: level + limiter @ level**powers - peak, 0.0, peak)
     return float(gain_to_db(peak / let_out))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls as lawson_hanson
+import scipy
 
 from core.analysis.gram import LIMITER_POWERS
 from core.decibels import FloatArray
@@ -97,7 +97,7 @@ def _solve_one(gram: FloatArray, target: FloatArray, allowed: Mask) -> FloatArra
     solution = np.zeros_like(target)
     if allowed.any():
         matrix, vector = factor(gram[np.ix_(allowed, allowed)], target[allowed])
-        solution[allowed] = lawson_hanson(matrix, vector)[0]
+        solution[allowed] = scipy.optimize.nnls(matrix, vector)[0]
     return solution
 
 
@@ -165,7 +165,7 @@ def limiter_coefficients(gram: FloatArray, n_stems: int) -> FloatArray:
     to_rest = gram[:, :k, k:]
     left = (gram[:, k:, k:] - np.einsum("nki,nkl,nlj->nij", to_rest, inverse, to_rest)).sum(axis=0)
     matrix, vector = factor(left[1:, 1:], -left[1:, 0])
-    coefficients: FloatArray = lawson_hanson(matrix, vector)[0]
+    coefficients: FloatArray = scipy.optimize.nnls(matrix, vector)[0]
     explained = -2.0 * coefficients @ left[1:, 0] - coefficients @ left[1:, 1:] @ coefficients
     return coefficients if explained > _LIMITER_GAIN_IN_FIT * left[0, 0] else np.zeros(len(LIMITER_POWERS))
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solveh_banded
+import scipy
 
 from core.analysis.measure import Domain
 from core.audio.framing import HOPS_PER_FRAME, sum_over_frames
@@ -274,7 +274,7 @@ def _solve(diagonal: FloatArray, below: FloatArray, right: FloatArray) -> FloatA
         for row in range(n_buses):
             banded[n_buses + row - column, :-1, column] = below[:, row, column]
     flat = banded.reshape(2 * n_buses, n_knots * n_buses)
-    solution: FloatArray = solveh_banded(flat, right.reshape(-1), overwrite_ab=True, lower=True)
+    solution: FloatArray = scipy.linalg.solveh_banded(flat, right.reshape(-1), overwrite_ab=True, lower=True)
     return solution.reshape(n_knots, n_buses)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
@@ -56,7 +56,7 @@ def _smooth(values: FloatArray, active: npt.NDArray[np.bool_]) -> FloatArray:
     sounding = np.flatnonzero(active)
     if not sounding.size:
         return np.zeros_like(values)
-    smooth = gaussian_filter1d(values[sounding], _SMOOTH_FRAMES, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter1d(values[sounding], _SMOOTH_FRAMES, mode="nearest")
     smooth = smooth - smooth.mean()
     last = np.searchsorted(sounding, np.arange(len(values)), side="right") - 1
     held: FloatArray = smooth[np.maximum(last, 0)]

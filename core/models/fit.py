@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from core import roles
 from core.decibels import FloatArray
@@ -72,7 +72,11 @@ def agreement(songs: Sequence[Deviations], *, deviation_db: float, strength: flo
     habit, residuals, n_free = _common_and_rest(songs, weights)
     variance = (_BELIEVED_SONGS * deviation_db**2 + residuals) / (_BELIEVED_SONGS + n_free)
     distance = float(np.abs(habit).mean())
-    chance = float(stdtrit(_BELIEVED_SONGS + n_free, CERTAINTY)) * _MEAN_OVER_ROOT * np.sqrt(variance / n_songs)
+    chance = (
+        float(scipy.special.stdtrit(_BELIEVED_SONGS + n_free, CERTAINTY))
+        * _MEAN_OVER_ROOT
+        * np.sqrt(variance / n_songs)
+    )
     sure = max(0.0, 1.0 - chance / distance) if distance > 0.0 else 0.0
     among_buses = float(habit @ habit) / max(len(habit) - 1, 1) - variance / n_songs
     estimated = float(np.clip(variance / max(among_buses, 1e-9), strength / _STRONGEST, strength))
@@ -275,7 +279,12 @@ def _song_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
     order = np.argsort(found, kind="stable")
     shares = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
     n_songs = prior.deviation_strength / BUSES_A_SONG + sum(float(of.weights.mean()) for of in errors)
-    return float(np.interp(0.8, shares, found[order])) / EIGHTY_PERCENT * float(stdtrit(n_songs, 0.9)) / EIGHTY_PERCENT
+    return (
+        float(np.interp(0.8, shares, found[order]))
+        / EIGHTY_PERCENT
+        * float(scipy.special.stdtrit(n_songs, 0.9))
+        / EIGHTY_PERCENT
+    )
 
 
 def _moment_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:

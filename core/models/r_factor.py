@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy
 
 from core.decibels import FloatArray
 
@@ -39,5 +39,5 @@ def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:
     matrix, target = stacked[:, :-1], stacked[:, -1]
     length = np.linalg.norm(matrix, axis=0)
     length[length == 0.0] = 1.0
-    solution: FloatArray = nnls(matrix / length, target)[0] / length
+    solution: FloatArray = scipy.optimize.nnls(matrix / length, target)[0] / length
     return solution

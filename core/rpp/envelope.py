@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import lambertw
+import scipy
 
 from core.decibels import FloatArray
 from core.rpp.parser import Block, Document
@@ -34,7 +34,7 @@ def to_fader(gain: npt.ArrayLike) -> FloatArray:
     """Return the place on the fader (0 at the bottom, 1 at +12 dB) of a linear gain; any shape."""
     value = np.asarray(gain, dtype=np.float64)
     exponent = (np.log(np.maximum(value, _SMALLEST_GAIN)) - _CONSTANT) / _LOG
-    place = _LOG / _LINEAR * np.real(lambertw(_LINEAR / _LOG * np.exp(np.minimum(exponent, 700.0))))
+    place = _LOG / _LINEAR * np.real(scipy.special.lambertw(_LINEAR / _LOG * np.exp(np.minimum(exponent, 700.0))))
     return np.where(value > _SMALLEST_GAIN, place, 0.0)
 
 

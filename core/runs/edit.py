@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
@@ -93,7 +93,7 @@ def applied(
         shaped_db = np.clip(shaped_db, -settings.limit_db, settings.limit_db)
     if settings.smooth_s > 0.0:
         frames = settings.smooth_s / HOP_S / _SIGMAS_IN_SMOOTHING
-        shaped_db = gaussian_filter1d(shaped_db, frames, axis=0, mode="nearest")
+        shaped_db = scipy.ndimage.gaussian_filter1d(shaped_db, frames, axis=0, mode="nearest")
     for start_s, end_s in settings.ignore_s:
         shaped_db = _straight(shaped_db, time_s, start_s, end_s)
     level_db = whole_db - common_db(shaped_db, levels_lufs)
