@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis_server.report.mix import Story
+from analysis_server.report.content import Figure
+from analysis_server.report.mix import ReportText
 from core.analysis.measure import Measurement
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import Automation
-from core.automation.render import MixFigures, headroom_db
+from core.automation.render import MixFigures
 from core.gains.curves import GainCurves
 from core.models.explain import Explanation
 
@@ -26,9 +27,11 @@ class Outcome:
     reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
     verb, preset, model, range_s : what was asked for.
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
-    story : the words and numbers of the report.
-    explanation : what the curves are made of, where that is known.
-    further_figures : what else is known of the mix, by name with unit.
+    text : the texts of the report.
+    explanation : the terms of the gains, where they are known.
+    further_figures : further figures of the mix, by name with unit.
+    assignment : a row per file or track for the report: name, bus and reason.
+    stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
     """
 
     song: Song
@@ -43,17 +46,13 @@ class Outcome:
     model: str | None
     range_s: tuple[float, float] | None
     file_gain_db: float
-    story: Story
+    text: ReportText
     explanation: Explanation | None = None
     further_figures: Mapping[str, float] = field(default_factory=dict)
+    assignment: tuple[Figure, ...] = ()
+    stems_in_report: bool = False
 
     @property
     def labels(self) -> tuple[str, str]:
-        """What the two compared mixes are called."""
-        return ("Before", "After") if self.reference is None else ("Mixdown", "Rebuilt from the stems")
-
-    @property
-    def file_figures(self) -> tuple[MixFigures, MixFigures]:
-        """What the two files measure that are listened to: the plain sum is turned down where its peaks would clip."""
-        turned_db = min(0.0, headroom_db(self.before)) if self.reference is None else 0.0
-        return self.before.with_gain_db(turned_db), self.after
+        """The labels of the two compared mixes."""
+        return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")

@@ -12,8 +12,7 @@ from analysis_server import MADE_BY
 from analysis_server.outputs import run_records
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.report import audio
-from analysis_server.report.audio import compared
-from analysis_server.report.content import Player
+from analysis_server.report.audio import Sounds
 from analysis_server.report.mix import content_of
 from analysis_server.report.page import render_report
 from analysis_server.runs import run_folder
@@ -56,46 +55,39 @@ def write(outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressC
 
 
 def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
-    rendering, rendering_before, encoding = stages(
-        progress, {"Rendering mix": 0.4, "Rendering the mix before": 0.4, "Encoding the report's sound": 0.2}
+    song, curves = outcome.song, outcome.curves
+    rendering, reporting = stages(progress, {"Rendering mix": 0.85, "Writing report": 0.15})
+    write_mix(song, outcome.automation, workshop / "mix.wav", gain_db=outcome.file_gain_db, progress=rendering)
+    reporting(0.0)
+    before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
+    before, after = outcome.labels
+    figures = (outcome.before, outcome.after.with_gain_db(-outcome.file_gain_db))
+    start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
+    players = audio.excerpts(
+        song,
+        {before: outcome.reference, after: outcome.automation},
+        figures,
+        start_s,
+        gains_db=(before_db, outcome.file_gain_db),
+        wholes=(None, "mix.wav"),
     )
-    mix = workshop / "mix.wav"
-    write_mix(
-        outcome.song,
-        outcome.automation,
-        mix,
-        gain_db=outcome.file_gain_db,
-        progress=rendering,
-    )
-    compared_with = _compared_with(outcome, workshop, rendering_before)
-    encoding(0.0)
-    heard = compared(compared_with, mix, outcome.labels, outcome.file_figures)
-    heard.save(workshop / audio.NAME, run_id)
-    players = heard.players[:2]
-    write_text(workshop / "report.html", _report(outcome, players))
-
-
-def _compared_with(outcome: Outcome, workshop: Path, progress: ProgressCallback) -> Path:
-    if outcome.reference is not None:
-        return outcome.reference.path
-    plain = workshop / "before.wav"
-    write_mix(outcome.song, None, plain, gain_db=min(0.0, headroom_db(outcome.before)), progress=progress)
-    return plain
-
-
-def _report(outcome: Outcome, players: tuple[Player, ...]) -> str:
+    spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.after))
+    Sounds(players, spectra).save(workshop / audio.NAME, run_id)
     content = content_of(
-        outcome.story,
-        song=outcome.song,
+        outcome.text,
+        song=song,
         measurement=outcome.measurement,
-        curves=outcome.curves,
+        curves=curves,
         automation=outcome.automation,
-        mixes=dict(zip(outcome.labels, (outcome.before, outcome.after), strict=True)),
+        mixes={before: outcome.before, after: outcome.after},
         players=players,
         verb=outcome.verb,
         made_by=MADE_BY,
+        explanation=outcome.explanation,
+        assignment=outcome.assignment,
+        stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
     )
-    return render_report(content)
+    write_text(workshop / "report.html", render_report(content))
 
 
 def _automation_file(outcome: Outcome) -> AutomationFile:
@@ -111,5 +103,5 @@ def _automation_file(outcome: Outcome) -> AutomationFile:
         tolerance_db=TOLERANCE_DB,
         range_s=outcome.range_s,
         buses={bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
-        warnings=list(outcome.story.warnings),
+        warnings=list(outcome.text.warnings),
     )

@@ -77,7 +77,7 @@ def record_of(done: Outcome, place: Place) -> RunRecord:
         highest_gain=place.highest_gain,
         stems={bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {},
         figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
-        warnings=list(done.story.warnings),
+        warnings=list(done.text.warnings),
         buses=_buses(done),
         tracks=place.tracks,
     )

@@ -1,7 +1,7 @@
 """Audit results and their report content.
 
-Conventions: the result's curves are lists of one number a frame, in the order of `time_s`; a number that JSON cannot
-hold (silence) is None there.
+Conventions: the result's curves are lists of one number per frame, in the order of `time_s`; silence, which JSON
+cannot represent, is None.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 
 from analysis_server import MADE_BY
 from analysis_server.report.audio import Sounds
-from analysis_server.report.content import BusAudit, BusContent, Figure, FigureTable, ReportContent, Term
-from analysis_server.report.mix import or_silence
-from analysis_server.report.wording import clock_text, decimal_text, gain_text
+from analysis_server.report.content import BusAudit, BusContent, Figure, FigureTable, ReportContent
+from analysis_server.report.mix import bus_loudness_lufs, terms_of
+from analysis_server.report.text import clock_text, decimal_text, gain_text
 from core import roles
 from core.automation.render import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
-from core.models.balance import gated_mean_lufs
 from core.models.explain import TERM_MEANINGS, sentence
 from core.models.fit import EIGHTY_PERCENT
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
@@ -176,8 +175,8 @@ def _track(track: AuditedTrack, name: str) -> AuditTrack:
         now_points=_pairs(track.now.time_s, track.now.gain_db),
         lift_db=round(track.edits.lift_db, 3),
         edits=_edits(track),
-        loudness_before_lufs=float(or_silence(gated_mean_lufs(track.level_lufs))),
-        loudness_now_lufs=float(or_silence(gated_mean_lufs(track.level_lufs + track.now_db))),
+        loudness_before_lufs=bus_loudness_lufs(track.level_lufs),
+        loudness_now_lufs=bus_loudness_lufs(track.level_lufs, track.now_db),
     )
 
 
@@ -207,16 +206,18 @@ def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
     root = audited.basis.root
     there = {bus.role for bus in root.buses}
     missing = [role for role in roles.PAPER_BUSES if role not in there]
-    told = list(root.warnings)
+    warnings = list(root.warnings)
     if missing:
-        told.append(f"no {' and no '.join(missing)} in this run: their tracks were not found, or have no stem")
+        warnings.append(f"this run has no {' and no '.join(missing)}: no track or stem was found")
     if figures.get("fit", 1.0) < LOW_FIT:
-        told.append(f"the gains explain {100 * figures['fit']:.0f} % of the mixdown, which is little: trust them less")
+        warnings.append(
+            f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as a rough guide"
+        )
     peak_dbtp = figures.get("true_peak_now_dbtp", figures.get("true_peak_after_dbtp", -math.inf))
     if peak_dbtp > PEAK_LIMIT_DBTP + 0.05:
         clips = "clips" if peak_dbtp > 0.0 else "comes close to clipping"
-        told.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
-    return told
+        warnings.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
+    return warnings
 
 
 def _pairs(time_s: FloatArray, gain_db: FloatArray) -> list[tuple[float, float]]:
@@ -248,8 +249,7 @@ def page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Rep
 
 
 def _bus(track: AuditedTrack, shown: AuditTrack, time_s: FloatArray) -> BusContent:
-    known = [term for term, values in track.terms_db.items() if term in TERM_MEANINGS and np.any(np.abs(values) > 0.05)]
-    meanings = [TERM_MEANINGS[term] for term in known]
+    terms, terms_db = terms_of(track.terms_db)
     deviation = track.deviation_db
     return BusContent(
         role=shown.track,
@@ -262,16 +262,14 @@ def _bus(track: AuditedTrack, shown: AuditTrack, time_s: FloatArray) -> BusConte
         point_gain_db=track.written.gain_db,
         loudness_before_lufs=shown.loudness_before_lufs,
         loudness_after_lufs=shown.loudness_now_lufs,
+        terms=terms,
+        terms_db=terms_db,
         audit=BusAudit(
             written_gain_db=track.written_db,
             now_gain_db=track.now_db,
             edited_time_s=track.edited.time_s,
             edited_gain_db=track.edited.gain_db,
             is_edited=bool(np.abs(track.now_db - track.written_db).max(initial=0.0) > 0.05 or track.edits.spans),
-            terms=tuple(Term(meaning.label, meaning.raises, meaning.lowers) for meaning in meanings),
-            terms_db=np.stack([track.terms_db[term] for term in known], axis=1)
-            if known
-            else np.empty((len(time_s), 0)),
         ),
     )
 
@@ -280,10 +278,10 @@ def _figures(result: AuditResult) -> list[Figure]:
     names = {
         "loudness_before_lufs": ("Loudness before", "LUFS", "gated, BS.1770, of the mix without the automation"),
         "loudness_after_lufs": ("Loudness as written", "LUFS", "the mix of the run"),
-        "loudness_now_lufs": ("Loudness now", "LUFS", "the mix with what stands there now"),
-        "true_peak_before_dbtp": ("True peak before", "dBTP", "the highest the waveform goes between samples"),
+        "loudness_now_lufs": ("Loudness now", "LUFS", "the mix with the present automation"),
+        "true_peak_before_dbtp": ("True peak before", "dBTP", "highest level between samples, BS.1770"),
         "true_peak_after_dbtp": ("True peak as written", "dBTP", "the mix of the run"),
-        "true_peak_now_dbtp": ("True peak now", "dBTP", "the mix with what stands there now"),
+        "true_peak_now_dbtp": ("True peak now", "dBTP", "the mix with the present automation"),
     }
     shown = [
         Figure(label=label, value=f"{decimal_text(result.figures[name])} {unit}", means=means)
@@ -292,31 +290,31 @@ def _figures(result: AuditResult) -> list[Figure]:
     ]
     if "fit" in result.figures:
         share = f"{100 * result.figures['fit']:.1f} %"
-        shown.insert(0, Figure(label="Fit", value=share, means="of the mixdown's energy the gains explain"))
+        shown.insert(0, Figure(label="Fit", value=share, means="share of the mixdown's energy that the gains explain"))
     settings = ", ".join(result.settings) or "as predicted"
-    return [Figure(label="Settings", value=settings, means="how the prediction was applied last"), *shown]
+    return [Figure(label="Settings", value=settings, means="settings of the last edit"), *shown]
 
 
 def _moves_table(result: AuditResult) -> FigureTable:
     rows = [
         Figure(
             label=f"{move.track}, {clock_text(move.start_s)} to {clock_text(move.end_s)}",
-            value=f"{gain_text(move.start_db)} to {gain_text(move.end_db)}",
+            value=f"{gain_text(move.start_db)} → {gain_text(move.end_db)}",
             means=move.why,
         )
         for move in result.moves
     ]
-    return FigureTable("Largest moves", ("Where", "From and to", "Why"), tuple(rows), "No bus moves by half a decibel.")
+    return FigureTable("Largest moves", ("Where", "From → to", "Why"), tuple(rows), "No bus moves by half a decibel.")
 
 
 def _edits_table(result: AuditResult) -> FigureTable:
     rows = [_edit_row(track, edit) for track in result.tracks for edit in track.edits]
     rows += [
-        Figure(label=track.track, value=gain_text(track.lift_db), means="the whole curve was lifted by hand")
+        Figure(label=track.track, value=gain_text(track.lift_db), means="the whole curve was moved by hand")
         for track in result.tracks
         if track.lift_db
     ]
-    return FigureTable("Edits by hand", ("Where", "Points", "What"), tuple(rows), "Nothing was edited by hand.")
+    return FigureTable("Edits by hand", ("Where", "Points", "Change"), tuple(rows), "Nothing was edited by hand.")
 
 
 def _edit_row(track: AuditTrack, edit: AuditEdit) -> Figure:
@@ -325,7 +323,7 @@ def _edit_row(track: AuditTrack, edit: AuditEdit) -> Figure:
     levels = [f"{gain_text(gain_db)} at {clock_text(time_s, 1)}" for time_s, gain_db in edit.points[:4]]
     more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
     what = f"now {', '.join(levels)}{more}" if levels else "points were deleted"
-    count = f"{len(edit.points)} made, {len(edit.gone)} gone"
+    count = f"{len(edit.points)} added, {len(edit.gone)} removed"
     return Figure(label=f"{track.track}, {stretch}", value=count, means=what)
 
 

@@ -1,23 +1,242 @@
-"""Charts as SVG: curves are stretched to their plot's size while strokes and type keep theirs.
+"""Charts as SVG: axes, decimation, paths and colours.
 
 Each plot is an SVG without a `viewBox`, whose grid and hatching are placed in percent, around a nested one
-that stretches the curves; strokes do not scale. Tick labels are HTML beside the plot, so they stay legible
+that stretches the curves; strokes do not scale. Tick labels are HTML next to the plot, so they stay legible
 at any width.
 """
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
 
-from analysis_server.report.axes import GAIN_LIMIT_DB, Axis, Tick
 from analysis_server.report.content import BusContent, FloatArray, Spectrum
-from analysis_server.report.decimation import VERTEX_LIMIT, bucket_edges, extreme_indices, runs_of
+from analysis_server.report.text import clock_text, decimal_text, frequency_text
 
+IndexArray = npt.NDArray[np.intp]
+
+GAIN_LIMIT_DB = 120.0
+"""Gains beyond this are drawn at it."""
+NARROW_BAND_DB = 2.0
+"""The 80 % band is drawn where its median half width is at most this; wider ones are given in words."""
+LEVEL_RANGE_DB = 50.0
+SPECTRUM_RANGE_DB = 70.0
+INAUDIBLE_DB = -80.0
+"""Spectrum levels below this do not affect the axes."""
+LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
+VERTEX_LIMIT = 1500
+"""The most vertices of a drawn curve."""
+HUE_COUNT = 16
+"""The style sheet defines the classes ``hue-0`` to ``hue-15``."""
 PLOT_WIDTH, PLOT_HEIGHT = 10_000, 1_000
-_CROWD = 120  # so many automation points call for smaller dots
+
+_TIME_STEPS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18_000)
+_LEVEL_STEPS_DB = (1, 2, 3, 6, 10, 20, 40, 60)
+_FREQUENCIES_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_FIXED_HUES = {"drums": 1, "bass": 10, "melody": 6, "vocals": 14}
+_CROWD = 120  # more automation points than this are drawn smaller
 _CURVES_OPEN = f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRatio="none" width="100%" height="100%">'
+
+
+# Axes
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A tick at `at` (0..1) along the axis; `fine` ticks are left out on narrow screens."""
+
+    at: float
+    text: str
+    fine: bool = False
+    zero: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis from `low` to `high`, linear or logarithmic, with its ticks."""
+
+    low: float
+    high: float
+    ticks: tuple[Tick, ...]
+    logarithmic: bool = False
+
+    def place(self, values: FloatArray) -> FloatArray:
+        """Return the positions of `values` along the axis, 0..1, clipped to its ends; NaN stays NaN."""
+        low, high = self.low, self.high
+        if self.logarithmic:
+            low, high = math.log(low), math.log(high)
+            values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
+        return np.clip((values - low) / (high - low), 0.0, 1.0)
+
+
+def time_axis(duration_s: float, buses: Sequence[BusContent]) -> Axis:
+    """Return the time axis of all buses, from 0 to the later of `duration_s` and the last frame."""
+    ends = [duration_s, *(float(bus.time_s[-1]) for bus in buses if bus.time_s.size)]
+    end = max((end for end in ends if math.isfinite(end)), default=0.0)
+    end = end if end > 0.0 else 1.0
+    step = next((step for step in _TIME_STEPS_S if end / step <= 10), end)
+    decimals = 0 if step >= 1 else 1 if step >= 0.1 else 2
+    marks = [step * number for number in range(int(end / step + 1e-9) + 1)]
+    sparse = len(marks) > 6
+    ticks = (
+        Tick(mark / end, clock_text(mark, decimals), fine=sparse and number % 2 == 1)
+        for number, mark in enumerate(marks)
+    )
+    return Axis(0.0, end, tuple(ticks))
+
+
+def gain_axis(buses: Sequence[BusContent]) -> Axis:
+    """Return the gain axis that all buses share; it includes 0 dB.
+
+    Gains where a bus is silent do not widen it.
+    """
+    values = [np.zeros(1)]
+    for bus in buses:
+        audible = bus.active if bus.active.any() else np.ones(bus.active.shape, bool)
+        curves = list(bus.gain_curves.values())
+        if bus.audit is not None:
+            curves.append(bus.audit.edited_gain_db)
+        values += [curve[audible] if curve.shape == audible.shape else curve for curve in curves]
+    drawn = np.concatenate(values)
+    drawn = np.clip(drawn[np.isfinite(drawn)], -GAIN_LIMIT_DB, GAIN_LIMIT_DB)
+    low, high = float(drawn.min()), float(drawn.max())
+    step = next((step for step in _LEVEL_STEPS_DB if (high - low) / step <= 4), _LEVEL_STEPS_DB[-1])
+    return stepped_axis(low, high, step)
+
+
+def loudness_axis(buses: Sequence[BusContent]) -> Axis:
+    """Return the level axis of all buses: `LEVEL_RANGE_DB` down from the loudest frame."""
+    levels = [bus.level_lufs[np.isfinite(bus.level_lufs)] for bus in buses]
+    top = max((float(level.max()) for level in levels if level.size), default=0.0)
+    top_step = math.ceil(float(np.clip(top, -120.0, 60.0)) / 10)
+    count = round(LEVEL_RANGE_DB / 10)
+    return _stepped_axis(top_step - count, count, 10.0, signed=False)
+
+
+def frequency_axis(spectra: Sequence[Spectrum]) -> Axis:
+    """Return a logarithmic axis from 20 Hz to 20 kHz, or to the codec's cutoff where the spectra end earlier."""
+    tops = [float(spectrum.frequency_hz[audible(spectrum)].max(initial=0.0)) for spectrum in spectra]
+    top = max(tops, default=0.0)
+    highest = min(HIGHEST_HZ, top * 2 ** (1 / 6)) if top > 1000.0 else HIGHEST_HZ
+    span = math.log(highest / LOWEST_HZ)
+    ticks = (
+        Tick(math.log(mark / LOWEST_HZ) / span, frequency_text(mark), fine=str(mark)[0] == "5")
+        for mark in _FREQUENCIES_HZ
+        if mark <= highest * 1.0001
+    )
+    return Axis(LOWEST_HZ, highest, tuple(ticks), logarithmic=True)
+
+
+def spectrum_axis(spectra: Sequence[Spectrum]) -> Axis:
+    """Return the level axis of the average spectra, at most `SPECTRUM_RANGE_DB` deep."""
+    values = np.concatenate([*(np.clip(one.level_db[audible(one)], -300.0, 300.0) for one in spectra), np.empty(0)])
+    low, high = (float(values.min()), float(values.max())) if values.size else (-60.0, 0.0)
+    high_step = math.ceil(high / 10 + 1e-9)
+    low_step = max(math.floor(low / 10 - 1e-9), high_step - round(SPECTRUM_RANGE_DB / 10))
+    return _stepped_axis(low_step, max(high_step - low_step, 1), 10.0, signed=False)
+
+
+def difference_axis(difference_db: FloatArray) -> Axis:
+    """Return an axis symmetric about 0 dB for a difference of spectra (n_bands,), at most ±24 dB."""
+    finite = np.abs(difference_db[np.isfinite(difference_db)])
+    peak = float(finite.max()) if finite.size else 0.0
+    step = next((step for step in (1.0, 2.0, 3.0, 6.0) if peak <= 2 * step), 12.0)
+    return _stepped_axis(-2, 4, step, signed=True)
+
+
+def audible(spectrum: Spectrum) -> npt.NDArray[np.bool_]:
+    """Return the bands between 20 Hz and 20 kHz whose level is above `INAUDIBLE_DB`, shape (n_bands,)."""
+    inside = (spectrum.frequency_hz >= LOWEST_HZ) & (spectrum.frequency_hz <= HIGHEST_HZ)
+    known: npt.NDArray[np.bool_] = inside & np.isfinite(spectrum.level_db) & (spectrum.level_db > INAUDIBLE_DB)
+    return known
+
+
+def stepped_axis(low: float, high: float, step: float) -> Axis:
+    """Return an axis of at least three whole `step` that covers `low` to `high`."""
+    first = math.floor(low / step + 1e-9)
+    return _stepped_axis(first, max(3, math.ceil(high / step - 1e-9) - first), step, signed=True)
+
+
+def _stepped_axis(first: int, count: int, step: float, *, signed: bool) -> Axis:
+    """Return the axis from `first` steps up over `count` steps, with a tick at each step."""
+    ticks = (
+        Tick(number / count, decimal_text((first + number) * step, 0, signed=signed), zero=first + number == 0)
+        for number in range(count + 1)
+    )
+    return Axis(first * step, (first + count) * step, tuple(ticks))
+
+
+# Decimation
+
+
+def extreme_indices(values: FloatArray, limit: int = VERTEX_LIMIT) -> IndexArray:
+    """Choose the frames that draw a curve: the lowest and highest of every bucket, and both ends.
+
+    Parameters
+    ----------
+    values : the curve, shape (n_frames,); non-finite frames are chosen only where a bucket has no other.
+    limit : the most frames to keep, at least 4.
+
+    Returns
+    -------
+    Ascending frame indices, shape (at most `limit`,).
+    """
+    n_frames = values.size
+    if n_frames <= limit:
+        return np.arange(n_frames)
+    width = -(-n_frames // ((limit - 2) // 2))
+    starts = np.arange(0, n_frames, width)
+    finite = np.isfinite(values)
+    padding = (0, -n_frames % width)
+    low = np.pad(np.where(finite, values, np.inf), padding, constant_values=np.inf).reshape(-1, width)
+    high = np.pad(np.where(finite, values, -np.inf), padding, constant_values=-np.inf).reshape(-1, width)
+    return np.unique(np.concatenate(([0, n_frames - 1], starts + low.argmin(axis=1), starts + high.argmax(axis=1))))
+
+
+def even_indices(n_frames: int, limit: int) -> IndexArray:
+    """Choose at most `limit` evenly spread frames, both ends included."""
+    if n_frames <= limit:
+        return np.arange(n_frames)
+    spread: IndexArray = np.linspace(0, n_frames - 1, limit).round().astype(np.intp)
+    return spread
+
+
+def runs_of(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the stretches where `mask` is true, as half-open frame ranges ``(first, past)``."""
+    steps = np.diff(np.concatenate(([False], mask, [False])).astype(np.int8))
+    firsts, pasts = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    return list(zip(firsts.tolist(), pasts.tolist(), strict=True))
+
+
+# Colours
+
+
+def hues_of(roles: Sequence[str]) -> list[int]:
+    """Return a hue number for each role.
+
+    Drums, bass, melody and vocals always have the same hues. Another role starts from a number derived from its
+    name and takes the next hue that is free on this page.
+    """
+    taken = set(_FIXED_HUES.values())
+    hues = []
+    for role in (role.strip().casefold() for role in roles):
+        hue = _FIXED_HUES.get(role)
+        if hue is None:
+            start = zlib.crc32(role.encode("utf-8", "replace"))
+            wheel = [(start + 5 * step) % HUE_COUNT for step in range(HUE_COUNT)]
+            hue = next((hue for hue in wheel if hue not in taken), wheel[0])
+            taken.add(hue)
+        hues.append(hue)
+    return hues
+
+
+# Paths
 
 
 def percent(fraction: float) -> str:
@@ -37,7 +256,7 @@ def line_path(across: FloatArray, up: FloatArray) -> str:
 
 
 def _vertices(across: FloatArray, up: FloatArray) -> str:
-    """Return finite vertices as whole plot units; a lone one is a stroke of no length, which draws a dot."""
+    """Return finite vertices as whole plot units; a single one becomes a stroke of no length, which draws a dot."""
     x = np.rint(across * PLOT_WIDTH).astype(int).tolist()
     y = np.rint((1.0 - up) * PLOT_HEIGHT).astype(int).tolist()
     text = " ".join(f"{left} {top}" for left, top in zip(x, y, strict=True))
@@ -45,7 +264,7 @@ def _vertices(across: FloatArray, up: FloatArray) -> str:
 
 
 def band_path(across: FloatArray, lower: FloatArray, upper: FloatArray) -> str:
-    """Return closed SVG path data between two curves over the same vertices, broken where not finite."""
+    """Return closed SVG path data between two curves over the same vertices (n_vertices,), broken where not finite."""
     finite = np.isfinite(across) & np.isfinite(lower) & np.isfinite(upper)
     outlines = (
         _vertices(
@@ -58,36 +277,89 @@ def band_path(across: FloatArray, lower: FloatArray, upper: FloatArray) -> str:
 
 
 def dots_path(across: FloatArray, up: FloatArray) -> str:
-    """Return SVG path data that draws a dot at each finite vertex."""
+    """Return SVG path data that draws a dot at each finite vertex, shapes (n_vertices,)."""
     finite = np.isfinite(across) & np.isfinite(up)
     pairs = zip(across[finite], up[finite], strict=True)
     return "".join("M" + _vertices(np.array([left]), np.array([top])) for left, top in pairs)
 
 
 def drawable_gain(gain_db: FloatArray) -> FloatArray:
-    """Return gains within the drawable range, NaN where there is none to draw."""
+    """Return gains (any shape) clipped to the drawable range, NaN where they are not finite."""
     return np.where(np.isfinite(gain_db), np.clip(gain_db, -GAIN_LIMIT_DB, GAIN_LIMIT_DB), np.nan)
 
 
-def bus_plot(bus: BusContent, time: Axis, gain: Axis, level: Axis) -> str:
-    """Return the SVG of one bus: level area, silence, uncertainty band, gain curve and automation points."""
-    curves = "".join(
-        [
-            _path("band", _uncertainty_band(bus, time, gain)),
-            *_gain_curves(bus, time, gain),
-            _path(_points_style(bus), _dots(bus.point_time_s, bus.point_gain_db, time, gain)),
-            *_edits(bus, time, gain),
-        ]
-    )
-    ground = f"{_stretched(_path('level', _level_area(bus, time, level)))}{_silence(bus, time)}"
-    return plot_svg(time.ticks, gain.ticks, curves, ground)
+# Plots
 
 
-def plot_svg(across: Sequence[Tick], up: Sequence[Tick], curves: str, ground: str = "") -> str:
-    """Return a plot's SVG, from the back: `ground`, the grid at the ticks, the stretched `curves`."""
-    return (
-        '<svg class="drawing" aria-hidden="true" focusable="false">'
-        f"{ground}{_grid(across, up)}{_stretched(curves)}</svg>"
+def bus_plot(bus: BusContent, time: Axis, gain: Axis, level: Axis) -> Markup:
+    """Return the SVG of one bus: level area, silence, 80 % band, gain curves and automation points."""
+    curves = list(bus.gain_curves.values())
+    names = ["curve"] if len(curves) == 1 else ["predicted", "curve"]
+    parts = [_path("band", _uncertainty_band(bus, time, gain))]
+    parts += [
+        _path(name, _gain_line(bus.time_s, curve, time, gain)) for name, curve in zip(names, curves, strict=False)
+    ]
+    points = "points crowded" if bus.point_time_s.size > _CROWD else "points"
+    parts.append(_path(points, _dots(bus.point_time_s, bus.point_gain_db, time, gain)))
+    if bus.audit is not None and bus.audit.is_edited:
+        parts.append(_path("now", _gain_line(bus.time_s, bus.audit.now_gain_db, time, gain)))
+        parts.append(_path("edited", _dots(bus.audit.edited_time_s, bus.audit.edited_gain_db, time, gain)))
+    background = _stretched(_path("level", _level_area(bus, time, level))) + _silence(bus, time)
+    return _plot(time.ticks, gain.ticks, "".join(parts), background)
+
+
+def spectra_plot(spectra: Sequence[Spectrum], frequency: Axis, level: Axis) -> Markup:
+    """Return the SVG of the average spectra, one line style each."""
+    curves = ""
+    for number, spectrum in enumerate(spectra):
+        inside = audible(spectrum) & (spectrum.frequency_hz <= frequency.high)
+        across, levels = spectrum.frequency_hz[inside], spectrum.level_db[inside]
+        chosen = extreme_indices(levels)
+        line = line_path(frequency.place(across[chosen]), level.place(levels[chosen]))
+        curves += _path(f"spectrum style-{spectrum_style(number, len(spectra))}", line)
+    return _plot(frequency.ticks, level.ticks, curves)
+
+
+def spectrum_style(number: int, count: int) -> int:
+    """Return a spectrum's line style: 0 (solid) for the last one, dash patterns for the others."""
+    return 0 if number == count - 1 else 1 + number % 4
+
+
+def difference_db(first: Spectrum, last: Spectrum) -> FloatArray:
+    """Return `last` minus `first` in dB at `last`'s frequencies, NaN where either is inaudible or unknown.
+
+    Returns
+    -------
+    Shape (n_bands of `last`,).
+    """
+    known, reachable = audible(first), audible(last)
+    if not known.any():
+        return np.full(last.frequency_hz.size, np.nan)
+    at = np.log(np.where(reachable, last.frequency_hz, 1.0))
+    below = np.interp(at, np.log(first.frequency_hz[known]), first.level_db[known], left=np.nan, right=np.nan)
+    return np.where(reachable, last.level_db, np.nan) - below
+
+
+def difference_plot(frequency_hz: FloatArray, difference: FloatArray, frequency: Axis, level: Axis) -> Markup:
+    """Return the SVG of a difference of spectra (n_bands,) as a line and the area between it and 0 dB."""
+    inside = (frequency_hz >= frequency.low) & (frequency_hz <= frequency.high)
+    hertz, decibels = frequency_hz[inside], difference[inside]
+    chosen = extreme_indices(decibels)
+    across, up = frequency.place(hertz[chosen]), level.place(decibels[chosen])
+    zero = np.full(up.size, level.place(np.zeros(1))[0])
+    curves = _path("gap", band_path(across, zero, up)) + _path("spectrum style-0", line_path(across, up))
+    return _plot(frequency.ticks, level.ticks, curves)
+
+
+def _plot(across: Sequence[Tick], up: Sequence[Tick], curves: str, background: str = "") -> Markup:
+    """Return a plot's SVG, from back to front: `background`, the grid at the ticks, the stretched `curves`."""
+    grid = ""
+    for ticks, ends in ((across, 'x1="{at}" x2="{at}" y2="100%"'), (up, 'y1="{at}" y2="{at}" x2="100%"')):
+        for tick in ticks:
+            at = percent(tick.at if ticks is across else 1 - tick.at)
+            grid += f'<line class="{"zero" if tick.zero else "grid"}" {ends.format(at=at)}/>'
+    return Markup(  # noqa: S704 - only numbers and fixed class names
+        f'<svg class="drawing" aria-hidden="true" focusable="false">{background}{grid}{_stretched(curves)}</svg>'
     )
 
 
@@ -95,45 +367,8 @@ def _stretched(curves: str) -> str:
     return f"{_CURVES_OPEN}{curves}</svg>" if curves else ""
 
 
-def _grid(across: Sequence[Tick], up: Sequence[Tick]) -> str:
-    """Return the lines at the ticks of both axes."""
-    upright = (_line(f'x1="{percent(tick.at)}" x2="{percent(tick.at)}" y2="100%"', tick) for tick in across)
-    level = (_line(f'y1="{percent(1 - tick.at)}" y2="{percent(1 - tick.at)}" x2="100%"', tick) for tick in up)
-    return "".join([*upright, *level])
-
-
-def _line(ends: str, tick: Tick) -> str:
-    return f'<line class="{"zero" if tick.zero else "grid"}" {ends}/>'
-
-
 def _path(name: str, data: str) -> str:
     return f'<path class="{name}" d="{data}"/>' if data else ""
-
-
-def _points_style(bus: BusContent) -> str:
-    """Return the classes of the automation points: smaller dots where they would run together."""
-    return "points crowded" if bus.point_time_s.size > _CROWD else "points"
-
-
-def _gain_curves(bus: BusContent, time: Axis, gain: Axis) -> list[str]:
-    """Return the gain curve; of an audit, what was predicted and what was written; of a comparison, A and B."""
-    first, *others = bus.gain_curves.values()
-    if not others:
-        return [_path("curve", _gain_line(bus.time_s, first, time, gain))]
-    return [
-        _path("predicted", _gain_line(bus.time_s, first, time, gain)),
-        _path("curve", _gain_line(bus.time_s, others[0], time, gain)),
-    ]
-
-
-def _edits(bus: BusContent, time: Axis, gain: Axis) -> list[str]:
-    """Return the curve as it stands now and the points made by hand, where an audit found any."""
-    if bus.audit is None or not bus.audit.is_edited:
-        return []
-    return [
-        _path("now", _gain_line(bus.time_s, bus.audit.now_gain_db, time, gain)),
-        _path("edited", _dots(bus.audit.edited_time_s, bus.audit.edited_gain_db, time, gain)),
-    ]
 
 
 def _gain_line(time_s: FloatArray, gain_db: FloatArray, time: Axis, gain: Axis) -> str:
@@ -147,7 +382,7 @@ def _dots(time_s: FloatArray, gain_db: FloatArray, time: Axis, gain: Axis) -> st
 
 
 def _level_area(bus: BusContent, time: Axis, level: Axis) -> str:
-    """Return the area under the stem's level; silence lies on the axis."""
+    """Return the area under the stem's level; silence is at the bottom."""
     known = np.where(np.isfinite(bus.level_lufs), bus.level_lufs, level.low)
     chosen = extreme_indices(known)
     chosen = chosen[np.isfinite(bus.time_s[chosen])]
@@ -159,11 +394,12 @@ def _level_area(bus: BusContent, time: Axis, level: Axis) -> str:
 
 
 def _uncertainty_band(bus: BusContent, time: Axis, gain: Axis) -> str:
-    """Return the band about the curve; each bucket of frames shows its lowest and its highest edge."""
-    if bus.uncertainty_db is None or not bus.time_s.size:
+    """Return the band around the curve where it is narrow; each bucket shows its lowest and its highest edge."""
+    if bus.uncertainty_db is None or not has_narrow_band(bus):
         return ""
     half = np.clip(bus.uncertainty_db, 0.0, GAIN_LIMIT_DB)
-    edges = bucket_edges(bus.time_s.size, VERTEX_LIMIT // 2)
+    width = max(1, -(-bus.time_s.size // (VERTEX_LIMIT // 2)))
+    edges = np.arange(0, bus.time_s.size, width)
     curve = drawable_gain(bus.gain_db)
     lower = np.fmin.reduceat(curve - half, edges)
     upper = np.fmax.reduceat(curve + half, edges)
@@ -172,11 +408,26 @@ def _uncertainty_band(bus: BusContent, time: Axis, gain: Axis) -> str:
     return band_path(across, gain.place(lower), gain.place(upper))
 
 
+def half_width_db(bus: BusContent) -> float:
+    """Return the median half width of a bus's 80 % band where it has signal, dB; NaN without a band."""
+    if bus.uncertainty_db is None or not bus.time_s.size:
+        return math.nan
+    shown = bus.uncertainty_db[bus.active] if bus.active.any() else bus.uncertainty_db
+    finite = shown[np.isfinite(shown)]
+    return float(np.median(finite)) if finite.size else math.nan
+
+
+def has_narrow_band(bus: BusContent) -> bool:
+    """Return whether a bus's 80 % band is narrow enough to draw."""
+    return half_width_db(bus) <= NARROW_BAND_DB
+
+
 def _silence(bus: BusContent, time: Axis) -> str:
     """Return hatched rectangles where the stem is silent; stretches too short to see are left out."""
     if not bus.time_s.size:
         return ""
-    borders = _frame_borders(time.place(bus.time_s))
+    centres = time.place(bus.time_s)
+    borders = np.nan_to_num(np.concatenate([[0.0], (centres[1:] + centres[:-1]) / 2, [1.0]]))
     stretches = ((borders[first], borders[past]) for first, past in runs_of(~bus.active))
     shortest = 1.0 / VERTEX_LIMIT if bus.time_s.size > VERTEX_LIMIT else 0.0
     return "".join(
@@ -184,62 +435,3 @@ def _silence(bus: BusContent, time: Axis) -> str:
         for start, end in stretches
         if end - start > shortest
     )
-
-
-def _frame_borders(centres: FloatArray) -> FloatArray:
-    """Return the borders of frames from their centres, shape (n_frames + 1,), the outer ones at the ends."""
-    between = (centres[1:] + centres[:-1]) / 2
-    borders: FloatArray = np.nan_to_num(np.concatenate([[0.0], between, [1.0]]))
-    return borders
-
-
-def spectra_plot(spectra: Sequence[Spectrum], frequency: Axis, level: Axis) -> str:
-    """Return the SVG of the average spectra, one line style each."""
-    curves = (
-        _path(
-            f"spectrum style-{spectrum_style(number, len(spectra))}",
-            _spectrum_line(spectrum, frequency, level),
-        )
-        for number, spectrum in enumerate(spectra)
-    )
-    return plot_svg(frequency.ticks, level.ticks, "".join(curves))
-
-
-def spectrum_style(number: int, count: int) -> int:
-    """Return a spectrum's line style: 0, solid, is the last's; the others' dash patterns go round."""
-    return 0 if number == count - 1 else 1 + number % 4
-
-
-def _spectrum_line(spectrum: Spectrum, frequency: Axis, level: Axis) -> str:
-    inside = (spectrum.frequency_hz >= frequency.low) & (spectrum.frequency_hz <= frequency.high)
-    across, levels = spectrum.frequency_hz[inside], spectrum.level_db[inside]
-    chosen = extreme_indices(levels)
-    up = np.where(np.isfinite(levels), level.place(levels), np.nan)
-    return line_path(frequency.place(across[chosen]), up[chosen])
-
-
-def difference_db(first: Spectrum, last: Spectrum) -> FloatArray:
-    """Return `last` minus `first` in dB at `last`'s frequencies, NaN where `first` does not reach.
-
-    Returns
-    -------
-    Shape (n_bands of `last`,).
-    """
-    known = np.isfinite(first.level_db) & (first.frequency_hz > 0)
-    reachable = last.frequency_hz > 0
-    if not known.any():
-        return np.full(last.frequency_hz.size, np.nan)
-    at = np.log(np.where(reachable, last.frequency_hz, 1.0))
-    below = np.interp(at, np.log(first.frequency_hz[known]), first.level_db[known], left=np.nan, right=np.nan)
-    return np.where(reachable & np.isfinite(last.level_db), last.level_db, np.nan) - below
-
-
-def difference_plot(frequency_hz: FloatArray, difference: FloatArray, frequency: Axis, level: Axis) -> str:
-    """Return the SVG of a difference of spectra as a line and the area between it and 0 dB."""
-    inside = (frequency_hz >= frequency.low) & (frequency_hz <= frequency.high)
-    hertz, decibels = frequency_hz[inside], difference[inside]
-    chosen = extreme_indices(decibels)
-    across, up = frequency.place(hertz[chosen]), level.place(decibels[chosen])
-    zero = np.full(up.size, level.place(np.zeros(1))[0])
-    curves = _path("gap", band_path(across, zero, up)) + _path("spectrum style-0", line_path(across, up))
-    return plot_svg(frequency.ticks, level.ticks, curves)

@@ -10,14 +10,14 @@ import numpy as np
 
 from analysis_server import MADE_BY
 from analysis_server.report.content import BusComparison, BusContent, Figure, FigureTable, ReportContent
-from analysis_server.report.wording import clock_text, decimal_text, gain_text
+from analysis_server.report.text import clock_text, decimal_text, gain_text
 from core.decibels import LOWEST_DB
 from core.runs.compare import ComparedBus, Comparison, Curves
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison.
+    """One operand of a comparison.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class SideResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs; the common gain is no difference of balance and is taken out of each bus's difference."""
+    """The differences; the overall level difference `common_db` is removed from each bus's difference."""
 
     first: SideResult
     second: SideResult
@@ -60,19 +60,19 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
 def result_of(first: Side, second: Side, found: Comparison) -> CompareResult:
     """Return a comparison's result."""
     apart_s = abs(float(first.curves.time_s[-1]) - float(second.curves.time_s[-1]))
-    told = [f"the two differ in length by {apart_s:.1f} s; what both have was compared"] if apart_s > 1.0 else []
+    notes = [f"the lengths differ by {apart_s:.1f} s; only the common part was compared"] if apart_s > 1.0 else []
     return CompareResult(
-        first=_told(first, second),
-        second=_told(second, first),
+        first=_side_result(first, second),
+        second=_side_result(second, first),
         buses=list(found.buses),
         common_db=found.common_db,
         balance_db=found.balance_db,
         files={},
-        warnings=list(dict.fromkeys([*first.warnings, *second.warnings, *told])),
+        warnings=list(dict.fromkeys([*first.warnings, *second.warnings, *notes])),
     )
 
 
-def _told(side: Side, other: Side) -> SideResult:
+def _side_result(side: Side, other: Side) -> SideResult:
     alone = (
         [] if side.songs is None or other.songs is None else [song for song in side.songs if song not in other.songs]
     )
@@ -87,9 +87,9 @@ def _told(side: Side, other: Side) -> SideResult:
 
 _FIGURES: Mapping[str, tuple[str, str]] = {
     "songs": ("Songs learned", ""),
-    "fit": ("Fit", "of the mixdown's energy the gains explain"),
+    "fit": ("Fit", "share of the mixdown's energy that the gains explain"),
     "loudness_lufs": ("Loudness", "gated, BS.1770"),
-    "true_peak_dbtp": ("True peak", "the highest the waveform goes between samples"),
+    "true_peak_dbtp": ("True peak", "highest level between samples, BS.1770"),
     "loudness_before_lufs": ("Loudness before", "of the mix without the automation"),
     "loudness_after_lufs": ("Loudness as written", "of the run's mix"),
     "true_peak_before_dbtp": ("True peak before", "of the mix without the automation"),
@@ -117,9 +117,8 @@ def page_of(result: CompareResult, first: Curves, second: Curves) -> ReportConte
 def _summary(result: CompareResult) -> str:
     return (
         f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
-        f"balances are {decimal_text(result.balance_db)} dB apart on average. B as a whole is "
-        f"{gain_text(result.common_db)} against A, which is no difference of balance: it is taken out of everything "
-        "shown here."
+        f"balances differ by {decimal_text(result.balance_db)} dB on average. Overall level difference of B against A "
+        f"(removed from everything below): {gain_text(result.common_db)}."
     )
 
 
@@ -162,7 +161,7 @@ def _alone(result: CompareResult) -> FigureTable:
         for what, names in (("buses", side.buses_alone), ("songs", side.songs_alone))
         if names
     ]
-    return FigureTable("In one alone", ("Side", "What", "Which"), tuple(rows), "Both have the same.")
+    return FigureTable("Only in one", ("Side", "What", "Which"), tuple(rows), "Both have the same buses and songs.")
 
 
 def _figures(letter: str, side: SideResult) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""What a report shows, as plain arrays: the seam between the numbers and the page.
+"""What a report shows, as plain arrays and texts: the interface between the numbers and the page.
 
 Conventions: time is axis 0; `time_s` holds frame centres in seconds; every `_db` array has the shape of its
 `time_s`; a level of `-inf` is silence.
@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Term:
-    """A term of an explanation: its `label`, and what it says where it `raises` or `lowers` a gain.
+    """A term of an explanation: its `label`, and the sentences for a positive and a negative contribution.
 
     In the sentences ``{bus}`` stands for the bus and ``{amount}`` for the size of the contribution.
     """
@@ -33,11 +33,9 @@ class BusAudit:
 
     Attributes
     ----------
-    written_gain_db, now_gain_db : the curve as it was written and as it stands now, shape (n_frames,).
-    edited_time_s, edited_gain_db : points made or moved by hand since, shape (n_edited,).
-    is_edited : whether what stands there is not what was written.
-    terms : the terms of the explanation; there may be none.
-    terms_db : what each adds to the predicted gain, dB, shape (n_frames, n_terms).
+    written_gain_db, now_gain_db : the curve as it was written and as it is now, shape (n_frames,).
+    edited_time_s, edited_gain_db : points that the user made or moved since, shape (n_edited,).
+    is_edited : whether the present curve differs from the written one.
     """
 
     written_gain_db: FloatArray
@@ -45,8 +43,6 @@ class BusAudit:
     edited_time_s: FloatArray
     edited_gain_db: FloatArray
     is_edited: bool
-    terms: tuple[Term, ...]
-    terms_db: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +51,7 @@ class BusComparison:
 
     Attributes
     ----------
-    second_gain_db : B's curve, the gain common to all buses taken out, shape (n_frames,).
+    second_gain_db : B's curve without the gain common to all buses, shape (n_frames,).
     first_db, second_db : the bus's levels in A and, without the common gain, in B.
     """
 
@@ -71,14 +67,16 @@ class BusContent:
     Attributes
     ----------
     role : the bus, such as ``"vocals"``.
-    time_s, gain_db : the unthinned gain curve, shape (n_frames,).
+    time_s, gain_db : the gain curve before thinning, shape (n_frames,).
     level_lufs : K-weighted level of the stem per frame before its fader, LUFS, shape (n_frames,).
-    active : where the stem sounds, shape (n_frames,), bool.
+    active : where the stem has signal, shape (n_frames,), bool.
     uncertainty_db : half width of the curve's 80 % band per frame, or None.
     point_time_s, point_gain_db : the automation's points, shape (n_points,).
-    loudness_before_lufs, loudness_after_lufs : the stem's integrated loudness without and with its gain.
-    audit : what an audit adds; `gain_db` is the curve as predicted then.
-    compared : what a comparison adds; `gain_db` is A's curve then, and the stem's loudness is not shown.
+    loudness_before_lufs, loudness_after_lufs : the stem's gated loudness without and with its gain.
+    terms : the terms of the explanation of the gain; may be empty.
+    terms_db : the contribution of each term, dB, shape (n_frames, n_terms).
+    audit : what an audit adds; `gain_db` is then the predicted curve.
+    compared : what a comparison adds; `gain_db` is then A's curve, and the stem's loudness is not shown.
     """
 
     role: str
@@ -91,12 +89,14 @@ class BusContent:
     point_gain_db: FloatArray
     loudness_before_lufs: float = math.nan
     loudness_after_lufs: float = math.nan
+    terms: tuple[Term, ...] = ()
+    terms_db: FloatArray | None = None
     audit: BusAudit | None = None
     compared: BusComparison | None = None
 
     @property
     def gain_curves(self) -> dict[str, FloatArray]:
-        """Every curve the panel shows, by what it is called there, each of shape (n_frames,)."""
+        """Every curve in the panel by its label, each of shape (n_frames,)."""
         if self.audit is not None:
             return {"Predicted": self.gain_db, "Written": self.audit.written_gain_db, "Now": self.audit.now_gain_db}
         if self.compared is not None:
@@ -117,7 +117,13 @@ class Spectrum:
 class Player:
     """A sound to listen to, embedded in the page.
 
-    `encoded` is a whole file of type `mime`, whose first sample is the song's at `start_s`.
+    Attributes
+    ----------
+    label, note : its name, and a sentence about it.
+    mime, encoded : the embedded file and its type.
+    start_s : the song time of its first sample.
+    loudness_lufs : the loudness of the whole mix, for level-matched playback; NaN where it is not known.
+    whole : the name of a file next to the page that has the whole mix, or None.
     """
 
     label: str
@@ -125,11 +131,23 @@ class Player:
     encoded: bytes
     note: str
     start_s: float = 0.0
+    loudness_lufs: float = math.nan
+    whole: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StemSound:
+    """An excerpt of a bus's stem before its fader, for solo and mute in the page."""
+
+    role: str
+    mime: str
+    encoded: bytes
+    start_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One number of the table: `label`, `value` as it is shown (unit included), and what it `means`."""
+    """A row of a table: `label`, `value` with its unit, and its meaning."""
 
     label: str
     value: str
@@ -138,7 +156,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class FigureTable:
-    """A further table of three columns, called `heads`; `empty` is said where it has no rows."""
+    """A further table of three columns with the given `heads`; `empty` is shown when it has no rows."""
 
     title: str
     heads: tuple[str, str, str]
@@ -148,7 +166,18 @@ class FigureTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """All a page shows. `verb` is ``"mix"``, ``"match"``, ``"audit"`` or ``"compare"``; `summary` is what was done."""
+    """Everything on a page.
+
+    Attributes
+    ----------
+    title : the song's title.
+    verb : ``"mix"``, ``"match"``, ``"audit"`` or ``"compare"``.
+    headline : the result in one sentence; may be empty.
+    summary : what was done.
+    assignment : a row per file or track: its name, its bus, and the reason.
+    players, stems : the sounds; `stems` are empty unless they were asked for.
+    figures, tables : numbers about the whole mix, and further tables.
+    """
 
     title: str
     verb: str
@@ -160,4 +189,7 @@ class ReportContent:
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
     made_by: str
+    headline: str = ""
+    assignment: tuple[Figure, ...] = ()
     tables: tuple[FigureTable, ...] = ()
+    stems: tuple[StemSound, ...] = ()

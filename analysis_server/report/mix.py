@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis_server.report.audio import spectrum_of
-from analysis_server.report.content import BusContent, Figure, Player, ReportContent
-from core.analysis.loudness import FLOOR_LUFS, integrated_lufs
+from analysis_server.report.content import BusContent, Figure, Player, ReportContent, StemSound, Term
+from analysis_server.report.text import decimal_text, plural
+from core.analysis.loudness import FLOOR_LUFS
 from core.analysis.measure import Measurement
-from core.audio.framing import HOP_S, STEPS_PER_HOP
 from core.audio.song import Song
 from core.automation.points import Automation
 from core.automation.render import MixFigures
-from core.decibels import LOWEST_DB, FloatArray, db_to_gain
+from core.decibels import LOWEST_DB, FloatArray
 from core.gains.curves import GainCurves
 from core.models import balance
+from core.models.explain import TERM_MEANINGS, Explanation
 from core.models.fit import EIGHTY_PERCENT
 
-
-def or_silence(level_lufs: npt.ArrayLike) -> FloatArray:
-    """Return levels in LUFS, same shape; those that say silence (`FLOOR_LUFS`) are minus infinity."""
-    levels = np.asarray(level_lufs, dtype=np.float64)
-    return np.where(levels <= FLOOR_LUFS, -np.inf, levels)
+LEAST_TERM_DB = 0.05
+"""A term that never exceeds this is not shown."""
 
 
 @dataclass(frozen=True)
-class Story:
-    """A report's words: one sentence of `summary`, the table's `figures`, and `warnings`."""
+class ReportText:
+    """The texts of a report: a `summary`, the table's `figures`, `warnings`, and the `headline`."""
 
     summary: str
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
+    headline: str = ""
+
+
+def or_silence(level_lufs: npt.ArrayLike) -> FloatArray:
+    """Return levels in LUFS, same shape, with silence (`FLOOR_LUFS`) as minus infinity."""
+    levels = np.asarray(level_lufs, dtype=np.float64)
+    return np.where(levels <= FLOOR_LUFS, -np.inf, levels)
+
+
+def bus_loudness_lufs(level_lufs: FloatArray, gain_db: FloatArray | None = None) -> float:
+    """Return a bus's gated loudness, as every page and table shows it; minus infinity for silence.
+
+    Parameters
+    ----------
+    level_lufs : K-weighted level per frame before the fader, LUFS, shape (n_frames,).
+    gain_db : the fader's gain, dB, same shape; 0 dB by default.
+    """
+    levels = level_lufs if gain_db is None else level_lufs + gain_db
+    return float(or_silence(balance.gated_mean_lufs(levels)))
 
 
 def content_of(
-    story: Story,
+    text: ReportText,
     *,
     song: Song,
     measurement: Measurement,
@@ -48,77 +65,113 @@ def content_of(
     players: tuple[Player, ...],
     verb: str,
     made_by: str,
+    explanation: Explanation | None = None,
+    assignment: Sequence[Figure] = (),
+    stems: tuple[StemSound, ...] = (),
 ) -> ReportContent:
-    """Return the page's content. `measurement` is a default preset's; `mixes` are the two to compare, by label."""
+    """Return the content of a mix's or match's page.
+
+    Parameters
+    ----------
+    text : headline, summary, figures and warnings.
+    song, measurement, curves, automation : the song, its default preset's measurement, and the result.
+    mixes : the figures of the two mixes to compare, by label.
+    players, stems : the sounds.
+    verb, made_by : ``"mix"`` or ``"match"``, and the program with its version.
+    explanation : the terms of the gains, where they are known.
+    assignment : a row per file or track: name, bus and reason.
+    """
     before, after = mixes.values()
     return ReportContent(
         title=song.title,
         verb=verb,
-        summary=story.summary,
+        headline=text.headline,
+        summary=text.summary,
         duration_s=song.duration_s,
-        buses=tuple(_bus(bus, i, measurement, curves, automation) for i, bus in enumerate(song.buses)),
+        buses=tuple(
+            _bus(bus, measurement=measurement, curves=curves, automation=automation, explanation=explanation)
+            for bus in song.buses
+        ),
         spectra=tuple(spectrum_of(label, mix) for label, mix in mixes.items()),
         players=players,
-        figures=(*story.figures, *_mix_figures(before, after, " and ".join(mixes)), _points_figure(curves, automation)),
-        warnings=story.warnings,
+        figures=(*text.figures, *_mix_figures(before, after, " → ".join(mixes)), _points_figure(curves, automation)),
+        warnings=text.warnings,
         made_by=made_by,
+        assignment=tuple(assignment) or _assignment(song),
+        stems=stems,
     )
 
 
-def _bus(bus: str, index: int, measurement: Measurement, curves: GainCurves, automation: Automation) -> BusContent:
-    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
+def terms_of(explanation: Mapping[str, FloatArray]) -> tuple[tuple[Term, ...], FloatArray | None]:
+    """Return the terms that a page shows and their contributions in dB, shape (n_frames, n_terms)."""
+    known = [
+        name
+        for name, values in explanation.items()
+        if name in TERM_MEANINGS and np.abs(values).max(initial=0.0) > LEAST_TERM_DB
+    ]
+    terms = tuple(
+        Term(meaning.label, meaning.raises, meaning.lowers) for meaning in map(TERM_MEANINGS.get, known) if meaning
+    )
+    return terms, np.stack([explanation[name] for name in known], axis=1) if known else None
+
+
+def _bus(
+    bus: str,
+    *,
+    measurement: Measurement,
+    curves: GainCurves,
+    automation: Automation,
+    explanation: Explanation | None,
+) -> BusContent:
+    index = curves.buses.index(bus)
     n_frames = min(len(curves.time_s), measurement.n_frames)
-    power = measurement.step_power[:, index]
-    points = automation[bus]
-    moved = power * db_to_gain(points.at(measurement.onset_s + _step_times_s(len(power)))) ** 2
+    levels = or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index])
+    time_s, points = curves.time_s[:n_frames], automation[bus]
+    terms: tuple[Term, ...] = ()
+    terms_db = None
+    if explanation is not None:
+        values = explanation.contributions_db[:n_frames, index].T
+        terms, terms_db = terms_of(dict(zip(explanation.terms, values, strict=True)))
     return BusContent(
         role=bus,
-        time_s=curves.time_s[:n_frames],
+        time_s=time_s,
         gain_db=np.maximum(curves.gains_db[:n_frames, index], LOWEST_DB),
-        level_lufs=or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index]),
+        level_lufs=levels,
         active=curves.active[:n_frames, index],
-        uncertainty_db=_half_width_db(curves, n_frames, index),
+        uncertainty_db=None if curves.deviation_db is None else EIGHTY_PERCENT * curves.deviation_db[:n_frames, index],
         point_time_s=points.time_s,
         point_gain_db=points.gain_db,
-        loudness_before_lufs=float(or_silence(integrated_lufs(power))),
-        loudness_after_lufs=float(or_silence(integrated_lufs(moved))),
+        loudness_before_lufs=bus_loudness_lufs(levels),
+        loudness_after_lufs=bus_loudness_lufs(levels, points.at(time_s)),
+        terms=terms,
+        terms_db=terms_db,
     )
 
 
-def _half_width_db(curves: GainCurves, n_frames: int, index: int) -> FloatArray | None:
-    if curves.deviation_db is None:
-        return None
-    return EIGHTY_PERCENT * curves.deviation_db[:n_frames, index]
-
-
-def _step_times_s(n_steps: int) -> FloatArray:
-    return (np.arange(n_steps, dtype=np.float64) + 0.5) * (HOP_S / STEPS_PER_HOP)
+def _assignment(song: Song) -> tuple[Figure, ...]:
+    rows = [Figure(label=file.path.name, value=bus, means="") for bus, file in song.stems.items()]
+    if song.mixdown is not None:
+        rows.append(Figure(label=song.mixdown.path.name, value="none", means="the mixdown"))
+    rows += [Figure(label=path.name, value="none", means="not used: no bus was recognised") for path in song.ignored]
+    return tuple(rows)
 
 
 def _mix_figures(before: MixFigures, after: MixFigures, labels: str) -> list[Figure]:
+    pairs = (
+        ("Loudness", before.loudness_lufs, after.loudness_lufs, "LUFS", "gated, BS.1770"),
+        ("True peak", before.true_peak_dbtp, after.true_peak_dbtp, "dBTP", "highest level between samples, BS.1770"),
+    )
     return [
-        Figure(
-            label="Loudness",
-            value=_from_to(before.loudness_lufs, after.loudness_lufs, "LUFS"),
-            means=f"gated, BS.1770: {labels}",
-        ),
-        Figure(
-            label="True peak",
-            value=_from_to(before.true_peak_dbtp, after.true_peak_dbtp, "dBTP"),
-            means=f"the highest the waveform goes between samples: {labels}",
-        ),
+        Figure(label=label, value=f"{decimal_text(first)} → {decimal_text(last)} {unit}", means=f"{means}: {labels}")
+        for label, first, last, unit, means in pairs
     ]
 
 
 def _points_figure(curves: GainCurves, automation: Automation) -> Figure:
     n_points = sum(len(points.time_s) for points in automation.values())
-    n_frames = len(curves.time_s) * len(automation)
+    n_values = len(curves.time_s) * len(automation)
     return Figure(
-        label="Points",
-        value=f"{n_points} for {n_frames} frames",
-        means="automation points; between them the envelope stays within 0.1 dB of the curve",
+        label="Automation points",
+        value=plural(n_points, "point"),
+        means=f"for {plural(n_values, 'gain')}; between points the envelope is within 0.1 dB of the curve",
     )
-
-
-def _from_to(before: float, after: float, unit: str) -> str:
-    return f"{before:.1f} to {after:.1f} {unit}"

@@ -1,24 +1,42 @@
-"""Assembles the report: one HTML page that holds all it needs and asks the network for nothing."""
+"""Render a report as one self-contained HTML page."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import math
+import re
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
-from string import Template
+from typing import Any
 
-from analysis_server.report.audit_panel import AUDIT_READING
-from analysis_server.report.axes import time_axis
-from analysis_server.report.bus_panel import buses_section
-from analysis_server.report.compare_panel import COMPARE_READING
-from analysis_server.report.content import Figure, FigureTable, ReportContent
-from analysis_server.report.listening import listening_section
-from analysis_server.report.read_out import read_out_json
-from analysis_server.report.spectrum_panel import spectra_section
-from analysis_server.report.wording import clock_text, escape
+import jinja2
+import numpy as np
+from markupsafe import Markup
 
-_READING = {"audit": AUDIT_READING, "compare": COMPARE_READING}
+from analysis_server.report import charts
+from analysis_server.report.charts import IndexArray, drawable_gain, extreme_indices, half_width_db
+from analysis_server.report.content import BusContent, FloatArray, ReportContent, Spectrum, Term
+from analysis_server.report.text import (
+    MISSING,
+    change_text,
+    clock_text,
+    decimal_text,
+    gain_text,
+    level_text,
+    printable,
+)
+
+TABLE_ROWS = 40
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_UNSAFE_IN_SCRIPT = re.compile("[<>&\u2028\u2029]")
+_CELLS = {
+    "audit": (("At", "time"), ("Predicted", "gain"), ("Written", "written"), ("Now", "now"), ("Level", "level")),
+    "compare": (("At", "time"), ("A", "gain"), ("B", "second"), ("Level", "level")),
+}
+_MIX_CELLS = (("At", "time"), ("Gain", "gain"), ("Level", "level"))
 
 
 def render_report(content: ReportContent) -> str:
@@ -26,102 +44,280 @@ def render_report(content: ReportContent) -> str:
 
     Parameters
     ----------
-    content : what to show. Its texts are escaped; values that are not finite are left out of the drawings.
+    content : what to show. Texts are escaped; values that are not finite are left out of the drawings.
 
     Returns
     -------
-    The whole page, to be written as UTF-8. It opens without a network and forbids itself to use one.
+    The page, to be written as UTF-8. It opens without a network, and its content security policy forbids one.
     """
-    script = _stored("page.js")
-    time = time_axis(content.duration_s, content.buses)
-    return Template(_stored("page.html")).substitute(
-        policy=escape(content_security_policy(script)),
-        style=_stored("page.css"),
-        script=script,
-        data=read_out_json(content.buses, time),
-        head_title=escape(f"{content.title} - Faderwise {content.verb}"),
-        header=_header(content),
-        warnings=_warnings(content.warnings),
-        listening=listening_section(content.players, time),
-        buses=buses_section(content.buses, time),
-        spectra=spectra_section(content.spectra),
-        tables="".join(_table(number, table) for number, table in enumerate(content.tables)),
-        figures=_figures(content.figures),
-        reading=_READING.get(content.verb, ""),
-        made_by=escape(content.made_by),
-    )
+    script = _file("page.js")
+    time = charts.time_axis(content.duration_s, content.buses)
+    view: dict[str, Any] = {
+        "content": content,
+        "comparing": any(bus.compared for bus in content.buses),
+        "explained": any(bus.terms for bus in content.buses),
+        "pointed": any(bus.point_time_s.size for bus in content.buses),
+        "banded": any(math.isfinite(half_width_db(bus)) for bus in content.buses),
+        "policy": content_security_policy(script),
+        "style": Markup(_file("page.css")),  # noqa: S704 - our own files
+        "script": Markup(script),  # noqa: S704
+        "data": Markup(read_out_json(content.buses, time)),  # noqa: S704 - escaped for a script element
+        "hues": charts.hues_of([bus.role for bus in content.buses]),
+        "time": time,
+        "gain": charts.gain_axis(content.buses),
+        "loudness": charts.loudness_axis(content.buses),
+        "legend": _legend(content.buses),
+        "cells": _cells(content.buses),
+        "letters": [*_LETTERS, *[""] * len(content.players)],
+        "letters_named": _joined(list(_LETTERS[: len(content.players)])),
+        "stem_index": {bus.role: number for number, bus in enumerate(content.buses)},
+        "bus_plot": charts.bus_plot,
+        "spectra_plot": charts.spectra_plot,
+        "spectrum_style": charts.spectrum_style,
+        "change": change_text,
+    }
+    view |= _overview(content.buses) | _level_match(content) | _spectra(content.spectra)
+    return _environment().get_template("page.html.j2").render(view)
 
 
 def content_security_policy(script: str) -> str:
-    """Return the policy that lets the page run `script` alone and load nothing but what it embeds."""
+    """Return the policy that allows only `script`, embedded media, and media files next to the page."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
+        "img-src data:; media-src data: 'self' file:; base-uri 'none'; form-action 'none'"
     )
 
 
-def _stored(name: str) -> str:
-    """Return a text file that lies beside this module."""
-    return resources.files("analysis_server.report").joinpath(name).read_text(encoding="utf-8")
+def read_out_json(buses: Sequence[BusContent], time: charts.Axis) -> str:
+    """Return the vertices of every bus's curves as JSON that is safe inside a script element.
+
+    Returns
+    -------
+    JSON ``{"duration": seconds, "buses": [{"time": [...], "gain": [...], "level": [...]}, ...]}`` in whole
+    hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence or a value that is not finite.
+    An explained bus also has ``role``, ``terms`` (sentences) and ``why`` (tenths of a dB per term and vertex), an
+    audited one ``written`` and ``now``, a compared one ``second``.
+    """
+    values = {"duration": round(time.high, 3), "buses": [_vertex_values(bus) for bus in buses]}
+    return script_safe(json.dumps(values, allow_nan=False, separators=(",", ":")))
 
 
-def _header(content: ReportContent) -> str:
-    """Return the title, what was done, and the particulars."""
-    particulars = (
-        ("Duration", clock_text(content.duration_s)),
-        ("Buses", str(len(content.buses))),
-        ("Made by", content.made_by),
+def script_safe(text: str) -> str:
+    """Return JSON without characters that could end a script element or one of its lines."""
+    return _UNSAFE_IN_SCRIPT.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_file),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    items = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in particulars)
-    return (
-        f'<header class="masthead"><p class="kind">Faderwise {escape(content.verb)}</p>'
-        f'<h1>{escape(content.title)}</h1><p class="summary">{escape(content.summary)}</p>'
-        f'<dl class="particulars">{items}</dl></header>'
-    )
+    environment.filters |= {
+        "base64": lambda data: base64.b64encode(data).decode("ascii"),
+        "clock": clock_text,
+        "describe": _description,
+        "gain": gain_text,
+        "half_width": half_width_db,
+        "is_finite": math.isfinite,
+        "level": level_text,
+        "percent": charts.percent,
+        "reasons": _reasons,
+        "rows": _rows,
+        "spectrum_rows": _spectrum_rows,
+    }
+    return environment
 
 
-def _warnings(warnings: Sequence[str]) -> str:
-    """Return the warnings as a block in sight, or nothing without any."""
-    if not warnings:
-        return ""
-    title = "Warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
-    items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
-    return f'<div class="warnings" role="alert"><h2>{title}</h2><ul>{items}</ul></div>'
+def _file(name: str) -> str:
+    return resources.files("analysis_server.report").joinpath("templates").joinpath(name).read_text(encoding="utf-8")
 
 
-def _figures(figures: Sequence[Figure]) -> str:
-    """Return the table of figures, or nothing without any."""
-    if not figures:
-        return ""
-    return _section("figures-title", "Figures", _rows("figures-title", ("Figure", "Value", "Meaning"), figures))
+def _cells(buses: Sequence[BusContent]) -> tuple[tuple[str, str], ...]:
+    kind = "audit" if any(bus.audit for bus in buses) else "compare" if any(bus.compared for bus in buses) else ""
+    return _CELLS.get(kind, _MIX_CELLS)
 
 
-def _table(number: int, table: FigureTable) -> str:
-    """Return one of the further tables, or the sentence that says why it has no rows."""
-    name = f"table-{number}"
-    shown = _rows(name, table.heads, table.rows) if table.rows else f"<p>{escape(table.empty)}</p>"
-    return _section(name, table.title, shown)
+def _legend(buses: Sequence[BusContent]) -> list[tuple[str, str]]:
+    """Return the marks that occur on this page, with their meanings."""
+    audits = [bus.audit for bus in buses if bus.audit]
+    compares = any(bus.compared for bus in buses)
+    marks = [("curve", "gain")]
+    if audits:
+        marks = [("curve", "written"), ("predicted", "predicted")]
+        if any(audit.is_edited for audit in audits):
+            marks += [("now", "now, edited"), ("edited", "edited point")]
+    elif compares:
+        marks = [("predicted", "A"), ("curve", "B, overall level difference removed")]
+    if any(bus.point_time_s.size for bus in buses):
+        marks.append(("points", "automation point"))
+    if any(charts.has_narrow_band(bus) for bus in buses):
+        marks.append(("band", "80 % band"))
+    marks.append(("level", "level before the fader"))
+    if any(not bus.active.all() for bus in buses):
+        marks.append(("silence", "silent"))
+    return marks
 
 
-def _section(name: str, title: str, shown: str) -> str:
-    return f'<section class="figures" aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>{shown}</section>'
+def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
+    """Return the rows and the axis of the overview: all faders on one scale."""
+    hues = charts.hues_of([bus.role for bus in buses])
+    spans = []
+    for bus in buses:
+        curve = bus.audit.now_gain_db if bus.audit else bus.gain_db
+        shown = curve[bus.active & np.isfinite(curve)] if bus.active.shape == curve.shape else curve
+        shown = drawable_gain(shown if shown.size else curve[np.isfinite(curve)])
+        spans.append(np.quantile(shown, (0.05, 0.5, 0.95)) if shown.size else np.full(3, np.nan))
+    widths = [half_width_db(bus) for bus in buses]
+    ends = [0.0]
+    for (low, middle, high), width in zip(spans, widths, strict=True):
+        reach = min(width, 12.0) if math.isfinite(width) else 0.0
+        ends += [end for end in (low, high, middle - reach, middle + reach) if math.isfinite(end)]
+    low, high = min(ends), max(ends)
+    step = next((step for step in (1.0, 2.0, 3.0, 6.0, 10.0, 20.0) if (high - low) / step <= 8), 40.0)
+    axis = charts.stepped_axis(low, high, step)
+    rows = []
+    for bus, hue, (low, middle, high), width in zip(buses, hues, spans, widths, strict=True):
+        known = math.isfinite(middle)
+        at, bottom, top = axis.place(np.array([middle, low, high])).tolist() if known else (None, 0.0, 0.0)
+        banded = known and math.isfinite(width)
+        rows.append(
+            {
+                "role": bus.role,
+                "hue": hue,
+                "at": at,
+                "range": (bottom, top) if known and high - low > 0.1 else None,
+                "band": tuple(axis.place(np.array([middle - width, middle + width])).tolist()) if banded else None,
+                "gain": gain_text(float(middle)) if known else MISSING,
+                "plus_minus": f"±{decimal_text(width)} dB" if banded else "",
+            }
+        )
+    return {
+        "overview_rows": rows,
+        "overview_axis": axis,
+        "overview_zero": float(axis.place(np.zeros(1))[0]),
+        "moving": any(row["range"] for row in rows),
+    }
 
 
-def _rows(name: str, heads: Sequence[str], figures: Sequence[Figure]) -> str:
-    rows = "".join(_figure(figure) for figure in figures)
-    head = "".join(f'<th scope="col" role="columnheader">{escape(head)}</th>' for head in heads)
-    return (
-        f'<table role="table" aria-labelledby="{name}">'
-        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
-        f'<tbody role="rowgroup">{rows}</tbody></table>'
-    )
+def _level_match(content: ReportContent) -> dict[str, Any]:
+    """Return by how much the louder of two players is louder, where both loudnesses are known."""
+    known = [player for player in content.players if math.isfinite(player.loudness_lufs)]
+    if len(known) < 2 or len(known) != len(content.players):
+        return {"level_matched": False}
+    louder = max(known, key=lambda player: player.loudness_lufs)
+    apart = louder.loudness_lufs - min(player.loudness_lufs for player in known)
+    return {"level_matched": apart >= 0.05, "louder_label": louder.label, "louder_by": f"{decimal_text(apart)} dB"}
 
 
-def _figure(figure: Figure) -> str:
-    """Return one row; the roles outlive the restyling of the table on narrow screens."""
-    return (
-        f'<tr role="row"><th scope="row" role="rowheader">{escape(figure.label)}</th>'
-        f'<td role="cell" class="value">{escape(figure.value)}</td>'
-        f'<td role="cell">{escape(figure.means)}</td></tr>'
-    )
+def _spectra(spectra: Sequence[Spectrum]) -> dict[str, Any]:
+    if not spectra:
+        return {}
+    frequency = charts.frequency_axis(spectra)
+    view: dict[str, Any] = {"frequency": frequency, "spectrum_level": charts.spectrum_axis(spectra)}
+    if len(spectra) > 1:
+        first, last = spectra[0], spectra[-1]
+        difference = charts.difference_db(first, last)
+        level = charts.difference_axis(difference)
+        view["difference_level"] = level
+        view["difference_drawing"] = charts.difference_plot(last.frequency_hz, difference, frequency, level)
+        known = np.isfinite(difference)
+        words = "no difference known"
+        if known.any():
+            band = int(np.where(known, np.abs(np.nan_to_num(difference)), -1.0).argmax())
+            words = f"largest {gain_text(float(difference[band]))} at {last.frequency_hz[band]:.0f} Hz"
+        view["difference_description"] = f"{last.label} minus {first.label}, {words}"
+    return view
+
+
+def _description(bus: BusContent) -> str:
+    """Return a bus's chart in one sentence."""
+    known = bus.gain_db[np.isfinite(bus.gain_db)]
+    if not known.size:
+        return f"Gain curve of {bus.role}: gain unknown"
+    low, high = gain_text(float(known.min())), gain_text(float(known.max()))
+    return f"Gain curve of {bus.role}, between {low} and {high}"
+
+
+def _reasons(bus: BusContent) -> list[tuple[str, str]]:
+    """Return the average contribution of each term while the bus has signal, with its sentence."""
+    if bus.terms_db is None:
+        return []
+    chosen = bus.terms_db[bus.active] if bus.active.any() else bus.terms_db
+    means = chosen.mean(axis=0) if len(chosen) else np.zeros(len(bus.terms))
+    return [
+        (f"{decimal_text(mean, signed=True)} dB", _sentence(term, bus.role, mean))
+        for term, mean in zip(bus.terms, means.tolist(), strict=True)
+    ]
+
+
+def _sentence(term: Term, role: str, value_db: float) -> str:
+    words = term.raises if value_db >= 0.0 else term.lowers
+    return words.replace("{bus}", role).replace("{amount}", f"{abs(value_db):.1f} dB")
+
+
+def _rows(bus: BusContent) -> list[tuple[str, ...]]:
+    """Return the panel's values at no more than `TABLE_ROWS` moments."""
+    return [
+        (
+            clock_text(float(bus.time_s[frame]), 1),
+            *(gain_text(float(gain_db[frame])) for gain_db in bus.gain_curves.values()),
+            level_text(float(bus.level_lufs[frame])),
+            "yes" if bus.active[frame] else "no",
+        )
+        for frame in charts.even_indices(bus.time_s.size, TABLE_ROWS)
+    ]
+
+
+def _spectrum_rows(spectrum: Spectrum) -> list[tuple[str, str]]:
+    """Return a spectrum at no more than `TABLE_ROWS` frequencies."""
+    return [
+        (f"{spectrum.frequency_hz[band]:.0f} Hz", _decibels(float(spectrum.level_db[band])))
+        for band in charts.even_indices(spectrum.frequency_hz.size, TABLE_ROWS)
+        if math.isfinite(spectrum.frequency_hz[band])
+    ]
+
+
+def _decibels(level_db: float) -> str:
+    return f"{decimal_text(level_db)} dB" if math.isfinite(level_db) else gain_text(level_db)
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _vertex_values(bus: BusContent) -> dict[str, Any]:
+    chosen = _vertices(bus)
+    values: dict[str, Any] = {
+        "time": _whole(bus.time_s[chosen], 100),
+        "gain": _whole(drawable_gain(bus.gain_db[chosen]), 100),
+        "level": _whole(bus.level_lufs[chosen], 10),
+    }
+    if bus.terms and bus.terms_db is not None:
+        values["role"] = bus.role
+        values["terms"] = [[term.raises, term.lowers] for term in bus.terms]
+        values["why"] = [_whole(column[chosen], 10) for column in bus.terms_db.T]
+    if bus.audit is not None:
+        values["written"] = _whole(drawable_gain(bus.audit.written_gain_db[chosen]), 100)
+        values["now"] = _whole(drawable_gain(bus.audit.now_gain_db[chosen]), 100)
+    if bus.compared is not None:
+        values["second"] = _whole(drawable_gain(bus.compared.second_gain_db[chosen]), 100)
+    return values
+
+
+def _vertices(bus: BusContent) -> IndexArray:
+    curves = bus.gain_curves.values()
+    if len(curves) == 1 or bus.gain_db.size <= charts.VERTEX_LIMIT:
+        return extreme_indices(bus.gain_db)
+    limit = charts.VERTEX_LIMIT // len(curves)
+    return np.unique(np.concatenate([extreme_indices(curve, limit) for curve in curves]))
+
+
+def _whole(values: FloatArray, per_unit: int) -> list[int | None]:
+    """Return finite values as whole parts of a unit, and None for the others."""
+    finite = np.isfinite(values)
+    parts = np.rint(np.clip(np.where(finite, values, 0.0), -1e7, 1e7) * per_unit).astype(np.int64)
+    return [part if known else None for part, known in zip(parts.tolist(), finite.tolist(), strict=True)]

@@ -80,10 +80,21 @@ def _heard(
     root = audited.basis.root
     if not request.sound:
         return None, root.figures, []
+    folder = _run_folder(request, audited)
+    kept = audio.load(folder / audio.NAME, root.id) if folder else None
+    if kept is not None and request.stems is None and not _was_changed(audited):
+        present = {name.replace("_after_", "_now_"): value for name, value in root.figures.items() if "_after_" in name}
+        return _shifted(kept, root.start_s), {**root.figures, **present}, []
     song = _song(request, audited)
     if song is not None:
+        curves_db = np.stack([track.now_db for track in audited.tracks], axis=1)
+        audible = np.stack([np.isfinite(track.level_lufs) for track in audited.tracks], axis=1)
+        start_s = audio.excerpt_start_s(audited.time_s - root.start_s, curves_db, audible, song.duration_s)
         heard, (before, now) = audio.rendered(
-            song, _automation(audited, song), part_of(progress, 0.0, 0.9, "Rendering the present mix")
+            song,
+            _automation(audited, song),
+            start_s,
+            progress=part_of(progress, 0.0, 0.9, "Measuring the present mix"),
         )
         measured = {
             "loudness_before_lufs": before.loudness_lufs,
@@ -92,8 +103,6 @@ def _heard(
             "true_peak_now_dbtp": now.true_peak_dbtp,
         }
         return _shifted(heard, root.start_s), {**root.figures, **measured}, []
-    folder = _run_folder(request, audited)
-    kept = audio.load(folder / audio.NAME, root.id) if folder else None
     if kept is None:
         where = f"{folder} does not hold" if folder else "there is no folder with"
         return None, root.figures, [f"{where} the sound of run {root.number} any more; what you see is all of it"]

@@ -9,7 +9,7 @@ from analysis_server.outputs.destination import destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import Story
+from analysis_server.report.mix import ReportText
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
@@ -84,7 +84,7 @@ def _matched(request: MatchRequest, opened: Opened) -> MatchResult:
     )
 
 
-def _outcome(song: Song, found: Estimate, automation: Automation, after: MixFigures, story: Story) -> Outcome:
+def _outcome(song: Song, found: Estimate, automation: Automation, after: MixFigures, story: ReportText) -> Outcome:
     file_gain_db = min(0.0, headroom_db(after))
     return Outcome(
         song=song,
@@ -99,7 +99,7 @@ def _outcome(song: Song, found: Estimate, automation: Automation, after: MixFigu
         model=None,
         range_s=None,
         file_gain_db=file_gain_db,
-        story=story,
+        text=story,
         further_figures={"fit": found.fit},
     )
 
@@ -115,7 +115,7 @@ def _median_deviation_db(found: Estimate) -> dict[str, float]:
     return dict(zip(found.curves.buses, medians.tolist(), strict=True))
 
 
-def _story(song: Song, found: Estimate, limiter_db: float, warnings: tuple[str, ...]) -> Story:
+def _story(song: Song, found: Estimate, limiter_db: float, warnings: tuple[str, ...]) -> ReportText:
     figures = [
         Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means="of the mixdown's energy the gains explain"),
         Figure(label="Domain", value=found.domain, means=found.reason),
@@ -134,4 +134,4 @@ def _story(song: Song, found: Estimate, limiter_db: float, warnings: tuple[str, 
             )
         )
     summary = f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}."
-    return Story(summary, tuple(figures), warnings)
+    return ReportText(summary, tuple(figures), warnings)

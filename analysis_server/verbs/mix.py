@@ -11,7 +11,7 @@ from analysis_server.outputs.destination import Existing, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import Story
+from analysis_server.report.mix import ReportText
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.framing import LONGEST_S
@@ -84,7 +84,9 @@ def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
     where = destination_of(
         request, opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
     )
-    story = Story(_summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings))
+    story = ReportText(
+        _summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings)
+    )
     done = Outcome(
         song=song,
         measurement=measurement,
@@ -98,7 +100,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
         model=model.name,
         range_s=request.range_s,
         file_gain_db=mixed.file_gain_db,
-        story=story,
+        text=story,
         explanation=mixed.prediction.explanation,
     )
     files = {} if request.dry_run else where.write(done, writing)

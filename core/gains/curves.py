@@ -134,14 +134,15 @@ def require_table_name(path: Path) -> None:
         raise InputError("the name must end in .csv or .npz", path=path)
 
 
-def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Write arrays of any shape as `numpy.savez_compressed` does, but the same bytes for the same arrays."""
+def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]], *, compress: bool = True) -> None:
+    """Write arrays of any shape as NPZ, with identical bytes for identical arrays (NumPy stores the time)."""
+    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             content = io.BytesIO()
             np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy")
-            archive.writestr(entry, content.getbuffer(), compress_type=zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, content.getbuffer(), compress_type=method)
 
 
 def _csv_text(time_s: FloatArray, columns: dict[str, FloatArray]) -> str:

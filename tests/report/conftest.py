@@ -214,13 +214,13 @@ def an_audited_bus(role: str = "drums", n_frames: int = 240, duration_s: float =
         edited_time_s=np.array([0.6, 0.8]) * duration_s,
         edited_gain_db=np.array([-4.0, -4.0]),
         is_edited=True,
-        terms=(
-            Term("the moment", "{bus} {amount} up: quieter than usual here", "{bus} {amount} down: louder than usual"),
-            Term("the whole mix", "all buses {amount} up", "all buses {amount} down"),
-        ),
-        terms_db=np.stack([bus.gain_db - 1.0, np.ones(n_frames)], axis=1),
     )
-    return replace(bus, audit=audit, **changes)
+    terms = (
+        Term("the moment", "{bus} {amount} up: quieter than usual here", "{bus} {amount} down: louder than usual"),
+        Term("the whole mix", "all buses {amount} up", "all buses {amount} down"),
+    )
+    terms_db = np.stack([bus.gain_db - 1.0, np.ones(n_frames)], axis=1)
+    return replace(bus, audit=audit, terms=terms, terms_db=terms_db, **changes)
 
 
 def an_audit(**changes: Any) -> ReportContent:

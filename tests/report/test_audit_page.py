@@ -55,7 +55,7 @@ def test_an_audit_says_why_at_the_moment_under_the_keyboard(browser, tmp_path, m
         browser.run(PAGE_UP)
     bus = make_audited_bus()
     frame = int(np.abs(bus.time_s - 48.0).argmin())
-    moment = bus.audit.terms_db[frame, 0]
+    moment = bus.terms_db[frame, 0]
     words = browser.run(f"{plot}.getAttribute('aria-valuetext')")
     assert words.startswith("0:48.0, now \N{MINUS SIGN}4.0 dB, edited, written ")
     assert f"drums {abs(moment):.1f} dB {'up' if moment >= 0 else 'down'}" in words

@@ -152,6 +152,7 @@ def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
     browser.open(pages[name], width=width, scheme=scheme)
     browser.run("document.querySelectorAll('details').forEach((one) => { one.open = one.matches('.reading'); })")
     browser.run("document.querySelector('.plot[data-bus]').focus()")
+    browser.run("window.scrollTo(0, 0)")  # nothing is behind the sticky transport
     found = browser.run(LAID_OUT)
     assert found["width"] == width and found["texts"] > 80
     assert found["said"] == []
@@ -271,6 +272,7 @@ def test_chart_is_a_slider_that_reads_out(browser, pages, make_bus):
 
 def test_pointing_reads_out_every_bus(browser, pages):
     browser.open(pages["song"], calm=True)
+    browser.run("document.querySelector('.plot[data-bus]').scrollIntoView({ block: 'center' })")
     box = browser.run(
         "(({ left, top, width }) => ({ left, top, width }))"
         "(document.querySelector('.plot[data-bus]').getBoundingClientRect())"

@@ -7,20 +7,25 @@ import math
 import numpy as np
 import pytest
 
-from analysis_server.report.axes import difference_axis, frequency_axis, gain_axes, loudness_axis, time_axis
-from analysis_server.report.charts import band_path, difference_db, line_path
-from analysis_server.report.content import Spectrum
-from analysis_server.report.decimation import even_indices, extreme_indices, runs_of
-from analysis_server.report.hues import HUE_COUNT, hues_of
-from analysis_server.report.read_out import script_safe
-from analysis_server.report.wording import (
-    change_text,
-    clock_text,
-    decimal_text,
-    escape,
-    gain_text,
-    level_text,
+from analysis_server.report.charts import (
+    HUE_COUNT,
+    band_path,
+    difference_axis,
+    difference_db,
+    even_indices,
+    extreme_indices,
+    frequency_axis,
+    gain_axis,
+    hues_of,
+    line_path,
+    loudness_axis,
+    runs_of,
+    spectrum_axis,
+    time_axis,
 )
+from analysis_server.report.content import Spectrum
+from analysis_server.report.page import script_safe
+from analysis_server.report.text import change_text, clock_text, decimal_text, gain_text, level_text, plural, printable
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -72,17 +77,21 @@ def test_band_goes_out_above_and_back_below():
     assert band_path(across, lower, upper) == "M0 0 10000 500 10000 1000 0 1000Z"
 
 
-def test_a_decibel_is_equally_tall_on_every_bus_but_an_outlier(make_bus):
-    buses = [make_bus(gain_db=np.linspace(*ends, 240), uncertainty_db=None) for ends in ((-2, 1), (-15, -4), (-40, 5))]
-    quiet, moving, outlier = gain_axes(buses)
-    assert quiet.high - quiet.low == moving.high - moving.low < outlier.high - outlier.low
-    for axis, low, high in ((quiet, -2, 1), (moving, -15, -4), (outlier, -40, 5)):
-        assert axis.low <= low and axis.high >= high
-        assert 3 <= len(axis.ticks) <= 7
+def test_the_gain_axis_covers_all_buses_and_0_db(make_bus):
+    axis = gain_axis([make_bus(gain_db=np.linspace(*ends, 240)) for ends in ((-15, -4), (-7, -3))])
+    assert axis.low <= -15 and axis.high >= 0
+    assert any(tick.zero for tick in axis.ticks)
+    assert 3 <= len(axis.ticks) <= 7
+
+
+def test_the_gain_axis_ignores_gains_where_a_bus_is_silent(make_bus):
+    active = np.arange(240) < 120
+    axis = gain_axis([make_bus(gain_db=np.where(active, -3.0, -60.0), active=active)])
+    assert axis.low >= -6
 
 
 def test_flat_gain_is_not_blown_up(make_bus):
-    (axis,) = gain_axes([make_bus(gain_db=np.full(240, 0.01), point_gain_db=np.zeros(30), uncertainty_db=None)])
+    axis = gain_axis([make_bus(gain_db=np.full(240, 0.01), point_gain_db=np.zeros(30), uncertainty_db=None)])
     assert axis.high - axis.low >= 3.0
     assert any(tick.zero and tick.text == "0" for tick in axis.ticks)
 
@@ -101,10 +110,18 @@ def test_time_axis_reaches_the_last_frame(make_bus):
 
 
 def test_frequency_axis_is_logarithmic():
-    axis = frequency_axis()
+    axis = frequency_axis([])
     np.testing.assert_allclose(
         axis.place(np.array([20.0, 200.0, 2000.0, 20_000.0, 1.0])), [0, 1 / 3, 2 / 3, 1, 0], atol=1e-12
     )
+
+
+def test_the_spectrum_axes_end_where_the_codec_cuts_off_and_ignore_inaudible_levels():
+    frequency_hz = np.geomspace(20, 20_000, 100)
+    level_db = np.where(frequency_hz < 16_000, -40.0, -140.0)
+    spectrum = Spectrum(label="a", frequency_hz=frequency_hz, level_db=level_db)
+    assert 15_000 < frequency_axis([spectrum]).high < 19_000
+    assert spectrum_axis([spectrum]).low >= -60
 
 
 def test_loudness_axis_starts_above_the_loudest_frame(make_bus):
@@ -145,8 +162,14 @@ def test_words_for_numbers():
     assert clock_text(61.25, 1) in {"1:01.2", "1:01.3"} and clock_text(math.inf) == "\N{EM DASH}"
 
 
-def test_escaping():
-    assert escape('<a href="x">&\'</a>') == "&lt;a href=&quot;x&quot;&gt;&amp;&#x27;&lt;/a&gt;"
-    assert escape("a\x00b\ud800") == "a\ufffdb\ufffd"
-    assert escape("Ä 日本 \U0001f468\u200d\U0001f3a4") == "Ä 日本 \U0001f468\u200d\U0001f3a4"
+def test_control_characters_are_replaced():
+    assert printable("a\x00b\ud800") == "a\ufffdb\ufffd"
+    assert printable("Ä 日本 \U0001f468\u200d\U0001f3a4") == "Ä 日本 \U0001f468\u200d\U0001f3a4"
+
+
+def test_counts_are_singular_or_plural():
+    assert (plural(1, "point"), plural(2, "point")) == ("1 point", "2 points")
+
+
+def test_data_is_safe_inside_a_script_element():
     assert not set("<>&\u2028\u2029") & set(script_safe('"</script>&\u2028\u2029"'))

@@ -1,5 +1,5 @@
 "use strict";
-// Plays the sounds against each other and reads the charts out. The page shows everything else without it.
+// Playback, A/B comparison and read-outs. Everything else on the page works without this script.
 (() => {
   const root = document.documentElement;
   const data = JSON.parse(document.getElementById("read-out-data").textContent);
@@ -13,7 +13,9 @@
   const shortcuts = document.querySelector('[data-does="shortcuts"]');
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  let chosen = 0; // which sound the transport governs
+  const option = (name) => document.querySelector(`[data-does="${name}"]`);
+
+  let chosen = 0; // index of the sound that the transport plays
   let pointed = null; // the moment under the pointer or the keyboard, in seconds
 
   // Numbers as words
@@ -134,6 +136,35 @@
     showTransport();
   };
 
+  // Equal loudness, and the whole song from a file next to the page
+
+  const loudness = sounds.map((sound) => Number(sound.dataset.loudness));
+  const quietest = Math.min(...loudness);
+  const matchLevels = () => {
+    const matched = option("match-levels") && option("match-levels").checked;
+    sounds.forEach((sound, index) => (sound.volume = matched ? 10 ** ((quietest - loudness[index]) / 20) : 1));
+  };
+  const embedded = sounds.map((sound) => ({ src: sound.getAttribute("src"), start: sound.dataset.start }));
+  const useWhole = (wanted) => {
+    sounds.forEach((sound, index) => {
+      if (!sound.dataset.whole) return;
+      const seconds = startOf(sound) + sound.currentTime;
+      sound.pause();
+      sound.dataset.start = wanted ? "0" : embedded[index].start;
+      sound.src = wanted ? sound.dataset.whole : embedded[index].src;
+      sound.addEventListener("loadedmetadata", () => (sound.currentTime = Math.max(seconds - startOf(sound), 0)), { once: true });
+    });
+    show();
+  };
+  const wholeFailed = (sound) => {
+    if (!option("whole") || !option("whole").checked || !sound.dataset.whole) return false;
+    option("whole").checked = false;
+    option("whole").disabled = true;
+    option("whole").parentElement.append(" The file was not found.");
+    useWhole(false);
+    return true;
+  };
+
   // Playing
 
   const start = (sound) => sound.play().catch(() => showTransport());
@@ -171,6 +202,7 @@
     for (const event of ["pause", "ended", "seeked", "loadedmetadata"]) sound.addEventListener(event, show);
     sound.addEventListener("timeupdate", () => index === chosen && calm.matches && show());
     sound.addEventListener("error", () => {
+      if (wholeFailed(sound)) return;
       const note = sound.parentElement.querySelector("p");
       note.classList.add("failed");
       note.textContent = "This browser cannot play this sound.";
@@ -244,8 +276,87 @@
     transport.hidden = false;
     transport.addEventListener("click", onTransport);
     transport.querySelector(".position").addEventListener("input", (event) => seek(Number(event.target.value)));
-    document.querySelector(".shortcuts").hidden = false;
+    for (const line of document.querySelectorAll(".shortcuts")) line.hidden = false;
+    if (option("match-levels")) option("match-levels").addEventListener("change", matchLevels);
+    if (option("whole")) option("whole").addEventListener("change", (event) => useWhole(event.target.checked));
+    matchLevels();
     document.addEventListener("keydown", onKey);
   }
   show();
+
+  // Solo and mute: the stems play together, each with its gain curve
+
+  const mixer = document.querySelector(".mixer");
+  if (!mixer || !window.AudioContext) return;
+  const strips = [...mixer.querySelectorAll("audio")];
+  const soloed = new Set();
+  const muted = new Set();
+  const [playButton, automation] = ["play", "automation"].map((name) => mixer.querySelector(`[data-mixer="${name}"]`));
+  let context = null;
+  let voices = null; // per stem: the source, its automation gain and its switch
+  let buffers = null;
+  let began = 0;
+
+  const bytesOf = (strip) => {
+    const text = atob(strip.getAttribute("src").split(",", 2)[1]);
+    return Uint8Array.from(text, (letter) => letter.charCodeAt(0)).buffer;
+  };
+  const gainAt = (bus, seconds) => {
+    const { time, gain } = data.buses[bus];
+    const value = time.length ? gain[nearest(time, seconds)] : 0;
+    return known(value) ? 10 ** (value / 2000) : 0;
+  };
+  const showSwitches = () => {
+    const audible = (index) => (soloed.size ? soloed.has(index) : !muted.has(index));
+    if (voices) voices.forEach((voice, index) => (voice.onOff.gain.value = audible(index) ? 1 : 0));
+    for (const [name, chosenOnes] of [["solo", soloed], ["mute", muted]]) {
+      for (const button of mixer.querySelectorAll(`[data-${name}]`)) {
+        button.setAttribute("aria-pressed", String(chosenOnes.has(Number(button.dataset[name]))));
+      }
+    }
+  };
+  const stopMixer = () => {
+    if (voices) for (const voice of voices) voice.source.stop();
+    voices = null;
+    playButton.textContent = "Play";
+  };
+  const startMixer = async (offset) => {
+    context = context || new AudioContext();
+    await context.resume();
+    buffers = buffers || (await Promise.all(strips.map((strip) => context.decodeAudioData(bytesOf(strip)))));
+    for (const sound of sounds) sound.pause();
+    began = context.currentTime + 0.05 - offset;
+    voices = strips.map((strip, index) => {
+      const source = new AudioBufferSourceNode(context, { buffer: buffers[index] });
+      const [fader, onOff] = [new GainNode(context), new GainNode(context)];
+      source.connect(fader).connect(onOff).connect(context.destination);
+      const left = buffers[index].duration - offset;
+      if (automation.checked && left > 0.1) {
+        const first = Number(strip.dataset.start) + offset;
+        const count = Math.max(2, Math.ceil(left * 20));
+        const curve = Float32Array.from({ length: count }, (_, step) => gainAt(Number(strip.dataset.stem), first + (step * left) / (count - 1)));
+        fader.gain.setValueCurveAtTime(curve, context.currentTime + 0.05, left);
+      }
+      source.start(context.currentTime + 0.05, offset);
+      return { source, onOff };
+    });
+    voices[0].source.addEventListener("ended", (event) => voices && event.target === voices[0].source && stopMixer());
+    playButton.textContent = "Stop";
+    showSwitches();
+  };
+  playButton.addEventListener("click", () => (voices ? stopMixer() : startMixer(0)));
+  automation.addEventListener("change", () => {
+    if (!voices) return;
+    const offset = Math.max(context.currentTime - began, 0);
+    stopMixer();
+    startMixer(offset);
+  });
+  mixer.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-solo], [data-mute]");
+    if (!button) return;
+    const [set, index] = "solo" in button.dataset ? [soloed, Number(button.dataset.solo)] : [muted, Number(button.dataset.mute)];
+    if (!set.delete(index)) set.add(index);
+    showSwitches();
+  });
+  mixer.querySelector(".mixer-controls").hidden = false;
 })();

@@ -1,8 +1,7 @@
-"""Numbers as the report prints them: true minus signs, fixed decimals, and a word where no number exists."""
+"""Format numbers for the report: true minus signs, fixed decimals, and a word where a number is missing."""
 
 from __future__ import annotations
 
-import html
 import math
 import unicodedata
 
@@ -13,10 +12,9 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNWRITABLE = {"Cc", "Cs"}  # controls and lone surrogates
 
 
-def escape(text: str) -> str:
-    """Return `text` safe inside an element or a quoted attribute; control characters become U+FFFD."""
-    clean = (REPLACEMENT if unicodedata.category(letter) in _UNWRITABLE else letter for letter in text)
-    return html.escape("".join(clean), quote=True)
+def printable(text: str) -> str:
+    """Return `text` with control characters and lone surrogates replaced by U+FFFD."""
+    return "".join(REPLACEMENT if unicodedata.category(letter) in _UNWRITABLE else letter for letter in text)
 
 
 def decimal_text(value: float, decimals: int = 1, *, signed: bool = False) -> str:
@@ -34,21 +32,21 @@ def gain_text(gain_db: float) -> str:
 
 
 def level_text(level_lufs: float) -> str:
-    """Return a level in LUFS, with one decimal; `-inf` is silence."""
+    """Return a level in LUFS with one decimal; `-inf` is silence."""
     if math.isfinite(level_lufs):
         return f"{decimal_text(level_lufs)} LUFS"
     return SILENT if level_lufs < 0 else MISSING
 
 
 def change_text(before_lufs: float, after_lufs: float) -> str:
-    """Return a change of loudness in LU, or a dash when either side has no number."""
+    """Return a change of loudness in LU, or a dash when either side is missing."""
     if math.isfinite(before_lufs) and math.isfinite(after_lufs):
         return f"{decimal_text(after_lufs - before_lufs, signed=True)} LU"
     return MISSING
 
 
 def clock_text(time_s: float, decimals: int = 0) -> str:
-    """Return a time as ``m:ss``, minutes running on past the hour, with `decimals` of a second."""
+    """Return a time as ``m:ss`` with `decimals` of a second; minutes run on past the hour."""
     if not math.isfinite(time_s):
         return MISSING
     ticks = round(max(time_s, 0.0) * 10**decimals)
@@ -58,5 +56,10 @@ def clock_text(time_s: float, decimals: int = 0) -> str:
 
 
 def frequency_text(frequency_hz: float) -> str:
-    """Return a frequency such as ``50`` or ``2k``, in hertz."""
+    """Return a frequency in hertz, such as ``50`` or ``2k``."""
     return f"{frequency_hz / 1000:g}k" if frequency_hz >= 1000 else f"{frequency_hz:g}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count and its noun, such as ``1 point`` or ``2 points``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
