@@ -24,7 +24,8 @@ def add(verbs: Verbs) -> None:
         "--out", metavar="DIR", help="where the page goes (default: into the folder, beside the project)"
     )
     parser.add_argument("--stems", metavar="SONG_DIR", help="a project's stems, to hear the mix as it is now")
-    parser.add_argument("--no-sound", dest="sound", action="store_false", help="no players: it takes no time")
+    parser.add_argument("--no-sound", dest="sound", action="store_false", help="a page without players (faster)")
+    parser.add_argument("--difference", action="store_true", help="also play the difference of the two mixes")
     parser.add_argument("--dry-run", action="store_true", help="write no page")
 
 
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
         out=arguments.out,
         stems=arguments.stems,
         sound=arguments.sound,
+        difference=arguments.difference,
         dry_run=arguments.dry_run,
     )
     with terminal.progress() as progress:

@@ -36,6 +36,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     out: str | None = None
     stems: str | None = None
     sound: bool = True
+    difference: bool = False
     dry_run: bool = False
 
 
@@ -82,18 +83,22 @@ def _heard(
         return None, root.figures, []
     folder = _run_folder(request, audited)
     kept = audio.load(folder / audio.NAME, root.id) if folder else None
-    if kept is not None and request.stems is None and not _was_changed(audited):
+    if kept is not None and request.stems is None and not request.difference and not _was_changed(audited):
         present = {name.replace("_after_", "_now_"): value for name, value in root.figures.items() if "_after_" in name}
         return _shifted(kept, root.start_s), {**root.figures, **present}, []
     song = _song(request, audited)
     if song is not None:
+        changes_db = np.stack([track.now_db - track.written_db for track in audited.tracks], axis=1)
         curves_db = np.stack([track.now_db for track in audited.tracks], axis=1)
         audible = np.stack([np.isfinite(track.level_lufs) for track in audited.tracks], axis=1)
-        start_s = audio.excerpt_start_s(audited.time_s - root.start_s, curves_db, audible, song.duration_s)
+        start_s = audio.excerpt_start_s(
+            audited.time_s - root.start_s, changes_db if changes_db.any() else curves_db, audible, song.duration_s
+        )
         heard, (before, now) = audio.rendered(
             song,
             _automation(audited, song),
             start_s,
+            with_difference=request.difference,
             progress=part_of(progress, 0.0, 0.9, "Measuring the present mix"),
         )
         measured = {
