@@ -1,4 +1,4 @@
-"""What REAPER's bridge and the application leave for each other, damaged: jobs, and where the application is."""
+"""Damaged job files, and damaged files that say where the application is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from analysis_server.doctor import examine_place
 from analysis_server.reaper.__main__ import main
 from analysis_server.reaper.job_file import Answer
 from tests.fuzz import material
-from tests.fuzz.judging import BrokenPromiseError, hashes
+from tests.fuzz.judging import RequirementError, hashes
 from tests.fuzz.mutations import damaged_json, damaged_value
 from tests.fuzz.runs import with_two_runs, write_session
 from tests.server.conftest import running
@@ -30,7 +30,7 @@ _TRACKS = {"drums": "{A0}", "bass": "{A3}", "melody": "{A4}", "vocals": "{A5}"}
 
 
 class Jobs:
-    """A job of each action and phase on a project with two runs, `job.json` damaged; a real server does the work."""
+    """Damaged `job.json` files of each action and phase, on a project with two runs and with a real server."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self._session = write_session(folder / "session")
@@ -51,10 +51,10 @@ class Jobs:
         before = hashes(self._session)
         answer = _answered(job)
         if before != hashes(self._session) or project.read_bytes() != self._copy:
-            raise BrokenPromiseError("the session or the project's copy was changed")
+            raise RequirementError("the session or the project's copy was changed")
         for left in self._left_jobs(folder):  # as an action reads them that is started after a crash
             if left.asked["phase"] not in ("plan", "do") or not set(left.asked.get("before") or {"none"}):
-                raise BrokenPromiseError(f"a job that nobody can go on with: {left.title}")
+                raise RequirementError(f"a job that nobody can go on with: {left.title}")
         shutil.rmtree(self._home / "runs", ignore_errors=True)
         return "refused" if answer.error or (answer.plan and answer.plan.problem) else "done"
 
@@ -75,12 +75,12 @@ class Applications:
         once = json.dumps(damaged_value(json.loads(self._sound), chance)).encode()
         self._place.write_bytes(chance.choice((once, once, damaged_json(self._sound, chance))))
         if "\n" in str(examine_place(self._place)):
-            raise BrokenPromiseError("the doctor's finding has more than one line")
+            raise RequirementError("the doctor's finding has more than one line")
         try:
             self._bridge.find().start(self._job(folder, {})).wait(20.0)
         except self._trouble as trouble:
             if "install.py" not in str(trouble):
-                raise BrokenPromiseError(f"no remedy: {trouble}") from trouble
+                raise RequirementError(f"no remedy: {trouble}") from trouble
             return "refused"
         return "done"
 
@@ -130,9 +130,9 @@ def _answered(job: Path) -> Answer:
     code = main(job)
     answer = msgspec.json.decode((job / "result.json").read_bytes(), type=Answer)
     if (code == 0) != (answer.error is None) or [answer.plan, answer.do, answer.error].count(None) != 2:
-        raise BrokenPromiseError(f"exit code {code} with {answer}")
+        raise RequirementError(f"exit code {code} with {answer}")
     if answer.error and (answer.error.code in _NEVER or not answer.error.message.strip().endswith(".")):
-        raise BrokenPromiseError(f"no sentence for a user: {answer.error}")
+        raise RequirementError(f"no sentence for a user: {answer.error}")
     if answer.error and "\n" in answer.error.message:
-        raise BrokenPromiseError(f"more than one line: {answer.error}")
+        raise RequirementError(f"more than one line: {answer.error}")
     return answer

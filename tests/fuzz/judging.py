@@ -1,8 +1,8 @@
-"""What a run of the command may do with damaged input: do the work, or say in one line what is wrong with it.
+"""Run the command on damaged input and check that it does the work or refuses it with one line.
 
-A run that takes `PATIENCE_S` of the processor is interrupted if it has told progress since; that is no failure, as an
-item that lasts hours may be meant. One that tells nothing is left alone, and whoever
-watches this process calls it a hang.
+A run that takes `PATIENCE_S` of processor time is interrupted if it has reported progress since, and counts as
+`interrupted`: a damaged project may ask for hours of audio. One that reports nothing goes on; the watching process in
+`campaign` reports it as hanging.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from analysis_server.terminal import ProgressBar
 
 PATIENCE_S = 4.0
 _MP3_DECODER = ("[src/libmpg123/", "Warning: Xing", "Note: ", "Warning: ")
-"""What the MP3 decoder inside libsndfile remarks on damage, by itself and not to be told not to."""
+"""Lines that the MP3 decoder inside libsndfile writes to standard error, which cannot be switched off."""
 Hashes = dict[str, str]
 
 
-class BrokenPromiseError(AssertionError):
-    """The program did what it must never do."""
+class RequirementError(AssertionError):
+    """The program did something that it must never do."""
 
 
 def hashes(folder: Path) -> Hashes:
@@ -44,34 +44,40 @@ def hashes(folder: Path) -> Hashes:
     }
 
 
-def judged(words: list[str], *, inputs: Path, out: Path, in_place: bool = False, may_fail: bool = False) -> str:
-    """Run the command and return what came of it: `done`, `refused` or `interrupted`.
+def run_and_check(words: list[str], *, inputs: Path, out: Path, in_place: bool = False, may_fail: bool = False) -> str:
+    """Run the command and return `done`, `refused`, `failed` or `interrupted`.
 
-    A verb that works `in_place` may change its inputs, but only where it was done.
+    Parameters
+    ----------
+    words : the command line without `faderwise`.
+    inputs : a folder that must stay unchanged.
+    out : the folder it writes to, which must stay empty unless the work is done.
+    in_place : `inputs` may be changed, but only if the work is done.
+    may_fail : exit code 1 is allowed.
 
     Raises
     ------
-    BrokenPromiseError
-        Another exit code, no single clear line, changed inputs, or something half-written.
+    RequirementError
+        Another exit code, no single line of our own, changed inputs, or an incomplete output.
     """
     before = hashes(inputs)
-    code, told = _watched(words)
-    lines = [line for line in told if not line.startswith(("faderwise: warning: ", *_MP3_DECODER))]
+    code, stderr = _run_watched(words)
+    lines = [line for line in stderr if not line.startswith(("faderwise: warning: ", *_MP3_DECODER))]
     last = " | ".join(line.strip() for line in lines[-9:])
-    ends = (DONE, BAD_INPUT, INTERRUPTED, *([FAILED] if may_fail else []))
-    _require(code in ends and "faderwise: internal error" not in last, f"exit code {code}: {last}")
+    allowed = (DONE, BAD_INPUT, INTERRUPTED, *([FAILED] if may_fail else []))
+    _require(code in allowed and "faderwise: internal error" not in last, f"exit code {code}: {last}")
     _require(len(lines) == (code != DONE), f"exit code {code} with {len(lines)} lines: {lines[:3]}")
-    _require(code == DONE or lines[0].startswith("faderwise: "), f"not our line: {lines}")
+    _require(code == DONE or lines[0].startswith("faderwise: "), f"not a line of ours: {lines}")
     _require((in_place and code == DONE) or hashes(inputs) == before, "the input was changed")
     left = [path.name for path in out.rglob("*") if path.is_file()] if out.exists() else []
     _require(code == DONE or not left, f"left behind: {left}")
-    _require(code != DONE or _is_sound(out), "mix.wav holds values that are no numbers")
+    _require(code != DONE or _is_finite(out), "mix.wav has samples that are not finite")
     return {DONE: "done", BAD_INPUT: "refused", FAILED: "failed", INTERRUPTED: "interrupted"}[code]
 
 
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise BrokenPromiseError(otherwise)
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
+        raise RequirementError(problem)
 
 
 def _exit_code(words: list[str]) -> int:
@@ -81,19 +87,19 @@ def _exit_code(words: list[str]) -> int:
         return end.code if isinstance(end.code, int) else 1
 
 
-def _is_sound(out: Path) -> bool:
+def _is_finite(out: Path) -> bool:
     mix = out / "mix.wav"
     return not mix.exists() or bool(np.isfinite(soundfile.read(mix, dtype="float32")[0]).all())
 
 
-def _watched(words: list[str]) -> tuple[int, list[str]]:
-    """Return the exit code, and the lines that this process and its libraries wrote to standard error."""
+def _run_watched(words: list[str]) -> tuple[int, list[str]]:
+    """Return the exit code and the lines that this process and its libraries wrote to standard error."""
     with tempfile.TemporaryFile() as caught, contextlib.redirect_stdout(io.StringIO()):
         sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:
-            with _impatient():
+            with _interrupt_long_work():
                 code = _exit_code(words)
         finally:
             sys.stderr.flush()
@@ -104,24 +110,24 @@ def _watched(words: list[str]) -> tuple[int, list[str]]:
 
 
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
-    """Interrupt what goes on for long, if it tells that it does."""
-    told_s = [time.process_time()]
-    tell = ProgressBar.__call__
+def _interrupt_long_work() -> Iterator[None]:
+    """Interrupt work that takes long and reports progress."""
+    reported_s = [time.process_time()]
+    original = ProgressBar.__call__
 
-    def telling(bar: ProgressBar, fraction: float, stage: str) -> None:
-        told_s[0] = time.process_time()
-        tell(bar, fraction, stage)
+    def report(bar: ProgressBar, fraction: float, stage: str) -> None:
+        reported_s[0] = time.process_time()
+        original(bar, fraction, stage)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if time.process_time() - told_s[0] < PATIENCE_S / 2.0:
+        if time.process_time() - reported_s[0] < PATIENCE_S / 2.0:
             raise KeyboardInterrupt
 
-    ProgressBar.__call__ = telling  # type: ignore[method-assign]
+    ProgressBar.__call__ = report  # type: ignore[method-assign]
     signal.signal(signal.SIGPROF, interrupt)
     signal.setitimer(signal.ITIMER_PROF, PATIENCE_S, 0.5)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
-        ProgressBar.__call__ = tell  # type: ignore[method-assign]
+        ProgressBar.__call__ = original  # type: ignore[method-assign]

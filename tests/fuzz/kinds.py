@@ -1,4 +1,4 @@
-"""The kinds of trial: what is damaged, and what is done with it then."""
+"""The kinds of trials: what is damaged, and how it is used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.rpp.unsupported import sentences
 from core.rpp.write import with_envelopes
 from tests.fuzz import material
 from tests.fuzz.bridge_jobs import Applications, Jobs
-from tests.fuzz.judging import BrokenPromiseError, judged
+from tests.fuzz.judging import RequirementError, run_and_check
 from tests.fuzz.messages import Messages
 from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, lying_header
 from tests.fuzz.place_kinds import Arguments, Setups, StemFolders
@@ -29,10 +29,10 @@ from tests.fuzz.runs import Folders, Histories
 
 
 class Kind(Protocol):
-    """One kind of trial; it is made once a process, in a folder of its own."""
+    """One kind of trial, created once per process in its own folder."""
 
     def __call__(self, folder: Path, chance: Random) -> str:
-        """Damage something, try it in `folder` and return what came of it; raise where a promise was broken."""
+        """Damage something, use it in `folder` and return the result; raise `RequirementError` for a failure."""
 
 
 class Projects:
@@ -57,15 +57,15 @@ class Projects:
             (session / file.name).hardlink_to(file)
         verb = chance.choice((["mix"], ["mix", "--range", "0.3:1"], ["match"], ["learn", "--from", "faders"]))
         more = ["--model", str(folder / "out" / "m.json")] if verb[0] == "learn" else ["--out", str(folder / "out")]
-        return judged([verb[0], str(path), *verb[1:], *more], inputs=session, out=folder / "out")
+        return run_and_check([verb[0], str(path), *verb[1:], *more], inputs=session, out=folder / "out")
 
     def _read(self, path: Path) -> str:
-        """Read a project whose media are not there, and put envelopes on its buses."""
+        """Read a project whose media files are missing, and write envelopes on its buses."""
         try:
             document = read_document(path)
             project = project_of(document)
             if document.edited(()) != path.read_bytes():
-                raise BrokenPromiseError("reading and writing changes the project")
+                raise RequirementError("reading and writing changes the project")
             _write_envelopes(project)
         except InputError as error:
             _require_one_line(error)
@@ -78,7 +78,7 @@ def _write_envelopes(project: Project) -> None:
     sentences(project, project.tracks, buses.all_tracks)
     gains = gains_at(project, buses.tracks, np.linspace(0.0, 300.0, 1200))
     if not np.isfinite(gains).all():
-        raise BrokenPromiseError("a fader's gain is no number")
+        raise RequirementError("a fader's gain is not finite")
     curve = EnvelopePoints(np.array([0.5, 4.0, 9.0]), np.array([0.0, -12.0, 3.0]))
     written = with_envelopes(project, buses.tracks, dict.fromkeys(buses.tracks, curve))
     again = project.document.path.with_name("Again.RPP")
@@ -88,7 +88,7 @@ def _write_envelopes(project: Project) -> None:
 
 def _require_one_line(error: InputError) -> None:
     if len(str(error).split("\n")) != 1 or (";" not in str(error) and "(" not in str(error)):
-        raise BrokenPromiseError(f"no single line with a remedy: {error}")
+        raise RequirementError(f"not a single line with a remedy: {error}")
 
 
 class Audio:
@@ -110,7 +110,7 @@ class Audio:
         (song / f"{name}{suffix}").write_bytes(damage(sound, chance))
         words = chance.choice((["mix", "--out", "."], ["match", "--out", "."], ["estimate", "--out", "g.csv"]))
         words = words if name == "bass" else ["match", "--out", "."]
-        return judged([words[0], str(song), words[1], str(out / words[2])], inputs=song, out=out)
+        return run_and_check([words[0], str(song), words[1], str(out / words[2])], inputs=song, out=out)
 
 
 class Models:
@@ -127,7 +127,7 @@ class Models:
         model = str(inputs / "m.json")
         words = chance.choice((["mix", str(self._song), "--model", model], ["models", "show", model]))
         words = [*words, "--out", str(folder / "out")] if words[0] == "mix" else words
-        return judged(words, inputs=inputs, out=folder / "out")
+        return run_and_check(words, inputs=inputs, out=folder / "out")
 
 
 def _learned(folder: Path) -> list[Path]:

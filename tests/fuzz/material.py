@@ -1,4 +1,4 @@
-"""Sound things to damage: a session that uses all a project file may say, short audio in every format, documents."""
+"""Undamaged material: a session that uses many features of project files, and short audio in every format."""
 
 from __future__ import annotations
 

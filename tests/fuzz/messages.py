@@ -1,4 +1,4 @@
-"""Damaged messages to a real server: from a client with a key, and from whoever finds the port."""
+"""Damaged messages to a real server, from an authorized client and from strangers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import msgpack
 from analysis_server.server.connection import read_connection
 from analysis_server.server.settings import LONGEST_MESSAGE_BYTES
 from tests.fuzz import material
-from tests.fuzz.judging import BrokenPromiseError
+from tests.fuzz.judging import RequirementError
 from tests.fuzz.mutations import damaged_bytes, damaged_value
 from tests.server.conftest import running
 from tests.server.raw_client import Message, RawClient
@@ -29,7 +29,7 @@ _NEVER = frozenset({"internal", "crashed"})
 
 
 class Messages:
-    """One server for all trials; each trial is one message, and the question whether the server is still well."""
+    """One server for all trials; each trial sends one message and then checks the server."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         stack = ExitStack()
@@ -48,9 +48,9 @@ class Messages:
         outcome = self._from_a_stranger(chance) if chance.random() < 0.2 else self._from_a_client(chance)
         with RawClient(self._server.folder) as client:
             if client.ask("heartbeat")["pid"] != self._server.pid:
-                raise BrokenPromiseError("the server is another one")
+                raise RequirementError("the server was restarted")
         if self._server.memory_bytes() > _GROWTH * self._memory_bytes:
-            raise BrokenPromiseError(f"the server took {self._server.memory_bytes()} B, {self._memory_bytes} before")
+            raise RequirementError(f"the server uses {self._server.memory_bytes()} bytes, {self._memory_bytes} before")
         return outcome
 
     def _from_a_client(self, chance: Random) -> str:
@@ -60,10 +60,10 @@ class Messages:
             if not client.socket.poll(int(1000 * _ANSWERED_S)):
                 if len(content) > LONGEST_MESSAGE_BYTES:
                     return "refused"
-                raise BrokenPromiseError(f"no answer to {content[:2000]!r}")
+                raise RequirementError(f"no answer to {content[:2000]!r}")
             answer = last_answer(client)
         if answer.get("code") in _NEVER:
-            raise BrokenPromiseError(f"{answer} to {content[:2000]!r}")
+            raise RequirementError(f"{answer} to {content[:2000]!r}")
         return "refused" if answer["type"] == "error" else "done"
 
     def _from_a_stranger(self, chance: Random) -> str:
@@ -74,7 +74,7 @@ class Messages:
             with suppress(OSError):
                 stranger.sendall(damaged_bytes(chance.choice(STRANGERS)() or b"\xff", chance))
                 if b"type" in stranger.recv(4096):
-                    raise BrokenPromiseError("a stranger was answered")
+                    raise RequirementError("a stranger was answered")
         return "refused"
 
 

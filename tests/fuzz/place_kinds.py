@@ -1,4 +1,4 @@
-"""Trials on where things are and what is typed: folders of stems, REAPER's folder, words on the command line."""
+"""Unusual folders of stems, damaged REAPER set-ups, and unusual command lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis_server.reaper_setup import commands, places
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.verbs import mix
 from tests.fuzz import material
-from tests.fuzz.judging import BrokenPromiseError, hashes, judged
+from tests.fuzz.judging import RequirementError, hashes, run_and_check
 from tests.fuzz.mutations import EXTREME_NUMBERS, damaged_bytes, damaged_json, damaged_table
 from tests.fuzz.runs import with_two_runs, write_session
 from tests.reaper_setup.conftest import KEYMAP, SETTINGS, lay_packages
@@ -91,7 +91,7 @@ _NEVER_TYPED = frozenset({"-h", "--help", "--dask", "--version"})
 
 
 class StemFolders:
-    """A folder of stems with links, folders, pipes and nothing where files are expected."""
+    """A folder of stems in which some files are links, folders, pipes or empty."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self._song = material.write_song(folder / "song")
@@ -117,11 +117,11 @@ class StemFolders:
                 ["mix", str(song / chance.choice(there)), "--out", str(out)],
             )
         )
-        return judged(words, inputs=song, out=out)
+        return run_and_check(words, inputs=song, out=out)
 
 
 class Setups:
-    """REAPER's folder, in which what the set-up wrote or REAPER keeps was damaged; it is set up again or taken out."""
+    """REAPER's folder with damaged files of ours or of REAPER's; Faderwise is installed again or uninstalled."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         places.running = list
@@ -158,11 +158,11 @@ class Setups:
         path.write_bytes(damage(path.read_bytes(), chance))
         before = hashes(self._now)
         words = chance.choice((["install", "--yes"], ["uninstall", "--yes"], ["install", "--dry-run"]))
-        outcome = judged(["reaper", *words], inputs=folder, out=folder / "out")
+        outcome = run_and_check(["reaper", *words], inputs=folder, out=folder / "out")
         if any(path.read_text() != _MINE for path in self._mine) or not (self._now / "REAPER" / "reaper.ini").is_file():
-            raise BrokenPromiseError("a file that is not Faderwise's was changed")
+            raise RequirementError("a file that is not Faderwise's was changed")
         if (outcome == "refused" or "--dry-run" in words) and hashes(self._now) != before:
-            raise BrokenPromiseError("refused, or only asked for, and changed all the same")
+            raise RequirementError("files were changed although the command refused or was a dry run")
         return outcome
 
 
@@ -203,7 +203,7 @@ class Arguments:
             words += self._typed(action, chance)
         if chance.random() < 0.5:
             words.append("--json")
-        return judged(words, inputs=folder / "given", out=folder / "out", may_fail=True, in_place=True)
+        return run_and_check(words, inputs=folder / "given", out=folder / "out", may_fail=True, in_place=True)
 
     def _typed(self, action: argparse.Action, chance: Random) -> list[str]:
         """Return the words that stand for one part of the grammar: often right, often left out."""

@@ -1,4 +1,4 @@
-"""What runs left behind, damaged: a folder's automation and records, the history inside a project."""
+"""Damaged run folders and damaged run records in projects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.rpp.parser import parse
 from core.runs import store
 from core.runs.store import as_pieces, from_ext_state, numbers_in
 from tests.fuzz import material
-from tests.fuzz.judging import BrokenPromiseError, hashes, judged
+from tests.fuzz.judging import RequirementError, hashes, run_and_check
 from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, damaged_table, damaged_value
 
 _AUTOMATION = (run_folder.CSV, run_folder.JSON)
@@ -24,7 +24,7 @@ _DEPTH = ("--depth", "30")
 
 
 class Folders:
-    """A folder of `mix` that was edited twice, by the command and by hand, with one or two of its files damaged."""
+    """A run folder, edited by the command and by hand, with one or two of its files damaged."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         made = folder / "made"
@@ -44,7 +44,7 @@ class Folders:
         for name in chance.sample(sorted(self._sound), chance.choice((1, 1, 2))):
             (there / name).write_bytes(self._damage[name](self._sound[name], chance))
         if chance.random() < 0.5:
-            return _edited_and_reverted(there, chance)
+            return _edit_and_revert(there, chance)
         words = chance.choice(
             (
                 ["audit", str(there), "--out", str(out)],
@@ -54,28 +54,32 @@ class Folders:
                 ["learn", "--from", "edits", str(there), "--model", str(out / "m.json")],
             )
         )
-        return judged(words, inputs=there, out=out)
+        return run_and_check(words, inputs=there, out=out)
 
 
-def _edited_and_reverted(there: Path, chance: Random) -> str:
-    """Edit a folder where it is; when that was done, going back must bring its automation back to the byte."""
-    before = hashes(there)
+def _edit_and_revert(folder: Path, chance: Random) -> str:
+    """Edit a run folder in place; if that was done, reverting must restore its automation byte for byte."""
+    before = hashes(folder)
     settings = chance.choice(([], ["--render"], ["--range", "0.3:0.9"], ["--offset", "vocals=2", "--smooth", "1"]))
-    if judged(["edit", str(there), *_DEPTH, *settings], inputs=there, out=there / "none", in_place=True) != "done":
+
+    def in_place(*words: str) -> str:
+        return run_and_check([*words], inputs=folder, out=folder / "none", in_place=True)
+
+    if in_place("edit", str(folder), *_DEPTH, *settings) != "done":
         return "refused"
-    latest = run_folder.read(there)[-2].number
-    if judged(["revert", str(there), "--to", str(latest)], inputs=there, out=there / "none", in_place=True) != "done":
-        raise BrokenPromiseError("an edit that was written cannot be taken back")
-    after = hashes(there)
+    latest = run_folder.read(folder)[-2].number
+    if in_place("revert", str(folder), "--to", str(latest)) != "done":
+        raise RequirementError("an edit that was written cannot be reverted")
+    after = hashes(folder)
     if any(before.get(name) != after.get(name) for name in _AUTOMATION):
-        raise BrokenPromiseError("taking an edit back does not bring the automation back to the byte")
+        raise RequirementError("reverting an edit does not restore the automation byte for byte")
     if any(Path(name).name.startswith(".") for name in after):
-        raise BrokenPromiseError(f"left behind: {sorted(after)}")
+        raise RequirementError(f"left behind: {sorted(after)}")
     return "done"
 
 
 class Histories:
-    """A project with two runs in it: a record damaged behind its checksum, its lines, or the project around it."""
+    """A project with two runs: a damaged record with a correct checksum, damaged lines, or a damaged project."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self.session = write_session(folder / "session")
@@ -101,7 +105,7 @@ class Histories:
                 ["mix", project, *away],
             )
         )
-        return judged(list(words), inputs=session, out=out)
+        return run_and_check(list(words), inputs=session, out=out)
 
 
 def write_session(folder: Path) -> Path:

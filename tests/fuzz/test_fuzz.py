@@ -1,8 +1,10 @@
-"""A few dozen of the trials that `python benchmarks/fuzz.py` makes by the thousand."""
+"""Damaged input is used or refused with one line, a few trials of each kind by default and hundreds in the slow tests.
+
+`python benchmarks/fuzz.py` runs any number of trials and repeats a single one.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgpack
@@ -14,25 +16,35 @@ from tests.fuzz.kinds import KINDS
 from tests.server.conftest import Running, running
 from tests.server.raw_client import RawClient
 
-COUNT = int(os.environ.get("FADERWISE_FUZZ_COUNT", "25"))
+SEED = 20
+FEW, MANY = 6, 250
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damaged_input_is_used_or_refused_in_one_line(kind: str, tmp_path: Path) -> None:
-    outcome = run(kind, 20, range(COUNT), tmp_path)
+def test_damaged_input_is_used_or_refused(kind: str, tmp_path: Path) -> None:
+    outcome = run(kind, SEED, range(FEW), tmp_path)
     assert outcome.problems == {}
-    assert outcome.count == COUNT
-    assert outcome.ends["refused"] > 0
+    assert outcome.count == FEW
 
 
-def test_a_watched_process_that_tells_nothing_is_called_a_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.fuzz.campaign.HANG_S", 0.0)
-    outcome = run("models", 20, [0], tmp_path)
-    assert outcome.ends["hang"] == 1
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", KINDS)
+def test_much_damaged_input_is_used_or_refused(kind: str, tmp_path: Path) -> None:
+    outcome = run(kind, SEED + 1, range(MANY), tmp_path)
+    assert outcome.problems == {}
+    assert outcome.count == MANY
+    assert outcome.results["refused"] > 0
+
+
+def test_a_process_without_progress_is_reported_as_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fuzz.campaign.HANG_CPU_S", -1.0)
+    outcome = run("models", SEED, [0], tmp_path)
+    assert outcome.results["hang"] == 1
     assert outcome.problems
 
 
-def test_the_material_is_sound_before_it_is_damaged(tmp_path: Path) -> None:
+def test_the_undamaged_messages_are_answered_without_errors(tmp_path: Path) -> None:
     with running(tmp_path / "home", n_workers=1) as server:
         for title in ("song", "other"):
             material.write_song(tmp_path / "songs" / title)

@@ -1,4 +1,4 @@
-"""The process that runs trials: whatever happens to it, the one that watches lives on."""
+"""The child process that runs the trials."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.judging import BrokenPromiseError
+from tests.fuzz.judging import RequirementError
 from tests.fuzz.kinds import KINDS
 
-MOST_ADDRESSES_BYTES = 8 << 30
-"""A header that promises gigabytes must not be believed: past this there is no memory to be had."""
+MAX_ADDRESS_SPACE_BYTES = 8 << 30
+"""Allocations beyond this fail, such as one for the gigabytes that a damaged header claims."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a trial came to: `outcome`, `problem` where a promise was broken, seconds, and the peak memory in MB."""
+class TrialResult:
+    """The result of a trial; `problem` is empty unless it failed."""
 
     number: int
-    outcome: str
+    result: str
     problem: str
     took_s: float
     peak_mb: float
 
 
 def work(pipe: Connection, kind: str, seed: int, folder: Path, further: Path | None) -> None:
-    """Run the trials whose numbers come through `pipe`, until it is closed."""
+    """Run the trials whose numbers come through `pipe`, until None comes."""
     _limit_memory()
     warnings.simplefilter("error")
     os.environ.update(FADERWISE_HOME=str(folder / "home"), FADERWISE_DEBUG="1")
@@ -40,16 +40,16 @@ def work(pipe: Connection, kind: str, seed: int, folder: Path, further: Path | N
     while (number := pipe.recv()) is not None:
         place = folder / f"trial-{number}"
         place.mkdir()
-        started_s, problem, outcome = time.monotonic(), "", "broken"
+        started_s, problem, result = time.monotonic(), "", "failed"
         try:
-            outcome = trial(place, Random(f"{kind} {seed} {number}"))  # noqa: S311 - chance, no secret
-        except BrokenPromiseError as promise:
-            problem = str(promise)
+            result = trial(place, Random(f"{kind} {seed} {number}"))  # noqa: S311 - not a secret
+        except RequirementError as error:
+            problem = str(error)
         except Exception:
             problem = traceback.format_exc()
         else:
             shutil.rmtree(place)
-        pipe.send(Told(number, outcome, problem, time.monotonic() - started_s, _peak_mb()))
+        pipe.send(TrialResult(number, result, problem, time.monotonic() - started_s, _peak_mb()))
 
 
 def _limit_memory() -> None:
@@ -57,7 +57,7 @@ def _limit_memory() -> None:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES_BYTES, MOST_ADDRESSES_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE_BYTES, MAX_ADDRESS_SPACE_BYTES))
 
 
 def _peak_mb() -> float:
