@@ -3,7 +3,7 @@
 Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.models.evaluate`), on
 the authors' rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's
 regression and ours; then how often the 80 % interval holds the truth, and how a model follows an engineer with habits
-as songs come in. `--write` puts the page where docs/accuracy.md has its tables.
+as songs come in. `--write` puts the page where docs/reference/accuracy.md has its tables.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=Path, default=SONGS, help="folder of productions (default: ../shared/songs)")
     parser.add_argument("--scrambles", type=int, default=1, help="scrambles of each song")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/accuracy.md")
     parser.add_argument("--json", type=Path, help="write every song's figures to this file")
     arguments = parser.parse_args()
     report = measured(arguments.songs, arguments.scrambles)
@@ -76,7 +76,7 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(report), indent=1) + "\n")
     if arguments.write:
-        page.write(ROOT / "docs" / "accuracy.md", text)
+        page.write(ROOT / "docs" / "reference" / "accuracy.md", text)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/accuracy.md: means over songs, and how far chance alone could move them.
+"""The tables of docs/reference/accuracy.md: means over songs, and how far chance alone could move them.
 
 A confidence interval is the middle 95 % of the means of 10,000 samples of songs, drawn with replacement (bootstrap);
 scrambles and excerpts of one production are one song. A difference is called significant where the interval of the

@@ -1,7 +1,7 @@
 """All benchmarks on one page: `python benchmarks/all.py [--only SECTION] [--quick] [--write]`.
 
 Prints speed, memory, estimation, accuracy and server load as ratios, each beside its goal; what machine it was is left
-out. `--write` puts what was measured into docs/benchmarks.md, section by section, so that `--only` renews one of them.
+out. `--write` puts what was measured into docs/development/benchmarks.md, section by section, so that `--only` renews one of them.
 `--quick` measures shorter songs and less load, and says so on the page.
 """
 
@@ -20,7 +20,7 @@ from benchmarks import accuracy, estimation, long, server, speed
 from benchmarks.accuracy_page import AGAINST, Table
 from benchmarks.goals import Goal
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "development" / "benchmarks.md"
 _ERROR_GOAL_DB, _LIMITED_GOAL_DB = 0.1, 1.5
 _SUMS = ("a sum, 20 s moves", "a sum, 6 s moves", "137 samples late")
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=tuple(SECTIONS), help="only this section; repeatable")
     parser.add_argument("--quick", action="store_true", help="shorter songs, less load")
-    parser.add_argument("--write", action="store_true", help="write what was measured into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write what was measured into docs/development/benchmarks.md")
     asked = parser.parse_args()
     all_met = True
     for name in asked.only or SECTIONS:

@@ -6,7 +6,7 @@
 loudness, and how much more plain level a bus has than that; most of these songs may not be passed on themselves. All
 faders at 0 dB are the producer's balance there, so a predictor's error is how far its output levels are from those. The
 authors' rock matrices are added. `--measure` prints the lines of further songs; `--write` puts the tables into
-docs/accuracy.md.
+docs/reference/accuracy.md.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", type=Path, nargs="+", help="print the lines of these songs, and nothing else")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/accuracy.md")
     parser.add_argument("--facts", type=Path, help="compare the rules on this file of levels, and print JSON")
     parser.add_argument("--json", action="store_true", help="print JSON (always the case with --facts)")
     arguments = parser.parse_args()
@@ -67,7 +67,7 @@ def main() -> int:
     text = tables([*facts(), *rock()])
     print(text)
     if arguments.write:
-        page.write(ROOT / "docs" / "accuracy.md", text, (BEGIN, END))
+        page.write(ROOT / "docs" / "reference" / "accuracy.md", text, (BEGIN, END))
     return 0
 
 

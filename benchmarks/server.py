@@ -42,7 +42,7 @@ BUSY_S = 10.0
 
 
 class Client:
-    """One connection, as docs/protocol.md describes it."""
+    """One connection, as docs/reference/protocol.md describes it."""
 
     def __init__(self, home: Path, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         server = json.loads((home / "server" / "connection.json").read_text())

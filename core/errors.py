@@ -73,7 +73,7 @@ class DiskFullError(FaderwiseError):
 
 
 class ServerError(FaderwiseError):
-    """The analysis server refused, was lost, or ended a job; `code` is one of docs/protocol.md, section 9."""
+    """The analysis server refused, was lost, or ended a job; `code` is one of docs/reference/protocol.md, section 9."""
 
     def __init__(self, problem: str, code: str = "internal", *, remedy: str | None = None) -> None:
         super().__init__(problem, remedy=remedy)

@@ -69,7 +69,7 @@ def test_the_version_stands_in_one_place(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = email.message_from_bytes(archive.read(f"faderwise-{__version__}.dist-info/METADATA"))
     assert metadata["Version"] == __version__
-    assert f"\n## {__version__}\n" in (ROOT / "docs" / "CHANGELOG.md").read_text("utf-8")
+    assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert f'version = "{__version__}"' not in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
@@ -77,9 +77,9 @@ def test_the_wheel_carries_its_licence(wheel: Path) -> None:
     folder = f"faderwise-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
-        text = archive.read(f"{folder}/licenses/docs/LICENSE")
+        text = archive.read(f"{folder}/licenses/LICENSE")
     assert metadata["License-Expression"] == "MIT"
-    assert text == (ROOT / "docs" / "LICENSE").read_bytes()
+    assert text == (ROOT / "LICENSE").read_bytes()
 
 
 def test_the_wheel_finds_its_scripts_and_its_song_without_the_checkout(wheel: Path, tmp_path: Path) -> None:

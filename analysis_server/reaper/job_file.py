@@ -187,7 +187,7 @@ class Instructions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, as a sentence for the user; `code` as in docs/protocol.md."""
+    """What went wrong, as a sentence for the user; `code` as in docs/reference/protocol.md."""
 
     message: str
     code: str

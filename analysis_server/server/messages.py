@@ -1,4 +1,4 @@
-"""What clients and server say to each other: docs/protocol.md as msgspec structs."""
+"""What clients and server say to each other: docs/reference/protocol.md as msgspec structs."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from core.decibels import FloatArray
 NEAR_S, FAR_S = 0.25, 10.0
 _RIDGE = 1e-6
 LINEAR_FIT = 0.85
-"""From this fit on a mixdown counts as a linear sum of its stems: see docs/method.md for the comparison."""
+"""From this fit on a mixdown counts as a linear sum of its stems: see docs/reference/method.md for the comparison."""
 _SAME_WITHIN = 2.0**-14
 """Channels that differ by no more than dither are the same."""
 

@@ -2,7 +2,7 @@
 
 Presets: `paper` is Zafrin & Chudwick (2015), section 3, as their implementation does it. `default` finds the
 mixdown's lag, decides from the fit between the complex and the power domain, tells a limiter's common gain from
-the buses' own, and smooths by how much each frame knows. docs/method.md has the derivations.
+the buses' own, and smooths by how much each frame knows. docs/reference/method.md has the derivations.
 """
 
 from __future__ import annotations

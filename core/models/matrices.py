@@ -50,14 +50,14 @@ def _arrays(path: Path) -> Arrays:
     missing = [name for name in needed if name not in found]
     missing += [f"features_{bus}" for bus in np.ravel(found.get("buses", [])) if f"features_{bus}" not in found]
     if missing:
-        raise InputError(f"lacks {', '.join(missing)}", path=path, remedy="see docs/method.md for the matrices' layout")
+        raise InputError(f"lacks {', '.join(missing)}", path=path, remedy="see docs/reference/method.md for the matrices' layout")
     return found
 
 
 def _require_sound(path: Path, arrays: Arrays) -> None:
     wrong = _what_is_wrong(arrays)
     if wrong:
-        raise InputError(f"{wrong}", path=path, remedy="see docs/method.md for the matrices' layout")
+        raise InputError(f"{wrong}", path=path, remedy="see docs/reference/method.md for the matrices' layout")
 
 
 def _what_is_wrong(arrays: Arrays) -> str | None:

@@ -4,7 +4,7 @@ Conventions: version 2 held that buses which share a place in the mix share its 
 let its models depart from equal levels as far as they liked.
 
 A model keeps each song's triangle (`core.models.r_factor`) per bus beside the coefficients they give, so songs can
-be added and taken out without the others' audio. docs/model-format.md describes the file.
+be added and taken out without the others' audio. docs/reference/model-format.md describes the file.
 """
 
 from __future__ import annotations

@@ -2,5 +2,5 @@
 
 `document` knows lines and nesting, `project` what they mean, `buses` which tracks the buses are, `summing` what
 they sound like before their faders, `envelope_writing` how a gain curve becomes a volume envelope.
-docs/project-files.md says what is read, what is left out, and where each fact comes from.
+docs/guides/project-files.md says what is read, what is left out, and where each fact comes from.
 """

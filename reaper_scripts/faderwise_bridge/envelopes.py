@@ -24,7 +24,7 @@ def carry_out(answer: Mapping[str, Any], before: Mapping[str, str | None]) -> li
 
     Parameters
     ----------
-    answer : the instructions, as docs/bridge.md describes them.
+    answer : the instructions, as docs/development/bridge.md describes them.
     before : the volume envelopes' texts by GUID when the job began, None where there was none.
 
     Raises

@@ -12,7 +12,7 @@ from faderwise_bridge.application import Application
 from faderwise_bridge.job import Job
 from faderwise_bridge.trouble import Stopped, Trouble
 
-Answer = dict  # what the application said: docs/bridge.md
+Answer = dict  # what the application said: docs/development/bridge.md
 _SILENT_S = 20.0
 _LEAVES_S = 3.0
 _CANCELS_S = 10.0

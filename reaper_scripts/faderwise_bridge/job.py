@@ -1,4 +1,4 @@
-"""The job folder: what the bridge asks for, and what the application answers. docs/bridge.md describes it.
+"""The job folder: what the bridge asks for, and what the application answers. docs/development/bridge.md describes it.
 
 Every file is written beside its place and renamed, so a reader sees all of it or nothing.
 """

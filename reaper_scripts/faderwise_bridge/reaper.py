@@ -3,7 +3,7 @@
 Conventions: project 0 is the tab in front. A pointer is good for the tick it was got in: reapy takes away REAPER's
 own check of pointers, so across ticks a track is known by its GUID alone. NULL is a true value, hence `is_null`.
 
-Sources: REAPER's generated reaper_python.py (argument order, tuples), and what docs/reaper.md lists as to check.
+Sources: REAPER's generated reaper_python.py (argument order, tuples), and what docs/guides/reaper.md lists as to check.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def test_a_folder_edited_by_hand_keeps_the_edit_and_goes_back(faderwise: Ran, wo
     assert [kept["bus"] for kept in result["kept_edits"]] == ["bass"]
     assert "-7.1250" in [row[2] for row in csv_rows(out)]
     written = json.loads((out / "automation.json").read_text())
-    jsonschema.validate(written, json.loads((ROOT / "docs" / "automation.schema.json").read_text()))
+    jsonschema.validate(written, json.loads((ROOT / "docs" / "reference" / "automation.schema.json").read_text()))
     assert written["buses"]["bass"]["points"][-1]["gain_db"] == -7.125
     assert any("--render" in warning for warning in result["warnings"])
     assert faderwise("revert", out).code == 0

@@ -45,7 +45,7 @@ def test_the_automations_files_agree_and_follow_the_schema(
     faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
 ) -> None:
     result = as_json(faderwise("match", short_song_folder, "--out", tmp_path / "out", "--json"))
-    schema = json.loads((ROOT / "docs" / "automation.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "docs" / "reference" / "automation.schema.json").read_text(encoding="utf-8"))
     written = json.loads((tmp_path / "out" / "automation.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(written)

@@ -1,6 +1,6 @@
-"""Draws docs/reaper-tour.png: the bundled song's bus tracks in the simulated REAPER, as three actions leave them.
+"""Draws docs/images/reaper-tour.png: the bundled song's bus tracks in the simulated REAPER, as three actions leave them.
 
-`python -m tests.end_to_end.draw_tour docs/reaper-tour.png`
+`python -m tests.end_to_end.draw_tour docs/images/reaper-tour.png`
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/protocol.md holds: a client written from it alone can do everything."""
+"""docs/reference/protocol.md holds: a client written from it alone can do everything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from analysis_server.server import messages
 from tests.server.conftest import ROOT, Running, wait_for
 from tests.server.raw_client import RawClient, job_id
 
-PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
 
 
 def test_hello_agrees_on_the_highest_common_version(server: Running) -> None:
