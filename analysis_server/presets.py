@@ -1,6 +1,7 @@
 """The two presets: which features each one has, and how a song is measured, estimated, taught and mixed in it.
 
-`paper` is Zafrin & Chudwick (2015) as their implementation does it; `default` is what a user gets. docs/reference/method.md
+`paper` is Zafrin & Chudwick (2015) as their implementation does it; `default` is what a user gets.
+docs/reference/method.md
 says how they differ.
 """
 

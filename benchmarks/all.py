@@ -1,7 +1,8 @@
 """All benchmarks on one page: `python benchmarks/all.py [--only SECTION] [--quick] [--write]`.
 
 Prints speed, memory, estimation, accuracy and server load as ratios, each beside its goal; what machine it was is left
-out. `--write` puts what was measured into docs/development/benchmarks.md, section by section, so that `--only` renews one of them.
+out. `--write` puts what was measured into docs/development/benchmarks.md, section by section, so that `--only`
+renews one of them.
 `--quick` measures shorter songs and less load, and says so on the page.
 """
 
@@ -39,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=tuple(SECTIONS), help="only this section; repeatable")
     parser.add_argument("--quick", action="store_true", help="shorter songs, less load")
-    parser.add_argument("--write", action="store_true", help="write what was measured into docs/development/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/development/benchmarks.md")
     asked = parser.parse_args()
     all_met = True
     for name in asked.only or SECTIONS:

@@ -1,7 +1,8 @@
 """Train the shipped default model: `python benchmarks/train_default.py [--songs SONG_DIR...] [--out FILE]`.
 
 It learns from the authors' rock matrices and from songs whose stems were exported from a finished production, so that
-all faders at 0 dB are the producers' own balance: the bundled song, or those that are named. docs/reference/model-card.md says
+all faders at 0 dB are the producers' own balance: the bundled song, or those that are named.
+docs/reference/model-card.md says
 what came out. Run again on the same songs, it writes the same bytes.
 """
 

@@ -15,7 +15,7 @@ from analysis_server.reaper_setup.record import known_folders, record_path, reme
 from analysis_server.reaper_setup.scripts import VENDOR, Application, bundled_scripts, wanted_files
 from analysis_server.reaper_setup.undoing import make_undoing, undo
 
-NO_REAPER = "REAPER is not set up: none was found. Start it once, close it, and run this again (docs/guides/installing.md)."
+NO_REAPER = "REAPER was not found. Start it once, close it, and run this again (docs/guides/installing.md)."
 NO_PYTHON = (
     "REAPER will find no Python: no shared library of Python 3.8 or newer for its processor is here. Install one "
     "(Debian and Ubuntu: sudo apt install libpython3-dev; else Python from python.org), then run this again."

@@ -50,7 +50,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tol
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ended"):
-    """The job's end: a `result`, or a `code` of docs/reference/protocol.md and a message; and what the worker learned."""
+    """The job's end: a `result`, or a `code` of docs/reference/protocol.md and a message."""
 
     job: str
     result: bytes | None = None

@@ -12,7 +12,8 @@ by that when a fader moves. Here a gain runs straight from knot to knot, a hop a
 runs; every 50 ms step of audio says something of the two knots around it, and a weak random walk ties each knot
 to the next. Where the mixdown is a sum, the audio decides alone and the fit is exact to 0.01 dB; where a hop says
 nothing of a bus (silence), or nothing of the difference of two (the same signal twice), the neighbours speak for
-it and the deviation grows. Nothing is delayed, and the song's edges need no care. docs/reference/method.md has the figures.
+it and the deviation grows. Nothing is delayed, and the song's edges need no care. docs/reference/method.md has the
+figures.
 
 Conventions: `moments` (n_hops, 3, m, m) are Gram matrices (`core.analysis.gram`) weighted by 1, tau and tau^2, tau
 being where in its hop a step lies (0 to 1); the first k signals are the stems, the next one is the mixdown. Unknowns

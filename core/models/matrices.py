@@ -50,7 +50,7 @@ def _arrays(path: Path) -> Arrays:
     missing = [name for name in needed if name not in found]
     missing += [f"features_{bus}" for bus in np.ravel(found.get("buses", [])) if f"features_{bus}" not in found]
     if missing:
-        raise InputError(f"lacks {', '.join(missing)}", path=path, remedy="see docs/reference/method.md for the matrices' layout")
+        raise InputError(f"lacks {', '.join(missing)}", path=path, remedy="see docs/reference/method.md for the layout")
     return found
 
 

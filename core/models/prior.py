@@ -1,6 +1,7 @@
 """Prior of the balance model.
 
-Every number here is a choice, made for the reasons that docs/reference/method.md gives: equal levels are hard to beat, so the
+Every number here is a choice, made for the reasons that docs/reference/method.md gives: equal levels are hard to
+beat, so the
 prior is a small departure from them. Strengths count songs: an offset of strength 4 has moved half way after four
 songs that agree.
 """
@@ -112,7 +113,8 @@ WRITTEN = BalancePrior(departure_db=DEPARTURE_DB)
 TRACK_OFFSETS_DB: Mapping[str, float] = {"vocals": 2.0, "drums": 0.5, "percussion": -1.0, "fx": -2.0}
 """How loud a single track is against the others, dB, by its bus; 0 for other buses.
 
-Shrunk from the levels of tracks in finished mixes (docs/reference/method.md); effect sizes are chosen in nested cross-validation
+Shrunk from the levels of tracks in finished mixes (docs/reference/method.md); effect sizes are chosen in nested
+cross-validation
 over producers."""
 
 TRACKS = BalancePrior(offsets=dict(TRACK_OFFSETS_DB), shared={"tone": 0.0, "moment": -0.1}, departure_db=None)

@@ -1,4 +1,5 @@
-"""Draws docs/images/reaper-tour.png: the bundled song's bus tracks in the simulated REAPER, as three actions leave them.
+"""Draws docs/images/reaper-tour.png: the bundled song's bus tracks in the simulated REAPER, as three actions leave
+them.
 
 `python -m tests.end_to_end.draw_tour docs/images/reaper-tour.png`
 """

@@ -1,4 +1,5 @@
-"""A second client, written from docs/reference/protocol.md alone: a ZeroMQ library and a MessagePack library, nothing else."""
+"""A second client, written from docs/reference/protocol.md alone: a ZeroMQ library and a MessagePack library,
+nothing else."""
 
 from __future__ import annotations
 
