@@ -13,8 +13,6 @@ from __future__ import annotations
 import errno
 import os
 
-import msgspec
-
 _NO_SUCH_PLACE = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS}
 )
@@ -109,7 +107,3 @@ def _named_in(error: UnicodeEncodeError) -> str:
     start = max(error.object.rfind(mark, 0, error.start) for mark in '\n"') + 1
     ends = [end for mark in '\n"' if (end := error.object.find(mark, error.end)) >= 0]
     return error.object[start : min(ends, default=None)][:_LONGEST_SHOWN].encode(errors="backslashreplace").decode()
-
-
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for a damaged JSON or MessagePack file: also for text that is no UTF-8, and for a deep nest."""

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from core.errors import UNDECODABLE, InputError
+from core.decoding import UNDECODABLE
+from core.errors import InputError
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]

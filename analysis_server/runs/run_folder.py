@@ -16,7 +16,8 @@ import numpy as np
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from core.automation.points import Automation, EnvelopePoints, to_csv
 from core.decibels import LOWEST_DB, heard_db
-from core.errors import UNDECODABLE, InputError
+from core.decoding import UNDECODABLE
+from core.errors import InputError
 from core.files import read_whole, write_text
 from core.rpp.envelope import Point
 from core.runs.merge import edits_between, linear_points

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.server.keys import private_folder, write_private
-from core.errors import UNDECODABLE, ServerError
+from core.decoding import UNDECODABLE
+from core.errors import ServerError
 
 if os.name == "nt":
     import msvcrt

@@ -16,7 +16,8 @@ import msgspec
 import zmq
 from zmq.utils import z85
 
-from core.errors import UNDECODABLE, ServerError
+from core.decoding import UNDECODABLE
+from core.errors import ServerError
 from core.files import replacing
 
 _KEY_LENGTH = 40

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import UNDECODABLE, InputError
+from core.decoding import UNDECODABLE
+from core.errors import InputError
 from core.files import content_hash, replacing
 
 _MOST_FILES = 20_000

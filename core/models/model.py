@@ -21,7 +21,8 @@ import numpy as np
 from core import roles
 from core.analysis.features_paper import NAMES as PAPER_NAMES
 from core.decibels import FloatArray
-from core.errors import UNDECODABLE, ModelError
+from core.decoding import UNDECODABLE
+from core.errors import ModelError
 from core.files import read_whole, write_text
 from core.models import balance, r_factor
 from core.models import balance as balance_module

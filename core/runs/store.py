@@ -23,7 +23,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from core.errors import UNDECODABLE, InputError
+from core.decoding import UNDECODABLE
+from core.errors import InputError
 from core.rpp.envelope import Envelope, read_envelope
 from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import Document, Edit, parse, words
