@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import json
 import os
 import shutil
 import sys
 from contextlib import ExitStack
+from multiprocessing.util import Finalize
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -37,7 +37,7 @@ class Jobs:
         self._copy = with_two_runs(self._session).read_bytes()
         self._home = Path(os.environ["FADERWISE_HOME"])
         stack = ExitStack()
-        atexit.register(stack.close)
+        Finalize(None, stack.close, exitpriority=10)  # atexit does not run in a forked process
         stack.enter_context(running(self._home, n_workers=1, idle_s=120.0))
         self._left_jobs = bridge_module("job", folder).left_jobs
 

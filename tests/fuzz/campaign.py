@@ -21,6 +21,7 @@ HANG_CPU_S = 30.0
 """Processor time that a trial may take. Elapsed time would say little on a busy machine."""
 MAX_MEMORY_MB = 600.0
 _POLL_S = 1.0
+_END_S = 60.0
 _DEADLINE_S = 600.0
 """Ends a trial that waits for something without using the processor, and a child that does not start."""
 
@@ -143,9 +144,10 @@ class _Child:
         return result
 
     def end(self) -> None:
+        """Let the child end, which stops the server that some kinds start; kill it if it does not."""
         with suppress(BrokenPipeError):
             self._pipe.send(None)
-        self._process.join(1.0)
+        self._process.join(_END_S)
         self._process.kill()
         self._process.join()
         self._pipe.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import copy
 import socket
 from contextlib import ExitStack, suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,7 +33,7 @@ class Messages:
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         stack = ExitStack()
-        atexit.register(stack.close)
+        Finalize(None, stack.close, exitpriority=10)  # atexit does not run in a forked process
         self._server = stack.enter_context(running(folder / "home", n_workers=1, idle_s=120.0))
         songs = folder / "deep" / "enough"
         for title in ("song", "other"):
