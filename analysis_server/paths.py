@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 from core.errors import InputError
 
 
 def home() -> Path:
     """Return the folder: `FADERWISE_HOME`, or the user's data folder of this system."""
     chosen = os.environ.get("FADERWISE_HOME")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("faderwise", appauthor=False))
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs  # noqa: PLC0415 - install.py imports this module before anything is installed
+
+    return Path(platformdirs.user_data_dir("faderwise", appauthor=False))
 
 
 def carried(name: str) -> Path:
