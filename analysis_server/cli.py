@@ -1,139 +1,154 @@
 """The `faderwise` command: parse, run, report errors, return an exit code.
 
-Standard output carries results (with `--json` nothing but one JSON object), standard error everything else.
+Standard output carries results (with `--json` one JSON object, also for an error), standard error everything else.
 Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.
+
+Only the module of the command that was typed is imported, and that module imports its work when it runs, so that help,
+errors and small commands answer at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import FrameType
+from collections.abc import Iterable, Mapping, Sequence
+from types import FrameType, ModuleType
 
-from analysis_server.commands import (
-    audit,
-    buses,
-    compare,
-    completion,
-    demo,
-    doctor,
-    edit,
-    estimate,
-    evaluate,
-    features,
-    learn,
-    match,
-    mix,
-    models,
-    reaper,
-    revert,
-    runs,
-    serve,
-)
-from analysis_server.commands.options import Parser, Run
+from analysis_server.commands.options import Parser, nearest
 from analysis_server.terminal import Terminal
 from core import __version__
-from core.errors import FaderwiseError, InputError, as_told
+from core.errors import FaderwiseError, InputError, require_text, to_user_error
 
-VERBS = (
-    *(demo, buses, mix, match, learn, audit, edit, revert, compare, estimate, features, evaluate, models),
-    *(runs, reaper, serve, doctor, completion),
-)
-"""The verbs' modules, in the order the help lists them; each has `add`, which gives the verb its grammar."""
-_DESCRIPTION = "Learns how you set your faders and writes them as automation."
-_EPILOG = """for example:
-  faderwise demo                                     the bundled song, mixed and reported
-  faderwise buses MySong                             which bus each file belongs to
-  faderwise mix MySong                               stems in MySong/ mixed into MySong-faderwise/
-  faderwise match MySong --mixdown rough.wav         the fader moves of a rough mix, recovered
-  faderwise learn Songs/* --model mine               learn from finished mixes
-  faderwise mix NextSong --model mine                and mix the next one the same way
-
-exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted
-`faderwise VERB --help` tells more about each verb."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """A parsed command line, ready to run."""
-
-    run: Callable[[Terminal], None]
-    as_json: bool
-    quiet: bool
-
-
-def parse(arguments: Sequence[str]) -> Command:
-    """Return the command that `arguments` name; bad usage ends the program with exit code 2 and one line."""
-    parsed = parser().parse_args(arguments)
-    run: Run = parsed.run
-    return Command(lambda terminal: run(parsed, terminal), parsed.as_json, parsed.quiet)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    whole = Parser(
-        prog="faderwise",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    whole.set_defaults(grammar=whole)
-    whole.add_argument("--version", action="version", version=f"Faderwise {__version__}")
-    verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
-    for module in VERBS:
-        module.add(verbs)
-    return whole
-
+COMMANDS: Mapping[str, str] = {
+    "demo": "mix the bundled song and print the paths of the results",
+    "buses": "show which bus each file or track belongs to, and why",
+    "mix": "predict a gain per bus; write automation, mix.wav and a report",
+    "match": "recover a mixdown's fader moves as automation on its stems",
+    "learn": "learn a model from finished mixes, or add songs to one",
+    "audit": "show what a run wrote, why, and what has changed since, as one page",
+    "edit": "apply the latest prediction with another depth, offset or limit; your own edits stay",
+    "revert": "restore the automation from before a run, byte for byte",
+    "compare": "compare two models, runs or mixdowns on the same stems",
+    "estimate": "estimate the gains that turn stems into their mixdown",
+    "features": "measure the features of each stem that the regression uses",
+    "evaluate": "make the paper's tables and figures on your songs, leaving one song out at a time",
+    "models": "list, show, remove, export or import models",
+    "runs": "list or delete the reports, mixes and sounds of earlier runs",
+    "reaper": "install the actions in REAPER, remove them, or publish them for ReaPack",
+    "serve": "run the analysis server, show its state, or stop it",
+    "doctor": "check the installation and REAPER, and show how to fix problems",
+    "completion": "print the script that completes this command in your shell",
+}
+"""What each command does, in the order of the help; `analysis_server.commands` has a module for each."""
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+_DESCRIPTION = "Learns how you set your faders and writes them as automation."
+_EPILOG = """examples:
+  faderwise demo                                     mix the bundled song and report on it
+  faderwise buses MySong                             show which bus each file belongs to
+  faderwise mix MySong                               mix the stems in MySong/ into MySong-faderwise/
+  faderwise match MySong --mixdown rough.wav         recover the fader moves of a rough mix
+  faderwise learn Songs/* --model mine               learn from finished mixes
+  faderwise mix NextSong --model mine                mix the next song the same way
+
+exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted
+`faderwise COMMAND --help` has the options of each command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (the program's own by default) and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _interrupt)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that its encoding cannot hold is spelled out
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape the characters that its encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
-    terminal = Terminal(as_json=False, quiet=False)
+    terminal = Terminal(as_json="--json" in words, quiet="--quiet" in words)
     try:
-        pass
-
-        command = parse(sys.argv[1:] if arguments is None else arguments)
-        terminal = Terminal(as_json=command.as_json, quiet=command.quiet)
-        command.run(terminal)
+        for word in words:
+            require_text(word)
+        parsed = parse(words)
+        parsed.run(parsed, terminal)
     except (KeyboardInterrupt, Exception) as error:
-        return _end(terminal, error)
+        return _report(terminal, error)
     return DONE
 
 
-def _end(terminal: Terminal, error: BaseException) -> int:
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed command line; its `run` takes it and a terminal.
+
+    Raises
+    ------
+    InputError
+        The command or an option is unknown, or a value is invalid.
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command and command not in COMMANDS:
+        raise InputError(f"unknown command {command!r}", remedy=f"{_suggestion(command, COMMANDS)}see faderwise --help")
+    parsed, unknown = parser(command).parse_known_args(words)
+    if unknown:
+        option = next((word for word in unknown if word.startswith("-")), None)
+        used: Parser = parsed.parser
+        if option is None:
+            raise InputError(f"unexpected argument {unknown[0]!r}", remedy=f"see {used.prog} --help")
+        option = option.partition("=")[0]
+        suggestion = _suggestion(option, used.option_names())
+        raise InputError("unknown option", option=option, remedy=f"{suggestion}see {used.prog} --help")
+    return parsed
+
+
+def parser(command: str | None = None) -> Parser:
+    """Return the parser of the command line, with the options of `command` only; None adds those of all commands."""
+    whole = Parser(prog="faderwise", description=_DESCRIPTION, epilog=_EPILOG)
+    whole.add_argument("--version", action="version", version=f"Faderwise {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        one = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if command in (None, name):
+            module = _module(name)
+            one.epilog = f"examples:\n{module.EXAMPLES}"
+            one.set_defaults(run=module.run, parser=one, parser_of_all=parser)
+            one.add_json_option()
+            one.add_argument("--quiet", action="store_true", help="show no progress bar")
+            module.add_options(one)
+    return whole
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"analysis_server.commands.{command}")
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    found = nearest(word, known)
+    return f"did you mean {found}? " if found else ""
+
+
+def _report(terminal: Terminal, error: BaseException) -> int:
     """Tell the user why the command ended and return its exit code."""
-    error = as_told(error)
+    error = to_user_error(error)
     if isinstance(error, BrokenPipeError):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the interpreter's last flush
         return DONE
-    for kind, code in ((InputError, BAD_INPUT), (FaderwiseError, FAILED)):
-        if isinstance(error, kind):
-            return _told(terminal, str(error), code)
     if isinstance(error, KeyboardInterrupt):
-        return _told(terminal, "interrupted; nothing half-written was left", INTERRUPTED)
+        terminal.report(FaderwiseError("interrupted; no partial files were left"), "interrupted")
+        return INTERRUPTED
+    if isinstance(error, FaderwiseError):
+        is_input = isinstance(error, InputError)
+        terminal.report(error, str(getattr(error, "code", "input" if is_input else "failed")))
+        return BAD_INPUT if is_input else FAILED
     if isinstance(error, MemoryError):
-        return _told(terminal, "the machine ran out of memory; close other programs and try again", FAILED)
+        remedy = "close other programs and try again"
+        terminal.report(FaderwiseError("the machine ran out of memory", remedy=remedy), "out_of_memory")
+        return FAILED
     if os.environ.get("FADERWISE_DEBUG"):
+        import traceback
+
         traceback.print_exception(error)
-    sentence = f"internal error ({type(error).__name__}: {error}); set FADERWISE_DEBUG=1 and report it"
-    return _told(terminal, sentence, FAILED)
-
-
-def _told(terminal: Terminal, message: str, code: int) -> int:
-    terminal.complain(" ".join(message.split()))
-    return code
+    problem = f"internal error ({type(error).__name__}: {error})"
+    terminal.report(FaderwiseError(problem, remedy="set FADERWISE_DEBUG=1 and report it"), "internal")
+    return FAILED
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -27,7 +27,7 @@ from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_sc
 from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
 from analysis_server.server.client import Client, forget_ended
 from core import __version__
-from core.errors import FaderwiseError, InputError, as_told
+from core.errors import FaderwiseError, InputError, to_user_error
 from core.progress import ProgressCallback, no_progress
 
 State = Literal["right", "note", "wrong"]
@@ -339,5 +339,9 @@ def _whatever_happens(findings: Iterator[Finding]) -> Iterator[Finding]:
     try:
         yield from findings
     except (InputError, OSError) as error:
-        what, _, remedy = str(as_told(error)).partition("; ")
-        yield wrong("permissions", what, remedy)
+        known = to_user_error(error)
+        if isinstance(known, FaderwiseError):
+            problem = f"{known.path}: {known.problem}" if known.path else known.problem
+            yield wrong("permissions", problem, known.remedy or "")
+        else:
+            yield wrong("permissions", str(known), "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,32 @@ def find(name_or_file: str) -> Model:
     if path.is_file() or path.parent != folder():
         return _load(path)
     raise ModelError(f"no model {name_or_file!r}", remedy=f"there are: {', '.join(names())}")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a list of models shows of one."""
+
+    preset: str
+    features: str
+    n_songs: int
+
+
+def read_header(name: str) -> Header:
+    """Return the header of the model of that name, without loading NumPy.
+
+    Raises
+    ------
+    ModelError
+        It is damaged.
+    """
+    path = file_of(name)
+    try:
+        content = json.loads(path.read_bytes())
+        return Header(str(content["preset"]), str(content["features"]), len(content["songs"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        model = _load(path)  # raises the error with the reason, or reads a file of an earlier version
+        return Header(model.preset, model.feature_set, len(model.songs))
 
 
 def file_of(name_or_file: str) -> Path:

@@ -6,31 +6,49 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-from tqdm import tqdm
+from core.errors import FaderwiseError, InputError
 
-from core.errors import InputError
+if TYPE_CHECKING:
+    from types import TracebackType
 
-_UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a name may hold and a terminal would obey: escapes, bells, changes of direction; also what is no text."""
+    import msgspec
+
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters in names that a terminal would obey (escapes, bells, changes of direction), and lone surrogates."""
 
 
 class Terminal:
-    """One command's standard output and standard error."""
+    """The standard output and standard error of one command."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
-        self._shows_progress = not quiet and sys.stderr.isatty()
+        self._has_given = False
+        self._shows_progress = not quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def say(self, line: str = "") -> None:
-        """Print one line of the result, unless a JSON object is the result."""
+        """Print a line of the result, unless the result is a JSON object."""
         if not self.as_json:
-            print(_shown(line))
+            print(_escaped(line))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], align: str = "l") -> None:
+        """Print a table; `align` has `l` or `r` for each column, and `r` for those that it does not cover."""
+        cells = [list(columns), *map(list, rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        for row in cells:
+            padded = [
+                cell.ljust(width) if align[i : i + 1] == "l" else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            self.say(f"  {'   '.join(padded)}".rstrip())
+
+    def say_files(self, files: Mapping[str, str]) -> None:
+        """Print the paths of files, one a line."""
+        for path in files.values():
+            self.say(f"  {Path(path).absolute()}")
 
     def warn(self, line: str) -> None:
         """Print a warning to standard error, as one line."""
@@ -41,14 +59,20 @@ class Terminal:
         for line in lines:
             self.warn(line)
 
-    def say_files(self, files: Mapping[str, str]) -> None:
-        """Print where files lie, one a line."""
-        for path in files.values():
-            self.say(f"  {Path(path).resolve()}")
-
-    def complain(self, line: str) -> None:
-        """Print an error to standard error, as one line."""
+    def note(self, line: str) -> None:
+        """Print a line that is not part of the result to standard error."""
         print(_one_line(f"faderwise: {line}"), file=sys.stderr)
+
+    def report(self, error: FaderwiseError, code: str) -> None:
+        """Print an error as one line to standard error.
+
+        With `--json` it is also a JSON object on standard output, unless the result is there already.
+        """
+        self.note(" ".join(str(error).split()))
+        if self._has_given:
+            return
+        fields = {"problem": error.problem, "path": error.path, "remedy": error.remedy, "option": error.option}
+        self.give({"error": {"code": code, **fields}})
 
     def ask(self, question: str) -> bool:
         """Ask a question that is answered with yes or no.
@@ -56,7 +80,7 @@ class Terminal:
         Raises
         ------
         InputError
-            There is nobody to answer.
+            Standard input has no answer.
         """
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
@@ -65,54 +89,67 @@ class Terminal:
             raise InputError("no answer could be read", remedy="run it again with --yes")
         return answer.strip().lower() in ("y", "yes")
 
-    def give(self, result: msgspec.Struct) -> None:
-        """Print the result as a JSON object, where that was asked for."""
-        if self.as_json:
-            takes_all = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-            print(json.dumps(_finite(msgspec.to_builtins(result)), indent=1, ensure_ascii=not takes_all))
+    def give(self, result: msgspec.Struct | Mapping[str, Any]) -> None:
+        """Print the result as a JSON object if `--json` was given."""
+        if not self.as_json:
+            return
+        self._has_given = True
+        if not isinstance(result, Mapping):
+            import msgspec
+
+            result = msgspec.to_builtins(result)
+        holds_all = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+        print(json.dumps(_finite(result), indent=1, ensure_ascii=not holds_all))
 
     def progress(self) -> ProgressBar:
-        """Return a bar that shows how far a verb is, on a terminal; elsewhere it shows nothing."""
+        """Return a progress bar, which stays invisible where standard error is not a terminal."""
         return ProgressBar(shown=self._shows_progress)
 
 
 class ProgressBar:
-    """A progress bar that a verb tells its fraction and stage."""
+    """A progress bar: a context manager and a `core.progress.ProgressCallback`."""
 
     def __init__(self, *, shown: bool) -> None:
-        self._bar = tqdm(
-            total=100,
-            disable=not shown,
-            leave=False,
-            bar_format="{desc:<28.28} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}",
-        )
+        self._bar: Any = None
+        if shown:
+            from tqdm import tqdm
+
+            form = "{desc:<28.28} {percentage:3.0f} % |{bar}| {elapsed} < {remaining}"
+            self._bar = tqdm(total=100, leave=False, bar_format=form)
 
     def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def __call__(self, fraction: float, stage: str = "", /) -> None:
         """Show that `fraction` of the work is done, and what is being done."""
-        self._bar.set_description_str(_one_line(stage), refresh=False)
-        self._bar.update(100.0 * fraction - self._bar.n)
+        if self._bar is not None:
+            self._bar.set_description_str(_one_line(stage), refresh=False)
+            self._bar.update(100.0 * fraction - self._bar.n)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _one_line(text: str) -> str:
-    return _shown(text).replace("\n", "\\n")
+    return _escaped(text).replace("\n", "\\n")
 
 
-def _shown(text: str) -> str:
-    """Return text in which what a terminal would obey, other than a new line, is spelled out."""
-    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def _escaped(text: str) -> str:
+    """Return text in which control characters other than a new line are spelled out."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _finite(value: Any) -> Any:
-    """Return JSON content with every number that JSON cannot hold as null."""
+    """Return JSON content with null for every number that JSON cannot hold."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]

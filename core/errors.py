@@ -13,10 +13,11 @@ from __future__ import annotations
 import errno
 import os
 
-_NO_SUCH_PLACE = frozenset(
+_BAD_PATH = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS}
 )
-
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_NOT_TEXT = "the name is not valid UTF-8"
 _LONGEST_SHOWN = 1000
 
 
@@ -71,39 +72,57 @@ class DiskFullError(FaderwiseError):
 
 
 class ServerError(FaderwiseError):
-    """The analysis server refused, was lost, or ended a job; `code` is one of docs/reference/protocol.md, section 9."""
+    """The analysis server refused, was lost, or ended a job; `code` is one of docs/protocol.md, section 9."""
 
     def __init__(self, problem: str, code: str = "internal", *, remedy: str | None = None) -> None:
         super().__init__(problem, remedy=remedy)
         self.code = code
 
 
-def as_told(error: BaseException) -> BaseException:
-    """Return what the user is told of `error`, where work ends.
+def to_user_error(error: BaseException) -> BaseException:
+    """Return the error to report for `error` where work ends.
 
-    A path that the system does not take (too long, not there, not permitted, a NUL in it) is an `InputError` that names
-    it, whoever came upon it, and so is a name that is no text, a link that leads to itself, and a home folder that
-    nobody has; anything else stays what it is.
+    A path that the system rejects (missing, too long, not permitted) and a name that is not text become an `InputError`
+    that names it; a full disk becomes a `DiskFullError`; every other error is returned as it is.
     """
-    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return InputError("this name is no text in UTF-8", path=_named_in(error), remedy="rename it, and try again")
-    if isinstance(error, ValueError) and "embedded null" in str(error):
-        return InputError("a path holds a NUL, which no file's name does", remedy="give another name")
-    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
-        return InputError("is a link that leads to itself", path=str(error).partition(" from ")[2], remedy="remove it")
-    if isinstance(error, RuntimeError) and "home directory" in str(error):
-        return InputError(
-            "a path begins with ~, or none was given, and there is no such home folder", remedy="give a whole path"
-        )
-    if not isinstance(error, OSError) or error.errno not in _NO_SUCH_PLACE or not error.filename:
+    if isinstance(error, UnicodeEncodeError) and _is_surrogate(error.object[error.start]):
+        name = _word_around(error.object, error.start)
+        return InputError(_NOT_TEXT, path=name, remedy="rename it, and try again")
+    if not isinstance(error, OSError):
         return error
-    return InputError(
-        f"cannot be used ({error.strerror})", path=error.filename, remedy="check its name and its permissions"
-    )
+    if error.errno in _DISK_FULL:
+        problem = f"the disk is full, or the file is too large for it ({error.strerror})"
+        return DiskFullError(problem, path=error.filename, remedy="free some space, and try again")
+    if error.errno in _BAD_PATH and error.filename:
+        remedy = "check its name and its permissions"
+        return InputError(f"cannot be used ({error.strerror})", path=error.filename, remedy=remedy)
+    return error
 
 
-def _named_in(error: UnicodeEncodeError) -> str:
-    """Return the word, most often a path, in which a text could not be encoded, as every terminal can show it."""
-    start = max(error.object.rfind(mark, 0, error.start) for mark in '\n"') + 1
-    ends = [end for mark in '\n"' if (end := error.object.find(mark, error.end)) >= 0]
-    return error.object[start : min(ends, default=None)][:_LONGEST_SHOWN].encode(errors="backslashreplace").decode()
+def require_text(word: str) -> None:
+    """Raise an `InputError` unless `word` can be part of a path and of a text file.
+
+    Raises
+    ------
+    InputError
+        It contains a NUL, or bytes that are not UTF-8 (which Python keeps as lone surrogates).
+    """
+    if "\0" in word:
+        raise InputError("a path cannot contain a NUL", path=_shown(word), remedy="give another name")
+    if any(map(_is_surrogate, word)):
+        raise InputError(_NOT_TEXT, path=_shown(word), remedy="rename it, and try again")
+
+
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
+
+
+def _word_around(text: str, at: int) -> str:
+    """Return the quoted string or line of `text` around the position `at`: most often a path, with escapes."""
+    start = max(text.rfind(mark, 0, at) for mark in '\n"') + 1
+    ends = [end for mark in '\n"' if (end := text.find(mark, at)) >= 0]
+    return _shown(text[start : min(ends, default=None)])
+
+
+def _shown(text: str) -> str:
+    return text[:_LONGEST_SHOWN].encode(errors="backslashreplace").decode().replace("\0", "\\0")

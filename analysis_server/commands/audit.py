@@ -1,57 +1,45 @@
-"""`faderwise audit` on the command line."""
+"""`faderwise audit`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 
-from analysis_server.commands import options
-from analysis_server.commands.options import RUN_HELP, Verbs, add_verb
-from analysis_server.terminal import Terminal
-from analysis_server.verbs import audit as verb
+from analysis_server.commands import options, results
+from analysis_server.terminal import Terminal, count
 
-
-def add(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(
-        verbs,
-        "audit",
-        run,
-        "show what was written, why, and what was changed since, as one page",
-        "  faderwise audit Song-faderwise.RPP\n  faderwise audit MySong-faderwise --json",
-    )
-    parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
-    parser.add_argument(
-        "--out", metavar="DIR", help="where the page goes (default: into the folder, beside the project)"
-    )
-    parser.add_argument("--stems", metavar="SONG_DIR", help="a project's stems, to hear the mix as it is now")
-    parser.add_argument("--no-sound", dest="sound", action="store_false", help="a page without players (faster)")
-    parser.add_argument("--difference", action="store_true", help="also play the difference of the two mixes")
-    parser.add_argument("--dry-run", action="store_true", help="write no page")
+EXAMPLES = """\
+  faderwise audit Song-faderwise.RPP
+  faderwise audit MySong-faderwise --json"""
 
 
-def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
-    """Run `faderwise audit`."""
-    request = verb.AuditRequest(
-        target=arguments.target,
-        out=arguments.out,
-        stems=arguments.stems,
-        sound=arguments.sound,
-        difference=arguments.difference,
-        dry_run=arguments.dry_run,
-    )
+def add_options(parser: options.Parser) -> None:
+    """Add the options."""
+    parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=options.RUN_HELP)
+    text = "the folder for the page (default: the audited folder, or next to the project)"
+    parser.add_argument("--out", metavar="DIR", help=text)
+    parser.add_argument("--stems", metavar="SONG_DIR", help="the stems of a project, to hear the present mix")
+    parser.add_argument("--no-sound", dest="sound", action="store_false", help="make the page without sound")
+    text = "also play the difference of the two mixes"
+    parser.add_argument("--difference", action="store_true", help=text)
+    options.add_dry_run_option(parser)
+
+
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """Audit a run and print its largest moves and your edits."""
+    from analysis_server.verbs import audit
+
     with terminal.progress() as progress:
-        result = verb.run(request, progress)
+        result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: {result.summary}")
     for move in result.moves[:5]:
         terminal.say(
-            f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: {move.start_db:+.1f} to {move.end_db:+.1f} dB; "
+            f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: {move.start_db:+.1f} → {move.end_db:+.1f} dB; "
             f"{move.why}"
         )
     for track in result.tracks:
         for edit in track.edits:
-            terminal.say(
-                f"  {track.track}: {len(edit.points)} points by hand {options.stretch(edit.start_s, edit.end_s)}"
-            )
+            where = results.span_text(edit.start_s, edit.end_s)
+            terminal.say(f"  {track.track}: {count(len(edit.points), 'point')} edited by hand {where}")
     terminal.say_files(result.files)
     terminal.give(result)

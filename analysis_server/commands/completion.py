@@ -1,39 +1,28 @@
-"""`faderwise completion` on the command line."""
+"""`faderwise completion`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 
-import msgspec
-
-from analysis_server.commands.options import Verbs, add_verb
+from analysis_server.commands.options import Parser
 from analysis_server.terminal import Terminal
 
+EXAMPLES = """\
+  faderwise completion bash > ~/.local/share/bash-completion/completions/faderwise
+  faderwise completion zsh > ~/.zfunc/_faderwise
+  faderwise completion fish > ~/.config/fish/completions/faderwise.fish"""
 SHELLS = ("bash", "zsh", "fish")
 
 
-class _Script(msgspec.Struct, kw_only=True):
-    script: str
-
-
-def add(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(
-        verbs,
-        "completion",
-        run,
-        "write the script that completes this command in your shell",
-        "  faderwise completion bash > ~/.local/share/bash-completion/completions/faderwise\n"
-        "  faderwise completion zsh > ~/.zfunc/_faderwise\n"
-        "  faderwise completion fish > ~/.config/fish/completions/faderwise.fish",
-    )
+def add_options(parser: Parser) -> None:
+    """Add the options."""
     parser.add_argument("shell", choices=SHELLS, help="the shell")
 
 
-def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
-    """Run `faderwise completion`."""
-    import shtab  # noqa: PLC0415 - loads only here
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """Print the completion script of a shell."""
+    import shtab
 
-    script = shtab.complete(arguments.grammar, arguments.shell)
+    script = shtab.complete(arguments.parser_of_all(), arguments.shell)
     terminal.say(script.rstrip("\n"))
-    terminal.give(_Script(script=script))
+    terminal.give({"script": script})

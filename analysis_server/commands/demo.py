@@ -1,29 +1,28 @@
-"""`faderwise demo` on the command line."""
+"""`faderwise demo`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 
-from analysis_server import paths
-from analysis_server.commands import mix
-from analysis_server.commands.options import Verbs, add_verb
+from analysis_server.commands import options, results
 from analysis_server.terminal import Terminal
-from analysis_server.verbs.mix import MixRequest
+
+EXAMPLES = """\
+  faderwise demo
+  faderwise demo --out my-demo"""
 
 
-def add(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(
-        verbs,
-        "demo",
-        run,
-        "mix the bundled song and tell where everything lies",
-        "  faderwise demo\n  faderwise demo --out my-demo",
-    )
+def add_options(parser: options.Parser) -> None:
+    """Add the options."""
     parser.add_argument("--out", default="demo-out", metavar="DIR", help="the folder to write to (demo-out)")
 
 
-def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
-    """Mix the bundled song."""
-    terminal.say("Caesium by Software-Entwicklungskit (CC0), 24 s, four buses: mixing ...")
-    mix.perform_and_tell(MixRequest(song=str(paths.bundled_song()), out=arguments.out), terminal)
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """Mix the bundled song and print the result."""
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.paths import bundled_song
+    from analysis_server.verbs import mix
+
+    terminal.say("Mixing Caesium by Software-Entwicklungskit (CC0): 24 s, four buses.")
+    request = mix.MixRequest(song=str(bundled_song()), out=arguments.out)
+    results.print_mix(perform(request, mix.run, terminal), terminal)

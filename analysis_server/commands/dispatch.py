@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from analysis_server.paths import home
-from analysis_server.sources.project import is_project
+from analysis_server.paths import home, is_project
 from analysis_server.sources.session import SongRequest
 from analysis_server.terminal import Terminal
 from analysis_server.verbs.learn import LearnRequest
@@ -31,7 +30,7 @@ def perform(request: Request, here: Callable[[Request, ProgressCallback], Result
     with terminal.progress() as progress:
         if _names_a_project(request) or not (home() / "server" / "connection.json").is_file():
             return here(request, progress)
-        from analysis_server.server import client  # noqa: PLC0415 - the socket library, where a server may be up
+        from analysis_server.server import client
 
         within = _linked_folders(request)
         result: Result = client.perform(
@@ -49,8 +48,8 @@ def _names_a_project(request: object) -> bool:
 
 def _linked_folders(request: Any) -> list[str]:
     """Return the folders that links in the song lead to: who typed the command may read them, and so may the server."""
-    from analysis_server.server.inputs import inputs_of  # noqa: PLC0415
-    from analysis_server.server.verb_table import name_of  # noqa: PLC0415
+    from analysis_server.server.inputs import inputs_of
+    from analysis_server.server.verb_table import name_of
 
     try:
         files = inputs_of(name_of(request), request, Path.cwd()).files.values()

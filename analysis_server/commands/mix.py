@@ -1,71 +1,41 @@
-"""`faderwise mix` on the command line."""
+"""`faderwise mix`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 
-from analysis_server.commands import options, tables
-from analysis_server.commands.dispatch import perform
-from analysis_server.commands.options import Verbs, add_song_options, add_verb, song_fields
+from analysis_server.commands import options, results
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.terminal import Terminal
-from analysis_server.verbs import mix as verb
+
+EXAMPLES = """\
+  faderwise mix MySong
+  faderwise mix MySong --model mine --target-lufs -16 --out mixed
+  faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10
+  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'"""
 
 
-def add(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(
-        verbs,
-        "mix",
-        run,
-        "predict a gain per bus and write automation, mix.wav and a report",
-        "  faderwise mix MySong\n  faderwise mix MySong --model mine --target-lufs -16 --out mixed\n"
-        "  faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10\n"
-        "  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'",
-    )
-    add_song_options(parser)
-    parser.add_argument(
-        "--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"the model to mix with ({DEFAULT_MODEL})"
-    )
-    parser.add_argument(
-        "--range",
-        dest="range_s",
-        type=options.range_s,
-        metavar="A:B",
-        help="this part only, in seconds or m:ss-m:ss",
-    )
-    parser.add_argument(
-        "--target-lufs", type=options.lufs, metavar="X", help="the mix's loudness (default: the plain sum's)"
-    )
+def add_options(parser: options.Parser) -> None:
+    """Add the options."""
+    options.add_song_options(parser)
+    text = f"the model to mix with ({DEFAULT_MODEL})"
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=text)
+    text = "only this part, in seconds or m:ss-m:ss"
+    parser.add_argument("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
+    text = "the loudness of the mix (default: that of the plain sum)"
+    parser.add_argument("--target-lufs", type=options.lufs, metavar="X", help=text)
     parser.add_argument(
         "--existing",
         choices=("combine", "replace"),
         default="replace",
-        help="volume moves in a project that are your own: keep them on top of the new gains, or not (replace)",
+        help="your own volume moves in a project: keep them on top of the new gains, or replace them (replace)",
     )
 
 
-def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
-    """Run `faderwise mix`."""
-    request = verb.MixRequest(
-        **song_fields(arguments),
-        model=arguments.model,
-        range_s=arguments.range_s,
-        target_lufs=arguments.target_lufs,
-        existing=arguments.existing,
-    )
-    perform_and_tell(request, terminal)
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """Mix a song and print the result."""
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.verbs import mix
 
-
-def perform_and_tell(request: verb.MixRequest, terminal: Terminal) -> None:
-    """Mix, and tell the user what came out."""
-    result = perform(request, verb.run, terminal)
-    terminal.warn_all(result.warnings)
-    terminal.say(f"{result.title}, mixed with {result.model}:")
-    terminal.say(tables.gains(result.median_gain_db, result.n_points, result.n_frames))
-    terminal.say(
-        f"Loudness {result.loudness_before_lufs:.1f} to {result.loudness_after_lufs:.1f} LUFS, "
-        f"true peak {result.true_peak_dbtp:.1f} dBTP."
-    )
-    terminal.say_files(result.files)
-    terminal.give(result)
+    request = options.request_of(mix.MixRequest, arguments, **options.song_fields(arguments, arguments.song))
+    results.print_mix(perform(request, mix.run, terminal), terminal)

@@ -1,73 +1,115 @@
-"""Options and values that several commands share."""
+"""The argument parser, options that several commands share, and the values that options take."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import re
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
 
-from analysis_server.sources.project import is_project
-from analysis_server.terminal import Terminal
-from core.automation.render import LOUDEST_LUFS, QUIETEST_LUFS
+from analysis_server.paths import is_project
 from core.errors import InputError
 
-SONG_HELP = "a folder with one file a bus: drums, bass, melody, vocals (or synonyms), and perhaps mix"
+SONG_HELP = "a folder of stems or raw tracks, perhaps with the mixdown"
 PROJECT_HELP = f"a REAPER project, or {SONG_HELP}"
-RUN_HELP = "a project with runs of Faderwise in it, or a folder that mix or match wrote"
+RUN_HELP = "a project with a run of Faderwise in it, or a folder that mix or match wrote"
 
-Verbs = Any
-"""What `argparse.ArgumentParser.add_subparsers` gives; its class is private."""
-Run = Callable[[argparse.Namespace, Terminal], None]
+Request = TypeVar("Request")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line."""
+    """A parser that raises an `InputError` with the option and suggests the nearest valid choice."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            allow_abbrev=False,
+            exit_on_error=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **settings,
+        )
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong and end the program with exit code 2."""
-        print(f"faderwise: {message}; see {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
+        """Raise an `InputError`."""
+        raise InputError(message, remedy=f"see {self.prog} --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does; an invalid value is an `InputError` that names its option."""
+        try:
+            return super().parse_known_args(args, namespace)
+        except argparse.ArgumentError as error:
+            name = error.argument_name or ""
+            is_option = name.startswith("-")
+            problem = error.message if is_option or not name else f"{name}: {error.message}"
+            remedy = f"see {self.prog} --help"
+            raise InputError(problem, option=name.split("/")[-1] if is_option else None, remedy=remedy) from None
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            found = nearest(str(value), choices)
+            hint = f" (did you mean {found}?)" if found else ""
+            raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{hint}")
+
+    def option_names(self) -> list[str]:
+        """Return the names of all options of this parser."""
+        return [name for action in self._actions for name in action.option_strings]
+
+    def add_json_option(self) -> None:
+        """Add `--json`."""
+        self.add_argument("--json", dest="as_json", action="store_true", help="print the result as a JSON object")
 
 
-def add_verb(verbs: Verbs, name: str, run: Run, says: str, examples: str) -> argparse.ArgumentParser:
-    """Add a verb: what it says of itself, lines of examples, and what every verb understands."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=says,
-        description=f"{says[0].upper()}{says[1:]}.",
-        epilog=f"for example:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add_json(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=run)
-    return parser
+def add_actions(parser: Parser, names: str) -> Any:
+    """Return the subparsers for the actions of a command, such as `models list`."""
+    return parser.add_subparsers(dest="action", metavar=names, parser_class=Parser)
 
 
-def add_action(actions: Verbs, name: str, run: Run, says: str, *positionals: str) -> argparse.ArgumentParser:
-    """Add an action of a verb, such as `models list`, with its positional arguments."""
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=says, description=f"{says.capitalize()}.")
+def add_action(actions: Any, name: str, run: Any, summary: str, *positionals: str) -> Parser:
+    """Add an action of a command with its positional arguments."""
+    parser: Parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     for positional in positionals:
         parser.add_argument(positional, metavar=positional.upper())
-    _add_json(parser)
-    parser.set_defaults(run=run)
+    parser.add_json_option()
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", dest="as_json", action="store_true", help="the result as one JSON object")
+def request_of(kind: type[Request], arguments: argparse.Namespace, **fields: Any) -> Request:
+    """Return a request whose fields are the arguments of the same names, and `fields`."""
+    names: Sequence[str] = kind.__struct_fields__  # type: ignore[attr-defined]
+    given = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+    return kind(**{**given, **fields})
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the one of `known` that `word` was probably meant to be: a misspelling, or a beginning, of it."""
+    from difflib import SequenceMatcher
+
+    def likeness(name: str) -> float:
+        return max(SequenceMatcher(None, word, name[: len(word) + extra]).ratio() for extra in (0, 1, len(name)))
+
+    found = max(known, key=likeness, default="")
+    return found if found and likeness(found) >= 0.7 else None
+
+
+# Values
 
 
 def bus(text: str) -> tuple[str, str]:
-    """Return role and file of ``ROLE=FILE``."""
+    """Return role and file or track of ``ROLE=FILE``."""
     role, equals, file = text.partition("=")
     if not (role.strip() and equals and file.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no ROLE=FILE, such as vocals=lead.wav")
+        raise argparse.ArgumentTypeError(f"expected ROLE=FILE, such as vocals=lead.wav, got {text!r}")
     return role.strip(), file.strip()
+
+
+def offset(text: str) -> tuple[str, float]:
+    """Return bus and decibels of ``ROLE=DB``."""
+    role, equals, amount = text.partition("=")
+    if not (role.strip() and equals):
+        raise argparse.ArgumentTypeError(f"expected ROLE=DB, such as vocals=1.5, got {text!r}")
+    return role.strip(), decibels(amount)
 
 
 def range_s(text: str) -> tuple[float, float]:
@@ -75,98 +117,54 @@ def range_s(text: str) -> tuple[float, float]:
     start, dash, end = text.partition("-")
     if not dash:
         start, _, end = text.partition(":")
-    try:
-        return _seconds(start), _seconds(end)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range, such as 12.5:60 or 0:45-2:10") from None
-
-
-def minutes(text: str) -> float:
-    """Return a time in minutes, 0 or more."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes, such as 30; 0 is never")
-    return value
-
-
-def days(text: str) -> float:
-    """Return a time in days, 0 or more."""
-    value = _number(text, f"{text!r} is no number of days, such as 30")
-    if value < 0.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days, such as 30; 0 is now")
-    return value
+    times = [re.fullmatch(r"(?:(\d+):)?(\d+(?:\.\d+)?)", part.strip()) for part in (start, end)]
+    if not all(times):
+        raise argparse.ArgumentTypeError(f"expected a range, such as 12.5:60 or 0:45-2:10, got {text!r}")
+    start_s, end_s = (60.0 * float(found[1] or 0) + float(found[2]) for found in times if found)
+    return start_s, end_s
 
 
 def lufs(text: str) -> float:
     """Return a loudness in LUFS."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not QUIETEST_LUFS <= value <= LOUDEST_LUFS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no loudness between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS, such as -14"
-        )
-    return value
+    return _number(text, "a loudness in LUFS, such as -14")
 
 
 def percent(text: str) -> float:
-    """Return a number of percent, with or without the sign."""
-    return _number(text.removesuffix("%").strip(), f"{text!r} is no number of percent, such as 50")
+    """Return a percentage, with or without the sign."""
+    return _number(text.removesuffix("%").strip(), "a percentage, such as 50")
 
 
 def decibels(text: str) -> float:
     """Return a number of decibels, with or without the unit."""
-    plain = re.sub(r"\s*dB$", "", text.strip(), flags=re.IGNORECASE)
-    return _number(plain, f"{text!r} is no number of decibels, such as 3")
+    return _number(re.sub(r"\s*dB$", "", text.strip(), flags=re.IGNORECASE), "a number of decibels, such as 3")
 
 
 def seconds(text: str) -> float:
     """Return a number of seconds, with or without the unit."""
-    return _number(re.sub(r"\s*s$", "", text.strip()), f"{text!r} is no number of seconds, such as 4")
+    return _number(re.sub(r"\s*s$", "", text.strip()), "a number of seconds, such as 4")
 
 
-def offset(text: str) -> tuple[str, float]:
-    """Return bus and decibels of ``ROLE=DB``."""
-    role, equals, amount = text.partition("=")
-    if not (role.strip() and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is no ROLE=DB, such as vocals=1.5")
-    return role.strip(), decibels(amount)
+def minutes(text: str) -> float:
+    """Return a time in minutes, 0 or more."""
+    return _number(text, "a number of minutes, such as 30 (0: never)", lowest=0.0)
 
 
-def stretch(start_s: float | None, end_s: float | None) -> str:
-    """Return a stretch in words; None is where it goes on to the song's own start or end."""
-    if start_s is None and end_s is None:
-        return "throughout"
-    if start_s is None:
-        return f"up to {end_s:.1f} s"
-    return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
+def days(text: str) -> float:
+    """Return a time in days, 0 or more."""
+    return _number(text, "a number of days, such as 30 (0: now)", lowest=0.0)
 
 
-def _number(text: str, complaint: str) -> float:
+def _number(text: str, expected: str, *, lowest: float = -math.inf) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(complaint)
+    if not math.isfinite(value) or value < lowest:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return value
 
 
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(?:(\d+):)?(\d+(?:\.\d+)?)", text.strip())
-    if found is None:
-        raise ValueError(text)
-    return 60.0 * float(found[1] or 0) + float(found[2])
-
-
-Chosen = Sequence[tuple[str, str]]
-
-
-def files_by_role(chosen: Chosen) -> dict[str, str]:
+def files_by_role(chosen: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return each role's file.
 
     Raises
@@ -177,118 +175,99 @@ def files_by_role(chosen: Chosen) -> dict[str, str]:
     roles = [role for role, _ in chosen]
     twice = sorted({role for role in roles if roles.count(role) > 1})
     if twice:
-        raise InputError(f"--bus {twice[0]}=... was given twice", remedy="a stem is one file, so sum them first")
+        raise InputError(
+            f"{twice[0]}=... was given twice", option="--bus", remedy="a stem is one file, so sum them first"
+        )
     return dict(chosen)
 
 
-def files_of(chosen: Chosen, *songs: str) -> dict[str, str]:
-    """Return each role's file, where `songs` are folders; none where they are projects.
+def song_fields(arguments: argparse.Namespace, *songs: str) -> dict[str, Any]:
+    """Return what `--bus` means for `songs`: files by role in song folders (`buses`), or tracks of projects (`tracks`).
 
     Raises
     ------
     InputError
-        Files and tracks are mixed, or a role was given twice.
+        Projects and folders are given together, or a role of a folder is given twice.
     """
-    if chosen and len({is_project(song) for song in songs}) > 1:
-        raise InputError(
-            "--bus means a file in a song's folder and a track in a project", remedy="learn from one kind at a time"
-        )
-    return {} if all(map(is_project, songs)) else files_by_role(chosen)
-
-
-def tracks_of(chosen: Chosen, *songs: str) -> dict[str, list[str]]:
-    """Return each role's tracks, where `songs` are projects; none where they are folders."""
-    if not all(map(is_project, songs)):
-        return {}
+    chosen = arguments.bus
+    are_projects = {is_project(song) for song in songs}
+    if chosen and len(are_projects) > 1:
+        problem = "means a file in a song's folder and a track in a project"
+        raise InputError(problem, option="--bus", remedy="learn from one kind at a time")
+    if True not in are_projects:
+        return {"buses": files_by_role(chosen)}
     tracks: dict[str, list[str]] = {}
     for role, track in chosen:
         tracks.setdefault(role, []).append(track)
-    return tracks
+    return {"tracks": tracks}
 
 
-def add_song_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `mix` and `match` share: the song, where its outcome goes, buses, stems, a dry run."""
+# Options
+
+
+def add_song_options(parser: Parser) -> None:
+    """Add what `mix` and `match` share: the song, the output folder, buses, stems, a dry run."""
     parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="the folder to write to (the song's name and -faderwise; a project's copy goes beside the project)",
-    )
+    parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
     add_bus_option(parser)
     add_stems_option(parser)
-    parser.add_argument("--dry-run", action="store_true", help="tell what would come out, write nothing")
+    add_dry_run_option(parser)
 
 
-def song_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what `add_song_options` added as the fields of a `SongRequest`.
-
-    Raises
-    ------
-    InputError
-        A role of a song folder was given twice.
-    """
-    return {
-        "song": arguments.song,
-        "out": arguments.out,
-        "buses": files_of(arguments.buses, arguments.song),
-        "dry_run": arguments.dry_run,
-        "stems": arguments.stems,
-        "tracks": tracks_of(arguments.buses, arguments.song),
-    }
+def add_run_options(parser: Parser) -> None:
+    """Add what `edit` and `revert` share: a run, the folder for a project's copy, a dry run."""
+    parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
+    parser.add_argument("--out", metavar="DIR", help="the folder for a project's copy (default: next to the project)")
+    add_dry_run_option(parser)
 
 
-def add_stems_option(parser: argparse.ArgumentParser) -> None:
+def add_dry_run_option(parser: Parser) -> None:
+    """Add `--dry-run`."""
+    parser.add_argument("--dry-run", action="store_true", help="show the result without writing anything")
+
+
+def add_stems_option(parser: Parser) -> None:
     """Add `--stems`."""
-    parser.add_argument(
-        "--stems", metavar="SONG_DIR", help="the bus stems exported from a project (default: summed from its media)"
-    )
+    text = "the bus stems exported from a project (default: summed from its media)"
+    parser.add_argument("--stems", metavar="SONG_DIR", help=text)
 
 
-def add_bus_option(parser: argparse.ArgumentParser) -> None:
+def add_bus_option(parser: Parser) -> None:
     """Add `--bus`."""
     parser.add_argument(
         "--bus",
-        dest="buses",
         action="append",
         default=[],
         type=bus,
         metavar="ROLE=FILE|TRACK",
-        help="this file plays that role, or this track of a project, by name or number (may be repeated)",
+        help="put this file, or this track of a project by name or number, into the bus ROLE (may be repeated)",
     )
 
 
-def add_mixdown_option(parser: argparse.ArgumentParser) -> None:
+def add_mixdown_option(parser: Parser) -> None:
     """Add `--mixdown`."""
-    parser.add_argument(
-        "--mixdown", metavar="FILE", help="the mixdown, where it is not a song's mix file or found beside a project"
-    )
+    text = "the mixdown (default: the song folder's mix file, or the file a project was rendered to)"
+    parser.add_argument("--mixdown", metavar="FILE", help=text)
 
 
-def add_table_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--out`, the one file of a table."""
+def add_table_option(parser: Parser) -> None:
+    """Add `--out`, the file of a table."""
     parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
 
 
-def add_dask_option(parser: argparse.ArgumentParser) -> None:
+def add_dask_option(parser: Parser) -> None:
     """Add `--dask`."""
     parser.add_argument("--dask", metavar="ADDRESS", help="a dask scheduler whose workers analyse the songs")
 
 
-def add_preset_option(parser: argparse.ArgumentParser, default: str | None = "default") -> None:
+def add_preset_option(parser: Parser, default: str | None = "default") -> None:
     """Add `--preset`."""
-    parser.add_argument(
-        "--preset",
-        choices=("default", "paper"),
-        default=default,
-        help="paper: as Zafrin & Chudwick (2015) did it",
-    )
+    text = "paper: as Zafrin & Chudwick (2015) did it"
+    parser.add_argument("--preset", choices=("default", "paper"), default=default, help=text)
 
 
-def add_feature_options(parser: argparse.ArgumentParser, preset_default: str | None = "default") -> None:
+def add_feature_options(parser: Parser, default_preset: str | None = "default") -> None:
     """Add `--preset` and `--features`."""
-    add_preset_option(parser, preset_default)
-    parser.add_argument(
-        "--features",
-        choices=("condition1", "condition2", "condition3"),
-        help="the feature set (default: the preset's)",
-    )
+    add_preset_option(parser, default_preset)
+    choices = ("condition1", "condition2", "condition3")
+    parser.add_argument("--features", choices=choices, help="the feature set (default: the preset's)")

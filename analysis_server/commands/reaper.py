@@ -1,104 +1,97 @@
-"""`faderwise reaper` on the command line."""
+"""`faderwise reaper`."""
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
+from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from analysis_server.commands.options import Parser, Run, Verbs, add_action, add_verb
+from analysis_server.commands.options import Parser, add_action, add_actions
 from analysis_server.paths import home
-from analysis_server.reaper_setup import packages, reapack
-from analysis_server.reaper_setup.actions import actions_in
-from analysis_server.reaper_setup.commands import Talk, set_up, take_back
-from analysis_server.reaper_setup.scripts import Application, bundled_scripts, package_files, script_files
 from analysis_server.terminal import Terminal
 from core import __version__
 from core.errors import FaderwiseError, InputError
 
+if TYPE_CHECKING:
+    from analysis_server.reaper_setup.commands import Talk
 
-class _Written(msgspec.Struct, kw_only=True):
-    files: list[str]
+EXAMPLES = """\
+  faderwise reaper install --dry-run
+  faderwise reaper install
+  faderwise reaper uninstall
+  faderwise reaper index --url https://example.org/faderwise --out reapack"""
 
 
-class _Told(msgspec.Struct, kw_only=True):
-    folders: list[str]
-    told: list[str]
-
-
-def add(verbs: Verbs) -> None:
-    """Add the verb and its actions."""
-    parser = add_verb(
-        verbs,
-        "reaper",
-        _install,
-        "put the actions into REAPER, take them out, or publish them for ReaPack",
-        "  faderwise reaper install --dry-run\n  faderwise reaper install\n  faderwise reaper uninstall\n"
-        "  faderwise reaper index --url https://example.org/faderwise --out reapack",
-    )
+def add_options(parser: Parser) -> None:
+    """Add the actions."""
     _add_answers(parser)
-    actions = parser.add_subparsers(dest="action", metavar="install|uninstall|index", parser_class=Parser)
-    _add_answers(_action(actions, "install", _install, "put the actions into REAPER, or bring them up to date"))
-    _add_answers(_action(actions, "uninstall", _uninstall, "take out exactly what was added"))
-    index = _action(actions, "index", _index, "make a folder of files and an index.xml for ReaPack, to put on the web")
-    index.add_argument("--url", required=True, metavar="URL", help="where that folder will be found")
+    actions = add_actions(parser, "install|uninstall|index")
+    _add_answers(add_action(actions, "install", run, "install or update the actions in REAPER"))
+    _add_answers(add_action(actions, "uninstall", _uninstall, "remove exactly what was added"))
+    index = add_action(actions, "index", _index, "make a folder of files and an index.xml for ReaPack")
+    index.add_argument("--url", required=True, metavar="URL", help="the address at which the folder will be published")
     index.add_argument("--out", default="reapack", metavar="DIR", help="the folder to write to (reapack)")
     index.add_argument("--changelog", metavar="FILE", help="a file with this version's changes below its heading")
 
 
-def _action(actions: Verbs, name: str, run: Run, says: str) -> argparse.ArgumentParser:
-    parser = add_action(actions, name, run, says)
-    parser.description = f"{says[0].upper()}{says[1:]}."
-    return parser
-
-
-def _add_answers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="tell every change, make none")
+def _add_answers(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show every change without making it")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _install(arguments: argparse.Namespace, terminal: Terminal) -> None:
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """Install the actions in every REAPER of this user."""
+    from analysis_server.reaper_setup.commands import set_up
+    from analysis_server.reaper_setup.scripts import Application
+
     told: list[str] = []
     application = Application(Path(sys.executable).absolute(), home().absolute())
     folders = set_up(application, _talk(arguments, terminal, told), dry_run=arguments.dry_run)
-    terminal.give(_Told(folders=[str(folder) for folder in folders], told=told))
+    terminal.give({"folders": [str(folder) for folder in folders], "told": told})
 
 
-def _uninstall(arguments: argparse.Namespace, terminal: Terminal) -> None:
+def _uninstall(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.reaper_setup.commands import take_back
+
     told: list[str] = []
     folders = take_back(home().absolute(), _talk(arguments, terminal, told), dry_run=arguments.dry_run)
-    terminal.give(_Told(folders=[str(folder) for folder in folders], told=told))
+    terminal.give({"folders": [str(folder) for folder in folders], "told": told})
 
 
-def _index(arguments: argparse.Namespace, terminal: Terminal) -> None:
+def _index(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.reaper_setup import packages, reapack
+    from analysis_server.reaper_setup.actions import actions_in
+    from analysis_server.reaper_setup.scripts import bundled_scripts, package_files, script_files
+
     scripts = bundled_scripts()
     files = script_files(scripts) | package_files(packages.get(home().absolute(), Path(sys.executable)))
     changes = _changes(Path(arguments.changelog)) if arguments.changelog else ""
     release = reapack.Release(__version__, files, actions_in(scripts), arguments.url, changes)
     written = reapack.write_repository(Path(arguments.out), release)
     if found := reapack.faults(Path(arguments.out), arguments.url):
-        raise FaderwiseError(f"{arguments.out}: ReaPack would not take this: {'; '.join(found)}")
-    terminal.say(f"{len(written)} files for ReaPack; put {arguments.out} on the web, so that this is the index:")
+        raise FaderwiseError(f"{arguments.out}: ReaPack would refuse this: {'; '.join(found)}")
+    terminal.say(f"{len(written)} files for ReaPack; publish {arguments.out} so that this is the index:")
     terminal.say(f"  {arguments.url.rstrip('/')}/{reapack.INDEX}")
-    terminal.give(_Written(files=[str(path) for path in written]))
+    terminal.give({"files": [str(path) for path in written]})
 
 
 def _changes(file: Path) -> str:
-    """Return what a list of changes says of this version."""
+    """Return the changes of this version from a changelog."""
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read ({error})", path=file, remedy="name a text file") from error
     found = re.search(rf"^##+ {re.escape(__version__)}\b.*?\n(.*?)(?=^##? |\Z)", text, re.DOTALL | re.MULTILINE)
     if found is None:
-        raise InputError(f"has no heading `## {__version__}`", path=file, remedy="write what has changed below one")
+        raise InputError(f"has no heading `## {__version__}`", path=file, remedy="add one, with the changes below it")
     return found[1].strip()
 
 
-def _talk(arguments: argparse.Namespace, terminal: Terminal, told: list[str]) -> Talk:
+def _talk(arguments: Namespace, terminal: Terminal, told: list[str]) -> Talk:
+    from analysis_server.reaper_setup.commands import Talk
+
     def say(line: str) -> None:
         told.append(line)
         terminal.say(line)

@@ -1,35 +1,31 @@
-"""`faderwise serve` on the command line."""
+"""`faderwise serve`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 
 from analysis_server.commands import options
-from analysis_server.commands.options import Verbs, add_verb
 from analysis_server.terminal import Terminal
 
+EXAMPLES = """\
+  faderwise serve
+  faderwise serve --status
+  faderwise serve --stop
+  faderwise serve --bind 192.168.1.20:5600 --expose --idle 0"""
 
-def add(verbs: Verbs) -> None:
-    """Add the verb."""
-    parser = add_verb(
-        verbs,
-        "serve",
-        run,
-        "run the analysis server, tell how it is, or stop it",
-        "  faderwise serve\n  faderwise serve --status\n  faderwise serve --stop\n"
-        "  faderwise serve --bind 192.168.1.20:5600 --expose --idle 0",
-    )
-    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help="listen here (this machine alone)")
+
+def add_options(parser: options.Parser) -> None:
+    """Add the options."""
+    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help="listen here (only this machine)")
     parser.add_argument("--expose", action="store_true", help="let --bind name an address other machines can reach")
-    parser.add_argument(
-        "--idle", type=options.minutes, default=30.0, metavar="MINUTES", help="stop when idle so long (30; 0: never)"
-    )
-    parser.add_argument("--status", action="store_true", help="tell whether a server is up and what it does")
+    text = "stop after this idle time (30; 0: never)"
+    parser.add_argument("--idle", type=options.minutes, default=30.0, metavar="MINUTES", help=text)
+    parser.add_argument("--status", action="store_true", help="show whether a server is running and what it does")
     parser.add_argument("--stop", action="store_true", help="stop the server")
 
 
-def run(arguments: argparse.Namespace, terminal: Terminal) -> None:
-    """Run `faderwise serve`."""
-    from analysis_server.commands import serving  # noqa: PLC0415 - the socket library loads only here
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """Run, query or stop the server."""
+    from analysis_server.commands import serving
 
     serving.run(arguments, terminal)

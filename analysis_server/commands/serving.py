@@ -58,7 +58,7 @@ def _serve(arguments: argparse.Namespace, terminal: Terminal) -> None:
     settings = Settings(host=host, port=port, idle_s=60.0 * arguments.idle)
 
     def tell(connection: Connection) -> None:
-        terminal.complain(f"serving at {connection.address}; Ctrl-C or `faderwise serve --stop` ends it")
+        terminal.note(f"serving at {connection.address}; Ctrl-C or `faderwise serve --stop` ends it")
 
     if not serve(settings, tell, lambda: False):
         raise ServerError("a server is up already; see `faderwise serve --status`", "busy")

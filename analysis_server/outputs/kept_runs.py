@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.outputs.run_output import FILES
 from analysis_server.paths import home
 from core.errors import InputError
 from core.files import WORKSHOP
 
+FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
+"""The files that mix and match write into a run's folder."""
 NAME = "runs"
 _OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|.*-audit\.html")
 

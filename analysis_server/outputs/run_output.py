@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analysis_server import MADE_BY
 from analysis_server.outputs import run_records
+from analysis_server.outputs.kept_runs import FILES
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
@@ -22,8 +23,6 @@ from core.automation.render import headroom_db, write_mix
 from core.files import move_into_place, workshop, write_text
 from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
-
-FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
 
 
 def default_folder(song: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis_server.reaper.heartbeat import AtWork, at_work, put
 from analysis_server.reaper.job_file import Answer, Failure, JobFile, in_reaper, read_job
-from core.errors import Cancelled, FaderwiseError, InputError, ServerError, as_told
+from core.errors import Cancelled, FaderwiseError, InputError, ServerError, to_user_error
 
 
 def main(folder: Path) -> int:
@@ -41,7 +41,7 @@ def answered(folder: Path, work: AtWork) -> Answer:
     except (Cancelled, KeyboardInterrupt):
         return _cancelled()
     except (FaderwiseError, OSError, RuntimeError, ValueError) as error:
-        told = as_told(error)
+        told = to_user_error(error)
         if not isinstance(told, (FaderwiseError, OSError)):
             raise
         return Answer(error=Failure(message=_sentence(str(told), job), code=_code_of(told)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def refuse_the_original(path: Path, project: Project) -> None:
 
     A copy that was given to be mixed or edited is no such case: it is set aside, and the new one takes its place.
     """
-    if path.resolve() == project.path.resolve() and project.path.name != path.name:
+    if os.path.realpath(path) == os.path.realpath(project.path) and project.path.name != path.name:
         raise InputError(
             "is the project itself, which is never written", path=path, remedy="choose another folder with --out"
         )

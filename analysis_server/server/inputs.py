@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from analysis_server import models
+from analysis_server.paths import is_project
 from analysis_server.server.fingerprint import fingerprint
 from analysis_server.server.writing import writing_of
-from analysis_server.sources.project import is_project
 from analysis_server.training.folders import song_folders
 from analysis_server.verbs.estimate import EstimateRequest
 from analysis_server.verbs.match import MatchRequest

@@ -24,7 +24,7 @@ from analysis_server.server.verb_table import VERBS
 from analysis_server.server.writing import Writing, writing_of
 from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings
 from analysis_server.verbs.evaluate import TABLE, EvaluateRequest, EvaluateResult, table_text
-from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError, as_told
+from core.errors import Cancelled, DiskFullError, InputError, ModelError, ServerError, to_user_error
 from core.files import write_text
 from core.progress import ProgressCallback
 
@@ -75,7 +75,7 @@ def inputs_of_task(task: Task) -> list[Path]:
 
 def ending_of(error: BaseException) -> tuple[str, str]:
     """Return the error code and the message of what ended a job."""
-    error = as_told(error)
+    error = to_user_error(error)
     message = " ".join(str(error).split())
     if isinstance(error, Cancelled):
         return "cancelled", "the job was cancelled"

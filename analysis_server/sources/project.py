@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.session import ProjectParts, Session, SongRequest
@@ -22,14 +23,7 @@ from core.rpp.write import scale_of
 from core.runs import store
 from core.runs.audit import Audited, audited_points, audited_project
 
-_SUFFIXES = (".rpp", ".rpp-bak")
-"""A project, and the backup that REAPER makes of it when it saves."""
 _NO_PARTS = ProjectParts()
-
-
-def is_project(path: str) -> bool:
-    """Return whether `path` names a REAPER project or a backup of one."""
-    return Path(path).suffix.lower() in _SUFFIXES
 
 
 def project_with_runs(path: Path) -> Project:

@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from analysis_server.paths import is_project
 from analysis_server.presets import measured
 from analysis_server.runs import project_copy
 from analysis_server.runs.run_stems import song_of
-from analysis_server.sources.project import audited_target, is_project, opened_session
+from analysis_server.sources.project import audited_target, opened_session
 from analysis_server.training.folders import LearnedSong
 from analysis_server.training.projects import SessionSettings, fader_curves, true_curves
 from core.analysis.measure import Measurement

@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
+from analysis_server.paths import is_project
 from analysis_server.presets import estimated, predicted
 from analysis_server.report.compare import CompareResult, Side, page_of, result_of
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.folder import open_song_folder
-from analysis_server.sources.project import audited_target, is_project
+from analysis_server.sources.project import audited_target
 from core.analysis.measure import Measurement
 from core.audio.io import EXTENSIONS, inspect
 from core.audio.song import Song

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.outputs import run_records
+from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder, run_stems
-from analysis_server.sources.project import is_project, project_with_runs
+from analysis_server.sources.project import project_with_runs
 from core.decibels import gain_to_db
 from core.errors import InputError
 from core.progress import ProgressCallback, no_progress

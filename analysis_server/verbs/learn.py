@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from analysis_server import MADE_BY, models
+from analysis_server.paths import is_project
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.project import is_project
 from analysis_server.sources.session import ProjectParts
 from analysis_server.training.edits import learned_edits
 from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings, in_turn, one_by_one, song_folders

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from core.errors import InputError, as_told
+from core.errors import InputError, require_text
 
 CLIPPED_RUN = 3
 """From this many samples in a row on they count as clipped."""
@@ -303,14 +303,13 @@ def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: i
 
 
 def _opened(path: Path) -> soundfile.SoundFile:
+    require_text(str(path))
     try:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"is no audio that can be read ({error.error_string})", path=path, remedy="export it as WAV or FLAC"
         ) from error
-    except UnicodeEncodeError as error:
-        raise InputError(str(as_told(error))) from error
 
 
 def _is_cut_short(extra_info: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from tests.analysis_server.bad_input import Faderwise, contents, is_refused
 
 USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "nothing": ((), ("VERB", "--help")),
+    "nothing": ((), ("COMMAND", "--help")),
     "an unknown verb": (("remix", "SONG"), ("remix", "mix", "--help")),
     "no song": (("mix",), ("SONG_DIR", "mix --help")),
     "an unknown option": (("mix", "SONG", "--loud"), ("--loud", "--help")),
@@ -30,7 +30,7 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "the mixdown as a bus": (("mix", "SONG", "--bus", "master=drums.wav"), ("--bus master", "no bus's role")),
     "a bus given twice": (
         ("mix", "SONG", "--bus", "fx=drums.wav", "--bus", "fx=bass.wav"),
-        ("--bus fx", "given twice", "sum them first"),
+        ("--bus", "fx", "given twice", "sum them first"),
     ),
     "a bus given twice by two names": (
         ("mix", "SONG", "--bus", "vocals=drums.wav", "--bus", "vox=bass.wav"),

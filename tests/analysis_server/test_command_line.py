@@ -44,7 +44,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system's signa
 def test_every_verb_has_help_with_an_example(faderwise: Faderwise, verb: str) -> None:
     ran = faderwise(verb, "--help")
     assert (ran.code, ran.err) == (0, "")
-    assert f"faderwise {verb}" in ran.out.split("for example:")[1]
+    assert f"faderwise {verb}" in ran.out.split("examples:")[1]
     assert "--json" in ran.out
 
 
@@ -92,7 +92,7 @@ def test_an_interrupted_mix_leaves_the_earlier_outcome_and_nothing_else(
     printed, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert printed == ""
-    assert told == "faderwise: interrupted; nothing half-written was left\n"
+    assert told == "faderwise: interrupted; no partial files were left\n"
     assert names(out) == {"mix.wav"}
     assert (out / "mix.wav").read_bytes() == b"an earlier mix"
 
@@ -107,7 +107,7 @@ def test_an_interrupt_while_measuring_leaves_no_folder(
 
     monkeypatch.setattr(mix, "measure_mixes", interrupted)
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
-    assert (ran.code, ran.out, ran.err) == (130, "", "faderwise: interrupted; nothing half-written was left\n")
+    assert (ran.code, ran.out, ran.err) == (130, "", "faderwise: interrupted; no partial files were left\n")
     assert not (tmp_path / "out").exists()
 
 

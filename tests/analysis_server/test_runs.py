@@ -44,7 +44,7 @@ def test_runs_are_listed_oldest_first_with_what_they_take(faderwise: Faderwise, 
 
 
 def test_without_runs_there_is_nothing_to_list_or_clear(faderwise: Faderwise) -> None:
-    assert "no runs, 0.0 MB" in faderwise("runs", "list").out
+    assert "0 runs, 0.0 MB" in faderwise("runs", "list").out
     assert "no runs are that old" in faderwise("runs", "clear").out
 
 
@@ -57,7 +57,7 @@ def test_only_old_runs_are_cleared(faderwise: Faderwise, fresh: Path, old: Path)
 
 
 def test_a_dry_run_and_a_no_delete_nothing(faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "1 run would go, 1.5 MB" in faderwise("runs", "clear", "--dry-run").out
+    assert "1 run would be deleted, 1.5 MB" in faderwise("runs", "clear", "--dry-run").out
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     ran = faderwise("runs", "clear")
     assert "reverts do not need them. [y/N]" in ran.err
@@ -81,7 +81,7 @@ def test_what_is_not_ours_stays_and_is_named(faderwise: Faderwise, own_home: Pat
     (own_home / "runs" / "linked").symlink_to(elsewhere, target_is_directory=True)
     ran = faderwise("runs", "clear", "--older-than", "0", "--yes")
     assert [path.name for path in old.iterdir()] == ["my notes.txt"]
-    assert f"warning: {old / 'my notes.txt'} is not Faderwise's and stays" in ran.err
+    assert f"warning: {old / 'my notes.txt'} was not made by Faderwise and stays" in ran.err
     assert (elsewhere / "mix.wav").is_file()
 
 
@@ -96,4 +96,4 @@ def test_a_run_at_work_is_left_alone(faderwise: Faderwise, own_home: Path, old: 
 def test_a_number_of_days_that_is_none_is_one_line(faderwise: Faderwise, days: str) -> None:
     ran = faderwise("runs", "clear", f"--older-than={days}")
     assert (ran.code, len(ran.err_lines)) == (2, 1)
-    assert "is no number of days, such as 30" in ran.err
+    assert "expected a number of days, such as 30" in ran.err

@@ -232,6 +232,6 @@ def test_the_command_ends_with_1_where_something_is_wrong(
     (tmp_path / "file").touch()
     assert main(["doctor"]) == 1
     told = capsys.readouterr()
-    assert told.err == "faderwise: to be mended: folder, server\n"
+    assert told.err == "faderwise: to fix: folder, server\n"
     assert "!! folder" in told.out
     assert "-> give yourself the right" in told.out

@@ -1,0 +1,119 @@
+"""Print the results of mix, match, learn and evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from analysis_server.terminal import Terminal, count
+
+if TYPE_CHECKING:
+    from analysis_server.verbs.evaluate import EvaluateResult
+    from analysis_server.verbs.learn import LearnResult
+    from analysis_server.verbs.match import MatchResult
+    from analysis_server.verbs.mix import MixResult
+    from core.models.model import Model
+
+
+def print_mix(result: MixResult, terminal: Terminal) -> None:
+    """Print the result of `mix`."""
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}, mixed with {result.model}:")
+    _print_gains(result.median_gain_db, result.n_points, terminal)
+    terminal.say(
+        f"Loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
+        f"true peak {result.true_peak_dbtp:.1f} dBTP."
+    )
+    terminal.say_files(result.files)
+    terminal.give(result)
+
+
+def print_match(result: MatchResult, terminal: Terminal) -> None:
+    """Print the result of `match`."""
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
+    if result.lag_samples:
+        terminal.say(f"The mixdown's delay of {count(result.lag_samples, 'sample')} was removed.")
+    if result.limiter_db > 0.0:
+        terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
+    _print_gains(result.median_gain_db, result.n_points, terminal)
+    terminal.say_files(result.files)
+    terminal.give(result)
+
+
+def print_learn(result: LearnResult, terminal: Terminal, *, is_dry_run: bool) -> None:
+    """Print the result of `learn`."""
+    terminal.warn_all(result.warnings)
+    would = "would now know" if is_dry_run else "now knows"
+    terminal.say(
+        f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
+    )
+    _print_coefficients(result.coefficients, terminal)
+    terminal.say(f"  {result.file}")
+    terminal.give(result)
+
+
+def print_model(model: Model, terminal: Terminal) -> None:
+    """Print a model's origin, coefficients and songs."""
+    terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
+    _print_coefficients(model.named_coefficients(), terminal)
+    for song in model.songs:
+        terminal.say(
+            f"  {song.title:<40} {song.duration_s:7.1f} s  from {song.source}, fit {100 * song.fit:5.1f} %, "
+            f"{', '.join(song.triangles)}"
+        )
+
+
+def print_evaluation(result: EvaluateResult, terminal: Terminal) -> None:
+    """Print the paper's table of mean squared errors, and that of the baselines."""
+    terminal.warn_all(result.warnings)
+    terminal.say(f"Preset {result.preset}, {result.features}; trained on {result.trained_on}.")
+    rows = [
+        (title[:38], *(_mse(row.get(bus)) for bus in result.buses), _db(result.balance_db[title]))
+        for title, row in result.songs.items()
+    ]
+    known = [value for value in result.balance_db.values() if value is not None]
+    mean_db = sum(known) / len(known) if known else None
+    rows.append(("mean", *(_mse(result.mean[bus]) for bus in result.buses), _db(mean_db)))
+    rows.append(("spread", *(_mse(result.std[bus]) for bus in result.buses), ""))
+    terminal.table(("MSE", *result.buses, "balance"), rows)
+    terminal.say()
+    terminal.table(
+        ("Simple rules, mean", *result.buses, "balance"),
+        [
+            (name, *(_mse(rule.mse.get(bus)) for bus in result.buses), _db(rule.balance_db))
+            for name, rule in result.baselines.items()
+        ],
+    )
+    for file in result.files:
+        terminal.say(f"  {file}")
+
+
+def span_text(start_s: float | None, end_s: float | None) -> str:
+    """Return a time span in words; None is the song's own start or end."""
+    if start_s is None and end_s is None:
+        return "throughout"
+    if start_s is None:
+        return f"up to {end_s:.1f} s"
+    return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
+
+
+def _print_gains(median_db: Mapping[str, float], n_points: Mapping[str, int], terminal: Terminal) -> None:
+    rows = [(bus, f"{gain_db:+.2f} dB", count(n_points[bus], "point")) for bus, gain_db in median_db.items()]
+    terminal.table(("bus", "median gain", "envelope"), rows)
+
+
+def _print_coefficients(by_bus: Mapping[str, Mapping[str, float]], terminal: Terminal) -> None:
+    if not by_bus:
+        terminal.say("  no bus was learned: the model is a fixed rule")
+        return
+    names = list(next(iter(by_bus.values())))
+    terminal.table(("", *names), [(bus, *(f"{row[name]:.6g}" for name in names)) for bus, row in by_bus.items()])
+
+
+def _mse(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _db(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} dB"
