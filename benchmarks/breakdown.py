@@ -23,8 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import floor, material
 from core.analysis import spectra
 from core.analysis.gram import sample_grams
-from core.analysis.measure import one_blas_thread
-from core.audio.blocks import Block, LockstepReader
+from core.audio.blocks import Block, LockstepReader, one_blas_thread
 from core.audio.framing import STEPS_PER_HOP, Framing
 from core.audio.song import Song, open_song
 from core.gains.alignment import align

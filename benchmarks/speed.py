@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import floor, material, port
 from benchmarks.goals import Goal
-from core.analysis.measure import one_blas_thread
+from core.audio.blocks import one_blas_thread
 from core.audio.song import Song, open_song
 from core.gains.estimate import Estimate, estimate, estimate_as_paper
 

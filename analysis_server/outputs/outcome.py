@@ -11,7 +11,7 @@ from core.analysis.measure import Measurement
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import Automation
-from core.automation.render import MixFigures
+from core.automation.render import MixFigures, RenderedMix
 from core.gains.curves import GainCurves
 from core.models.explain import Explanation
 
@@ -27,6 +27,7 @@ class Outcome:
     reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
     verb, preset, model, range_s : what was asked for.
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
+    rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
     text : the texts of the report.
     explanation : the terms of the gains, where they are known.
     further_figures : further figures of the mix, by name with unit.
@@ -46,7 +47,9 @@ class Outcome:
     model: str | None
     range_s: tuple[float, float] | None
     file_gain_db: float
+    rendered: RenderedMix
     text: ReportText
+    moved_db: float = 0.0
     explanation: Explanation | None = None
     further_figures: Mapping[str, float] = field(default_factory=dict)
     assignment: tuple[Figure, ...] = ()

@@ -19,7 +19,7 @@ from analysis_server.report.page import render_report
 from analysis_server.runs import run_folder
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from core.automation.points import TOLERANCE_DB, to_csv
-from core.automation.render import headroom_db, write_mix
+from core.automation.render import headroom_db
 from core.files import move_into_place, workshop, write_text
 from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
@@ -55,8 +55,9 @@ def write(outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressC
 
 def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
     song, curves = outcome.song, outcome.curves
-    rendering, reporting = stages(progress, {"Rendering mix": 0.85, "Writing report": 0.15})
-    write_mix(song, outcome.automation, workshop / "mix.wav", gain_db=outcome.file_gain_db, progress=rendering)
+    writing, reporting = stages(progress, {"Writing mix": 0.5, "Writing report": 0.5})
+    gain_db = outcome.moved_db + outcome.file_gain_db
+    outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
     reporting(0.0)
     before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
     before, after = outcome.labels

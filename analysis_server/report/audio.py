@@ -18,13 +18,12 @@ import numpy.typing as npt
 import soundfile
 
 from analysis_server.report.content import Player, Spectrum, StemSound
-from core.audio.blocks import Block
 from core.audio.framing import FRAME_S, HOP_S
 from core.audio.io import AudioFile, Samples, read_excerpt
 from core.audio.song import Song
 from core.automation.average_spectrum import in_bands
 from core.automation.points import Automation
-from core.automation.render import MixFigures, headroom_db, measure_mixes, mix_block
+from core.automation.render import MixFigures, headroom_db, measure_mixes, mix_stems
 from core.decibels import FloatArray, db_to_gain
 from core.files import replacing
 from core.gains.curves import write_npz
@@ -154,8 +153,7 @@ def excerpts(
             samples = _read(song, [mix], start_s)[0]
         else:
             stems = _read(song, song.stems.values(), start_s) if stems is None else stems
-            block = Block(first_hop=round(start_s / HOP_S), n_hops=0, before=0, samples=stems)
-            samples = mix_block(song, block, mix)
+            samples = mix_stems(song, stems, round(start_s * song.sample_rate), mix).T
         heard.append(samples * np.float32(db_to_gain(gain_db)))
     is_whole = song.duration_s <= EXCERPT_S
     note = "" if is_whole else f"{EXCERPT_S:.0f} s around the largest change of balance"

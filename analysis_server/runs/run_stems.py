@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from analysis_server.runs.run_folder import AutomationFolder
 from core.audio.io import inspect
 from core.audio.song import Song
 from core.automation.points import Automation
-from core.automation.render import headroom_db, measure_mixes, write_mix
+from core.automation.render import headroom_db, level_warnings, render_mix
 from core.errors import InputError
 from core.progress import ProgressCallback, part_of
 from core.runs.record import RunRecord
@@ -43,15 +44,17 @@ def song_to_render(folder: AutomationFolder) -> Song:
 
 def render_again(
     folder: AutomationFolder, song: Song, automation: Automation, progress: ProgressCallback
-) -> Mapping[str, str]:
-    """Write `mix.wav` anew; the one that was there is set aside. Return its path by name.
+) -> tuple[Mapping[str, str], list[str]]:
+    """Write `mix.wav` again; the earlier one is set aside. Return its path by name, and warnings about its level.
 
     Raises
     ------
     InputError
         The folder cannot be written to.
     """
-    (figures,) = measure_mixes(song, [automation], progress=part_of(progress, 0.0, 0.5, "Measuring mix"))
-    gain_db, progress = min(0.0, headroom_db(figures)), part_of(progress, 0.5, 1.0, "Rendering mix")
-    write_mix(song, automation, folder.path / MIX, gain_db=gain_db, progress=progress)
-    return {MIX: str(folder.path / MIX)}
+    with tempfile.TemporaryDirectory(prefix="faderwise-") as workshop:
+        rendering = part_of(progress, 0.0, 0.8, "Rendering mix")
+        rendered = render_mix(song, automation, Path(workshop) / "mix.f32", progress=rendering)
+        gain_db = min(0.0, headroom_db(rendered.figures))
+        rendered.write_wav(folder.path / MIX, gain_db, progress=part_of(progress, 0.8, 1.0, "Writing mix"))
+    return {MIX: str(folder.path / MIX)}, level_warnings(gain_db)

@@ -164,8 +164,8 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
     files = run_folder.write_automation_folder(folder, automation, [*folder.runs, record], verb="edit")
     if song is not None:
-        files |= run_stems.render_again(folder, song, automation, progress)
-        return msgspec.structs.replace(result, files=files)
+        rendered, warnings = run_stems.render_again(folder, song, automation, progress)
+        return msgspec.structs.replace(result, files={**files, **rendered}, warnings=[*result.warnings, *warnings])
     told = "mix.wav and report.html are what they were before this edit; --render writes mix.wav anew"
     return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import msgspec
 import numpy as np
 
@@ -15,7 +18,7 @@ from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import Automation, thin_curves
-from core.automation.render import MixFigures, headroom_db, measure_file, measure_mixes
+from core.automation.render import RenderedMix, headroom_db, level_warnings, measure_file, render_mix
 from core.decibels import db_to_gain
 from core.gains.estimate import Estimate, limiter_reduction_db
 from core.progress import ProgressCallback, no_progress, stages
@@ -52,22 +55,27 @@ def run(request: MatchRequest, progress: ProgressCallback = no_progress) -> Matc
     InputError
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
-    with opened_song(request, progress, mixdown=request.mixdown) as opened:
-        return _matched(request, opened)
+    with (
+        opened_song(request, progress, mixdown=request.mixdown) as opened,
+        tempfile.TemporaryDirectory(prefix="faderwise-") as workshop,
+    ):
+        return _matched(request, opened, Path(workshop))
 
 
-def _matched(request: MatchRequest, opened: Opened) -> MatchResult:
+def _matched(request: MatchRequest, opened: Opened, workshop: Path) -> MatchResult:
     song = opened.song
     estimating, measuring, writing = stages(
-        opened.progress, {f"Estimating {song.title}": 0.4, "Measuring mix": 0.2, "Writing results": 0.4}
+        opened.progress, {f"Estimating {song.title}": 0.4, "Rendering mix": 0.2, "Writing results": 0.4}
     )
     found = estimated(song, "default", None, None, estimating)
     automation = thin_curves(found.curves)
-    (after,) = measure_mixes(song, [automation], progress=measuring)
+    rendered = render_mix(song, automation, workshop / "mix.f32", progress=measuring)
+    after = rendered.figures
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     where = destination_of(request, opened.session, automation)
-    story = _story(song, found, limiter_db, (*where.notes, *found.warnings))
-    files = {} if request.dry_run else where.write(_outcome(song, found, automation, after, story), writing)
+    warnings = (*where.notes, *found.warnings, *level_warnings(min(0.0, headroom_db(after))))
+    story = _story(song, found, limiter_db, warnings)
+    files = {} if request.dry_run else where.write(_outcome(song, found, automation, rendered, story), writing)
     return MatchResult(
         title=song.title,
         domain=found.domain,
@@ -84,15 +92,16 @@ def _matched(request: MatchRequest, opened: Opened) -> MatchResult:
     )
 
 
-def _outcome(song: Song, found: Estimate, automation: Automation, after: MixFigures, story: ReportText) -> Outcome:
-    file_gain_db = min(0.0, headroom_db(after))
+def _outcome(song: Song, found: Estimate, automation: Automation, rendered: RenderedMix, story: ReportText) -> Outcome:
+    file_gain_db = min(0.0, headroom_db(rendered.figures))
     return Outcome(
         song=song,
         measurement=found.measurement,
         curves=found.curves,
         automation=automation,
         before=measure_file(song, _mixdown(song)),
-        after=after.with_gain_db(file_gain_db),
+        after=rendered.figures.with_gain_db(file_gain_db),
+        rendered=rendered,
         reference=song.mixdown,
         verb="match",
         preset="default",

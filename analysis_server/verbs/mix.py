@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -14,14 +16,28 @@ from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
+from core.analysis.loudness import FLOOR_LUFS
 from core.audio.framing import LONGEST_S
 from core.audio.song import Song
 from core.automation.points import EnvelopePoints, thin_curves
-from core.automation.render import LOUDEST_LUFS, QUIETEST_LUFS, MixFigures, common_gain_db, headroom_db, measure_mixes
+from core.automation.render import (
+    LOUDEST_LUFS,
+    PEAK_LIMIT_DBTP,
+    QUIETEST_LUFS,
+    MixFigures,
+    RenderedMix,
+    common_gain_db,
+    headroom_db,
+    level_warnings,
+    render_mix,
+)
 from core.errors import InputError
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
+
+_AT_LIMIT_DB = 0.01
+"""A mix counts as turned down for its peaks when it has less headroom than this left."""
 
 
 class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,20 +83,20 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress) -> MixRes
     """
     _require_loudness(request.target_lufs)
     model = models.find(request.model)
-    with opened_song(request, progress) as opened:
+    with opened_song(request, progress) as opened, tempfile.TemporaryDirectory(prefix="faderwise-") as workshop:
         if opened.session is None and request.existing == "combine":
             raise InputError("--existing belongs to a REAPER project (.RPP)", path=request.song, remedy="leave it out")
-        return _mixed(request, model, opened)
+        return _mixed(request, model, opened, Path(workshop))
 
 
-def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
+def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path) -> MixResult:
     song = opened.song
     _require_range(request.range_s, song)
     measuring, levelling, writing = stages(
-        opened.progress, {f"Measuring {song.title}": 0.35, "Measuring mix": 0.2, "Writing results": 0.45}
+        opened.progress, {f"Measuring {song.title}": 0.25, "Rendering mix": 0.3, "Writing results": 0.45}
     )
     measurement, prediction = predicted(song, model, measuring)
-    mixed = _levelled(song, model, prediction, request, levelling)
+    mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
         request, opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
     )
@@ -100,6 +116,8 @@ def _mixed(request: MixRequest, model: Model, opened: Opened) -> MixResult:
         model=model.name,
         range_s=request.range_s,
         file_gain_db=mixed.file_gain_db,
+        rendered=mixed.rendered,
+        moved_db=mixed.moved_db,
         text=story,
         explanation=mixed.prediction.explanation,
     )
@@ -126,6 +144,8 @@ class _Levelled:
     before: MixFigures
     after: MixFigures
     file_gain_db: float
+    moved_db: float
+    rendered: RenderedMix
     warnings: list[str]
 
 
@@ -149,11 +169,19 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
 
 
 def _levelled(
-    song: Song, model: Model, prediction: Prediction, request: MixRequest, progress: ProgressCallback
+    song: Song,
+    model: Model,
+    prediction: Prediction,
+    request: MixRequest,
+    *,
+    workshop: Path,
+    progress: ProgressCallback,
 ) -> _Levelled:
     """Choose the common gain: in the automation where it is a balance, else in the rendered file alone."""
     automation = thin_curves(prediction.curves, span_s=request.range_s)
-    before, after = measure_mixes(song, [None, automation], progress=progress)
+    rendered = render_mix(song, automation, workshop / "mix.f32", with_plain_sum=True, progress=progress)
+    before, after = rendered.plain_sum, rendered.figures
+    assert before is not None  # noqa: S101 - it was asked for
     wanted_db = common_gain_db(before, after, request.target_lufs)
     in_file = model.feature_set != "condition3" or request.range_s is not None
     if in_file:
@@ -168,18 +196,22 @@ def _levelled(
         before=before,
         after=after.with_gain_db(moved_db + file_gain_db),
         file_gain_db=file_gain_db,
+        moved_db=moved_db,
+        rendered=rendered,
         warnings=_level_warnings(request, before, after.with_gain_db(moved_db + file_gain_db), file_gain_db),
     )
 
 
 def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, file_gain_db: float) -> list[str]:
-    warnings = []
-    wanted_lufs = before.loudness_lufs if request.target_lufs is None else request.target_lufs
-    if file_gain_db < -0.05:
-        warnings.append(f"mix.wav is {-file_gain_db:.1f} dB quieter than the automation makes it, to keep its peaks in")
-    elif after.loudness_lufs < wanted_lufs - 0.1 and request.target_lufs is not None:
+    """Return warnings about a file that is turned down, and about a mix that is not as loud as it should be."""
+    target_lufs = request.target_lufs
+    at_limit = headroom_db(after) < _AT_LIMIT_DB
+    warnings = level_warnings(file_gain_db, None if at_limit else target_lufs)
+    wanted_lufs = before.loudness_lufs if target_lufs is None else target_lufs
+    if at_limit and FLOOR_LUFS < after.loudness_lufs < wanted_lufs - 0.1 and (target_lufs is not None or not warnings):
         warnings.append(
-            f"the mix came to {after.loudness_lufs:.1f} LUFS, not {wanted_lufs:.1f}: its true peak would pass -1 dBTP"
+            f"the mix has {after.loudness_lufs:.1f} LUFS instead of {wanted_lufs:.1f}: at more its true peak would "
+            f"exceed {PEAK_LIMIT_DBTP:g} dBTP"
         )
     return warnings
 

@@ -6,24 +6,20 @@ SciPy let go of the interpreter lock). Results are joined along time.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from queue import SimpleQueue
+from threading import Lock
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from core.analysis import features
 from core.analysis import spectra as spectra_module
 from core.analysis.gram import hop_moments, power_grams, sample_grams
 from core.analysis.loudness import k_weights
-from core.audio.blocks import Block, LockstepReader
+from core.audio.blocks import Block, LockstepReader, for_each_block
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.audio.io import Samples
 from core.audio.ordered_pipeline import InTurn
@@ -51,7 +47,6 @@ def sounding(rms: FloatArray) -> npt.NDArray[np.bool_]:
 ACTIVE_RMS = 0.01
 """A stem sounds in a frame when its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
 PER_STEP = frozenset({"step_power", "weighted_power"})
-_KEPT_BYTES = 31 << 20
 
 Arrays = dict[str, FloatArray]
 
@@ -111,79 +106,40 @@ def measure_blocks(
 ) -> Arrays:
     """Return the arrays `measure` gives for each of a reader's blocks, joined along axis 0.
 
-    An array has a row a step where its name is in `PER_STEP`, else a row a hop, or the frame that begins with it. No
-    more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the pass.
+    An array has a row a step where its name is in `PER_STEP`, else a row a hop, or the frame that begins with it.
     """
-    _keep_freed_memory()
-    finished: SimpleQueue[tuple[Block, Arrays] | None] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            for block in blocks:
-                finished.put((block, measure(block)))
-        finally:
-            blocks.end()
-            finished.put(None)
-
-    n_workers = os.cpu_count() or 1
     joined = _Joined(reader.n_hops)
-    with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
-        workers = [pool.submit(work) for _ in range(n_workers)]
-        try:
-            for _ in workers:
-                for block, arrays in iter(finished.get, None):
-                    joined.put(block, arrays)
-                    progress(joined.n_hops / reader.n_hops)
-        finally:
-            blocks.end()
-        for worker in workers:
-            worker.result()
-    progress(1.0)
+
+    def measure_and_join(block: Block) -> None:
+        joined.put(block, measure(block))
+
+    for_each_block(blocks, measure_and_join, reader, progress)
     return joined.arrays
 
 
 class _Joined:
-    """The blocks' arrays, put where they belong as they come: joining them in the end would need them twice."""
+    """The blocks' arrays, written where they belong as they come: joining them at the end would need them twice."""
 
     def __init__(self, n_hops: int) -> None:
         self._all_hops = n_hops
         self._whole: Arrays = {}
         self._ends: dict[str, int] = {}
-        self.n_hops = 0
+        self._lock = Lock()
 
     def put(self, block: Block, arrays: Arrays) -> None:
-        for name, rows in arrays.items():
-            rows_a_hop = STEPS_PER_HOP if name in PER_STEP else 1
-            if name not in self._whole:
-                self._whole[name] = np.empty((self._all_hops * rows_a_hop, *rows.shape[1:]), rows.dtype)
-            start = block.first_hop * rows_a_hop
-            self._whole[name][start : start + len(rows)] = rows
-            end = start + len(rows) if len(rows) else 0  # the last hops may begin no frame
-            self._ends[name] = max(self._ends.get(name, 0), end)
-        self.n_hops += block.n_hops
+        with self._lock:
+            for name, rows in arrays.items():
+                rows_a_hop = STEPS_PER_HOP if name in PER_STEP else 1
+                if name not in self._whole:
+                    self._whole[name] = np.empty((self._all_hops * rows_a_hop, *rows.shape[1:]), rows.dtype)
+                start = block.first_hop * rows_a_hop
+                self._whole[name][start : start + len(rows)] = rows
+                end = start + len(rows) if len(rows) else 0  # the last hops may begin no frame
+                self._ends[name] = max(self._ends.get(name, 0), end)
 
     @property
     def arrays(self) -> Arrays:
         return {name: whole[: self._ends[name]] for name, whole in self._whole.items()}
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Keep BLAS from starting threads of its own, which would wait for each other on the cores in use."""
-    return _threadpools().limit(limits=1, user_api="blas")
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next block.
-
-    By default glibc gives large blocks back to the system at once, and clearing the pages of the next one takes
-    as long as the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
-    """
-    np.empty(_KEPT_BYTES, np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _threadpools() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:

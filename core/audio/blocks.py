@@ -10,21 +10,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from core.audio.framing import Framing
-from core.audio.io import AudioStream, Samples
+from core.audio.io import AudioFile, AudioStream, Samples
 from core.audio.ordered_pipeline import InTurn
 from core.audio.song import Song
+from core.progress import ProgressCallback
 
 HOPS_PER_BLOCK = 16
 """Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""
 _LOOKED_AT_SAMPLES = 4096
+_KEPT_BYTES = 31 << 20
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class LockstepReader:
     lag_samples : how much later than the stems the mixdown comes; it is read so that they agree.
     n_samples : the length to read, the song's own by default.
     n_channels : how many channels to read, the first ones; the song's own by default.
+    files : other files to read at the song's sample rate, instead of its stems and mixdown.
     interleaved : whether a signal's channels lie side by side in memory, as in a file, and not one after the other.
 
     Attributes
@@ -69,11 +74,12 @@ class LockstepReader:
         n_samples: int | None = None,
         n_channels: int | None = None,
         interleaved: bool = False,
+        files: Sequence[AudioFile] | None = None,
     ) -> None:
         self._song = song
         self._lag = lag_samples
         self._interleaved = interleaved
-        self._files = song.signals if with_mixdown else tuple(song.stems.values())
+        self._files = tuple(files or (song.signals if with_mixdown else song.stems.values()))
         self.n_samples = song.n_samples if n_samples is None else n_samples
         self.n_channels = song.n_channels if n_channels is None else n_channels
         self.framing = Framing(song.sample_rate)
@@ -115,9 +121,13 @@ class LockstepReader:
             self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
 
-    def up_to_the_end(self, block: Block) -> Samples:
-        """Return a block's samples (n_signals, n_channels, n_samples) without the silence after the song's end."""
-        return block.samples[:, :, : max(0, self.n_samples - self._start_of(block))]
+    def span_of(self, block: Block) -> tuple[int, int]:
+        """Return the first of the song's samples that is in a block's own hops, and the one after the last.
+
+        The silence after the song's end, and the samples around the hops, are not counted.
+        """
+        start = block.first_hop * self.framing.hop_samples
+        return start, min(start + block.n_hops * self.framing.hop_samples, self.n_samples)
 
     def _empty_blocks(self, before: int, after: int) -> Iterator[Block]:
         first_hop = 0
@@ -157,6 +167,61 @@ class LockstepReader:
         if self._interleaved:
             return np.empty((n_signals, n_samples, self.n_channels), np.float32).swapaxes(1, 2)
         return np.empty((n_signals, self.n_channels, n_samples), np.float32)
+
+
+def for_each_block(
+    blocks: InTurn[Block], work: Callable[[Block], object], reader: LockstepReader, progress: ProgressCallback
+) -> None:
+    """Do `work` on each of a reader's blocks, on all cores and in any order.
+
+    No more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the
+    pass.
+    """
+    _keep_freed_memory()
+    finished: SimpleQueue[int | None] = SimpleQueue()
+
+    def work_on_blocks() -> None:
+        try:
+            for block in blocks:
+                work(block)
+                finished.put(block.n_hops)
+        finally:
+            blocks.end()
+            finished.put(None)
+
+    n_workers = os.cpu_count() or 1
+    n_hops = 0
+    with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
+        workers = [pool.submit(work_on_blocks) for _ in range(n_workers)]
+        try:
+            for _ in workers:
+                for more_hops in iter(finished.get, None):
+                    n_hops += more_hops
+                    progress(n_hops / reader.n_hops)
+        finally:
+            blocks.end()
+        for worker in workers:
+            worker.result()
+    progress(1.0)
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep BLAS from starting threads of its own, which would wait for each other on the cores in use."""
+    return _threadpools().limit(limits=1, user_api="blas")
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next block.
+
+    By default glibc gives large blocks back to the system at once, and clearing the pages of the next one takes
+    as long as the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _side_by_side(pool: ThreadPoolExecutor, reads: Sequence[Callable[[Block], object]], block: Block) -> None:

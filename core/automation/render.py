@@ -1,94 +1,254 @@
-"""Render a mix: stems times automation, in bounded memory.
+"""Render and measure mixes: stems times automation, in bounded memory and on all cores.
 
-Conventions: a gain is linear in dB between automation points and applied sample by sample, so nothing steps.
-Two passes over the stems: the first measures (loudness, true peak, spectra), the second writes what the first
-found a safe common gain for.
+Conventions: a gain is linear in dB between automation points and applied sample by sample, so it never jumps. One pass
+over the stems renders a mix and measures it (loudness, true peak, spectrum). Its level can be chosen afterwards: a
+rendered mix is stored as 32-bit floats and written at any gain without reading the stems again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
 
 import numpy as np
-import soundfile
+import numpy.typing as npt
 
-from core.analysis.loudness import FLOOR_LUFS
-from core.audio.blocks import HOPS_PER_BLOCK, Block, LockstepReader
-from core.audio.framing import Framing
-from core.audio.io import AudioFile, AudioStream, Samples
+from core.analysis.loudness import (
+    ABSOLUTE_GATE_LUFS,
+    gain_db_for_loudness,
+    integrated_lufs,
+    k_weighted_step_powers,
+    settling_samples,
+)
+from core.analysis.true_peak import CONTEXT_SAMPLES, true_peak
+from core.audio.blocks import Block, LockstepReader, for_each_block
+from core.audio.framing import STEPS_PER_HOP
+from core.audio.io import AudioFile, Samples
 from core.audio.song import Song
-from core.automation.average_spectrum import AverageSpectrum
-from core.automation.meters import LoudnessMeter, TruePeakMeter
+from core.automation.average_spectrum import SPARSE_DISTANCE, WINDOW_SAMPLES, AverageSpectrum, SpectrumSums
 from core.automation.points import Automation, EnvelopePoints
-from core.decibels import LOWEST_DB, db_to_gain
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import DiskFullError
 from core.files import replacing
 from core.progress import ProgressCallback, no_progress
 
 PEAK_LIMIT_DBTP = -1.0
 QUIETEST_LUFS, LOUDEST_LUFS = -70.0, 0.0
-"""Between these a mix can be asked to be: what is quieter is not heard, what is louder is no mix."""
+"""The range of a target loudness: anything quieter is inaudible, anything louder is not a mix."""
+_REPORTED_GAIN_DB = 0.05
 _GAIN_GRID_SAMPLES = 64
+_MIXED_AT_ONCE = 1 << 14
+"""Few enough samples that they stay in the processor's cache."""
+_COPIED_SAMPLES = 1 << 17
+_BYTES_PER_SAMPLE = 3
+_FULL_SCALE = 1 << 23
+_LARGEST_RIFF = 0xFFFFFFFF - 1024
 
 
 @dataclass(frozen=True)
 class MixFigures:
-    """What a mix measures: `loudness_lufs` (gated), `true_peak_dbtp`, and its average `spectrum`."""
+    """Measurements of a mix.
 
-    loudness_lufs: float
-    true_peak_dbtp: float
+    Attributes
+    ----------
+    step_power : K-weighted power per 50 ms step, shape (n_steps,).
+    true_peak : the largest value at or between the samples, linear.
+    spectrum : the average spectrum.
+    """
+
+    step_power: FloatArray
+    true_peak: float
     spectrum: AverageSpectrum
 
+    @property
+    def loudness_lufs(self) -> float:
+        """The gated loudness, LUFS."""
+        return integrated_lufs(self.step_power)
+
+    @property
+    def true_peak_dbtp(self) -> float:
+        """The true peak, dBTP."""
+        return float(gain_to_db(self.true_peak))
+
     def with_gain_db(self, gain_db: float) -> MixFigures:
-        """Return the figures of the same mix, `gain_db` louder."""
-        return MixFigures(
-            self.loudness_lufs + gain_db, self.true_peak_dbtp + gain_db, self.spectrum.with_gain_db(gain_db)
-        )
+        """Return the figures of the same mix with `gain_db` of gain."""
+        gain = 10.0 ** (gain_db / 20.0)
+        return MixFigures(self.step_power * gain**2, self.true_peak * gain, self.spectrum.with_gain_db(gain_db))
 
 
 class MixMeter:
-    """Measures a mix that comes in pieces."""
+    """Measures a signal whose blocks come in any order, from several threads."""
 
-    def __init__(self, sample_rate: int, n_channels: int) -> None:
-        self._loudness = LoudnessMeter(sample_rate, n_channels)
-        self._true_peak = TruePeakMeter(n_channels)
-        self._spectrum = AverageSpectrum(sample_rate)
+    def __init__(self, sample_rate: int, n_samples: int) -> None:
+        self._sample_rate = sample_rate
+        step = sample_rate // (4 * STEPS_PER_HOP)
+        self._n_steps = max(1, n_samples // step)
+        self._step_power = np.zeros(-(-n_samples // step))
+        self._spectrum = SpectrumSums(sample_rate, n_samples, SPARSE_DISTANCE)
+        self._lock = Lock()
+        self._peak = 0.0
 
-    def add(self, samples: Samples) -> None:
-        """Take in the next samples, shape (n_channels, n_samples)."""
-        self._loudness.add(samples)
-        self._true_peak.add(samples)
-        self._spectrum.add(samples)
+    @staticmethod
+    def samples_around(sample_rate: int) -> tuple[int, int]:
+        """Return how many samples before and after its own a block needs."""
+        return max(settling_samples(sample_rate), CONTEXT_SAMPLES), WINDOW_SAMPLES
+
+    def add(self, samples: Samples, start: int, end: int) -> None:
+        """Measure samples `start` to `end` of the signal, a whole number of 50 ms steps except at its end.
+
+        Parameters
+        ----------
+        samples : shape (n_channels, n), with `samples_around` them.
+        """
+        before, _ = self.samples_around(self._sample_rate)
+        step = self._sample_rate // (4 * STEPS_PER_HOP)
+        first, n_steps = start // step, -(-(end - start) // step)
+        settled = samples[:, before - settling_samples(self._sample_rate) :]
+        powers = k_weighted_step_powers(settled, self._sample_rate, n_steps)
+        self._step_power[first : first + n_steps] = powers
+        self._spectrum.add(samples[:, before:], start, end)
+        around = samples[:, before - CONTEXT_SAMPLES : before + end - start + CONTEXT_SAMPLES]
+        peak = true_peak(around, self._sample_rate, self._peak)
+        with self._lock:
+            self._peak = max(self._peak, peak)
 
     def figures(self) -> MixFigures:
-        """Return what was measured."""
-        return MixFigures(self._loudness.integrated_lufs, self._true_peak.peak_dbtp, self._spectrum)
+        """Return the figures of all blocks."""
+        return MixFigures(self._step_power[: self._n_steps], self._peak, self._spectrum.average())
+
+
+@dataclass(frozen=True)
+class RenderedMix:
+    """A mix as 32-bit floats in a file without a header, and what it measures.
+
+    Attributes
+    ----------
+    path : the file: interleaved, little-endian; it is the caller's to remove.
+    sample_rate, n_channels, n_samples : the mix's.
+    figures : its measurements.
+    plain_sum : those of the plain sum of the same stems, where it was asked for.
+    """
+
+    path: Path
+    sample_rate: int
+    n_channels: int
+    n_samples: int
+    figures: MixFigures
+    plain_sum: MixFigures | None = None
+
+    def read(self, start: int, n_samples: int) -> Samples:
+        """Return samples from `start` on, shape (n_samples, n_channels), fewer at the end."""
+        count = min(n_samples, self.n_samples - start) * self.n_channels
+        values: Samples = np.fromfile(self.path, "<f4", max(0, count), offset=4 * start * self.n_channels)
+        return values.reshape(-1, self.n_channels)
+
+    def write_wav(self, path: Path, gain_db: float = 0.0, *, progress: ProgressCallback = no_progress) -> None:
+        """Write the mix with `gain_db` of gain as a 24-bit WAV file.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written to.
+        DiskFullError
+            The disk is full.
+        """
+        gain = float(db_to_gain(gain_db))
+        with _wav_file(path, self.sample_rate, self.n_channels, self.n_samples) as wav:
+
+            def copy(start: int) -> None:
+                wav.write(self.read(start, _COPIED_SAMPLES), start, gain)
+
+            starts = range(0, self.n_samples, _COPIED_SAMPLES)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for number, _ in enumerate(pool.map(copy, starts), 1):
+                    progress(number / len(starts))
+
+
+def render_mix(
+    song: Song,
+    automation: Automation | None,
+    path: Path,
+    *,
+    with_plain_sum: bool = False,
+    progress: ProgressCallback = no_progress,
+) -> RenderedMix:
+    """Render and measure the mix that `automation` makes of a song's stems, in one pass.
+
+    Parameters
+    ----------
+    song : the song.
+    automation : the points of each bus; None leaves every gain at 0 dB.
+    path : a new file for the samples.
+    with_plain_sum : whether to measure the plain sum of the stems as well.
+    progress : receives the fraction done; may raise to stop the work.
+
+    Raises
+    ------
+    InputError
+        A stem is damaged.
+    DiskFullError
+        The disk is full.
+    """
+    automations = [automation, None] if with_plain_sum else [automation]
+    try:
+        with path.open("w+b") as file:
+            figures = _measure(song, automations, _FileInParts(file), progress)
+    except OSError as error:
+        raise DiskFullError(
+            f"cannot be written ({error.strerror})", path=path.parent, remedy="free some space"
+        ) from error
+    plain_sum = figures[1] if with_plain_sum else None
+    return RenderedMix(path, song.sample_rate, song.n_channels, song.n_samples, figures[0], plain_sum)
 
 
 def measure_mixes(
-    song: Song, automations: list[Automation | None], *, progress: ProgressCallback = no_progress
+    song: Song, automations: Sequence[Automation | None], *, progress: ProgressCallback = no_progress
 ) -> list[MixFigures]:
     """Measure the mixes that `automations` make of a song's stems, in one pass; None leaves every gain at 0 dB."""
-    meters = [MixMeter(song.sample_rate, song.n_channels) for _ in automations]
-    for block in _blocks(song, progress):
-        for automation, meter in zip(automations, meters, strict=True):
-            meter.add(mix_block(song, block, automation))
+    return _measure(song, automations, None, progress)
+
+
+def _measure(
+    song: Song,
+    automations: Sequence[Automation | None],
+    file: _FileInParts | None,
+    progress: ProgressCallback,
+) -> list[MixFigures]:
+    """Measure mixes, and write the first one to a file if there is one."""
+    reader = LockstepReader(song, with_mixdown=False, interleaved=True)
+    meters = [MixMeter(song.sample_rate, song.n_samples) for _ in automations]
+    before, after = MixMeter.samples_around(song.sample_rate)
+    frame_bytes = 4 * song.n_channels
+
+    def work(block: Block) -> None:
+        start, end = reader.span_of(block)
+        for number, (automation, meter) in enumerate(zip(automations, meters, strict=True)):
+            mix = mix_stems(song, block.samples, start - before, automation)
+            meter.add(mix.T, start, end)
+            if file is not None and number == 0:
+                own = mix[before : before + end - start]
+                file.write(own.astype("<f4", copy=False), start * frame_bytes)
+
+    with reader.blocks(before=before, after=after) as blocks:
+        for_each_block(blocks, work, reader, progress)
     return [meter.figures() for meter in meters]
 
 
-def measure_file(song: Song, file: AudioFile) -> MixFigures:
-    """Measure a finished mix, such as the song's mixdown."""
-    meter = MixMeter(song.sample_rate, song.n_channels)
-    n_block = HOPS_PER_BLOCK * Framing(song.sample_rate).hop_samples
-    with AudioStream(file, sample_rate=song.sample_rate, n_channels=song.n_channels) as stream:
-        n_samples = file.n_samples_at(song.sample_rate)
-        for start in range(0, n_samples, n_block):
-            samples: Samples = np.empty((song.n_channels, min(n_block, n_samples - start)), np.float32)
-            stream.read_into(samples)
-            meter.add(samples)
+def measure_file(song: Song, file: AudioFile, *, progress: ProgressCallback = no_progress) -> MixFigures:
+    """Measure a finished mix, such as the song's mixdown, at the song's sample rate and with its channels."""
+    n_samples = file.n_samples_at(song.sample_rate)
+    reader = LockstepReader(song, with_mixdown=False, n_samples=n_samples, files=(file,))
+    meter = MixMeter(song.sample_rate, n_samples)
+    before, after = MixMeter.samples_around(song.sample_rate)
+    with reader.blocks(before=before, after=after) as blocks:
+        for_each_block(blocks, lambda block: meter.add(block.samples[0], *reader.span_of(block)), reader, progress)
     return meter.figures()
 
 
@@ -100,65 +260,150 @@ def write_mix(
     gain_db: float = 0.0,
     progress: ProgressCallback = no_progress,
 ) -> None:
-    """Write the mix that `automation` makes of the song's stems, 24-bit WAV, `gain_db` louder.
+    """Write the mix that `automation` makes of the song's stems, 24-bit WAV, with `gain_db` of gain.
 
     Raises
     ------
     InputError
-        The folder cannot be written to, or the disk is full.
+        A stem is damaged, or the folder cannot be written to.
+    DiskFullError
+        The disk is full.
     """
-    scale = np.float32(db_to_gain(gain_db))
-    with replacing(path) as temporary, _writer(temporary, song) as write:
-        for block in _blocks(song, progress):
-            write((mix_block(song, block, automation) * scale).T)
+    reader = LockstepReader(song, with_mixdown=False, interleaved=True)
+    gain = float(db_to_gain(gain_db))
+    with _wav_file(path, song.sample_rate, song.n_channels, song.n_samples) as wav, reader.blocks() as blocks:
+
+        def work(block: Block) -> None:
+            start, end = reader.span_of(block)
+            wav.write(mix_stems(song, block.samples, start, automation)[: end - start], start, gain)
+
+        for_each_block(blocks, work, reader, progress)
 
 
 def common_gain_db(before: MixFigures, after: MixFigures, target_lufs: float | None) -> float:
-    """Return the gain that brings the mix to `target_lufs` (default: as loud as before), peaks allowed for."""
-    wanted_lufs = before.loudness_lufs if target_lufs is None else target_lufs
-    if after.loudness_lufs <= FLOOR_LUFS:
-        return 0.0
-    return min(wanted_lufs - after.loudness_lufs, headroom_db(after))
+    """Return the gain that brings the mix to `target_lufs` (default: as loud as before) with peaks below the limit."""
+    if target_lufs is not None:
+        wanted_db = gain_db_for_loudness(after.step_power, target_lufs)
+    elif before.loudness_lufs > ABSOLUTE_GATE_LUFS:
+        wanted_db = gain_db_for_loudness(after.step_power, before.loudness_lufs)
+    else:  # too quiet for the absolute gate
+        wanted_db = integrated_lufs(before.step_power, -np.inf) - integrated_lufs(after.step_power, -np.inf)
+    return min(wanted_db, headroom_db(after))
 
 
 def headroom_db(figures: MixFigures) -> float:
-    """Return how much louder a mix may get before its true peak passes -1 dBTP."""
+    """Return how many dB of gain a mix can get before its true peak exceeds -1 dBTP."""
     return PEAK_LIMIT_DBTP - figures.true_peak_dbtp
 
 
-def mix_block(song: Song, block: Block, automation: Automation | None) -> Samples:
-    """Return the sum of a block's stems, each with its gain, shape (n_channels, n_samples)."""
-    mix: Samples = np.zeros(block.samples.shape[1:], np.float32)
-    start = block.first_hop * Framing(song.sample_rate).hop_samples
-    for bus, stem in zip(song.stems, block.samples, strict=True):
-        mix += stem if automation is None else stem * _gains(automation[bus], start, len(stem[0]), song.sample_rate)
+def level_warnings(file_gain_db: float, target_lufs: float | None = None) -> list[str]:
+    """Return a sentence about a rendered file if it is quieter than its automation makes it.
+
+    Parameters
+    ----------
+    file_gain_db : the gain of the file over the automation.
+    target_lufs : the loudness that it was turned down to; None if its peaks were the reason.
+    """
+    if file_gain_db > -_REPORTED_GAIN_DB:
+        return []
+    reason = f"its true peak would exceed {PEAK_LIMIT_DBTP:g} dBTP"
+    if target_lufs is not None:
+        reason = f"{target_lufs:g} LUFS were asked for"
+    return [f"mix.wav is {-file_gain_db:.1f} dB quieter than the automation makes it: {reason}"]
+
+
+def mix_stems(song: Song, stems: Samples, start: int, automation: Automation | None) -> Samples:
+    """Return the sum of stems, each with its gain, shape (n_samples, n_channels).
+
+    Gains are exact at every 64th sample and linear in between.
+
+    Parameters
+    ----------
+    song : the song.
+    stems : samples of its stems, shape (n_stems, n_channels, n_samples).
+    start : which of the song's samples comes first.
+    automation : the points of each bus; None leaves every gain at 0 dB.
+    """
+    interleaved = stems.swapaxes(1, 2)
+    mix: Samples = np.zeros(interleaved.shape[1:], np.float32)
+    if automation is None:
+        for stem in interleaved:
+            mix += stem
+        return mix
+    n_samples, n_channels = mix.shape
+    ramp = np.repeat(np.arange(_GAIN_GRID_SAMPLES, dtype=np.float32) / _GAIN_GRID_SAMPLES, n_channels)
+    for bus, stem in zip(song.stems, interleaved, strict=True):
+        grid = _gain_grid(automation[bus], start, n_samples, song.sample_rate)
+        steps = np.diff(grid)
+        for first in range(0, n_samples, _MIXED_AT_ONCE):
+            of_stem = stem[first : first + _MIXED_AT_ONCE]
+            own = np.s_[first // _GAIN_GRID_SAMPLES : -(-(first + len(of_stem)) // _GAIN_GRID_SAMPLES)]
+            gains = steps[own, None] * ramp
+            gains += grid[:-1][own, None]
+            gained = gains.reshape(-1, n_channels)[: len(of_stem)]
+            gained *= of_stem
+            mix[first : first + _MIXED_AT_ONCE] += gained
     return mix
 
 
-def _gains(points: EnvelopePoints, start: int, n_samples: int, sample_rate: int) -> Samples:
-    """Return the gain of each sample: exact on a grid of 64 samples, linear between."""
+def _gain_grid(points: EnvelopePoints, start: int, n_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
+    """Return the gain at every 64th sample from `start` on, to the first one after the last sample."""
     grid = np.arange(0, n_samples + _GAIN_GRID_SAMPLES, _GAIN_GRID_SAMPLES)
     gain_db = points.at((start + grid) / sample_rate)
-    gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db))
-    return np.interp(np.arange(n_samples), grid, gain).astype(np.float32)
+    return np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)).astype(np.float32)
 
 
-def _blocks(song: Song, progress: ProgressCallback) -> Iterator[Block]:
-    """Give each block up to the song's end: the silence after it is no part of the mix."""
-    reader = LockstepReader(song, with_mixdown=False)
-    with reader.blocks() as blocks:
-        for block in blocks:
-            yield replace(block, samples=reader.up_to_the_end(block))
-            progress(block.end_hop / reader.n_hops)
+class _FileInParts:
+    """A file whose parts may be written in any order and from several threads."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._lock = Lock()
+
+    def write(self, values: npt.NDArray[np.generic], offset: int) -> None:
+        content = np.ascontiguousarray(values).tobytes()
+        with self._lock:
+            self._file.seek(offset)
+            self._file.write(content)
+
+
+class _WavFile:
+    """A 24-bit WAV file of a known length, whose samples may be written in any order and from several threads."""
+
+    def __init__(self, file: BinaryIO, sample_rate: int, n_channels: int, n_samples: int) -> None:
+        self._frame_bytes = n_channels * _BYTES_PER_SAMPLE
+        n_bytes = n_samples * self._frame_bytes
+        header = _wav_header(sample_rate, n_channels, n_bytes)
+        self._data_offset = len(header)
+        file.write(header)
+        file.truncate(len(header) + n_bytes + n_bytes % 2)
+        self._parts = _FileInParts(file)
+
+    def write(self, samples: Samples, start: int, gain: float) -> None:
+        """Write samples (n_samples, n_channels) times `gain` from sample `start` on, clipped at full scale."""
+        scaled = np.multiply(samples, np.float32(gain * _FULL_SCALE)).reshape(-1)
+        np.clip(np.rint(scaled, out=scaled), -_FULL_SCALE, _FULL_SCALE - 1, out=scaled)
+        stored = scaled.astype("<i4").view(np.uint8).reshape(-1, 4)
+        packed = np.empty((len(stored), _BYTES_PER_SAMPLE), np.uint8)
+        for byte in range(_BYTES_PER_SAMPLE):
+            packed[:, byte] = stored[:, byte]
+        self._parts.write(packed, self._data_offset + start * self._frame_bytes)
 
 
 @contextmanager
-def _writer(path: Path, song: Song) -> Iterator[Callable[[Samples], None]]:
-    """Give what writes samples to a WAV; what libsndfile cannot write there is no room for."""
-    with soundfile.SoundFile(path, "w", song.sample_rate, song.n_channels, "PCM_24", format="WAV") as file:
-        try:
-            yield file.write
-        except soundfile.LibsndfileError as error:
-            raise DiskFullError(
-                f"cannot be written to ({error})", path=path.parent, remedy="free some space"
-            ) from error
+def _wav_file(path: Path, sample_rate: int, n_channels: int, n_samples: int) -> Iterator[_WavFile]:
+    """Give a WAV file that replaces `path` when all is written."""
+    with replacing(path) as temporary, temporary.open("r+b") as file:
+        yield _WavFile(file, sample_rate, n_channels, n_samples)
+
+
+def _wav_header(sample_rate: int, n_channels: int, n_bytes: int) -> bytes:
+    """Return the header of a 24-bit PCM file: RIFF, or RF64 (EBU Tech 3306) for more than 4 GB."""
+    align = n_channels * _BYTES_PER_SAMPLE
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, n_channels, sample_rate, sample_rate * align, align, 24)
+    n_riff = 4 + len(form) + 8 + n_bytes + n_bytes % 2
+    if n_riff <= _LARGEST_RIFF:
+        return struct.pack("<4sI4s", b"RIFF", n_riff, b"WAVE") + form + struct.pack("<4sI", b"data", n_bytes)
+    sizes = struct.pack("<4sIQQQI", b"ds64", 28, n_riff + 36, n_bytes, n_bytes // align, 0)
+    start = struct.pack("<4sI4s", b"RF64", 0xFFFFFFFF, b"WAVE")
+    return start + sizes + form + struct.pack("<4sI", b"data", 0xFFFFFFFF)

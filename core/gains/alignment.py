@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 import scipy
 
-from core.analysis.measure import one_blas_thread
+from core.audio.blocks import one_blas_thread
 from core.audio.io import AudioFile, Samples, read_excerpt
 from core.audio.song import Song
 from core.decibels import FloatArray

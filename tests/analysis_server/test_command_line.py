@@ -105,7 +105,7 @@ def test_an_interrupt_while_measuring_leaves_no_folder(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mix, "measure_mixes", interrupted)
+    monkeypatch.setattr(mix, "render_mix", interrupted)
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
     assert (ran.code, ran.out, ran.err) == (130, "", "faderwise: interrupted; no partial files were left\n")
     assert not (tmp_path / "out").exists()

@@ -85,7 +85,7 @@ def test_a_target_that_the_peaks_forbid_is_told(faderwise: Faderwise, short_song
     ran = faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--target-lufs", "-4", "--json")
     result = as_json(ran)
     assert result["true_peak_dbtp"] == pytest.approx(-1.0)
-    assert any("not -4.0: its true peak would pass -1 dBTP" in warning for warning in result["warnings"])
+    assert any("instead of -4.0: at more its true peak" in warning for warning in result["warnings"])
     assert "faderwise: warning: " in ran.err
 
 

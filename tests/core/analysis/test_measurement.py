@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from core.analysis import measure as measure_module
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, measure_blocks
 from core.analysis.measure_paper import measure_as_paper
 from core.audio import blocks
@@ -151,7 +150,7 @@ def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
 
 
 def test_results_stand_in_the_blocks_order_and_few_blocks_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure_module.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(blocks.os, "cpu_count", lambda: 4)
     monkeypatch.setattr(blocks, "HOPS_PER_BLOCK", 2)
     reader = LockstepReader(write_song(tmp_path, 200_000), with_mixdown=False)
     read, measured, longest_wait = 0, 0, 0

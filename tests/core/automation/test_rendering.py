@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import soxr
 from core import files
 from core.audio.io import inspect
 from core.audio.song import Song, open_song
+from core.automation import render
 from core.automation.points import Automation, EnvelopePoints
 from core.automation.render import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_file, measure_mixes, write_mix
 from core.errors import DiskFullError
@@ -177,11 +179,11 @@ def test_a_silent_mix_is_given_no_gain(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported_and_leaves_no_file(
     short_song: Song, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_file: soundfile.SoundFile, _samples: object) -> None:
-        raise soundfile.LibsndfileError(2)
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(soundfile.SoundFile, "write", full)
-    with raises_error(DiskFullError, path=tmp_path.name):
+    monkeypatch.setattr(render._WavFile, "write", full)
+    with raises_error(DiskFullError, path="out.wav"):
         write_mix(short_song, None, tmp_path / "out.wav")
     assert list(tmp_path.iterdir()) == []
 
