@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.matching import dictionary
@@ -18,6 +18,7 @@ _VOICES_OR_REEDS = frozenset({"alto", "altos", "tenor", "tenors", "soprano", "ba
 _DOUBLE_BASS = frozenset({"double bass", "doublebass", "contrabass", "contrabasses", "upright bass", "kontrabass"})
 _INSTRUMENTAL = re.compile(r"instrumental|karaoke|minus one|no (?:vocals|vox)|off ?vocal|カラオケ|инструментал|минус")
 _ONLY = re.compile(r".only(?![a-z])")
+_NEAREST_FOLDERS = 4
 _MAIN_BUSES = frozenset({"drums", "bass", "vocals"})
 
 
@@ -52,18 +53,20 @@ def assign(items: Sequence[Item], *, song: str = "") -> list[Match]:
     >>> [match.bus for match in assign([Item("Song - Kick"), Item("Song - Vox"), Item("Song")])]
     ['drums', 'vocals', None]
     """
+    folders = _folders(items)
     title = _shared_title(items)
-    titles = (title, _parts(normalize(song)))
-    matches = [_match(items, index, title) for index in range(len(items))]
-    matches = [_helped_by_others(items, matches, index, titles) for index in range(len(items))]
-    for index in reversed(range(len(items))):
-        matches[index] = _folder(items, matches, index)
-    return [_by_hints(items, matches, index) for index in range(len(items))]
+    matches = [_match(items, folders, index, title) for index in range(len(items))]
+    matches = _helped_by_others(items, matches, (title, _parts(normalize(song))))
+    contents = _contents(folders)
+    for index, inside in contents.items():
+        matches[index] = _folder(matches[index], {i: matches[i] for i in inside}, is_folder=contents.keys())
+    return [_by_hints(items, folders, matches, index) for index in range(len(items))]
 
 
-def _match(items: Sequence[Item], index: int, title: tuple[str, ...]) -> Match:
+def _match(items: Sequence[Item], folders: Sequence[Sequence[int]], index: int, title: tuple[str, ...]) -> Match:
     item = items[index]
-    context = item.context if item.parent is None else "/".join(items[i].name for i in _folders_of(items, index))
+    outer = folders[index][-_NEAREST_FOLDERS:]
+    context = item.context if item.parent is None else "/".join(items[i].name.replace("/", " ") for i in outer)
     rest = _without_title(item, title)
     if rest:
         match = match_name(rest, kind="track", context=context)
@@ -72,14 +75,23 @@ def _match(items: Sequence[Item], index: int, title: tuple[str, ...]) -> Match:
     return match_name(item.name, kind=item.kind, context=context)
 
 
-def _folders_of(items: Sequence[Item], index: int) -> list[int]:
-    """Return the folders an item is in, outermost first."""
-    found: list[int] = []
-    parent = items[index].parent
-    while parent is not None and parent not in found:
-        found.insert(0, parent)
-        parent = items[parent].parent
+def _folders(items: Sequence[Item]) -> list[list[int]]:
+    """Return the folders each item is in, outermost first."""
+    found: list[list[int]] = []
+    for item in items:
+        parent = item.parent
+        is_before = parent is not None and parent < len(found)
+        found.append([*found[parent], parent] if is_before and parent is not None else [])
     return found
+
+
+def _contents(folders: Sequence[Sequence[int]]) -> dict[int, list[int]]:
+    """Return what is in each folder, at any depth; inner folders come first."""
+    found: dict[int, list[int]] = {}
+    for index, outer in enumerate(folders):
+        for folder in outer:
+            found.setdefault(folder, []).append(index)
+    return dict(sorted(found.items(), reverse=True))
 
 
 # The song's title
@@ -130,25 +142,34 @@ def _is_only(item: Item, words: Sequence[str]) -> bool:
 # What the other items say
 
 
-def _helped_by_others(
-    items: Sequence[Item], matches: Sequence[Match], index: int, titles: Sequence[Sequence[str]]
-) -> Match:
-    item, match = items[index], matches[index]
-    others = [i for i in range(len(items)) if i != index]
-    buses = {bus for i in others if (bus := matches[i].bus)}
+def _helped_by_others(items: Sequence[Item], matches: Sequence[Match], titles: Sequence[Sequence[str]]) -> list[Match]:
+    """Return the matches in view of the song's titles (shared by the names; known) and of each other."""
+    counts = Counter(match.bus for match in matches if match.bus)
+    words: dict[tuple[str | None, int | None], Counter[str]] = {}
+    for item, match in zip(items, matches, strict=True):
+        words.setdefault((item.context, item.parent), Counter()).update(match.words)
+    found = []
+    for item, match in zip(items, matches, strict=True):
+        buses = {bus for bus, count in counts.items() if count > (bus == match.bus)}
+        neighbours = words[item.context, item.parent] - Counter(match.words)
+        found.append(_as_mix(item, match, buses, titles) or _like_neighbours(match, neighbours))
+    return found
+
+
+def _as_mix(item: Item, match: Match, buses: Collection[str], titles: Sequence[Sequence[str]]) -> Match | None:
+    """Return the match of a mix of the song, or of a part of it, next to items of `buses`; None where it is none."""
+    shared_title, *other_titles = titles
     if item.kind == "file":
-        shared_title, *other_titles = titles
         is_title = _is_only(item, shared_title) or (
             match.bar == "unknown" and any(_is_only(item, title) for title in other_titles)
         )
         if is_title and len(buses) >= 2:
             return mixdown("its name is the song's title alone")
-        if match.bus == "melody" and _INSTRUMENTAL.search(normalize(item.name)) and buses >= {"drums", "bass"}:
+        if match.bus == "melody" and _INSTRUMENTAL.search(normalize(item.name)) and {"drums", "bass"} <= set(buses):
             return mixdown("its instruments are there as separate files", match.words)
     if match.bus and _ONLY.search(normalize(item.name)) and (match.bus in buses or not buses):
         return mixdown(f"it is a mix of {match.bus} only", match.words)
-    neighbours = [matches[i] for i in others if (items[i].context, items[i].parent) == (item.context, item.parent)]
-    return _like_neighbours(match, {word for other in neighbours for word in other.words})
+    return None
 
 
 def _like_neighbours(match: Match, words: Collection[str]) -> Match:
@@ -170,24 +191,20 @@ def _singular(word: str) -> str:
 # Folder tracks
 
 
-def _folder(items: Sequence[Item], matches: Sequence[Match], index: int) -> Match:
+def _folder(match: Match, inside: Mapping[int, Match], *, is_folder: Container[int]) -> Match:
     """Return the match of a folder track in view of what is in it."""
-    match = matches[index]
-    inside = [i for i in range(len(items)) if index in _folders_of(items, i)]
-    buses = Counter(bus for i in inside if (bus := matches[i].bus))
-    if not buses:
-        return match
-    if match.bar == "unknown" and len(buses) == 1 and match.role != SEVERAL_BUSES:
+    buses = {one.bus for one in inside.values() if one.bus}
+    if match.role == "unknown" and len(buses) == 1:
         bus = next(iter(buses))
         return Match("bus", bus, None, f"everything that was understood in it belongs to {bus}", (), certain=False)
-    foreign = set(buses) - dictionary.FAMILY.get(match.bus or "", set()) - {match.bus}
-    if match.bus and (foreign & _MAIN_BUSES or len(foreign) > 1):
-        text = f"it contains {_and(sorted(buses))}"
-        return Match(SEVERAL_BUSES, None, "unknown", text, match.words, certain=False)
+    foreign = buses - dictionary.FAMILY.get(match.bus or "", set()) - {match.bus or ""}
+    has_foreign_folder = any(one.bus in foreign & _MAIN_BUSES and i in is_folder for i, one in inside.items())
+    if match.bus and (has_foreign_folder or len(foreign) > 1):
+        return Match(SEVERAL_BUSES, None, "unknown", f"it contains {_and(sorted(buses))}", match.words, certain=False)
     return match
 
 
-def _by_hints(items: Sequence[Item], matches: Sequence[Match], index: int) -> Match:
+def _by_hints(items: Sequence[Item], folders: Sequence[Sequence[int]], matches: Sequence[Match], index: int) -> Match:
     """Return the match in view of the folders, audio and sends where no name decided."""
     item, match = items[index], matches[index]
     if match.bus == "fx" and not match.certain and item.receives_only:
@@ -199,10 +216,9 @@ def _by_hints(items: Sequence[Item], matches: Sequence[Match], index: int) -> Ma
         return Match("effect return", None, "effect return", reason, (), certain=False)
     if item.is_silent:
         return replace(match, reason="it is silent")
-    is_folder = any(other.parent == index for other in items)
-    if not item.has_audio and not is_folder:
+    if not item.has_audio and (index + 1 >= len(items) or items[index + 1].parent != index):
         return replace(match, reason="it has no audio")
-    for folder in reversed(_folders_of(items, index)):
+    for folder in reversed(folders[index]):
         bus = matches[folder].bus
         if bus:
             text = f'it is in the folder "{items[folder].name}"'
