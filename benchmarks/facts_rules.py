@@ -22,10 +22,11 @@ from core.decibels import FloatArray
 from core.errors import InputError
 from core.matching.matcher import match_name
 from core.models.balance import StemLevels
+from core.models.fit import EIGHTY_PERCENT
 from core.models.habits import DeviationsOfSong, learn_habits
 from core.models.model import Model
 from core.models.predict import predict_balance
-from core.models.prior import TRACKS, WRITTEN, BalancePrior
+from core.models.prior import WRITTEN, BalancePrior
 
 LEAST_ENTRIES = 3
 ESTIMATED_LEVEL_ERROR_DB = 1.75
@@ -101,11 +102,11 @@ def read_facts(path: Path) -> dict[str, list[Facts]]:
 
 def compare_rules(facts: Mapping[str, Sequence[Facts]]) -> dict[str, Any]:
     """Return each kind's number of songs and producers, and each rule's errors."""
-    return {kind: _compared(songs, TRACKS if kind == "stems" else WRITTEN) for kind, songs in facts.items()}
+    return {kind: _compared(songs, tracks=kind == "stems") for kind, songs in facts.items()}
 
 
-def gains_db(prior: BalancePrior, song: Facts) -> FloatArray:
-    """Return the gains that the product's rule with `prior` gives the song's entries, dB, shape (n_entries,)."""
+def predicted(song: Facts, *, tracks: bool, prior: BalancePrior = WRITTEN) -> tuple[FloatArray, FloatArray]:
+    """Return the gains that the product's rule gives the song's entries, and their deviations, dB, (n_entries,)."""
     model = Model(name="facts", preset="default", feature_set="condition3", prior=prior)
     n_entries = len(song.buses)
     levels = StemLevels(
@@ -116,7 +117,8 @@ def gains_db(prior: BalancePrior, song: Facts) -> FloatArray:
         frame_lufs=song.loudness_lufs[None],
         active=np.ones((1, n_entries), bool),
     )
-    return predict_balance(model, song.buses, levels).balance_db[0]
+    balance = predict_balance(model, song.buses, levels, tracks=tracks)
+    return balance.balance_db[0], balance.deviation_db
 
 
 def error_db(gains: FloatArray) -> float:
@@ -124,11 +126,11 @@ def error_db(gains: FloatArray) -> float:
     return float(np.abs(gains - gains.mean()).mean())
 
 
-def _compared(songs: Sequence[Facts], prior: BalancePrior) -> dict[str, Any]:
+def _compared(songs: Sequence[Facts], *, tracks: bool) -> dict[str, Any]:
     rules: dict[str, Callable[[Facts], FloatArray]] = {
         "plain": lambda song: -song.loudness_lufs - song.tone_db,
         "loudness": lambda song: -song.loudness_lufs,
-        "ours": lambda song: gains_db(prior, song),
+        "ours": lambda song: predicted(song, tracks=tracks)[0],
     }
     errors = {name: [error_db(rule(song)) for song in songs] for name, rule in rules.items()}
     compared: dict[str, Any] = {
@@ -136,11 +138,13 @@ def _compared(songs: Sequence[Facts], prior: BalancePrior) -> dict[str, Any]:
         "producers": len({song.producer for song in songs}),
         "rules": {name: _summary(songs, found, errors) for name, found in errors.items()} if songs else {},
     }
+    if songs:
+        compared["band_80_coverage"] = _band_coverage(songs, tracks=tracks)
     several = [i for i, song in enumerate(songs) if sum(s.producer == song.producer for s in songs) > 1]
     if several:
         known = [songs[i] for i in several]
         own = {name: [found[i] for i in several] for name, found in errors.items()}
-        learned = [error_db(_learned_gains_db(song, known, prior)) for song in known]
+        learned = [error_db(_learned_gains_db(song, known, tracks=tracks)) for song in known]
         producers = len({song.producer for song in known})
         compared["rules"]["ours_learned"] = {
             "songs": len(known),
@@ -151,16 +155,30 @@ def _compared(songs: Sequence[Facts], prior: BalancePrior) -> dict[str, Any]:
     return compared
 
 
-def _learned_gains_db(song: Facts, songs: Sequence[Facts], prior: BalancePrior) -> FloatArray:
+def _learned_gains_db(song: Facts, songs: Sequence[Facts], *, tracks: bool) -> FloatArray:
     """Return the rule's gains for `song` after the habits that its producer's other songs show."""
     others = [other for other in songs if other.producer == song.producer and other is not song]
-    habits = learn_habits([_deviations(other, prior) for other in others])
-    return gains_db(prior, song) + np.array([habits.offset_of(bus) for bus in song.buses])
+    habits = learn_habits(
+        [
+            DeviationsOfSong(other.buses, -predicted(other, tracks=tracks)[0], known_error_db=other.level_error_db)
+            for other in others
+        ]
+    )
+    return predicted(song, tracks=tracks)[0] + np.array([habits.offset_of(bus) for bus in song.buses])
 
 
-def _deviations(song: Facts, prior: BalancePrior) -> DeviationsOfSong:
-    """Return how far the producer's levels are from the rule's."""
-    return DeviationsOfSong(song.buses, -gains_db(prior, song), known_error_db=song.level_error_db)
+def _band_coverage(songs: Sequence[Facts], *, tracks: bool) -> dict[str, float]:
+    """Return the share of entries whose true gain is in the 80 % band: mean over producers, then by bus."""
+    inside: dict[str, list[float]] = {}
+    of_songs = []
+    for song in songs:
+        gains, deviation = predicted(song, tracks=tracks)
+        hits = np.abs(gains - gains.mean()) <= EIGHTY_PERCENT * deviation
+        of_songs.append(float(hits.mean()))
+        for bus, hit in zip(song.buses, hits.tolist(), strict=True):
+            inside.setdefault(bus, []).append(float(hit))
+    means = {bus: round(float(np.mean(hits)), 3) for bus, hits in sorted(inside.items())}
+    return {"all": round(float(_by_producer(songs, of_songs).mean()), 3), **means}
 
 
 def _summary(songs: Sequence[Facts], found: Sequence[float], errors: Mapping[str, Sequence[float]]) -> dict[str, Any]:

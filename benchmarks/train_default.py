@@ -41,7 +41,7 @@ def main() -> int:
     model.save(arguments.out)
     for bus, row in model.named_coefficients().items():
         print(f"{bus:<10}" + "".join(f"{name} {value:+.3f}  " for name, value in row.items()))
-    print(f"songs {len(model.songs)}, deviation {model.balance(model.buses).song_deviation_db:.2f} dB")
+    print(f"songs {len(model.songs)}, deviation {model.balance_fit.song_deviation_db:.2f} dB")
     return 0
 
 

@@ -33,7 +33,7 @@ FLOOR = 1e-3
 Predictor = Callable[["EvaluationSong", Sequence["EvaluationSong"]], FloatArray]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class EvaluationSong:
     """A song whose gains are known.
 
@@ -147,25 +147,25 @@ Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
 
 
 class PaperRegression:
-    """The paper's predictor; it folds each song once, so leaving one out costs a small solve."""
+    """The paper's predictor; it factorizes each song once (by identity), so leaving one out costs a small solve."""
 
     def __init__(self) -> None:
-        self._triangles: dict[tuple[int, str], FloatArray] = {}
+        self._r_factors: dict[tuple[EvaluationSong, str], FloatArray] = {}
 
     def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
         """Return the gains predicted for `song` from `others`; a bus no other song has is predicted as 0."""
         raw = np.zeros_like(song.gains)
         for i, bus in enumerate(song.buses):
-            triangles = [self._triangle(other, bus) for other in others if bus in other.buses]
-            if triangles:
-                raw[:, i] = song.features[bus] @ r_factor.non_negative(triangles)
+            factors = [self._r_factor(other, bus) for other in others if bus in other.buses]
+            if factors:
+                raw[:, i] = song.features[bus] @ r_factor.non_negative(factors)
         return exponential(raw, keep_first=False)
 
-    def _triangle(self, song: EvaluationSong, bus: str) -> FloatArray:
-        key = (id(song), bus)
-        if key not in self._triangles:
-            self._triangles[key] = r_factor.fold(song.features[bus], song.gains[:, song.column(bus)])
-        return self._triangles[key]
+    def _r_factor(self, song: EvaluationSong, bus: str) -> FloatArray:
+        key = (song, bus)
+        if key not in self._r_factors:
+            self._r_factors[key] = r_factor.fold(song.features[bus], song.gains[:, song.column(bus)])
+        return self._r_factors[key]
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
-"""Fit the balance model to training songs.
+"""Fit the balance model (condition 3): habits, within-song coefficients and deviations from songs' R factors.
 
-Conventions: a song's deviations are dB per bus, their weighted mean over its buses taken out. Songs that differ from
-the belief in the same way show a habit; songs that each differ in a way of their own show chance. What is taken for a
-habit is the lower end of an interval: few songs, or songs that disagree, show none.
+Conventions: a song's R factors (`core.models.r_factor`) are those of [features, output level] per bus, the output level
+being gain + loudness in LUFS, so a stem that is 10 dB louder always gets 10 dB less. What all buses of a song have in
+common (the mixdown's loudness) is not part of the balance and is eliminated.
 
-Source: empirical Bayes shrinkage by the method of moments (Efron, Morris 1975).
-
-Conventions: a song's triangles (`core.models.r_factor`) are those of [features, output level] per bus, the
-output level being gain + loudness, LUFS: a stem that is 10 dB louder gets exactly 10 dB less, and no song can teach
-otherwise. Buses share the coefficients of all features but the constant, whose coefficient is the bus's own offset.
-What all buses of a song have in common (the mixdown's loudness) is taken out of its equations: it is no balance.
+The song-level features keep the rule's coefficients: on none of the available songs did other values help producers
+they were not chosen on. Songs change three things: each bus's offset (`core.models.habits`), how gains follow the
+moment (ridge regression within songs), and how uncertain a prediction is.
 """
 
 from __future__ import annotations
@@ -20,282 +17,205 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from core import roles
 from core.decibels import FloatArray
-from core.models.balance import NAMES
-from core.models.prior import BalancePrior
+from core.models.balance import NAMES, OF_SONG
+from core.models.habits import ONE_ENGINEER, DeviationsOfSong, Habits, VariancePrior, learn_habits, song_weight
+from core.models.prior import BalancePrior, BalanceRule
 
-CERTAINTY = 0.98
-"""One-sided: so sure is the lower end."""
-DB_A_SONG, FIRST_SONGS = 0.4, 2.0
-"""Songs beyond the first two may show a habit of this many dB each, mean over the buses, however well they agree."""
-_BELIEVED_SONGS = 1.0
-_STRONGEST = 20.0
-_MEAN_OVER_ROOT = 0.8  # of the absolute value of a normal deviate
-
-
-@dataclass(frozen=True)
-class Deviations:
-    """A song's `deviations_db` (n_buses,), with the bus of each and what each counts for."""
-
-    buses: Sequence[str]
-    deviations_db: FloatArray
-    weights: FloatArray
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """What songs agree on.
-
-    `habit_db` is what is sure of it, mean over the buses; `strength` how many songs the belief counts for beside it, as
-    `BalancePrior.offset_strength` does.
-    """
-
-    habit_db: float
-    strength: float
-
-
-def agreement(songs: Sequence[Deviations], *, deviation_db: float, strength: float) -> Agreement:
-    """Return what `songs` agree on.
-
-    Parameters
-    ----------
-    songs : their deviations from what is believed.
-    deviation_db : how far songs are believed to differ from each other.
-    strength : of the belief, in songs, where nothing sure is known.
-    """
-    if not songs:
-        return Agreement(0.0, strength)
-    weights = np.array([song.weights.mean() for song in songs])
-    weighted = list(zip(songs, weights.tolist(), strict=True))
-    n_songs = float(weights.sum())
-    habit, residuals, n_free = _common_and_rest(songs, weights)
-    variance = (_BELIEVED_SONGS * deviation_db**2 + residuals) / (_BELIEVED_SONGS + n_free)
-    distance = float(np.abs(habit).mean())
-    chance = (
-        float(scipy.special.stdtrit(_BELIEVED_SONGS + n_free, CERTAINTY))
-        * _MEAN_OVER_ROOT
-        * np.sqrt(variance / n_songs)
-    )
-    sure = max(0.0, 1.0 - chance / distance) if distance > 0.0 else 0.0
-    among_buses = float(habit @ habit) / max(len(habit) - 1, 1) - variance / n_songs
-    estimated = float(np.clip(variance / max(among_buses, 1e-9), strength / _STRONGEST, strength))
-    chosen = float(strength ** (1.0 - sure) * estimated**sure)
-    kept_db = float(np.clip(distance * _moved(n_songs, chosen) - chance, 0.0, _most_db(n_songs)))
-    return Agreement(max(kept_db, *(_at_its_word_db(song, weight, chosen) for song, weight in weighted)), chosen)
-
-
-def _moved(n_songs: float, strength: float) -> float:
-    """Return how much of the way from what is believed `n_songs` go."""
-    return n_songs / (n_songs + strength)
-
-
-def _most_db(n_songs: float) -> float:
-    return DB_A_SONG * max(n_songs - FIRST_SONGS, 0.0)
-
-
-def _at_its_word_db(song: Deviations, weight: float, strength: float) -> float:
-    """Return how far a song goes that counts for more than one: somebody heard a prediction and said what was wrong."""
-    return float(np.abs(song.deviations_db).mean()) * _moved(weight, strength) if weight > 1.0 + 1e-9 else 0.0
-
-
-def _common_and_rest(songs: Sequence[Deviations], weights: FloatArray) -> tuple[FloatArray, float, float]:
-    """Return what songs have in common per bus (n_buses,), the squares left, and how many of those are free."""
-    known = sorted({bus for song in songs for bus in song.buses})
-    rows, targets, roots = [], [], []
-    for song, weight in zip(songs, weights, strict=True):
-        of_song = np.array([[bus == name for name in known] for bus in song.buses], dtype=np.float64)
-        share = song.weights / song.weights.sum()
-        rows.append(of_song - share @ of_song)
-        targets.append(song.deviations_db - share @ song.deviations_db)
-        roots.append(np.sqrt(weight * share * len(share)))
-    row, target, root = np.vstack(rows), np.concatenate(targets), np.concatenate(roots)
-    habit = np.linalg.lstsq(row * root[:, None], target * root, rcond=None)[0]
-    residual = (target - row @ habit) * root
-    n_equations = float(sum(weight * (len(song.buses) - 1) for weight, song in zip(weights, songs, strict=True)))
-    return habit - habit.mean(), float(residual @ residual), max(n_equations - (len(known) - 1), 0.0)
-
-
-Triangles = Mapping[str, FloatArray]
 EIGHTY_PERCENT = 1.2816
-"""So many standard deviations to either side hold 80 % of a normal distribution."""
-BUSES_A_SONG = 4.0
-_OUTPUTS_BELIEVED = 8.0
+"""So many standard deviations to either side contain 80 % of a normal distribution."""
+_BUSES_PER_SONG = 4.0
+_PRIOR_OUTPUTS = 8.0
 """How many songs a prior's deviation of output levels counts for."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BalanceFit:
-    """What songs and prior say together.
+class SongEvidence:
+    """What one song contributes to a fit.
 
     Attributes
     ----------
-    buses : the buses it was solved for.
-    coefficients : per bus, in the order of `NAMES`, shape (n_buses, n_features).
-    covariance : of (offsets, shared coefficients) in units of the residual's variance, (n_buses + 5, n_buses + 5).
-    song_deviation_db, moment_deviation_db : how far a song is from its prediction, and a moment from its song.
-    output_lufs, output_deviation_db : how loud a bus of these songs is in their mixdowns; None without songs.
-    departure_db : how far a balance may be from equal plain levels, mean over the buses; None for any distance.
+    r_factors : per bus, shape (n_features + 1, n_features + 1); a bus's rows weigh 1 in total.
+    weight : how many songs it counts for.
+    level_error_db : standard error of its output levels.
+    album : songs of one album are related; "" where unknown.
     """
 
-    buses: tuple[str, ...]
-    coefficients: FloatArray
-    covariance: FloatArray
-    song_deviation_db: float
+    r_factors: Mapping[str, FloatArray]
+    weight: float = 1.0
+    level_error_db: float = 0.0
+    album: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalanceFit:
+    """A fitted balance model.
+
+    Attributes
+    ----------
+    prior : what was known before the songs.
+    habits : what the songs add to the rule's offsets.
+    moment_coefficients : of the features after `balance.OF_SONG`.
+    deviation_factor : deviations of songs from their prediction, relative to the rule's per bus.
+    moment_deviation_db : how far moments differ from their song.
+    output_lufs, output_deviation_db : how loud a bus of these songs is in their mixdowns; None where unknown.
+    """
+
+    prior: BalancePrior
+    habits: Habits
+    moment_coefficients: FloatArray
+    deviation_factor: float
     moment_deviation_db: float
     output_lufs: float | None
     output_deviation_db: float
-    departure_db: float | None
+
+    @property
+    def song_deviation_db(self) -> float:
+        """How far songs are from their prediction, over all buses."""
+        return self.deviation_factor * self.prior.song_deviation_db
+
+    def habits_of(self, buses: Sequence[str]) -> FloatArray:
+        """Return what the songs add to the rule's offsets, dB, shape (n_buses,)."""
+        return np.array([self.habits.offset_of(bus) for bus in buses])
+
+    def coefficients_of(self, buses: Sequence[str], rule: BalanceRule | None = None) -> FloatArray:
+        """Return each bus's coefficients in the order of `balance.NAMES`, shape (n_buses, n_features)."""
+        rule = rule or self.prior.rule_for(buses)
+        offsets = rule.offsets_of(buses) + self.habits_of(buses)
+        shared = np.concatenate([rule.shared[: len(OF_SONG) - 1], self.moment_coefficients])
+        return np.column_stack([offsets, np.broadcast_to(shared, (len(offsets), len(shared)))])
 
 
-def fit_balance(songs: Sequence[Triangles], buses: Sequence[str], prior: BalancePrior) -> BalanceFit:
-    """Return the balance of `buses` that `songs` and `prior` teach.
+def fit_balance(songs: Sequence[SongEvidence], prior: BalancePrior) -> BalanceFit:
+    """Return the balance model that `songs` and `prior` give.
 
-    Parameters
-    ----------
-    songs : each song's triangles per bus, already multiplied by the root of the song's weight.
-    buses : whose offsets to return; the songs' own are solved for as well.
-    prior : what is believed before any song.
+    Examples
+    --------
+    >>> fit_balance([], BalancePrior()).coefficients_of(("drums", "vocals"))[:, 0].tolist()
+    [0.0, 0.75]
     """
-    known = roles.in_order({*buses, *(bus for song in songs for bus in song)})
-    believed = np.concatenate([[prior.offset_of(bus) for bus in known], prior.coefficients])
-    means = [_means(song, known) for song in songs]
-    deviations = [
-        Deviations(list(song), of.residuals(believed), of.weights) for song, of in zip(songs, means, strict=True)
-    ]
-    agreed = agreement(deviations, deviation_db=prior.song_deviation_db, strength=prior.offset_strength)
-    strength = np.concatenate([np.full(len(known), agreed.strength), prior.strengths])
-    designs = [_without_common(_design(song, known)) for song in songs]
-    information = np.diag(strength) + sum((d[:, :-1].T @ d[:, :-1] for d in designs), np.zeros((len(strength),) * 2))
-    evidence = strength * believed + sum((d[:, :-1].T @ d[:, -1] for d in designs), np.zeros(len(strength)))
-    covariance = np.linalg.inv(information)
-    solution = covariance @ evidence
-    wanted = [known.index(bus) for bus in buses]
-    rows = [*wanted, *range(len(known), len(strength))]
-    errors = [_errors(song, of, solution, covariance) for song, of in zip(songs, means, strict=True)]
-    outputs = [of.output_lufs for of in errors]
+    means = [_SongMeans.of(song, prior) for song in songs]
+    habits = learn_habits(
+        [
+            DeviationsOfSong(of.buses, of.deviations_db, song.weight, song.level_error_db, song.album)
+            for song, of in zip(songs, means, strict=True)
+        ],
+        prior=ONE_ENGINEER if prior.learns_one_engineer else _what_all_have_in_common(prior),
+    )
+    moments, moment_deviation_db = _fit_moments(songs, prior)
+    outputs = [of.output_lufs for of in means]
     return BalanceFit(
-        buses=tuple(buses),
-        coefficients=np.array([[solution[i], *solution[len(known) :]] for i in wanted]).reshape(-1, len(NAMES)),
-        covariance=covariance[np.ix_(rows, rows)],
-        song_deviation_db=_song_deviation_db(errors, prior),
-        moment_deviation_db=_moment_deviation_db(errors, prior),
+        prior=prior,
+        habits=habits,
+        moment_coefficients=moments,
+        deviation_factor=_deviation_factor(songs, means, habits, prior),
+        moment_deviation_db=moment_deviation_db,
         output_lufs=float(np.mean(outputs)) if outputs else prior.output_lufs,
-        output_deviation_db=_spread_db(outputs, prior) if outputs else prior.output_deviation_db,
-        departure_db=None if prior.departure_db is None else prior.departure_db + agreed.habit_db,
+        output_deviation_db=_output_deviation_db(outputs, prior) if outputs else prior.output_deviation_db,
     )
 
 
 @dataclass(frozen=True)
-class _Means:
+class _SongMeans:
     """A song's buses in the mean over its frames.
 
-    Attributes
-    ----------
-    rows : what each bus is made of: a column a known bus, the shared features; shape (n_buses, n_coefficients).
-    targets : output levels, LUFS, shape (n_buses,).
-    weights : what each bus counts for, shape (n_buses,).
+    `deviations_db` and `scales_db` (n_buses,): how far each bus is from the rule, and how far songs usually are.
     """
 
-    rows: FloatArray
-    targets: FloatArray
-    weights: FloatArray
-
-    def centred(self, values: FloatArray) -> FloatArray:
-        """Return values (n_buses, ...) against their mean over the buses."""
-        return values - self.weights @ values / self.weights.sum()
-
-    def residuals(self, solution: FloatArray) -> FloatArray:
-        """Return what coefficients leave of the targets, the common level aside, dB, shape (n_buses,)."""
-        return self.centred(self.targets - self.rows @ solution)
-
-
-@dataclass(frozen=True)
-class _Errors:
-    """A song's residuals: per bus `of_song`, as if the song had not been learned, and the mean square `of_moment`.
-
-    `output_lufs` is how loud its buses are in its mixdown, features aside; `weights` is what each bus counts for.
-    """
-
-    of_song: FloatArray
-    of_moment: FloatArray
+    buses: tuple[str, ...]
+    deviations_db: FloatArray
+    scales_db: FloatArray
     output_lufs: float
-    weights: FloatArray
+
+    @classmethod
+    def of(cls, song: SongEvidence, prior: BalancePrior) -> _SongMeans:
+        buses = tuple(song.r_factors)
+        rule: BalanceRule = prior.rule_for(buses)
+        factors = np.stack(list(song.r_factors.values()))
+        constants = factors[:, :, 0]
+        weights = np.maximum((constants**2).sum(axis=1), 1e-12)
+        means = np.einsum("br,brc->bc", constants, factors[:, :, 1:]) / weights[:, None]
+        levels_lufs = means[:, -1] - means[:, :-1] @ rule.shared
+        deviations_db = levels_lufs - rule.offsets_of(buses)
+        return cls(buses, deviations_db - deviations_db.mean(), rule.deviations_of(buses), float(levels_lufs.mean()))
 
 
-def _design(song: Triangles, known: Sequence[str]) -> FloatArray:
-    """Return the song's equations: a column a known bus, the shared features, the constant, and the output level."""
-    rows = []
-    for bus, triangle in song.items():
-        offsets = np.zeros((len(triangle), len(known)))
-        offsets[:, known.index(bus)] = triangle[:, 0]
-        rows.append(np.column_stack([offsets, triangle[:, 1:-1], triangle[:, 0], triangle[:, -1]]))
-    return np.vstack(rows)
+def _what_all_have_in_common(prior: BalancePrior) -> VariancePrior:
+    deviation_db = prior.song_deviation_db
+    return VariancePrior(deviation_db / np.sqrt(prior.offset_strength), 0.0, deviation_db, 0.0)
 
 
-def _without_common(design: FloatArray) -> FloatArray:
-    """Return the equations for any value of the constant that all buses share: its column is projected out."""
-    common = design[:, -2]
-    rest = np.delete(design, -2, axis=1)
-    projected: FloatArray = rest - np.outer(common, common @ rest / max(float(common @ common), 1e-12))
-    return projected
+def _deviation_factor(
+    songs: Sequence[SongEvidence], means: Sequence[_SongMeans], habits: Habits, prior: BalancePrior
+) -> float:
+    """Return the factor with which the rule's 80 % bands contain 80 % of the songs, each predicted without itself.
 
-
-def _means(song: Triangles, known: Sequence[str]) -> _Means:
-    triangles = np.stack(list(song.values()))
-    constants = triangles[:, :, 0]
-    weights = np.maximum((constants**2).sum(axis=1), 1e-12)
-    means = np.einsum("br,brc->bc", constants, triangles[:, :, 1:]) / weights[:, None]
-    of_bus = np.array([[bus == name for name in known] for bus in song], dtype=np.float64)
-    return _Means(np.column_stack([of_bus, means[:, :-1]]), means[:, -1], weights)
-
-
-def _errors(song: Triangles, of: _Means, solution: FloatArray, covariance: FloatArray) -> _Errors:
-    n_known = of.rows.shape[1] - (len(NAMES) - 1)
-    shared = solution[n_known:]
-    left = of.targets - of.rows[:, n_known:] @ shared
-    triangles = np.stack(list(song.values()))
-    residual = triangles[:, :, -1] - triangles[:, :, 1:-1] @ shared - triangles[:, :, 0] * left[:, None]
-    centred = of.centred(of.rows)
-    leverage = of.weights * np.einsum("bi,ij,bj->b", centred, covariance, centred)
-    return _Errors(
-        of_song=of.residuals(solution) / (1.0 - np.minimum(leverage, 0.9)),
-        of_moment=(residual**2).sum(axis=1) / of.weights,
-        output_lufs=float(of.weights @ left / of.weights.sum()),
-        weights=of.weights,
-    )
-
-
-def _song_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
-    """Return the deviation whose 80 % interval holds 80 % of the residuals, the prior's own among them.
-
-    A quantile and no mean square: a few songs are balanced in a way of their own, and would widen every interval. What
-    few songs tell of a deviation is itself unsure: Student's t instead of the normal distribution.
+    A quantile instead of a mean square: about one song in seven is balanced in an unusual way and would widen every
+    band. Few songs leave a deviation uncertain: Student's t instead of the normal distribution.
     """
-    believed = prior.song_deviation_db * EIGHTY_PERCENT
-    sizes = [np.abs(of.of_song) * np.sqrt(len(of.of_song) / max(len(of.of_song) - 1, 1)) for of in errors]
-    found = np.concatenate([*sizes, [0.99 * believed], [1.01 * believed]])
-    weights = np.concatenate([*(of.weights for of in errors), *([[0.5 * prior.deviation_strength]] * 2)])
-    order = np.argsort(found, kind="stable")
-    shares = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
-    n_songs = prior.deviation_strength / BUSES_A_SONG + sum(float(of.weights.mean()) for of in errors)
+    n_songs_of = {
+        role: sum(song.weight for song, of in zip(songs, means, strict=True) if role in of.buses)
+        for role in habits.roles
+    }
+    sizes, weights = [np.array([0.99, 1.01]) * EIGHTY_PERCENT], [np.full(2, 0.5 * prior.deviation_strength)]
+    for song, of in zip(songs, means, strict=True):
+        n_buses = len(of.buses)
+        if n_buses < 2:
+            continue
+        n_songs = np.array([n_songs_of.get(bus, song.weight) for bus in of.buses])
+        leverage = np.array([song_weight(n, habits.correlation) for n in n_songs]) * song.weight / n_songs
+        residual = of.deviations_db - np.array([habits.offset_of(bus) for bus in of.buses])
+        residual = (residual - residual.mean()) / (1.0 - np.minimum(leverage, 0.9))
+        sizes.append(np.abs(residual) / centred_deviation_db(of.scales_db))
+        weights.append(np.full(n_buses, song.weight))
+    size, weight = np.concatenate(sizes), np.concatenate(weights)
+    order = np.argsort(size, kind="stable")
+    shares = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
+    n_known = prior.deviation_strength / _BUSES_PER_SONG + sum(song.weight for song in songs)
+    # the prior's bands are calibrated as they are; the correction for few songs applies to what the songs change
+    factor = float(np.interp(0.8, shares, size[order])) / EIGHTY_PERCENT
+    n_prior = prior.deviation_strength / _BUSES_PER_SONG
     return (
-        float(np.interp(0.8, shares, found[order]))
-        / EIGHTY_PERCENT
-        * float(scipy.special.stdtrit(n_songs, 0.9))
-        / EIGHTY_PERCENT
+        factor * float(scipy.special.stdtrit(n_known, 0.9) / scipy.special.stdtrit(n_prior, 0.9))
+        if factor < 1.0 and songs
+        else factor
     )
 
 
-def _moment_deviation_db(errors: Sequence[_Errors], prior: BalancePrior) -> float:
-    strength = prior.deviation_strength
-    total = strength * prior.moment_deviation_db**2 + sum(float(of.weights @ of.of_moment) for of in errors)
-    return float(np.sqrt(total / (strength + sum(float(of.weights.sum()) for of in errors))))
+def centred_deviation_db(deviations_db: FloatArray) -> FloatArray:
+    """Return the deviations of values (n,) from their mean, given the independent values' own deviations, dB."""
+    variance, n = deviations_db**2, len(deviations_db)
+    return np.sqrt(np.maximum(variance * (1.0 - 2.0 / n) + variance.mean() / n, 0.0))
 
 
-def _spread_db(outputs: Sequence[float], prior: BalancePrior) -> float:
+def _fit_moments(songs: Sequence[SongEvidence], prior: BalancePrior) -> tuple[FloatArray, float]:
+    """Return the coefficients of the features of the moment, and how far moments differ from their prediction, dB."""
+    first = len(OF_SONG)
+    size = len(NAMES) - first
+    information = prior.moment_strength * np.eye(size)
+    evidence = prior.moment_strength * prior.coefficients[first - 1 :]
+    parts = []
+    for song in songs:
+        for factor in song.r_factors.values():
+            constant = factor[:, 0]
+            rest = factor[:, first:] - np.outer(
+                constant, constant @ factor[:, first:] / max(float(constant @ constant), 1e-12)
+            )
+            parts.append((rest, song.weight))
+            information += song.weight * rest[:, :-1].T @ rest[:, :-1]
+            evidence += song.weight * rest[:, :-1].T @ rest[:, -1]
+    moments = np.asarray(np.linalg.solve(information, evidence), dtype=np.float64)
+    squares = prior.deviation_strength * prior.moment_deviation_db**2
+    total = prior.deviation_strength
+    for rest, weight in parts:
+        squares += weight * float(((rest[:, -1] - rest[:, :-1] @ moments) ** 2).sum())
+        total += weight
+    return moments, float(np.sqrt(squares / total))
+
+
+def _output_deviation_db(outputs: Sequence[float], prior: BalancePrior) -> float:
     """Return how far the next song's output level is from that of `outputs`; few of them say little of a spread."""
-    believed = _OUTPUTS_BELIEVED if prior.output_lufs is not None else 0.0
-    squares = believed * prior.output_deviation_db**2 + float(np.var(outputs)) * len(outputs)
-    variance = squares / max(believed + len(outputs) - 1.0, 1.0)
+    known = _PRIOR_OUTPUTS if prior.output_lufs is not None else 0.0
+    squares = known * prior.output_deviation_db**2 + float(np.var(outputs)) * len(outputs)
+    variance = squares / max(known + len(outputs) - 1.0, 1.0)
     return float(np.sqrt(variance * (1.0 + 1.0 / len(outputs))))

@@ -1,10 +1,7 @@
 """Models and their file format.
 
-Conventions: version 2 held that buses which share a place in the mix share its energy (10 log10 of their number), and
-let its models depart from equal levels as far as they liked.
-
-A model keeps each song's triangle (`core.models.r_factor`) per bus beside the coefficients they give, so songs can
-be added and taken out without the others' audio. docs/reference/model-format.md describes the file.
+A model stores each song's R factors (`core.models.r_factor`) per bus next to the coefficients that follow from them, so
+songs can be added and removed without the others' audio. docs/reference/model-format.md describes the file.
 """
 
 from __future__ import annotations
@@ -12,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,38 +23,18 @@ from core.decoding import UNDECODABLE
 from core.errors import ModelError
 from core.files import read_whole, write_text
 from core.models import balance, r_factor
-from core.models import balance as balance_module
-from core.models.fit import BalanceFit, fit_balance
-from core.models.prior import DEPARTURE_DB, OF_ONE_ENGINEER, WRITTEN, BalancePrior
+from core.models.fit import BalanceFit, SongEvidence, fit_balance
+from core.models.prior import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 
-_SHARED_ENERGY_DB = 10.0
-
-Rows = list[list[float]]
-
-
-def triangles_of_version_2(triangles: Mapping[str, Rows]) -> dict[str, Rows]:
-    """Return a song's triangles of condition 3 with output levels that count its buses' company as it counts now."""
-    changes_db = (balance.SHARING_DB - _SHARED_ENERGY_DB) * np.log10(roles.sharing(list(triangles)))
-    upgraded = {}
-    for (bus, rows), change_db in zip(triangles.items(), changes_db, strict=True):
-        triangle = np.array(rows)
-        triangle[:, -1] += change_db * triangle[:, 0]
-        upgraded[bus] = triangle.tolist()
-    return upgraded
-
-
-def prior_of_version_2(prior: BalancePrior | None) -> BalancePrior | None:
-    """Return a prior that stays near equal plain levels, if it is one that believes in them."""
-    if prior is None or not prior.shared.get("tone"):
-        return prior
-    return msgspec.structs.replace(prior, departure_db=DEPARTURE_DB)
-
-
-FORMAT, VERSION = "faderwise-model", 3
-FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance_module.NAMES}
+FORMAT, VERSION = "faderwise-model", 4
+FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance.NAMES}
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
 _LARGEST_SUM = 1e60
 """No song's sums come near it, and its square is still a number."""
+
+ESTIMATED_LEVEL_ERROR_DB = 2.0
+"""Standard error of levels that were estimated in the power or magnitude domain."""
+_SONG_DEVIATION_OF_VERSION_3_DB = 2.6
 
 Source = Literal["mixdown", "matrices", "faders", "edits"]
 
@@ -75,6 +53,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     domain, fit : how the truth was estimated and how well it explains the mixdown.
     triangles : per bus, rows of the triangle of its features and gains.
     weight : how many songs it counts for.
+    album : songs of one album are related; "" where unknown.
     """
 
     title: str
@@ -86,10 +65,20 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     fit: float
     triangles: dict[str, list[list[float]]]
     weight: Annotated[float, msgspec.Meta(gt=0.0, le=1000.0)] = 1.0
+    album: str = ""
 
     def weighted_triangles(self) -> dict[str, FloatArray]:
         """Return the triangles, shape (p + 1, p + 1), their squares multiplied by the song's weight."""
         return {bus: np.array(rows) * np.sqrt(self.weight) for bus, rows in self.triangles.items()}
+
+    def evidence(self) -> SongEvidence:
+        """Return what the song contributes to a balance model."""
+        return SongEvidence(
+            r_factors={bus: np.array(rows) for bus, rows in self.triangles.items()},
+            weight=self.weight,
+            level_error_db=ESTIMATED_LEVEL_ERROR_DB if self.domain in ("power", "magnitude") else 0.0,
+            album=self.album,
+        )
 
 
 class _BusFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,39 +133,44 @@ class Model:
             No song taught this bus, and the model has no prior that speaks for it.
         """
         if self.feature_set == "condition3":
-            return self.balance([bus]).coefficients[0]
+            return self.balance_fit.coefficients_of([bus])[0]
         triangles = [song.weighted_triangles()[bus] for song in self.songs if bus in song.triangles]
         if not triangles:
             raise ModelError(f"model {self.name}: no song taught it the bus {bus}", remedy=f"learn one that has {bus}")
         return r_factor.non_negative(triangles)
 
-    def balance(self, buses: Sequence[str]) -> BalanceFit:
-        """Return what a model of condition 3 knows of the balance of `buses`; what no song taught is its prior's."""
-        return fit_balance([song.weighted_triangles() for song in self.songs], buses, self.prior or WRITTEN)
+    @cached_property
+    def balance_fit(self) -> BalanceFit:
+        """The fitted balance of a model of condition 3."""
+        return fit_balance([song.evidence() for song in self.songs], self.prior or WRITTEN)
 
     def as_prior(self) -> BalancePrior:
-        """Return what a model of condition 3 knows as the prior of another one, which starts from it."""
-        believed = self.prior or WRITTEN
-        fitted = self.balance([*self.buses, ""])
-        learned = {bus: float(row[0]) for bus, row in zip(self.buses, fitted.coefficients, strict=False)}
-        shared = fitted.coefficients[-1, 1:]
-        return BalancePrior(
+        """Return what a model of condition 3 knows, as the prior of another one that starts from it."""
+        fit, prior = self.balance_fit, self.prior or WRITTEN
+        habits = dict(zip(fit.habits.roles, fit.habits.offsets_db.tolist(), strict=True))
+        shared = dict(zip(balance.NAMES[len(balance.OF_SONG) :], fit.moment_coefficients.tolist(), strict=True))
+
+        def with_habits(offsets: Mapping[str, float]) -> dict[str, float]:
+            return {bus: offsets.get(bus, 0.0) + habits.get(bus, 0.0) for bus in {**offsets, **habits}}
+
+        return msgspec.structs.replace(
+            prior,
             name=self.name,
-            offsets={**believed.offsets, **learned},
-            shared=dict(zip(balance_module.NAMES[1:], shared.tolist(), strict=True)),
+            offsets=with_habits(prior.offsets),
+            track_offsets=with_habits(prior.track_offsets),
+            shared={**prior.shared, **shared},
             offset_strength=OF_ONE_ENGINEER,
-            song_deviation_db=fitted.song_deviation_db,
-            moment_deviation_db=fitted.moment_deviation_db,
-            output_lufs=fitted.output_lufs,
-            output_deviation_db=fitted.output_deviation_db,
-            departure_db=believed.departure_db,
+            song_deviation_db=fit.song_deviation_db,
+            moment_deviation_db=fit.moment_deviation_db,
+            output_lufs=fit.output_lufs,
+            output_deviation_db=fit.output_deviation_db,
         )
 
     def named_coefficients(self) -> dict[str, dict[str, float]]:
         """Return the coefficients of every bus any song taught, by feature name."""
         names = FEATURE_NAMES[self.feature_set]
         if self.feature_set == "condition3":
-            rows = self.balance(self.buses).coefficients
+            rows = self.balance_fit.coefficients_of(self.buses)
             return {bus: dict(zip(names, row.tolist(), strict=True)) for bus, row in zip(self.buses, rows, strict=True)}
         return {bus: dict(zip(names, self.coefficients(bus).tolist(), strict=True)) for bus in self.buses}
 
@@ -249,9 +243,34 @@ def load(path: Path) -> Model:
 
 
 def _upgraded(path: Path, content: _ModelFile) -> _ModelFile:
+    """Return a model of condition 3 of an earlier version as the present one would have written it.
+
+    Version 2 lowered each of n buses that share a place by 10 log10(n) instead of `balance.SHARING_DB`, and did not
+    bound the departure from equal levels. Version 3 had one deviation for all buses and no rule for tracks.
+    """
     _require_triangles(path, content.songs, len(FEATURE_NAMES["condition3"]) + 1)
-    songs = [msgspec.structs.replace(s, triangles=triangles_of_version_2(s.triangles)) for s in content.songs]
-    return msgspec.structs.replace(content, songs=songs, prior=prior_of_version_2(content.prior))
+    songs, prior = content.songs, content.prior
+    if content.version < 3:
+        songs = [msgspec.structs.replace(song, triangles=_with_present_sharing(song.triangles)) for song in songs]
+    if prior is not None:
+        follows_rule = bool(prior.shared.get("tone"))
+        prior = msgspec.structs.replace(
+            prior,
+            track_offsets=dict(TRACK_OFFSETS_DB) if follows_rule else {},
+            departure_db=DEPARTURE_DB if follows_rule and content.version < 3 else prior.departure_db,
+            song_deviation_db=prior.song_deviation_db * WRITTEN.song_deviation_db / _SONG_DEVIATION_OF_VERSION_3_DB,
+        )
+    return msgspec.structs.replace(content, songs=songs, prior=prior)
+
+
+def _with_present_sharing(triangles: Mapping[str, list[list[float]]]) -> dict[str, list[list[float]]]:
+    changes_db = (balance.SHARING_DB - 10.0) * np.log10(roles.sharing(list(triangles)))
+    upgraded = {}
+    for (bus, rows), change_db in zip(triangles.items(), changes_db, strict=True):
+        triangle = np.array(rows)
+        triangle[:, -1] += change_db * triangle[:, 0]
+        upgraded[bus] = triangle.tolist()
+    return upgraded
 
 
 def _require_known_version(path: Path, text: bytes) -> None:
@@ -282,7 +301,7 @@ def _require_sound(path: Path, model: Model) -> None:
     if names is None or model.preset not in ("paper", "default"):
         raise ModelError("names unknown features or an unknown preset", path=path, remedy="update Faderwise")
     _require_triangles(path, model.songs, len(names) + 1)
-    if model.prior is not None and not model.prior.is_sound():
+    if model.prior is not None and not model.prior.is_valid():
         raise ModelError("its prior is damaged", path=path, remedy="export it again")
 
 

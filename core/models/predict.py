@@ -26,10 +26,9 @@ from core.models.balance import (
     levels_of,
 )
 from core.models.explain import Explanation, Prediction
-from core.models.fit import BalanceFit
+from core.models.fit import BalanceFit, centred_deviation_db
 from core.models.model import Model
-from core.models.prior import SUPPORTING_DB
-from core.roles import SUPPORTING
+from core.models.prior import BalanceRule
 
 MOMENT_LIMIT_DB = 3.0
 """The time-varying part of a predicted balance stays within this."""
@@ -62,18 +61,37 @@ class PredictedBalance:
         return np.sum(list(self.terms.values()), axis=0)
 
 
-def predict_balance(model: Model, buses: Sequence[str], levels: StemLevels) -> PredictedBalance:
-    """Return the balance that `model` gives stems of these levels, its terms within their limits."""
-    fit = model.balance(buses)
+def predict_balance(
+    model: Model, buses: Sequence[str], levels: StemLevels, *, tracks: bool | None = None
+) -> PredictedBalance:
+    """Return the balance that `model` gives stems of these levels, its terms within their limits.
+
+    Parameters
+    ----------
+    model : a model of condition 3.
+    buses : the bus of each stem, such as "vocals"; single tracks may have the same one.
+    levels : the stems' levels.
+    tracks : whether the stems are single tracks; by default, they are where any bus is a single instrument.
+    """
+    fit = model.balance_fit
+    rule = fit.prior.rule_for(buses, tracks=tracks)
     features = balance_features(levels)
-    terms = {**_of_song(model, fit, levels, features), **_of_moment(fit, features)}
-    of_moment = [terms["moment"], terms["covered_moment"]]
+    coefficients = fit.coefficients_of(buses, rule)
+    terms = {
+        **_song_terms(fit, rule, buses, levels, features),
+        **{name: features[:, :, i] * coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)},
+    }
+    moments = [terms["moment"], terms["covered_moment"]]
     of_song = [term for name, term in terms.items() if name not in ("moment", "covered_moment")]
-    of_song.append(_departure_excess_db(terms, fit, levels, features))
-    terms["limit"] = of_song[-1] + _excess_db(of_song, SONG_LIMIT_DB) + _excess_db(of_moment, MOMENT_LIMIT_DB)
+    of_song.append(_departure_excess_db(terms, rule, levels, features))
+    terms["limit"] = of_song[-1] + _excess_db(of_song, SONG_LIMIT_DB) + _excess_db(moments, MOMENT_LIMIT_DB)
+    heard = levels.heard
+    deviation_db = np.zeros(len(heard))
+    if heard.any():
+        deviation_db[heard] = centred_deviation_db(fit.deviation_factor * rule.deviations_of(buses)[heard])
     return PredictedBalance(
         terms=terms,
-        deviation_db=_deviation_db(fit, levels, features),
+        deviation_db=np.hypot(deviation_db, fit.moment_deviation_db),
         output_lufs=fit.output_lufs,
         output_deviation_db=fit.output_deviation_db,
     )
@@ -101,50 +119,38 @@ def _common_level(balance: PredictedBalance, present_lufs: FloatArray) -> tuple[
     return (1.0 - share) * (balance.output_lufs - float(present_lufs.mean())), learned * (1.0 - share)
 
 
-def _of_song(model: Model, fit: BalanceFit, levels: StemLevels, features: FloatArray) -> dict[str, FloatArray]:
-    """Return the terms of the song-level part: what the model's prior says of each feature, and what its songs changed.
-
-    A model without a prior of its own is told as one belief: its songs are all it is.
-    """
-    heard, shape = levels.heard, levels.active.shape
+def _song_terms(
+    fit: BalanceFit, rule: BalanceRule, buses: Sequence[str], levels: StemLevels, features: FloatArray
+) -> dict[str, FloatArray]:
+    """Return the terms of the whole song: what the rule gives for each feature, and what the songs changed."""
+    heard = levels.heard
     loudness = np.where(heard, levels.loudness_lufs, 0.0)
-    believed = fit.coefficients
-    if model.prior is not None:
-        shared = np.broadcast_to(model.prior.coefficients, (len(fit.buses), len(NAMES) - 1))
-        believed = np.column_stack([[model.prior.offset_of(bus) for bus in fit.buses], shared])
-    n_song = len(OF_SONG)
-    products = features[0, :, :n_song] * believed[:, :n_song]
-    changed = (features[0, :, :n_song] * (fit.coefficients - believed)[:, :n_song]).sum(axis=1)
+    tone, covered, presence = (features[0, :, i] * rule.shared[i - 1] for i in range(1, len(OF_SONG)))
     of_bus = {
         "level": -against_the_others(loudness, heard),
-        "company": against_the_others(at_equal_level_db(fit.buses, levels) + loudness, heard),
-        "tone": products[:, 1],
-        "covered": products[:, 2],
-        "presence": products[:, 3],
-        "role": against_the_others(products[:, 0], heard),
-        "sessions": against_the_others(changed, heard),
+        "company": against_the_others(at_equal_level_db(buses, levels) + loudness, heard),
+        "tone": tone,
+        "covered": covered,
+        "presence": presence,
+        "role": against_the_others(rule.offsets_of(buses), heard),
+        "sessions": against_the_others(fit.habits_of(buses), heard),
     }
-    return {name: np.broadcast_to(value, shape) for name, value in of_bus.items()}
-
-
-def _of_moment(fit: BalanceFit, features: FloatArray) -> dict[str, FloatArray]:
-    return {name: features[:, :, i] * fit.coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)}
+    return {name: np.broadcast_to(value, levels.active.shape) for name, value in of_bus.items()}
 
 
 def _departure_excess_db(
-    terms: dict[str, FloatArray], fit: BalanceFit, levels: StemLevels, features: FloatArray
+    terms: dict[str, FloatArray], rule: BalanceRule, levels: StemLevels, features: FloatArray
 ) -> FloatArray:
-    """Return what has to be added for the balance to be no further from equal plain levels than `fit` allows.
+    """Return what has to be added for the rule to be no further from equal RMS than it may.
 
-    What a bus's kind tells (its company, and that it accompanies) is no departure: equal levels mean equal places.
+    Habits are not bounded: what an engineer's songs show may be any distance from equal levels.
     """
-    if fit.departure_db is None:
+    limit_db = rule.departure_db
+    if limit_db is None:
         return np.zeros(levels.active.shape)
-    supporting = np.array([SUPPORTING_DB if bus in SUPPORTING else 0.0 for bus in fit.buses])
-    departure = terms["tone"] + features[:, :, 1] - against_the_others(supporting, levels.heard)
-    departure = departure + sum(terms[name] for name in ("covered", "presence", "role", "sessions"))
+    departure = terms["tone"] + features[:, :, 1] + sum(terms[name] for name in ("covered", "presence", "role"))
     distance = np.abs(departure).sum(axis=1, keepdims=True) / max(np.count_nonzero(levels.heard), 1)
-    kept = np.divide(fit.departure_db, distance, out=np.ones_like(distance), where=distance > fit.departure_db)
+    kept = np.divide(limit_db, distance, out=np.ones_like(distance), where=distance > limit_db)
     excess: FloatArray = (kept - 1.0) * departure
     return excess
 
@@ -153,18 +159,6 @@ def _excess_db(terms: Sequence[FloatArray], limit_db: float) -> FloatArray:
     """Return what has to be added to the sum of `terms` to keep it within the limit."""
     total: FloatArray = np.sum(terms, axis=0)
     return np.clip(total, -limit_db, limit_db) - total
-
-
-def _deviation_db(fit: BalanceFit, levels: StemLevels, features: FloatArray) -> FloatArray:
-    """Return the root of: what a song's balance differs, what is not known of the coefficients, and the moment."""
-    heard = levels.heard
-    n_heard = max(int(np.count_nonzero(heard)), 1)
-    row = np.column_stack([np.diag(heard.astype(np.float64)), features[0, :, 1:]])
-    row[:, len(heard) + len(OF_SONG) - 1 :] = 0.0
-    row = np.where(heard[:, None], row - row[heard].sum(axis=0) / n_heard, 0.0)
-    unknown = np.einsum("bi,ij,bj->b", row, fit.covariance, row)
-    of_song = fit.song_deviation_db**2 * (1.0 - 1.0 / n_heard + unknown)
-    return np.sqrt(of_song + fit.moment_deviation_db**2)
 
 
 def predict(model: Model, measurement: Measurement) -> GainCurves:

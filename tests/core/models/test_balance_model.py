@@ -17,14 +17,22 @@ from core.errors import ModelError
 from core.models import r_factor
 from core.models.balance import NAMES
 from core.models.model import Model, TrainingSong, load
-from core.models.prior import BalancePrior
+from core.models.prior import TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 
 
 def test_a_balance_model_without_songs_is_its_prior() -> None:
     rule = Model(name="rule", preset="default", feature_set="condition3")
     prior = BalancePrior()
-    assert rule.coefficients("a bus nobody taught").tolist() == [0.0, *prior.coefficients]
-    assert rule.coefficients("vocals").tolist() == [prior.offset_of("vocals"), *prior.coefficients]
+    assert rule.coefficients("melody").tolist() == [0.0, *prior.coefficients]
+    assert rule.coefficients("vocals").tolist() == [prior.offsets["vocals"], *prior.coefficients]
+
+
+def test_a_bus_that_is_a_single_instrument_follows_the_rule_for_tracks() -> None:
+    fit = Model(name="rule", preset="default", feature_set="condition3").balance_fit
+    for buses in (("drums", "guitars", "vocals"), ("vocals", "fx")):
+        coefficients = fit.coefficients_of(buses)
+        assert (coefficients[:, NAMES.index("tone")] == 0.0).all()
+        assert coefficients[buses.index("vocals"), 0] == TRACK_OFFSETS_DB["vocals"]
 
 
 def balance_song(title: str, buses: tuple[str, ...] = ("drums", "vocals"), **others: Any) -> TrainingSong:
@@ -85,16 +93,30 @@ def as_version_2(path: Path, model: Model) -> Path:
     model.save(path)
     content = json.loads(path.read_text())
     content["version"] = 2
+    for song in content["songs"]:
+        del song["album"]
     if content["prior"]:
-        del content["prior"]["departure_db"]
+        del content["prior"]["departure_db"], content["prior"]["track_offsets"]
     path.write_text(json.dumps(content))
     return path
 
 
 def test_an_earlier_balance_loads_and_stays_near_equal_levels(tmp_path: Path) -> None:
     shipped = Model(name="shipped", preset="default", feature_set="condition3")
-    model = replace(shipped, name="mine", songs=(balance_song("Blue"),), prior=shipped.as_prior())
-    assert load(as_version_2(tmp_path / "mine.json", model)) == model
+    prior = shipped.as_prior()
+    model = replace(shipped, name="mine", songs=(balance_song("Blue"),), prior=prior)
+    deviation_db = prior.song_deviation_db * WRITTEN.song_deviation_db / 2.6
+    upgraded = msgspec.structs.replace(prior, song_deviation_db=deviation_db)
+    assert load(as_version_2(tmp_path / "mine.json", model)) == replace(model, prior=upgraded)
+
+
+def test_the_equal_level_rule_of_an_earlier_version_has_no_offsets_for_tracks(tmp_path: Path) -> None:
+    rule = BalancePrior(name="equal-level", offsets={}, shared={}, track_offsets={})
+    model = Model(name="m", preset="default", feature_set="condition3", prior=rule)
+    prior = load(as_version_2(tmp_path / "m.json", model)).prior
+    assert prior is not None
+    assert prior.track_offsets == {}
+    assert prior.departure_db is None
 
 
 def test_an_earlier_songs_buses_keep_their_level_where_they_share_a_place(tmp_path: Path) -> None:

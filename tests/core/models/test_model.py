@@ -184,7 +184,7 @@ def _triangle(value: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (_set("version", 4), "version 4, this program knows 1 to 3; update Faderwise"),
+        (_set("version", 5), "version 5, this program knows 1 to 4; update Faderwise"),
         (_set("version", 0), "update Faderwise"),
         (_set("version", True), "update Faderwise"),
         (_set("prior", {"offsets": {"drums": 1e5}}), "its prior is damaged"),
