@@ -17,7 +17,6 @@ from core.audio.song import open_song
 from core.models.balance import levels_of
 from core.models.matrices import load_matrices
 from core.models.model import load
-from core.models.prior import DEPARTURE_DB
 
 Faderwise = Callable[..., Any]
 ROCK = Path(__file__).resolve().parents[1] / "golden" / "rock_condition1.npz"
@@ -51,14 +50,14 @@ def test_a_song_becomes_a_model_that_is_found_by_name(faderwise: Faderwise, tiny
 
 
 def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tiny_song: Path) -> None:
-    """The song's faders stand at 0.5 and 0.7; a fifth of what its stems' levels leave is taken over from one song."""
+    """The song's faders are at 0.5 and 0.7; one song moves the offsets part of the way to its own balance."""
     rows = learned(faderwise, tiny_song, "--model", "mine")["coefficients"]
     prior = models.shipped_prior()
     levels = levels_of(measure(open_song(tiny_song)))
     output_db = levels.loudness_lufs - prior.shared["tone"] * levels.tone_db + 20.0 * np.log10([0.5, 0.7])
-    error_db = (output_db[0] - output_db[1]) - (prior.offset_of("drums") - prior.offset_of("bass"))
-    moved_db = [rows[bus]["offset"] - prior.offset_of(bus) for bus in ("drums", "bass")]
-    assert moved_db[0] - moved_db[1] == pytest.approx(error_db / 5.0, abs=0.05)
+    error_db = (output_db[0] - output_db[1]) - (prior.offsets["drums"] - prior.offsets["bass"])
+    moved_db = [rows[bus]["offset"] - prior.offsets[bus] for bus in ("drums", "bass")]
+    assert 0.3 < (moved_db[0] - moved_db[1]) / error_db < 1.0
 
 
 def test_learning_more_adds_to_what_is_known(faderwise: Faderwise, dataset: Path) -> None:
@@ -169,10 +168,10 @@ def test_matrices_teach_nothing_else(faderwise: Faderwise) -> None:
     assert "use --preset paper --features condition1, or --preset default" in ran.err
 
 
-def test_a_learned_balance_is_what_mix_gives_the_song_again(
+def test_mix_follows_a_learned_song_part_of_the_way(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path
 ) -> None:
-    """One song moves a balance towards its own, but not far from equal levels: it may be one of a kind."""
+    """One song moves a balance part of the way to its own."""
     learned(faderwise, tiny_song, "--model", "mine")
     own = json.loads(faderwise("match", tiny_song, "--out", tmp_path / "a", "--dry-run", "--json").out)
     on_the_way = json.loads(
@@ -186,4 +185,4 @@ def test_a_learned_balance_is_what_mix_gives_the_song_again(
     assert difference_db(own) == pytest.approx(20.0 * np.log10(0.5 / 0.7), abs=0.1)
     towards_db = np.sign(difference_db(own) - difference_db(shipped))
     moved_db = difference_db(on_the_way) - difference_db(shipped)
-    assert 0.1 < moved_db * towards_db < 4.0 * DEPARTURE_DB + 0.1
+    assert 0.1 < moved_db * towards_db <= abs(difference_db(own) - difference_db(shipped))
