@@ -168,9 +168,7 @@ def test_matrices_teach_nothing_else(faderwise: Faderwise) -> None:
     assert "use --preset paper --features condition1, or --preset default" in ran.err
 
 
-def test_mix_follows_a_learned_song_part_of_the_way(
-    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
-) -> None:
+def test_mix_follows_a_learned_song_part_of_the_way(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     """One song moves a balance part of the way to its own."""
     learned(faderwise, tiny_song, "--model", "mine")
     own = json.loads(faderwise("match", tiny_song, "--out", tmp_path / "a", "--dry-run", "--json").out)
