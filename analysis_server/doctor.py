@@ -197,6 +197,24 @@ def _started(home: Path) -> Finding:
 
 _INSTALL = "close REAPER and run `faderwise reaper install`"
 _PREFERENCES = "Preferences > Plug-ins > ReaScript"
+CHECK_FILE = "reaper_check.json"
+
+
+class _Fact(msgspec.Struct, frozen=True):
+    name: str
+    expected: str
+    seen: str
+    as_expected: bool
+    consequence: str
+
+
+class _Check(msgspec.Struct, frozen=True):
+    """`reaper_check.json`, which the action *Check this REAPER* writes."""
+
+    reaper: str
+    facts: list[_Fact]
+
+
 _NEEDED = ("reapy", "typing_extensions", "faderwise_bridge.actions")
 _VERSION = "import core; print(core.__version__)"
 
@@ -221,6 +239,25 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
             yield wrong("REAPER's files", str(error), "mend or remove that file, then run `faderwise reaper install`")
             continue
         yield from _examine(plan, processors)
+    yield examine_check(home)
+
+
+def examine_check(home: Path) -> Finding:
+    """Report what the action *Check this REAPER* saw last."""
+    subject, remedy = "REAPER check", "run the action Faderwise: Check this REAPER in REAPER"
+    try:
+        report = msgspec.json.decode((home / CHECK_FILE).read_bytes(), type=_Check)
+    except FileNotFoundError:
+        return note(subject, "not run yet", remedy)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return note(subject, f"{home / CHECK_FILE} cannot be read ({error})", remedy)
+    different = [
+        f"{fact.name}: {fact.seen} (expected: {fact.expected}; {fact.consequence})"
+        for fact in report.facts
+        if not fact.as_expected
+    ]
+    summary = f"REAPER {report.reaper}: {len(report.facts) - len(different)} of {len(report.facts)} facts as expected"
+    return note(subject, "; ".join([summary, *different])) if different else right(subject, summary)
 
 
 def _content(home: Path) -> Content:

@@ -59,7 +59,9 @@ def canonical_role(role: str) -> str:
     plain = " ".join(role.split()).casefold()
     if not plain or plain in MIXDOWN_NAMES:
         raise InputError(
-            f"--bus {role}=...: this is no bus's role", remedy="use drums, bass, melody, vocals or one of your own"
+            "this is not a role of a bus",
+            remedy="use drums, bass, melody, vocals or one of your own",
+            option=f"--bus {role}=...",
         )
     return role_of(plain) or plain
 

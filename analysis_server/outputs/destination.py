@@ -6,6 +6,7 @@ or into the folder that was asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,11 +22,14 @@ from core.rpp.media import is_relative
 from core.rpp.project import Project
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
 from core.runs import store
+from core.runs.record import RunRecord
 from core.runs.restore import own_moves
 
 Existing = Literal["combine", "replace"]
 """What becomes of the user's own moves on an envelope."""
 Span = tuple[float, float]
+Deliver = Callable[[Written, RunRecord], None]
+"""Takes the envelopes of an open project and the run's record as soon as they exist."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,20 @@ class CopyDestination:
         return notes
 
 
+@dataclass(frozen=True)
+class OpenProject(CopyDestination):
+    """A project that is open in REAPER: its envelopes are delivered first, then audio and report are written."""
+
+    deliver: Deliver
+
+    def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
+        """Deliver the envelopes and the run's record, then write the other files as `FolderDestination.write` does."""
+        record = store.marked(run_records.record_of(done, self._place()), self.session.project)
+        record = run_records.dated(record, ())
+        self.deliver(self.written, record)
+        return run_output.write(done, record, self._folder, progress)
+
+
 Destination = FolderDestination | CopyDestination
 
 
@@ -124,6 +142,7 @@ def destination_of(
     *,
     range_s: Span | None = None,
     existing: Existing = "replace",
+    deliver: Deliver | None = None,
 ) -> Destination:
     """Return where a request's outcome goes.
 
@@ -134,6 +153,7 @@ def destination_of(
     automation : what goes onto the tracks, in the stems' time.
     range_s : the part of the song it is for.
     existing : what becomes of the user's own moves on the envelopes.
+    deliver : takes the envelopes of a project that is open in REAPER, instead of a copy of the project.
 
     Raises
     ------
@@ -142,7 +162,10 @@ def destination_of(
     """
     if session is None:
         return FolderDestination(request)
-    return CopyDestination(request, session, _written(session, automation, range_s, existing), range_s, existing)
+    written = _written(session, automation, range_s, existing)
+    if deliver is not None:
+        return OpenProject(request, session, written, range_s, existing, deliver)
+    return CopyDestination(request, session, written, range_s, existing)
 
 
 def _written(session: Session, automation: Automation, range_s: Span | None, existing: Existing) -> Written:

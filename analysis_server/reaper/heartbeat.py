@@ -1,4 +1,4 @@
-"""The worker's side of a job folder: progress, heartbeat and cancellation."""
+"""The relay's side of a job folder: progress, heartbeat and cancellation."""
 
 from __future__ import annotations
 
@@ -6,61 +6,57 @@ import _thread
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import msgspec
 
-_BEAT_S = 0.5
+_INTERVAL_S = 0.5
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """`progress.json`: how far the work is, and when that was written (Unix time)."""
-
-    fraction: float
-    stage: str
-    heartbeat: float
-    pid: int
-
-
-class AtWork:
-    """Tells how far the work is; its thread writes it down, and interrupts the work when it is cancelled."""
+class Heartbeat:
+    """Write `progress.json` every half second, and interrupt the main thread when the job is cancelled or removed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._fraction, self._stage = 0.0, "starting"
+        self._fraction, self._stage = 0.0, "Starting"
         self._ended = threading.Event()
-        self.is_cancelled = False
+        self._thread = threading.Thread(target=self._beat, daemon=True)
 
-    def tell(self, fraction: float, stage: str = "", /) -> None:
-        """Take note of how far it is: a `ProgressCallback`."""
-        self._fraction, self._stage = fraction, stage
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
 
-    def beat(self) -> None:
-        """Write down how far it is; interrupt the work if it was cancelled or its folder is gone."""
-        if (self._folder / "cancel").exists() or not (self._folder / "job.json").exists():
-            self.is_cancelled = True
-            _thread.interrupt_main()
-            return
-        now = Progress(fraction=self._fraction, stage=self._stage, heartbeat=time.time(), pid=os.getpid())
-        with suppress(OSError):  # the next beat may have room again
-            put(self._folder / "progress.json", now)
-
-    def end(self) -> None:
-        """Let the thread end."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ended.set()
+        self._thread.join()
 
-    def run(self) -> None:
-        """Beat until the end, or until the work is interrupted."""
-        while not self.is_cancelled:
-            self.beat()
-            if self._ended.wait(_BEAT_S):
+    def update(self, fraction: float, stage: str = "", /) -> None:
+        """Take note of the progress: a `core.progress.ProgressCallback`."""
+        self._fraction, self._stage = fraction, stage or self._stage
+
+    def _beat(self) -> None:
+        while not self._ended.is_set():
+            if (self._folder / "cancel").exists() or not (self._folder / "job.json").exists():
+                _thread.interrupt_main()
                 return
+            content = {
+                "fraction": self._fraction,
+                "stage": self._stage,
+                "heartbeat": time.time(),  # Unix time
+                "pid": os.getpid(),
+            }
+            with suppress(OSError):  # a full disk may have room again at the next beat
+                put(self._folder / "progress.json", content)
+            self._ended.wait(_INTERVAL_S)
 
 
-def put(path: Path, content: msgspec.Struct) -> None:
-    """Write a file of the job folder, all or nothing.
+def put(path: Path, content: Any) -> None:
+    """Write a JSON file of the job folder, all or nothing.
 
     Raises
     ------
@@ -70,16 +66,3 @@ def put(path: Path, content: msgspec.Struct) -> None:
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
     temporary.write_bytes(msgspec.json.encode(content))
     temporary.replace(path)
-
-
-@contextmanager
-def at_work(folder: Path) -> Iterator[AtWork]:
-    """Give what a job's work is told by; while inside, the folder shows that it lives."""
-    work = AtWork(folder)
-    thread = threading.Thread(target=work.run, daemon=True)
-    thread.start()
-    try:
-        yield work
-    finally:
-        work.end()
-        thread.join()

@@ -17,11 +17,10 @@ from analysis_server.reaper.job_file import (
     PlannedBus,
     PlannedRun,
     PlannedTrack,
-    in_reaper,
 )
 from analysis_server.sources.stems import find_mixdown
 from core import roles
-from core.errors import InputError
+from core.errors import FaderwiseError, InputError
 from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses
 from core.rpp.ext_state import ext_state
@@ -30,6 +29,7 @@ from core.rpp.project import Project, Track, read_project
 from core.rpp.routing import reached
 from core.rpp.unsupported import plays, sounding_items
 from core.rpp.write import require_writable
+from core.runs.edit import basis_of
 from core.runs.record import RunRecord
 from core.runs.restore import own_moves
 from core.runs.store import SECTION, require_history
@@ -53,7 +53,7 @@ def plan(job: JobFile) -> Plan:
 
 
 def opened(job: JobFile) -> Project:
-    """Return the project's copy, at home where the open project lies."""
+    """Return the project's copy, with the open project's folder as its home."""
     return replace(read_project(Path(job.project)), home=job.home)
 
 
@@ -64,21 +64,27 @@ def as_value(buses: Mapping[str, Sequence[str]]) -> str:
 
 def _of_history(project: Project, job: JobFile) -> Plan:
     runs = require_history(project)
-    told = [PlannedRun(number=run.number, told=_told(run.action, run.made_at, run.model)) for run in runs]
+    described = [PlannedRun(number=run.number, told=_described(run.action, run.made_at, run.model)) for run in runs]
     there = {track.guid for track in project.tracks}
     written_on = {track.guid for run in runs for track in run.tracks} & there
-    edit = _edit_in_force(runs, job.title) if job.verb == "edit" else None
-    return Plan(runs=told, written_on=sorted(written_on), edit=edit)
+    edit = _edit_settings(runs, job.title) if job.verb == "edit" else None
+    return Plan(runs=described, written_on=sorted(written_on), edit=edit)
 
 
-def _edit_in_force(runs: Sequence[RunRecord], title: str) -> EditAnswers:
-    from analysis_server.reaper.edit_answers import in_force  # noqa: PLC0415 - takes long to load, and is rare
-    from core.runs.edit import basis_of  # noqa: PLC0415
+def _edit_settings(runs: Sequence[RunRecord], title: str) -> EditAnswers:
+    basis = basis_of(runs, title)
+    settings = basis.settings
+    return EditAnswers(
+        depth=f"{settings.depth_percent:g}",
+        moves=f"{settings.moves_percent:g}",
+        smooth=f"{settings.smooth_s:g}",
+        limit="" if settings.limit_db is None else f"{settings.limit_db:g}",
+        freeze=", ".join(settings.freeze),
+        offsets={bus: f"{settings.offset_db.get(bus, 0.0):g}" for bus in basis.buses},
+    )
 
-    return in_force(basis_of(runs, title))
 
-
-def _told(action: str, made_at: str, model: str | None) -> str:
+def _described(action: str, made_at: str, model: str | None) -> str:
     return f"{action} of {made_at.replace('T', ' ')[:16]} UTC" + (f", model {model}" if model else "")
 
 
@@ -95,7 +101,7 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
                 require_writable(project, track)
         problem = problem or _problem_with_model(job)
     except InputError as error:
-        return _unsettled(project, job, str(error), buses)
+        return _unsettled(project, job, sentence(error), buses)
     if problem or chosen is None:
         return _unsettled(project, job, problem, buses)
     return Plan(
@@ -106,6 +112,13 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         cautions=_cautions(project, buses),
         mixdown=_mixdown(project) if job.verb in ("match", "learn") else None,
     )
+
+
+def sentence(error: FaderwiseError) -> str:
+    """Return an error as sentences for a dialog, without the path of the copy."""
+    field = f"{error.option.lstrip('-')}: " if error.option else ""
+    parts = [field + error.problem, *([error.remedy] if error.remedy else [])]
+    return " ".join(f"{part[:1].upper()}{part[1:]}{'' if part.endswith('.') else '.'}" for part in parts)
 
 
 def _require_guid(track: Track) -> None:
@@ -170,7 +183,7 @@ def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses
     guessed = buses is None and job.answers is None
     return Plan(
         settled=False,
-        problem=None if guessed or problem is None else in_reaper(problem, job),
+        problem=None if guessed else problem,
         fields=fields if project.tracks else [],
         further=further,
         models=list(models.names()),
@@ -206,14 +219,14 @@ def _moves(project: Project, track: Track) -> bool:
 
 def _cautions(project: Project, buses: Buses) -> list[str]:
     parts = {part.index: part for track in buses.all_tracks for part in reached(project, track)}.values()
-    missing = [told for part in parts for told in _missing(project, part)]
+    missing = [name for part in parts for name in _missing(project, part)]
     soloed = [track.title for track in project.tracks if track.is_soloed]
     cautions = []
     if missing:
         cautions.append(f"Missing media, which play silence: {_listed(missing)}.")
     if soloed:
         cautions.append(f"Soloed, so that other tracks may be silent: {_listed(soloed)}.")
-    return [*cautions, *(f"{note[:1].upper()}{note[1:]}." for note in buses.notes if "is muted" in note)]
+    return cautions
 
 
 def _missing(project: Project, track: Track) -> list[str]:

@@ -1,83 +1,130 @@
-"""Turn the changes in a project copy into instructions for the open project.
+"""Instructions for the bridge: what to change on the tracks and in the ext state of the open project.
 
 Conventions: a track's points that are the same before and after stay; the stretch between the first and the last that
-differ is written anew. No point that stays has the time of a new one, so that their order cannot be mistaken.
+differ is written again. No point that stays has the time of a new one, so that their order is unambiguous.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from analysis_server.reaper.job_file import ExtState, Points, Restoration, WriteOn
 from core.rpp.envelope import Envelope, Point
 from core.rpp.ext_state import ext_state
 from core.rpp.project import Project, Track
-from core.runs.store import SECTION
+from core.rpp.write import Written
+from core.runs.record import RunRecord
+from core.runs.restore import restored_tracks, runs_from
+from core.runs.store import (
+    SECTION,
+    block_bytes,
+    block_text,
+    keys_to_delete,
+    mark_of,
+    read_history,
+    to_ext_state,
+    track_of,
+)
+
+_DIGITS = 8
+"""Decimals of times, gains and tensions, as in a project file."""
 
 
-def points_to_write(before: Project, after: Project) -> list[WriteOn]:
-    """Return, for each track whose volume envelope differs, the points to write."""
+def points_to_write(written: Written) -> list[WriteOn]:
+    """Return the points to write on each track whose volume envelope differs from what is there."""
     changes = []
-    for old, new in _pairs(before, after):
-        envelope = new.envelopes.get("VOLENV2")
-        if envelope is not None and _lines(before, old) != _lines(after, new):
-            changes.append(_on(old, write=_difference(old.envelopes.get("VOLENV2"), envelope)))
+    for envelope in written.envelopes:
+        old = envelope.track.envelopes.get("VOLENV2")
+        if old is None or not old.is_active or tuple(old.points) != envelope.points:
+            write = _difference(old, envelope.points)
+            changes.append(WriteOn(guid=envelope.track.guid, name=envelope.track.title, write=write))
     return changes
 
 
-def envelopes_to_restore(before: Project, after: Project) -> list[WriteOn]:
-    """Return, for each track whose volume envelope differs, the whole envelope as it is afterwards."""
-    return [
-        _on(old, restore=Restoration(chunk=_lines(after, new)))
-        for old, new in _pairs(before, after)
-        if _lines(before, old) != _lines(after, new)
-    ]
+def envelopes_to_restore(project: Project, first: int) -> list[WriteOn]:
+    """Return the whole envelope as it was before run `first`, for each track whose envelope differs from it.
+
+    Raises
+    ------
+    InputError
+        The project has no run `first`, or the record of a run is damaged.
+    """
+    changes = []
+    for then in restored_tracks(runs_from(project, first)):
+        track = track_of(project, then)
+        if track is not None:
+            chunk = None if then.before is None else _chunk(block_bytes(then.before))
+            if chunk != _chunk_now(project, track):
+                changes.append(WriteOn(guid=track.guid, name=track.title, restore=Restoration(chunk=chunk)))
+    return changes
 
 
-def ext_state_to_change(before: Project, after: Project) -> ExtState:
-    """Return the keys of our section that differ."""
-    old, new = ext_state(before.document, SECTION), ext_state(after.document, SECTION)
-    ours = {key: value for key, value in new.items() if key.startswith("RUN_")}
-    return ExtState(
-        set={key: value for key, value in ours.items() if old.get(key) != value},
-        delete=[key for key in old if key.startswith("RUN_") and key not in ours],
-    )
+def marks_to_set(record: RunRecord) -> dict[str, str]:
+    """Return the id of a run for each of its tracks."""
+    return {track.guid: record.id for track in record.tracks}
 
 
-def _on(track: Track, *, write: Points | None = None, restore: Restoration | None = None) -> WriteOn:
-    return WriteOn(guid=track.guid, name=track.title, write=write, restore=restore)
+def marks_to_restore(project: Project, first: int) -> dict[str, str]:
+    """Return, for each track that run `first` or a later one wrote on, the id of the last run before; empty for none.
+
+    Raises
+    ------
+    InputError
+        The project has no run `first`, or the record of a run is damaged.
+    """
+    earlier = [run for run in read_history(project) if run.number < first]
+    marks = {}
+    for then in restored_tracks(runs_from(project, first)):
+        track = track_of(project, then)
+        if track is not None:
+            runs = [run for run in earlier if any(one.guid == track.guid for one in run.tracks)]
+            marks[track.guid] = runs[-1].id if runs and runs[-1].follows is not msgspec.UNSET else ""
+    return {guid: mark for guid, mark in marks.items() if mark != (_mark_now(project, guid) or "")}
 
 
-def _pairs(before: Project, after: Project) -> list[tuple[Track, Track]]:
-    return list(zip(before.tracks, after.tracks, strict=True))
+def _mark_now(project: Project, guid: str) -> str | None:
+    return next((mark_of(project, track) for track in project.tracks if track.guid == guid), None)
 
 
-def _lines(project: Project, track: Track) -> str | None:
-    """Return the envelope's block as a state chunk: LF, no indent."""
-    envelope = track.envelopes.get("VOLENV2")
-    if envelope is None or envelope.block is None:
-        return None
-    lines = project.document.lines[envelope.block.first : envelope.block.last + 1]
-    return "".join(line.decode("utf-8", "replace").strip() + "\n" for line in lines)
+def record_to_store(record: RunRecord) -> ExtState:
+    """Return the keys and values that hold a run's record."""
+    return ExtState(set=to_ext_state(record))
 
 
-def _difference(old: Envelope | None, new: Envelope) -> Points:
-    if old is None:
-        return _points(None, None, new.points)
-    first, last = _same_at_start(old.points, new.points), _same_at_end(old.points, new.points)
-    first = _apart_from_start(old.points, new.points, first)
-    last = _apart_from_end(old.points, new.points, last)
-    if first == 0 and last == 0:
-        return _points(None, None, new.points)
-    changed = new.points[first : len(new.points) - last]
-    times = [point.time_s for point in (*changed, *old.points[first : len(old.points) - last])]
-    if not times:  # the same points: it is only switched on
-        return _points(None, None, new.points)
+def records_to_delete(project: Project, first: int) -> ExtState:
+    """Return the keys that hold the records of run `first` and of all later ones."""
+    return ExtState(delete=list(keys_to_delete(ext_state(project.document, SECTION), first)))
+
+
+def _chunk(raw: bytes) -> str:
+    """Return an envelope's lines as a state chunk: LF, no indent."""
+    return "".join(line.decode("utf-8", "replace").strip() + "\n" for line in raw.splitlines())
+
+
+def _chunk_now(project: Project, track: Track) -> str | None:
+    text = block_text(project, track)
+    return None if text is None else _chunk(block_bytes(text))
+
+
+def _difference(envelope: Envelope | None, new: Sequence[Point]) -> Points:
+    """Return what turns the points of an envelope into `new`; all points where no stretch of them stays."""
+    old = () if envelope is None else envelope.points
+    first = _apart_from_start(old, new, _same_at_start(old, new))
+    last = _apart_from_end(old, new, _same_at_end(old, new))
+    changed = new[first : len(new) - last]
+    times = [point.time_s for point in (*changed, *old[first : len(old) - last])]
+    if not times or (first == 0 and last == 0):  # without times the envelope is only switched on
+        return _points(None, None, new)
     return _points(min(times), max(times), changed)
 
 
 def _points(start_s: float | None, end_s: float | None, points: Sequence[Point]) -> Points:
-    listed = [(point.time_s, point.gain, point.shape, point.tension) for point in points]
+    listed = [
+        (round(point.time_s, _DIGITS), round(point.gain, _DIGITS), point.shape, round(point.tension, _DIGITS))
+        for point in points
+    ]
     return Points(start_s=start_s, end_s=end_s, points=listed)
 
 
@@ -97,7 +144,7 @@ def _same_at_end(old: Sequence[Point], new: Sequence[Point]) -> int:
 
 
 def _apart_from_start(old: Sequence[Point], new: Sequence[Point], count: int) -> int:
-    """Return how many points stay at the start, such that none of them has the time of one that does not."""
+    """Return how many points stay at the start, so that none of them has the time of one that changes."""
 
     def meets(points: Sequence[Point]) -> bool:
         return count < len(points) and points[count].time_s <= points[count - 1].time_s
@@ -108,7 +155,7 @@ def _apart_from_start(old: Sequence[Point], new: Sequence[Point], count: int) ->
 
 
 def _apart_from_end(old: Sequence[Point], new: Sequence[Point], count: int) -> int:
-    """Return how many points stay at the end, such that none of them has the time of one that does not."""
+    """Return how many points stay at the end, so that none of them has the time of one that changes."""
 
     def meets(points: Sequence[Point]) -> bool:
         return count < len(points) and points[-count - 1].time_s >= points[-count].time_s

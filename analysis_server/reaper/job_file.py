@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from core.decoding import UNDECODABLE
-from core.errors import InputError
+from core.errors import InputError, require_text
+from core.files import replacing
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]
@@ -17,14 +17,14 @@ Span = tuple[float, float]
 
 
 class BusAnswers(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user wrote into the dialog of buses: tracks by role, and further ``role = track`` pairs."""
+    """What the user wrote into the dialog of buses: tracks by role, and additional ``role = track`` pairs."""
 
     roles: dict[str, str]
     further: str = ""
 
 
 class EditAnswers(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user wrote into the dialog of an edit, as it stands there."""
+    """The texts of the dialog of an edit."""
 
     depth: str = "100"
     moves: str = "100"
@@ -39,17 +39,17 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    phase : ``"plan"`` finds out, ``"do"`` does it.
+    phase : ``"plan"`` inspects the project, ``"do"`` runs the verb.
     title, project_path : the open project's name and file, ``""`` where it was never saved.
-    project : the copy of it that is worked on.
+    project : the saved copy of the open project.
     selection_s, length_s : the time selection and the length, project time.
-    top_gain : the highest gain an envelope can have.
-    settings : `model` and `target_lufs`, as the user's settings have them.
-    answers : what was answered about the buses, or None as long as nothing was.
+    top_gain : the highest gain of an envelope.
+    settings : `model` and `target_lufs` of the user's settings.
+    answers : the answers of the dialog of buses, or None before it was shown.
     buses : the bus tracks' GUIDs by role.
-    before : the envelopes' texts by GUID when the copy was made; for REAPER alone, here they are the tracks that count.
-    stems, span_s : the rendered stems by GUID, and the stretch of the project they are of.
-    existing : what becomes of automation that is there.
+    before : the envelopes' state chunks by GUID when the copy was made; used by the bridge only.
+    stems, span_s : the rendered stems by GUID, and the part of the project that they cover.
+    existing : what happens to existing automation.
     mixdown, truth, model_name : for `match` and `learn`.
     run, edit : for `revert` and `edit`.
     """
@@ -99,33 +99,33 @@ class PlannedBus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of the dialog of buses, and what stands in it at first."""
+    """A field of the dialog of buses and its first text."""
 
     role: str
     text: str
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that the project's history knows, in a few words."""
+    """A run of the project's history and its description."""
 
     number: int
     told: str
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be known before the work starts.
+    """What the bridge has to know before the work starts.
 
     Attributes
     ----------
-    settled : whether the buses are known for sure: chosen earlier in this project, or just now.
-    problem : a sentence on what was wrong with the choice, or None.
+    settled : whether the buses were chosen: earlier in this project, or in the dialog.
+    problem : why the choice cannot be used, or None.
     fields, further : the dialog of buses, filled in.
-    models, default_model : the models there are, and the one that is taken where none is named.
-    automated : bus tracks on which volume automation stands.
-    cautions : what would be heard otherwise than meant: missing media, soloed tracks.
+    models, default_model : the available models, and the one that is used where none is named.
+    automated : bus tracks with volume automation.
+    cautions : what may sound different than intended: missing media, soloed tracks, grouped faders.
     mixdown : a mixdown that was found, or None.
-    runs, written_on : the history's runs, and the tracks any of them wrote on.
-    edit : the settings of an edit that are in force.
+    runs, written_on : the runs of the history, and the tracks that any of them wrote on.
+    edit : the settings of the last edit.
     """
 
     settled: bool = True
@@ -144,7 +144,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Points(msgspec.Struct, frozen=True, kw_only=True):
-    """The points from `start_s` to `end_s`, both with it (None: all of them) become `points`.
+    """The points from `start_s` to `end_s`, both included (None: all points), are replaced by `points`.
 
     Each point is its time, linear gain, shape and tension.
     """
@@ -155,13 +155,13 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restoration(msgspec.Struct, frozen=True, kw_only=True):
-    """The envelope's whole text, or None where there is to be no envelope."""
+    """The envelope's state chunk, or None to remove the envelope."""
 
     chunk: str | None
 
 
 class WriteOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to change on one track: points, or the whole envelope."""
+    """A change on one track: points, or the whole envelope."""
 
     guid: str
     name: str
@@ -177,21 +177,29 @@ class ExtState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instructions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bridge has to do, in one undo step called `undo`, and to tell."""
+    """What the bridge does in one undo step called `undo`, and what it shows to the user.
+
+    `marks` are the run ids to store on tracks by GUID, an empty one to remove it: undo restores them, unlike the ext
+    state. `report` may be written after the instructions; it is complete when the file exists.
+    """
 
     undo: str
     summary: str
     tracks: list[WriteOn] = []
+    marks: dict[str, str] = {}
     ext_state: ExtState = ExtState()
     notes: list[str] = []
     report: str | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, as a sentence for the user; `code` as in docs/reference/protocol.md."""
+    """The fields of an error; `code` as in docs/reference/protocol.md."""
 
-    message: str
     code: str
+    problem: str
+    path: str | None = None
+    remedy: str | None = None
+    option: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -214,23 +222,26 @@ def read_job(folder: Path) -> JobFile:
     try:
         job = msgspec.json.decode(path.read_bytes(), type=JobFile)
     except (OSError, *UNDECODABLE) as error:
-        raise InputError(f"is no job of this version ({error})", path=path, remedy="install Faderwise anew") from error
+        raise InputError(
+            f"is not a job of this version ({error})", path=path, remedy="install Faderwise again"
+        ) from error
     if job.version != VERSION:
         raise InputError(
-            f"is version {job.version} where {VERSION} is known", path=path, remedy="install Faderwise anew"
+            f"is a job of version {job.version}, and this program reads version {VERSION}",
+            path=path,
+            remedy="install Faderwise again",
         )
+    require_text(job.project)
     return job
 
 
-_FRONT = re.compile(r"(^|: )--(?:bus\b:? ?)?(?=\S)")
-_BETWEEN_CLAUSES = re.compile(r"(; or |; |, or |\. |, use (?=--))")
-_OPTION = re.compile(r"--[a-z]")
+def write_answer(folder: Path, answer: Answer) -> None:
+    """Write `result.json`, all or nothing.
 
-
-def in_reaper(sentence: str, job: JobFile) -> str:
-    """Return a sentence of a verb as REAPER's user should read it: clauses that name an option are left out."""
-    for path in filter(None, (job.project, job.project.replace("\\", "/"))):
-        sentence = sentence.replace(path, job.title)
-    first, *rest = _BETWEEN_CLAUSES.split(_FRONT.sub(r"\1", sentence))
-    clauses = zip(rest[::2], rest[1::2], strict=True)
-    return "".join([first, *(between + clause for between, clause in clauses if not _OPTION.search(clause))])
+    Raises
+    ------
+    DiskFullError, InputError
+        The folder cannot be written to.
+    """
+    with replacing(folder / "result.json", keep_old=False) as temporary:
+        temporary.write_bytes(msgspec.json.encode(answer))

@@ -1,124 +1,163 @@
-"""Run a job of REAPER's bridge on the project's copy."""
+"""Run a phase of a REAPER job in a worker process and write its answer into the job folder.
+
+The answer of `mix` and `match` is written as soon as the envelope points exist; audio and report follow.
+"""
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.outputs import kept_runs
-from analysis_server.paths import home
 from analysis_server.reaper.edit_job import edit, revert
-from analysis_server.reaper.inspect_project import BUSES_KEY, as_value, opened, saved_choice
-from analysis_server.reaper.instructions import ext_state_to_change, points_to_write
-from analysis_server.reaper.job_file import ExtState, Instructions, JobFile, in_reaper
-from analysis_server.server.client import perform
-from analysis_server.sources.session import RenderedStems, SongRequest
-from analysis_server.verbs.audit import AuditRequest
-from analysis_server.verbs.audit import run as run_audit
-from analysis_server.verbs.learn import LearnRequest, LearnResult
-from analysis_server.verbs.match import MatchRequest, MatchResult
-from analysis_server.verbs.mix import MixRequest, MixResult
+from analysis_server.reaper.inspect_project import BUSES_KEY, as_value, plan, saved_choice
+from analysis_server.reaper.instructions import marks_to_set, points_to_write, record_to_store
+from analysis_server.reaper.job_file import Answer, Instructions, JobFile, read_job, write_answer
+from analysis_server.sources.session import RenderedStems
+from analysis_server.verbs import audit, learn, match, mix
 from core.errors import InputError
-from core.progress import ProgressCallback
-from core.rpp.project import Project, read_project
+from core.progress import ProgressCallback, no_progress
+from core.rpp.write import Written
+from core.runs.record import RunRecord
 
 _LONGEST_TITLE_BYTES = 120
 """Leaves room in a folder's name, and in Windows' paths, for what follows the title."""
-_MOST_LOSSES = 2
 
 
-def do(job: JobFile, folder: Path, progress: ProgressCallback) -> Instructions:
-    """Do the job and return what the bridge has to do.
+class ReaperRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Run the phase that `job.json` in `folder` asks for."""
+
+    folder: str
+
+
+class ReaperResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer is in the job folder."""
+
+
+def run(request: ReaperRequest, progress: ProgressCallback = no_progress) -> ReaperResult:
+    """Run a phase of a job and write `result.json`.
 
     Raises
     ------
-    InputError
-        As the verb itself.
-    ServerError
-        The server ended the job.
+    FaderwiseError
+        The job cannot be done. After the answer was written, this means that its report could not be written.
     """
-    return _VERBS[job.verb](_Work(job, folder, progress))
+    folder = Path(request.folder)
+    job = read_job(folder)
+    if job.phase == "plan":
+        write_answer(folder, Answer(plan=plan(job)))
+    else:
+        _VERBS[job.verb](job, folder, progress)
+    return ReaperResult()
 
 
-@dataclass(frozen=True)
-class _Work:
-    job: JobFile
-    folder: Path
-    progress: ProgressCallback
-
-    def rendered(self) -> RenderedStems:
-        job = self.job
-        if job.span_s is None:
-            raise InputError("the job has no stems", remedy="run the action again")
-        return RenderedStems(
-            files=job.stems,
-            span_s=job.span_s,
-            write_s=job.selection_s if job.verb != "learn" else None,
-            home=str(job.home) if job.home else None,
-            highest_gain=job.top_gain,
+def _mix(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
+    def deliver(written: Written, record: RunRecord) -> None:
+        figures = record.figures
+        summary = (
+            f"{_listed([bus.role for bus in record.buses])} mixed with the model {record.model}. Loudness: "
+            f"{figures['loudness_before_lufs']:.1f} → {figures['loudness_after_lufs']:.1f} LUFS."
         )
+        write_answer(folder, Answer(do=_instructions(job, written, record, summary)))
 
-    def performed(self, request: SongRequest | LearnRequest) -> Any:
-        """Return the verb's result; the server does it, which is started if need be, and once more if it is lost."""
-        return perform(request, self.progress, name="REAPER", folder=home(), starts=True, most_losses=_MOST_LOSSES)
-
-    def run_folder(self) -> Path:
-        """Return the folder that the run's files go to: a new one."""
-        plain = re.sub(r"[^\w .-]", "_", self.job.title).encode()[:_LONGEST_TITLE_BYTES].decode(errors="ignore")
-        plain = plain.strip(". ") or "project"
-        return kept_runs.folder() / f"{plain} {self.folder.name} {self.job.verb}"
-
-    def instructions(self, out: Path, summary: str, warnings: list[str]) -> Instructions:
-        """Return what turns the open project into the one that was written into `out`."""
-        before, after = opened(self.job), self._taken(out)
-        changes = ext_state_to_change(before, after)
-        if saved_choice(before) != self.job.buses:
-            changes = msgspec.structs.replace(changes, set={**changes.set, BUSES_KEY: as_value(self.job.buses)})
-        return Instructions(
-            undo=f"Faderwise: {self.job.action}",
-            summary=summary,
-            tracks=points_to_write(before, after),
-            ext_state=changes,
-            notes=self.told(warnings),
-            report=str(out / "report.html"),
-        )
-
-    def told(self, warnings: list[str]) -> list[str]:
-        return [in_reaper(warning, self.job) for warning in warnings]
-
-    def _taken(self, out: Path) -> Project:
-        """Return the project that a verb wrote, and take its file out of the run's folder: REAPER has it open."""
-        written = next(out.glob("*.RPP"))
-        kept = self.folder / "written" / "project.RPP"
-        kept.parent.mkdir(exist_ok=True)
-        shutil.move(written, kept)
-        return read_project(kept)
-
-
-def _mix(work: _Work) -> Instructions:
-    job, out = work.job, work.run_folder()
-    request = MixRequest(
+    request = mix.MixRequest(
         song=job.project,
         model=job.settings.get("model") or DEFAULT_MODEL,
-        out=str(out),
+        out=str(_run_folder(job, folder)),
         target_lufs=_target_lufs(job),
         tracks=job.buses,
         existing=job.existing,
-        rendered=work.rendered(),
+        rendered=_rendered(job),
     )
-    result: MixResult = work.performed(request)
+    mix.run(request, progress, deliver=deliver)
+
+
+def _match(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
+    def deliver(written: Written, record: RunRecord) -> None:
+        buses = _listed([bus.role for bus in record.buses])
+        summary = (
+            f"Fader moves of {Path(job.mixdown or '').name} recovered on {buses}. "
+            f"They explain {100.0 * record.figures['fit']:.1f} % of the mixdown's energy."
+        )
+        write_answer(folder, Answer(do=_instructions(job, written, record, summary)))
+
+    request = match.MatchRequest(
+        song=job.project,
+        mixdown=job.mixdown,
+        out=str(_run_folder(job, folder)),
+        tracks=job.buses,
+        rendered=_rendered(job),
+    )
+    match.run(request, progress, deliver=deliver)
+
+
+def _learn(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
+    request = learn.LearnRequest(
+        songs=[job.project],
+        model=job.model_name,
+        truth=job.truth,
+        mixdown=job.mixdown,
+        tracks=job.buses,
+        rendered=_rendered(job),
+    )
+    result = learn.run(request, progress)
+    songs = f"{len(result.songs)} songs" if len(result.songs) > 1 else "one song"
     summary = (
-        f"{_and(list(result.n_points))} mixed with the model {result.model}: {result.loudness_after_lufs:.1f} LUFS, "
-        f"where the plain buses have {result.loudness_before_lufs:.1f}. One undo step takes it back."
+        f"The model {result.model} has learned {job.title} from its {job.truth} and now contains {songs}. To mix with "
+        "it, choose it in the Settings action or in the dialog of Auto-mix buses."
     )
-    return work.instructions(out, summary, result.warnings)
+    write_answer(folder, Answer(do=Instructions(undo=_undo_name(job), summary=summary, notes=result.warnings)))
+
+
+def _audit(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
+    request = audit.AuditRequest(target=job.project, out=str(_run_folder(job, folder)))
+    result = audit.run(request, progress)
+    instructions = Instructions(
+        undo=_undo_name(job),
+        summary=f"{result.title}: {result.summary}",
+        notes=result.warnings,
+        report=next(iter(result.files.values())),
+    )
+    write_answer(folder, Answer(do=instructions))
+
+
+def _instructions(job: JobFile, written: Written, record: RunRecord, summary: str) -> Instructions:
+    """Return what writes a run's envelopes and record into the open project, and the choice of buses if it is new."""
+    state = record_to_store(record)
+    if saved_choice(written.project) != job.buses:
+        state = msgspec.structs.replace(state, set={**state.set, BUSES_KEY: as_value(job.buses)})
+    return Instructions(
+        undo=_undo_name(job),
+        summary=summary,
+        tracks=points_to_write(written),
+        marks=marks_to_set(record),
+        ext_state=state,
+        notes=record.warnings,
+        report=str(Path(record.folder or "") / "report.html"),
+    )
+
+
+def _rendered(job: JobFile) -> RenderedStems:
+    if job.span_s is None:
+        raise InputError("the job has no stems", remedy="run the action again")
+    return RenderedStems(
+        files=job.stems,
+        span_s=job.span_s,
+        write_s=job.selection_s if job.verb != "learn" else None,
+        home=str(job.home) if job.home else None,
+        highest_gain=job.top_gain,
+    )
+
+
+def _run_folder(job: JobFile, folder: Path) -> Path:
+    """Return the new folder that the run's files go to."""
+    plain = re.sub(r"[^\w .-]", "_", job.title).encode()[:_LONGEST_TITLE_BYTES].decode(errors="ignore")
+    plain = plain.strip(". ") or "project"
+    return kept_runs.folder() / f"{plain} {folder.name} {job.verb}"
 
 
 def _target_lufs(job: JobFile) -> float | None:
@@ -126,64 +165,25 @@ def _target_lufs(job: JobFile) -> float | None:
     try:
         return float(text) if text else None
     except ValueError:
-        raise InputError(f"the loudness {text[:80]!r} is no number", remedy="correct it in Settings") from None
+        raise InputError(
+            f"the loudness {text[:80]!r} is not a number", option="Loudness", remedy="correct it in Settings"
+        ) from None
 
 
-def _match(work: _Work) -> Instructions:
-    job, out = work.job, work.run_folder()
-    request = MatchRequest(
-        song=job.project, mixdown=job.mixdown, out=str(out), tracks=job.buses, rendered=work.rendered()
-    )
-    result: MatchResult = work.performed(request)
-    summary = (
-        f"The fader moves of {Path(job.mixdown or '').name}, recovered on {_and(list(result.n_points))}: they explain "
-        f"{100.0 * result.fit:.1f} % of it. One undo step takes them back."
-    )
-    return work.instructions(out, summary, result.warnings)
+def _undo_name(job: JobFile) -> str:
+    return f"Faderwise: {job.action}"
 
 
-def _learn(work: _Work) -> Instructions:
-    job = work.job
-    request = LearnRequest(
-        songs=[job.project],
-        model=job.model_name,
-        truth=job.truth,
-        mixdown=job.mixdown,
-        tracks=job.buses,
-        rendered=work.rendered(),
-    )
-    result: LearnResult = work.performed(request)
-    known = f"{len(result.songs)} songs" if len(result.songs) > 1 else "one song"
-    summary = (
-        f"The model {result.model} has learned {job.title} from its {job.truth} and now knows {known}. Choose it in "
-        "Settings, and Auto-mix buses mixes with it."
-    )
-    return Instructions(
-        undo=f"Faderwise: {job.action}", summary=summary, ext_state=ExtState(), notes=work.told(result.warnings)
-    )
-
-
-def _audit(work: _Work) -> Instructions:
-    request = AuditRequest(target=work.job.project, out=str(work.run_folder()))
-    result = run_audit(request, work.progress)
-    return Instructions(
-        undo=f"Faderwise: {work.job.action}",
-        summary=f"{result.title}: {result.summary}",
-        notes=work.told(result.warnings),
-        report=next(iter(result.files.values())),
-    )
-
-
-def _and(parts: list[str]) -> str:
-    joined = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+def _listed(names: list[str]) -> str:
+    joined = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"{joined[:1].upper()}{joined[1:]}"
 
 
-_VERBS: dict[str, Callable[[_Work], Instructions]] = {
+_VERBS: dict[str, Callable[[JobFile, Path, ProgressCallback], None]] = {
     "mix": _mix,
     "match": _match,
     "learn": _learn,
     "audit": _audit,
-    "edit": lambda work: edit(work.job),
-    "revert": lambda work: revert(work.job),
+    "edit": lambda job, folder, _progress: write_answer(folder, Answer(do=edit(job))),
+    "revert": lambda job, folder, _progress: write_answer(folder, Answer(do=revert(job))),
 }

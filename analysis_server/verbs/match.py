@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.outputs.destination import destination_of
+from analysis_server.outputs.destination import Deliver, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
@@ -47,8 +47,16 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: MatchRequest, progress: ProgressCallback = no_progress) -> MatchResult:
+def run(
+    request: MatchRequest, progress: ProgressCallback = no_progress, *, deliver: Deliver | None = None
+) -> MatchResult:
     """Recover and write.
+
+    Parameters
+    ----------
+    request : which mixdown of which song.
+    progress : called with the fraction done.
+    deliver : takes the envelopes of a project that is open in REAPER as soon as they exist, instead of a copy.
 
     Raises
     ------
@@ -59,10 +67,10 @@ def run(request: MatchRequest, progress: ProgressCallback = no_progress) -> Matc
         opened_song(request, progress, mixdown=request.mixdown) as opened,
         tempfile.TemporaryDirectory(prefix="faderwise-") as workshop,
     ):
-        return _matched(request, opened, Path(workshop))
+        return _matched(request, opened, Path(workshop), deliver)
 
 
-def _matched(request: MatchRequest, opened: Opened, workshop: Path) -> MatchResult:
+def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Deliver | None) -> MatchResult:
     song = opened.song
     estimating, measuring, writing = stages(
         opened.progress, {f"Estimating {song.title}": 0.4, "Rendering mix": 0.2, "Writing results": 0.4}
@@ -72,7 +80,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path) -> MatchResu
     rendered = render_mix(song, automation, workshop / "mix.f32", progress=measuring)
     after = rendered.figures
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
-    where = destination_of(request, opened.session, automation)
+    where = destination_of(request, opened.session, automation, deliver=deliver)
     warnings = (*where.notes, *found.warnings, *level_warnings(min(0.0, headroom_db(after))))
     story = _story(song, found, limiter_db, warnings)
     files = {} if request.dry_run else where.write(_outcome(song, found, automation, rendered, story), writing)

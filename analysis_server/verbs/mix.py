@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
-from analysis_server.outputs.destination import Existing, destination_of
+from analysis_server.outputs.destination import Deliver, Existing, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.content import Figure
@@ -73,8 +73,14 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(request: MixRequest, progress: ProgressCallback = no_progress) -> MixResult:
+def run(request: MixRequest, progress: ProgressCallback = no_progress, *, deliver: Deliver | None = None) -> MixResult:
     """Mix and write.
+
+    Parameters
+    ----------
+    request : what to mix, and how.
+    progress : called with the fraction done.
+    deliver : takes the envelopes of a project that is open in REAPER as soon as they exist, instead of a copy.
 
     Raises
     ------
@@ -86,10 +92,10 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress) -> MixRes
     with opened_song(request, progress) as opened, tempfile.TemporaryDirectory(prefix="faderwise-") as workshop:
         if opened.session is None and request.existing == "combine":
             raise InputError("--existing belongs to a REAPER project (.RPP)", path=request.song, remedy="leave it out")
-        return _mixed(request, model, opened, Path(workshop))
+        return _mixed(request, model, opened, Path(workshop), deliver)
 
 
-def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path) -> MixResult:
+def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, deliver: Deliver | None) -> MixResult:
     song = opened.song
     _require_range(request.range_s, song)
     measuring, levelling, writing = stages(
@@ -98,7 +104,12 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path) ->
     measurement, prediction = predicted(song, model, measuring)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
-        request, opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
+        request,
+        opened.session,
+        mixed.automation,
+        range_s=request.range_s,
+        existing=request.existing,
+        deliver=deliver,
     )
     story = ReportText(
         _summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings)

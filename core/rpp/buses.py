@@ -99,7 +99,9 @@ def track_called(project: Project, name: str, role: str) -> Track:
     if len(named) > 1:
         numbers = " and ".join(str(track.number) for track in named)
         raise InputError(
-            f"--bus {role}={name}: tracks {numbers} of {project.path.name} have that name", remedy="give a number"
+            f"tracks {numbers} of {project.path.name} have that name",
+            remedy="give a number",
+            option=f"--bus {role}={name}",
         )
     named = named or [track for track in project.tracks if track.guid and track.guid.casefold() == wanted]
     if named:
@@ -107,7 +109,11 @@ def track_called(project: Project, name: str, role: str) -> Track:
     number = int(name) if re.fullmatch(r"\s*\d{1,9}\s*", name) else 0
     if 1 <= number <= len(project.tracks):
         return project.tracks[number - 1]
-    raise InputError(f"--bus {role}={name}: {project.path.name} has no such track", remedy=f"it has {_listed(project)}")
+    raise InputError(
+        f"{project.path.name} has no such track",
+        remedy=f"it has {_listed(project)}",
+        option=f"--bus {role}={name}",
+    )
 
 
 def role_in(name: str) -> str | None:
@@ -219,11 +225,13 @@ def _shares_sound(project: Project, track: Track, others: Sequence[Track]) -> bo
 def _require_apart(project: Project, tracks: list[Track]) -> None:
     for number, track in enumerate(tracks):
         if track in tracks[:number]:
-            raise InputError(f"--bus: {track.title} was chosen twice", remedy="a track plays one role")
+            raise InputError(f"{track.title} was chosen twice", remedy="choose it for one role", option="--bus")
         outer = next((other for other in tracks if project.is_inside(track, other)), None)
         if outer:
             raise InputError(
-                f"--bus: {track.title} lies in {outer.title}, which was chosen too", remedy="choose one of them"
+                f"{track.title} is inside {outer.title}, which was chosen too",
+                remedy="choose one of them",
+                option="--bus",
             )
 
 

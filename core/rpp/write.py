@@ -227,7 +227,7 @@ def scale_of(project: Project, track: Track) -> float:
         raise InputError(
             f"the fader of {track.title} is all the way down, so no envelope can be heard",
             path=project.path,
-            remedy="raise it in REAPER, or choose another track with --bus",
+            remedy="raise it in REAPER, or choose another track",
         )
     return scale
 
@@ -257,7 +257,7 @@ def require_writable(project: Project, track: Track) -> None:
         raise InputError(
             f"automation items lie on the volume envelope of {track.title}",
             path=project.path,
-            remedy="glue or delete them in REAPER, or choose another track with --bus",
+            remedy="glue or delete them in REAPER, or choose another track",
         )
     scale_of(project, track)
 

@@ -110,22 +110,26 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
         A value is out of its range, or a bus or a stretch is not in the song.
     """
     for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):
-        _require(0.0 <= percent <= DEEPEST_PERCENT, f"{name} {percent:g}: give 0 to {DEEPEST_PERCENT:g} percent")
-    _require(settings.limit_db is None or 0.0 <= settings.limit_db < math.inf, "--limit: give 0 dB or more")
+        _require(0.0 <= percent <= DEEPEST_PERCENT, f"{name} {percent:g}", f"give 0 to {DEEPEST_PERCENT:g} percent")
+    _require(settings.limit_db is None or 0.0 <= settings.limit_db < math.inf, "--limit", "give 0 dB or more")
     _require(
         0.0 <= settings.smooth_s <= LONGEST_SMOOTHING_S,
-        f"--smooth {settings.smooth_s:g}: give 0 to {LONGEST_SMOOTHING_S:g} seconds",
+        f"--smooth {settings.smooth_s:g}",
+        f"give 0 to {LONGEST_SMOOTHING_S:g} seconds",
     )
     for bus, offset_db in settings.offset_db.items():
-        _require(bus in buses, f"--offset {bus}: the run has no such bus; it has {', '.join(buses)}")
-        _require(abs(offset_db) <= LARGEST_OFFSET_DB, f"--offset {bus}={offset_db:g}: at most {LARGEST_OFFSET_DB:g} dB")
+        _require(bus in buses, f"--offset {bus}", f"the run has no such bus; it has {', '.join(buses)}")
+        _require(
+            abs(offset_db) <= LARGEST_OFFSET_DB, f"--offset {bus}={offset_db:g}", f"at most {LARGEST_OFFSET_DB:g} dB"
+        )
     for bus in settings.freeze:
-        _require(bus in buses, f"--freeze {bus}: the run has no such bus; it has {', '.join(buses)}")
+        _require(bus in buses, f"--freeze {bus}", f"the run has no such bus; it has {', '.join(buses)}")
     spans = [*settings.ignore_s, *([settings.range_s] if settings.range_s else [])]
     for start_s, end_s in spans:
         _require(
             0.0 <= start_s < end_s < LONGEST_S and start_s < duration_s,
-            f"{start_s:g}:{end_s:g}: the song lasts {duration_s:.1f} s; give a start and a later end in it",
+            f"{start_s:g}:{end_s:g}",
+            f"the song lasts {duration_s:.1f} s; give a start and a later end in it",
         )
 
 
@@ -151,9 +155,9 @@ def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettin
     return msgspec.structs.replace(settings, **new)
 
 
-def _require(is_right: bool, sentence: str) -> None:
-    if not is_right:
-        raise InputError(sentence)
+def _require(is_valid: bool, option: str, problem: str) -> None:
+    if not is_valid:
+        raise InputError(problem, option=option)
 
 
 def _median_while(sounding: npt.NDArray[np.bool_], values: FloatArray) -> FloatArray:
@@ -357,7 +361,7 @@ def _common_span(one: tuple[float, float] | None, other: tuple[float, float] | N
         return one or other
     span = (max(one[0], other[0]), min(one[1], other[1]))
     if span[0] >= span[1]:
-        raise InputError(f"--range {other[0]:g}:{other[1]:g}: the run was for {one[0]:g}:{one[1]:g} alone")
+        raise InputError(f"the run covers only {one[0]:g}:{one[1]:g}", option=f"--range {other[0]:g}:{other[1]:g}")
     return span
 
 

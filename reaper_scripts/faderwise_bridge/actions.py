@@ -1,6 +1,8 @@
-"""The seven actions. Each one is called by the file of its name, and may be called again in the same REAPER."""
+"""The entry points of the actions; each one is called by the file of its name."""
 
 from __future__ import annotations
+
+import warnings
 
 
 def auto_mix_buses() -> None:
@@ -14,7 +16,7 @@ def learn_mix_model() -> None:
 
 
 def match_buses() -> None:
-    """Recover a mixdown's fader moves."""
+    """Recover the fader moves of a mixdown."""
     _run("match_buses")
 
 
@@ -24,37 +26,45 @@ def audit_bus_automation() -> None:
 
 
 def edit_bus_automation() -> None:
-    """Write a run's gains again with other settings."""
+    """Write the last run's envelopes again with other settings."""
     _run("edit_bus_automation")
 
 
 def revert_bus_automation() -> None:
-    """Bring back what stood there before a run."""
+    """Restore the envelopes from before a run."""
     _run("revert_bus_automation")
 
 
 def settings() -> None:
-    """Choose what is kept in REAPER's settings."""
+    """Change the settings that are stored in REAPER."""
     _run("settings")
+
+
+def check_reaper() -> None:
+    """Check what Faderwise relies on in this REAPER."""
+    _run("check_reaper")
 
 
 def _run(name: str) -> None:
     try:
-        import reapy  # noqa: F401, PLC0415 - its absence is told in a sentence
+        with warnings.catch_warnings():  # reapy 0.10.0 has an invalid escape; a warning can crash REAPER on macOS
+            warnings.simplefilter("ignore")
+            import reapy  # noqa: F401, PLC0415 - where it is missing, the user gets a message
+            from reapy import reascript_api  # noqa: F401, PLC0415
     except ImportError:
-        _tell_of_missing_reapy()
+        _show_missing_reapy()
         return
-    from faderwise_bridge import running, stories  # noqa: PLC0415 - they import reapy
+    from faderwise_bridge import flows, scheduler  # noqa: PLC0415 - they import reapy
 
-    running.start(getattr(stories, name)())
+    scheduler.start(getattr(flows, name)())
 
 
-def _tell_of_missing_reapy() -> None:
+def _show_missing_reapy() -> None:
     from reaper_python import RPR_ShowMessageBox  # noqa: PLC0415 - only REAPER has it
 
     RPR_ShowMessageBox(
-        "reapy, which Faderwise's scripts use, is not beside them. Run `python3 install.py` in the folder that "
-        "Faderwise came in, then start the action again.",
+        "reapy, which Faderwise's scripts need, is missing from their folder. Run `python3 install.py` in Faderwise's "
+        "folder, then start the action again.",
         "Faderwise",
         0,
     )

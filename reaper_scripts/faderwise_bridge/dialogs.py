@@ -1,6 +1,6 @@
-"""What the user is asked and told: REAPER's message boxes, its input dialog, its console.
+"""REAPER's message boxes, input dialogs and console.
 
-A dialog stops every deferred script until it is closed, so none opens while a job is at work.
+A dialog stops every deferred script until it is closed, so none is opened while a job is running.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Sequence
 
 from reapy import reascript_api as RPR  # noqa: N812
 
-from faderwise_bridge.trouble import Stopped
+from faderwise_bridge.errors import UserCancelled
 
 TITLE = "Faderwise"
 _OK, _YES_NO_CANCEL, _YES_NO = 0, 3, 4
@@ -17,31 +17,31 @@ _CANCEL, _YES = 2, 6
 _SPLITS_FIELDS = frozenset("\"'()[]{}`\n\r\t")
 
 
-def tell(text: str) -> None:
+def show(text: str) -> None:
     """Show a message until it is closed."""
     RPR.ShowMessageBox(text, TITLE, _OK)
 
 
 def agrees(question: str) -> bool:
-    """Ask a question, and tell whether the answer is yes."""
+    """Ask a question, and return whether the answer is yes."""
     return bool(RPR.ShowMessageBox(question, TITLE, _YES_NO) == _YES)
 
 
 def choice(question: str) -> bool:
-    """Ask a question with a third way out: True for yes, False for no, `Stopped` for cancel."""
+    """Ask a question with a third way out: True for yes, False for no, `UserCancelled` for cancel."""
     answer = RPR.ShowMessageBox(question, TITLE, _YES_NO_CANCEL)
     if answer == _CANCEL:
-        raise Stopped
+        raise UserCancelled
     return bool(answer == _YES)
 
 
 def inputs(title: str, fields: Sequence[tuple[str, str]]) -> list[str]:
-    """Let the user fill in fields, at most 16: pairs of a caption and what stands there at first."""
+    """Let the user fill in fields, at most 16: pairs of a caption and the first text."""
     captions = ",".join([caption.replace(",", " ") for caption, _ in fields] + ["extrawidth=220", "separator=\n"])
     values = "\n".join(plain(value) for _, value in fields)
     answer = RPR.GetUserInputs(TITLE + ": " + title, len(fields), captions, values, 65536)
     if not answer[0]:
-        raise Stopped
+        raise UserCancelled
     given = str(answer[4]).split("\n")
     return [value.strip() for value in given + [""] * (len(fields) - len(given))][: len(fields)]
 
@@ -52,13 +52,13 @@ def plain(text: str) -> str:
 
 
 def file(title: str, first: str, extension: str = "wav") -> str:
-    """Let the user choose a file; `first` is what the dialog begins with."""
+    """Let the user choose a file; `first` is the file that the dialog begins with."""
     answer = RPR.GetUserFileNameForRead(first, TITLE + ": " + title, extension)
     if not answer[0]:
-        raise Stopped
+        raise UserCancelled
     return str(answer[1])
 
 
 def note(text: str) -> None:
-    """Write a line to REAPER's console, which stops nothing."""
+    """Write a line to REAPER's console, which stops no script."""
     RPR.ShowConsoleMsg(TITLE + ": " + text + "\n")

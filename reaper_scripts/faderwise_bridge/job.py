@@ -1,6 +1,6 @@
 """The job folder: what the bridge asks for, and what the application answers. docs/development/bridge.md describes it.
 
-Every file is written beside its place and renamed, so a reader sees all of it or nothing.
+Every file is written under a temporary name and renamed, so a reader sees all of it or nothing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from faderwise_bridge.trouble import Trouble
+from faderwise_bridge.errors import BridgeError
 
 _OLDEST_S = 14 * 86400.0
 
 
 class Job:
-    """A job: its folder, and what is asked for (`asked`, kept in job.json)."""
+    """A job: its folder, and what is asked for (`asked`, stored in job.json)."""
 
     def __init__(self, folder: Path, asked: dict[str, Any]) -> None:
         self.folder = folder
@@ -28,31 +28,37 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What the user knows the job as."""
+        """The job in words."""
         return f"{self.asked['action']} of {self.asked['title']}"
 
     def save(self, phase: str, **changes: Any) -> None:
-        """Write down what is asked for in the next phase; what was answered to the last one goes."""
-        for name in ("result.json", "progress.json", "cancel"):
+        """Write what is asked for in the next phase, and remove the answer to the last one."""
+        for name in ("result.json", "report_error.json", "progress.json", "cancel"):
             _remove(self.folder / name)
         self.asked.update(changes, phase=phase)
         write_json(self.folder / "job.json", self.asked)
 
     def answer(self) -> dict[str, Any] | None:
-        """Return what the application answered, or None as long as it has not."""
+        """Return the application's answer, or None before there is one."""
         return read_json(self.folder / "result.json")
 
     def progress(self) -> dict[str, Any]:
-        """Return how far the application is: `fraction`, `stage`, `heartbeat` (Unix time)."""
+        """Return the progress: `fraction`, `stage`, `heartbeat` (Unix time)."""
         return read_json(self.folder / "progress.json") or {}
 
-    def note_followed(self) -> None:
-        """Note that somebody follows the job just now."""
+    def note_polled(self) -> None:
+        """Note that the job is being polled."""
         with contextlib.suppress(OSError):
             os.utime(str(self.folder / "job.json"))
 
+    def note_applied(self) -> None:
+        """Note that the result was applied, so that only the report is still to come."""
+        self.asked["phase"] = "report"
+        with contextlib.suppress(BridgeError):
+            write_json(self.folder / "job.json", self.asked)
+
     def idle_s(self) -> float:
-        """Return how long ago somebody followed the job."""
+        """Return how long ago the job was polled."""
         try:
             return time.time() - (self.folder / "job.json").stat().st_mtime
         except OSError:
@@ -62,11 +68,11 @@ class Job:
         """Ask the application to stop."""
         try:
             (self.folder / "cancel").touch()
-        except OSError:  # no room for it; without a job the application stops as well
+        except OSError:  # the disk is full; without a job the application stops as well
             _remove(self.folder / "job.json")
 
     def is_cancelled(self) -> bool:
-        """Tell whether it was asked to stop."""
+        """Return whether it was asked to stop."""
         return (self.folder / "cancel").exists()
 
     def remove(self) -> None:
@@ -77,14 +83,14 @@ class Job:
 
 
 def new_job(home: Path, asked: dict[str, Any]) -> Job:
-    """Make a job folder."""
+    """Create a job folder."""
     folder = home / "jobs" / (time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3))
     try:
         (home / "jobs").mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
         (folder / "stems").mkdir()
     except OSError as error:
-        raise Trouble(
+        raise BridgeError(
             f"{folder.parent}: cannot be written to ({error.strerror or error}). Make it writable, or free some space, "
             "then run the action again."
         ) from error
@@ -92,16 +98,16 @@ def new_job(home: Path, asked: dict[str, Any]) -> Job:
 
 
 def job_in(folder: Path) -> Job | None:
-    """Return the job in a folder, or None where none was written down, or a damaged one."""
+    """Return the job in a folder, or None where there is none or its file is damaged."""
     asked = read_json(folder / "job.json") or {}
-    is_sound = asked.get("phase") in ("plan", "do") and all(
+    is_sound = asked.get("phase") in ("plan", "do", "report") and all(
         isinstance(asked.get(name, kind()), kind) for name, kind in (("action", str), ("title", str), ("before", dict))
     )
     return Job(folder, asked) if is_sound else None
 
 
 def left_jobs(home: Path) -> list[Job]:
-    """Return the jobs that an earlier session of REAPER left; what is no job, or too old, is removed."""
+    """Return the jobs in the data folder; folders without a valid job, or that are too old, are removed."""
     found = []
     try:
         folders = sorted(path for path in (home / "jobs").iterdir() if path.is_dir())
@@ -124,7 +130,7 @@ def _age_s(folder: Path) -> float:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, all or nothing."""
+    """Write a JSON file, all or nothing."""
     temporary = path.with_name("." + path.name + "-" + secrets.token_hex(3))
     try:
         with temporary.open("w", encoding="utf-8") as file:
@@ -133,13 +139,13 @@ def write_json(path: Path, content: Any) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise Trouble(
+        raise BridgeError(
             f"{path}: cannot be written ({error.strerror or error}). Free some space, then run the action again."
         ) from error
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return what a JSON file holds, or None where there is none (yet)."""
+    """Return the content of a JSON file, or None where there is none (yet)."""
     try:
         with path.open(encoding="utf-8") as file:
             content = json.load(file)

@@ -1,15 +1,18 @@
-"""What each action asks before the work starts; the answers go into the job."""
+"""What the actions ask before the work starts; the answers go into the job."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Dict, Generator
 
-from faderwise_bridge import bus_choice, dialogs, envelopes, reaper, settings
+from faderwise_bridge import apply_result, dialogs, reaper_api, settings
+from faderwise_bridge.errors import BridgeError, UserCancelled
 from faderwise_bridge.job import Job
-from faderwise_bridge.trouble import Stopped, Trouble
+from faderwise_bridge.poll_job import Worker
 
+Plan = Dict[str, Any]
 _TRUTHS = ("faders", "mixdown", "edits")
-_MOST_FIELDS = 16
+_MAX_FIELDS = 16
+_OTHER_BUSES = "Other buses: role = track; ..."
 _EDIT = (
     ("depth", "Depth in percent (100: as predicted)"),
     ("moves", "Moves in percent (0: a static mix)"),
@@ -19,84 +22,115 @@ _EDIT = (
 )
 
 
-def none(_plan: dict[str, Any], _job: Job) -> dict[str, Any]:
-    """Ask nothing."""
-    return {}
+def plan_with_buses(worker: Worker, asks_model: bool) -> Generator[None, None, Plan]:
+    """Return the plan of a job whose buses were chosen: earlier in this project, or now.
+
+    Raises
+    ------
+    UserCancelled
+        The user closed the dialog.
+    BridgeError
+        The project has no track that could be mixed.
+    """
+    job = worker.job
+    plan = (yield from worker.run("plan"))["plan"]
+    while not plan["settled"]:
+        if plan["problem"]:
+            dialogs.show(plan["problem"])
+        plan = (yield from worker.run("plan", **_ask_buses(plan, job, asks_model)))["plan"]
+    if asks_model:
+        model = job.asked["settings"]["model"]
+        settings.store("model", "" if model == plan["default_model"] else model)
+    job.asked["buses"] = {bus["role"]: [track["guid"] for track in bus["tracks"]] for bus in plan["buses"]}
+    return plan  # type: ignore[no-any-return]
 
 
-def before_mix(plan: dict[str, Any], _job: Job) -> dict[str, Any]:
-    """Ask what becomes of automation that is there."""
-    return {"existing": bus_choice.way_with_existing(plan)}
+def confirm_cautions(plan: Plan) -> None:
+    """Let the user stop where something may sound different than intended: missing media, soloed tracks."""
+    if plan["cautions"] and not dialogs.agrees("\n\n".join([*plan["cautions"], "Go on like this?"])):
+        raise UserCancelled
 
 
-def before_match(plan: dict[str, Any], _job: Job) -> dict[str, Any]:
-    """Ask for the mixdown; say that automation is replaced."""
+def before_mix(plan: Plan, _job: Job) -> dict[str, Any]:
+    """Ask whether existing automation is combined with the new gains, or replaced."""
+    stored = settings.value_of("existing")
+    if not plan["automated"] or stored != settings.ASK:
+        return {"existing": settings.REPLACE if stored == settings.ASK else stored}
+    combines = dialogs.choice(
+        f"There is volume automation on {', '.join(plan['automated'])}.\n\n"
+        "Yes: keep its moves, on top of the new gains.\nNo: replace it. Revert restores it."
+    )
+    return {"existing": settings.COMBINE if combines else settings.REPLACE}
+
+
+def before_match(plan: Plan, _job: Job) -> dict[str, Any]:
+    """Ask for the mixdown, and whether existing automation may be replaced."""
     mixdown = _mixdown(plan)
     automated = ", ".join(plan["automated"])
     if automated and not dialogs.agrees(
-        f"Volume automation stands on {automated}. The mixdown's moves replace it; Revert brings it back. Go on?"
+        f"There is volume automation on {automated}. The mixdown's moves replace it; Revert restores it. Go on?"
     ):
-        raise Stopped
+        raise UserCancelled
     return {"mixdown": mixdown, "existing": settings.REPLACE}
 
 
-def before_learn(plan: dict[str, Any], job: Job) -> dict[str, Any]:
-    """Ask for the model's name and where the truth is."""
+def before_learn(plan: Plan, job: Job) -> dict[str, Any]:
+    """Ask for the model's name and what to learn from."""
     fields = [("The model's name", job.asked["title"]), ("Learn from: faders / mixdown / edits", "faders")]
     while True:
         name, truth = dialogs.inputs("learn a mix model from this session", fields)
         if name and truth in _TRUTHS:
             return {"model_name": name, "truth": truth, "mixdown": _mixdown(plan) if truth == "mixdown" else None}
-        dialogs.tell("Give the model a name, and write faders, mixdown or edits into the second field.")
+        dialogs.show("Give the model a name, and write faders, mixdown or edits into the second field.")
         fields = [(fields[0][0], name), (fields[1][0], "faders")]
 
 
-def before_edit(plan: dict[str, Any], _job: Job) -> dict[str, Any]:
-    """Ask for the edit's settings; what is in force stands in the fields."""
+def before_edit(plan: Plan, _job: Job) -> dict[str, Any]:
+    """Ask for the settings of an edit; the fields show those of the last one."""
     now = plan["edit"]
     fields = [(caption, now[name]) for name, caption in _EDIT]
-    roles = list(now["offsets"])[: _MOST_FIELDS - len(fields)]
+    roles = list(now["offsets"])[: _MAX_FIELDS - len(fields)]
     fields += [(f"{role.capitalize()}: offset in dB", now["offsets"][role]) for role in roles]
     given = dialogs.inputs("edit the last run (in the time selection, if there is one)", fields)
-    settled = dict(zip([name for name, _ in _EDIT], given))
-    return {"edit": {**settled, "offsets": {**now["offsets"], **dict(zip(roles, given[len(_EDIT) :]))}}}
+    values = dict(zip([name for name, _ in _EDIT], given))
+    return {"edit": {**values, "offsets": {**now["offsets"], **dict(zip(roles, given[len(_EDIT) :]))}}}
 
 
-def before_revert(plan: dict[str, Any], _job: Job) -> dict[str, Any]:
-    """Ask which runs are taken back."""
+def before_revert(plan: Plan, _job: Job) -> dict[str, Any]:
+    """Ask which runs to revert."""
     runs = plan["runs"]
     last = runs[-1]
     listed = "\n".join(f"{run['number']}: {run['told']}" for run in reversed(runs[-12:]))
     if len(runs) == 1:
-        if not dialogs.agrees(f"Bring back what stood on the buses before this run?\n\n{listed}"):
-            raise Stopped
+        if not dialogs.agrees(f"Restore the envelopes from before this run?\n\n{listed}"):
+            raise UserCancelled
         return {"run": last["number"]}
-    if dialogs.choice(f"Take back the last run? (No: choose an earlier one)\n\n{listed}"):
+    if dialogs.choice(f"Revert the last run? (No: choose an earlier one)\n\n{listed}"):
         return {"run": last["number"]}
     known = {str(run["number"]): run["number"] for run in runs}
     while True:
         (given,) = dialogs.inputs("back to before which run?", [("Run number (it and later ones go)", min(known))])
         if given in known:
             return {"run": known[given]}
-        dialogs.tell(f"There is no run {given or 'without a number'}; the runs are {', '.join(known)}.")
+        dialogs.show(f"There is no run {given or 'without a number'}; the runs are {', '.join(known)}.")
 
 
-def settle_settings() -> None:
-    """Let the user change the settings; a value that cannot be is asked for again."""
+def change_settings() -> None:
+    """Let the user change the settings; ask again for an invalid value."""
     forget = "This project: ask for the buses again: yes / no"
     values = [settings.value_of(one.key) for one in settings.SETTINGS] + ["no"]
     while True:
         captions = [one.caption for one in settings.SETTINGS] + [forget]
         values = dialogs.inputs("settings", list(zip(captions, values)))
-        wrong = [told for one, value in zip(settings.SETTINGS, values) for told in settings.problem_of(one, value)]
-        if not wrong:
+        problems = [text for one, value in zip(settings.SETTINGS, values) for text in settings.problems_of(one, value)]
+        if not problems:
             break
-        dialogs.tell("\n".join(wrong))
+        dialogs.show("\n".join(problems))
     for one, value in zip(settings.SETTINGS, values):
-        settings.keep(one.key, value)
+        settings.store(one.key, value)
     if values[-1].lower() == "yes":
-        with reaper.undo_block("Faderwise: Forget the buses"):
-            envelopes.keep_in_project({"set": {}, "delete": ["BUSES"]})
+        with reaper_api.undo_block("Faderwise: Forget the buses"):
+            apply_result.store_keys({"set": {}, "delete": ["BUSES"]})
 
 
 def chosen_settings() -> dict[str, str]:
@@ -104,12 +138,27 @@ def chosen_settings() -> dict[str, str]:
     return {key: settings.value_of(key) for key in ("model", "target_lufs")}
 
 
-def _mixdown(plan: dict[str, Any]) -> str:
+def _ask_buses(plan: Plan, job: Job, asks_model: bool) -> dict[str, Any]:
+    """Show the dialog of buses; return the changes of the job."""
+    if not plan["fields"]:
+        raise BridgeError(plan["problem"] or "The project has no tracks. Open a session first.")
+    fields = [(f"{field['role'].capitalize()}: track", field["text"]) for field in plan["fields"]]
+    fields.append((_OTHER_BUSES, plan["further"]))
+    if asks_model:
+        model = job.asked["settings"]["model"] or plan["default_model"]
+        fields.append((f"Model: {' / '.join(plan['models'])}"[:60], model))
+    given = dialogs.inputs("which tracks are the buses? (name or number; none: leave it empty)", fields)
+    answers = {field["role"]: text for field, text in zip(plan["fields"], given)}
+    chosen = {**job.asked["settings"], **({"model": given[-1]} if asks_model else {})}
+    return {"answers": {"roles": answers, "further": given[len(answers)]}, "settings": chosen}
+
+
+def _mixdown(plan: Plan) -> str:
     """Return the mixdown's file: the one that was found, or another one."""
     found = plan["mixdown"]
     if found and dialogs.choice(f"Is this the mixdown?\n\n{found}\n\n(No: choose another file)"):
         return str(found)
     path = dialogs.file("the mixdown", str(found or ""))
     if not path:
-        raise Trouble("No mixdown was chosen. Run the action again.")
+        raise BridgeError("No mixdown was chosen. Run the action again.")
     return path

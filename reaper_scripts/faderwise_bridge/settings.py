@@ -1,4 +1,4 @@
-"""What the user chose once for all projects, kept in REAPER's own ext state."""
+"""The user's settings for all projects, stored in REAPER's ext state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ASK, COMBINE, REPLACE = "ask", "combine", "replace"
 
 
 class Setting(NamedTuple):
-    """A setting: the key it is kept under, what it is called, its value at first, the values it may have."""
+    """A setting: its key, its caption, its default, and its allowed values (empty: any)."""
 
     key: str
     caption: str
@@ -32,24 +32,24 @@ SETTINGS = (
 def value_of(key: str) -> str:
     """Return a setting."""
     setting = next(one for one in SETTINGS if one.key == key)
-    kept = str(RPR.GetExtState(_SECTION, key))
-    return kept if kept and (not setting.values or kept in setting.values) else setting.default
+    stored = str(RPR.GetExtState(_SECTION, key))
+    return stored if stored and (not setting.values or stored in setting.values) else setting.default
 
 
-def keep(key: str, value: str) -> None:
-    """Keep a setting for good; an empty one is forgotten."""
+def store(key: str, value: str) -> None:
+    """Store a setting permanently; an empty value deletes it."""
     if value:
         RPR.SetExtState(_SECTION, key, value, True)
     else:
         RPR.DeleteExtState(_SECTION, key, True)
 
 
-def problem_of(setting: Setting, value: str) -> list[str]:
-    """Return a sentence if the setting cannot have that value, or nothing."""
+def problems_of(setting: Setting, value: str) -> list[str]:
+    """Return why a setting cannot have a value, or nothing."""
     if setting.values and value not in setting.values:
-        return [f"{setting.caption}: {value!r} is none of them."]
+        return [f"{setting.caption}: {value!r} is not one of them."]
     if setting.key in _NUMBERS and value and not _is_number(value):
-        return [f"{setting.caption}: {value!r} is no number."]
+        return [f"{setting.caption}: {value!r} is not a number."]
     return []
 
 

@@ -27,7 +27,7 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a bus without a file": (("mix", "SONG", "--bus", "vocals"), ("--bus", "vocals", "ROLE=FILE")),
     "a bus without a role": (("mix", "SONG", "--bus", "=drums.wav"), ("--bus", "ROLE=FILE")),
     "a bus whose file is missing": (("mix", "SONG", "--bus", "vocals=lead.wav"), ("lead.wav", "no such file")),
-    "the mixdown as a bus": (("mix", "SONG", "--bus", "master=drums.wav"), ("--bus master", "no bus's role")),
+    "the mixdown as a bus": (("mix", "SONG", "--bus", "master=drums.wav"), ("--bus master", "not a role of a bus")),
     "a bus given twice": (
         ("mix", "SONG", "--bus", "fx=drums.wav", "--bus", "fx=bass.wav"),
         ("--bus", "fx", "given twice", "sum them first"),

@@ -41,7 +41,9 @@ def test_a_chosen_role_is_the_listed_one_or_the_name_itself(name: str, role: str
 
 @pytest.mark.parametrize("name", ["", "  ", "Mix", " MASTER "])
 def test_no_bus_may_be_called_nothing_or_a_mixdown(name: str) -> None:
-    with pytest.raises(InputError, match=r"^--bus .*: this is no bus's role; use drums, bass, melody, vocals or one"):
+    with pytest.raises(
+        InputError, match=r"^--bus .*: this is not a role of a bus; use drums, bass, melody, vocals or one"
+    ):
         canonical_role(name)
 
 

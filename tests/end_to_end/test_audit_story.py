@@ -117,7 +117,7 @@ def test_a_mix_is_bent_by_hand_and_everything_follows(studio: Studio, tmp_path: 
     model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))
     assert [(song["source"], song["weight"] > 1.0) for song in model["songs"]] == [("edits", True)]
     studio.host.RPR.RPR_SetExtState("Faderwise", "model", "mine", True)
-    studio.host.dialogs.expect_message("No", containing="Volume automation stands on track 4")
+    studio.host.dialogs.expect_message("No", containing="There is volume automation on track 4")
     studio.decline_report("mixed with the model mine")
     studio.run("auto_mix_buses")
     assert vocals_against_the_others(heard_db(studio)) < vocals_against_the_others(predicted) - 1.0

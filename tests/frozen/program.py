@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis_server.reaper.__main__ import main as answer_job_in
+from analysis_server.reaper import relay
 from core.rpp.parser import parse
 from tests.frozen.material import ROOT
 
@@ -56,5 +56,5 @@ def parsed_and_written(content: bytes) -> bytes:
 def answer_job(folder: Path) -> Any:
     """Let the application answer the REAPER job in `folder`; return the content of `result.json`."""
     with contextlib.redirect_stderr(sys.stdout):
-        answer_job_in(folder)
+        relay.answer(folder)
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))

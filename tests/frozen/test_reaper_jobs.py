@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,7 @@ import soundfile
 
 from tests.frozen.fixtures import check
 from tests.frozen.material import RATE, ROLES, SECONDS, guid_of
-from tests.frozen.program import answer_job, faderwise, result_of
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    """The first job starts an analysis server, which ends with this module."""
-    yield
-    faderwise("serve", "--stop")
+from tests.frozen.program import answer_job, result_of
 
 
 def ask(project: Path, verb: str, phase: str, **more: Any) -> Any:

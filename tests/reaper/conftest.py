@@ -26,6 +26,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def studio_for(tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StudioFor]:
     """Return a function that opens a project in a REAPER with Faderwise installed, nothing left of other tests."""
     monkeypatch.setenv("BROWSER", "true")
+    (shared_home / "reaper_check.json").unlink(missing_ok=True)
     for name in ("jobs", "runs", "models"):
         if (shared_home / name).is_file():
             (shared_home / name).unlink()

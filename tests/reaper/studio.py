@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -50,7 +51,7 @@ class Studio:
     def inside(self, code: str) -> Any:
         """Run code with the bridge's modules at hand inside REAPER; return what it leaves in `result`."""
         script = self.scripts / "inside.py"
-        names = "envelopes, job, putting_back, reaper, render_settings, settings, stems, trouble"
+        names = "apply_result, errors, job, reaper_api, render_stems, restore_state, settings"
         head = f"import sys\nfrom pathlib import Path\nfrom faderwise_bridge import {names}\nresult = None\n"
         script.write_text(head + code, encoding="utf-8")
         run = self.host.run_script(script)
@@ -117,6 +118,11 @@ class Studio:
     def server_pid(self) -> int | None:
         """Return the process id of the analysis server, if one is up."""
         return server_pid(self.home)
+
+
+def without_ext_state(content: bytes) -> bytes:
+    """Return a project's content without what scripts store in it: undo does not restore that."""
+    return re.sub(rb"(?ms)^  <EXTSTATE\r?\n.*?^  >\r?\n", b"", content)
 
 
 def server_pid(home: Path) -> int | None:

@@ -79,10 +79,10 @@ def test_a_second_run_asks_nothing_and_an_edit_and_reverts_need_no_audio(studio:
     studio.run("revert_bus_automation")
     assert studio.host.project.to_bytes() == once
     studio.host.dialogs.expect_message("Yes", containing="1: mix of")
-    studio.host.dialogs.expect_message("OK", containing="4 envelopes are what they were before run 1")
+    studio.host.dialogs.expect_message("OK", containing="Restored 4 envelopes to the state before run 1")
     studio.run("revert_bus_automation")
     assert studio.host.project.to_bytes() == before
-    studio.host.dialogs.expect_message("OK", containing="No run of Faderwise is kept")
+    studio.host.dialogs.expect_message("OK", containing="has no run of Faderwise")
     studio.run("revert_bus_automation")
     assert studio.jobs() == []
 
@@ -93,10 +93,10 @@ def test_the_users_own_moves_are_combined_or_replaced_as_he_says(tmp_path: Path,
     studio.host.RPR.RPR_SetExtState("Faderwise", "target_lufs", "-40", True)
     time_s = np.arange(0.5, 9.5, 0.25)
     studio.choose_buses()
-    studio.host.dialogs.expect_message("Yes", containing="Volume automation stands on track 1 'DRUMS BUS'")
+    studio.host.dialogs.expect_message("Yes", containing="There is volume automation on track 1 'DRUMS BUS'")
     mixed(studio, containing="moves were kept")
     combined = gains(studio, time_s)[:, 0]
-    studio.host.dialogs.expect_message("No", containing="Volume automation stands on track 1 'DRUMS BUS'")
+    studio.host.dialogs.expect_message("No", containing="There is volume automation on track 1 'DRUMS BUS'")
     mixed(studio, containing="it was replaced")
     rides = np.interp(time_s, [2.0, 8.0], [1.0, 0.5])
     np.testing.assert_allclose(combined, gains(studio, time_s)[:, 0] * rides, rtol=0.02)
@@ -160,7 +160,7 @@ def test_settings_are_kept_and_wrong_ones_asked_again(studio: Studio) -> None:
         return [defaults[0], "combine", "-16", *defaults[3:]]
 
     studio.host.dialogs.expect_inputs(wrong, containing="settings")
-    studio.host.dialogs.expect_message("OK", containing="'sometimes' is none of them")
+    studio.host.dialogs.expect_message("OK", containing="'sometimes' is not one of them")
     studio.host.dialogs.expect_inputs(right, containing="settings")
     studio.run("settings")
     kept = (studio.host.resource_path / "reaper-extstate.ini").read_text(encoding="utf-8")
@@ -169,8 +169,8 @@ def test_settings_are_kept_and_wrong_ones_asked_again(studio: Studio) -> None:
 
 
 def test_the_choice_of_buses_can_be_forgotten(studio: Studio) -> None:
-    chosen = "envelopes.keep_in_project({'set': {'BUSES': 'drums=x'}, 'delete': []})"
-    studio.inside(f"with reaper.undo_block('Choose'):\n    {chosen}")
+    chosen = "apply_result.store_keys({'set': {'BUSES': 'drums=x'}, 'delete': []})"
+    studio.inside(f"with reaper_api.undo_block('Choose'):\n    {chosen}")
     studio.host.dialogs.expect_inputs(lambda _captions, defaults: [*defaults[:-1], "yes"], containing="settings")
     studio.run("settings")
     assert b"BUSES" not in studio.host.project.to_bytes()

@@ -1,4 +1,4 @@
-"""Instructions carried out on a simulated REAPER's envelopes."""
+"""Applying instructions to envelopes in the simulated REAPER."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.rpp.envelope import Envelope
 from core.rpp.parser import parse
 from core.rpp.project import project_of
 from tests.reaper.conftest import StudioFor
-from tests.reaper.studio import Studio, bus_text, project_text
+from tests.reaper.studio import Studio, bus_text, project_text, without_ext_state
 
 OLD = (
     "    <VOLENV2",
@@ -27,10 +27,10 @@ POINTS = ("      PT 0 0.5 0", "      PT 4 0.25 0", "      PT 4 0.75 5 0 0 0 0.3"
 WITHOUT, AMPLITUDE, FADER = "Without", "Amplitude", "Fader"
 CODE = """
 answer = {answer!r}
-before = {{guid: reaper.volume_chunk(track) for guid, track in reaper.tracks().items()}}
+before = {{guid: reaper_api.volume_chunk(track) for guid, track in reaper_api.tracks().items()}}
 try:
-    result = envelopes.carry_out(answer, before)
-except trouble.Trouble as error:
+    result = apply_result.apply(answer, before)
+except errors.BridgeError as error:
     result = [str(error)]
 """
 
@@ -60,10 +60,15 @@ def envelope(studio: Studio, name: str) -> Envelope:
 
 def answer_of(studio: Studio, changes: dict[str, dict[str, Any]], **ext_state: Any) -> dict[str, Any]:
     tracks = [{"guid": guid_of(studio, name), "name": name, **change} for name, change in changes.items()]
-    return {"undo": "Faderwise: Test", "tracks": tracks, "ext_state": {"set": {}, "delete": [], **ext_state}}
+    return {
+        "undo": "Faderwise: Test",
+        "tracks": tracks,
+        "marks": {},
+        "ext_state": {"set": {}, "delete": [], **ext_state},
+    }
 
 
-def carry_out(studio: Studio, answer: dict[str, Any]) -> list[str]:
+def apply_to(studio: Studio, answer: dict[str, Any]) -> list[str]:
     told = studio.inside(CODE.format(answer=answer))
     studio.require_peace()
     return list(told)
@@ -78,13 +83,11 @@ def everything(*pairs: tuple[float, float]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("survives", "is_fader_scaled"), list(product([True, False], [True, False])))
-def test_all_points_are_the_new_ones_whatever_scale_the_envelope_has(
-    three: Studio, survives: bool, is_fader_scaled: bool
-) -> None:
+def test_all_points_are_replaced_on_either_scale(three: Studio, survives: bool, is_fader_scaled: bool) -> None:
     three.host.switches.point_at_zero_survives = survives
     three.host.switches.new_envelopes_are_fader_scaled = is_fader_scaled
     change = everything((0.0, 0.4), (3.0, 0.0), (5.5, 1.9))
-    assert carry_out(three, answer_of(three, dict.fromkeys((WITHOUT, AMPLITUDE, FADER), change))) == []
+    assert apply_to(three, answer_of(three, dict.fromkeys((WITHOUT, AMPLITUDE, FADER), change))) == []
     for name in (WITHOUT, AMPLITUDE, FADER):
         assert points(three, name) == [(0.0, 0.4, 0), (3.0, 0.0, 0), (5.5, 1.9, 0)]
         assert envelope(three, name).is_active
@@ -92,97 +95,99 @@ def test_all_points_are_the_new_ones_whatever_scale_the_envelope_has(
 
 
 @pytest.mark.parametrize("name", [AMPLITUDE, FADER])
-def test_points_outside_the_stretch_stay(three: Studio, name: str) -> None:
+def test_points_outside_the_range_stay(three: Studio, name: str) -> None:
     inside = {"write": {"start_s": 3.0, "end_s": 4.0, "points": [[3.0, 0.1, 0, 0.0], [3.5, 0.2, 1, 0.0]]}}
-    carry_out(three, answer_of(three, {name: inside}))
+    apply_to(three, answer_of(three, {name: inside}))
     assert points(three, name) == [(0.0, 0.5, 0), (3.0, 0.1, 0), (3.5, 0.2, 1), (9.0, 1.5, 0)]
 
 
-def test_one_undo_step_takes_all_of_it_back(three: Studio) -> None:
+def test_one_undo_step_restores_all_but_the_ext_state(three: Studio) -> None:
     before = three.host.project.to_bytes()
     change = everything((0.0, 0.4))
     answer = answer_of(three, {WITHOUT: change, FADER: change}, set={"RUN_0001_01": "x", "BUSES": "drums=%7B1%7D"})
-    carry_out(three, answer)
+    apply_to(three, answer)
     assert three.host.RPR.RPR_Undo_CanUndo2(0) == "Faderwise: Test"
     assert three.host.RPR.RPR_GetProjExtState(0, "Faderwise", "RUN_0001_01", "", 100)[4] == "x"
     three.host.RPR.RPR_Undo_DoUndo2(0)
-    assert three.host.project.to_bytes() == before
+    assert without_ext_state(three.host.project.to_bytes()) == before
 
 
-def test_what_stood_there_comes_back_to_the_byte(three: Studio) -> None:
+def test_restored_envelopes_equal_the_originals_to_the_byte(three: Studio) -> None:
     before = three.host.project.to_bytes()
     chunks = {
-        name: three.inside(f"result = reaper.volume_chunk(reaper.tracks()[{guid_of(three, name)!r}])")
+        name: three.inside(f"result = reaper_api.volume_chunk(reaper_api.tracks()[{guid_of(three, name)!r}])")
         for name in (WITHOUT, AMPLITUDE, FADER)
     }
     change = everything((0.0, 0.4), (7.0, 0.9))
-    carry_out(three, answer_of(three, dict.fromkeys(chunks, change), set={"RUN_0001_01": "x"}))
+    apply_to(three, answer_of(three, dict.fromkeys(chunks, change), set={"RUN_0001_01": "x"}))
     back = {name: {"restore": {"chunk": chunk}} for name, chunk in chunks.items()}
-    assert carry_out(three, answer_of(three, back, delete=["RUN_0001_01"])) == []
+    assert apply_to(three, answer_of(three, back, delete=["RUN_0001_01"])) == []
     assert three.host.project.to_bytes() == before
 
 
 def test_an_envelope_that_cannot_be_removed_is_bypassed_and_hidden(three: Studio) -> None:
-    carry_out(three, answer_of(three, {WITHOUT: everything((0.0, 0.4))}))
+    apply_to(three, answer_of(three, {WITHOUT: everything((0.0, 0.4))}))
     answer = answer_of(three, {WITHOUT: {"restore": {"chunk": None}}})
-    told = three.inside("envelopes._removed = lambda track, env: False\n" + CODE.format(answer=answer))
-    assert told == ["REAPER keeps the volume envelope of Without; it is bypassed and hidden, so it changes nothing"]
+    told = three.inside("apply_result._is_removed = lambda track, env: False\n" + CODE.format(answer=answer))
+    assert told == ["REAPER keeps the volume envelope of Without; it is bypassed and hidden, so it has no effect"]
     assert not envelope(three, WITHOUT).is_active
     three.require_peace()
 
 
 def test_other_scripts_keys_stay_when_ours_go(three: Studio) -> None:
     three.host.RPR.RPR_SetProjExtState(0, "Other", "KEY", "stays")
-    carry_out(three, answer_of(three, {}, set={"RUN_0001_01": "x", "BUSES": "y"}))
-    carry_out(three, answer_of(three, {}, delete=["RUN_0001_01"]))
+    apply_to(three, answer_of(three, {}, set={"RUN_0001_01": "x", "BUSES": "y"}))
+    apply_to(three, answer_of(three, {}, delete=["RUN_0001_01"]))
     assert three.host.RPR.RPR_GetProjExtState(0, "Faderwise", "BUSES", "", 100)[4] == "y"
-    carry_out(three, answer_of(three, {}, delete=["BUSES"]))
+    apply_to(three, answer_of(three, {}, delete=["BUSES"]))
     assert three.host.RPR.RPR_GetProjExtState(0, "Other", "KEY", "", 100)[4] == "stays"
     assert b"FADERWISE" not in three.host.project.to_bytes()
 
 
-def test_a_step_that_fails_half_way_is_taken_back(three: Studio) -> None:
+def test_a_step_that_fails_halfway_is_undone(three: Studio) -> None:
     before = three.host.project.to_bytes()
     broken = {"write": {"start_s": None, "end_s": None, "points": [[0.0, 0.4, 0, 0.0], ["no time", 0.4, 0, 0.0]]}}
     answer = answer_of(three, {WITHOUT: everything((1.0, 1.0)), FADER: broken})
     with pytest.raises(AssertionError, match="must be real number"):
-        carry_out(three, answer)
+        apply_to(three, answer)
     three.host.script_errors.clear()
     three.require_peace()
     assert three.host.project.to_bytes() == before
 
 
-def test_a_failure_that_changed_nothing_undoes_nothing_of_the_users(three: Studio) -> None:
-    three.inside("with reaper.undo_block('The user'):\n    reaper.RPR.SetProjExtState(0, 'Other', 'KEY', 'users')")
-    code = "try:\n    with reaper.undo_block('Ours'):\n        raise ValueError\nexcept ValueError:\n    result = 1"
+def test_a_failure_that_changed_nothing_does_not_undo_the_users_step(three: Studio) -> None:
+    three.inside(
+        "with reaper_api.undo_block('The user'):\n    reaper_api.RPR.SetProjExtState(0, 'Other', 'KEY', 'users')"
+    )
+    code = "try:\n    with reaper_api.undo_block('Ours'):\n        raise ValueError\nexcept ValueError:\n    result = 1"
     assert three.inside(code) == 1
     assert three.host.RPR.RPR_Undo_CanUndo2(0) == "The user"
 
 
-def test_a_track_that_is_gone_stops_everything(three: Studio) -> None:
+def test_nothing_is_written_if_a_track_is_gone(three: Studio) -> None:
     answer = answer_of(three, {AMPLITUDE: everything((0.0, 0.1)), FADER: everything((0.0, 0.1))})
     three.host.RPR.RPR_DeleteTrack(three.host.RPR.RPR_GetTrack(0, 2))
     before = three.host.project.to_bytes()
-    (told,) = carry_out(three, answer)
-    assert told.startswith("Fader: deleted meanwhile")
+    (told,) = apply_to(three, answer)
+    assert told.startswith("Fader: the track was deleted")
     assert three.host.project.to_bytes() == before
 
 
-def test_an_envelope_that_was_changed_meanwhile_stops_everything(three: Studio) -> None:
+def test_nothing_is_written_if_an_envelope_was_changed(three: Studio) -> None:
     answer = answer_of(three, {FADER: everything((0.0, 0.1))})
     changed = f"before[{guid_of(three, FADER)!r}] = 'what stood there'\ntry:"
     (told,) = three.inside(CODE.format(answer=answer).replace("try:", changed))
-    assert told.startswith("Fader: its volume envelope was changed meanwhile")
+    assert told.startswith("Fader: its volume envelope was changed while")
     assert len(points(three, FADER)) == 4
 
 
-def test_the_selection_stays_what_it_was(three: Studio) -> None:
+def test_the_selection_is_restored(three: Studio) -> None:
     host = three.host.RPR
     host.RPR_SetMediaTrackInfo_Value(host.RPR_GetTrack(0, 2), "I_SELECTED", 1.0)
-    carry_out(three, answer_of(three, {WITHOUT: everything((0.0, 0.1))}))
+    apply_to(three, answer_of(three, {WITHOUT: everything((0.0, 0.1))}))
     selected = [host.RPR_GetMediaTrackInfo_Value(host.RPR_GetTrack(0, number), "I_SELECTED") for number in range(3)]
     assert selected == [0.0, 0.0, 1.0]
 
 
-def test_the_top_of_an_envelope_is_what_the_preferences_say(three: Studio) -> None:
-    assert 20 * np.log10(three.inside("result = reaper.top_gain()")) == pytest.approx(6.0)
+def test_the_top_of_an_envelope_follows_the_preferences(three: Studio) -> None:
+    assert 20 * np.log10(three.inside("result = reaper_api.top_gain()")) == pytest.approx(6.0)

@@ -37,6 +37,20 @@ def get_track_media_item(_host: ReaperHost, track: Track, index: int) -> MediaIt
     return track.items[index] if 0 <= index < len(track.items) else None
 
 
+@reascript("AddMediaItemToTrack")
+def add_media_item_to_track(_host: ReaperHost, track: Track) -> MediaItem:
+    """A new item has no take, so it is empty. [HDR]"""
+    return track.add_item()
+
+
+@reascript("DeleteTrackMediaItem")
+def delete_track_media_item(_host: ReaperHost, track: Track, item: MediaItem) -> int:
+    if item not in track.items:
+        return 0
+    track.remove_item(item)
+    return 1
+
+
 @reascript("CountMediaItems")
 def count_media_items(_host: ReaperHost, project: Project) -> int:
     return sum(len(track.items) for track in project.tracks)

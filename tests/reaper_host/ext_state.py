@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.reaper_host.rpp_text import Block, as_text, parse_chunk, quote, words
 
 ExtState = dict[str, dict[str, str]]
+_LONGEST_LINE = 4094
 
 
 def read_ext_state(root: Block) -> ExtState:
@@ -15,9 +16,15 @@ def read_ext_state(root: Block) -> ExtState:
             values = found.setdefault(section.name.upper(), {})
             for line in section.children:
                 if isinstance(line, bytes) and line.strip():
-                    key, *rest = words(line)
-                    values[key.upper()] = rest[0] if len(rest) == 1 else as_text(line).split(None, 1)[1].strip()
+                    read = _cut(line)
+                    key, *rest = words(read)
+                    values[key.upper()] = rest[0] if len(rest) == 1 else as_text(read).split(None, 1)[1].strip()
     return found
+
+
+def _cut(line: bytes) -> bytes:
+    """Return a line as REAPER's reader sees it: 4,094 characters at most; what follows is another line. [WDL]"""
+    return line.strip()[:_LONGEST_LINE]
 
 
 def write_ext_state(root: Block, state: ExtState) -> None:
@@ -37,6 +44,11 @@ def write_ext_state(root: Block, state: ExtState) -> None:
         root.children.remove(block)
 
 
+def _line(section: Block, key: str, value: str) -> bytes:
+    """Return a value's line as REAPER writes it: cut like one that it reads."""
+    return section.new_line(f"{key} {quote(value)}"[:_LONGEST_LINE])
+
+
 def _remove_old(block: Block, state: ExtState) -> None:
     block.children = [child for child in block.children if not isinstance(child, Block) or child.name.upper() in state]
 
@@ -50,9 +62,7 @@ def _write_section(section: Block, values: dict[str, str]) -> None:
             have.add(key)
             old = words(line)[1:]  # type: ignore[arg-type]
             kept.append(
-                line
-                if old == [values[key]] or " ".join(old) == values[key]
-                else section.new_line(f"{key} {quote(values[key])}")
+                line if old == [values[key]] or " ".join(old) == values[key] else _line(section, key, values[key])
             )
-    kept += [section.new_line(f"{key} {quote(value)}") for key, value in values.items() if key not in have]
+    kept += [_line(section, key, value) for key, value in values.items() if key not in have]
     section.children = kept

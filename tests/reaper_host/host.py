@@ -22,7 +22,7 @@ from tests.reaper_host.errors import HostViolation, NotSimulated
 from tests.reaper_host.guids import Guid
 from tests.reaper_host.pointers import PointerTable
 from tests.reaper_host.project_state import EMPTY, Project
-from tests.reaper_host.rendering import render
+from tests.reaper_host.rendering import BackgroundRender, render
 from tests.reaper_host.script_runner import Script, Tick
 from tests.reaper_host.settings import Settings
 from tests.reaper_host.switches import Switches
@@ -56,6 +56,8 @@ class ReaperHost:
         self.device_sample_rate = 44_100
         self.accessors: list[object] = []
         self.refresh_prevented, self.panels_are_stale, self.play_state = 0, False, 0
+        self.render_window_bits = 1 << 21
+        self.background_renders: list[BackgroundRender] = []
         self.api_s, self._api_depth = 0.0, 0
         self._guids: dict[str, Guid] = {}
         self.shared_main = ModuleType("__main__")
@@ -69,6 +71,12 @@ class ReaperHost:
             del sys.modules[name]
         sys.modules["reaper_python"] = self.RPR
         return self
+
+    def install_sws(self) -> None:
+        """Install the SWS extension, as far as it is simulated: a Python module. Do it before reapy is imported."""
+        module = ModuleType("sws_python")
+        module.__dict__["SNM_SetIntConfigVar"] = self.set_preference
+        sys.modules["sws_python"] = module
 
     def __exit__(self, *_error: object) -> None:
         scripts = {str(script.path.parent) for script in self.scripts} | {str(self.resource_path)}
@@ -148,6 +156,7 @@ class ReaperHost:
         self._end_of_cycle()
 
     def _end_of_cycle(self) -> None:
+        self.background_renders = [one for one in self.background_renders if one.goes_on()]
         for project in self.projects:
             project.history.close_left_open()
         if self.refresh_prevented:
@@ -253,7 +262,16 @@ class ReaperHost:
     def preferences(self) -> dict[str, str]:
         """What the user chose, by the names of REAPER's configuration. [b: USCFG]"""
         top = {6: 0, 0: 1, 12: 4, 24: 5}[self.switches.envelope_top_db]
-        return {"volenvrange": str(top | 2 * self.switches.new_envelopes_are_fader_scaled)}
+        window = self.render_window_bits & ~1 | self.switches.render_window_closes
+        scaled = 2 * self.switches.new_envelopes_are_fader_scaled
+        return {"volenvrange": str(top | scaled), "renderclosewhendone": str(window)}
+
+    def set_preference(self, name: str, value: int) -> int:
+        """Change a preference, as the SWS extension can; 0 for one that is not simulated."""
+        if name != "renderclosewhendone":
+            return 0
+        self.render_window_bits, self.switches.render_window_closes = value, bool(value & 1)
+        return 1
 
     def translated(self, name: str) -> str:
         """Return an envelope's name in the user's language. [b: MEM]"""

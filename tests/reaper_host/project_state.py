@@ -101,6 +101,11 @@ class Project:
         for thing in (track, *track.envelopes, *(part for item in track.items for part in item.parts)):
             self._forget(thing)
 
+    def forget_item(self, item: Any) -> None:
+        """Make the pointers of an item and its takes stale."""
+        for part in item.parts:
+            self._forget(part)
+
     def replaced(self, track: Track) -> None:
         """Make the objects of a track whose chunk was set anew; the pointers of its envelopes and items are stale."""
         for thing in (*track.envelopes, *(part for item in track.items for part in item.parts)):

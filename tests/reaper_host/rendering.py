@@ -43,6 +43,8 @@ def render(host: ReaperHost, project: Project) -> None:
     if file_format is None or span is None or settings & ~(3 | VIA_MASTER | PRE_FADER | _HARMLESS):
         host.unsupported(f"rendering with settings {settings}, bounds {_number(project, 'RENDER_BOUNDSFLAG')}")
     files = targets(host, project)
+    if not host.switches.render_window_closes:
+        host.dialogs.hang("Rendering to File (finished): the window stays open")
     if span[1] <= span[0] and files:
         host.dialogs.hang("Nothing to render!")
     if any(path.exists() for path in files):
@@ -52,6 +54,8 @@ def render(host: ReaperHost, project: Project) -> None:
         host.unsupported(f"rendering with RENDER_NORMALIZE {normalize}")
     rate = _rate(host, project)
     project.last_rendered = []
+    if host.switches.render_is_cancelled:
+        return
     with ExitStack() as stack:
         outputs = [stack.enter_context(_output(host, project, path, f"{rate} {file_format.subtype}")) for path in files]
         for start in np.arange(span[0], span[1], _BLOCK_S):
@@ -60,11 +64,41 @@ def render(host: ReaperHost, project: Project) -> None:
                 signal = _signal(host, desk, settings, track)
                 output.write(signal.mean(axis=1) if output.channels == 1 else signal)
     _skip_silent(project, files)
+    for path in files:
+        _shorten(path, host.switches.rendered_share)
+    if host.switches.render_lasts_ticks:
+        host.background_renders.append(BackgroundRender(files, host.switches.render_lasts_ticks))
     project.touched()
 
 
+class BackgroundRender:
+    """A render that goes on after the action has returned: its files grow from cycle to cycle."""
+
+    def __init__(self, files: list[Path], n_ticks: int) -> None:
+        self._contents = {path: path.read_bytes() for path in files}
+        self._n_ticks, self._tick = n_ticks, 0
+        self._write()
+
+    def goes_on(self) -> bool:
+        """Write what a cycle adds; return whether anything is left."""
+        self._tick += 1
+        self._write()
+        return self._tick < self._n_ticks
+
+    def _write(self) -> None:
+        for path, content in self._contents.items():
+            if path.parent.exists():
+                path.write_bytes(content[: len(content) * self._tick // self._n_ticks])
+
+
+def _shorten(path: Path, share: float) -> None:
+    if share < 1.0 and path.exists():
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        soundfile.write(path, audio[: round(share * len(audio))], rate, "FLOAT")
+
+
 def _signal(host: ReaperHost, desk: Desk, settings: int, track: Track | None) -> Samples:
-    if track is None:
+    if track is None or _gets_the_master(host, track):
         return desk.master()
     if not settings & PRE_FADER or settings & VIA_MASTER:
         signal = desk.after_fader(track)
@@ -74,6 +108,12 @@ def _signal(host: ReaperHost, desk: Desk, settings: int, track: Track | None) ->
     if host.switches.pre_fader_stems_have_the_volume_envelope:
         return desk.with_envelopes_only(track)
     return desk.before_fader(track)
+
+
+def _gets_the_master(host: ReaperHost, track: Track) -> bool:
+    """Return whether the stem of a track contains the master mix instead. [one public bridge reports it]"""
+    which = host.switches.stems_are_the_master
+    return which == "all" or (which == "without items" and not track.items)
 
 
 def _all_tracks(host: ReaperHost, project: Project) -> list[Track | None]:

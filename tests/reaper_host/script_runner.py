@@ -79,7 +79,7 @@ class Script:
     def _run(self, code: str | bytes) -> None:
         namespace: dict[str, Any] = self.module.__dict__
         namespace.update(obj=None, RPR_defer=self._defer, RPR_runloop=self._defer, RPR_atexit=self._at_exit)
-        with _as_main(self.module):
+        with _as_main(self.module, self._host.switches.shows_warnings):
             try:
                 exec(compile(code, "<string>", "exec"), namespace)  # noqa: S102 - what a host of scripts does
             except HostViolation:
@@ -128,14 +128,15 @@ def _text(code: object) -> str:
 
 
 @contextlib.contextmanager
-def _as_main(module: ModuleType) -> Iterator[None]:
+def _as_main(module: ModuleType, shows_warnings: bool) -> Iterator[None]:
     before = sys.modules["__main__"], sys.executable, sys.argv, sys.stdout, sys.stderr
     sys.modules["__main__"], sys.executable, sys.argv = module, "REAPER", [""]
     sys.stdout = sys.stderr = None  # a program without a console has none  [MEM]
     try:
         with warnings.catch_warnings():
-            for category in (SyntaxWarning, DeprecationWarning):  # its pattern is no raw text  [a: PY, INF]
-                warnings.filterwarnings("ignore", ".*invalid escape sequence", category, r".*reapy")
+            if not shows_warnings:
+                for category in (SyntaxWarning, DeprecationWarning):  # of a pattern in reapy  [a: PY, INF]
+                    warnings.filterwarnings("ignore", ".*invalid escape sequence", category, r".*reapy")
             yield
     finally:
         sys.modules["__main__"], sys.executable, sys.argv, sys.stdout, sys.stderr = before

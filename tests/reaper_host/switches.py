@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(slots=True)
@@ -16,9 +17,17 @@ class Switches:
     new_envelopes_are_fader_scaled : config `volenvrange` &2. [b: USCFG]
     envelope_top_db : how far an envelope goes: 6, 0, 12 or 24; config `volenvrange` &1 and &4. [b: USCFG]
     track_numbers_are_padded : whether ``$tracknumber`` is written with two digits. [d: MEM]
-    undo_restores_ext_state : whether undo brings back what `SetProjExtState` stored. [b: HDRP names "extensions" in &8]
+    undo_restores_ext_state : whether undo brings back what `SetProjExtState` stored. Public projects report that it
+        does not. [b: HDRP names "extensions" in &8]
+    render_window_closes : whether the render window closes when it is finished; otherwise the action never returns.
+    render_lasts_ticks : for how many defer cycles a render goes on after the action has returned ("in background").
+    render_is_cancelled : whether the user cancels each render before anything is written.
+    rendered_share : how much of each file is written, as when a render is stopped or the disk is full.
+    stems_are_the_master : which stems contain the master mix instead: ``"none"``, those of tracks ``"without items"``,
+        or ``"all"``.
     scripts_share_main : whether all scripts run in one `__main__`, so that a later one overwrites names. [a: MEM]
     allocates_string_buffers : whether every returned text costs a buffer of 4 MiB, as in REAPER. [a: PY]
+    shows_warnings : whether warnings of reapy reach the interpreter, where they can crash REAPER on macOS.
     language : what envelope names are translated to; empty for English. [b: MEM]
     """
 
@@ -27,7 +36,13 @@ class Switches:
     new_envelopes_are_fader_scaled: bool = True
     envelope_top_db: int = 6
     track_numbers_are_padded: bool = True
-    undo_restores_ext_state: bool = True
+    undo_restores_ext_state: bool = False
+    render_window_closes: bool = True
+    render_lasts_ticks: int = 0
+    render_is_cancelled: bool = False
+    rendered_share: float = 1.0
+    stems_are_the_master: Literal["none", "without items", "all"] = "none"
     scripts_share_main: bool = False
     allocates_string_buffers: bool = False
+    shows_warnings: bool = False
     language: tuple[tuple[str, str], ...] = ()

@@ -175,6 +175,21 @@ class Track:
             return mainsend + 1
         return next(iter(places), len(self.block.children))  # type: ignore[call-overload]
 
+    def add_item(self) -> MediaItem:
+        """Add an item of no length and without takes at 0 s."""
+        block = parse_chunk("<ITEM\nPOSITION 0\nLENGTH 0\n>", self.block.indent, self.block.line_end)
+        self.block.children.append(block)
+        self.items.append(MediaItem(self, block))
+        self.project.touched()
+        return self.items[-1]
+
+    def remove_item(self, item: MediaItem) -> None:
+        """Remove an item; its pointer is stale."""
+        self.block.children.remove(item.block)
+        self.items.remove(item)
+        self.project.forget_item(item)
+        self.project.touched()
+
     def flush(self) -> None:
         """Write what is kept apart into the block."""
         for envelope in self.envelopes:

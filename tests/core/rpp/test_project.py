@@ -156,7 +156,7 @@ def test_the_user_chooses_by_name_or_number_and_more_than_one() -> None:
         ({"drums": ["Banjo"]}, "no such track; it has 1 'A', 2 'A', 3 'Folder', 4 'Inner'"),
         ({"drums": ["A"]}, "tracks 1 and 2 of song.rpp have that name; give a number"),
         ({"drums": ["1"], "bass": ["1"]}, "chosen twice"),
-        ({"drums": ["Folder"], "bass": ["Inner"]}, "'Inner' lies in track 3 'Folder'"),
+        ({"drums": ["Folder"], "bass": ["Inner"]}, "'Inner' is inside track 3 'Folder'"),
         ({"drums": ["99"]}, "no such track"),
         ({"drums": ["9" * 5000]}, "no such track"),
         ({}, "no track's name says which bus it is; choose with --bus, such as --bus 'drums=1', among 1 'A'"),

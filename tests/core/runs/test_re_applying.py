@@ -84,7 +84,7 @@ def test_an_edit_of_a_run_that_had_a_range_changes_what_lies_in_both_ranges() ->
 
 
 def test_a_range_outside_of_the_runs_own_is_told_with_both() -> None:
-    with pytest.raises(InputError, match=r"^--range 15:18: the run was for 5:15 alone$"):
+    with pytest.raises(InputError, match=r"^--range 15:18: the run covers only 5:15$"):
         re_apply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
 
 

@@ -1,0 +1,194 @@
+"""Apply the application's instructions: write points, restore envelopes, store keys in the project, in one undo step.
+
+Everything is checked before anything is changed: a track that is gone, or an envelope that was changed since the job
+began, stops the writing.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Mapping
+
+from reapy import reascript_api as RPR  # noqa: N812
+
+from faderwise_bridge import dialogs, reaper_api, restore_state, settings
+from faderwise_bridge.errors import BridgeError
+
+SECTION = "Faderwise"
+MARK = "faderwise_run"
+"""The key (`P_EXT`) under which a track carries the id of the last run that wrote on it."""
+_SAME_TIME_S = 1e-9
+_POINT_LINE = re.compile(r"(?m)^\s*PT .*\n?")
+_MAX_NOTES = 8
+
+
+def apply(instructions: Mapping[str, Any], before: Mapping[str, str | None]) -> list[str]:
+    """Follow the instructions; return notes for the user.
+
+    Parameters
+    ----------
+    instructions : as docs/development/bridge.md describes them.
+    before : the volume envelopes' chunks by GUID when the job began, None where there was none.
+
+    Raises
+    ------
+    BridgeError
+        A track is gone, an envelope was changed since, or REAPER did not do its part: nothing is written then.
+    """
+    changes, state = instructions["tracks"], instructions["ext_state"]
+    if not (changes or state["set"] or state["delete"]):
+        return []
+    pointers = reaper_api.tracks()
+    _require_unchanged(changes, pointers, before)
+    notes: list[str] = []
+    with reaper_api.undo_block(instructions["undo"]):
+        _create_envelopes(changes, pointers)
+        for change in changes:
+            track = pointers[change["guid"]]
+            if "write" in change:
+                _write(track, change)
+            elif "restore" in change:
+                notes += _restore(track, change)
+        for guid, run in instructions["marks"].items():
+            if guid in pointers:
+                reaper_api.set_extension(pointers[guid], MARK, run)
+        store_keys(state)
+    return notes
+
+
+def show(instructions: Mapping[str, Any], notes: list[str]) -> bool:
+    """Show the summary; return whether the user wants the report."""
+    lines = [f"- {note[:1].upper()}{note[1:]}" for note in notes[:_MAX_NOTES]]
+    if len(notes) > _MAX_NOTES:
+        lines.append(f"- {len(notes) - _MAX_NOTES} more in the report")
+    undo = "Ctrl+Z undoes it; so does Revert bus automation." if instructions["tracks"] else ""
+    text = "\n\n".join(filter(None, [instructions["summary"], "\n".join(lines), undo]))
+    choice = settings.value_of("report")
+    if instructions["report"] and choice == settings.ASK:
+        return dialogs.agrees(f"{text}\n\nOpen the report when it is ready?")
+    dialogs.show(text)
+    return bool(instructions["report"]) and choice == "open"
+
+
+def report_of(instructions: Mapping[str, Any]) -> Path | None:
+    """Return the file of the report that belongs to a result, if there is one."""
+    return Path(instructions["report"]) if instructions["report"] else None
+
+
+def store_keys(state: Mapping[str, Any]) -> None:
+    """Set and delete keys of our section in the project; a section without keys is removed."""
+    for key, value in state["set"].items():
+        RPR.SetProjExtState(0, SECTION, key, value)
+    for key in state["delete"]:
+        RPR.SetProjExtState(0, SECTION, key, "")
+    if state["delete"] and not RPR.EnumProjExtState(0, SECTION, 0, "", 256, "", 256)[0]:
+        RPR.SetProjExtState(0, SECTION, "", "")
+
+
+def _require_unchanged(
+    changes: list[dict[str, Any]], pointers: Mapping[str, str], before: Mapping[str, str | None]
+) -> None:
+    gone = [change["name"] for change in changes if change["guid"] not in pointers]
+    if gone:
+        raise BridgeError(
+            f"{', '.join(gone)}: the track was deleted, or another project is in front, so nothing was written. Undo "
+            "the deletion or bring the project to the front, then run the action again: it goes on from here.",
+            keeps_job=True,
+        )
+    for change in changes:
+        if change["guid"] in before and reaper_api.volume_chunk(pointers[change["guid"]]) != before[change["guid"]]:
+            raise BridgeError(
+                f"{change['name']}: its volume envelope was changed while Faderwise was running, so nothing was "
+                "written. Run the action again to start from the present envelope."
+            )
+
+
+def _create_envelopes(changes: list[dict[str, Any]], pointers: Mapping[str, str]) -> None:
+    """Create the missing envelopes with REAPER's action, which toggles: it is run only where there is none."""
+    missing = [change for change in changes if _needs_envelope(change, pointers[change["guid"]])]
+    if not missing:
+        return
+    with restore_state.selection():
+        restore_state.select_only([pointers[change["guid"]] for change in missing])
+        reaper_api.run_action(reaper_api.SHOW_VOLUME_ENVELOPE)
+    for change in missing:
+        if reaper_api.envelope(pointers[change["guid"]]) is None:
+            raise BridgeError(
+                f"REAPER created no volume envelope on {change['name']}, so nothing was written. Show it by hand (V "
+                "on the track), then run the action again: it goes on from here.",
+                keeps_job=True,
+            )
+
+
+def _needs_envelope(change: Mapping[str, Any], track: str) -> bool:
+    restored = change.get("restore")
+    return ("write" in change or bool(restored and restored["chunk"])) and reaper_api.envelope(track) is None
+
+
+def _write(track: str, change: Mapping[str, Any]) -> None:
+    env = _active_and_visible(track, change["name"])
+    first, last = change["write"]["start_s"], change["write"]["end_s"]
+    _delete_points(env, first, last)
+    n_left = RPR.CountEnvelopePoints(env)
+    mode = RPR.GetEnvelopeScalingMode(env)
+    points = change["write"]["points"]
+    try:
+        for time_s, gain, shape, tension in points:
+            RPR.InsertEnvelopePoint(env, time_s, RPR.ScaleToEnvelopeMode(mode, gain), shape, tension, False, True)
+    finally:
+        RPR.Envelope_SortPoints(env)
+    if RPR.CountEnvelopePoints(env) != n_left + len(points):
+        raise BridgeError(f"REAPER did not take all points of {change['name']}, so nothing was written. Try again.")
+
+
+def _delete_points(env: str, first_s: float | None, last_s: float | None) -> None:
+    """Delete the points from first to last, both included; without times all of them.
+
+    Deleting a range excludes its end, and may leave a point at 0 s: those are deleted one by one.
+    """
+    start_s = -1e9 if first_s is None else first_s - _SAME_TIME_S
+    end_s = 1e9 if last_s is None else last_s + _SAME_TIME_S
+    RPR.DeleteEnvelopePointRange(env, start_s, end_s)
+    for index in reversed(range(RPR.CountEnvelopePoints(env))):
+        if start_s <= RPR.GetEnvelopePoint(env, index, 0, 0, 0, 0, 0)[3] <= end_s:
+            RPR.DeleteEnvelopePointEx(env, -1, index)
+
+
+def _active_and_visible(track: str, name: str) -> str:
+    env = reaper_api.envelope(track)
+    if env is not None:
+        text = reaper_api.chunk_of(env)
+        wanted = re.sub(r"(?m)^(\s*(?:ACT|VIS)\s+)0\b", r"\g<1>1", text)
+        if wanted != text:
+            reaper_api.set_chunk(env, wanted)
+            env = reaper_api.envelope(track)
+    if env is None:
+        raise BridgeError(f"REAPER lost the volume envelope of {name}, so nothing was written. Try again.")
+    return env
+
+
+def _restore(track: str, change: Mapping[str, Any]) -> list[str]:
+    text = change["restore"]["chunk"]
+    env = reaper_api.envelope(track)
+    if text is not None:
+        reaper_api.set_chunk(env or "", text)
+        return []
+    return [] if env is None or _is_removed(track, env) else [_hide(track, change["name"])]
+
+
+def _is_removed(track: str, env: str) -> bool:
+    """Remove an envelope and return whether it is gone: REAPER drops one whose chunk has no point."""
+    text = reaper_api.chunk_of(env)
+    reaper_api.set_chunk(env, _POINT_LINE.sub("", text))
+    left = reaper_api.envelope(track)
+    if left is not None:
+        reaper_api.set_chunk(left, text)
+    return left is None
+
+
+def _hide(track: str, name: str) -> str:
+    env = reaper_api.envelope(track)
+    if env is not None:
+        reaper_api.set_chunk(env, re.sub(r"(?m)^(\s*(?:ACT|VIS)\s+)1\b", r"\g<1>0", reaper_api.chunk_of(env)))
+    return f"REAPER keeps the volume envelope of {name}; it is bypassed and hidden, so it has no effect"

@@ -1,0 +1,169 @@
+"""The actions from the first question to the last message: generators that `scheduler` continues at every tick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, Generator, Iterator, Sequence
+
+from faderwise_bridge import application as applications
+from faderwise_bridge import apply_result, questions, reaper_api, render_stems, scheduler, self_test
+from faderwise_bridge.application import Application
+from faderwise_bridge.errors import BridgeError
+from faderwise_bridge.job import Job, new_job
+from faderwise_bridge.poll_job import Worker, left_job, removed_at_the_end
+
+Flow = Iterator[None]
+Step = Generator[None, None, None]
+Ask = Callable[[Dict[str, Any], Job], Dict[str, Any]]
+
+
+def auto_mix_buses() -> Flow:
+    """Mix the buses with a model, in the time selection or everywhere."""
+    yield from _run_on_stems("mix", "Auto-mix buses", questions.before_mix)
+
+
+def match_buses() -> Flow:
+    """Recover the fader moves of a mixdown."""
+    yield from _run_on_stems("match", "Match buses to a mixdown", questions.before_match)
+
+
+def learn_mix_model() -> Flow:
+    """Learn from the session's faders, its mixdown, or the edits of a run."""
+    yield from _run_on_stems("learn", "Learn mix model", questions.before_learn)
+
+
+def audit_bus_automation() -> Flow:
+    """Show what was written, and why."""
+    yield from _run_on_history("audit", "Audit bus automation", lambda _plan, _job: {})
+
+
+def edit_bus_automation() -> Flow:
+    """Write the last run's envelopes again with other settings."""
+    yield from _run_on_history("edit", "Edit bus automation", questions.before_edit)
+
+
+def revert_bus_automation() -> Flow:
+    """Restore the envelopes from before a run."""
+    yield from _run_on_history("revert", "Revert bus automation", questions.before_revert)
+
+
+def settings() -> Flow:
+    """Change the settings that are stored in REAPER."""
+    questions.change_settings()
+    yield from ()
+
+
+def check_reaper() -> Flow:
+    """Check what the bridge relies on, in a scratch tab."""
+    yield from self_test.check(applications.find())
+
+
+def _run_on_stems(verb: str, action: str, ask: Ask) -> Step:
+    """Run a verb that needs the stems of the buses."""
+    application = applications.find()
+    left = left_job(application.home)
+    if left is not None:
+        yield from _resume(Worker(application, left))
+        return
+    job = _new_job(application, verb, action)
+    worker = Worker(application, job)
+    with removed_at_the_end(worker):
+        plan = yield from questions.plan_with_buses(worker, asks_model=verb == "mix")
+        answers = ask(plan, job)
+        questions.confirm_cautions(plan)
+        span_s = _span_s(job)
+        guids = [guid for bus in job.asked["buses"].values() for guid in bus]
+        before = _save_copy(job, guids)
+        adds_items = self_test.stored(application.home).get(self_test.WITHOUT_ITEMS) == self_test.MASTER_MIX
+        stems = yield from render_stems.render(guids, job.folder / "stems", span_s, adds_items)
+        answers.update(before=before, stems=stems, span_s=span_s)
+        yield from _finish(worker, (yield from worker.run("do", **answers)))
+
+
+def _run_on_history(verb: str, action: str, ask: Ask) -> Step:
+    """Run a verb that needs the runs stored in the project."""
+    application = applications.find()
+    left = left_job(application.home)
+    if left is not None:
+        yield from _resume(Worker(application, left))
+        return
+    job = _new_job(application, verb, action)
+    worker = Worker(application, job)
+    with removed_at_the_end(worker):
+        plan = (yield from worker.run("plan"))["plan"]
+        answers = ask(plan, job)
+        before = _save_copy(job, plan["written_on"])
+        yield from _finish(worker, (yield from worker.run("do", before=before, **answers)))
+
+
+def _resume(worker: Worker) -> Step:
+    with removed_at_the_end(worker):
+        yield from _finish(worker, (yield from worker.resume()))
+
+
+def _finish(worker: Worker, answer: dict[str, Any]) -> Step:
+    """Apply the result, show the summary, and open the report when it is ready."""
+    instructions = answer["do"]
+    notes = apply_result.apply(instructions, worker.job.asked["before"])
+    worker.job.note_applied()
+    wants_report = apply_result.show(instructions, [*instructions["notes"], *notes])
+    scheduler.note_ended()  # from here on other actions can be started
+    worker.end()
+    report = apply_result.report_of(instructions)
+    if report is not None and (yield from worker.wait_for_report(report)) and wants_report:
+        worker.application.show(report)
+
+
+def _new_job(application: Application, verb: str, action: str) -> Job:
+    """Return a new job on the project in front.
+
+    Raises
+    ------
+    BridgeError
+        REAPER is recording, or the job cannot be written.
+    """
+    if reaper_api.is_recording():
+        raise BridgeError("REAPER is recording. Stop the recording, then run the action again.")
+    path = reaper_api.project_file()
+    asked = {
+        "version": 1,
+        "reaper": os.getpid(),
+        "action": action,
+        "verb": verb,
+        "title": Path(path).stem or "Unsaved project",
+        "project_path": path,
+        "selection_s": reaper_api.time_selection(),
+        "length_s": reaper_api.length_s(),
+        "top_gain": reaper_api.top_gain(),
+        "settings": questions.chosen_settings(),
+    }
+    job = new_job(application.home, asked)
+    try:
+        _save_copy(job, [])
+    except BaseException:
+        job.remove()
+        raise
+    return job
+
+
+def _save_copy(job: Job, guids: Sequence[str]) -> dict[str, str | None]:
+    """Save a copy of the project; return the volume envelopes' chunks of tracks at that moment, None for none."""
+    path = job.folder / f"{job.asked['title']}.rpp"
+    job.asked["project"] = str(path)
+    reaper_api.save_copy(str(path))
+    if not path.is_file():
+        raise BridgeError(f"REAPER could not save a copy of the project to {path}. Free some space, then try again.")
+    pointers = reaper_api.tracks() if guids else {}
+    return {guid: reaper_api.volume_chunk(pointers[guid]) for guid in guids if guid in pointers}
+
+
+def _span_s(job: Job) -> tuple[float, float]:
+    """Return the part of the project to render: the time selection; for a mixdown everything from the start."""
+    length_s = float(job.asked["length_s"])
+    selection_s = job.asked["selection_s"]
+    if length_s <= 0.0:
+        raise BridgeError("The project is empty. Open a session first.")
+    if selection_s is None or job.asked["verb"] == "match":
+        return 0.0, length_s
+    return float(selection_s[0]), min(float(selection_s[1]), length_s)
