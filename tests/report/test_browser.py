@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from analysis_server.report.content import StemSound
 from analysis_server.report.page import render_report
+from tests.report.conftest import a_tone
 
 LAID_OUT = """
 (() => {
@@ -281,3 +285,57 @@ def test_pointing_reads_out_every_bus(browser, pages):
     shown = browser.run("[...document.querySelectorAll('[data-read-out] [data-shows=time]')].map((c) => c.textContent)")
     assert len(shown) == 4 and set(shown) <= {"0:29.9", "0:30.0", "0:30.1"}
     assert browser.run("getComputedStyle(document.querySelector('.pointer')).display") == "block"
+
+
+def test_the_louder_sound_is_turned_down_until_the_user_asks_for_the_true_levels(browser, tmp_path, make_report):
+    content = make_report()
+    players = tuple(replace(one, loudness_lufs=lufs) for one, lufs in zip(content.players, (-18.0, -12.0), strict=True))
+    page = tmp_path / "levels.html"
+    page.write_text(render_report(replace(content, players=players)), encoding="utf-8")
+    browser.open(page)
+    volumes = "[...document.querySelectorAll('audio')].map((sound) => sound.volume)"
+    assert browser.run(volumes) == pytest.approx([1.0, 10 ** (-6 / 20)], abs=1e-3)
+    browser.run("document.querySelector('[data-does=match-levels]').click()")
+    assert browser.run(volumes) == [1.0, 1.0]
+
+
+def test_the_whole_song_plays_from_the_file_next_to_the_page(browser, tmp_path, make_report):
+    content = make_report()
+    after = replace(content.players[1], encoded=a_tone(330, 5.0), start_s=20.0, whole="mix.wav")
+    (tmp_path / "mix.wav").write_bytes(a_tone(330, 60.0))
+    page = tmp_path / "whole.html"
+    page.write_text(render_report(replace(content, players=(content.players[0], after))), encoding="utf-8")
+    browser.open(page)
+    browser.run("document.querySelector('[data-does=whole]').click()")
+    browser.run(SETTLED)
+    assert browser.run("document.querySelectorAll('audio')[1].duration") == pytest.approx(60.0, abs=0.1)
+
+
+def test_a_missing_file_next_to_the_page_is_reported_and_the_excerpt_stays(browser, tmp_path, make_report):
+    content = make_report()
+    after = replace(content.players[1], encoded=a_tone(330, 5.0), start_s=20.0, whole="gone.wav")
+    page = tmp_path / "gone.html"
+    page.write_text(render_report(replace(content, players=(content.players[0], after))), encoding="utf-8")
+    browser.open(page)
+    browser.run("document.querySelector('[data-does=whole]').click()")
+    browser.run(WAIT % 500)
+    browser.run(SETTLED)
+    assert browser.run("document.querySelectorAll('audio')[1].duration") == pytest.approx(5.0, abs=0.1)
+    assert "not found" in browser.run("document.querySelector('[data-does=whole]').parentElement.textContent")
+
+
+def test_stems_play_together_with_solo_and_mute(browser, tmp_path, make_report):
+    content = make_report()
+    stems = tuple(
+        StemSound(role=bus.role, mime="audio/wav", encoded=a_tone(220 + 110 * number, 3.0), start_s=10.0)
+        for number, bus in enumerate(content.buses)
+    )
+    page = tmp_path / "stems.html"
+    page.write_text(render_report(replace(content, stems=stems)), encoding="utf-8")
+    browser.open(page)
+    browser.run("document.querySelector('[data-mixer=play]').click()")
+    browser.run(WAIT % 500)
+    assert browser.run("document.querySelector('[data-mixer=play]').textContent") == "Stop"
+    browser.run("document.querySelector('[data-solo=\"1\"]').click()")
+    assert browser.run("document.querySelector('[data-solo=\"1\"]').getAttribute('aria-pressed')") == "true"
+    assert browser.complaints() == []
