@@ -72,10 +72,17 @@ class DiskFullError(FaderwiseError):
 
 
 class ServerError(FaderwiseError):
-    """The analysis server refused, was lost, or ended a job; `code` is one of docs/protocol.md, section 9."""
+    """The analysis server refused, was lost, or ended a job; `code` is one of docs/reference/protocol.md, section 7."""
 
-    def __init__(self, problem: str, code: str = "internal", *, remedy: str | None = None) -> None:
-        super().__init__(problem, remedy=remedy)
+    def __init__(
+        self,
+        problem: str,
+        code: str = "internal",
+        *,
+        path: str | os.PathLike[str] | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(problem, path=path, remedy=remedy)
         self.code = code
 
 

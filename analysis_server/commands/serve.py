@@ -11,13 +11,13 @@ EXAMPLES = """\
   faderwise serve
   faderwise serve --status
   faderwise serve --stop
-  faderwise serve --bind 192.168.1.20:5600 --expose --idle 0"""
+  faderwise serve --bind 127.0.0.1:5600 --idle 0"""
 
 
 def add_options(parser: options.Parser) -> None:
     """Add the options."""
-    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help="listen here (only this machine)")
-    parser.add_argument("--expose", action="store_true", help="let --bind name an address other machines can reach")
+    text = "the loopback address to listen at (127.0.0.1)"
+    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help=text)
     text = "stop after this idle time (30; 0: never)"
     parser.add_argument("--idle", type=options.minutes, default=30.0, metavar="MINUTES", help=text)
     parser.add_argument("--status", action="store_true", help="show whether a server is running and what it does")

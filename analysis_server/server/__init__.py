@@ -1,7 +1,5 @@
-"""The analysis server: jobs over a socket, done by worker processes.
+"""The analysis server: runs verbs as jobs in worker processes, and the client that talks to it.
 
-docs/reference/protocol.md is what it speaks; docs/development/server.md tells how it works. A module a concern:
-`messages` (what is said), `keys`, `connection`, `authenticator` (who may), `router` (the socket loop), `desk` (short
-work beside the loop), `jobs` (queue and states), `pool`, `worker`, `work` (worker processes), `inputs`, `cache`,
-`known_files` (what was done before), `uploads`, `logs`.
+docs/reference/protocol.md defines the messages and docs/development/server.md explains the processes. `server` is the
+socket loop, `jobs` the queue, `workers` and `worker` the two ends of a worker process, `verb_table` what jobs can run.
 """

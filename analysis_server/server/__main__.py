@@ -6,26 +6,26 @@ import signal
 import threading
 from types import FrameType
 
-from analysis_server.server.logs import Log
-from analysis_server.server.router import serve
+from analysis_server.server.log import Log
+from analysis_server.server.server import serve
 from analysis_server.server.settings import Settings
 from core.errors import FaderwiseError
 
 
 def main() -> int:
-    """Serve until idle or told to stop; 0 also when another server is up."""
-    told = threading.Event()
+    """Serve until idle or stopped; return 0 also when another server is running."""
+    stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        told.set()
+        stopped.set()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     settings = Settings()
     try:
-        serve(settings, lambda _connection: None, told.is_set)
+        serve(settings, lambda _connection: None, stopped.is_set)
     except FaderwiseError as error:
-        log = Log(settings.logs)
+        log = Log(settings.folder)
         log.write("not started", reason=str(error))
         log.close()
         return 1

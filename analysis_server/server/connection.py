@@ -1,25 +1,27 @@
-"""The connection file, and the lock that lets one server a folder live."""
+"""The connection file, the server lock, and the fingerprint of the program."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from io import BufferedRandom
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+from filelock import FileLock, Timeout
 
-from analysis_server.server.keys import private_folder, write_private
+from analysis_server.server.security import private_folder, read_private, write_private
+from core import __version__
 from core.decoding import UNDECODABLE
 from core.errors import ServerError
 
-if os.name == "nt":
-    import msvcrt
-else:
-    import fcntl
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+"""The folder that contains the import packages."""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server listens, and whose process it is."""
+    """The content of the connection file: the server's address, key and process."""
 
     protocol: int
     address: str
@@ -28,75 +30,94 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     program: str
 
 
-def connection_path(folder: Path) -> Path:
-    """Return where the connection file of `folder` lies."""
-    return folder / "server" / "connection.json"
+def connection_path(home: Path) -> Path:
+    """Return the path of the connection file."""
+    return home / "server" / "connection.json"
 
 
-def write_connection(folder: Path, connection: Connection) -> None:
-    """Write the connection file, all or nothing, for its user alone."""
-    write_private(connection_path(folder), msgspec.json.encode(connection))
+def write_connection(home: Path, connection: Connection) -> None:
+    """Write the connection file, all or nothing, readable by its user only."""
+    write_private(private_folder(home, "server") / "connection.json", msgspec.json.encode(connection))
 
 
-def read_connection(folder: Path) -> Connection | None:
-    """Return what the connection file says, or None where there is none.
+def read_connection(home: Path) -> Connection | None:
+    """Return the content of the connection file, or None where there is none.
 
     Raises
     ------
     ServerError
-        The file is damaged.
+        The file is damaged, or other users can read or change it.
     """
-    path = connection_path(folder)
+    path = connection_path(home)
+    if not path.parent.is_dir():
+        return None
+    private_folder(home, "server")
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Connection)
+        return msgspec.json.decode(read_private(path, remedy="stop the server and delete it"), type=Connection)
     except FileNotFoundError:
         return None
-    except (OSError, *UNDECODABLE) as error:
-        raise ServerError(f"{path}: is no connection file ({error}); delete it", code="unreachable") from error
+    except UNDECODABLE as error:
+        problem = f"not a valid connection file ({error})"
+        raise ServerError(problem, "unreachable", path=path, remedy="stop the server and delete it") from error
 
 
-def remove_connection(folder: Path, pid: int) -> None:
-    """Remove the connection file, if it is that process's."""
-    connection = read_connection(folder)
-    if connection is not None and connection.pid == pid:
-        connection_path(folder).unlink(missing_ok=True)
+def remove_connection(home: Path, pid: int) -> None:
+    """Remove the connection file if it is that of process `pid`."""
+    with suppress(ServerError, OSError):
+        connection = read_connection(home)
+        if connection is not None and connection.pid == pid:
+            connection_path(home).unlink(missing_ok=True)
 
 
 class ServerLock:
-    """A lock on a folder that the system lets go of when the process ends, however it ends."""
+    """The lock that only one server of a data folder holds; the system releases it when the process ends."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = private_folder(folder / "server") / "lock"
-        self._file: BufferedRandom | None = None
+    def __init__(self, home: Path) -> None:
+        self._folder = private_folder(home, "server")
+        self._lock = FileLock(self._folder / "lock", timeout=0, mode=0o600)
 
     def take(self) -> bool:
-        """Take the lock; False if another process has it."""
-        file = self._path.open("a+b")
+        """Take the lock and record this process; return False if another process holds it."""
         try:
-            _lock(file)
-        except OSError:
-            file.close()
+            self._lock.acquire()
+        except Timeout:
             return False
-        self._file = file
+        write_private(self._folder / "pid", str(os.getpid()).encode())
         return True
 
     def is_taken(self) -> bool:
-        """Tell whether some process has the lock."""
-        if not self.take():
+        """Return whether a process holds the lock."""
+        try:
+            with self._lock:
+                return False
+        except Timeout:
             return True
-        self.release()
-        return False
+
+    def holder(self) -> int | None:
+        """Return the process id of the server that holds the lock, if it is known."""
+        try:
+            return int(read_private(self._folder / "pid"))
+        except (OSError, ServerError, ValueError):
+            return None
 
     def release(self) -> None:
-        """Let go of the lock."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Release the lock."""
+        (self._folder / "pid").unlink(missing_ok=True)
+        self._lock.release()
 
 
-def _lock(file: BufferedRandom) -> None:
-    if os.name == "nt":
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Return a text that changes with the version and with every change of the program's files.
+
+    It depends on the size and the modification time of each file, so that nothing has to be read. A process keeps
+    the value it computed first: that of the code it runs.
+    """
+    digest = hashlib.sha256(__version__.encode())
+    for package in ("core", "analysis_server"):
+        for folder, _, names in sorted(os.walk(PACKAGE_ROOT / package)):
+            for name in sorted(names):
+                if name.endswith(".py"):
+                    state = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - on every start: fast
+                    digest.update(f"{folder}/{name} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]

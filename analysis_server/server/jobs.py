@@ -1,28 +1,25 @@
-"""The jobs a server knows: waiting, running, finished, each with at most one listener."""
+"""The jobs that a server knows: queued, running and finished, each with at most one connection that is told of it."""
 
 from __future__ import annotations
 
 import hashlib
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
-from analysis_server.server.known_files import KnownFile
-from analysis_server.server.messages import Accepted, Error, JobRequest, Progress, Result, State
+from analysis_server.server.log import Log
+from analysis_server.server.protocol import Answer, Error, Failure, JobState, Progress, Result, Run, State, error
+from analysis_server.server.settings import Settings
+from analysis_server.server.worker_protocol import Finished, Task, TaskProgress
+from analysis_server.server.workers import Lost, Workers
+from core.errors import ServerError
 
-_TOLD_EVERY_S = 0.1
+_CANCEL_S = 0.6
 _ETA_FROM = 0.02
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Who waits for a job: a connection, and the id of its request."""
-
-    peer: bytes
-    request_id: str
+_CANCELLED = Failure(code="cancelled", problem="the job was cancelled")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,122 +28,178 @@ class Job:
 
     Attributes
     ----------
-    name, verb, request : its id, what it does, and the verb's struct.
-    asked : the message it came in.
-    digest : hash of what was asked, to tell the same job from another one of the same id.
-    lock : what only one running job may hold, if anything.
-    uploads : the uploaded files it uses, by path in its tree.
-    known : hashes of the files it reads, as far as they are known.
-    is_ready : whether it was looked up in the cache and now waits for a worker.
+    task : what the worker is sent; None once the job has finished.
+    digest : hash of the request, which tells a repeated request from another one with the same id.
+    peer, request_id : the connection that the job's messages go to, and the id they carry.
+    end : the final message.
     """
 
     name: str
     verb: str
-    request: Any
-    asked: JobRequest
+    task: Task | None
     digest: bytes
-    lock: str | None = None
-    uploads: dict[str, str] | None = None
-    listener: Listener | None = None
+    peer: bytes | None
+    request_id: str
     state: State = "queued"
-    is_ready: bool = False
     is_cancelled: bool = False
     fraction: float = 0.0
-    stage: str = ""
-    asked_s: float = field(default_factory=time.monotonic)
+    requested_s: float = field(default_factory=time.monotonic)
     started_s: float = 0.0
-    ended_s: float = 0.0
+    finished_s: float = 0.0
     end: Result | Error | None = None
-    told_s: float = 0.0
-    known: list[KnownFile] = field(default_factory=list)
-
-    def accepted(self, request_id: str) -> Accepted:
-        """Return the answer that the job is known."""
-        return Accepted(id=request_id, job=self.name, state=self.state)
-
-    def told(self, fraction: float, stage: str) -> Progress | None:
-        """Take note of how far it is; return what to tell, if anybody listens and was not told just now."""
-        self.fraction, self.stage = max(self.fraction, fraction), stage
-        now = time.monotonic()
-        if self.listener is None or now < self.told_s + _TOLD_EVERY_S:
-            return None
-        self.told_s = now
-        return Progress(
-            id=self.listener.request_id, job=self.name, fraction=self.fraction, stage=stage, eta_s=self._eta_s(now)
-        )
-
-    def _eta_s(self, now: float) -> float | None:
-        if self.fraction < _ETA_FROM:
-            return None
-        return (now - self.started_s) * (1.0 - self.fraction) / self.fraction
-
-    def finish(self, end: Result | Error) -> None:
-        """Take note of the end; only the first one counts."""
-        if self.end is None:
-            self.end, self.state, self.ended_s = end, "finished", time.monotonic()
-            self.asked = msgspec.structs.replace(self.asked, request=msgspec.Raw(b"\xc0"))
-            self.request, self.known = None, []
-
-    def final(self, request_id: str) -> Result | Error | None:
-        """Return the final message for that request, if the job has ended."""
-        return None if self.end is None else msgspec.structs.replace(self.end, id=request_id)
 
 
-def digest_of(asked: JobRequest) -> bytes:
-    """Return the hash of a job request without its id."""
-    content = [type(asked).__name__, bytes(asked.request), asked.folder, asked.within, sorted(asked.audio.items())]
-    return hashlib.sha256(msgspec.msgpack.encode(content)).digest()
+class Jobs:
+    """Runs jobs in the order they came. Used from the server's loop only; nothing here waits."""
 
-
-class JobBook:
-    """All jobs by id. Waiting ones start in the order they came, those whose lock is free."""
-
-    def __init__(self, queued_jobs: int, kept_results: int, result_age_s: float) -> None:
+    def __init__(
+        self, settings: Settings, send: Callable[[bytes, Answer], None], *, workers: Workers, log: Log
+    ) -> None:
+        self._settings, self._send, self._workers, self._log = settings, send, workers, log
         self._jobs: dict[str, Job] = {}
-        self._queued_jobs = queued_jobs
-        self._kept_results = kept_results
-        self._result_age_s = result_age_s
-
-    def __iter__(self) -> Iterator[Job]:
-        return iter(list(self._jobs.values()))
-
-    def get(self, name: str) -> Job | None:
-        """Return the job of that id, if it is known."""
-        return self._jobs.get(name)
 
     def count(self, state: State) -> int:
         """Return how many jobs are in a state."""
         return sum(job.state == state for job in self._jobs.values())
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no further job may wait."""
-        return self.count("queued") >= self._queued_jobs
+    def run(self, peer: bytes, request: Run, *, is_stopping: bool) -> None:
+        """Queue a job; a repeated request attaches the connection to the job it started.
 
-    def add(self, job: Job) -> None:
-        """Take in a job that waits."""
+        Raises
+        ------
+        ServerError
+            The id belongs to another request, the queue is full, or the server is stopping.
+        """
+        digest = hashlib.sha256(msgspec.msgpack.encode([request.verb, bytes(request.request), request.folder])).digest()
+        known = self._jobs.get(request.job)
+        if known is not None:
+            if known.digest != digest:
+                raise ServerError(f"job {request.job} belongs to another request", "conflict")
+            self.attach(request.job, peer, request.id)
+            return
+        if is_stopping or self.count("queued") >= self._settings.queued_jobs:
+            raise ServerError("the server is stopping" if is_stopping else "too many jobs are waiting", "busy")
+        task = Task(
+            job=request.job, verb=request.verb, request=msgspec.Raw(bytes(request.request)), folder=request.folder
+        )
+        job = Job(name=request.job, verb=request.verb, task=task, digest=digest, peer=peer, request_id=request.id)
         self._jobs[job.name] = job
+        self._send(peer, JobState(id=request.id, job=job.name, state=job.state))
+        self._log.write("queued", job=job.name, verb=job.verb)
+        self.start_waiting()
 
-    def next_ready(self) -> Job | None:
-        """Return the job to start next, if there is one."""
-        held = {job.lock for job in self._jobs.values() if job.state == "running"} - {None}
-        for job in self._jobs.values():
-            if job.state == "queued" and job.is_ready and job.lock not in held:
-                return job
-        return None
+    def attach(self, name: str, peer: bytes, request_id: str) -> None:
+        """Answer with the job's state, and send its later messages, or its end, to this connection.
 
-    def forget(self, name: str, on_forgotten: Callable[[Job], None]) -> None:
-        """Forget a finished job."""
-        job = self._jobs.get(name)
-        if job is not None and job.state == "finished":
+        Raises
+        ------
+        ServerError
+            The job is unknown.
+        """
+        job = self._known(name)
+        job.peer, job.request_id = peer, request_id
+        self._send(peer, JobState(id=request_id, job=name, state=job.state))
+        if job.end is not None:
+            self._send(peer, msgspec.structs.replace(job.end, id=request_id))
+
+    def cancel(self, name: str, peer: bytes, request_id: str) -> None:
+        """Cancel a queued or running job; discard a finished one.
+
+        Raises
+        ------
+        ServerError
+            The job is unknown.
+        """
+        job = self._known(name)
+        self._send(peer, JobState(id=request_id, job=name, state=job.state))
+        if job.end is not None:
             del self._jobs[name]
-            on_forgotten(job)
+            return
+        job.is_cancelled = True
+        if not self._workers.cancel(name, _CANCEL_S):
+            self._fail(job, _CANCELLED)
 
-    def age(self, on_forgotten: Callable[[Job], None]) -> None:
-        """Forget finished jobs nobody asked for in time, and the oldest when there are too many."""
-        finished = sorted((job for job in self if job.state == "finished"), key=lambda job: job.ended_s)
-        oldest_kept_s = time.monotonic() - self._result_age_s
-        too_many = len(finished) - self._kept_results
+    def start_waiting(self) -> None:
+        """Give queued jobs to free workers."""
+        for job in list(self._jobs.values()):
+            if job.state == "queued" and job.task is not None:
+                if not self._workers.is_one_free:
+                    return
+                job.state, job.started_s = "running", time.monotonic()
+                self._workers.give(job.task)
+
+    def take(self, message: TaskProgress | Finished | Lost) -> None:
+        """Handle what a worker sent, or its end."""
+        job = self._jobs.get(message.job)
+        if job is None or job.end is not None:
+            return
+        match message:
+            case TaskProgress():
+                self._report(job, message)
+            case Finished(result=None, failure=failure):
+                self._fail(job, failure or Failure(code="internal", problem="the worker returned no result"))
+            case Finished(result=result):
+                elapsed_s = time.monotonic() - job.requested_s
+                assert result is not None  # noqa: S101 - the case above
+                self._finish(job, Result(id="", job=job.name, result=msgspec.Raw(result), elapsed_s=elapsed_s))
+                self._log.write("finished", job=job.name, verb=job.verb, elapsed_s=round(elapsed_s, 3))
+            case Lost():
+                self._fail(job, _CANCELLED if job.is_cancelled else _crash(message.exit_code))
+
+    def discard_old(self) -> None:
+        """Discard finished jobs that are too old, and the oldest when there are too many."""
+        finished = sorted((job for job in self._jobs.values() if job.end is not None), key=lambda job: job.finished_s)
+        n_too_many = len(finished) - self._settings.kept_results
+        expired_s = time.monotonic() - self._settings.result_age_s
         for number, job in enumerate(finished):
-            if number < too_many or job.ended_s < oldest_kept_s:
-                self.forget(job.name, on_forgotten)
+            if number < n_too_many or job.finished_s < expired_s:
+                del self._jobs[job.name]
+
+    def detach_all(self) -> None:
+        """Forget which connections the jobs' messages go to: all of them have been closed."""
+        for job in self._jobs.values():
+            job.peer = None
+
+    def stop(self) -> None:
+        """End every job that has not finished."""
+        for job in list(self._jobs.values()):
+            if job.end is None:
+                self._fail(job, Failure(code="stopped", problem="the server was stopped"))
+
+    def _known(self, name: str) -> Job:
+        if name not in self._jobs:
+            raise ServerError(f"job {name} is unknown", "unknown_job")
+        return self._jobs[name]
+
+    def _report(self, job: Job, message: TaskProgress) -> None:
+        job.fraction = max(job.fraction, message.fraction)
+        if job.peer is None:
+            return
+        eta_s = None
+        if job.fraction >= _ETA_FROM:
+            eta_s = (time.monotonic() - job.started_s) * (1.0 - job.fraction) / job.fraction
+        self._send(
+            job.peer,
+            Progress(id=job.request_id, job=job.name, fraction=job.fraction, stage=message.stage, eta_s=eta_s),
+        )
+
+    def _fail(self, job: Job, failure: Failure) -> None:
+        self._finish(job, error("", failure, job.name))
+        self._log.write("failed", job=job.name, verb=job.verb, code=failure.code)
+
+    def _finish(self, job: Job, end: Result | Error) -> None:
+        job.end, job.state, job.finished_s, job.task = end, "finished", time.monotonic(), None
+        if job.peer is not None:
+            self._send(job.peer, msgspec.structs.replace(end, id=job.request_id))
+
+
+def _crash(exit_code: int) -> Failure:
+    if exit_code >= 0:
+        how = f"ended with exit code {exit_code}"
+    else:
+        try:
+            name = signal.Signals(-exit_code).name
+        except ValueError:
+            name = str(-exit_code)
+        how = f"was ended by the signal {name}" + (", possibly for lack of memory," if name == "SIGKILL" else "")
+    return Failure(code="crashed", problem=f"the worker process {how} during the job")

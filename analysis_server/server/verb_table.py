@@ -1,32 +1,61 @@
-"""The verbs by the names they have in the protocol."""
+"""The verbs that a job can run.
+
+To add a verb, add an entry to `VERBS`: its name (the command line's), the module, and the names of the request struct,
+the result struct and the function `(request, progress) -> result` in that module. Nothing is imported until the verb
+is used, so the module may be in any layer. Both structs are msgspec structs; paths in a request are relative to the
+folder that the client sends with it, which is the working directory while the function runs. The function raises the
+errors of `core.errors`; the client receives the same error with the same fields.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from analysis_server.verbs import estimate, evaluate, learn, match, mix
+from core.progress import ProgressCallback
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: what it takes and gives, and what does it."""
+    """Where a verb's request struct, result struct and function are defined."""
 
-    request: type[Any]
-    result: type[Any]
-    run: Callable[..., Any]
+    module: str
+    request: str
+    result: str
+    function: str = "run"
+
+    def request_type(self) -> type[Any]:
+        """Return the request struct."""
+        found: type[Any] = getattr(import_module(self.module), self.request)
+        return found
+
+    def result_type(self) -> type[Any]:
+        """Return the result struct."""
+        found: type[Any] = getattr(import_module(self.module), self.result)
+        return found
+
+    def run(self, request: Any, progress: ProgressCallback) -> Any:
+        """Run the verb in this process."""
+        return getattr(import_module(self.module), self.function)(request, progress)
 
 
 VERBS: Mapping[str, Verb] = {
-    "learn": Verb(learn.LearnRequest, learn.LearnResult, learn.run),
-    "predict": Verb(mix.MixRequest, mix.MixResult, mix.run),
-    "estimate": Verb(estimate.EstimateRequest, estimate.EstimateResult, estimate.run),
-    "match": Verb(match.MatchRequest, match.MatchResult, match.run),
-    "evaluate": Verb(evaluate.EvaluateRequest, evaluate.EvaluateResult, evaluate.run),
+    "mix": Verb("analysis_server.verbs.mix", "MixRequest", "MixResult"),
+    "match": Verb("analysis_server.verbs.match", "MatchRequest", "MatchResult"),
+    "learn": Verb("analysis_server.verbs.learn", "LearnRequest", "LearnResult"),
+    "estimate": Verb("analysis_server.verbs.estimate", "EstimateRequest", "EstimateResult"),
+    "features": Verb("analysis_server.verbs.features", "FeaturesRequest", "FeaturesResult"),
+    "evaluate": Verb("analysis_server.verbs.evaluate", "EvaluateRequest", "EvaluateResult"),
+    "audit": Verb("analysis_server.verbs.audit", "AuditRequest", "AuditResult"),
+    "edit": Verb("analysis_server.verbs.edit", "EditRequest", "EditResult"),
+    "revert": Verb("analysis_server.verbs.revert", "RevertRequest", "RevertResult"),
+    "compare": Verb("analysis_server.verbs.compare", "CompareRequest", "CompareResult"),
 }
 
 
 def name_of(request: object) -> str:
-    """Return the protocol's name of the verb that `request` belongs to."""
-    return next(name for name, verb in VERBS.items() if isinstance(request, verb.request))
+    """Return the name of the verb that `request` belongs to."""
+    kind = type(request)
+    return next(name for name, verb in VERBS.items() if (verb.module, verb.request) == (kind.__module__, kind.__name__))

@@ -1,7 +1,7 @@
-"""A worker process: reads tasks from standard input, does them one by one, tells of them on standard output.
+"""A worker process: reads tasks from standard input, runs them one by one, and writes results to standard output.
 
-`python -m analysis_server.server.worker CACHE_FOLDER CACHE_BYTES`. When the input ends, the server is gone, and so is
-the worker, at once: everything it writes is whole or invisible.
+`python -m analysis_server.server.worker TEMPORARY_FOLDER`. When its input ends, the server is gone and the worker exits
+at once; files that it was writing are complete or invisible.
 """
 
 from __future__ import annotations
@@ -12,91 +12,134 @@ import signal
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from analysis_server.server.cache import Cache
-from analysis_server.server.known_files import KnownFiles
-from analysis_server.server.pipes import Task, Told, ToWorker, Warm, read_body, write_message
-from analysis_server.server.work import do
-from core.errors import Cancelled
+from analysis_server.server.protocol import Failure, encodable, failure_of
+from analysis_server.server.verb_table import VERBS
+from analysis_server.server.worker_protocol import (
+    CancelTask,
+    Finished,
+    Ready,
+    Task,
+    TaskProgress,
+    ToWorker,
+    read_body,
+    write_message,
+)
+from core.errors import Cancelled, require_text
+from core.progress import ProgressCallback
 
-_TOLD_EVERY_S = 0.05
+_PROGRESS_INTERVAL_S = 0.1
 _NICENESS = 5
 
 
-class _Orders:
-    """What the server wants: tasks in order, and which job to drop."""
+class _Inbox:
+    """The tasks that the server sent, and the job that it cancelled last."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        self.dropped: str | None = None
+        self.cancelled: str | None = None
         self._stream = stream
-        threading.Thread(target=self._read, name="orders", daemon=True).start()
+        threading.Thread(target=self._read, name="inbox", daemon=True).start()
 
     def _read(self) -> None:
         decoder = msgspec.msgpack.Decoder(ToWorker)
         while (body := read_body(self._stream)) is not None:
-            order = decoder.decode(body)
-            if isinstance(order, Task):
-                self.tasks.put(order)
-            else:
-                self.dropped = order.job
+            match decoder.decode(body):
+                case Task() as task:
+                    self.tasks.put(task)
+                case CancelTask(job=job):
+                    self.cancelled = job
         os._exit(0)
 
 
-class _Teller:
-    """Tells the server how far a job is, not too often, and stops a dropped one."""
-
-    def __init__(self, job: str, orders: _Orders, stream: BinaryIO) -> None:
-        self._job, self._orders, self._stream = job, orders, stream
-        self._next_s = 0.0
-
-    def __call__(self, fraction: float, stage: str = "", /) -> None:
-        if self._orders.dropped == self._job:
-            raise Cancelled("the job was cancelled")
-        if time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + _TOLD_EVERY_S
-            write_message(self._stream, Told(job=self._job, fraction=min(max(fraction, 0.0), 1.0), stage=stage))
-
-
-def main(cache_folder: str, cache_bytes: str) -> None:
-    """Work until the input ends."""
-    orders_stream, answers = _own_streams()
-    _stay_behind()
-    orders = _Orders(orders_stream)
-    cache, known = Cache(Path(cache_folder), int(cache_bytes)), KnownFiles()
-    home = Path.cwd()
-    write_message(answers, Warm())
-    while True:
-        task = orders.tasks.get()
-        known.take_in(task.known)
-        known.news()
-        ended = do(task, cache, known, _Teller(task.job, orders, answers))
-        os.chdir(home)
-        write_message(answers, msgspec.structs.replace(ended, known=known.news()))
-
-
-def _own_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Return the streams to the server, and send what libraries print elsewhere."""
-    orders = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nowhere, 0)
-    os.dup2(2, 1)
-    return orders, answers
-
-
-def _stay_behind() -> None:
-    """Leave the keyboard's interrupt to the server, and the processor to those who wait for it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def main(temporary_folder: Path) -> None:
+    """Run tasks until the input ends."""
+    incoming, outgoing = _take_standard_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles the keyboard's interrupt
+    inbox = _Inbox(incoming)
+    for verb in VERBS.values():
+        with suppress(Exception):  # a job that needs it reports why
+            verb.request_type()
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(_NICENESS)
+    write_message(outgoing, Ready())
+    while True:
+        task = inbox.tasks.get()
+        temporary_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        finished = run_task(task, _progress_of(task.job, inbox, outgoing))
+        os.chdir(temporary_folder.anchor)  # leaves the user's folder free to be moved or deleted
+        write_message(outgoing, finished)
+
+
+def run_task(task: Task, progress: ProgressCallback) -> Finished:
+    """Run the verb and return how it ended; every exception becomes a failure."""
+    try:
+        require_text(task.folder)
+        os.chdir(task.folder)
+        verb = VERBS[task.verb]
+        try:
+            request = msgspec.msgpack.decode(task.request, type=verb.request_type())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            problem = f"`request` is not a valid {task.verb} request: {error}"
+            return Finished(job=task.job, failure=Failure(code="request", problem=problem))
+        for text in _texts(msgspec.to_builtins(request)):
+            require_text(text)
+        result = msgspec.to_builtins(verb.run(request, progress))
+        return Finished(job=task.job, result=msgspec.msgpack.encode(encodable(result)))
+    except Exception as error:
+        failure = failure_of(error)
+        if failure.code == "internal":
+            traceback.print_exc()
+        return Finished(job=task.job, failure=failure)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in plain data: all of them may be paths."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _progress_of(job: str, inbox: _Inbox, outgoing: BinaryIO) -> ProgressCallback:
+    """Return a progress callback that reports to the server at intervals and stops a cancelled job."""
+    next_s = 0.0
+
+    def progress(fraction: float, stage: str = "", /) -> None:
+        nonlocal next_s
+        if inbox.cancelled == job:
+            raise Cancelled("the job was cancelled")
+        now = time.monotonic()
+        if now >= next_s:
+            next_s = now + _PROGRESS_INTERVAL_S
+            shown = str(encodable(stage))
+            write_message(outgoing, TaskProgress(job=job, fraction=min(max(fraction, 0.0), 1.0), stage=shown))
+
+    return progress
+
+
+def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Return the streams from and to the server; what libraries print goes to standard error."""
+    incoming = os.fdopen(os.dup(0), "rb")
+    outgoing = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return incoming, outgoing
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(Path(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -63,18 +63,8 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-def run(
-    request: LearnRequest,
-    progress: ProgressCallback = no_progress,
-    remembering: Callable[[LearnSongs], LearnSongs] | None = None,
-) -> LearnResult:
+def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> LearnResult:
     """Learn and write.
-
-    Parameters
-    ----------
-    request : what to learn.
-    progress : is told how far it is.
-    remembering : given a way to learn songs, returns one that need not learn a song twice.
 
     Raises
     ------
@@ -83,8 +73,7 @@ def run(
     """
     feature_set = feature_set_of(request.preset, request.features)
     model = _starting_model(request, feature_set)
-    learn_songs = _way_to_learn(request)
-    learned = _learned_songs(request, feature_set, progress, remembering(learn_songs) if remembering else learn_songs)
+    learned = _learned_songs(request, feature_set, progress, _way_to_learn(request))
     songs = [one.song for one in learned]
     _require_unique_titles(songs)
     for song in songs:

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import msgpack
 
 from analysis_server.server.connection import read_connection
-from analysis_server.server.settings import LONGEST_MESSAGE_BYTES
+from analysis_server.server.protocol import MAX_MESSAGE_BYTES
 from tests.fuzz import material
 from tests.fuzz.judging import RequirementError
 from tests.fuzz.mutations import damaged_bytes, damaged_value
 from tests.server.conftest import running
 from tests.server.raw_client import Message, RawClient
-from tests.server.test_strangers import STRANGERS
+from tests.server.strangers import STRANGERS
 
 _ANSWERED_S, _JOB_S = 20.0, 30.0
 _GROWTH = 1.5
@@ -47,7 +47,7 @@ class Messages:
     def __call__(self, folder: Path, chance: Random) -> str:
         outcome = self._from_a_stranger(chance) if chance.random() < 0.2 else self._from_a_client(chance)
         with RawClient(self._server.folder) as client:
-            if client.ask("heartbeat")["pid"] != self._server.pid:
+            if client.ask("state")["pid"] != self._server.pid:
                 raise RequirementError("the server was restarted")
         if self._server.memory_bytes() > _GROWTH * self._memory_bytes:
             raise RequirementError(f"the server uses {self._server.memory_bytes()} bytes, {self._memory_bytes} before")
@@ -58,7 +58,7 @@ class Messages:
         with RawClient(self._server.folder) as client:
             client.socket.send(content)
             if not client.socket.poll(int(1000 * _ANSWERED_S)):
-                if len(content) > LONGEST_MESSAGE_BYTES:
+                if len(content) > MAX_MESSAGE_BYTES:
                     return "refused"
                 raise RequirementError(f"no answer to {content[:2000]!r}")
             answer = last_answer(client)
@@ -72,7 +72,7 @@ class Messages:
         with socket.create_connection((parts.hostname, parts.port), _ANSWERED_S) as stranger:
             stranger.settimeout(0.05)
             with suppress(OSError):
-                stranger.sendall(damaged_bytes(chance.choice(STRANGERS)() or b"\xff", chance))
+                stranger.sendall(damaged_bytes(STRANGERS[chance.choice(list(STRANGERS))]() or b"\xff", chance))
                 if b"type" in stranger.recv(4096):
                     raise RequirementError("a stranger was answered")
         return "refused"
@@ -80,12 +80,12 @@ class Messages:
 
 def last_answer(client: RawClient) -> Message:
     """Return the answer to the one message that was sent: of an accepted job its end, after at most a while."""
-    answer = client.hear()
+    answer = client.receive()
     name = answer.get("job")
-    if answer["type"] != "accepted" or answer["state"] == "finished":
+    if answer["type"] != "job" or answer["state"] == "finished":
         return answer
     while client.socket.poll(int(1000 * _JOB_S)):
-        later = client.hear()
+        later = client.receive()
         if later["type"] in ("result", "error"):
             return later
     client.ask("cancel", job=name)
@@ -95,7 +95,7 @@ def last_answer(client: RawClient) -> Message:
 def whole(sound: dict[str, Any], job: str) -> dict[str, Any]:
     """Return a message with all it needs: an id, the version, and a job's own name."""
     names = {"job": job} if "request" in sound else {}
-    message = {"id": "1", "version": 1, **copy.deepcopy(sound), **names}
+    message = {"id": "1", "version": 2, **copy.deepcopy(sound), **names}
     return {key: value for key, value in message.items() if value is not None}
 
 
@@ -115,26 +115,19 @@ def _damaged(sound: dict[str, Any], chance: Random) -> bytes:
 
 def requests(folder: str) -> list[dict[str, Any]]:
     """Return one sound message of each type, but for `shutdown`, and for what would write where damage sends it."""
-    job = {"folder": folder, "within": [folder], "audio": {}}
     song = {"song": "song", "buses": {"bass": "bass.wav"}, "dry_run": True}
-    upload = "a" * 24
+    verbs: dict[str, dict[str, Any]] = {
+        "mix": {**song, "range_s": [0.2, 1.0], "target_lufs": -20.0, "tracks": {}},
+        "match": {**song, "mixdown": "mix.wav"},
+        "estimate": {"song": "song", "out": "g.csv", "domain": "power", "buses": {}},
+        "learn": {"songs": ["song"], "model": "m", "features": "condition3", "dry_run": True},
+        "evaluate": {"dataset": ".", "preset": "default", "features": "condition3"},
+        "compare": {"first": "default", "second": "equal-level", "on": "song"},
+    }
     return [
-        {"type": "hello", "versions": [1], "client": "fuzz", "version": None},
-        {"type": "predict", **job, "request": {**song, "range_s": [0.2, 1.0], "target_lufs": -20.0, "tracks": {}}},
-        {"type": "match", **job, "request": {**song, "mixdown": "mix.wav"}},
-        {"type": "estimate", **job, "request": {"song": "song", "out": "g.csv", "domain": "power", "buses": {}}},
-        {
-            "type": "learn",
-            **job,
-            "request": {"songs": ["song"], "model": "m", "features": "condition3", "dry_run": True},
-        },
-        {"type": "evaluate", **job, "request": {"dataset": ".", "preset": "default", "features": "condition3"}},
-        {"type": "heartbeat"},
-        {"type": "job", "job": "0" * 24},
+        {"type": "hello", "versions": [2], "client": "fuzz", "version": None},
+        *({"type": "run", "verb": verb, "folder": folder, "request": request} for verb, request in verbs.items()),
+        {"type": "state"},
+        {"type": "state", "job": "0" * 24},
         {"type": "cancel", "job": "0" * 24},
-        {"type": "received", "job": "0" * 24},
-        {"type": "fetch", "job": "0" * 24, "file": "mix.wav", "offset": 0},
-        {"type": "models", "action": "show", "name": "equal-level"},
-        {"type": "upload", "upload": upload, "size": 3, "sha256": "0" * 64},
-        {"type": "chunk", "upload": upload, "offset": 0, "data": b"abc"},
     ]

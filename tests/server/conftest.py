@@ -1,4 +1,4 @@
-"""Servers of their own folders, and short songs cut from the bundled one."""
+"""Servers with separate data folders, and short songs cut from the bundled one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUNDLED = ROOT / "examples" / "caesium"
 _SERVE = """
 import json, sys
 from pathlib import Path
-from analysis_server.server.router import serve
+from analysis_server.server.server import serve
 from analysis_server.server.settings import Settings
 settings = json.loads(sys.argv[1])
 settings["folder"] = Path(settings["folder"])
@@ -35,7 +35,7 @@ sys.exit(0 if serve(Settings(**settings), lambda connection: None, lambda: False
 
 @dataclass
 class Running:
-    """A server in a process of its own."""
+    """A server in a separate process."""
 
     folder: Path
     child: subprocess.Popen[bytes]
@@ -53,20 +53,14 @@ class Running:
     def memory_bytes(self) -> int:
         return int(psutil.Process(self.pid).memory_info().rss)
 
-    def wait_until_warm(self, n_workers: int = 2) -> None:
-        """Wait until the workers wait for tasks: their processor time stands still."""
-        before = -1.0
-        for _ in range(200):
-            used = [sum(worker.cpu_times()[:2]) for worker in self.workers()]
-            if len(used) == n_workers and sum(used) == before and min(used) > 0.3:
-                return
-            before = sum(used) if len(used) == n_workers else -1.0
-            time.sleep(0.2)
-        raise AssertionError("the workers did not get warm")
+    def wait_until_ready(self, n_workers: int = 2) -> None:
+        """Wait until the workers have started."""
+        with self.client() as client:
+            wait_for(lambda: client.state().workers == n_workers)
 
 
 def environment(folder: Path) -> dict[str, str]:
-    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))  # what is killed leaves files there
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder.parent))  # killed processes leave files there
     return {**os.environ, **temporary, "FADERWISE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
 
 
@@ -85,13 +79,13 @@ def faderwise(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 @contextmanager
 def running(folder: Path, **settings: float) -> Iterator[Running]:
-    """A server of `folder`, ended with its workers afterwards."""
+    """Run a server of `folder` and end it, with its workers, afterwards."""
     chosen = {"folder": str(folder), "n_workers": 2, "idle_s": 300.0, **settings}
     command = [sys.executable, "-c", _SERVE, json.dumps(chosen)]
     child = subprocess.Popen(command, env=environment(folder))  # noqa: S603 - our own program
     try:
         server = Running(folder, child)
-        _wait_for(lambda: _is_up(server), 20.0)
+        wait_for(lambda: _is_up(server))
         yield server
     finally:
         child.kill() if child.poll() is None else None
@@ -103,14 +97,12 @@ def _is_up(server: Running) -> bool:
     return connection is not None and connection.pid == server.pid
 
 
-def _wait_for(condition: Callable[[], bool], within_s: float) -> None:
+def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Wait until `condition` holds; the limit only says how long a failing test takes."""
     give_up_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < give_up_s, "it did not happen in time"
         time.sleep(0.02)
-
-
-wait_for = _wait_for
 
 
 @pytest.fixture
@@ -120,7 +112,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(tmp_path_factory.mktemp("server") / "home") as server:
         yield server

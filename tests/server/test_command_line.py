@@ -1,28 +1,28 @@
-"""`faderwise serve`, and the verbs with and without a server: what comes out is the same."""
+"""`faderwise serve`, and the commands with and without a server: the results are the same."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from analysis_server.cli import main
 from analysis_server.commands.serving import address
-from analysis_server.server.router import is_loopback
+from analysis_server.server.server import is_loopback
 from core.errors import InputError
 from tests.server.conftest import faderwise, running, wait_for
 
 
-def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+def _result_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
     """Run a command with `--json`, and return what it prints."""
     capsys.readouterr()
     code = main([*arguments, "--json"])
-    told = capsys.readouterr()
-    assert code == 0, told.err
-    content: dict[str, object] = json.loads(told.out)
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    content: dict[str, object] = json.loads(printed.out)
     return content
 
 
@@ -37,21 +37,18 @@ def test_results_are_the_same_with_and_without_a_server(
     commands = [
         ["learn", "one", "two", "three", "--model", "mine", "--fresh"],
         ["mix", "one", "--model", "mine", "--out", str(tmp_path / "mixed")],
-        ["mix", "two", "--dry-run"],
         ["match", str(link), "--out", str(tmp_path / "matched")],
         ["estimate", "three", "--out", str(tmp_path / "gains.csv")],
-        ["evaluate", "."],
-        ["evaluate", ".", "--preset", "paper", "--features", "condition2"],
-        ["evaluate", ".", "--out", str(tmp_path / "tables")],
+        ["evaluate", ".", "--preset", "paper", "--features", "condition2", "--out", str(tmp_path / "tables")],
     ]
-    alone = [_told(capsys, *command) for command in commands]
+    local = [_result_of(capsys, *command) for command in commands]
     table = (tmp_path / "tables" / "evaluate.json").read_bytes()
     model = (home / "models" / "mine.json").read_bytes()
-    with running(home) as server:
-        served = [_told(capsys, *command) for command in commands]
-        jobs = (server.folder / "logs" / "server.jsonl").read_text().count('"event": "asked"')
-    assert jobs == len(commands), "the server did them all"
-    assert served == alone
+    with running(home, n_workers=1) as server:
+        served = [_result_of(capsys, *command) for command in commands]
+        n_jobs = (server.folder / "logs" / "server.jsonl").read_text().count('"event": "finished"')
+    assert n_jobs == len(commands), "the server ran all of them"
+    assert served == local
     assert (tmp_path / "tables" / "evaluate.json").read_bytes() == table
     assert (home / "models" / "mine.json").read_bytes() == model
 
@@ -67,29 +64,42 @@ def test_errors_are_the_same_with_and_without_a_server(
         ["estimate", "one", "--out", "gains.txt"],
         ["learn", "one", "nowhere", "--model", "x"],
         ["evaluate", "one"],
+        ["mix", "caf\udce9"],
     ]
     capsys.readouterr()
-    alone = [(main(command), capsys.readouterr().err) for command in commands]
-    with running(home):
+    local = [(main(command), capsys.readouterr().err) for command in commands]
+    with running(home, n_workers=1):
         served = [(main(command), capsys.readouterr().err) for command in commands]
-    assert {code for code, _ in alone} == {2}
-    assert served == alone
+    assert {code for code, _ in local} == {2}
+    assert served == local
 
 
-def test_serve_tells_its_state_and_stops(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _told(capsys, "serve", "--status")["running"] is False
+def test_serve_reports_its_status_and_stops(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _result_of(capsys, "serve", "--status")["running"] is False
     with faderwise(home, "serve") as server:
         assert server.stderr is not None
         assert "serving at tcp://127.0.0.1:" in server.stderr.readline()
-        state = _told(capsys, "serve", "--status")
-        assert (state["running"], state["pid"]) == (True, server.pid)
+        state = _result_of(capsys, "serve", "--status")
+        assert (state["running"], state["answering"], state["pid"]) == (True, True, server.pid)
         again = faderwise(home, "serve")
-        told = again.communicate()[1]
+        again.communicate()
         assert again.returncode == 1
-        assert "up already" in told
-        assert _told(capsys, "serve", "--stop")["running"] is False
-        assert server.wait(10) == 0
-    assert _told(capsys, "serve", "--stop")["running"] is False
+        assert _result_of(capsys, "serve", "--stop")["running"] is False
+        assert server.wait(60) == 0
+    assert _result_of(capsys, "serve", "--stop")["running"] is False
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot suspend a process with a signal")
+def test_status_stop_and_serve_agree_about_a_server_that_hangs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(home, n_workers=1) as server:
+        server.child.send_signal(signal.SIGSTOP)
+        state = _result_of(capsys, "serve", "--status")
+        assert (state["running"], state["answering"], state["pid"]) == (True, False, server.pid)
+        assert main(["serve"]) == 1
+        assert f"process {server.pid}" in capsys.readouterr().err
+        assert _result_of(capsys, "serve", "--stop")["running"] is False
+        assert server.child.wait(60) == -signal.SIGKILL
+    assert _result_of(capsys, "serve", "--status")["running"] is False
 
 
 def test_the_keyboard_stops_serve(home: Path) -> None:
@@ -97,40 +107,44 @@ def test_the_keyboard_stops_serve(home: Path) -> None:
         assert server.stderr is not None
         server.stderr.readline()
         server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 130
+        assert server.wait(60) == 130
     assert not (home / "server" / "connection.json").exists()
 
 
 def test_an_interrupted_command_cancels_its_job(home: Path, long_song: Path) -> None:
-    with running(home) as server, server.client() as client:
-        server.wait_until_warm()
+    with running(home, n_workers=1) as server, server.client() as client:
         with faderwise(home, "mix", str(long_song), "--dry-run") as mixing:
-            wait_for(lambda: client.heartbeat().running == 1, 10.0)
+            wait_for(lambda: client.state().running == 1)
             mixing.send_signal(signal.SIGINT)
-            assert mixing.wait(10) == 130
-        wait_for(lambda: client.heartbeat().running == 0, 2.0)
+            assert mixing.wait(60) == 130
+        wait_for(lambda: client.state().running == 0)
 
 
-def test_an_address_others_can_reach_needs_a_second_word(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--bind", f"127.0.0.1:{'1' * 5000}"]) == 2
-    assert "is no HOST or HOST:PORT" in capsys.readouterr().err
-    assert main(["serve", "--bind", "0.0.0.0:0"]) == 2
-    assert "--expose" in capsys.readouterr().err
-    with faderwise(home, "serve", "--bind", "0.0.0.0", "--expose") as server:  # noqa: S104 - for a moment
-        assert server.stderr is not None
-        warned, up = server.stderr.readline(), server.stderr.readline()
-        server.send_signal(signal.SIGINT)
-    assert "every machine that reaches this one" in warned
-    assert "serving at tcp://0.0.0.0:" in up
+@pytest.mark.skipif(os.name == "nt", reason="uses a POSIX signal")
+def test_a_command_finishes_in_its_own_process_when_its_server_is_killed(
+    home: Path, long_song: Path, tmp_path: Path
+) -> None:
+    with running(home, n_workers=1) as server, server.client() as client:
+        out = tmp_path / "out"
+        with faderwise(home, "mix", str(long_song), "--out", str(out)) as mixing:
+            wait_for(lambda: client.state().running == 1)
+            server.child.kill()
+            _, printed = mixing.communicate()
+            assert mixing.returncode == 0, printed
+    assert "the analysis server was lost" in printed
+    assert (out / "mix.wav").is_file()
 
 
-def test_serve_stops_when_idle_for_as_long_as_it_was_told(home: Path) -> None:
+@pytest.mark.parametrize("text", ["0.0.0.0:0", "192.168.1.2", "[::]:80", "example.org"])
+def test_only_loopback_addresses_are_served(home: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--bind", text]) == 2
+    assert "--bind" in capsys.readouterr().err
+    assert not (home / "server" / "connection.json").exists()
+
+
+def test_serve_stops_after_its_idle_time(home: Path) -> None:
     with faderwise(home, "serve", "--idle", "0.02") as server:
-        assert server.stderr is not None
-        server.stderr.readline()
-        started_s = time.monotonic()
-        assert server.wait(10) == 0
-    assert time.monotonic() - started_s > 0.8
+        assert server.wait(60) == 0
 
 
 @pytest.mark.parametrize(
@@ -142,17 +156,13 @@ def test_serve_stops_when_idle_for_as_long_as_it_was_told(home: Path) -> None:
         ("[::1]:80", "::1", 80),
     ],
 )
-def test_addresses_are_read(text: str, host: str, port: int) -> None:
+def test_addresses_are_parsed(text: str, host: str, port: int) -> None:
     assert address(text) == (host, port)
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("text", ["", ":80", "host:port", "1.2.3.4:99999", "[::1]x"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="HOST"):
+@pytest.mark.parametrize("text", ["", ":80", "host:port", "1.2.3.4:99999", "[::1]x", f"127.0.0.1:{'1' * 5000}"])
+def test_invalid_addresses_are_refused(text: str) -> None:
+    with pytest.raises(InputError) as raised:
         address(text)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org", "*"])  # noqa: S104 - none is bound
-def test_what_others_can_reach_is_no_loopback(host: str) -> None:
-    assert not is_loopback(host)
+    assert raised.value.option == "--bind"

@@ -73,8 +73,8 @@ def test_evaluating_gives_the_same_tables(songs: Path, cluster: str, preset: str
 
 def test_the_server_uses_the_cluster_too(home: Path, songs: Path, cluster: str) -> None:
     request = learn.LearnRequest(songs=[str(songs)], model="served", dask=cluster)
-    with running(home) as server, server.client() as client:
-        result = client.run(request, deadline_s=60)
+    with running(home, n_workers=1) as server, server.client() as client:
+        result = client.run("learn", request, result_type=learn.LearnResult)
     assert result.learned == ["one", "three", "two"]
 
 

@@ -1,0 +1,213 @@
+"""Private files, CURVE keys, and which clients may connect.
+
+A key pair is a JSON file that only its user can read. Before a key, an authorized key or the connection file is used,
+its owner and permissions are checked, and anything that is not a regular file is refused.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import stat
+import struct
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import zmq
+from zmq.utils import z85
+
+from core.decoding import UNDECODABLE
+from core.errors import ServerError
+
+_KEY_LENGTH = 40
+_MAX_FILE_BYTES = 64 * 1024
+_OTHERS, _WRITABLE_BY_OTHERS = 0o077, 0o022
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_NEW_KEY = "delete it; the server makes a new one when it starts"
+
+
+class KeyPair(msgspec.Struct, frozen=True):
+    """A CURVE key pair, Z85 text; of an authorized client only the public key is known."""
+
+    public: str
+    secret: str = ""
+
+
+def private_folder(home: Path, *names: str) -> Path:
+    """Create the folder `home/names...` where it is missing, with mode 0700 on every level from `home`; return it.
+
+    Raises
+    ------
+    ServerError
+        A folder on the way belongs to another user, or cannot be made private.
+    """
+    folder = home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    for path in (home, *(folder := folder / name for name in names)):
+        path.mkdir(mode=0o700, exist_ok=True)
+        _require_own_folder(path)
+    return folder
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its user can read, all or nothing; the folder must exist."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            _restrict(temporary, 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_private(path: Path, *, is_public: bool = False, remedy: str = _NEW_KEY) -> bytes:
+    """Return the content of a regular file of this user that other users cannot read.
+
+    Parameters
+    ----------
+    path : the file.
+    is_public : other users may read it, but not change it.
+    remedy : what the user can do about a file that is refused.
+
+    Raises
+    ------
+    FileNotFoundError
+        It does not exist.
+    ServerError
+        It is not a regular file, belongs to another user, or others can read or change it.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ServerError(f"cannot be read ({error.strerror})", "insecure", path=path, remedy=remedy) from error
+    state = os.fstat(descriptor)
+    if stat.S_ISDIR(state.st_mode):
+        os.close(descriptor)
+        raise ServerError("not a regular file", "insecure", path=path, remedy=remedy)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(state.st_mode):
+            raise ServerError("not a regular file", "insecure", path=path, remedy=remedy)
+        if not _is_own(state):
+            raise ServerError("belongs to another user", "insecure", path=path, remedy=remedy)
+        if os.name != "nt" and state.st_mode & (_WRITABLE_BY_OTHERS if is_public else _OTHERS):
+            allowed = "change" if is_public else "read or change"
+            raise ServerError(f"other users can {allowed} it", "insecure", path=path, remedy=remedy)
+        return file.read(_MAX_FILE_BYTES)
+
+
+def server_keys(home: Path) -> KeyPair:
+    """Return the server's key pair, created if it is missing."""
+    return _key_pair(home, "server.json")
+
+
+def client_keys(home: Path) -> KeyPair:
+    """Return the key pair that all clients of this user share, created if it is missing."""
+    return _key_pair(home, "client.json")
+
+
+def authorized_keys(home: Path, report: Callable[[ServerError], None] = lambda _problem: None) -> frozenset[str]:
+    """Return the public keys of all clients that may connect; files that cannot be used are reported and ignored."""
+    keys = {client_keys(home).public}
+    for path in sorted(private_folder(home, "keys", "authorized").glob("*.json")):
+        keys |= _authorized_key(path, report)
+    return frozenset(keys)
+
+
+def _authorized_key(path: Path, report: Callable[[ServerError], None]) -> set[str]:
+    """Return the key in one file of `keys/authorized`, or nothing where it cannot be used."""
+    try:
+        return {_decode(path, read_private(path, is_public=True, remedy="chmod 644 it, or delete it")).public}
+    except FileNotFoundError:
+        return set()
+    except ServerError as problem:
+        report(problem)
+        return set()
+
+
+class AuthorizedKeys:
+    """The credentials provider of `zmq.auth`: reads the key files again at every handshake."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def callback(self, _domain: str, key: bytes) -> bool:
+        """Return whether the client with this public key may connect."""
+        with suppress(OSError, ServerError):
+            return key.decode("ascii", errors="replace") in authorized_keys(self._home)
+        return False
+
+
+def _key_pair(home: Path, name: str) -> KeyPair:
+    path = private_folder(home, "keys") / name
+    with suppress(FileNotFoundError):
+        pair = _decode(path, read_private(path))
+        if not _belongs(pair.secret, pair.public):
+            raise ServerError("not a valid key file", "insecure", path=path, remedy=_NEW_KEY)
+        return pair
+    public, secret = zmq.curve_keypair()
+    pair = KeyPair(public.decode(), secret.decode())
+    write_private(path, msgspec.json.encode(pair))
+    return pair
+
+
+def _decode(path: Path, content: bytes) -> KeyPair:
+    try:
+        keys = msgspec.json.decode(content, type=KeyPair)
+    except UNDECODABLE as error:
+        raise ServerError(f"not a valid key file ({error})", "insecure", path=path, remedy=_NEW_KEY) from error
+    if not _is_key(keys.public):
+        problem = f"does not contain a CURVE key of {_KEY_LENGTH} characters"
+        raise ServerError(problem, "insecure", path=path, remedy=_NEW_KEY)
+    return keys
+
+
+def _require_own_folder(path: Path) -> None:
+    state = path.stat()
+    if not stat.S_ISDIR(state.st_mode):
+        raise ServerError("not a folder", "insecure", path=path, remedy="move it away")
+    if not _is_own(state):
+        raise ServerError("belongs to another user", "insecure", path=path, remedy="delete it, or set FADERWISE_HOME")
+    if os.name == "nt" or state.st_mode & _OTHERS:
+        _restrict(path, 0o700)
+
+
+def _is_own(state: os.stat_result) -> bool:
+    """Return whether a file belongs to this user or to root, who can read everything anyway."""
+    return os.name == "nt" or state.st_uid in (os.geteuid(), 0)
+
+
+def _restrict(path: Path, mode: int) -> None:
+    """Remove the rights of all other users."""
+    if os.name != "nt":
+        path.chmod(mode)
+        return
+    rights = f"{getpass.getuser()}:(OI)(CI)F" if path.is_dir() else f"{getpass.getuser()}:F"
+    command = ["icacls", str(path), "/inheritance:r", "/grant:r", rights]
+    subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - a list, no shell
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(text) == _KEY_LENGTH and z85.encode(z85.decode(text.encode())) == text.encode()
+    except (KeyError, ValueError, struct.error):
+        return False
+
+
+def _belongs(secret: str, public: str) -> bool:
+    return _is_key(secret) and zmq.curve_public(secret.encode()).decode() == public
