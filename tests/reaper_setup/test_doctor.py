@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from analysis_server.server.keys import client_keys
+from analysis_server.server.security import client_keys
 
 from analysis_server import doctor
 from analysis_server.cli import main
