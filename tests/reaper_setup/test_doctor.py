@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from analysis_server.server.security import client_keys
 
 from analysis_server import doctor
 from analysis_server.cli import main
@@ -20,6 +19,7 @@ from analysis_server.doctor import Finding, examine_application, examine_reaper
 from analysis_server.reaper_setup import places
 from analysis_server.reaper_setup.commands import set_up
 from analysis_server.reaper_setup.scripts import Application
+from analysis_server.server.security import client_keys
 from tests.reaper_setup.conftest import Listener, tree
 
 Damage = Callable[[Path], None]
