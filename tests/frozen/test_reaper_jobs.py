@@ -30,6 +30,8 @@ def ask(project: Path, verb: str, phase: str, **more: Any) -> Any:
     if state:
         state["set"] = {_run(key): "<record>" if _run(key) != key else value for key, value in state["set"].items()}
         state["delete"] = sorted({_run(key) for key in state["delete"]})
+    if "marks" in answer.get("do", {}):
+        answer["do"]["marks"] = {guid: run and "<run id>" for guid, run in answer["do"]["marks"].items()}
     return answer
 
 
