@@ -94,15 +94,24 @@ def check(name: str, value: Any, **paths: Path) -> None:
     """Compare a result with the stored one; with ``FADERWISE_RECORD=1`` store it instead."""
     found = json.loads(json.dumps(normalised(value, paths)))
     path = FOLDER / f"{name.replace(' ', '_')}.json"
+    expected = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     if RECORDS:
         FOLDER.mkdir(exist_ok=True)
-        text = json.dumps(found, indent=1, ensure_ascii=False)
+        text = json.dumps(_updated(expected, found), indent=1, ensure_ascii=False)
         flat_lists = re.sub(r"\[\s[^\[\]{}]*\]", lambda match: re.sub(r"\n\s*", "", match[0]), text)
         path.write_text(flat_lists + "\n", encoding="utf-8")
         return
-    expected = json.loads(path.read_text(encoding="utf-8"))
     found_differences = list(differences(expected, found))
     assert not found_differences, "\n".join([f"{path.name} differs:", *found_differences[:40]])
+
+
+def _updated(old: Any, new: Any) -> Any:
+    """Return `new` with those numbers of `old` that agree within the tolerance, so that Git shows real changes only."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {key: _updated(old.get(key), value) for key, value in new.items()}
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [_updated(one, other) for one, other in zip(old, new, strict=True)]
+    return old if _same_number(old, new) else new
 
 
 def check_lines(name: str, lines: list[str]) -> None:
