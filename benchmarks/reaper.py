@@ -124,7 +124,7 @@ def analysis_s(folder: Path, buses: tuple[str, ...]) -> float:
     times = []
     for _ in range(2):
         started = time.perf_counter()
-        song = open_song(folder, buses={bus: folder / f"{bus}.wav" for bus in buses})
+        song = open_song(folder, buses={bus: [folder / f"{bus}.wav"] for bus in buses})
         _, prediction = predicted(song, model, no_progress)
         measure_mixes(song, [None, thin_curves(prediction.curves)])
         times.append(time.perf_counter() - started)

@@ -28,7 +28,7 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     """Compare two sides and print the differences."""
     from analysis_server.verbs import compare
 
-    request = options.request_of(compare.CompareRequest, arguments, buses=options.files_by_role(arguments.bus))
+    request = options.request_of(compare.CompareRequest, arguments, buses=options.by_role(arguments.bus))
     with terminal.progress() as progress:
         result = compare.run(request, progress)
     terminal.warn_all(result.warnings)

@@ -28,7 +28,7 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import estimate
 
-    request = options.request_of(estimate.EstimateRequest, arguments, buses=options.files_by_role(arguments.bus))
+    request = options.request_of(estimate.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
     result = perform(request, estimate.run, terminal)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown.")

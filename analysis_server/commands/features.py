@@ -24,7 +24,7 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     """Measure features and print their names."""
     from analysis_server.verbs import features
 
-    request = options.request_of(features.FeaturesRequest, arguments, buses=options.files_by_role(arguments.bus))
+    request = options.request_of(features.FeaturesRequest, arguments, buses=options.by_role(arguments.bus))
     with terminal.progress() as progress:
         result = features.run(request, progress)
     terminal.warn_all(result.warnings)

@@ -164,21 +164,12 @@ def _number(text: str, expected: str, *, lowest: float = -math.inf) -> float:
     return value
 
 
-def files_by_role(chosen: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return each role's file.
-
-    Raises
-    ------
-    InputError
-        A role was given twice.
-    """
-    roles = [role for role, _ in chosen]
-    twice = sorted({role for role in roles if roles.count(role) > 1})
-    if twice:
-        raise InputError(
-            f"{twice[0]}=... was given twice", option="--bus", remedy="a stem is one file, so sum them first"
-        )
-    return dict(chosen)
+def by_role(chosen: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the files or tracks of each role."""
+    found: dict[str, list[str]] = {}
+    for role, name in chosen:
+        found.setdefault(role, []).append(name)
+    return found
 
 
 def song_fields(arguments: argparse.Namespace, *songs: str) -> dict[str, Any]:
@@ -187,19 +178,14 @@ def song_fields(arguments: argparse.Namespace, *songs: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Projects and folders are given together, or a role of a folder is given twice.
+        Projects and folders are given together.
     """
     chosen = arguments.bus
     are_projects = {is_project(song) for song in songs}
     if chosen and len(are_projects) > 1:
         problem = "means a file in a song's folder and a track in a project"
         raise InputError(problem, option="--bus", remedy="learn from one kind at a time")
-    if True not in are_projects:
-        return {"buses": files_by_role(chosen)}
-    tracks: dict[str, list[str]] = {}
-    for role, track in chosen:
-        tracks.setdefault(role, []).append(track)
-    return {"tracks": tracks}
+    return {"tracks" if True in are_projects else "buses": by_role(chosen)}
 
 
 # Options

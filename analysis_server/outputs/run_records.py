@@ -62,6 +62,9 @@ class Place:
 def record_of(done: Outcome, place: Place) -> RunRecord:
     """Return the record of a run; it is not dated yet."""
     figures = {**_figures(done.before, done.after), **done.further_figures}
+    stems = {bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {}
+    stem_files = {bus: [str(part.path.resolve()) for part in done.song.stems[bus].parts] for bus in stems}
+    stem_files = {bus: files for bus, files in stem_files.items() if files}
     return RunRecord(
         number=place.number,
         action=done.verb,
@@ -75,7 +78,8 @@ def record_of(done: Outcome, place: Place) -> RunRecord:
         duration_s=done.song.duration_s,
         settings={ON_TOP: True} if place.moves_on_top else {},
         highest_gain=place.highest_gain,
-        stems={bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {},
+        stems=stems,
+        stem_files=stem_files or msgspec.UNSET,
         figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
         warnings=list(done.text.warnings),
         buses=_buses(done),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from analysis_server.runs.run_folder import AutomationFolder
-from core.audio.io import inspect
+from core.audio.io import inspect, sum_of
 from core.audio.song import Song
 from core.automation.points import Automation
 from core.automation.render import headroom_db, level_warnings, render_mix
@@ -21,7 +21,11 @@ MIX = "mix.wav"
 def song_of(run: RunRecord) -> Song | None:
     """Return the song whose stems a run was for, or None where a stem is gone or changed its length."""
     try:
-        stems = {role: inspect(Path(path)) for role, path in run.stems.items()}
+        files = run.stem_files if isinstance(run.stem_files, dict) else {}
+        stems = {
+            role: sum_of([inspect(Path(name)) for name in files.get(role, [path])], Path(path))
+            for role, path in run.stems.items()
+        }
     except InputError:
         return None
     song = Song(title=run.title, stems=stems, mixdown=None) if stems else None

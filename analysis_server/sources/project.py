@@ -85,7 +85,7 @@ def opened_song(request: SongRequest, progress: ProgressCallback, *, mixdown: st
             "--stems and bus tracks belong to a REAPER project (.RPP)", path=request.song, remedy="leave them out"
         )
     else:
-        yield Opened(open_song_folder(request.song, request.buses, mixdown), None, progress)
+        yield Opened(open_song_folder(request.song, request.buses, mixdown, complete=True), None, progress)
 
 
 @contextmanager

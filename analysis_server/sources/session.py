@@ -58,7 +58,7 @@ class SongRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     song: str
-    buses: dict[str, str] = {}
+    buses: dict[str, str | list[str]] = {}
     out: str | None = None
     dry_run: bool = False
 

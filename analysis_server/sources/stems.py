@@ -33,7 +33,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
         The folder holds no stems that can be read, or none that belongs to a bus.
     """
     named = _stems_by_track(folder, buses)
-    song = open_song(folder, buses=named, mixdown=named_file(project, mixdown))
+    song = open_song(folder, buses={role: [file] for role, file in named.items()}, mixdown=named_file(project, mixdown))
     song = replace(song, title=project.path.stem, mixdown=song.mixdown or find_mixdown(project, None))
     tracks = {role: buses.tracks[role] for role in song.stems if role in buses.tracks}
     if not tracks:

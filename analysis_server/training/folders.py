@@ -24,7 +24,7 @@ class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     preset: str
     feature_set: str
-    buses: dict[str, str] = {}
+    buses: dict[str, str | list[str]] = {}
 
 
 class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):

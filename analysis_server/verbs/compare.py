@@ -47,7 +47,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     first: str
     second: str
     on: str | None = None
-    buses: dict[str, str] = {}
+    buses: dict[str, str | list[str]] = {}
     out: str | None = None
 
 

@@ -20,7 +20,7 @@ class EstimateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     out: str
     preset: Preset = "default"
     domain: Domain | None = None
-    buses: dict[str, str] = {}
+    buses: dict[str, str | list[str]] = {}
     mixdown: str | None = None
 
 

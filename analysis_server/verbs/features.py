@@ -24,7 +24,7 @@ class FeaturesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     out: str
     preset: Preset = "default"
     features: FeatureSet | None = None
-    buses: dict[str, str] = {}
+    buses: dict[str, str | list[str]] = {}
 
 
 class FeaturesResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     model: str
     preset: Preset = "default"
     features: FeatureSet | None = None
-    buses: dict[str, str] = msgspec.field(default_factory=dict)
+    buses: dict[str, str | list[str]] = msgspec.field(default_factory=dict)
     fresh: bool = False
     dry_run: bool = False
     dask: str | None = None

@@ -11,6 +11,7 @@ is wrong with a file is an `InputError` that names it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -91,12 +92,16 @@ _STORED = {
 
 @dataclass(frozen=True)
 class AudioFile:
-    """An audio file as it was found: `sample_rate` in Hz, `n_samples` per channel."""
+    """An audio file as it was found: `sample_rate` in Hz, `n_samples` per channel.
+
+    A sum of several files has them as `parts`, and a `path` that names the sum and does not exist.
+    """
 
     path: Path
     sample_rate: int
     n_channels: int
     n_samples: int
+    parts: tuple[AudioFile, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -106,6 +111,26 @@ class AudioFile:
     def n_samples_at(self, sample_rate: int) -> int:
         """Return the length in samples once resampled to `sample_rate`."""
         return -(-self.n_samples * sample_rate // self.sample_rate)
+
+
+def sum_of(files: Sequence[AudioFile], path: Path) -> AudioFile:
+    """Return the sum of files that begin together; a single file is returned as it is.
+
+    Parameters
+    ----------
+    files : the parts, of any sample rates, lengths and channel counts.
+    path : the name of the sum, in the parts' folder.
+    """
+    if len(files) == 1:
+        return files[0]
+    rate = max(file.sample_rate for file in files)
+    return AudioFile(
+        path=path,
+        sample_rate=rate,
+        n_channels=max(file.n_channels for file in files),
+        n_samples=max(file.n_samples_at(rate) for file in files),
+        parts=tuple(files),
+    )
 
 
 def inspect(path: Path) -> AudioFile:
@@ -291,13 +316,67 @@ class AudioStream:
         return f"{self._audio.path}: cannot be decoded at {where_s:.2f} s ({reason}); export it again"
 
 
+class SummedStream:
+    """Reads several files forward and adds them, with the interface of `AudioStream`.
+
+    `clipped` counts the samples at full scale in all files, `peak` is the largest sample of any file.
+    """
+
+    def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
+        self._streams = [
+            AudioStream(part, sample_rate=sample_rate, n_channels=n_channels, start=start) for part in file.parts
+        ]
+
+    def __enter__(self) -> SummedStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in self._streams:
+            stream.__exit__()
+
+    @property
+    def clipped(self) -> int:
+        """How many samples are in runs of three or more at full scale so far."""
+        return sum(stream.clipped for stream in self._streams)
+
+    @property
+    def peak(self) -> float:
+        """The largest absolute sample of any file so far."""
+        return max(stream.peak for stream in self._streams)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether reading any of the files means decoding."""
+        return any(stream.is_compressed for stream in self._streams)
+
+    def read_into(self, destination: Samples) -> None:
+        """Fill `destination` (n_channels, n_samples) with the sum of the next samples, zeros after the end.
+
+        Raises
+        ------
+        InputError
+            A file is damaged here, or contains values that are not numbers.
+        """
+        self._streams[0].read_into(destination)
+        part = np.empty_like(destination)
+        for stream in self._streams[1:]:
+            stream.read_into(part)
+            destination += part
+
+
+def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> AudioStream | SummedStream:
+    """Return a stream of a file, or of the sum of its parts."""
+    kind: type[AudioStream | SummedStream] = SummedStream if file.parts else AudioStream
+    return kind(file, sample_rate=sample_rate, n_channels=n_channels, start=start)
+
+
 def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int) -> Samples:
     """Return `n_samples` samples from sample `start` on (both at `sample_rate`), shape (n_channels, n_samples).
 
     What lies before the file's start or after its end is silent.
     """
     excerpt = np.empty((n_channels, n_samples), np.float32)
-    with AudioStream(file, sample_rate=sample_rate, n_channels=n_channels, start=start) as stream:
+    with open_stream(file, sample_rate=sample_rate, n_channels=n_channels, start=start) as stream:
         stream.read_into(excerpt)
     return excerpt
 

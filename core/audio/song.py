@@ -1,4 +1,4 @@
-"""A song: one stem a bus, perhaps a mixdown, and what it takes to read them in lockstep.
+"""A song: a stem for each bus, perhaps a mixdown, and what it takes to read them in lockstep.
 
 Conventions: the song's signals are its stems in the order of `roles.in_order`, then the mixdown where there
 is one. All of them are read at the song's sample rate and with its channel count.
@@ -6,18 +6,31 @@ is one. All of them are read at the song's sample rate and with its channel coun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from core import roles
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
-from core.audio.io import EXTENSIONS, AudioFile, inspect
+from core.audio.io import AudioFile, inspect, sum_of
+from core.audio.stem_files import match_files
 from core.errors import InputError
+from core.matching import Match
 
 _FALLBACK_RATE = 44_100
 _LENGTH_TOLERANCE_S = 0.1
+
+
+@dataclass(frozen=True)
+class AssignedFile:
+    """An audio file of a song folder: its bus, or None and the reason."""
+
+    path: Path
+    bus: str | None
+    role: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -29,13 +42,15 @@ class Song:
     title : the song's name.
     stems : the audio file of each bus, in the buses' order.
     mixdown : the finished mix, or None.
-    ignored : audio files beside them that no bus name fits.
+    ignored : audio files in the folder whose names were not understood.
+    assignment : the bus of every audio file in the folder, and why; empty where the stems were given one by one.
     """
 
     title: str
     stems: Mapping[str, AudioFile]
     mixdown: AudioFile | None
     ignored: tuple[Path, ...] = ()
+    assignment: tuple[AssignedFile, ...] = ()
 
     @property
     def buses(self) -> tuple[str, ...]:
@@ -71,21 +86,29 @@ class Song:
 
     def notes(self) -> list[str]:
         """Return a sentence for each repair that reading this song makes."""
-        return [*self._ignored_notes(), *self._file_notes()]
+        return [*self._assignment_notes(), *self._file_notes()]
 
-    def _ignored_notes(self) -> list[str]:
-        return [
-            f"{path.name} was left out: no known bus has that name; use --bus ROLE={path.name} to take it in"
-            for path in self.ignored
-        ]
+    def _assignment_notes(self) -> list[str]:
+        notes = []
+        for role, file in self.stems.items():
+            if file.parts:
+                notes.append(f"{role} is the sum of {', '.join(part.path.name for part in file.parts)}")
+        for found in self.assignment:
+            if found.bus is None and found.path in self.ignored:
+                option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
+                notes.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
+            elif found.bus is None and found.role != "mixdown":
+                notes.append(f"{found.path.name} was left out: {found.reason}")
+        return notes
 
     def _file_notes(self) -> list[str]:
         notes = []
-        for file in self.signals:
+        files = [part for file in self.signals for part in file.parts or [file]]
+        for file in files:
             name = file.path.name
             if file.sample_rate != self.sample_rate:
                 notes.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
-            if file.n_channels != self.n_channels:
+            if file.n_channels != self.n_channels and file in self.signals:
                 notes.append(f"{name} has {_channels(file.n_channels)} beside others' {self.n_channels}")
             missing_s = self.duration_s - file.duration_s
             if abs(missing_s) > _LENGTH_TOLERANCE_S:
@@ -94,36 +117,60 @@ class Song:
         return notes
 
 
-def open_song(folder: Path, *, buses: Mapping[str, Path] | None = None, mixdown: Path | None = None) -> Song:
-    """Return the song whose stems lie in `folder`, one file a bus.
+LEFT_OUT = "none"
+"""The role of files that are left out on request."""
+
+
+def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None, mixdown: Path | None = None) -> Song:
+    """Return the song whose stems or raw tracks are in `folder`; the files of a bus are summed.
 
     Parameters
     ----------
-    folder : holds `drums`, `bass`, `melody`, `vocals` (or their synonyms) and perhaps `mix`, in any format
-        libsndfile reads.
-    buses : files that play a role whatever their names are; they win over what the names say.
+    folder : the audio files, whose names say what they play (`core.matching`), and perhaps the mixdown.
+    buses : files by role, which win over their names. They are added to a bus if their names say nothing, and replace
+        its files otherwise; those with the role `LEFT_OUT` are not used.
     mixdown : the mixdown's file, where it is not the one in the folder.
 
     Raises
     ------
     InputError
-        There is no such folder or no stem in it, two files claim one role, or a file cannot be read.
+        There is no such folder or no stem in it, a file exists in two formats, or a file cannot be read.
     """
     if not folder.is_dir():
         raise InputError("no such folder", path=folder, remedy="give the folder that holds the stems")
-    chosen = dict(buses or {})
-    named, mixdowns, ignored = _by_role(folder, set(chosen.values()))
-    stems = {role: _only(role, folder, paths) for role, paths in named.items() if role not in chosen} | chosen
+    matches = match_files(folder)
+    chosen = {file: role for role, files in (buses or {}).items() for file in files}
+    replaced = {
+        role for file, role in chosen.items() if file not in matches or matches[file].bar != "unknown"
+    }  # a file whose name says nothing is added to the others of its bus
+    assignment = []
+    stems: dict[str, list[Path]] = {}
+    for path, match in matches.items():
+        bus, role, reason = match.bus, match.role, match.reason
+        if path in chosen:
+            bus, role, reason = chosen[path], chosen[path], "--bus"
+        elif bus in replaced:
+            bus, reason = None, f"--bus names other files for the {bus}"
+        if bus == LEFT_OUT:
+            bus = None
+        assignment.append(AssignedFile(path, bus, role, reason))
+        if bus:
+            stems.setdefault(bus, []).append(path)
+    for path, role in chosen.items():
+        if path not in matches and role != LEFT_OUT:
+            stems.setdefault(role, []).append(path)
     if not stems:
         expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
         raise InputError("no stems found", path=folder, remedy=f"it should hold files such as {expected}")
-    if mixdown is None and mixdowns:
-        mixdown = _only("mixdown", folder, mixdowns)
+    if mixdown is None:
+        mixdown = _mixdown_in(folder, matches, chosen)
+    unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in chosen]
     return Song(
         title=folder.resolve().name,
-        stems={role: inspect(stems[role]) for role in roles.in_order(stems)},
+        stems={role: _stem(role, folder, stems[role]) for role in roles.in_order(stems)},
         mixdown=inspect(mixdown) if mixdown else None,
-        ignored=tuple(ignored),
+        ignored=tuple(unknown),
+        assignment=tuple(assignment),
     )
 
 
@@ -146,39 +193,29 @@ def find_song_folders(dataset: Path) -> list[Path]:
 
 
 def holds_stems(folder: Path) -> bool:
-    """Tell whether `folder` itself holds at least one stem."""
-    return any(roles.role_of(path.stem) for path in _audio_paths(folder))
+    """Return whether `folder` itself has at least one stem."""
+    return any(match.bus for path, match in match_files(folder).items() if path.parent == folder)
 
 
-def _audio_paths(folder: Path) -> Iterable[Path]:
-    return (
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
-    )
+def _stem(role: str, folder: Path, paths: Sequence[Path]) -> AudioFile:
+    twice = [path for path in paths if any(path.stem == other.stem for other in paths if other != path)]
+    if twice and len({path.parent for path in twice}) == 1:
+        names = " and ".join(path.name for path in twice)
+        raise InputError(
+            f"{names} are the same file in two formats", path=folder, remedy="keep one of them in the folder"
+        )
+    return sum_of([inspect(path) for path in paths], folder / f"{role} ({len(paths)} files)")
 
 
-def _by_role(folder: Path, taken: set[Path]) -> tuple[dict[str, list[Path]], list[Path], list[Path]]:
-    named: dict[str, list[Path]] = {}
-    mixdowns, ignored = [], []
-    for path in _audio_paths(folder):
-        role = roles.role_of(path.stem)
-        if path in taken:
-            continue
-        if roles.is_mixdown(path.stem):
-            mixdowns.append(path)
-        elif role:
-            named.setdefault(role, []).append(path)
-        else:
-            ignored.append(path)
-    return named, mixdowns, ignored
-
-
-def _only(role: str, folder: Path, paths: list[Path]) -> Path:
-    if len(paths) > 1:
-        names = " and ".join(path.name for path in paths)
-        raise InputError(f"{names} both claim to be the {role}", path=folder, remedy="keep one of them in the folder")
-    return paths[0]
+def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Path, str]) -> Path | None:
+    """Return the mixdown: the one that is named plainly, such as mix.wav, or the only one."""
+    found = [path for path, match in matches.items() if match.bar == "mixdown" and path not in chosen]
+    plain = [path for path in found if roles.is_mixdown(path.stem)]
+    candidates = plain or found
+    if len(candidates) > 1:
+        names = " and ".join(path.name for path in candidates)
+        raise InputError(f"{names} both claim to be the mixdown", path=folder, remedy="keep one of them in the folder")
+    return candidates[0] if candidates else None
 
 
 def _channels(count: int) -> str:

@@ -101,6 +101,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     tracks : what was written where.
     follows : set where the tracks carry the run's id (`core.runs.store.MARK_KEY`): the id of the run before it that
         was in force, or None for the first one. Left out where the tracks carry no id.
+    stem_files : the files of each stem that is a sum of several; left out where there are none.
     """
 
     version: int = VERSION
@@ -125,6 +126,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     buses: list[BusRun] = []
     tracks: list[TrackRun]
     follows: str | msgspec.UnsetType | None = msgspec.UNSET
+    stem_files: dict[str, list[str]] | msgspec.UnsetType = msgspec.UNSET
 
 
 def problem_of(record: RunRecord) -> str | None:

@@ -60,9 +60,9 @@ DAMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("bass.wav", "no audio that can be read", "export it as WAV or FLAC"),
     ),
     "a text": (_replace(b"RIFF, but only in name"), ("bass.wav", "export it as WAV or FLAC")),
-    "two files for one role": (
-        lambda song: (song / "kit.wav").write_bytes((song / "drums.wav").read_bytes()),
-        ("tiny song", "drums.wav and kit.wav", "keep one of them"),
+    "two formats of one file": (
+        lambda song: (song / "drums.wave").write_bytes((song / "drums.wav").read_bytes()),
+        ("tiny song", "drums.wav and drums.wave", "keep one of them"),
     ),
 }
 

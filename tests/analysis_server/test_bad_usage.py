@@ -28,14 +28,6 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a bus without a role": (("mix", "SONG", "--bus", "=drums.wav"), ("--bus", "ROLE=FILE")),
     "a bus whose file is missing": (("mix", "SONG", "--bus", "vocals=lead.wav"), ("lead.wav", "no such file")),
     "the mixdown as a bus": (("mix", "SONG", "--bus", "master=drums.wav"), ("--bus master", "not a role of a bus")),
-    "a bus given twice": (
-        ("mix", "SONG", "--bus", "fx=drums.wav", "--bus", "fx=bass.wav"),
-        ("--bus", "fx", "given twice", "sum them first"),
-    ),
-    "a bus given twice by two names": (
-        ("mix", "SONG", "--bus", "vocals=drums.wav", "--bus", "vox=bass.wav"),
-        ("given twice",),
-    ),
     "an unknown model": (("mix", "SONG", "--model", "hers"), ("hers", "equal-level")),
     "a model file that is missing": (("mix", "SONG", "--model", "./hers.json"), ("hers.json", "give a model file")),
     "an unspeakable model": (("mix", "SONG", "--model", "a?b"), ("a?b", "cannot be a model's name")),

@@ -136,6 +136,7 @@ def test_what_a_name_hides_reaches_no_terminal_and_breaks_no_line(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path
 ) -> None:
     (tiny_song / "x\n\x1b[2J\u202e.wav").write_bytes(b"")
+    soundfile.write(tiny_song / "vocals.wav", soundfile.read(tiny_song / "bass.wav")[0], RATE)
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out\x1b[2J")
     assert ran.code == 0
     assert r"x\n\x1b[2J\u202e.wav was left out" in "\n".join(ran.err_lines)

@@ -33,7 +33,10 @@ REPAIRS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "clipped": (_clip, ("bass.wav", "clipped", "lower level")),
     "silent": (lambda song: write(song, "bass", np.zeros((RATE * 3 // 2, 2))), ("bass.wav", "silent", "held")),
     "mono": (lambda song: write(song, "bass", samples_of(song, "bass")[:, 0]), ("bass.wav", "one channel")),
-    "an unknown name": (lambda song: write(song, "hum", samples_of(song, "bass")), ("hum.wav", "--bus ROLE=hum.wav")),
+    "an unknown name": (
+        lambda song: [write(song, name, samples_of(song, "bass")) for name in ("hum", "vocals")],
+        ("hum.wav", "--bus ROLE=hum.wav"),
+    ),
 }
 
 

@@ -1,0 +1,98 @@
+"""Folders of raw tracks: the files of a bus are summed, and nothing is left out silently."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis_server.sources.folder import open_song_folder
+from core.audio.io import open_stream
+from core.errors import InputError
+from tests.analysis_server.outcomes import Faderwise, as_json
+
+RATE = 44_100
+NAMES = ("01_Kick", "02_SnareUp", "03_OH L", "04_BassDI", "05_EGtr1", "06_LeadVox", "click")
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A folder of raw tracks: three of the drums, one of the bass, guitars and vocals, and a click."""
+    folder = tmp_path / "Raw Song"
+    folder.mkdir()
+    for number, name in enumerate(NAMES):
+        samples = np.random.default_rng(number).normal(size=RATE + 1000 * number) * 0.05
+        soundfile.write(folder / f"{name}.wav", samples, RATE, subtype="FLOAT")
+    return folder
+
+
+def test_the_files_of_a_bus_are_summed(raw: Path) -> None:
+    song = open_song_folder(str(raw), {})
+    assert list(song.stems) == ["drums", "bass", "vocals", "guitars"]
+    drums = song.stems["drums"]
+    assert [part.path.name for part in drums.parts] == ["01_Kick.wav", "02_SnareUp.wav", "03_OH L.wav"]
+    read = np.empty((1, drums.n_samples), np.float32)
+    with open_stream(drums, sample_rate=RATE, n_channels=1) as stream:
+        stream.read_into(read)
+    expected = np.zeros(drums.n_samples)
+    for part in drums.parts:
+        samples = soundfile.read(part.path)[0]
+        expected[: len(samples)] += samples
+    np.testing.assert_allclose(read[0], expected, atol=1e-6)
+
+
+def test_sums_and_left_out_files_are_reported(raw: Path) -> None:
+    notes = open_song_folder(str(raw), {}).notes()
+    assert any("drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav" in note for note in notes)
+    assert any(note.startswith("click.wav was left out") for note in notes)
+
+
+def test_raw_tracks_are_mixed_edited_and_audited(faderwise: Faderwise, raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = as_json(faderwise("mix", raw, "--out", out, "--json"))
+    assert set(result["median_gain_db"]) == {"drums", "bass", "vocals", "guitars"}
+    (run,) = json.loads((out / "run.json").read_text())["runs"]
+    assert [Path(path).name for path in run["stem_files"]["drums"]] == [f"{name}.wav" for name in NAMES[:3]]
+    assert faderwise("edit", out, "--depth", 50, "--render").code == 0
+
+
+def test_a_file_whose_name_says_nothing_is_added_to_the_bus_of_the_option(raw: Path) -> None:
+    (raw / "01_Kick.wav").rename(raw / "zzqx.wav")
+    parts = open_song_folder(str(raw), {"drums": ["zzqx.wav"]}).stems["drums"].parts
+    assert {part.path.name for part in parts} == {"02_SnareUp.wav", "03_OH L.wav", "zzqx.wav"}
+
+
+def test_other_files_replace_those_of_the_bus(raw: Path) -> None:
+    song = open_song_folder(str(raw), {"drums": ["04_BassDI.wav", "06_LeadVox.wav"]})
+    assert list(song.stems) == ["drums", "guitars"]
+    assert {part.path.name for part in song.stems["drums"].parts} == {"04_BassDI.wav", "06_LeadVox.wav"}
+    assert any("01_Kick.wav was left out: --bus" in note for note in song.notes())
+
+
+def test_a_song_that_lacks_a_bus_because_of_a_name_is_refused_with_the_option(raw: Path) -> None:
+    (raw / "06_LeadVox.wav").rename(raw / "zz qx.wav")
+    with pytest.raises(InputError) as raised:
+        open_song_folder(str(raw), {}, complete=True)
+    assert raised.value.option == "--bus"
+    assert "--bus 'vocals=zz qx.wav'" in str(raised.value.remedy)
+    assert "vocals" not in open_song_folder(str(raw), {"none": ["zz qx.wav"]}, complete=True).stems
+    assert "vocals" in open_song_folder(str(raw), {"vocals": ["zz qx.wav"]}, complete=True).stems
+
+
+def test_a_mixdown_is_not_a_stem(raw: Path) -> None:
+    (raw / "06_LeadVox.wav").rename(raw / "Raw Song Mix.wav")
+    song = open_song_folder(str(raw), {})
+    assert song.mixdown is not None
+    assert song.mixdown.path.name == "Raw Song Mix.wav"
+    assert "vocals" not in song.stems
+
+
+def test_one_file_in_two_formats_is_refused(raw: Path) -> None:
+    samples = soundfile.read(raw / "04_BassDI.wav")[0]
+    soundfile.write(raw / "04_BassDI.flac", samples, RATE)
+    with pytest.raises(InputError) as raised:
+        open_song_folder(str(raw), {})
+    assert "04_BassDI.flac and 04_BassDI.wav" in raised.value.problem
