@@ -38,6 +38,7 @@ class FolderDestination:
 
     request: SongRequest
     notes: tuple[str, ...] = ()
+    lowered_db: float = 0.0
 
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Write the outcome and return the files' paths by name.
@@ -62,6 +63,11 @@ class CopyDestination:
     written: Written
     range_s: Span | None
     existing: Existing
+
+    @property
+    def lowered_db(self) -> float:
+        """How much lower than asked for all buses are, so that every curve fits its envelope."""
+        return self.written.lowered_db
 
     @property
     def notes(self) -> tuple[str, ...]:

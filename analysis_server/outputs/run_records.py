@@ -111,6 +111,7 @@ def tracks_of_project(written: Written) -> list[TrackRun]:
                 WrittenPoint(round(point.time_s, 8), round(point.gain, 8), point.shape, round(point.tension, 8))
                 for point in envelope.points
             ],
+            weight=envelope.weight if envelope.weight != 1.0 else msgspec.UNSET,
         )
         for envelope in written.envelopes
     ]

@@ -19,7 +19,7 @@ from core.progress import ProgressCallback
 from core.roles import canonical_role
 from core.rpp.buses import find_buses
 from core.rpp.project import Project, read_project
-from core.rpp.write import scale_of
+from core.rpp.write import require_audible
 from core.runs import store
 from core.runs.audit import Audited, audited_points, audited_project
 
@@ -118,12 +118,12 @@ def opened_session(
         project = replace(project, home=Path(rendered.home))
     buses = find_buses(project, _by_role(parts.tracks), with_names=rendered is None)
     if for_writing:
-        for track in buses.all_tracks:
-            scale_of(project, track)
+        for tracks in buses.tracks.values():
+            require_audible(project, tracks)
     with tempfile.TemporaryDirectory(prefix="faderwise-") as folder:
         if rendered is not None:
             mix = find_mixdown(project, mixdown) if mixdown else None
-            song = song_of(project.path.stem, buses, rendered, Path(folder), mix)
+            song = song_of(project, buses, rendered, Path(folder), mix)
             yield Session(project=project, song=song, tracks=buses.tracks, notes=buses.notes, rendered=rendered)
         elif parts.stems is None:
             yield summed_session(project, buses, Path(folder), mixdown, progress)

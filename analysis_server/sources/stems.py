@@ -13,11 +13,12 @@ import soundfile
 from analysis_server.sources.session import SUMMING_SHARE, RenderedStems, Session
 from core import roles
 from core.audio.framing import LONGEST_S
-from core.audio.io import EXTENSIONS, AudioFile, Samples, inspect
+from core.audio.io import EXTENSIONS, AudioFile, AudioStream, Samples, inspect
 from core.audio.song import Song, open_song
 from core.errors import InputError
 from core.progress import ProgressCallback, part_of
 from core.rpp.buses import Buses
+from core.rpp.faders import bus_weights
 from core.rpp.project import Project, Track
 from core.rpp.render import has_sound, write_stems
 from core.rpp.routing import reached
@@ -54,6 +55,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
         for role in buses.tracks
         if role not in tracks
     ]
+    notes += outside_notes(project, [track for bus in buses.tracks.values() for track in bus])
     return Session(project=project, song=song, tracks=tracks, notes=(*buses.notes, *notes))
 
 
@@ -116,15 +118,21 @@ def _sum_notes(project: Project, playing: Mapping[str, tuple[Track, ...]]) -> li
     buses = [track for tracks in playing.values() for track in tracks]
     indices = {part.index for track in buses for part in reached(project, track)}
     inside = [track for track in project.tracks if track.index in indices]
+    return [*sentences(project, inside, buses), *outside_notes(project, buses)]
+
+
+def outside_notes(project: Project, buses: Sequence[Track]) -> list[str]:
+    """Return a sentence that names the audible tracks that are in none of `buses`, if there are any."""
+    inside = {part.index for track in buses for part in reached(project, track)}
+    muted = [track for track in project.tracks if track.is_muted]
     outside = [
         track.title
         for track in project.tracks
-        if track.index not in indices and not track.is_muted and any(not item.is_muted for item in track.items)
+        if track.index not in inside
+        and any(not item.is_muted for item in track.items)
+        and not any(track == other or project.is_inside(track, other) for other in muted)
     ]
-    notes = sentences(project, inside, buses)
-    if outside:
-        notes.append(f"outside the buses, so not in the mix: {', '.join(outside)}")
-    return notes
+    return [f"not assigned to a bus, so not in the mix: {', '.join(outside)}"] if outside else []
 
 
 _LENGTH_TOLERANCE_S = 0.25
@@ -132,8 +140,10 @@ _HIGHEST_GAIN = 1e3
 _BLOCK_SAMPLES = 1 << 18
 
 
-def song_of(title: str, buses: Buses, rendered: RenderedStems, folder: Path, mixdown: AudioFile | None) -> Song:
-    """Return the song that the rendered stems make; a bus of several tracks is summed into a file in `folder`.
+def song_of(project: Project, buses: Buses, rendered: RenderedStems, folder: Path, mixdown: AudioFile | None) -> Song:
+    """Return the song that the rendered stems make.
+
+    A bus of several tracks is summed into a file in `folder`, each track weighted by its fader.
 
     Raises
     ------
@@ -141,8 +151,8 @@ def song_of(title: str, buses: Buses, rendered: RenderedStems, folder: Path, mix
         A stem is missing, cannot be read, or does not last as long as it should; the times are none of a project.
     """
     _require_times(rendered)
-    stems = {role: _stem(role, tracks, rendered, folder) for role, tracks in buses.tracks.items()}
-    return Song(title=title, stems=stems, mixdown=mixdown)
+    stems = {role: _stem(project, tracks, rendered, folder) for role, tracks in buses.tracks.items()}
+    return Song(title=project.path.stem, stems=stems, mixdown=mixdown)
 
 
 def _require_times(rendered: RenderedStems) -> None:
@@ -154,12 +164,13 @@ def _require_times(rendered: RenderedStems) -> None:
         raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope", remedy="run the action again")
 
 
-def _stem(role: str, tracks: Sequence[Track], rendered: RenderedStems, folder: Path) -> AudioFile:
+def _stem(project: Project, tracks: Sequence[Track], rendered: RenderedStems, folder: Path) -> AudioFile:
     files = [_checked(track, rendered) for track in tracks]
     if len(files) == 1:
         return files[0]
     path = folder / f"sum-{len(list(folder.iterdir()))}.wav"
-    _write_sum(path, files)
+    weights = bus_weights(project, tracks)
+    _write_sum(path, files, [weights[track.index] for track in tracks])
     return inspect(path)
 
 
@@ -178,22 +189,19 @@ def _checked(track: Track, rendered: RenderedStems) -> AudioFile:
     return file
 
 
-def _write_sum(path: Path, files: Sequence[AudioFile]) -> None:
-    first, n_samples = files[0], max(file.n_samples for file in files)
+def _write_sum(path: Path, files: Sequence[AudioFile], weights: Sequence[float]) -> None:
+    rate = files[0].sample_rate
+    n_samples = max(file.n_samples_at(rate) for file in files)
     with ExitStack() as stack:
-        out = stack.enter_context(soundfile.SoundFile(path, "w", first.sample_rate, 2, "FLOAT", format="RF64"))
-        sources = [stack.enter_context(soundfile.SoundFile(file.path)) for file in files]
+        out = stack.enter_context(soundfile.SoundFile(path, "w", rate, 2, "FLOAT", format="RF64"))
+        sources = [stack.enter_context(AudioStream(file, sample_rate=rate, n_channels=2)) for file in files]
         for start in range(0, n_samples, _BLOCK_SAMPLES):
-            count = min(_BLOCK_SAMPLES, n_samples - start)
-            out.write(np.sum([_block(source, count) for source in sources], axis=0))
-
-
-def _block(source: soundfile.SoundFile, n_samples: int) -> Samples:
-    """Return the next samples, shape (n_samples, 2); silence after the file's end."""
-    block = source.read(n_samples, dtype="float32", always_2d=True)
-    out: Samples = np.zeros((n_samples, 2), np.float32)
-    out[: len(block)] = block
-    return out
+            block: Samples = np.zeros((2, min(_BLOCK_SAMPLES, n_samples - start)), np.float32)
+            part = np.empty_like(block)
+            for source, weight in zip(sources, weights, strict=True):
+                source.read_into(part)
+                block += np.float32(weight) * part
+            out.write(block.T)
 
 
 def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:

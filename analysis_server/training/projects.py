@@ -19,7 +19,7 @@ from core.gains.curves import GainCurves
 from core.models.model import TrainingSong
 from core.models.train import training_song
 from core.progress import ProgressCallback, no_progress, part_of
-from core.rpp.faders import gains_at
+from core.rpp.faders import gains_at, moves_apart
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +47,7 @@ def learned_session(path: str, settings: SessionSettings, progress: ProgressCall
 
 
 def fader_curves(session: Session, measurement: Measurement, *, as_paper: bool) -> GainCurves:
-    """Return the gains that the session's own faders and envelopes make: exact, where an estimate is not.
-
-    Raises
-    ------
-    InputError
-        A bus's tracks do not move together.
-    """
+    """Return the gains that the session's own faders and envelopes make: exact, where an estimate is not."""
     tracks = {bus: session.tracks[bus] for bus in measurement.buses}
     gains = gains_at(session.project, tracks, measurement.time_s + session.start_s)
     return true_curves(measurement, gains, as_paper=as_paper)
@@ -80,6 +74,8 @@ def _from_faders(
     progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
     measurement = measured(session.song, settings.preset, settings.feature_set, progress)
     curves = fader_curves(session, measurement, as_paper=as_paper)
+    tracks = {bus: session.tracks[bus] for bus in measurement.buses}
+    notes = (*notes, *moves_apart(session.project, tracks, measurement.time_s + session.start_s))
     kept = training_song(
         session.song,
         measurement,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -81,9 +82,15 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     after = rendered.figures
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     where = destination_of(request, opened.session, automation, deliver=deliver)
+    moved_db = -where.lowered_db
+    if where.lowered_db > 0.0:
+        found = replace(found, curves=found.curves.with_gain_db(moved_db))
+        automation = thin_curves(found.curves)
+        after = after.with_gain_db(moved_db)
     warnings = (*where.notes, *found.warnings, *level_warnings(min(0.0, headroom_db(after))))
     story = _story(song, found, limiter_db, warnings)
-    files = {} if request.dry_run else where.write(_outcome(song, found, automation, rendered, story), writing)
+    done = _outcome(song, found, automation, rendered, story, moved_db=moved_db)
+    files = {} if request.dry_run else where.write(done, writing)
     return MatchResult(
         title=song.title,
         domain=found.domain,
@@ -100,16 +107,20 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     )
 
 
-def _outcome(song: Song, found: Estimate, automation: Automation, rendered: RenderedMix, story: ReportText) -> Outcome:
-    file_gain_db = min(0.0, headroom_db(rendered.figures))
+def _outcome(
+    song: Song, found: Estimate, automation: Automation, rendered: RenderedMix, story: ReportText, *, moved_db: float
+) -> Outcome:
+    after = rendered.figures.with_gain_db(moved_db)
+    file_gain_db = min(0.0, headroom_db(after))
     return Outcome(
         song=song,
         measurement=found.measurement,
         curves=found.curves,
         automation=automation,
         before=measure_file(song, _mixdown(song)),
-        after=rendered.figures.with_gain_db(file_gain_db),
+        after=after.with_gain_db(file_gain_db),
         rendered=rendered,
+        moved_db=moved_db,
         reference=song.mixdown,
         verb="match",
         preset="default",

@@ -111,6 +111,8 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
         existing=request.existing,
         deliver=deliver,
     )
+    if where.lowered_db > 0.0:
+        mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
     story = ReportText(
         _summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings)
     )
@@ -194,8 +196,7 @@ def _levelled(
     before, after = rendered.plain_sum, rendered.figures
     assert before is not None  # noqa: S101 - it was asked for
     wanted_db = common_gain_db(before, after, request.target_lufs)
-    in_file = model.feature_set != "condition3" or request.range_s is not None
-    if in_file:
+    if _is_levelled_in_file(model, request):
         file_gain_db = wanted_db if request.target_lufs is not None else min(0.0, headroom_db(after))
         moved_db = 0.0
     else:
@@ -210,6 +211,38 @@ def _levelled(
         moved_db=moved_db,
         rendered=rendered,
         warnings=_level_warnings(request, before, after.with_gain_db(moved_db + file_gain_db), file_gain_db),
+    )
+
+
+def _is_levelled_in_file(model: Model, request: MixRequest) -> bool:
+    return model.feature_set != "condition3" or request.range_s is not None
+
+
+def _lowered(
+    song: Song, model: Model, mixed: _Levelled, request: MixRequest, *, lowered_db: float, workshop: Path
+) -> _Levelled:
+    """Return the same with all buses `lowered_db` lower, as their envelopes have them, and the figures of that mix."""
+    prediction = mixed.prediction.with_gain_db(-lowered_db)
+    automation = thin_curves(prediction.curves, span_s=request.range_s)
+    if request.range_s is None:
+        rendered, moved_db = mixed.rendered, mixed.moved_db - lowered_db
+    else:
+        rendered, moved_db = render_mix(song, automation, workshop / "lowered.f32"), 0.0
+    after = rendered.figures.with_gain_db(moved_db)
+    file_gain_db = 0.0
+    if _is_levelled_in_file(model, request):
+        wanted_db = common_gain_db(mixed.before, after, request.target_lufs)
+        file_gain_db = wanted_db if request.target_lufs is not None else min(0.0, headroom_db(after))
+    after = after.with_gain_db(file_gain_db)
+    return _Levelled(
+        prediction=prediction,
+        automation=automation,
+        before=mixed.before,
+        after=after,
+        file_gain_db=file_gain_db,
+        moved_db=moved_db,
+        rendered=rendered,
+        warnings=_level_warnings(request, mixed.before, after, file_gain_db),
     )
 
 

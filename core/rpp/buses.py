@@ -254,7 +254,7 @@ def _flow_notes(project: Project, taken: list[Track]) -> list[str]:
 
 def _sum_notes(best: Mapping[str, tuple[Track, ...]]) -> list[str]:
     return [
-        f"the {role} are the sum of {_and([track.title for track in tracks])}, and each of them gets the same curve"
+        f"the {role} are the sum of {_and([track.title for track in tracks])}; the balance between them stays"
         for role, tracks in best.items()
         if len(tracks) > 1
     ]

@@ -1,7 +1,10 @@
-"""What a track's fader and envelopes do to its sound, and so the true gains of a session.
+"""Gains of faders and envelopes: the true gains of a session, and the balance inside a bus.
 
-Conventions: in trim/read the fader multiplies the volume envelope; in the other modes the fader follows the
-envelope, so the envelope alone counts. The trim envelope multiplies both. (From memory, to be checked by hand.)
+Conventions: in trim/read the fader multiplies the volume envelope; in the other modes the fader follows the envelope,
+so only the envelope counts. The trim envelope multiplies both. (From memory, to be checked by hand.)
+
+A bus of several tracks is their sum, each weighted by its own fader against the loudest one, so that the balance inside
+the bus stays: the bus's gain times the weight is the track's gain.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.decibels import FloatArray, gain_to_db
-from core.errors import InputError
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.rpp.envelope import Envelope
 from core.rpp.project import Project, Track
 
 BYPASS = 5
-_SAME_DB = 0.1
+_APART_DB = 0.5
+_MEDIAN_MOMENTS = 501
+_VOLUME_LEAD, _VOLUME_FOLLOW, _VCA_LEAD, _VCA_FOLLOW = 0, 1, 20, 21
+"""Places in GROUP_FLAGS, whose bits are the groups 1 to 32 (Ultraschall's documentation of the track state)."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +55,104 @@ def fader_stage(project: Project, track: Track) -> FaderStage:
     return FaderStage(factor, tuple(envelope for envelope in (volume, trim) if envelope))
 
 
+def bus_weights(project: Project, tracks: Sequence[Track], *, with_envelope: bool = True) -> dict[int, float]:
+    r"""Return the weight of each of a bus's tracks, by index: its gain against the loudest of them, which has 1.
+
+    Parameters
+    ----------
+    project : the project.
+    tracks : the tracks of one bus.
+    with_envelope : whether the median of the volume envelope counts as well as the fader and the trim envelope.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.rpp.parser import parse
+    >>> from core.rpp.project import project_of
+    >>> text = b"<REAPER_PROJECT 0.1\n<TRACK\nVOLPAN 0.5 0\n>\n<TRACK\nVOLPAN 0.25 0\n>\n>\n"
+    >>> project = project_of(parse(text, Path("song.rpp")))
+    >>> bus_weights(project, project.tracks)
+    {0: 1.0, 1: 0.5}
+    """
+    gains = {}
+    for track in tracks:
+        stage = fader_stage(project, track)
+        volume = track.envelopes.get("VOLENV2")
+        factor = stage.factor if with_envelope or mode_of(project, track) == 0 else 1.0
+        counted = [envelope for envelope in stage.envelopes if with_envelope or envelope is not volume]
+        gains[track.index] = factor * float(np.prod([_median(envelope) for envelope in counted]))
+    loudest = max(gains.values(), default=0.0)
+    return {index: gain / loudest if loudest > 0.0 else 1.0 for index, gain in gains.items()}
+
+
+def _median(envelope: Envelope) -> float:
+    """Return the median gain of an envelope between its first and its last point."""
+    times = np.linspace(envelope.points[0].time_s, envelope.points[-1].time_s, _MEDIAN_MOMENTS)
+    return float(np.median(envelope.gain_at(times)))
+
+
 def gains_at(project: Project, buses: Mapping[str, Sequence[Track]], time_s: FloatArray) -> FloatArray:
     """Return each bus's gain at `time_s`, shape (n_frames, n_buses).
 
-    Raises
-    ------
-    InputError
-        The tracks of one bus do not move together, so their sum has no one gain.
+    Where the tracks of a bus move against each other, the gain is the one that their weighted powers have together.
     """
     columns = []
-    for role, tracks in buses.items():
+    for tracks in buses.values():
+        weights = np.array(list(bus_weights(project, tracks).values()))
         gains = np.array([fader_stage(project, track).gain_at(time_s) for track in tracks])
-        if np.ptp(gain_to_db(gains), axis=0).max() > _SAME_DB:
-            names = ", ".join(track.title for track in tracks)
-            raise InputError(
-                f"the {role} are {names}, whose faders differ, so there is no one gain to learn",
-                path=project.path,
-                remedy=f"put them in a folder, or choose one with --bus {role}=TRACK",
-            )
-        columns.append(gains[0])
+        columns.append(np.sqrt((gains**2).sum(axis=0) / (weights**2).sum()))
     return np.stack(columns, axis=1)
+
+
+def moves_apart(project: Project, buses: Mapping[str, Sequence[Track]], time_s: FloatArray) -> list[str]:
+    """Return a sentence for each bus whose tracks move against each other at `time_s` (n_frames,)."""
+    notes = []
+    for role, tracks in buses.items():
+        weights = bus_weights(project, tracks)
+        audible = [track for track in tracks if weights[track.index] > 0.0]
+        gains = [fader_stage(project, track).gain_at(time_s) / weights[track.index] for track in audible]
+        if not gains:
+            continue
+        apart_db = float(np.ptp(gain_to_db(np.maximum(np.array(gains), db_to_gain(LOWEST_DB))), axis=0).max())
+        if apart_db > _APART_DB:
+            notes.append(
+                f"the tracks of {role} move by up to {apart_db:.1f} dB against each other; their common gain counts"
+            )
+    return notes
+
+
+def group_notes(project: Project, tracks: Sequence[Track]) -> list[str]:
+    """Return a sentence for each VCA and volume group that one of `tracks` belongs to."""
+    flags = {track.index: _group_flags(project, track) for track in project.tracks}
+    notes = []
+    for track in tracks:
+        volume_lead, volume_follow, vca_lead, vca_follow = flags[track.index]
+        for number in _numbers(vca_follow):
+            leaders = [other.title for other in project.tracks if number in _numbers(flags[other.index][2])]
+            notes.append(
+                f"{track.title} follows VCA group {number}, led by {', '.join(leaders) or 'no track'}: the VCA's level "
+                "is not part of the automation and comes on top of it"
+            )
+        notes += [
+            f"{track.title} leads VCA group {number}: its level also moves the tracks that follow it"
+            for number in _numbers(vca_lead)
+        ]
+        notes += [
+            f"{track.title} is in volume group {number}: REAPER may move its fader together with others"
+            for number in _numbers(volume_lead | volume_follow)
+        ]
+    return notes
+
+
+def _group_flags(project: Project, track: Track) -> tuple[int, int, int, int]:
+    """Return the groups a track leads and follows, volume and then VCA, as one bit per group from 1 to 64."""
+    low, high = (project.document.fields(track.block, name) for name in ("GROUP_FLAGS", "GROUP_FLAGS_HIGH"))
+    masks = []
+    for place in (_VOLUME_LEAD, _VOLUME_FOLLOW, _VCA_LEAD, _VCA_FOLLOW):
+        halves = [fields.whole(place) & 0xFFFFFFFF if fields is not None else 0 for fields in (low, high)]
+        masks.append(halves[0] | halves[1] << 32)
+    return masks[0], masks[1], masks[2], masks[3]
+
+
+def _numbers(mask: int) -> list[int]:
+    return [bit + 1 for bit in range(64) if mask >> bit & 1]

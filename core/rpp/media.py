@@ -1,16 +1,17 @@
-"""Finding a project's media files: where the project says, or beside it."""
+"""Find a project's media files: where the project says, or next to it."""
 
 from __future__ import annotations
 
 import ntpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import InputError
 from core.rpp.project import Project, Source, Track
 
 WITHOUT_SOUND = frozenset({"MIDI", "MIDIPOOL", "CLICK", "LTC", "EMPTY", "RPP_PROJECT", "NOTES", "VIDEOEFFECT"})
-"""Kinds of sources that no audio file stands behind."""
+"""Kinds of sources without an audio file."""
 
 
 def media_path(project: Project, track: Track, source: Source) -> Path:
@@ -24,19 +25,40 @@ def media_path(project: Project, track: Track, source: Source) -> Path:
     InputError
         It is in none of these places.
     """
-    for path in _places(project, source.file):
-        if _is_file(path):
-            return path
-    raise InputError(
-        f"the media file {source.file} of {track.title} is missing",
-        path=project.path,
-        remedy=f"put it into {project.folder}, or export the buses as stems from REAPER"
-        " and give their folder with --stems",
-    )
+    [path] = media_paths(project, [(track, source)])
+    return path
+
+
+def media_paths(project: Project, played: Sequence[tuple[Track, Source]]) -> list[Path]:
+    """Return the files that sources play, each looked for as `media_path` does.
+
+    Raises
+    ------
+    InputError
+        Any of them are missing; all of them are named.
+    """
+    found, missing = [], []
+    for track, source in played:
+        path = next((path for path in _places(project, source.file) if _is_file(path)), None)
+        if path is None:
+            missing.append(f"{source.file} of {track.title}")
+        else:
+            found.append(path)
+    names = list(dict.fromkeys(missing))
+    if names:
+        is_one = len(names) == 1
+        problem = f"the media file {names[0]} is missing" if is_one else f"{len(names)} media files are missing: "
+        raise InputError(
+            problem if is_one else problem + ", ".join(names),
+            path=project.path,
+            remedy=f"put {'it' if is_one else 'them'} into {project.folder}, or export the buses as stems from REAPER "
+            "and give their folder with --stems",
+        )
+    return found
 
 
 def is_relative(name: str) -> bool:
-    """Tell whether a media file's name is relative to the project, on Windows' terms too."""
+    """Return whether a media file's name is relative to the project, on Windows' terms too."""
     return bool(name) and not (name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name))
 
 

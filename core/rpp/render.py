@@ -28,8 +28,8 @@ from core.audio.io import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, AudioFile, AudioStrea
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.progress import ProgressCallback, no_progress
-from core.rpp.faders import FaderStage
-from core.rpp.media import media_path
+from core.rpp.faders import FaderStage, bus_weights
+from core.rpp.media import media_path, media_paths
 from core.rpp.project import Fade, Item, Project, Take, Track
 from core.rpp.routing import Feed, in_order, reached
 from core.rpp.unsupported import plays, sounding_items
@@ -209,6 +209,8 @@ def write_stems(
 ) -> dict[str, Path]:
     """Write each bus's stem into `folder` and return the files by role.
 
+    A bus of several tracks is their sum, each weighted by its fader (`core.rpp.faders.bus_weights`).
+
     Raises
     ------
     InputError
@@ -219,6 +221,7 @@ def write_stems(
     n_samples = round(_end_s(project, tracks) * sample_rate)
     block = _BLOCK_S * sample_rate
     paths = {role: folder / _file_name(role, number) for number, role in enumerate(buses)}
+    weights = {role: bus_weights(project, bus) for role, bus in buses.items()}
     with ExitStack() as stack:
         desk = _Desk(project, [track for bus in buses.values() for track in bus], sample_rate)
         stack.callback(desk.close)
@@ -227,7 +230,8 @@ def write_stems(
             count = min(block, n_samples - start)
             played = desk.play(start, count)
             for role, bus in buses.items():
-                _write(files[role], sum((played[track.index] for track in bus), np.float32(0.0)), paths[role])
+                weighted = (np.float32(weights[role][track.index]) * played[track.index] for track in bus)
+                _write(files[role], sum(weighted, np.float32(0.0)), paths[role])
             progress((start + count) / n_samples)
     return paths
 
@@ -238,13 +242,14 @@ def _file_name(role: str, number: int) -> str:
 
 
 def _media(project: Project, tracks: Sequence[Track]) -> list[Path]:
-    return [
-        media_path(project, track, take.source)
+    played = [
+        (track, take.source)
         for track in tracks
         for item in sounding_items(track)
         for take in item.takes
         if plays(take) and take.source
     ]
+    return media_paths(project, played)
 
 
 def _end_s(project: Project, tracks: Sequence[Track]) -> float:

@@ -1,17 +1,16 @@
 """Write gain curves as volume envelopes into a copy of a project.
 
-Conventions: what is heard is the curve times the envelope's moves; an envelope of one value has none. Between points
-the result is linear in dB, as every curve; it stays within 0.05 dB of the product.
-
-Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects.
-
 Conventions: what is heard is envelope times fader (in trim/read) times trim envelope, and that product is the gain
-that was predicted; the fader stays where it is. Points are linear (shape 0), their values linear gain. Between two
-points the curve is straight in dB, an envelope in amplitude or on the fader's scale; points at most 2 dB apart keep
-all three within 0.06 dB of each other, so an envelope keeps the scaling it has. -60 dB and less is written as 0.
+that was predicted, times the track's weight in its bus; the fader does not move. Points are linear (shape 0), their
+values linear gain. A curve is straight in dB between two points, an envelope in amplitude or on the fader's scale;
+points at most 2 dB apart keep all three within 0.06 dB of each other, so an envelope keeps its scaling. -60 dB and less
+is written as 0.
+
+No curve is clamped: where one would pass the top of its track's envelope, all curves are lowered by the same amount.
+Moves of an envelope that stay on top of a curve multiply it; the product stays within 0.05 dB.
 
 Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects. REAPER's range goes to +6 dB unless the user chose
-another in the preferences, which no project file says.
+another in the preferences, which no project file contains.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from core.automation.points import EnvelopePoints, thin
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.rpp.envelope import LINEAR, SQUARE, Envelope, Point
-from core.rpp.faders import BYPASS, mode_of
+from core.rpp.faders import BYPASS, bus_weights, group_notes, mode_of
 from core.rpp.parser import Block, Document, Edit
 from core.rpp.project import Project, Track
 
@@ -75,7 +74,10 @@ _NAMESPACE = uuid.UUID("5f0d3f5c-4c2b-5d0a-9f53-6f2b3f0f6a11")
 
 
 def envelope_edit(project: Project, track: Track, envelope: Envelope) -> Edit:
-    """Return the edit that puts `envelope` on a track; of one that stands there every line but the points stays."""
+    """Return the edit that puts `envelope` on a track, active and visible.
+
+    Of an envelope that is there already, every other line stays.
+    """
     document = project.document
     end = document.line_end(track.block.first)
     indent = re.match(rb"[ \t]*", document.lines[track.block.first])
@@ -85,7 +87,7 @@ def envelope_edit(project: Project, track: Track, envelope: Envelope) -> Edit:
         at = place_of_envelope(document, track.block)
         return Edit(at, at, (*_opening(project, track, envelope, margin, end), *points, margin + b">" + end))
     block = envelope.block
-    kept = tuple(_active(document.lines[i]) for i in range(block.first, block.last) if not _is_point(document.lines[i]))
+    kept = tuple(_active_and_visible(line) for line in document.lines[block.first : block.last] if not _is_point(line))
     return Edit(block.first, block.last + 1, (*kept, *points, document.lines[block.last]))
 
 
@@ -108,8 +110,8 @@ def _is_point(line: bytes) -> bool:
     return line.split(None, 1)[:1] == [b"PT"]
 
 
-def _active(line: bytes) -> bytes:
-    return re.sub(rb"^([ \t]*ACT[ \t]+)0\b", rb"\g<1>1", line)
+def _active_and_visible(line: bytes) -> bytes:
+    return re.sub(rb"^([ \t]*(?:ACT|VIS)[ \t]+)0\b", rb"\g<1>1", line)
 
 
 def _point_line(point: Point) -> bytes:
@@ -123,6 +125,7 @@ def _short(value: float) -> str:
 
 HIGHEST_GAIN = 2.0
 """+6 dB: the top of an envelope in REAPER's default preferences."""
+_SMALLEST_OVERSHOOT_DB = 1e-6
 _LARGEST_STEP_DB = 2.0
 _WRITE_MODE = 3
 _BENT_PIECES = 20
@@ -131,22 +134,32 @@ _MODERN = 6.0
 
 @dataclass(frozen=True)
 class WrittenEnvelope:
-    """A track's new envelope: its points, and what multiplies them to the gain that is heard."""
+    """A track's new envelope.
+
+    Attributes
+    ----------
+    track, role : the track and its bus.
+    scale : what multiplies the points to the gain of the bus.
+    weight : what multiplies the gain of the bus to the gain of the track.
+    points : the new points.
+    """
 
     track: Track
     role: str
     scale: float
     points: tuple[Point, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Written:
-    """A project's edits, the envelopes they write, and what the user should know of them."""
+    """A project's edits, the envelopes they write, notes for the user, and by how much all buses were lowered."""
 
     project: Project
     edits: tuple[Edit, ...]
     envelopes: tuple[WrittenEnvelope, ...]
     notes: tuple[str, ...]
+    lowered_db: float = 0.0
 
     @property
     def content(self) -> bytes:
@@ -159,17 +172,22 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Manner:
-    """How envelopes are written: `span_s`, `moves` and `highest_gain` as `with_envelopes` has them."""
+class _Lane:
+    """One track to write on.
 
-    span_s: tuple[float, float] | None
-    moves: Mapping[str, Envelope | None] | None
-    highest_gain: float
+    Attributes
+    ----------
+    track, role : the track and its bus.
+    weight : the track's weight in its bus.
+    scale : what multiplies the envelope to the gain of the bus.
+    curve : the gain of the bus, with the moves that stay on top of it.
+    """
 
-    def combined(self, track: Track, curve: EnvelopePoints) -> EnvelopePoints:
-        """Return the curve together with the track's moves."""
-        moves = None if self.moves is None else self.moves.get(track.guid)
-        return combined(curve, moves, is_part=self.span_s is not None)
+    track: Track
+    role: str
+    weight: float
+    scale: float
+    curve: EnvelopePoints
 
 
 def with_envelopes(
@@ -186,43 +204,80 @@ def with_envelopes(
     Parameters
     ----------
     project : the project; it is not changed.
-    tracks : the tracks of each bus.
+    tracks : the tracks of each bus. Of several, each keeps its weight (`core.rpp.faders.bus_weights`).
     automation : each bus's points.
-    span_s : the part of the song the automation is for; outside it the envelopes stay what they are.
-    moves : by the tracks' GUIDs, moves that are heard on top of the automation; without it what stood there goes.
-    highest_gain : the top of an envelope.
+    span_s : the part of the song the automation is for; outside it the envelopes stay as they are.
+    moves : by the tracks' GUIDs, moves that stay on top of the automation; without it existing moves are replaced.
+    highest_gain : the top of an envelope, linear.
+
+    Returns
+    -------
+    Written
+        Where a curve would pass the top of its envelope, all buses are `lowered_db` lower than asked for.
 
     Raises
     ------
     InputError
-        A track's fader is all the way down, or automation items lie on its envelope.
+        The faders of all tracks of a bus are all the way down, or an envelope has automation items.
     """
-    manner = _Manner(span_s, moves, highest_gain)
-    edits, envelopes, notes = [], [], []
+    lanes, notes = [], []
     for role, bus in tracks.items():
-        if role in automation:
-            for track in bus:
-                envelope, told = _envelope(project, track, automation[role], manner)
-                edits.append(envelope_edit(project, track, envelope))
-                envelopes.append(WrittenEnvelope(track, role, scale_of(project, track), envelope.points))
-                notes += told
+        if role not in automation:
+            continue
+        require_audible(project, bus)
+        weights = bus_weights(project, bus, with_envelope=moves is None)
+        curve = automation[role]
+        inner = _from_start(curve) if span_s is None else EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
+        for track in bus:
+            weight = weights[track.index]
+            if weight <= db_to_gain(LOWEST_DB):
+                notes.append(f"the fader of {track.title} is all the way down, so nothing was written on it")
+                continue
+            require_writable(project, track)
+            own = None if moves is None else moves.get(track.guid)
+            heard = combined(inner, own, is_part=span_s is not None)
+            lanes.append(_Lane(track, role, weight, scale_of(project, track) / weight, heard))
+    over_db = [float(lane.curve.gain_db.max() - gain_to_db(lane.scale * highest_gain)) for lane in lanes]
+    lowered_db = max(max(over_db, default=0.0), 0.0)
+    if lowered_db < _SMALLEST_OVERSHOOT_DB:
+        lowered_db = 0.0
+    else:
+        notes.append(lowered_note(lowered_db, lanes[over_db.index(max(over_db))].track, highest_gain))
+    edits, envelopes = [], []
+    for lane in lanes:
+        old = lane.track.envelopes.get("VOLENV2")
+        base = old if old is not None else Envelope((), is_fader_scaled=_is_modern(project))
+        points = points_of(lane.curve.with_gain_db(-lowered_db), lane.scale)
+        if span_s is not None:
+            points = _inside(base, points, span_s, _level_without(project, lane.track))
+        envelope = replace(base, points=tuple(points), is_active=True)
+        edits.append(envelope_edit(project, lane.track, envelope))
+        envelopes.append(WrittenEnvelope(lane.track, lane.role, lane.scale, envelope.points, lane.weight))
+        notes += _notes(project, lane.track, is_part=span_s is not None, keeps_moves=moves is not None)
     if project.global_automation == BYPASS:
-        notes.append("the project bypasses all automation; the envelopes are heard when that is switched off in REAPER")
-    return Written(project, tuple(edits), tuple(envelopes), tuple(notes))
+        notes.append("the project bypasses all automation; switch that off in REAPER to hear the envelopes")
+    notes += group_notes(project, [lane.track for lane in lanes])
+    return Written(project, tuple(edits), tuple(envelopes), tuple(notes), lowered_db)
+
+
+def lowered_note(lowered_db: float, track: Track, highest_gain: float) -> str:
+    """Return the note for the user where all buses were lowered."""
+    return (
+        f"all buses were lowered by {lowered_db:.1f} dB, so that the curve of {track.title} stays below the top of its "
+        f"envelope ({float(gain_to_db(highest_gain)):+.0f} dB over its fader); to have the level back, raise its fader "
+        "and mix again, or raise the master"
+    )
 
 
 def scale_of(project: Project, track: Track) -> float:
-    """Return what the envelope will be multiplied by: fader and constant trim.
+    """Return what the envelope will be multiplied by: the fader and the trim envelope's median.
 
     Raises
     ------
     InputError
-        It is nothing, so no envelope can be heard.
+        The fader is all the way down, so no envelope can be heard.
     """
-    scale = track.volume if mode_of(project, track) == 0 else 1.0
-    trim = track.heard("VOLENV3")
-    if trim is not None:
-        scale *= float(np.median([point.gain for point in trim.points]))
+    scale = _scale(project, track)
     if scale <= db_to_gain(LOWEST_DB):
         raise InputError(
             f"the fader of {track.title} is all the way down, so no envelope can be heard",
@@ -232,13 +287,23 @@ def scale_of(project: Project, track: Track) -> float:
     return scale
 
 
-def points_of(curve: EnvelopePoints, scale: float, highest_gain: float = HIGHEST_GAIN) -> list[Point]:
-    """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart; clamped at the highest gain."""
+def _scale(project: Project, track: Track) -> float:
+    scale = track.volume if mode_of(project, track) == 0 else 1.0
+    trim = track.heard("VOLENV3")
+    return scale if trim is None else scale * float(np.median([point.gain for point in trim.points]))
+
+
+def require_audible(project: Project, tracks: Sequence[Track]) -> None:
+    """Raise an `InputError` where the faders of all of a bus's tracks are all the way down."""
+    if all(_scale(project, track) <= db_to_gain(LOWEST_DB) for track in tracks):
+        scale_of(project, tracks[0])
+
+
+def points_of(curve: EnvelopePoints, scale: float) -> list[Point]:
+    """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart."""
     time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
-    return [
-        Point(time, value) for time, value in zip(time_s.tolist(), np.minimum(gain, highest_gain).tolist(), strict=True)
-    ]
+    return [Point(time, value) for time, value in zip(time_s.tolist(), gain.tolist(), strict=True)]
 
 
 def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -262,28 +327,10 @@ def require_writable(project: Project, track: Track) -> None:
     scale_of(project, track)
 
 
-def _envelope(project: Project, track: Track, curve: EnvelopePoints, manner: _Manner) -> tuple[Envelope, list[str]]:
-    require_writable(project, track)
-    old = track.envelopes.get("VOLENV2")
-    scale = scale_of(project, track)
-    base = old if old is not None else Envelope((), is_fader_scaled=_is_modern(project))
-    inner = _from_start(curve) if manner.span_s is None else _without_edges(curve)
-    heard = manner.combined(track, inner)
-    points = points_of(heard, scale, manner.highest_gain)
-    if manner.span_s is not None:
-        points = _inside(base, points, manner.span_s, _level_without(project, track))
-    return replace(base, points=tuple(points), is_active=True), _notes(project, track, heard, manner)
-
-
 def _from_start(curve: EnvelopePoints) -> EnvelopePoints:
     if curve.time_s[0] <= 0.0:
         return curve
     return EnvelopePoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))
-
-
-def _without_edges(curve: EnvelopePoints) -> EnvelopePoints:
-    """Return a range's points without the two at its very edges, where the curve is at 0 dB."""
-    return EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
 
 
 def _level_without(project: Project, track: Track) -> float:
@@ -331,19 +378,12 @@ def _is_modern(project: Project) -> bool:
     return found is not None and float(found[0]) >= _MODERN
 
 
-def _notes(project: Project, track: Track, curve: EnvelopePoints, manner: _Manner) -> list[str]:
+def _notes(project: Project, track: Track, *, is_part: bool, keeps_moves: bool) -> list[str]:
     notes = []
     old = track.envelopes.get("VOLENV2")
-    over_db = float(curve.gain_db.max()) - float(gain_to_db(scale_of(project, track) * manner.highest_gain))
-    if over_db > 0.005:
-        top_db = float(gain_to_db(manner.highest_gain))
-        notes.append(
-            f"the curve of {track.title} goes {over_db:.1f} dB past the top of an envelope ({top_db:+.0f} dB over its "
-            "fader) and was clamped there; raise its fader in REAPER and mix again"
-        )
     if old is not None and len(old.points) > 1:
-        where = "in the range " if manner.span_s and old.is_active else ""
-        became = "it was replaced" if manner.moves is None else "its moves were kept on top of the new gains"
+        where = "in the range " if is_part and old.is_active else ""
+        became = "its moves were kept on top of the new gains" if keeps_moves else "it was replaced"
         notes.append(f"{track.title} had volume automation; {where}{became}")
     trim = track.heard("VOLENV3")
     if trim is not None and not trim.is_constant:

@@ -129,7 +129,7 @@ def audited_project(project: Project) -> Audited:
             continue
         if not envelope.is_active:
             notes.append(f"the volume envelope of {track.title} is bypassed, so it is not heard")
-        scale = scale_of(project, track)
+        scale = scale_of(project, track) / then.weight_in_bus
         tracks.append(_track(basis, then, envelope_lane(envelope, then.scale, base_points(then)), scale))
     return Audited(basis, frame_times_s(basis.root) + basis.root.start_s, tuple(tracks), runs, tuple(notes))
 

@@ -27,7 +27,7 @@ from core.errors import InputError
 from core.models.balance import common_db
 from core.rpp.envelope import Envelope, Point
 from core.rpp.project import Project, Track
-from core.rpp.write import Written, WrittenEnvelope, envelope_edit, scale_of
+from core.rpp.write import Written, WrittenEnvelope, envelope_edit, lowered_note, scale_of
 from core.runs import store
 from core.runs.merge import Lane, Merged, envelope_lane, file_lane, merge
 from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, RunRecord, TrackRun, WrittenPoint, frame_times_s, from_steps
@@ -177,7 +177,7 @@ def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: f
 
 ON_TOP = "moves_on_top"
 """The setting of a run that put its gains under the moves that stood there."""
-_FADER_MOVED_DB, _TOLD_OVER_DB = 0.05, 0.05
+_FADER_MOVED_DB, _TOLD_OVER_DB = 0.05, 1e-6
 
 
 @dataclass(frozen=True)
@@ -279,8 +279,8 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
     basis = basis_of(runs, str(project.path))
     settings = changed(EditSettings() if afresh else basis.settings, changes)
     curves = basis.curves_db(settings)
-    edits: list[TrackEdit] = []
     written, notes = Written(project, (), (), ()), _notes(basis, settings)
+    lanes: list[tuple[TrackRun, Track, Envelope, Lane]] = []
     for then in basis.tracks:
         track = track_of(project, then)
         envelope = track.envelopes.get("VOLENV2") if track else None
@@ -292,11 +292,17 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
         if envelope.has_items:
             notes.append(f"{track.title} has automation items on its volume envelope, so it was not changed")
             continue
-        top = basis.root.highest_gain
-        notes += [*_fader_notes(project, track, then), *_clamp_notes(track, then, curves[then.role], top)]
+        notes += _fader_notes(project, track, then)
         moves = moves_before(project, track, basis.root) if basis.root.settings.get(ON_TOP) else None
-        lane = envelope_lane(envelope, then.scale, base_points(then), moves, top)
-        edit = _merged(basis, settings, then, curves[then.role], lane)
+        lanes.append((then, track, envelope, envelope_lane(envelope, then.scale, base_points(then), moves)))
+    top_gain = basis.root.highest_gain
+    peaks_db = [_peak_db(basis.root, settings, curves[then.role], lane) for then, _, _, lane in lanes]
+    lowered_db = max(max(peaks_db, default=0.0) - float(gain_to_db(top_gain)), 0.0)
+    if lowered_db > _TOLD_OVER_DB:
+        notes.append(lowered_note(lowered_db, lanes[peaks_db.index(max(peaks_db))][1], top_gain))
+    edits: list[TrackEdit] = []
+    for then, track, envelope, lane in lanes:
+        edit = _merged(basis, settings, then, curves[then.role] - lowered_db, lane)
         edits.append(edit)
         written = _with_track(written, track, replace(envelope, points=edit.merged.points, is_active=True), then)
     record = _record(basis, settings, [_track_run(edit, _text(project, edit.run)) for edit in edits])
@@ -338,13 +344,26 @@ def _merged(basis: Basis, settings: EditSettings, then: TrackRun, gain_db: Float
     return TrackEdit(then, lane.now, merge(base, lane.now, new, lane.plays))
 
 
+def _peak_db(root: RunRecord, settings: EditSettings, gain_db: FloatArray, lane: Lane) -> float:
+    """Return the highest value that a bus's gains (n_frames,) ask of an envelope, dB."""
+    points, _ = _asked_for(root, settings, gain_db, lane)
+    return float(gain_to_db(max(point.gain for point in points)))
+
+
+def _asked_for(
+    root: RunRecord, settings: EditSettings, gain_db: FloatArray, lane: Lane
+) -> tuple[Sequence[Point], tuple[float, float] | None]:
+    """Return the points of a bus's gains (n_frames,), and the part of the song they are for."""
+    span = _common_span(root.range_s, settings.range_s)
+    thinned = thin_bus(frame_times_s(root), gain_db, span_s=span)
+    return lane.points(thinned.shifted(root.start_s), span is not None), span
+
+
 def _wanted(
     root: RunRecord, settings: EditSettings, base: tuple[Point, ...], gain_db: FloatArray, lane: Lane
 ) -> tuple[Point, ...]:
     """Return the points the settings ask for: on the whole lane, or in a span with `base` around it."""
-    span = _common_span(root.range_s, settings.range_s)
-    thinned = thin_bus(frame_times_s(root), gain_db, span_s=span)
-    points = lane.points(EnvelopePoints(thinned.time_s + root.start_s, thinned.gain_db), span is not None)
+    points, span = _asked_for(root, settings, gain_db, lane)
     if span is None:
         return tuple(points)
     start_s, end_s = span[0] + root.start_s, span[1] + root.start_s
@@ -397,7 +416,7 @@ def _rounded(points: Sequence[Point]) -> list[WrittenPoint]:
 
 def _with_track(written: Written, track: Track, envelope: Envelope, then: TrackRun) -> Written:
     edit = envelope_edit(written.project, track, envelope)
-    new = WrittenEnvelope(track, then.role, then.scale, envelope.points)
+    new = WrittenEnvelope(track, then.role, then.scale, envelope.points, then.weight_in_bus)
     return replace(written, edits=(*written.edits, edit), envelopes=(*written.envelopes, new))
 
 
@@ -411,14 +430,7 @@ def _notes(basis: Basis, settings: EditSettings) -> list[str]:
 
 
 def _fader_notes(project: Project, track: Track, then: TrackRun) -> list[str]:
-    moved_db = float(gain_to_db(scale_of(project, track) / then.scale))
+    moved_db = float(gain_to_db(scale_of(project, track) / (then.scale * then.weight_in_bus)))
     if abs(moved_db) < _FADER_MOVED_DB:
         return []
     return [f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"]
-
-
-def _clamp_notes(track: Track, then: TrackRun, gain_db: FloatArray, highest_gain: float) -> list[str]:
-    over_db = float(gain_db.max()) - float(gain_to_db(then.scale * highest_gain))
-    if over_db < _TOLD_OVER_DB:
-        return []
-    return [f"the curve of {track.title} goes {over_db:.1f} dB past the top of its envelope and was clamped there"]

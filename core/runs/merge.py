@@ -25,7 +25,7 @@ import numpy as np
 from core.automation.points import EnvelopePoints
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db, heard_db
 from core.rpp.envelope import LINEAR, Envelope, Point
-from core.rpp.write import HIGHEST_GAIN, combined, points_of
+from core.rpp.write import combined, points_of
 
 SAME_TIME_S, SAME_GAIN_DB = 5e-4, 0.02
 CONFLICT_DB = 0.1
@@ -242,13 +242,7 @@ class Lane:
     """Takes a curve, and whether it is for a part of the song."""
 
 
-def envelope_lane(
-    envelope: Envelope,
-    scale: float,
-    base: tuple[Point, ...],
-    moves: Envelope | None = None,
-    highest_gain: float = HIGHEST_GAIN,
-) -> Lane:
+def envelope_lane(envelope: Envelope, scale: float, base: tuple[Point, ...], moves: Envelope | None = None) -> Lane:
     """Return the lane of a track's envelope; a bypassed one plays nothing, so it counts as `base`, unedited.
 
     `moves` are heard on top of every curve, in the stretch the curve is for.
@@ -256,7 +250,7 @@ def envelope_lane(
 
     def points(curve: EnvelopePoints, is_part: bool) -> Sequence[Point]:
         whole = curve if is_part or curve.time_s[0] <= 0.0 else _from_start(curve)
-        return points_of(combined(whole, moves, is_part=is_part), scale, highest_gain)
+        return points_of(combined(whole, moves, is_part=is_part), scale)
 
     now = envelope.points if envelope.is_active else base
     return Lane(now, lambda points, time_s: replace(envelope, points=tuple(points)).gain_at(time_s), points)

@@ -61,10 +61,12 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     guid, number, name : the track; `number` is its place (from 1) where a project gives no GUIDs.
     role : the bus it is (part of).
-    scale : what multiplies the envelope (fader in trim/read, trim envelope): gain = scale * envelope.
+    scale : what multiplies the envelope to the gain of the bus (fader in trim/read, trim envelope, divided by
+        `weight`): gain = scale * envelope.
     before : the text of the VOLENV2 block that stood there, to the byte, or None where there was none.
     written : the envelope's points as written, those outside a range too.
-    ours : the same without the points a user had made, where there were any: edits are told from these.
+    ours : the same without the points a user had made, where there were any; edits are found by comparing with these.
+    weight : what multiplies the gain of the bus to the gain of the track; left out where it is 1.
     """
 
     guid: str
@@ -75,6 +77,12 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None
     written: list[WrittenPoint]
     ours: list[WrittenPoint] | None = None
+    weight: float | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def weight_in_bus(self) -> float:
+        """The weight, 1 where it is left out."""
+        return self.weight if isinstance(self.weight, float) else 1.0
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,8 +145,10 @@ def problem_of(record: RunRecord) -> str | None:
     roles = {bus.role for bus in record.buses}
     if record.buses and not {track.role for track in record.tracks} <= roles:
         return "it wrote on a bus that it has no curve for"
-    if any(not track.written or track.ours == [] or track.scale <= 0.0 for track in record.tracks):
+    if any(not track.written or track.ours == [] for track in record.tracks):
         return "one of its tracks has no points"
+    if any(min(track.scale, track.weight_in_bus) <= 0.0 for track in record.tracks):
+        return "one of its tracks has a scale that is not positive"
     return None
 
 

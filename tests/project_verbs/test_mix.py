@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyloudnorm
 import pytest
 import soundfile
 
@@ -16,7 +18,7 @@ from core.rpp.render import write_stems
 from core.runs.restore import restored
 from core.runs.store import read_history
 from tests.project_verbs.reading import heard_gain, quarter_db, without_ours, without_volume_envelopes
-from tests.project_verbs.sessions import run
+from tests.project_verbs.sessions import bus, run, template
 from tests.session_media import ROLES, STEMS, session
 
 WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
@@ -190,3 +192,32 @@ def test_a_song_folder_has_no_moves_to_keep(capsys: pytest.CaptureFixture[str]) 
     code, _, told = run(capsys, "mix", str(STEMS), "--existing", "combine")
     assert code == 2
     assert "--existing" in told
+
+
+def test_tracks_of_one_bus_keep_their_balance_and_no_curve_is_clamped(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volumes = {"Drums Close": 0.9, "Drums Far": 0.35, "Bass": 0.02, "Melody": 0.7, "Vocals": 0.9}
+    files = {name: f"{name.split()[0].lower()}.flac" for name in volumes}
+    small.write_bytes(template(*(bus(name, files[name], volume) for name, volume in volumes.items())))
+    code, result, told = run(capsys, "mix", str(small))
+    assert code == 0
+    lowered_db = float(re.search(r"all buses were lowered by ([\d.]+) dB", told)[1])  # type: ignore[index]
+    assert lowered_db > 6.0
+    content = small.with_name("Song-faderwise.RPP").read_bytes()
+    times = np.arange(0.0, 24.0, 0.25)
+    close, far, bass, *_ = (heard_gain(content, track, times) for track in read_project(small).tracks)
+    np.testing.assert_allclose(close / far, 0.9 / 0.35, rtol=1e-6)
+    assert bass.max() == pytest.approx(0.02 * 2.0, rel=1e-6)
+    mix, rate = soundfile.read(_mix_of(result))
+    assert pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(mix) == pytest.approx(
+        result["loudness_after_lufs"], abs=0.1
+    )
+    [record] = read_history(read_project(small.with_name("Song-faderwise.RPP")))
+    assert [track.weight_in_bus for track in record.tracks][:2] == pytest.approx([1.0, 0.35 / 0.9])
+
+
+def _mix_of(result: dict[str, object]) -> str:
+    files = result["files"]
+    assert isinstance(files, dict)
+    return str(files["mix.wav"])

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from core.automation.points import EDGE_S, EnvelopePoints
 from core.errors import InputError
 from core.rpp.envelope import Envelope, Point, from_fader, to_fader
-from core.rpp.faders import fader_stage, gains_at
+from core.rpp.faders import bus_weights, fader_stage, gains_at
 from core.rpp.parser import parse, read_document
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import points_of, with_envelopes
+from tests.cases.reaper_reader import FOLDER
 
 WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
 TIMES = np.arange(0.0, 12.0, 0.01)
@@ -84,12 +85,34 @@ def test_a_trim_envelope_and_the_automation_mode_are_allowed_for() -> None:
         assert max(values) == pytest.approx(10 ** (-7.5 / 20) / (0.5 * (volume if mode == b"0" else 1.0)), rel=1e-3)
 
 
-def test_a_curve_past_the_envelopes_range_is_clamped_and_told() -> None:
-    before = project(b"    VOLPAN 0.25 0 -1")
-    done = with_envelopes(before, {"drums": before.tracks}, {"drums": CURVE})
-    after = project_of(parse(done.content, before.path))
-    assert max(point.gain for point in after.tracks[0].envelopes["VOLENV2"].points) == 2.0
-    assert "goes 7.5 dB past the top of an envelope" in done.notes[0]
+def test_where_a_curve_passes_the_top_of_an_envelope_all_buses_are_lowered_together() -> None:
+    head = b'<REAPER_PROJECT 0.1 "7.0" 1\n'
+    tracks = b"".join(b"<TRACK {%d}\nVOLPAN %s 0\n>\n" % pair for pair in ((1, b"0.25"), (2, b"1")))
+    song = project_of(parse(head + tracks + b">\n", Path("song.rpp")))
+    flat = EnvelopePoints(np.array([0.0, 9.0]), np.array([-2.0, -2.0]))
+    buses = {"drums": song.tracks[:1], "bass": song.tracks[1:]}
+    done = with_envelopes(song, buses, {"drums": CURVE, "bass": flat})
+    over_db = 1.5 - 20 * np.log10(0.25 * 2.0)
+    assert done.lowered_db == pytest.approx(over_db)
+    assert sum(f"lowered by {over_db:.1f} dB" in note for note in done.notes) == 1
+    after = project_of(parse(done.content, song.path))
+    gains_db = 20 * np.log10(gains_at(after, {"a": after.tracks[:1], "b": after.tracks[1:]}, TIMES))
+    for column, curve in zip(gains_db.T, (CURVE, flat), strict=True):
+        assert np.abs(column - (curve.at(TIMES) - over_db)).max() < 0.1
+    assert max(point.gain for point in after.tracks[0].envelopes["VOLENV2"].points) == pytest.approx(2.0)
+    enough = with_envelopes(song, buses, {"drums": CURVE, "bass": flat}, highest_gain=10.0)
+    assert enough.lowered_db == 0.0
+
+
+def test_the_tracks_of_a_bus_keep_their_balance() -> None:
+    song = read_project(FOLDER / "two_drum_tracks_different_faders.RPP")
+    drums = song.tracks[:2]
+    done = with_envelopes(song, {"drums": drums}, {"drums": CURVE})
+    after = project_of(parse(done.content, song.path))
+    close, far = (20 * np.log10(fader_stage(after, track).gain_at(TIMES)) for track in after.tracks[:2])
+    np.testing.assert_allclose(close - far, 20 * np.log10(0.9 / 0.35), atol=0.05)
+    assert np.abs(close - CURVE.at(TIMES)).max() < 0.1
+    assert bus_weights(after, after.tracks[:2]) == pytest.approx(bus_weights(song, drums), rel=0.003)
 
 
 def test_outside_a_range_nothing_changes() -> None:
@@ -169,10 +192,10 @@ def without_volume_envelopes(document) -> bytes:  # type: ignore[no-untyped-def]
     return b"".join(kept)
 
 
-def test_header_lines_of_an_existing_envelope_stay() -> None:
+def test_header_lines_of_an_existing_envelope_stay_and_it_becomes_visible() -> None:
     before = project(*envelope(b"PT 0 1 0"), end=b"\r\n")
     content = with_envelopes(before, {"drums": before.tracks}, {"drums": CURVE}).content
-    for line in (b"EGUID {E}", b"VIS 0 1 1", b"ARM 1", b"VOLTYPE 1"):
+    for line in (b"EGUID {E}", b"VIS 1 1 1", b"ARM 1", b"VOLTYPE 1"):
         assert b"    " + line + b"\r\n" in content
 
 
@@ -213,10 +236,10 @@ def test_shapes_start_and_end_at_their_points() -> None:
     assert Envelope((Point(0.0, 0.2, 1), Point(1.0, 0.8))).gain_at(np.array([0.99])) == pytest.approx(0.2)
 
 
-def test_faders_of_one_bus_that_differ_have_no_one_gain() -> None:
+def test_the_gain_of_a_bus_whose_faders_differ_is_that_of_its_loudest_track() -> None:
     head = b'<REAPER_PROJECT 0.1 "7.0" 1\n'
-    tracks = b"".join(b"<TRACK {G}\nNAME Vox\nVOLPAN %s 0\n>\n" % volume for volume in (b"1", b"0.5"))
+    tracks = b"".join(b"<TRACK {G}\nNAME Vox\nVOLPAN %s 0\n>\n" % volume for volume in (b"0.8", b"0.2"))
     song = project_of(parse(head + tracks + b">\n", Path("song.rpp")))
-    with pytest.raises(InputError, match="faders differ"):
-        gains_at(song, {"vocals": song.tracks}, TIMES)
-    np.testing.assert_allclose(gains_at(song, {"vocals": song.tracks[1:]}, TIMES), 0.5)
+    assert bus_weights(song, song.tracks) == pytest.approx({0: 1.0, 1: 0.25})
+    np.testing.assert_allclose(gains_at(song, {"vocals": song.tracks}, TIMES), 0.8)
+    np.testing.assert_allclose(gains_at(song, {"vocals": song.tracks[1:]}, TIMES), 0.2)

@@ -129,14 +129,14 @@ def test_a_folder_of_buses_is_no_bus() -> None:
 def test_several_tracks_of_one_name_make_one_bus_and_it_is_told() -> None:
     found = project(track("Vox L"), track("Vox R"), track("Master"))
     assert numbers(found) == {"vocals": [1, 2]}
-    assert "each of them gets the same curve" in find_buses(found).notes[0]
+    assert "the balance between them stays" in find_buses(found).notes[0]
 
 
 def test_the_tracks_of_a_bus_are_listed_as_one_says_them() -> None:
     for names, listed in (("LR", "{} and {}"), ("LMR", "{}, {} and {}")):
         titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
         (told,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
-        assert told.startswith(f"the vocals are the sum of {listed.format(*titles)}, and each of them")
+        assert told.startswith(f"the vocals are the sum of {listed.format(*titles)}; ")
 
 
 def test_muted_tracks_are_passed_over_and_told() -> None:

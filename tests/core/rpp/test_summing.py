@@ -231,6 +231,25 @@ def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
         write_stems(found, {"drums": found.tracks}, tmp_path, progress=stop)
 
 
+def test_all_missing_media_are_named_at_once(tmp_path: Path) -> None:
+    items = [item(file=name) for name in ("gone.wav", "x/lost.wav", "gone.wav")]
+    found = project(tmp_path, track(items[0], items[1], name="A"), track(items[2], name="B"))
+    with pytest.raises(InputError) as caught:
+        rate_of(found, found.tracks)
+    assert caught.value.path == str(found.path)
+    names = ["gone.wav of track 1 'A'", "x/lost.wav of track 1 'A'", "gone.wav of track 2 'B'"]
+    assert [name in caught.value.problem for name in names] == [True] * 3
+
+
+def test_a_bus_of_several_tracks_is_their_sum_weighted_by_their_faders(tmp_path: Path) -> None:
+    first, second = tone(tmp_path / "a.wav"), tone(tmp_path / "b.wav", hertz=300.0)
+    loud = track("VOLPAN 0.9 0", item(), name="A")
+    quiet = track("VOLPAN 0.3 0", item(file="b.wav"), name="B")
+    found = stem(project(tmp_path, loud, quiet), tmp_path, 1, 2)
+    expected = first[: 2 * RATE, 0] + second[: 2 * RATE, 0] / 3.0
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-6)
+
+
 def test_missing_media_are_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"media file x/gone\.wav of track 1 'Drums' is missing; put it into .*--stems"

@@ -11,7 +11,7 @@ import pytest
 from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.buses import track_called
-from core.rpp.faders import gains_at
+from core.rpp.faders import group_notes, moves_apart
 from core.rpp.media import is_relative
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
@@ -139,17 +139,51 @@ def test_an_envelope_that_moved_is_told_to_be_replaced_and_one_that_stood_still_
 def test_what_was_written_is_told_by_track_and_role() -> None:
     found = project(track("VOLPAN 0.5 0", name="Kick"), track(name="Snare"))
     (kick, snare) = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).envelopes
-    assert [(one.track.name, one.role, one.scale) for one in (kick, snare)] == [
-        ("Kick", "drums", 0.5),
-        ("Snare", "drums", 1.0),
+    assert [(one.track.name, one.role, one.scale, one.weight) for one in (kick, snare)] == [
+        ("Kick", "drums", 1.0, 0.5),
+        ("Snare", "drums", 1.0, 1.0),
     ]
-    assert kick.points[0].gain == pytest.approx(2.0 * snare.points[0].gain)
+    assert [point.gain for point in kick.points] == pytest.approx([point.gain for point in snare.points])
 
 
-def test_faders_that_differ_are_told_by_their_tracks() -> None:
-    found = project(track("VOLPAN 1 0", name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
-    with pytest.raises(InputError, match="the drums are track 1 'Kick', track 2 'Snare', whose faders differ"):
-        gains_at(found, {"drums": found.tracks}, np.zeros(3))
+def test_tracks_that_move_against_each_other_are_reported() -> None:
+    moving = "<VOLENV2\nACT 1 -1\nPT 0 1 0\nPT 4 0.5 0\n>"
+    still = project(track("VOLPAN 1 0", name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
+    found = project(track("VOLPAN 1 0", moving, name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
+    times = np.array([0.0, 2.0, 4.0])
+    assert moves_apart(still, {"drums": still.tracks}, times) == []
+    [note] = moves_apart(found, {"drums": found.tracks}, times)
+    assert "3.5 dB" in note
+
+
+def test_groups_of_a_bus_are_reported_with_their_leaders() -> None:
+    leads, follows = ["0"] * 23, ["0"] * 23
+    leads[20] = follows[21] = "5"
+    in_group = ["2", "0"]
+    found = project(
+        track(f"GROUP_FLAGS {' '.join(leads)}", name="VCA Drums"),
+        track(f"GROUP_FLAGS {' '.join(follows)}", name="Drums"),
+        track(f"GROUP_FLAGS {' '.join(in_group)}", name="Bass"),
+        track("GROUP_FLAGS_HIGH 0 1", name="Keys"),
+        track(name="Vox"),
+    )
+    drums, bass, keys = group_notes(found, found.tracks[1:2]), group_notes(found, found.tracks[2:3]), found.tracks[3:4]
+    assert [("group 1" in note, "group 3" in note, "'VCA Drums'" in note) for note in drums] == [
+        (True, False, True),
+        (False, True, True),
+    ]
+    assert ["volume group 2" in note for note in bass] == [True]
+    assert ["volume group 33" in note for note in group_notes(found, keys)] == [True]
+    assert group_notes(found, found.tracks[4:]) == []
+    notes = with_envelopes(found, {"bass": found.tracks[2:3]}, {"bass": FLAT}).notes
+    assert any("volume group 2" in note for note in notes)
+
+
+def test_a_track_of_a_bus_whose_fader_is_all_the_way_down_stays_silent() -> None:
+    found = project(track("VOLPAN 0 0", name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
+    done = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
+    assert [one.track.name for one in done.envelopes] == ["Snare"]
+    assert any("'Kick' is all the way down" in note for note in done.notes)
 
 
 @pytest.mark.parametrize(("pans", "expected"), [((-0.8, -0.9), -1.0), ((0.8, 0.9), 1.0), ((-0.5, 0.25), -0.25)])

@@ -250,7 +250,8 @@ def test_a_curve_that_no_step_reaches_is_kept_at_its_bounds() -> None:
         ({"buses": [record_module.BusRun(role="drums", predicted_cdb=[], level_lufs=[])]}, "differ in length"),
         ({"tracks": [msgspec.structs.replace(TRACK, role="horns")]}, "no curve for"),
         ({"tracks": [msgspec.structs.replace(TRACK, written=[])]}, "no points"),
-        ({"tracks": [msgspec.structs.replace(TRACK, scale=0.0)]}, "no points"),
+        ({"tracks": [msgspec.structs.replace(TRACK, scale=0.0)]}, "not positive"),
+        ({"tracks": [msgspec.structs.replace(TRACK, weight=-1.0)]}, "not positive"),
     ],
 )
 def test_a_record_that_makes_no_sense_is_refused(change: dict[str, object], says: str) -> None:

@@ -50,14 +50,14 @@ def heard_db(project: Project) -> np.ndarray:
     return np.array([20 * np.log10(fader_stage(project, track).gain_at(TIMES)).mean() for track in project.tracks])
 
 
-@pytest.mark.parametrize(("highest_gain", "top_db"), [(2.0, 6.02), (4.0, 11.0)])
-def test_an_edit_goes_to_the_top_that_the_run_knew_and_tells_what_it_clamped(
-    highest_gain: float, top_db: float
+@pytest.mark.parametrize(("highest_gain", "top_db", "lowered_db"), [(2.0, 6.02, 4.98), (4.0, 11.0, 0.0)])
+def test_an_edit_that_passes_the_top_that_the_run_knew_lowers_all_buses_and_reports_it(
+    highest_gain: float, top_db: float, lowered_db: float
 ) -> None:
     project = session(highest_gain)
     done, written = re_apply(project, {"offset_db": {"drums": 8.0}})
     after = heard_db(project_of(parse(written.content, project.path)))
-    np.testing.assert_allclose(after, [top_db, -3.0], atol=0.02)
+    np.testing.assert_allclose(after, [top_db, -3.0 - lowered_db], atol=0.02)
     assert bool(done.notes) == (highest_gain == 2.0)
     assert done.record.highest_gain == highest_gain
 
