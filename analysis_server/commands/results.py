@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def print_mix(result: MixResult, terminal: Terminal) -> None:
     """Print the result of `mix`."""
+    terminal.say(result.headline)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}, mixed with {result.model}:")
     _print_gains(result.median_gain_db, result.n_points, terminal)
@@ -30,6 +31,7 @@ def print_mix(result: MixResult, terminal: Terminal) -> None:
 
 def print_match(result: MatchResult, terminal: Terminal) -> None:
     """Print the result of `match`."""
+    terminal.say(result.headline)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
     if result.lag_samples:

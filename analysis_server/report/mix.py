@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from analysis_server.report.audio import spectrum_of
 from analysis_server.report.content import BusContent, Figure, Player, ReportContent, StemSound, Term
-from analysis_server.report.text import decimal_text, plural
+from analysis_server.report.text import decimal_text, headline, plural
 from core.analysis.loudness import FLOOR_LUFS
 from core.analysis.measure import Measurement
 from core.audio.song import Song
@@ -52,6 +52,14 @@ def bus_loudness_lufs(level_lufs: FloatArray, gain_db: FloatArray | None = None)
     """
     levels = level_lufs if gain_db is None else level_lufs + gain_db
     return float(or_silence(balance.gated_mean_lufs(levels)))
+
+
+def headline_of(curves: GainCurves, *, prefix: str = "") -> str:
+    """Return a result in one sentence: the largest median gains, and the half width of the 80 % band."""
+    half_width_db = float("nan")
+    if curves.deviation_db is not None and curves.active.any():
+        half_width_db = EIGHTY_PERCENT * float(np.median(curves.deviation_db[curves.active]))
+    return headline(curves.median_gain_db(), half_width_db, prefix=prefix)
 
 
 def content_of(

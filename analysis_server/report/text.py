@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Mapping
 
 MINUS = "\N{MINUS SIGN}"
+LEAST_MOVE_DB = 0.5
+MOVES_SHOWN = 4
 MISSING = "\N{EM DASH}"
 SILENT = "silent"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -63,3 +66,34 @@ def frequency_text(frequency_hz: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a count and its noun, such as ``1 point`` or ``2 points``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.nan, *, prefix: str = "") -> str:
+    """Return a result in one sentence: the largest gains, and how certain they are.
+
+    Parameters
+    ----------
+    median_gain_db : the median gain of each bus, dB.
+    half_width_db : half the width of the 80 % band, dB; NaN leaves the confidence out.
+    prefix : put before the sentence, such as ``"Recovered"``.
+
+    Examples
+    --------
+    >>> headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, 3.7)
+    'Melody up 8.1 dB, drums down 5.4 dB; confidence low (±3.7 dB).'
+    """
+    moved = sorted(
+        (item for item in median_gain_db.items() if math.isfinite(item[1]) and abs(item[1]) >= LEAST_MOVE_DB),
+        key=lambda item: -abs(item[1]),
+    )
+    moves = [f"{bus} {'up' if gain_db > 0 else 'down'} {abs(gain_db):.1f} dB" for bus, gain_db in moved[:MOVES_SHOWN]]
+    if len(moved) > MOVES_SHOWN:
+        rest = len(moved) - MOVES_SHOWN
+        moves.append(f"{rest} more {'bus' if rest == 1 else 'buses'}")
+    sentence = ", ".join(moves) or f"no bus moves by {LEAST_MOVE_DB:g} dB or more"
+    if prefix:
+        sentence = f"{prefix}: {sentence}"
+    if math.isfinite(half_width_db):
+        level = "high" if half_width_db <= 1.0 else "medium" if half_width_db <= 2.5 else "low"
+        sentence += f"; confidence {level} (±{half_width_db:.1f} dB)"
+    return f"{sentence[0].upper()}{sentence[1:]}."

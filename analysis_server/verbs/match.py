@@ -13,7 +13,7 @@ from analysis_server.outputs.destination import Deliver, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import ReportText
+from analysis_server.report.mix import ReportText, headline_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
@@ -35,6 +35,7 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was found; `files` by name, empty after a dry run."""
 
     title: str
+    headline: str
     domain: str
     reason: str
     lag_samples: int
@@ -93,6 +94,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     files = {} if request.dry_run else where.write(done, writing)
     return MatchResult(
         title=song.title,
+        headline=story.headline,
         domain=found.domain,
         reason=found.reason,
         lag_samples=found.lag_samples,
@@ -145,12 +147,14 @@ def _median_deviation_db(found: Estimate) -> dict[str, float]:
 
 def _story(song: Song, found: Estimate, limiter_db: float, warnings: tuple[str, ...]) -> ReportText:
     figures = [
-        Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means="of the mixdown's energy the gains explain"),
+        Figure(
+            label="Fit", value=f"{100 * found.fit:.1f} %", means="share of the mixdown's energy that the gains explain"
+        ),
         Figure(label="Domain", value=found.domain, means=found.reason),
         Figure(
             label="Lag",
             value=f"{found.lag_samples} samples",
-            means="how much later than the stems the mixdown comes",
+            means="delay of the mixdown against the stems",
         ),
     ]
     if limiter_db > 0.0:
@@ -158,8 +162,8 @@ def _story(song: Song, found: Estimate, limiter_db: float, warnings: tuple[str, 
             Figure(
                 label="Limiter",
                 value=f"up to {limiter_db:.1f} dB",
-                means="common to all buses, told apart from them",
+                means="gain reduction common to all buses, removed from the curves",
             )
         )
     summary = f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}."
-    return ReportText(summary, tuple(figures), warnings)
+    return ReportText(summary, tuple(figures), warnings, headline_of(found.curves, prefix="Recovered"))

@@ -13,7 +13,7 @@ from analysis_server.outputs.destination import Deliver, Existing, destination_o
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import ReportText
+from analysis_server.report.mix import ReportText, headline_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.analysis.loudness import FLOOR_LUFS
@@ -61,6 +61,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done; `files` by name, empty after a dry run."""
 
     title: str
+    headline: str
     model: str
     preset: str
     n_frames: int
@@ -114,7 +115,10 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
     if where.lowered_db > 0.0:
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
     story = ReportText(
-        _summary(song, model), _figures(model, song), (*where.notes, *measurement.notes, *mixed.warnings)
+        _summary(song, model),
+        _figures(model, song),
+        (*where.notes, *measurement.notes, *mixed.warnings),
+        headline_of(mixed.prediction.curves),
     )
     done = Outcome(
         song=song,
@@ -137,6 +141,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
     files = {} if request.dry_run else where.write(done, writing)
     return MixResult(
         title=song.title,
+        headline=story.headline,
         model=model.name,
         preset=model.preset,
         n_frames=len(prediction.curves.time_s),

@@ -25,7 +25,16 @@ from analysis_server.report.charts import (
 )
 from analysis_server.report.content import Spectrum
 from analysis_server.report.page import script_safe
-from analysis_server.report.text import change_text, clock_text, decimal_text, gain_text, level_text, plural, printable
+from analysis_server.report.text import (
+    change_text,
+    clock_text,
+    decimal_text,
+    gain_text,
+    headline,
+    level_text,
+    plural,
+    printable,
+)
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -173,3 +182,12 @@ def test_counts_are_singular_or_plural():
 
 def test_data_is_safe_inside_a_script_element():
     assert not set("<>&\u2028\u2029") & set(script_safe('"</script>&\u2028\u2029"'))
+
+
+def test_the_headline_names_the_largest_moves_and_the_confidence():
+    assert headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, 3.7) == (
+        "Melody up 8.1 dB, drums down 5.4 dB; confidence low (±3.7 dB)."
+    )
+    assert headline({"drums": 0.1}, 0.5) == "No bus moves by 0.5 dB or more; confidence high (±0.5 dB)."
+    assert headline({str(number): 3.0 for number in range(5)}).endswith("1 more bus.")
+    assert headline({"drums": 1.0}, prefix="Recovered") == "Recovered: drums up 1.0 dB."
