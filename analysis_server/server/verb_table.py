@@ -52,6 +52,7 @@ VERBS: Mapping[str, Verb] = {
     "edit": Verb("analysis_server.verbs.edit", "EditRequest", "EditResult"),
     "revert": Verb("analysis_server.verbs.revert", "RevertRequest", "RevertResult"),
     "compare": Verb("analysis_server.verbs.compare", "CompareRequest", "CompareResult"),
+    "reaper_job": Verb("analysis_server.reaper.run_job", "ReaperRequest", "ReaperResult"),
 }
 
 

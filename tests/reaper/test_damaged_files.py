@@ -127,7 +127,7 @@ def test_the_longest_title_gives_a_valid_name_of_a_run_folder(tmp_path: Path, mo
 
 def test_an_impossible_path_is_answered_with_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_bytes(msgspec.json.encode(asked(tmp_path, phase="plan", project="a\0b")))
-    relay.answer(tmp_path)
+    relay.answer(tmp_path, client=None)
     assert json.loads((tmp_path / "result.json").read_bytes())["error"]["code"] == "input"
 
 
@@ -137,7 +137,7 @@ def test_an_answer_that_cannot_be_written_is_logged(tmp_path: Path) -> None:
     code = "import resource, signal; from pathlib import Path; from analysis_server.reaper.relay import answer; "
     code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
     done = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", f"{code}answer(Path({str(tmp_path)!r}))"],
+        [sys.executable, "-c", f"{code}answer(Path({str(tmp_path)!r}), None)"],
         capture_output=True,
         text=True,
         check=False,
