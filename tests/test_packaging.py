@@ -40,7 +40,7 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built("wheel", folder / f"faderwise-{__version__}", folder)
 
 
-def test_the_sdist_holds_every_file_of_the_repository(sdist: Path) -> None:
+def test_the_sdist_contains_every_file_of_the_repository(sdist: Path) -> None:
     git = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
     if git.returncode:
         pytest.skip("needs the repository: this checkout has none")
@@ -50,7 +50,7 @@ def test_the_sdist_holds_every_file_of_the_repository(sdist: Path) -> None:
     assert tracked - held == set()
 
 
-def test_the_wheel_holds_the_two_packages_the_scripts_and_the_song(wheel: Path) -> None:
+def test_the_wheel_contains_the_two_packages_the_scripts_and_the_song(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
     for layer, place in (
@@ -65,7 +65,7 @@ def test_the_wheel_holds_the_two_packages_the_scripts_and_the_song(wheel: Path) 
     assert {name.split("/")[0] for name in held} == {"core", "analysis_server", f"faderwise-{__version__}.dist-info"}
 
 
-def test_the_version_stands_in_one_place(wheel: Path) -> None:
+def test_the_version_is_defined_in_one_place(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = email.message_from_bytes(archive.read(f"faderwise-{__version__}.dist-info/METADATA"))
     assert metadata["Version"] == __version__
@@ -73,7 +73,7 @@ def test_the_version_stands_in_one_place(wheel: Path) -> None:
     assert f'version = "{__version__}"' not in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
-def test_the_wheel_carries_its_licence(wheel: Path) -> None:
+def test_the_wheel_contains_the_licence(wheel: Path) -> None:
     folder = f"faderwise-{__version__}.dist-info"
     with zipfile.ZipFile(wheel) as archive:
         metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
@@ -82,7 +82,7 @@ def test_the_wheel_carries_its_licence(wheel: Path) -> None:
     assert text == (ROOT / "LICENSE").read_bytes()
 
 
-def test_the_wheel_finds_its_scripts_and_its_song_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+def test_the_installed_wheel_finds_its_scripts_and_its_song(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")  # noqa: S202 - made by the test
     code = (

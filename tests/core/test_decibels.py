@@ -13,13 +13,13 @@ from core.decibels import FLOOR_DB, LOWEST_DB, db_to_gain, db_to_power, gain_to_
 
 
 @given(st.floats(-149.0, 60.0))
-def test_a_gain_and_a_power_come_back(level_db: float) -> None:
+def test_gains_and_powers_survive_a_round_trip(level_db: float) -> None:
     assert float(gain_to_db(db_to_gain(level_db))) == pytest.approx(level_db, abs=1e-9)
     assert float(power_to_db(db_to_power(level_db))) == pytest.approx(level_db, abs=1e-9)
 
 
 @given(st.floats(0.0, 100.0))
-def test_what_is_heard_of_one_gain_is_what_is_heard_of_many(gain: float) -> None:
+def test_a_single_gain_is_converted_like_an_array(gain: float) -> None:
     assert heard_db(gain) == pytest.approx(float(np.maximum(gain_to_db(gain), LOWEST_DB)), abs=1e-9)
 
 
@@ -28,7 +28,7 @@ def test_a_power_is_a_gain_squared() -> None:
     assert float(power_to_db(4.0)) == pytest.approx(20.0 * math.log10(2.0))
 
 
-def test_a_closed_fader_is_the_floor_and_back_to_nothing() -> None:
+def test_a_closed_fader_is_the_lowest_level_and_converts_back_to_zero() -> None:
     assert float(gain_to_db(0.0)) == FLOOR_DB
     assert float(db_to_gain(FLOOR_DB)) == 0.0
     assert heard_db(0.0) == heard_db(1e-3) == LOWEST_DB

@@ -39,7 +39,7 @@ def test_missing_folders_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "x"
 
 
-def test_a_file_of_other_content_is_set_aside_under_its_time(tmp_path: Path) -> None:
+def test_an_earlier_file_is_kept_under_its_time(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -60,9 +60,7 @@ def test_two_files_of_the_same_second_are_both_kept(tmp_path: Path) -> None:
     assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["first", "last", "second", "third"]
 
 
-def test_where_no_links_can_be_made_the_old_file_is_kept_as_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_hard_links_the_old_file_is_kept_as_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_links(*_: object) -> None:
         raise OSError(errno.EPERM, "no links here")
 
@@ -73,13 +71,13 @@ def test_where_no_links_can_be_made_the_old_file_is_kept_as_a_copy(
     assert all(name.startswith("a.") for name in names(tmp_path))
 
 
-def test_the_same_content_is_not_set_aside(tmp_path: Path) -> None:
+def test_a_file_with_the_same_content_is_not_kept_twice(tmp_path: Path) -> None:
     for _ in range(3):
         write_text(tmp_path / "a.txt", "same")
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_an_old_file_is_dropped_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_the_old_file_is_dropped_on_request(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "old")
     write_text(tmp_path / "a.txt", "new", keep_old=False)
     assert names(tmp_path) == ["a.txt"]
@@ -87,9 +85,7 @@ def test_an_old_file_is_dropped_where_that_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, ValueError, MemoryError])
-def test_an_interrupt_in_the_middle_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, reason: type[BaseException]
-) -> None:
+def test_an_interrupt_leaves_only_the_old_file(tmp_path: Path, reason: type[BaseException]) -> None:
     (tmp_path / "a.txt").write_text("old")
     with pytest.raises(reason), replacing(tmp_path / "a.txt") as temporary:
         temporary.write_text("half")
@@ -98,7 +94,7 @@ def test_an_interrupt_in_the_middle_leaves_the_old_file_and_nothing_else(
     assert (tmp_path / "a.txt").read_text() == "old"
 
 
-def test_until_the_end_the_old_file_stands(tmp_path: Path) -> None:
+def test_the_old_file_exists_until_the_new_one_is_complete(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     with replacing(tmp_path / "a.txt") as temporary:
         temporary.write_text("new")
@@ -108,7 +104,7 @@ def test_until_the_end_the_old_file_stands(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
-def test_json_refuses_numbers_that_json_cannot_hold(tmp_path: Path) -> None:
+def test_numbers_that_json_cannot_represent_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert names(tmp_path) == []
@@ -116,14 +112,14 @@ def test_json_refuses_numbers_that_json_cannot_hold(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"ü": [1, 2.5, None]}
 
 
-def test_a_folder_where_a_file_stands_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with raises_error(path="taken"):
         write_text(tmp_path / "taken" / "a.txt", "x")
     assert (tmp_path / "taken").read_text() == "a file"
 
 
-def test_a_file_where_a_folder_stands_is_refused(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").mkdir()
     with raises_error(path="a.txt"):
         write_text(tmp_path / "a.txt", "x")
@@ -131,7 +127,7 @@ def test_a_file_where_a_folder_stands_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes with names are POSIX's")
-def test_a_pipe_is_no_file_to_be_replaced(tmp_path: Path) -> None:
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     pipe, made = tmp_path / "pipe.csv", tmp_path / "made.csv"
     os.mkfifo(pipe)
     made.write_text("made")
@@ -143,7 +139,7 @@ def test_a_pipe_is_no_file_to_be_replaced(tmp_path: Path) -> None:
 
 
 @not_for_root
-def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with raises_error(path=tmp_path.name):
@@ -168,7 +164,7 @@ except DiskFullError as error:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a limit on files' sizes stands in for a full disk")
-def test_a_disk_that_is_full_leaves_the_old_file_and_says_so(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_file_and_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.txt")],
@@ -195,7 +191,7 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_written(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_longest_name_there_can_be_is_written_and_the_old_file_kept(tmp_path: Path) -> None:
+def test_the_longest_possible_name_is_written_and_the_old_file_kept(tmp_path: Path) -> None:
     path = tmp_path / LONGEST
     for content in ("one", "two", "three"):
         write_text(path, content)
@@ -205,7 +201,7 @@ def test_the_longest_name_there_can_be_is_written_and_the_old_file_kept(tmp_path
     assert all(name.endswith(".txt") for name in names(tmp_path))
 
 
-def test_a_time_of_change_that_is_no_time_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_modification_time_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("old")
     real = time.localtime
 
@@ -219,7 +215,7 @@ def test_a_time_of_change_that_is_no_time_stops_nothing(tmp_path: Path, monkeypa
     assert sorted(file.read_text() for file in tmp_path.iterdir()) == ["new", "old"]
 
 
-def test_a_copy_that_the_disk_has_no_room_for_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_does_not_fit_on_the_disk_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half_copied(_source: Path, copy: Path) -> None:
         copy.write_text("ol")
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -244,12 +240,12 @@ def test_a_finished_file_is_moved_into_place_and_the_old_one_kept(tmp_path: Path
     assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["new", "old"]
 
 
-def test_a_files_hash_is_its_bytes_sha_256(tmp_path: Path) -> None:
+def test_the_hash_of_a_file_is_sha_256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert content_hash(tmp_path / "abc") == ("sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
 
 
-def test_json_is_for_people_too(tmp_path: Path) -> None:
+def test_json_is_indented_and_not_escaped(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"título": [1, 2.5]})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n "título": [\n  1,\n  2.5\n ]\n}\n'
 

@@ -28,26 +28,26 @@ from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, canonical_role, in_
         ("", None),
     ],
 )
-def test_a_names_role(name: str, role: str | None) -> None:
+def test_role_of_a_name(name: str, role: str | None) -> None:
     assert role_of(name) == role
 
 
 @pytest.mark.parametrize(
     ("name", "role"), [("Vox", "vocals"), ("  LEAD  vox ", "vocals"), ("Tape  Loops", "tape loops")]
 )
-def test_a_chosen_role_is_the_listed_one_or_the_name_itself(name: str, role: str) -> None:
+def test_a_chosen_role_is_a_known_role_or_the_name_itself(name: str, role: str) -> None:
     assert canonical_role(name) == role
 
 
 @pytest.mark.parametrize("name", ["", "  ", "Mix", " MASTER "])
-def test_no_bus_may_be_called_nothing_or_a_mixdown(name: str) -> None:
+def test_a_bus_cannot_have_an_empty_name_or_that_of_a_mixdown(name: str) -> None:
     with pytest.raises(
         InputError, match=r"^--bus .*: this is not a role of a bus; use drums, bass, melody, vocals or one"
     ):
         canonical_role(name)
 
 
-def test_every_listed_name_plays_one_role_and_none_is_a_mixdowns() -> None:
+def test_every_known_name_has_one_role_and_none_is_a_mixdown() -> None:
     names = [name for listed in SYNONYMS.values() for name in listed]
     assert len(names) == len(set(names))
     assert not set(names) & set(MIXDOWN_NAMES)
@@ -55,12 +55,12 @@ def test_every_listed_name_plays_one_role_and_none_is_a_mixdowns() -> None:
 
 
 @pytest.mark.parametrize("name", ["mix", "Mixture", "MASTER", "mixdown"])
-def test_a_mixdowns_names(name: str) -> None:
+def test_names_of_mixdowns(name: str) -> None:
     assert is_mixdown(name)
     assert role_of(name) is None
 
 
-def test_the_papers_buses_come_first_then_listed_ones_then_the_alphabet() -> None:
+def test_buses_of_the_paper_come_first_then_known_ones_then_the_alphabet() -> None:
     assert in_order(["zither", "fx", "vocals", "alphorn", "bass", "keys", "drums", "melody"]) == (
         *PAPER_BUSES,
         "keys",
@@ -71,9 +71,9 @@ def test_the_papers_buses_come_first_then_listed_ones_then_the_alphabet() -> Non
 
 
 @given(st.permutations([*SYNONYMS, "zither", "alphorn"]))
-def test_the_order_does_not_depend_on_the_order_they_come_in(roles: list[str]) -> None:
+def test_the_order_does_not_depend_on_the_input_order(roles: list[str]) -> None:
     assert in_order(roles) == in_order(sorted(roles))
 
 
-def test_a_role_nobody_listed_shares_the_melodys_place() -> None:
+def test_an_unknown_role_is_treated_like_the_melody() -> None:
     assert sharing(["drums", "melody", "zither", "vocals"]) == [1, 2, 2, 1]

@@ -73,7 +73,7 @@ def audited_edits(studio: Studio, folder: Path) -> dict[str, list[list[tuple[flo
     return {track.role: [edit.points for edit in track.edits] for track in result.tracks if track.edits}
 
 
-def test_a_mix_is_bent_by_hand_and_everything_follows(studio: Studio, tmp_path: Path) -> None:
+def test_a_mix_is_edited_by_hand_audited_edited_learned_from_and_reverted(studio: Studio, tmp_path: Path) -> None:
     original = studio.host.project.to_bytes()
 
     # mix

@@ -111,7 +111,7 @@ def answered(studio: Studio, chosen: Real) -> None:
 
 
 @pytest.mark.parametrize("real", list(SESSIONS), indirect=True)
-def test_what_is_heard_is_what_mix_writes_and_all_of_it_can_be_taken_back(
+def test_the_heard_mix_equals_the_command_and_is_reverted_to_the_byte(
     real: tuple[Studio, Real], tmp_path: Path
 ) -> None:
     studio, chosen = real

@@ -57,7 +57,7 @@ def test_crossings_are_the_mean_over_channels() -> None:
     assert rates[0] == pytest.approx(100.0, abs=1.0)
 
 
-def test_touching_zero_is_no_crossing() -> None:
+def test_touching_zero_is_not_a_crossing() -> None:
     signal = np.ones((1, 4_000), np.float32)
     signal[0, ::10] = 0.0
     assert not features.crossing_rate(signal, 1_000, 1).any()

@@ -35,7 +35,7 @@ def test_sample_products_are_those_of_complex_spectra_by_parsevals_theorem() -> 
     np.testing.assert_allclose(sample_grams(signals, 200)[1], expected, rtol=1e-5, atol=1e-4)
 
 
-def test_stretches_add_up_to_the_whole() -> None:
+def test_parts_add_up_to_the_whole() -> None:
     signals = RANDOM.standard_normal((4, 2, 2_205 * 6)).astype(np.float32)
     flat = signals.reshape(4, -1).astype(np.float64)
     total = sample_grams(signals, 2_205).sum(axis=0)
@@ -43,7 +43,7 @@ def test_stretches_add_up_to_the_whole() -> None:
 
 
 @pytest.mark.parametrize("n_stretches", [1, 5, 12])
-def test_the_last_signals_powers_are_further_signals(n_stretches: int) -> None:
+def test_powers_of_the_last_signal_are_added_as_signals(n_stretches: int) -> None:
     signals = RANDOM.uniform(-1.0, 1.0, (2, 2, 50 * n_stretches)).astype(np.float32)
     last = signals[-1]
     powers = np.stack([np.sign(last) * np.abs(last) ** power for power in LIMITER_POWERS])
@@ -53,7 +53,7 @@ def test_the_last_signals_powers_are_further_signals(n_stretches: int) -> None:
     )
 
 
-def test_power_products_are_a_steps_own() -> None:
+def test_power_products_are_computed_per_step() -> None:
     spectra = RANDOM.uniform(0.0, 1.0, (3, 5, 40)).astype(np.float32)
     grams = power_grams(spectra)
     assert grams.shape == (5, 3, 3)

@@ -35,7 +35,7 @@ def test_a_second_channel_adds_3_db_and_halving_takes_6() -> None:
     assert one - half == pytest.approx(6.02, abs=0.01)
 
 
-def test_the_bundled_stems_are_as_loud_as_pyloudnorm_says(caesium: Song) -> None:
+def test_loudness_of_the_bundled_stems_agrees_with_pyloudnorm(caesium: Song) -> None:
     power = measure(caesium).step_power
     assert power is not None
     for index, file in enumerate(caesium.stems.values()):
@@ -50,13 +50,13 @@ def test_pauses_do_not_count() -> None:
     assert loudness.integrated_lufs(np.concatenate([loud, quiet])) == pytest.approx(-20.0, abs=0.1)
 
 
-def test_silence_is_the_floor() -> None:
+def test_silence_has_the_lowest_loudness() -> None:
     assert loudness.integrated_lufs(np.zeros(100)) == loudness.FLOOR_LUFS
 
 
-def test_a_sound_shorter_than_a_block_has_its_mean_power() -> None:
+def test_a_sound_shorter_than_a_block_is_measured_by_its_mean_power() -> None:
     assert loudness.integrated_lufs(np.full(3, loudness.power_of(-18.0))) == pytest.approx(-18.0)
 
 
-def test_power_and_loudness_are_each_others_inverse() -> None:
+def test_power_and_loudness_are_inverse() -> None:
     assert loudness.loudness_lufs(np.array([loudness.power_of(-23.0)]))[0] == pytest.approx(-23.0)

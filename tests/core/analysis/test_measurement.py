@@ -39,14 +39,14 @@ def write_song(folder: Path, n_samples: int, *, sample_rate: int = 8_000, n_chan
     return open_song(folder)
 
 
-def test_the_bundled_songs_gains_are_the_originals(caesium: Song, golden: Golden) -> None:
+def test_gains_of_the_bundled_song_equal_the_original(caesium: Song, golden: Golden) -> None:
     measured = measure_as_paper(caesium, feature_set=None, with_mixdown=True)
     expected = golden["gains_raw"]
     np.testing.assert_allclose(gains_of(measured)[: len(expected)], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("title", SONGS)
-def test_every_reference_songs_gains_and_features_are_the_originals(shared: Path, title: str) -> None:
+def test_gains_and_features_of_the_reference_songs_equal_the_original(shared: Path, title: str) -> None:
     song = open_song(shared / "songs" / title)
     with np.load(shared / "reference" / "golden" / f"{title}.npz") as arrays:
         expected = dict(arrays)
@@ -79,14 +79,14 @@ def test_frames_fit_any_length_and_any_block(
         assert measure(song, feature_set=feature_set, domain="complex").n_frames == expected
 
 
-def test_a_sums_gains_are_found_from_its_samples(tmp_path: Path) -> None:
+def test_gains_of_a_sum_are_found_from_its_samples(tmp_path: Path) -> None:
     song = write_song(tmp_path, 24_000)
     measured = measure(song, domain="complex")
     np.testing.assert_allclose(gains_of(measured)[:-1], [[0.8, 0.5]] * (measured.n_frames - 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("domain", ["complex", "power", "magnitude"])
-def test_one_stems_gain_is_found_in_every_domain(tmp_path: Path, domain: Domain) -> None:
+def test_the_gain_of_a_single_stem_is_found_in_every_domain(tmp_path: Path, domain: Domain) -> None:
     song = write_song(tmp_path, 80_000)
     samples, _ = soundfile.read(song.stems["drums"].path)
     (tmp_path / "bass.wav").unlink()
@@ -104,7 +104,7 @@ def test_the_levels_do_not_depend_on_what_else_is_measured(caesium: Song) -> Non
         np.testing.assert_allclose(other.step_power, plain.step_power, rtol=1e-3, atol=1e-10)
 
 
-def test_rms_is_the_signals(tmp_path: Path) -> None:
+def test_rms_is_that_of_the_signal(tmp_path: Path) -> None:
     song = write_song(tmp_path, 40_000)
     samples, _ = soundfile.read(song.stems["bass"].path)
     middle = 6  # the frame that begins at 1.5 s
@@ -115,7 +115,7 @@ def test_rms_is_the_signals(tmp_path: Path) -> None:
     assert measure(song).rms[middle, bus] == pytest.approx(np.sqrt(np.mean(frame**2)), rel=1e-2)
 
 
-def test_clipped_and_silent_files_are_told(tmp_path: Path) -> None:
+def test_clipped_and_silent_files_are_reported(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     hot = np.clip(random.standard_normal((24_000, 2)) * 3.0, -1.0, 1.0)
     soundfile.write(tmp_path / "drums.wav", hot, 8_000)
@@ -125,7 +125,7 @@ def test_clipped_and_silent_files_are_told(tmp_path: Path) -> None:
     assert "bass.wav is silent throughout" in notes
 
 
-def test_a_damaged_file_ends_the_pass_with_its_name(tmp_path: Path) -> None:
+def test_a_damaged_file_stops_the_measurement_and_is_named(tmp_path: Path) -> None:
     song = write_song(tmp_path, 80_000)
     samples, _ = soundfile.read(song.stems["bass"].path)
     samples[70_000, 0] = np.inf
@@ -149,7 +149,7 @@ def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
         measure(song, progress=cancel)
 
 
-def test_results_stand_in_the_blocks_order_and_few_blocks_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_in_block_order_and_few_blocks_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks.os, "cpu_count", lambda: 4)
     monkeypatch.setattr(blocks, "HOPS_PER_BLOCK", 2)
     reader = LockstepReader(write_song(tmp_path, 200_000), with_mixdown=False)

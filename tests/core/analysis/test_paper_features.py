@@ -21,7 +21,7 @@ def sine(frequency_hz: float) -> npt.NDArray[np.float64]:
     return np.sin(2.0 * np.pi * frequency_hz * np.arange(RATE) / RATE)[None]
 
 
-def test_the_bundled_songs_condition_1_is_the_originals(caesium: Song, golden: Golden) -> None:
+def test_condition_1_of_the_bundled_song_equals_the_original(caesium: Song, golden: Golden) -> None:
     measured = measure_as_paper(caesium, feature_set="condition1", with_mixdown=False)
     for bus in caesium.buses:
         expected = golden[f"features1_{bus}"]
@@ -29,7 +29,7 @@ def test_the_bundled_songs_condition_1_is_the_originals(caesium: Song, golden: G
         np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=SINGLE_IMPULSE_SLOPE, err_msg=bus)
 
 
-def test_the_bundled_songs_condition_2_is_the_originals_once_the_filter_has_settled(
+def test_condition_2_of_the_bundled_song_equals_the_original_after_the_filter_settles(
     caesium: Song, golden: Golden
 ) -> None:
     measured = measure_as_paper(caesium, feature_set="condition2", with_mixdown=False)
@@ -40,7 +40,7 @@ def test_the_bundled_songs_condition_2_is_the_originals_once_the_filter_has_sett
         np.testing.assert_allclose(ours[settled], expected[settled], rtol=1e-6, err_msg=bus)
 
 
-def test_a_sines_centroid_is_its_frequency_on_the_originals_axis() -> None:
+def test_centroid_of_a_sine_is_its_frequency_on_the_axis_of_the_original() -> None:
     centroid, rms, _ = features_paper.condition1(sine(1_000.0), RATE)[0]
     assert centroid == pytest.approx(1_000.0 * RATE / (RATE - 1), rel=1e-6)
     assert rms == pytest.approx(np.sqrt(0.5))
@@ -62,7 +62,7 @@ def test_a_sine_has_no_spread_and_crosses_zero_twice_a_period() -> None:
     assert crossings == 199
 
 
-def test_a_sample_of_exactly_zero_counts_as_a_sign_of_its_own() -> None:
+def test_a_sample_of_exactly_zero_has_a_third_sign() -> None:
     frame = np.ones((1, 1_000))
     frame[0, 500] = 0.0
     assert features_paper.condition2(frame, 1_000)[0, 4] == 2

@@ -19,7 +19,7 @@ def spectra_of(signal: npt.NDArray[np.float64], n_hops: int) -> npt.NDArray[np.f
     return spectra.step_power_spectra(padded, FRAMING, n_hops)
 
 
-def test_all_steps_together_hold_the_signals_energy() -> None:
+def test_all_steps_together_have_the_energy_of_the_signal() -> None:
     n_hops = 6
     signal = np.random.default_rng(0).standard_normal((2, n_hops * FRAMING.hop_samples))
     signal[:, :STEP] = signal[:, -STEP:] = 0.0  # the windows at the edges also look outside
@@ -40,7 +40,7 @@ def test_a_constant_is_counted_once() -> None:
     assert middle.sum() == pytest.approx(0.25, rel=1e-4)
 
 
-def test_a_sine_lies_at_its_frequency_with_its_power() -> None:
+def test_a_sine_appears_at_its_frequency_with_its_power() -> None:
     time_s = np.arange(3 * FRAMING.hop_samples) / FRAMING.sample_rate
     signal = np.sin(2.0 * np.pi * 1_000.0 * time_s)[None]
     step = spectra_of(signal, 3)[7]
@@ -51,7 +51,7 @@ def test_a_sine_lies_at_its_frequency_with_its_power() -> None:
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 5])
-def test_step_powers_are_the_channels_mean_squares_added(n_channels: int) -> None:
+def test_step_power_is_the_sum_of_mean_squares_over_channels(n_channels: int) -> None:
     signal = np.random.default_rng(1).standard_normal((n_channels, 3 * FRAMING.hop_samples)).astype(np.float32)
     expected = (signal.reshape(n_channels, -1, STEP).astype(np.float64) ** 2).mean(axis=2).sum(axis=0)
     np.testing.assert_allclose(spectra.step_powers(signal[None], FRAMING, 3)[0, :, 0], expected, rtol=1e-5)
@@ -71,7 +71,7 @@ def test_silence_has_no_power() -> None:
 
 @pytest.mark.parametrize("framing", [Framing(44_100), Framing(48_000), Framing(8000)])
 @pytest.mark.parametrize("n_channels", [1, 2, 3])
-def test_the_bands_powers_add_up_to_the_hops(framing: Framing, n_channels: int) -> None:
+def test_band_powers_add_up_to_the_power_of_the_hop(framing: Framing, n_channels: int) -> None:
     signal = np.random.default_rng(2).normal(size=(n_channels, 3 * framing.hop_samples)).astype(np.float32)
     bands = np.full((3, spectra.N_BANDS), np.nan, np.float32)
     (powers,) = spectra.step_powers(signal[None], framing, 3, bands[None])
@@ -81,7 +81,7 @@ def test_the_bands_powers_add_up_to_the_hops(framing: Framing, n_channels: int) 
 
 
 @pytest.mark.parametrize("band", [0, 1, 9, 23])
-def test_a_tone_lies_in_its_band(band: int) -> None:
+def test_a_tone_appears_in_its_band(band: int) -> None:
     frequency_hz = spectra.BAND_EDGES_HZ[band] + 40.0
     signal = np.sin(2.0 * np.pi * frequency_hz * np.arange(FRAMING.hop_samples) / FRAMING.sample_rate)
     bands = np.empty((1, spectra.N_BANDS), np.float32)

@@ -48,7 +48,7 @@ def whole(song: Song, *, lag: int) -> npt.NDArray[np.float32]:
     lag=st.integers(-1_500, 6_000),
     around=st.tuples(st.integers(0, 400), st.integers(0, 1_200)),
 )
-def test_blocks_are_stretches_of_the_whole_files(
+def test_blocks_are_parts_of_the_whole_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch, hops: int, lag: int, around: tuple[int, int]
 ) -> None:
     before, after = around
@@ -69,7 +69,7 @@ def test_blocks_are_stretches_of_the_whole_files(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n_samples=st.one_of(st.integers(1, 30_000), st.integers(1, 120).map(lambda hops: 250 * hops)))
-def test_every_block_holds_some_of_the_song(folder: Path, n_samples: int) -> None:
+def test_every_block_contains_part_of_the_song(folder: Path, n_samples: int) -> None:
     with LockstepReader(open_song(folder), with_mixdown=False, n_samples=n_samples).blocks() as given_blocks:
         assert all(block.first_hop * 250 < n_samples for block in given_blocks)
 

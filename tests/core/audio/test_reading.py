@@ -50,7 +50,7 @@ def read_whole(path: Path, *, n_channels: int, rate: int = RATE, start: int = 0,
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_gives_its_samples_to_the_precision_it_stores(tmp_path: Path, kind: str) -> None:
+def test_every_format_is_read_to_its_stored_precision(tmp_path: Path, kind: str) -> None:
     samples = noise(5_000, 2)
     path = written(tmp_path / "stem.audio", samples, kind=kind)
     read = read_whole(path, n_channels=2)
@@ -59,7 +59,7 @@ def test_every_format_gives_its_samples_to_the_precision_it_stores(tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_fetching_integers_gives_the_floats_libsndfile_would(tmp_path: Path, kind: str) -> None:
+def test_integers_are_converted_to_floats_as_libsndfile_does(tmp_path: Path, kind: str) -> None:
     path = written(tmp_path / "stem.audio", noise(5_000, 2), kind=kind)
     expected, _ = soundfile.read(path, dtype="float32")
     np.testing.assert_array_equal(read_whole(path, n_channels=2), expected.T)
@@ -77,14 +77,14 @@ def test_a_mono_file_goes_to_every_channel(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, np.repeat(samples.T, 6, axis=0))
 
 
-def test_channels_a_file_lacks_are_silent(tmp_path: Path) -> None:
+def test_missing_channels_are_silent(tmp_path: Path) -> None:
     samples = noise(1_000, 2)
     read = read_whole(written(tmp_path / "stereo.wav", samples), n_channels=6)
     np.testing.assert_array_equal(read[:2], samples.T)
     assert not read[2:].any()
 
 
-def test_of_more_channels_than_wanted_the_first_are_taken(tmp_path: Path) -> None:
+def test_surplus_channels_are_ignored(tmp_path: Path) -> None:
     samples = noise(1_000, 6)
     read = read_whole(written(tmp_path / "surround.wav", samples, kind="wav24"), n_channels=1)
     np.testing.assert_allclose(read[0], samples[:, 0], atol=2.0**-23)
@@ -100,7 +100,7 @@ def test_another_sample_rate_is_resampled(tmp_path: Path, rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [RATE, 48_000])
-def test_an_excerpt_is_what_the_whole_file_has_there(tmp_path: Path, rate: int) -> None:
+def test_an_excerpt_equals_that_part_of_the_whole_file(tmp_path: Path, rate: int) -> None:
     path = written(tmp_path / "stem.wav", noise(5 * rate, 2), rate=rate)
     whole = read_whole(path, n_channels=2)
     for start in (0, 1, 1_234, 3 * RATE + 17):
@@ -108,7 +108,7 @@ def test_an_excerpt_is_what_the_whole_file_has_there(tmp_path: Path, rate: int) 
         np.testing.assert_allclose(excerpt, whole[:, start : start + 2_000], atol=2e-6)
 
 
-def test_what_lies_outside_a_file_is_silent(tmp_path: Path) -> None:
+def test_outside_the_file_there_is_silence(tmp_path: Path) -> None:
     samples = noise(1_000, 1)
     path = written(tmp_path / "stem.wav", samples)
     excerpt = read_whole(path, n_channels=1, start=-300, n_samples=2_000)[0]
@@ -188,14 +188,14 @@ def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
         inspect(path)
 
 
-def test_a_truncated_flac_is_named_where_it_ends(tmp_path: Path) -> None:
+def test_a_truncated_flac_is_reported_with_the_position(tmp_path: Path) -> None:
     path = written(tmp_path / "drums.flac", noise(2 * RATE, 2), kind="flac16")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"drums\.flac: cannot be decoded at [01]\.\d\d s"):
         read_whole(path, n_channels=2)
 
 
-def test_a_file_that_grows_shorter_while_it_is_read_is_named_where_it_ends(tmp_path: Path) -> None:
+def test_a_file_that_is_truncated_while_reading_is_reported_with_the_position(tmp_path: Path) -> None:
     path = written(tmp_path / "drums.wav", noise(2 * RATE, 2), kind="wav16")
     file = inspect(path)
     path.write_bytes(path.read_bytes()[: 44 + 4 * RATE * 5 // 4])
@@ -206,7 +206,7 @@ def test_a_file_that_grows_shorter_while_it_is_read_is_named_where_it_ends(tmp_p
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, value: float) -> None:
+def test_a_sample_that_is_not_finite_is_reported_with_its_position(tmp_path: Path, value: float) -> None:
     samples = noise(2 * RATE, 2)
     samples[RATE // 2, 1] = value
     path = written(tmp_path / "drums.wav", samples)
@@ -215,7 +215,7 @@ def test_a_value_that_is_no_number_is_named_where_it_stands(tmp_path: Path, valu
 
 
 @pytest.mark.parametrize("value", [1e6, -3e38])
-def test_a_value_far_above_full_scale_is_named_where_it_stands(tmp_path: Path, value: float) -> None:
+def test_a_sample_far_above_full_scale_is_reported_with_its_position(tmp_path: Path, value: float) -> None:
     samples = noise(2 * RATE, 2)
     samples[RATE // 2, 0] = value
     path = written(tmp_path / "drums.wav", samples)
@@ -224,14 +224,14 @@ def test_a_value_far_above_full_scale_is_named_where_it_stands(tmp_path: Path, v
 
 
 @pytest.mark.parametrize(("rate", "n_channels"), [(44_100, 33), (44_100, 800), (999, 2), (1_000_000, 2)])
-def test_a_header_no_stem_has_is_named(tmp_path: Path, rate: int, n_channels: int) -> None:
+def test_an_implausible_header_is_reported(tmp_path: Path, rate: int, n_channels: int) -> None:
     path = written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate)
     with raises_error(path="drums.wav", facts=(f"{n_channels} channels", f"{rate} Hz")):
         inspect(path)
 
 
 @pytest.mark.parametrize(("rate", "n_channels"), [(1_000, 1), (768_000, 32)])
-def test_rare_rates_and_channel_counts_are_stems(tmp_path: Path, rate: int, n_channels: int) -> None:
+def test_rare_rates_and_channel_counts_are_accepted(tmp_path: Path, rate: int, n_channels: int) -> None:
     found = inspect(written(tmp_path / "drums.wav", noise(10, n_channels), rate=rate))
     assert (found.sample_rate, found.n_channels, found.n_samples) == (rate, n_channels, 10)
 
@@ -247,7 +247,7 @@ def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
-def test_a_file_whose_name_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"M\xfcsik.wav")
     path.write_bytes(written(tmp_path / "whole.wav", noise(100, 1)).read_bytes())
     with pytest.raises(InputError, match=r"M\\udcfcsik\.wav: this name is no text in UTF-8"):

@@ -18,7 +18,7 @@ def write(path: Path, *, seconds: float = 1.0, rate: int = 44_100, channels: int
     return path
 
 
-def test_files_are_buses_in_the_papers_order_and_the_mixdown_stands_apart(tmp_path: Path) -> None:
+def test_files_are_buses_in_the_order_of_the_paper_and_the_mixdown_is_separate(tmp_path: Path) -> None:
     for name in ("vox.flac", "Other.wav", "drums.wav", "bass.aiff", "Mixture.wav"):
         write(tmp_path / "My Song" / name)
     song = open_song(tmp_path / "My Song")
@@ -58,7 +58,7 @@ def test_files_whose_names_say_nothing_are_left_out_and_reported(tmp_path: Path)
     assert note.startswith("zzqx.wav was left out") and "--bus ROLE=zzqx.wav" in note
 
 
-def test_a_file_that_is_named_plays_that_role_whatever_its_name_says(tmp_path: Path) -> None:
+def test_a_chosen_file_has_the_chosen_role_whatever_its_name(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav")
     take = write(tmp_path / "take 3.wav")
     song = open_song(tmp_path, buses={"drums": [take], "zither": [tmp_path / "drums.wav"]})
@@ -66,7 +66,7 @@ def test_a_file_that_is_named_plays_that_role_whatever_its_name_says(tmp_path: P
     assert song.ignored == ()
 
 
-def test_a_mixdown_that_is_named_wins_over_the_folders(tmp_path: Path) -> None:
+def test_a_chosen_mixdown_replaces_the_one_in_the_folder(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav")
     write(tmp_path / "mix.wav")
     rough = write(tmp_path / "elsewhere" / "rough.wav")
@@ -75,7 +75,7 @@ def test_a_mixdown_that_is_named_wins_over_the_folders(tmp_path: Path) -> None:
     assert song.mixdown.path == rough
 
 
-def test_hidden_files_and_other_kinds_of_files_are_no_stems(tmp_path: Path) -> None:
+def test_hidden_files_and_other_kinds_of_files_are_ignored(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav")
     (tmp_path / "._bass.wav").write_bytes(b"resource fork")
     (tmp_path / "vocals.txt").write_text("lyrics")
@@ -83,7 +83,7 @@ def test_hidden_files_and_other_kinds_of_files_are_no_stems(tmp_path: Path) -> N
     assert open_song(tmp_path).buses == ("drums",)
 
 
-def test_the_rate_is_what_most_stems_have_and_the_higher_one_in_a_tie(tmp_path: Path) -> None:
+def test_the_rate_is_that_of_most_stems_and_the_higher_one_in_a_tie(tmp_path: Path) -> None:
     for name, rate in (("drums", 48_000), ("bass", 48_000), ("melody", 44_100)):
         write(tmp_path / "most" / f"{name}.wav", rate=rate)
     for name, rate in (("drums", 48_000), ("bass", 44_100)):
@@ -93,14 +93,14 @@ def test_the_rate_is_what_most_stems_have_and_the_higher_one_in_a_tie(tmp_path: 
     assert open_song(tmp_path / "most").notes() == ["melody.wav was resampled from 44100 to 48000 Hz"]
 
 
-def test_a_rate_that_frames_do_not_divide_at_becomes_44100(tmp_path: Path) -> None:
+def test_a_rate_that_does_not_divide_into_frames_becomes_44100(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav", rate=11_025)
     song = open_song(tmp_path)
     assert song.sample_rate == 44_100
     assert song.n_samples == 44_100
 
 
-def test_the_longest_stem_gives_the_length_and_the_others_are_told(tmp_path: Path) -> None:
+def test_the_longest_stem_sets_the_length_and_shorter_ones_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav", seconds=3.0)
     write(tmp_path / "bass.wav", seconds=2.0)
     write(tmp_path / "melody.wav", seconds=2.95)
@@ -113,7 +113,7 @@ def test_the_longest_stem_gives_the_length_and_the_others_are_told(tmp_path: Pat
     ]
 
 
-def test_channels_are_those_of_the_widest_file_and_others_are_told(tmp_path: Path) -> None:
+def test_the_widest_file_sets_the_channels_and_others_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav", channels=2)
     write(tmp_path / "bass.wav", channels=1)
     song = open_song(tmp_path)
@@ -134,14 +134,14 @@ def test_channels_are_those_of_the_widest_file_and_others_are_told(tmp_path: Pat
         ),
     ],
 )
-def test_what_is_no_song_is_refused_with_the_remedy(tmp_path: Path, make: object, message: str) -> None:
+def test_a_folder_that_is_not_a_song_is_refused_with_the_remedy(tmp_path: Path, make: object, message: str) -> None:
     assert callable(make)
     make(tmp_path / "song")
     with pytest.raises(InputError, match=message):
         open_song(tmp_path / "song")
 
 
-def test_a_dataset_is_its_folders_that_hold_stems(tmp_path: Path) -> None:
+def test_a_dataset_consists_of_the_folders_with_stems(tmp_path: Path) -> None:
     write(tmp_path / "b" / "drums.wav")
     write(tmp_path / "a" / "vox.wav")
     write(tmp_path / "loops" / "loop.wav")
@@ -151,7 +151,7 @@ def test_a_dataset_is_its_folders_that_hold_stems(tmp_path: Path) -> None:
     assert not holds_stems(tmp_path)
 
 
-def test_a_folder_without_songs_is_no_dataset(tmp_path: Path) -> None:
+def test_a_folder_without_songs_is_refused_as_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no song folders found"):
         find_song_folders(tmp_path)
     with pytest.raises(InputError, match="no such folder"):

@@ -59,7 +59,7 @@ def test_the_chords_stay_within_the_tolerance_at_every_frame(value: Array, toler
 
 @settings(deadline=None, max_examples=50)
 @given(values)
-def test_the_first_and_the_last_value_are_kept_unless_one_point_says_it_all(value: Array) -> None:
+def test_the_first_and_the_last_value_are_kept_unless_one_point_is_enough(value: Array) -> None:
     kept = thin(frame_times(len(value)), value, 0.1)
     assert kept[0] == 0
     assert kept[-1] == len(value) - 1 or len(kept) == 1
@@ -97,14 +97,14 @@ def test_before_the_first_and_after_the_last_point_the_gain_is_held() -> None:
     np.testing.assert_allclose(points.at(np.array([0.0, 0.5, 1.5, 2.5, 99.0])), [-6.0, -6.0, -2.0, 2.0, 2.0])
 
 
-def test_a_gain_of_nothing_is_the_lowest_level_an_envelope_has() -> None:
+def test_a_gain_of_zero_is_the_lowest_level_of_an_envelope() -> None:
     gains = np.where(np.arange(40) < 20, 1.0, 0.0)[:, None]
     points = thin_curves(curves(gains))["bus 0"]
     np.testing.assert_allclose(points.at(np.array([0.5, 5.0, 5.6, 9.0])), [0.0, 0.0, LOWEST_DB, LOWEST_DB], atol=1e-9)
     assert points.gain_db.min() == LOWEST_DB
 
 
-def test_shifting_moves_every_point_and_no_time() -> None:
+def test_shifting_in_level_moves_every_point_and_no_time() -> None:
     points = EnvelopePoints(np.array([0.5, 2.5]), np.array([-6.0, 2.0]))
     np.testing.assert_array_equal(points.with_gain_db(-1.5).gain_db, [-7.5, 0.5])
     np.testing.assert_array_equal(points.with_gain_db(-1.5).time_s, points.time_s)
@@ -133,7 +133,7 @@ def test_a_ranges_edges_take_a_fiftieth_of_a_second() -> None:
     )
 
 
-def test_points_within_a_span_are_those_of_a_span_and_0_db_at_its_edges() -> None:
+def test_points_of_a_span_have_0_db_at_its_edges() -> None:
     points = EnvelopePoints(np.array([0.5, 1.0, 2.0, 4.0, 7.0]), np.array([-9.0, -6.0, -12.0, -3.0, 1.0]))
     inside = points.within((1.0, 6.0))
     assert (inside.time_s[0], inside.time_s[-1]) == (1.0, 6.0)
@@ -142,7 +142,7 @@ def test_points_within_a_span_are_those_of_a_span_and_0_db_at_its_edges() -> Non
     np.testing.assert_allclose(inside.at(time_s), points.at(time_s), atol=1e-9)
 
 
-def test_points_that_come_later_or_louder_are_the_same_otherwise() -> None:
+def test_shifted_and_scaled_points_are_the_same_otherwise() -> None:
     points = EnvelopePoints(np.array([0.5, 2.0]), np.array([-3.0, 1.0]))
     for found, time_s, gain_db in (
         (points.shifted(4.0), [4.5, 6.0], [-3, 1]),
@@ -152,14 +152,14 @@ def test_points_that_come_later_or_louder_are_the_same_otherwise() -> None:
         np.testing.assert_array_equal(found.gain_db, gain_db)
 
 
-def test_every_bus_has_its_own_points() -> None:
+def test_each_bus_has_its_own_points() -> None:
     gains = np.stack([np.full(40, 0.5), np.linspace(0.2, 2.0, 40)], axis=1)
     automation = thin_curves(curves(gains, "drums", "vocals"))
     assert list(automation) == ["drums", "vocals"]
     assert len(automation["drums"].time_s) == 1 < len(automation["vocals"].time_s)
 
 
-def test_the_csv_holds_a_line_a_point() -> None:
+def test_the_csv_has_one_line_per_point() -> None:
     automation = thin_curves(curves(np.linspace(0.2, 2.0, 40)[:, None], "lead vox"))
     rows = list(csv.DictReader(io.StringIO(to_csv(automation))))
     points = automation["lead vox"]
@@ -169,7 +169,7 @@ def test_the_csv_holds_a_line_a_point() -> None:
     np.testing.assert_allclose([float(row["gain_db"]) for row in rows], points.gain_db, atol=1e-4)
 
 
-def test_a_bus_whose_name_holds_a_comma_stays_one_field() -> None:
+def test_a_bus_name_with_a_comma_stays_one_field() -> None:
     automation = thin_curves(curves(np.ones((4, 1)), 'ad-libs, "left"'))
     assert [row["bus"] for row in csv.DictReader(io.StringIO(to_csv(automation)))] == ['ad-libs, "left"']
 

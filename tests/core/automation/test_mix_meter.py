@@ -73,7 +73,7 @@ def test_figures_do_not_depend_on_the_blocks() -> None:
     np.testing.assert_allclose(cut.spectrum.magnitude, expected, rtol=1e-5)
 
 
-def test_silence_is_the_floor() -> None:
+def test_silence_has_the_lowest_loudness() -> None:
     assert figures_of(np.zeros((2, 48_000), np.float32), 48_000).loudness_lufs == FLOOR_LUFS
 
 

@@ -34,13 +34,13 @@ def constant(song: Song, gains: list[float]) -> tuple[FloatArray, FloatArray]:
     return time_s, np.tile(gains, (len(time_s), 1))
 
 
-def test_the_mixdowns_own_gains_give_the_mixdowns_own_spectrum(song: Song) -> None:
+def test_the_gains_of_the_mixdown_give_the_spectrum_of_the_mixdown(song: Song) -> None:
     assert song.buses == ("drums", "bass")
     spectra = mix_spectra(song, *constant(song, [1.0, 0.5]))
     np.testing.assert_allclose(spectra.automatic, spectra.human, atol=1e-6)
 
 
-def test_a_bus_that_is_left_6_db_louder_shows_at_its_frequency_alone(song: Song) -> None:
+def test_a_bus_6_db_louder_shows_only_at_its_frequency(song: Song) -> None:
     spectra = mix_spectra(song, *constant(song, [1.0, 1.0]))
     assert spectra.frequency_hz[10] == pytest.approx(10 * RATE / 4096)
     assert spectra.difference_db[10] == pytest.approx(20.0 * np.log10(2.0), abs=0.01)
@@ -58,7 +58,7 @@ def test_gains_move_in_straight_lines_between_frames(song: Song) -> None:
     np.testing.assert_allclose(gain_to_db(spectra.automatic)[5:15], gain_to_db(expected.magnitude)[5:15], atol=0.01)
 
 
-def test_it_ends_where_the_stems_do(song: Song) -> None:
+def test_the_spectrum_ends_with_the_stems(song: Song) -> None:
     mix = soundfile.read(song.signals[-1].path)[0]
     louder_tail = np.concatenate([mix, np.ones(3 * RATE)])
     soundfile.write(song.signals[-1].path, louder_tail, RATE, subtype="FLOAT")
@@ -66,7 +66,7 @@ def test_it_ends_where_the_stems_do(song: Song) -> None:
     np.testing.assert_allclose(spectra.automatic, spectra.human, atol=1e-6)
 
 
-def test_it_is_told_how_far_it_is_and_may_be_stopped(song: Song) -> None:
+def test_progress_is_reported_and_may_stop_the_work(song: Song) -> None:
     told: list[float] = []
     mix_spectra(song, *constant(song, [1.0, 1.0]), progress=told.append)
     assert told == sorted(told)

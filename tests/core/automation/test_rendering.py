@@ -77,13 +77,13 @@ def test_the_mix_is_a_24_bit_wav_of_the_stems_rate_channels_and_length(short_son
     assert (info.samplerate, info.channels, info.frames) == (RATE, 2, 269_010)
 
 
-def test_a_mix_is_wav_whatever_its_file_is_called(short_song: Song, tmp_path: Path) -> None:
+def test_a_mix_is_wav_whatever_its_file_name(short_song: Song, tmp_path: Path) -> None:
     for name in ("bounce", "bounce.flac"):
         write_mix(short_song, None, tmp_path / name)
         assert soundfile.info(tmp_path / name).format == "WAV"
 
 
-def test_gains_glide_from_sample_to_sample_and_nothing_fades_in(tmp_path: Path) -> None:
+def test_gains_change_from_sample_to_sample_without_fade_in(tmp_path: Path) -> None:
     song = song_of(tmp_path, {"drums": np.full(6 * RATE, 0.5)})
     found = written(song, {"drums": points([1.0, 1.25, 3.0], [-20.0, 3.0, -60.0])}, tmp_path)[:, 0] / 0.5
     assert np.abs(np.diff(found)).max() < 5e-4
@@ -113,7 +113,7 @@ def test_a_mono_stem_sounds_in_both_channels_and_a_short_one_is_silent_after_its
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_the_measured_figures_are_those_of_the_written_file(short_song: Song, tmp_path: Path) -> None:
+def test_measured_figures_agree_with_the_written_file(short_song: Song, tmp_path: Path) -> None:
     before, after = measure_mixes(short_song, [None, MOVING])
     for automation, figures in ((None, before), (MOVING, after)):
         gain_db = headroom_db(figures)
@@ -127,7 +127,7 @@ def test_the_measured_figures_are_those_of_the_written_file(short_song: Song, tm
 
 
 @pytest.mark.parametrize("rate", [RATE, 48_000])
-def test_a_finished_mix_measures_as_its_automation_did(short_song: Song, tmp_path: Path, rate: int) -> None:
+def test_a_finished_mix_has_the_figures_of_its_automation(short_song: Song, tmp_path: Path, rate: int) -> None:
     (promised,) = measure_mixes(short_song, [MOVING])
     samples = written(short_song, MOVING, tmp_path)
     soundfile.write(tmp_path / "finished.wav", soxr.resample(samples, RATE, rate), rate, subtype="FLOAT")
@@ -139,7 +139,7 @@ def test_a_finished_mix_measures_as_its_automation_did(short_song: Song, tmp_pat
     assert np.median(np.abs(ratio - 1.0)) < 1e-3
 
 
-def test_what_comes_after_a_songs_end_does_not_count_in_its_loudness(short_song: Song, tmp_path: Path) -> None:
+def test_audio_after_the_end_of_a_song_does_not_count_in_its_loudness(short_song: Song, tmp_path: Path) -> None:
     (promised,) = measure_mixes(short_song, [MOVING])
     meter = pyloudnorm.Meter(RATE, filter_class="DeMan")
     expected = meter.integrated_loudness(written(short_song, MOVING, tmp_path))
@@ -188,7 +188,7 @@ def test_a_full_disk_is_reported_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_leaves_what_stood_there(short_song: Song, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_the_earlier_file(short_song: Song, tmp_path: Path) -> None:
     def stop(fraction: float) -> None:
         if fraction > 0.4:
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ def sine(frequency_hz: float, amplitude: float, n_channels: int = 2) -> npt.NDAr
 
 
 @pytest.mark.parametrize("n_channels", [1, 2])
-def test_a_sine_stands_at_its_frequency_with_its_amplitude(n_channels: int) -> None:
+def test_a_sine_appears_at_its_frequency_with_its_amplitude(n_channels: int) -> None:
     on_a_bin_hz = 100 * RATE / WINDOW_SAMPLES
     spectrum = average_spectrum(sine(on_a_bin_hz, 0.25, n_channels), RATE)
     assert spectrum.frequency_hz[np.argmax(spectrum.magnitude)] == pytest.approx(on_a_bin_hz)
@@ -43,7 +43,7 @@ def test_a_signal_shorter_than_a_window_has_an_empty_spectrum() -> None:
     assert not average_spectrum(sine(440.0, 0.5)[:, :1000], RATE).magnitude.any()
 
 
-def test_bands_are_a_sixth_of_an_octave_apart_and_hold_the_mean_power() -> None:
+def test_bands_are_a_sixth_of_an_octave_apart_and_have_the_mean_power() -> None:
     spectrum = average_spectrum(np.random.default_rng(0).normal(size=(1, 20 * RATE)).astype(np.float32), RATE)
     centre_hz, level_db = in_bands(spectrum.frequency_hz, spectrum.magnitude)
     assert centre_hz.min() > 20.0

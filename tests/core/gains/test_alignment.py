@@ -34,7 +34,9 @@ def song_of(folder: Path, stems: dict[str, npt.NDArray[np.float64]], mixdown: np
 
 
 @pytest.mark.parametrize("lag", [0, 1, 137, -64, 5_000, -9_999, 3 * RATE, -2 * RATE])
-def test_a_sums_lag_is_found_to_the_sample(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]], lag: int) -> None:
+def test_the_lag_of_a_sum_is_found_to_the_sample(
+    tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]], lag: int
+) -> None:
     gains = dict(zip(stems, (0.9, 0.5, 0.3, 0.7), strict=True))
     mixdown = sum(gains[bus] * samples for bus, samples in stems.items())
     alignment = align(song_of(tmp_path, stems, delayed(mixdown, lag)))
@@ -43,7 +45,9 @@ def test_a_sums_lag_is_found_to_the_sample(tmp_path: Path, stems: dict[str, npt.
     assert alignment.linear_fit > 0.95
 
 
-def test_a_sum_in_time_under_moving_faders_is_plain(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]) -> None:
+def test_an_aligned_sum_with_moving_faders_is_a_plain_sum(
+    tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]
+) -> None:
     time_s = np.arange(12 * RATE)[:, None] / RATE
     moved = [samples * (0.6 + 0.3 * np.sin(time_s + number)) for number, samples in enumerate(stems.values())]
     alignment = align(song_of(tmp_path, stems, sum(moved)))
@@ -52,7 +56,7 @@ def test_a_sum_in_time_under_moving_faders_is_plain(tmp_path: Path, stems: dict[
 
 
 @pytest.mark.parametrize("change", ["late by one sample", "limited", "with noise"])
-def test_what_is_more_than_faders_is_not_plain(
+def test_processing_beyond_faders_is_not_a_plain_sum(
     tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]], change: str
 ) -> None:
     plain = sum(stems.values())
@@ -61,12 +65,14 @@ def test_what_is_more_than_faders_is_not_plain(
     assert not align(song_of(tmp_path, stems, changed[change])).is_plain
 
 
-def test_a_stem_upside_down_does_not_hide_the_lag(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]) -> None:
+def test_a_stem_of_inverted_polarity_does_not_hide_the_lag(
+    tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]
+) -> None:
     mixdown = sum(samples * (-1.0 if bus == "bass" else 1.0) for bus, samples in stems.items())
     assert align(song_of(tmp_path, stems, delayed(mixdown, 77))).lag_samples == 77
 
 
-def test_a_foreign_mixdown_is_no_sum(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]) -> None:
+def test_an_unrelated_mixdown_is_not_a_sum(tmp_path: Path, stems: dict[str, npt.NDArray[np.float64]]) -> None:
     noise = np.random.default_rng(0).standard_normal((12 * RATE, 2)) * 0.1
     alignment = align(song_of(tmp_path, stems, noise))
     assert not alignment.is_linear
@@ -85,7 +91,7 @@ def test_a_song_shorter_than_an_excerpt_can_be_aligned(
     assert align(song_of(tmp_path, short, sum(short.values()))).linear_fit >= 0.0
 
 
-def test_the_released_master_lies_on_its_stems_and_is_no_sum(caesium: Song) -> None:
+def test_the_released_master_is_aligned_and_is_not_a_sum(caesium: Song) -> None:
     alignment = align(caesium)
     assert abs(alignment.lag_samples) <= 2
     assert not alignment.is_linear

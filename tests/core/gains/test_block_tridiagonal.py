@@ -42,7 +42,7 @@ def test_the_blocks_are_those_of_the_whole_inverse(n: int, k: int, seed: int) ->
     np.testing.assert_allclose(found, expected[np.arange(n), :, np.arange(n)], rtol=1e-9, atol=1e-12)
 
 
-def test_links_that_are_not_symmetric_are_not_turned_over() -> None:
+def test_asymmetric_links_are_not_transposed() -> None:
     diagonal, below = blocks(7, 3, 5)
     below = below + 0.1 * np.random.default_rng(6).standard_normal(below.shape)
     expected = np.linalg.inv(whole(diagonal, below)).reshape(7, 3, 7, 3)

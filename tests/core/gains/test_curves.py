@@ -29,16 +29,16 @@ def curves() -> GainCurves:
     )
 
 
-def test_gains_in_db_have_a_floor(curves: GainCurves) -> None:
+def test_gains_in_db_have_a_lower_limit(curves: GainCurves) -> None:
     np.testing.assert_allclose(curves.gains_db[:, 0], [0.0, 6.0206, 12.0412], atol=1e-4)
     assert curves.gains_db[1, 1] == -150.0
 
 
-def test_the_median_is_over_the_frames_a_bus_sounds_in_or_all_where_it_never_does(curves: GainCurves) -> None:
+def test_the_median_is_over_sounding_frames_or_over_all_if_there_are_none(curves: GainCurves) -> None:
     assert curves.median_gain_db() == pytest.approx({"drums": 3.0103, "lead, left": -6.0206}, abs=1e-4)
 
 
-def test_scaling_moves_gains_and_raw_gains_and_nothing_else(curves: GainCurves) -> None:
+def test_scaling_changes_only_gains_and_raw_gains(curves: GainCurves) -> None:
     louder = curves.with_gain_db(6.0206)
     np.testing.assert_allclose(louder.gains, curves.gains * 2.0, rtol=1e-5)
     np.testing.assert_allclose(louder.gains_raw, curves.gains_raw * 2.0, rtol=1e-5)
@@ -46,7 +46,7 @@ def test_scaling_moves_gains_and_raw_gains_and_nothing_else(curves: GainCurves) 
     np.testing.assert_array_equal(louder.active, curves.active)
 
 
-def test_an_npz_holds_everything_without_pickle(curves: GainCurves, tmp_path: Path) -> None:
+def test_an_npz_has_everything_without_pickle(curves: GainCurves, tmp_path: Path) -> None:
     curves.save(tmp_path / "c.npz")
     with np.load(tmp_path / "c.npz", allow_pickle=False) as kept:
         assert set(kept) == {"time_s", "gains", "gains_raw", "active", "buses", "fit", "deviation_db"}
@@ -58,7 +58,7 @@ def test_an_npz_holds_everything_without_pickle(curves: GainCurves, tmp_path: Pa
         assert kept["active"].dtype == bool
 
 
-def test_the_same_curves_are_the_same_bytes_whenever_they_are_written(curves: GainCurves, tmp_path: Path) -> None:
+def test_the_same_curves_are_written_as_the_same_bytes(curves: GainCurves, tmp_path: Path) -> None:
     curves.save(tmp_path / "c.npz")
     with zipfile.ZipFile(tmp_path / "c.npz") as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -72,7 +72,7 @@ def test_an_unknown_deviation_is_left_out(curves: GainCurves, tmp_path: Path) ->
         assert "deviation_db" not in kept
 
 
-def test_a_csv_holds_the_times_and_a_column_a_bus_to_the_last_digit(curves: GainCurves, tmp_path: Path) -> None:
+def test_a_csv_has_the_times_and_one_column_per_bus_in_full_precision(curves: GainCurves, tmp_path: Path) -> None:
     exact = replace(curves, gains=curves.gains / 3.0)
     exact.save(tmp_path / "c.CSV")
     with (tmp_path / "c.CSV").open(encoding="utf-8", newline="") as file:
@@ -82,7 +82,7 @@ def test_a_csv_holds_the_times_and_a_column_a_bus_to_the_last_digit(curves: Gain
     np.testing.assert_array_equal(np.array(rows, dtype=float)[:, 1:], exact.gains)
 
 
-def test_another_ending_is_refused(curves: GainCurves, tmp_path: Path) -> None:
+def test_another_file_name_extension_is_refused(curves: GainCurves, tmp_path: Path) -> None:
     with raises_error(path="c.xlsx", facts=(".csv", ".npz")):
         curves.save(tmp_path / "c.xlsx")
     assert not list(tmp_path.iterdir())

@@ -22,7 +22,9 @@ GOLDEN_SONGS = ("caesium_a", "caesium_b", "falcon69", "kira_dynamic", "mdn_funk"
 # A mixdown that is a sum
 
 
-def test_a_linear_mixdowns_faders_are_recovered_to_a_hundredth_of_a_db(recovered: Estimator, moves: FaderMoves) -> None:
+def test_faders_of_a_linear_mixdown_are_recovered_to_a_hundredth_of_a_db(
+    recovered: Estimator, moves: FaderMoves
+) -> None:
     found = recovered(moves.mixdown)
     error_db = np.abs(found.curves.gains_db - moves.gain_db(found.curves.time_s))
     for bus in range(len(moves.buses)):
@@ -36,21 +38,23 @@ def test_a_linear_mixdowns_faders_are_recovered_to_a_hundredth_of_a_db(recovered
 
 
 @pytest.mark.parametrize("lag", [137, -64, 4000, 3 * 44_100])
-def test_a_mixdowns_lag_is_found_exactly_and_taken_out(recovered: Estimator, moves: FaderMoves, lag: int) -> None:
+def test_the_lag_of_a_mixdown_is_found_exactly_and_compensated(
+    recovered: Estimator, moves: FaderMoves, lag: int
+) -> None:
     silence = np.zeros((max(lag, 0), 2))
     found = recovered(np.concatenate([silence, moves.mixdown[max(-lag, 0) :]]))
     assert found.lag_samples == lag
     assert np.median(errors_db(found, moves)) <= 0.03
 
 
-def test_a_late_mixdown_that_was_cut_at_the_stems_end_is_no_worse(recovered: Estimator, moves: FaderMoves) -> None:
+def test_a_late_mixdown_that_ends_with_the_stems_is_no_worse(recovered: Estimator, moves: FaderMoves) -> None:
     found = recovered(np.concatenate([np.zeros((137, 2)), moves.mixdown])[: len(moves.mixdown)])
     assert found.lag_samples == 137
     assert np.median(errors_db(found, moves)) <= 0.03
     assert found.fit > 0.999
 
 
-def test_a_quiet_mixdown_has_the_same_moves_that_much_lower(recovered: Estimator, moves: FaderMoves) -> None:
+def test_a_quiet_mixdown_has_the_same_moves_at_a_lower_level(recovered: Estimator, moves: FaderMoves) -> None:
     plain, quiet = recovered(moves.mixdown).curves, recovered(moves.mixdown / 10.0).curves
     np.testing.assert_allclose(plain.gains_db[plain.active] - 20.0, quiet.gains_db[plain.active], atol=0.01)
 
@@ -65,7 +69,7 @@ def test_noise_under_the_mixdown_widens_the_deviation(recovered: Estimator, move
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_the_80_percent_interval_holds_the_truth_about_as_often(
+def test_the_80_percent_interval_contains_the_truth_about_as_often(
     recovered: Estimator, moves: FaderMoves, noise: float
 ) -> None:
     added = np.random.default_rng(1).normal(size=moves.mixdown.shape) * noise
@@ -76,7 +80,7 @@ def test_the_80_percent_interval_holds_the_truth_about_as_often(
     assert np.median(curves.deviation_db) < 1.0
 
 
-def test_a_mixdown_at_48_khz_serves_stems_at_44(recovered: Estimator, moves: FaderMoves) -> None:
+def test_a_mixdown_at_48_khz_works_with_stems_at_44(recovered: Estimator, moves: FaderMoves) -> None:
     found = recovered(soxr.resample(moves.mixdown, 44_100, 48_000, quality="VHQ"), sample_rate=48_000)
     assert np.median(errors_db(found, moves)) <= 0.03
     assert any("resampled from 48000 to 44100 Hz" in warning for warning in found.warnings)
@@ -91,20 +95,20 @@ def test_a_mono_mixdown_is_fitted_by_the_mean_of_the_stems_channels(
     assert any("the mixdown is mono" in warning for warning in found.warnings)
 
 
-def test_a_mono_mixdown_in_a_stereo_file_is_a_mono_mixdown(recovered: Estimator, moves: FaderMoves) -> None:
+def test_a_mono_mixdown_in_a_stereo_file_is_recognised(recovered: Estimator, moves: FaderMoves) -> None:
     found = recovered(np.repeat(moves.mixdown.mean(axis=1)[:, None], 2, axis=1))
     assert np.median(errors_db(found, moves)) <= 0.03
     assert any("the mixdown is mono" in warning for warning in found.warnings)
 
 
-def test_a_mixdown_that_widens_towards_its_end_is_no_mono_mixdown(recovered: Estimator, moves: FaderMoves) -> None:
+def test_a_mixdown_that_becomes_stereo_is_not_a_mono_mixdown(recovered: Estimator, moves: FaderMoves) -> None:
     mixdown = np.repeat(moves.mixdown.mean(axis=1)[:, None], 2, axis=1)
     late = slice(7 * len(mixdown) // 8, None)
     mixdown[late] = moves.mixdown[late]
     assert not any("the mixdown is mono" in warning for warning in recovered(mixdown).warnings)
 
 
-def test_mono_stems_serve_a_stereo_mixdown(recovered_from: Estimator, moves: FaderMoves) -> None:
+def test_mono_stems_work_with_a_stereo_mixdown(recovered_from: Estimator, moves: FaderMoves) -> None:
     mono = {bus: stem.mean(axis=1) for bus, stem in by_bus(moves).items()}
     mixdown = np.repeat(moves.moved_stems().mean(axis=2).sum(axis=0)[:, None], 2, axis=1)
     found = recovered_from(mono, mixdown)
@@ -112,9 +116,7 @@ def test_mono_stems_serve_a_stereo_mixdown(recovered_from: Estimator, moves: Fad
     assert not any("mixdown is mono" in warning for warning in found.warnings)
 
 
-def test_a_mixdown_shorter_than_its_stems_says_nothing_of_what_comes_after(
-    recovered: Estimator, moves: FaderMoves
-) -> None:
+def test_a_short_mixdown_says_nothing_about_the_rest_of_the_stems(recovered: Estimator, moves: FaderMoves) -> None:
     found = recovered(moves.mixdown[: 12 * 44_100])
     curves = found.curves
     assert np.median(errors_db(found, moves, until_s=12.0)) <= 0.03
@@ -144,9 +146,7 @@ def test_a_single_bus_is_recovered(recovered_from: Estimator, moves: FaderMoves)
 # Silence, likeness, polarity
 
 
-def test_where_a_stem_is_silent_its_gain_runs_from_before_to_after_and_is_unsure(
-    recovered_from: Estimator, moves: FaderMoves
-) -> None:
+def test_the_gain_of_a_silent_part_is_interpolated_and_uncertain(recovered_from: Estimator, moves: FaderMoves) -> None:
     sounds = np.ones(moves.stems.shape[1])
     sounds[8 * 44_100 : 16 * 44_100] = 0.0
     stems = by_bus(moves) | {"vocals": moves.stems[3] * sounds[:, None]}
@@ -165,9 +165,7 @@ def test_where_a_stem_is_silent_its_gain_runs_from_before_to_after_and_is_unsure
     assert np.median(error_db[curves.active]) <= 0.03
 
 
-def test_a_stem_that_never_sounds_is_left_alone_and_said_to_be_unknown(
-    recovered_from: Estimator, moves: FaderMoves
-) -> None:
+def test_a_silent_stem_keeps_0_db_and_is_reported_as_unknown(recovered_from: Estimator, moves: FaderMoves) -> None:
     stems = by_bus(moves) | {"vocals": np.zeros_like(moves.stems[3])}
     found = recovered_from(stems, moves.moved_stems()[:3].sum(axis=0))
     assert found.curves.deviation_db is not None
@@ -177,9 +175,7 @@ def test_a_stem_that_never_sounds_is_left_alone_and_said_to_be_unknown(
     assert np.median(errors_db(found, moves)) <= 0.03
 
 
-def test_two_stems_that_are_nearly_the_same_have_a_sure_sum_and_unsure_parts(
-    recovered_from: Estimator, moves: FaderMoves
-) -> None:
+def test_two_similar_stems_have_a_certain_sum_and_uncertain_parts(recovered_from: Estimator, moves: FaderMoves) -> None:
     rng = np.random.default_rng(0)
     double = moves.stems[2] + rng.normal(size=moves.stems[2].shape) * 1e-5
     gains = 10.0 ** (moves.gain_db(np.arange(len(double)) / 44_100) / 20.0)
@@ -202,7 +198,7 @@ def test_the_same_stem_twice_shares_its_gain_evenly(recovered_from: Estimator, m
 
 
 @pytest.mark.parametrize("stem", [0, 2])
-def test_a_stem_that_is_upside_down_in_the_mixdown_is_turned_back_and_told(
+def test_a_stem_of_inverted_polarity_is_corrected_and_reported(
     recovered: Estimator, moves: FaderMoves, stem: int
 ) -> None:
     moved = moves.moved_stems()
@@ -228,7 +224,7 @@ def test_a_plain_sum_is_measured_once(recovered: Estimator, moves: FaderMoves, m
 
 
 @pytest.mark.parametrize("title", GOLDEN_SONGS)
-def test_the_papers_gains_raw_and_smoothed_are_the_originals(shared: Path, title: str) -> None:
+def test_raw_and_smoothed_gains_of_the_paper_preset_equal_the_original(shared: Path, title: str) -> None:
     curves = estimate_as_paper(open_song(shared / "songs" / title)).curves
     with np.load(shared / "reference" / "golden" / f"{title}.npz") as golden:
         columns = [curves.buses.index(bus) for bus in golden["buses"]]
@@ -236,21 +232,23 @@ def test_the_papers_gains_raw_and_smoothed_are_the_originals(shared: Path, title
         np.testing.assert_allclose(curves.gains[:, columns], golden["gains"], atol=1e-6, rtol=0.0)
 
 
-def test_the_papers_gains_of_the_bundled_song_are_the_originals(caesium: Song, golden: dict[str, Array]) -> None:
+def test_gains_of_the_bundled_song_in_the_paper_preset_equal_the_original(
+    caesium: Song, golden: dict[str, Array]
+) -> None:
     curves = estimate_as_paper(caesium).curves
     columns = [curves.buses.index(str(bus)) for bus in golden["buses"]]
     found = curves.gains_raw[: len(golden["gains_raw"]), columns]
     np.testing.assert_allclose(found, golden["gains_raw"], atol=1e-6, rtol=0.0)
 
 
-def test_the_papers_gate_is_open_where_a_stem_is_above_an_rms_of_a_hundredth(caesium: Song) -> None:
+def test_the_gate_of_the_paper_preset_opens_above_an_rms_of_a_hundredth(caesium: Song) -> None:
     found = estimate_as_paper(caesium)
     assert (found.domain, found.reason, found.lag_samples) == ("magnitude", "the paper preset fits STFT magnitudes", 0)
     np.testing.assert_array_equal(found.curves.active, found.measurement.rms > 0.01)
     assert 0.0 < found.curves.active.mean() < 1.0
 
 
-def test_the_papers_smoothing_keeps_the_first_frame_and_starts_the_next_from_nothing(caesium: Song) -> None:
+def test_smoothing_of_the_paper_preset_keeps_the_first_frame_and_starts_at_zero(caesium: Song) -> None:
     curves = estimate_as_paper(caesium).curves
     np.testing.assert_array_equal(curves.gains[0], curves.gains_raw[0])
     np.testing.assert_allclose(curves.gains[1], 0.1 * curves.gains_raw[1])

@@ -30,7 +30,7 @@ REACHED_DB = {"tanh": 0.02, "arctan": 0.03, "x/(1+|x|)": 0.3, "cubic": 0.03}
 
 
 @pytest.mark.parametrize("name", LIMITERS)
-def test_a_soft_limiter_is_told_apart_from_the_faders(recovered: Estimator, moves: FaderMoves, name: str) -> None:
+def test_a_soft_limiter_is_distinguished_from_the_faders(recovered: Estimator, moves: FaderMoves, name: str) -> None:
     drive = 2.0
     limited = LIMITERS[name](moves.mixdown * drive) / drive
     peak = float(np.abs(moves.mixdown).max())
@@ -49,7 +49,7 @@ def test_even_a_limiter_that_is_driven_hard_costs_less_than_0_6_db(
     assert np.median(errors_db(recovered(limited), moves)) <= 0.6
 
 
-def test_noise_is_not_taken_for_a_limiter(recovered: Estimator, moves: FaderMoves) -> None:
+def test_noise_is_not_mistaken_for_a_limiter(recovered: Estimator, moves: FaderMoves) -> None:
     noise = np.random.default_rng(2).normal(size=moves.mixdown.shape) * 0.003
     found = recovered(moves.mixdown + noise)
     assert not found.limiter.any()
@@ -71,20 +71,20 @@ def test_a_mixdown_with_other_phases_is_fitted_by_power_spectra(recovered: Estim
 
 
 @pytest.mark.parametrize("domain", ["complex", "power", "magnitude"])
-def test_a_domain_that_is_asked_for_is_taken(recovered: Estimator, moves: FaderMoves, domain: str) -> None:
+def test_the_requested_domain_is_used(recovered: Estimator, moves: FaderMoves, domain: str) -> None:
     found = recovered(moves.mixdown, domain=domain)
     assert (found.domain, found.reason) == (domain, "it was asked for")
     assert np.median(errors_db(found, moves)) <= {"complex": 0.03, "power": 0.5, "magnitude": 2.0}[domain]
 
 
 @pytest.mark.parametrize("foreign", ["noise", "played backwards"])
-def test_a_mixdown_of_something_else_is_recognised(recovered: Estimator, moves: FaderMoves, foreign: str) -> None:
+def test_a_mixdown_of_another_song_is_recognised(recovered: Estimator, moves: FaderMoves, foreign: str) -> None:
     noise = np.random.default_rng(3).normal(size=moves.mixdown.shape) * 0.1
     found = recovered(noise if foreign == "noise" else moves.mixdown[::-1])
     assert any("does not seem to come from these stems" in warning for warning in found.warnings)
 
 
-def test_the_released_master_is_said_to_hardly_follow_from_the_faders(caesium: Song) -> None:
+def test_a_warning_says_that_faders_explain_little_of_the_released_master(caesium: Song) -> None:
     found = estimate(caesium)
     assert found.domain == "power"
     explained = f"{100.0 * align(caesium).linear_fit:.0f} %"
@@ -127,9 +127,7 @@ def test_progress_rises_to_the_end_with_the_pass(caesium: Song, preset: Callable
     assert max(np.diff(fractions[1:])) < 0.5
 
 
-def test_a_limiter_that_spares_the_moments_looked_at_is_found_all_the_same(
-    recovered: Estimator, moves: FaderMoves
-) -> None:
+def test_a_limiter_that_is_inactive_in_the_excerpts_is_found(recovered: Estimator, moves: FaderMoves) -> None:
     centres = len(moves.mixdown) * (np.arange(4) + 0.5) / 4
     spared = (np.abs(np.arange(len(moves.mixdown))[:, None] - centres) < 0.2 * 44_100).any(axis=1)
     found = recovered(np.where(spared[:, None], moves.mixdown, np.tanh(1.5 * moves.mixdown) / 1.5))

@@ -31,7 +31,7 @@ def random_gains(n_stems: int = 3, seed: int = 1) -> Array:
     return np.random.default_rng(seed).uniform(0.4, 1.2, (n_stems, N_FRAMES))
 
 
-def test_the_residual_of_the_true_gains_is_nothing_and_of_no_gains_all_of_the_energy() -> None:
+def test_the_residual_is_zero_for_the_true_gains_and_all_energy_without_gains() -> None:
     signals, gains = stems(), random_gains()
     equations = normal_equations(grams(signals, mixed(signals, gains)), 3)
     energy = (mixed(signals, gains).reshape(N_FRAMES, FRAME) ** 2).sum(axis=1)
@@ -40,7 +40,7 @@ def test_the_residual_of_the_true_gains_is_nothing_and_of_no_gains_all_of_the_en
     np.testing.assert_allclose(equations.residual(np.zeros((N_FRAMES, 3))), energy, rtol=1e-5)
 
 
-def test_the_total_is_one_frame_that_holds_all_of_them() -> None:
+def test_the_total_is_one_frame_with_the_sum_of_all() -> None:
     signals, gains = stems(), random_gains()
     equations = normal_equations(grams(signals, mixed(signals, gains)), 3)
     held = np.tile([0.5, 0.7, 0.9], (N_FRAMES, 1))
@@ -48,7 +48,7 @@ def test_the_total_is_one_frame_that_holds_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("flips", [(), (0,), (1, 2), (0, 1, 2)])
-def test_the_stems_that_are_upside_down_are_found(flips: tuple[int, ...]) -> None:
+def test_stems_of_inverted_polarity_are_found(flips: tuple[int, ...]) -> None:
     signals = stems()
     signs = np.ones((3, 1))
     signs[list(flips)] = -1.0
@@ -56,7 +56,7 @@ def test_the_stems_that_are_upside_down_are_found(flips: tuple[int, ...]) -> Non
     assert tuple(np.nonzero(found)[0]) == flips
 
 
-def test_a_stem_that_is_not_in_the_mixdown_is_not_called_flipped() -> None:
+def test_a_stem_missing_from_the_mixdown_is_not_reported_as_inverted() -> None:
     signals, gains = stems(), random_gains()
     gains[1] = 0.0
     assert not flipped_stems(grams(signals, mixed(signals, gains)), 3).any()
@@ -67,13 +67,13 @@ def test_without_a_limiter_its_coefficients_are_zeros() -> None:
     np.testing.assert_array_equal(limiter_coefficients(grams(signals, mixed(signals, random_gains())), 3), 0.0)
 
 
-def test_noise_alone_is_no_limiter() -> None:
+def test_noise_alone_is_not_a_limiter() -> None:
     signals = stems()
     noise = np.random.default_rng(5).normal(size=signals.shape[1]) * 0.02
     np.testing.assert_array_equal(limiter_coefficients(grams(signals, mixed(signals, random_gains()) + noise), 3), 0.0)
 
 
-def test_a_bend_that_noise_outweighs_is_no_limiter() -> None:
+def test_a_bend_smaller_than_the_noise_is_not_a_limiter() -> None:
     signals = stems()
     inner = mixed(signals, random_gains())
     bent = inner - 0.05 * inner**3
@@ -83,7 +83,7 @@ def test_a_bend_that_noise_outweighs_is_no_limiter() -> None:
 
 
 @pytest.mark.parametrize("power", LIMITER_POWERS)
-def test_a_curve_of_one_power_is_found_and_undone(power: int) -> None:
+def test_a_power_curve_is_found_and_inverted(power: int) -> None:
     signals, gains = stems(), random_gains()
     inner = mixed(signals, gains)
     let_out = np.linspace(-2.0, 2.0, 400_001)
@@ -97,13 +97,13 @@ def test_a_curve_of_one_power_is_found_and_undone(power: int) -> None:
     np.testing.assert_allclose(upright[:, 3, 3], energy, rtol=0.02)
 
 
-def test_an_expander_is_no_limiter() -> None:
+def test_an_expander_is_not_a_limiter() -> None:
     signals = stems()
     inner = mixed(signals, random_gains())
     np.testing.assert_array_equal(limiter_coefficients(grams(signals, inner + 0.3 * inner**3), 3), 0.0)
 
 
-def test_restoring_turns_the_flipped_stems_products_over() -> None:
+def test_restoring_inverts_the_products_of_inverted_stems() -> None:
     signals = stems()
     gram = grams(signals, mixed(signals, random_gains()))
     upright = restored(gram, np.array([False, True, False]), np.zeros(len(LIMITER_POWERS)))

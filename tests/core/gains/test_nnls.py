@@ -40,7 +40,7 @@ def solve(matrix: FloatArray, vector: FloatArray, allowed: npt.NDArray[np.bool_]
 
 @settings(max_examples=300, deadline=None)
 @given(seed=SEEDS, k=st.integers(1, 8))
-def test_no_solution_fits_better_than_lawson_and_hansons(seed: int, k: int) -> None:
+def test_the_solution_of_lawson_and_hanson_is_not_better(seed: int, k: int) -> None:
     matrix, vector = problem(seed, k)
     ours = solve(matrix, vector)
     _, best = scipy.optimize.nnls(matrix, vector)
@@ -50,7 +50,7 @@ def test_no_solution_fits_better_than_lawson_and_hansons(seed: int, k: int) -> N
 
 @settings(max_examples=200, deadline=None)
 @given(seed=SEEDS, k=st.integers(1, 6))
-def test_a_regular_problem_has_lawson_and_hansons_solution(seed: int, k: int) -> None:
+def test_a_regular_problem_has_the_solution_of_lawson_and_hanson(seed: int, k: int) -> None:
     random = np.random.default_rng(seed)
     matrix, vector = random.standard_normal((30, k)), random.standard_normal(30)
     np.testing.assert_allclose(solve(matrix, vector), scipy.optimize.nnls(matrix, vector)[0], atol=1e-10)
@@ -76,7 +76,7 @@ def test_an_unknown_shrinks_as_its_column_grows(seed: int, exponent: float) -> N
 
 @settings(max_examples=100, deadline=None)
 @given(seed=SEEDS)
-def test_unknowns_that_are_not_allowed_stay_zero_and_the_others_are_fitted_without_them(seed: int) -> None:
+def test_excluded_unknowns_stay_zero_and_the_others_are_fitted_without_them(seed: int) -> None:
     random = np.random.default_rng(seed)
     matrix, vector = random.standard_normal((20, 4)), random.standard_normal(20)
     allowed = random.random(4) < 0.5
@@ -86,7 +86,7 @@ def test_unknowns_that_are_not_allowed_stay_zero_and_the_others_are_fitted_witho
     np.testing.assert_allclose(solve(matrix, vector, allowed), expected, atol=1e-10)
 
 
-def test_a_batch_is_its_problems_one_by_one() -> None:
+def test_a_batch_equals_its_problems_solved_one_by_one() -> None:
     problems = [problem(seed, 4) for seed in range(200)]
     gram = np.stack([matrix.T @ matrix for matrix, _ in problems])
     target = np.stack([matrix.T @ vector for matrix, vector in problems])
@@ -108,11 +108,11 @@ def test_regular_problems_are_all_solved_at_once(monkeypatch: pytest.MonkeyPatch
     assert ((found == 0.0).mean(axis=0) > 0.2).all()
 
 
-def test_silence_is_solved_by_zero() -> None:
+def test_the_solution_for_silence_is_zero() -> None:
     assert not solve_batch(np.zeros((3, 4, 4)), np.zeros((3, 4))).any()
 
 
-def test_no_problems_have_no_solutions() -> None:
+def test_an_empty_batch_has_an_empty_result() -> None:
     assert solve_batch(np.zeros((0, 4, 4)), np.zeros((0, 4))).shape == (0, 4)
 
 

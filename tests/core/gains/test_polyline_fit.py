@@ -58,7 +58,7 @@ def at_centres(knots: Array) -> Array:
 
 @few
 @given(seeds)
-def test_a_polyline_is_found_again(seed: int) -> None:
+def test_a_polyline_is_recovered(seed: int) -> None:
     signals, knots = stems(seed), polyline(seed)
     found = fitted(signals, mixed(signals, knots))
     np.testing.assert_allclose(found.gains, at_centres(knots), atol=0.01)
@@ -67,7 +67,7 @@ def test_a_polyline_is_found_again(seed: int) -> None:
 
 @few
 @given(seeds, st.integers(0, 2), st.floats(0.1, 10.0))
-def test_a_stem_that_much_louder_has_a_gain_that_much_lower(seed: int, stem: int, factor: float) -> None:
+def test_a_louder_stem_has_a_proportionally_lower_gain(seed: int, stem: int, factor: float) -> None:
     signals, noise = stems(seed), stems(seed + 7, 1)[0] * 0.1
     mixdown = mixed(signals, polyline(seed)) + noise
     scale = np.ones(3)
@@ -91,7 +91,7 @@ def test_the_order_of_the_buses_does_not_matter(seed: int, order: list[int]) -> 
 
 @few
 @given(seeds)
-def test_no_gain_is_ever_negative_and_no_fit_above_1(seed: int) -> None:
+def test_gains_are_not_negative_and_the_fit_is_at_most_1(seed: int) -> None:
     found = fitted(stems(seed), stems(seed + 3, 1)[0])
     assert found.gains.min() >= 0.0
     assert found.raw.min() >= 0.0
@@ -103,7 +103,7 @@ def test_no_gain_is_ever_negative_and_no_fit_above_1(seed: int) -> None:
 
 @few
 @given(seeds, st.floats(0.05, 20.0))
-def test_a_louder_mixdown_has_gains_that_much_higher(seed: int, factor: float) -> None:
+def test_a_louder_mixdown_has_proportionally_higher_gains(seed: int, factor: float) -> None:
     signals = stems(seed)
     mixdown = mixed(signals, polyline(seed)) + stems(seed + 7, 1)[0] * 0.1
     np.testing.assert_allclose(
@@ -111,14 +111,14 @@ def test_a_louder_mixdown_has_gains_that_much_higher(seed: int, factor: float) -
     )
 
 
-def test_one_silent_hop_changes_no_other_buss_gains() -> None:
+def test_a_silent_hop_of_one_bus_does_not_change_the_others() -> None:
     signals, knots = stems(1), polyline(1)
     signals[1, 9 * STEPS_PER_HOP * STEP : 14 * STEPS_PER_HOP * STEP] = 0.0
     found = fitted(signals, mixed(signals, knots))
     np.testing.assert_allclose(found.gains[:, [0, 2]], at_centres(knots)[:, [0, 2]], atol=0.01)
 
 
-def test_hops_that_the_mixdown_does_not_cover_hold_the_last_gain_and_count_for_nothing() -> None:
+def test_hops_after_the_mixdown_keep_the_last_gain_and_have_no_weight() -> None:
     signals, knots = stems(2), polyline(2)
     mixdown = mixed(signals, knots)
     known = np.arange(N_HOPS) < 15
@@ -131,7 +131,7 @@ def test_hops_that_the_mixdown_does_not_cover_hold_the_last_gain_and_count_for_n
     assert np.isnan(found.fit[15:]).all()
 
 
-def test_a_bus_that_is_muted_in_the_mixdown_has_next_to_no_gain() -> None:
+def test_a_bus_muted_in_the_mixdown_has_almost_no_gain() -> None:
     signals, knots = stems(3), polyline(3)
     knots[1] = 0.0
     found = fitted(signals, mixed(signals, knots))
@@ -140,7 +140,7 @@ def test_a_bus_that_is_muted_in_the_mixdown_has_next_to_no_gain() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 2])
-def test_a_stem_of_nothing_is_left_at_0_db_and_known_not_at_all(position: int) -> None:
+def test_a_silent_stem_stays_at_0_db_with_unlimited_uncertainty(position: int) -> None:
     signals, knots = stems(4), polyline(4)
     signals[position] = 0.0
     found = fitted(signals, mixed(signals, knots))

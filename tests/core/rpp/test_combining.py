@@ -15,7 +15,7 @@ from core.rpp.write import combined
 CURVE = EnvelopePoints(np.array([0.5, 10.0, 20.0]), np.array([-3.0, 2.0, -8.0]))
 
 
-def test_without_moves_the_curve_stays_what_it_is() -> None:
+def test_without_moves_the_curve_is_unchanged() -> None:
     still = Envelope((Point(0.0, 0.3), Point(9.0, 0.3)))
     bypassed = Envelope((Point(0.0, 0.3), Point(9.0, 0.9)), is_active=False)
     assert [combined(CURVE, moves) for moves in (None, still, bypassed)] == [CURVE] * 3
@@ -31,14 +31,14 @@ def test_the_product_is_heard_everywhere(shape: int, is_fader_scaled: bool) -> N
     np.testing.assert_allclose(combined(CURVE, moves).at(time_s), product_db, atol=0.15)
 
 
-def test_a_jump_stays_a_jump_of_a_millisecond() -> None:
+def test_a_jump_stays_a_jump_within_a_millisecond() -> None:
     moves = Envelope((Point(0.0, 1.0, SQUARE), Point(5.0, 0.5, SQUARE)))
     heard = combined(EnvelopePoints(np.array([0.0]), np.array([-6.0])), moves)
     np.testing.assert_allclose(heard.at(np.array([4.998, 5.0, 30.0])), [-6.0, -12.02, -12.02], atol=0.03)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 2)), min_size=1, max_size=12))
-def test_any_moves_give_times_that_never_fall(pairs: list[tuple[float, float]]) -> None:
+def test_combined_points_are_in_order_of_time(pairs: list[tuple[float, float]]) -> None:
     moves = Envelope(tuple(Point(time_s, gain) for time_s, gain in sorted(pairs)))
     heard = combined(CURVE, moves)
     assert (np.diff(heard.time_s) >= 0).all()

@@ -66,7 +66,7 @@ def test_tokens_are_split_as_reaper_splits_them(line: bytes, expected: list[str]
 
 
 @given(st.text(st.characters(blacklist_categories=["Cs"])))
-def test_a_quoted_word_is_read_as_it_was_said(text: str) -> None:
+def test_a_quoted_word_is_read_back_unchanged(text: str) -> None:
     said = text.translate({ord(c): " " for c in "\r\n\0"})
     if all(quote in said for quote in "\"'`") and (" " in said or "\t" in said or said[0] in "\"'`#;"):
         said = said.replace("`", "'")
@@ -101,7 +101,7 @@ def flattened(tree: list[object], depth: int) -> list[bytes]:
 
 
 @given(trees, st.sampled_from([b"\n", b"\r\n"]))
-def test_any_nesting_is_found_and_kept(tree: list[object], end: bytes) -> None:
+def test_any_nesting_is_read_and_kept(tree: list[object], end: bytes) -> None:
     lines = flattened(tree, 1)
     content = project(*lines, end=end)
     document = parse(content, HERE)
@@ -112,7 +112,7 @@ def test_any_nesting_is_found_and_kept(tree: list[object], end: bytes) -> None:
         assert document.lines[block.last].strip() == b">"
 
 
-def test_an_edit_changes_its_lines_alone() -> None:
+def test_an_edit_changes_only_its_lines() -> None:
     document = parse(project(b"  A 1", b"  B 2", b"  C 3"), HERE)
     assert document.edited([Edit(2, 3, (b"  X\r\n",)), Edit(1, 1, (b"  W\r\n",))]) == project(
         b"  W", b"  A 1", b"  X", b"  C 3"
@@ -195,7 +195,7 @@ def test_a_token_that_does_not_begin_with_a_finite_number_is_an_error(token: byt
     assert caught.value.path == f"{HERE}, line 2 (VOLPAN)"
 
 
-def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(InputError) as told:
         read_document(tmp_path)
     assert str(told.value) == f"{tmp_path}: cannot be read (Is a directory); check its permissions"

@@ -44,20 +44,20 @@ def heard_db(of: Project, times: np.ndarray = TIMES) -> np.ndarray:
 CURVE = EnvelopePoints(np.array([0.5, 2.0, 2.25, 7.0, 9.0]), np.array([-3.0, 1.5, -40.0, -12.0, 0.0]))
 
 
-def test_the_fader_scale_goes_through_what_reaper_reports() -> None:
+def test_the_fader_scale_agrees_with_values_from_reaper() -> None:
     gains = np.array([0.0, 1.0, 2.0, 10 ** (12 / 20)])
     np.testing.assert_allclose(to_fader(gains), [0.0, 0.716217850, 0.852774454, 1.0], atol=2e-5)
     assert 20 * np.log10(from_fader(0.592848336) / 0.501187) == pytest.approx(0.0, abs=0.01)
 
 
 @given(st.floats(1e-6, 4.0))
-def test_the_fader_scale_can_be_turned_round(gain: float) -> None:
+def test_the_fader_scale_can_be_inverted(gain: float) -> None:
     assert from_fader(to_fader(gain)) == pytest.approx(gain, rel=1e-9)
 
 
 @pytest.mark.parametrize("scaling", [b"VOLTYPE 1", b"VOLTYPE 0", b""])
 @pytest.mark.parametrize("mixed", [b"1", b"0.70901304635576", b"1.4"])
-def test_what_is_heard_is_the_curve_on_either_scale(scaling: bytes, mixed: bytes) -> None:
+def test_the_heard_gain_is_the_curve_on_either_scale(scaling: bytes, mixed: bytes) -> None:
     before = project(b"    VOLPAN " + mixed + b" 0 -1", *envelope(b"PT 0 1 0", b"PT 3 0.2 0 0 1", scaling=scaling))
     after = written(before, CURVE)
     assert after.tracks[0].envelopes["VOLENV2"].is_fader_scaled == (scaling == b"VOLTYPE 1")
@@ -74,7 +74,7 @@ def test_points_keep_any_curve_within_a_tenth_of_a_decibel(steps: list[tuple[flo
         assert np.abs(20 * np.log10(gain) - curve.at(times)).max() < 0.1
 
 
-def test_a_trim_envelope_and_the_automation_mode_are_allowed_for() -> None:
+def test_a_trim_envelope_and_the_automation_mode_are_compensated() -> None:
     trim = (b"    <VOLENV3", b"      ACT 1 -1", b"      PT 0 0.5 0", b"    >")
     for mode, volume in ((b"0", 0.7), (b"1", 0.7), (b"4", 1.2)):
         before = project(b"    AUTOMODE " + mode, b"    VOLPAN %f 0 -1" % volume, *trim)
@@ -130,7 +130,7 @@ def test_outside_a_range_nothing_changes() -> None:
         assert np.abs(heard_db(after) - curve.at(TIMES))[inside].max() < 0.1
 
 
-def test_a_range_on_a_track_without_automation_leaves_its_fader_alone_elsewhere() -> None:
+def test_a_range_on_a_track_without_automation_keeps_its_fader_elsewhere() -> None:
     for mode in (b"0", b"1"):
         before = project(b"    AUTOMODE " + mode, b"    VOLPAN 0.6 0 -1")
         curve = EnvelopePoints(np.array([2.0, 2.02, 3.98, 4.0]), np.array([0.0, -9.0, -9.0, 0.0]))
@@ -140,14 +140,14 @@ def test_a_range_on_a_track_without_automation_leaves_its_fader_alone_elsewhere(
         np.testing.assert_allclose(level, [fader_db, fader_db, -9.0, fader_db, fader_db], atol=0.02)
 
 
-def test_a_bypassed_envelope_comes_alive_with_the_curve_alone() -> None:
+def test_a_bypassed_envelope_is_activated_with_the_new_curve_only() -> None:
     before = project(*envelope(b"PT 0 0.1 0", b"PT 5 0.2 0", active=b"ACT 0 -1"))
     after = written(before, CURVE)
     assert after.tracks[0].envelopes["VOLENV2"].is_active
     assert np.abs(heard_db(after) - CURVE.at(TIMES)).max() < 0.1
 
 
-def test_a_new_envelope_is_what_that_reaper_would_make() -> None:
+def test_a_new_envelope_is_written_as_that_version_of_reaper_writes_it() -> None:
     modern = written(project(b"    MAINSEND 1 0", b"    <FXCHAIN", b"    >"), CURVE)
     track = modern.tracks[0].block
     assert [block.name for block in track.blocks] == ["VOLENV2", "FXCHAIN"]
@@ -155,7 +155,7 @@ def test_a_new_envelope_is_what_that_reaper_would_make() -> None:
     assert not written(project(version="5.70"), CURVE).tracks[0].envelopes["VOLENV2"].is_fader_scaled
 
 
-def test_line_ends_and_all_other_bytes_stay() -> None:
+def test_line_ends_and_all_other_bytes_are_unchanged() -> None:
     before = read_document(WINCING)
     song = project_of(before)
     tracks = {"melody": (song.tracks[0],), "drums": (song.tracks[4],)}
@@ -206,13 +206,13 @@ def test_header_lines_of_an_existing_envelope_stay_and_it_becomes_visible() -> N
         (envelope(b"PT 0 1 0", b"POOLEDENVINST 1 0 4"), "automation items lie on the volume envelope"),
     ],
 )
-def test_what_cannot_be_heard_or_kept_is_refused(lines: tuple[bytes, ...], says: str) -> None:
+def test_envelopes_that_would_be_inaudible_or_lose_items_are_refused(lines: tuple[bytes, ...], says: str) -> None:
     before = project(*lines)
     with pytest.raises(InputError, match=says):
         with_envelopes(before, {"drums": before.tracks}, {"drums": CURVE})
 
 
-def test_moves_that_will_not_be_heard_as_written_are_told() -> None:
+def test_envelopes_that_will_sound_different_are_reported() -> None:
     trim = (b"    <VOLENV3", b"      ACT 1", b"      PT 0 0.5 0", b"      PT 3 1 0", b"    >")
     before = project(b"    AUTOMODE 3", *trim, head=b"GLOBAL_AUTO 5")
     notes = " ".join(with_envelopes(before, {"drums": before.tracks}, {"drums": CURVE}).notes)
@@ -221,7 +221,7 @@ def test_moves_that_will_not_be_heard_as_written_are_told() -> None:
     assert "bypasses all automation" in notes
 
 
-def test_points_of_one_time_are_a_jump() -> None:
+def test_points_at_the_same_time_are_a_jump() -> None:
     jump = Envelope((Point(0.0, 1.0), Point(2.0, 1.0), Point(2.0, 0.5), Point(4.0, 0.25)))
     np.testing.assert_allclose(jump.gain_at(np.array([-1.0, 1.99, 2.0, 3.0, 5.0])), [1.0, 1.0, 0.5, 0.375, 0.25])
 

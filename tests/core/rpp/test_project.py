@@ -45,14 +45,14 @@ def test_a_real_project_is_read_as_reaper_shows_it() -> None:
     assert found.tracks[6].plug_ins == ()  # its chain is switched off (FX 0)
 
 
-def test_what_a_project_says_of_itself_is_read() -> None:
+def test_project_settings_are_read() -> None:
     head = [b"GLOBAL_AUTO 3", b'RENDER_FILE "out/song mix.wav"', b"RECORD_PATH Media Other", b"MASTER_VOLUME 0.5 0 -1"]
     found = project(more=b"\n".join([*head, b"PLAYRATE 1.25 0 0.25 4", b"<MASTERFXLIST", b"<JS limiter", b">", b">"]))
     assert (found.global_automation, found.render_file, found.media_folder) == (3, "out/song mix.wav", "Media")
     assert (found.master_volume, found.play_rate, found.master_plug_ins) == (0.5, 1.25, ("limiter",))
 
 
-def test_a_project_that_says_nothing_of_itself_is_plain() -> None:
+def test_missing_project_settings_have_defaults() -> None:
     found = project()
     assert (found.sample_rate, found.global_automation, found.render_file, found.media_folder) == (None, -1, "", "")
     assert (found.master_volume, found.play_rate, found.master_plug_ins) == (1.0, 1.0, ())
@@ -71,7 +71,7 @@ def test_folders_of_an_old_project_are_buses_and_returns_fed_by_them_are_not(sha
     assert numbers(found) == {"vocals": [1], "percussion": [10], "guitars": [7, 8]}
 
 
-def test_chosen_buses_that_flow_into_each_other_are_told() -> None:
+def test_chosen_buses_that_feed_each_other_are_reported() -> None:
     found = project(track("A"), track("B", b"AUXRECV 0 0 1 0 0 0 0 0 0"))
     notes = find_buses(found, {"drums": ["A"], "bass": ["B"]}).notes
     assert notes == ("track 1 'A' flows into track 2 'B', so its sound is in both stems",)
@@ -116,7 +116,7 @@ def test_a_bus_by_sends_comes_before_a_single_track_but_a_reverb_return_does_not
     assert numbers(found) == {"vocals": [2]}
 
 
-def test_a_folder_of_buses_is_no_bus() -> None:
+def test_a_folder_of_buses_is_not_a_bus() -> None:
     found = project(
         track("Music", b"ISBUS 1 1", item=False),
         track("Drums", b"ISBUS 1 1", item=False),
@@ -126,26 +126,26 @@ def test_a_folder_of_buses_is_no_bus() -> None:
     assert numbers(found) == {"drums": [2], "bass": [4]}
 
 
-def test_several_tracks_of_one_name_make_one_bus_and_it_is_told() -> None:
+def test_several_tracks_of_one_name_form_one_bus_and_are_reported() -> None:
     found = project(track("Vox L"), track("Vox R"), track("Master"))
     assert numbers(found) == {"vocals": [1, 2]}
     assert "the balance between them stays" in find_buses(found).notes[0]
 
 
-def test_the_tracks_of_a_bus_are_listed_as_one_says_them() -> None:
+def test_the_tracks_of_a_bus_are_listed_in_words() -> None:
     for names, listed in (("LR", "{} and {}"), ("LMR", "{}, {} and {}")):
         titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
         (told,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
         assert told.startswith(f"the vocals are the sum of {listed.format(*titles)}; ")
 
 
-def test_muted_tracks_are_passed_over_and_told() -> None:
+def test_muted_tracks_are_skipped_and_reported() -> None:
     found = project(track("Drums"), track("Bass", b"MUTESOLO 1 0 0"))
     assert numbers(found) == {"drums": [1]}
     assert "track 2 'Bass' is muted" in find_buses(found).notes[0]
 
 
-def test_the_user_chooses_by_name_or_number_and_more_than_one() -> None:
+def test_tracks_are_chosen_by_name_or_number() -> None:
     found = project(track("Foo"), track("5"), track("Bar"), track("Drums"), track("x"))
     assert numbers(found, vocals=["foo", "3"], bass=["5"]) == {"drums": [4], "bass": [2], "vocals": [1, 3]}
 
@@ -162,18 +162,18 @@ def test_the_user_chooses_by_name_or_number_and_more_than_one() -> None:
         ({}, "no track's name says which bus it is; choose with --bus, such as --bus 'drums=1', among 1 'A'"),
     ],
 )
-def test_a_wrong_choice_is_told(chosen: dict[str, list[str]], says: str) -> None:
+def test_a_wrong_choice_is_refused(chosen: dict[str, list[str]], says: str) -> None:
     found = project(track("A"), track("A"), track("Folder", b"ISBUS 1 1"), track("Inner", b"ISBUS 2 -1"))
     with pytest.raises(InputError, match=says):
         find_buses(found, chosen)
 
 
-def test_a_project_without_tracks_says_so() -> None:
+def test_a_project_without_tracks_is_refused() -> None:
     with pytest.raises(InputError, match="no tracks"):
         find_buses(project())
 
 
-def test_sends_that_go_round_end() -> None:
+def test_circular_sends_are_handled() -> None:
     found = project(track("Drums", b"AUXRECV 1 0 1 0 0"), track("B", b"AUXRECV 0 0 1 0 0"), track("C", b"AUXRECV 9 0"))
     assert [one.number for one in reached(found, found.tracks[0])] == [1, 2]
 
@@ -184,7 +184,7 @@ def test_an_invalid_number_is_an_error_that_names_its_line(line: bytes) -> None:
         project(track("Drums", line))
 
 
-def test_two_hundred_tracks_and_a_thousand_folders_in_folders_are_looked_through_at_once() -> None:
+def test_two_hundred_tracks_and_a_thousand_nested_folders_are_handled() -> None:
     folders = [track("folder", b"ISBUS 1 1", item=False) for _ in range(1_000)]
     tracks = [track(f"take {number}") for number in range(200)]
     found = project(*folders, track("Drums", b"ISBUS 1 1", item=False), *tracks, track("Bass"))

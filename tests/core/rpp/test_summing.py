@@ -129,7 +129,7 @@ def test_channel_modes_and_pans(tmp_path: Path) -> None:
     np.testing.assert_allclose(panned, left[:, None] * np.array([1.0, 0.25]), atol=1e-6)
 
 
-def test_a_folder_sums_its_children_as_heard_but_not_its_own_fader(tmp_path: Path) -> None:
+def test_a_folder_sums_its_children_as_heard_without_its_own_fader(tmp_path: Path) -> None:
     a, b = tone(tmp_path / "a.wav")[: 2 * RATE, 0], tone(tmp_path / "b.wav", hertz=300.0)[: 2 * RATE, 0]
     ramp = ("<VOLENV2", "ACT 1", "PT 0 1 0", "PT 2 0 0", ">")
     found = stem(
@@ -181,7 +181,7 @@ def test_media_are_found_under_their_name_or_beside_the_project(tmp_path: Path, 
     assert stem(project(tmp_path, track(item(file=name))), tmp_path).any()
 
 
-def test_sections_of_sections_however_deep_are_one_section(tmp_path: Path) -> None:
+def test_nested_sections_of_any_depth_are_one_section(tmp_path: Path) -> None:
     whole = tone(tmp_path / "a.wav")[:, 0]
     depth = 2_000
     source = "<SOURCE SECTION\nLENGTH 0.5\nSTARTPOS 0.0005\n" * depth + "<SOURCE WAVE\nFILE a.wav\n>" + "\n>" * depth
@@ -189,21 +189,21 @@ def test_sections_of_sections_however_deep_are_one_section(tmp_path: Path) -> No
     np.testing.assert_allclose(found, whole[RATE : RATE + RATE // 2], atol=1e-6)
 
 
-def test_folders_in_folders_however_deep_are_summed(tmp_path: Path) -> None:
+def test_nested_folders_of_any_depth_are_summed(tmp_path: Path) -> None:
     whole = tone(tmp_path / "a.wav")[:, 0]
     folders = [track("ISBUS 1 1", "MAINSEND 1 0") for _ in range(2_000)]
     found = stem(project(tmp_path, *folders, track(item(), name="kick")), tmp_path)[:, 0]
     np.testing.assert_allclose(found, whole[: 2 * RATE], atol=1e-6)
 
 
-def test_a_send_back_into_itself_is_not_followed(tmp_path: Path) -> None:
+def test_a_feedback_send_is_not_followed(tmp_path: Path) -> None:
     whole = tone(tmp_path / "a.wav")[:, 0]
     loop = (track("AUXRECV 1 0 1 0 0 0 0 0 0"), track("AUXRECV 0 0 1 0 0 0 0 0 0", "MAINSEND 0 0", item()))
     found = stem(project(tmp_path, *loop), tmp_path)[:, 0]
     np.testing.assert_allclose(found, whole[: 2 * RATE], atol=1e-6)
 
 
-def test_the_sum_has_the_projects_rate_or_the_one_most_of_its_media_have(tmp_path: Path) -> None:
+def test_the_sum_has_the_rate_of_the_project_or_of_most_media(tmp_path: Path) -> None:
     names = {"a.wav": 48_000, "b.wav": 44_100, "c.wav": 44_100, "d.wav": 48_000}
     for name, rate in names.items():
         tone(tmp_path / name, 0.1, rate=rate)
@@ -257,13 +257,13 @@ def test_missing_media_are_named_with_the_remedy(tmp_path: Path) -> None:
         stem(project(tmp_path, track(item(file="x/gone.wav"))), tmp_path)
 
 
-def test_an_item_at_the_end_of_the_world_is_refused(tmp_path: Path) -> None:
+def test_an_item_beyond_twelve_hours_is_refused(tmp_path: Path) -> None:
     tone(tmp_path / "a.wav")
     with pytest.raises(InputError, match="reaches to 250 h"):
         stem(project(tmp_path, track(item(position=9e5))), tmp_path)
 
 
-def test_everything_left_out_is_named(tmp_path: Path) -> None:
+def test_everything_that_is_not_rendered_is_reported(tmp_path: Path) -> None:
     plug_ins = (
         'BYPASS 0 0 0\n<VST "VST: ReaComp (Cockos)" reacomp.so 0 ""\n>',
         'BYPASS 1 0 0\n<JS loser/3BandEQ ""\n>',
@@ -302,13 +302,13 @@ def test_everything_left_out_is_named(tmp_path: Path) -> None:
         item().replace("<SOURCE WAVE", "<SOURCE SECTION\nLENGTH 1e305\n<SOURCE WAVE") + "\n>",
     ],
 )
-def test_a_time_that_no_session_has_is_damage(tmp_path: Path, damaged: str) -> None:
+def test_an_impossible_time_is_refused(tmp_path: Path, damaged: str) -> None:
     with pytest.raises(InputError, match=r"is no time a session has; save the project again"):
         project(tmp_path, "<TRACK", damaged, ">")
 
 
 @pytest.mark.parametrize("rate", [20, 1_000_000_000, 2_000_000_000_000, -44_100])
-def test_a_rate_that_no_project_has_is_refused(tmp_path: Path, rate: int) -> None:
+def test_an_impossible_sample_rate_is_refused(tmp_path: Path, rate: int) -> None:
     tone(tmp_path / "a.wav")
     odd = replace(project(tmp_path, track(item())), sample_rate=rate)
     with pytest.raises(InputError, match=r"song\.rpp: a sample rate of .* Hz is none REAPER has; correct it"):

@@ -60,7 +60,7 @@ def session(pairs: list[tuple[float, float]], fader: float = 0.5, before: str | 
     )
 
 
-def test_nothing_edited_is_nothing_found() -> None:
+def test_without_edits_none_are_found() -> None:
     for audited in (audited_points([record()], points(WRITTEN)), audited_project(session(WRITTEN))):
         (track,) = audited.tracks
         assert not audited.is_edited
@@ -72,7 +72,7 @@ def test_nothing_edited_is_nothing_found() -> None:
 
 
 @pytest.mark.parametrize("in_project", [False, True])
-def test_a_dragged_and_an_added_point_are_exactly_what_is_found(in_project: bool) -> None:
+def test_exactly_the_dragged_and_the_added_point_are_found(in_project: bool) -> None:
     now = [(0.0, -3.0), (5.0, 3.0), (10.0, -6.0), (12.0, 1.0), (20.25, -1.0)]
     audited = audited_project(session(now)) if in_project else audited_points([record()], points(now))
     (track,) = audited.tracks
@@ -84,13 +84,13 @@ def test_a_dragged_and_an_added_point_are_exactly_what_is_found(in_project: bool
     assert (span.span.start_s, span.span.end_s) == (5.0, 20.25)
 
 
-def test_a_fader_that_was_moved_shows_in_what_is_heard_now() -> None:
+def test_a_moved_fader_changes_the_heard_gain() -> None:
     (track,) = audited_project(session(WRITTEN, fader=0.25)).tracks
     np.testing.assert_allclose(track.now_db, track.written_db - 6.02, atol=0.01)
     assert track.edits.are_none
 
 
-def test_the_largest_moves_come_first_with_the_term_that_makes_them() -> None:
+def test_the_largest_moves_are_listed_first_with_their_main_term() -> None:
     moves = largest_moves(audited_points([record()], points(WRITTEN)), 5)
     assert [(move.start_s, move.end_s) for move in moves] == [(0.0, 5.0), (5.0, 20.25)]
     assert [(move.start_db, move.end_db) for move in moves] == [
@@ -101,7 +101,7 @@ def test_the_largest_moves_come_first_with_the_term_that_makes_them() -> None:
     assert largest_moves(audited_points([record()], points(WRITTEN)), 1) == moves[:1]
 
 
-def test_a_move_that_ends_after_the_last_frame_is_told_by_what_that_frame_says() -> None:
+def test_a_move_beyond_the_last_frame_is_described_by_the_last_frame() -> None:
     wrote = [*WRITTEN[:2], (30.0, -1.0)]
     audited = audited_points([record(wrote=wrote)], points(wrote))
     tracks = [replace(track, terms_db={"falling": -TIME_S}) for track in audited.tracks]
@@ -110,7 +110,7 @@ def test_a_move_that_ends_after_the_last_frame_is_told_by_what_that_frame_says()
     assert move.term_db == pytest.approx(5.0 - TIME_S[-1])
 
 
-def test_an_envelope_that_is_gone_or_bypassed_is_told() -> None:
+def test_a_missing_or_bypassed_envelope_is_reported() -> None:
     whole = session(WRITTEN).document.to_bytes()
     bypassed = project_of(parse(whole.replace(b"ACT 1", b"ACT 0"), Path("song.rpp")))
     assert any("is bypassed" in note for note in audited_project(bypassed).notes)

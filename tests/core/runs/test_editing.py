@@ -33,7 +33,7 @@ def between_buses(gains_db: np.ndarray) -> np.ndarray:
     return gains_db - gains_db[:, :1]
 
 
-def test_the_prediction_as_it_is_comes_back_as_it_was() -> None:
+def test_default_settings_leave_the_prediction_unchanged() -> None:
     np.testing.assert_allclose(under(), PREDICTED, atol=1e-9)
 
 
@@ -44,31 +44,31 @@ def test_depth_scales_every_difference_between_buses_and_keeps_the_loudness(perc
     assert energy_db(gains) == pytest.approx(energy_db(PREDICTED), abs=1e-9)
 
 
-def test_no_depth_is_every_bus_at_one_gain() -> None:
+def test_depth_0_gives_every_bus_the_same_gain() -> None:
     gains = under(depth_percent=0.0)
     np.testing.assert_allclose(gains, gains[0, 0], atol=1e-9)
 
 
-def test_no_moves_are_a_static_mix_at_each_buss_own_level() -> None:
+def test_moves_0_gives_a_static_mix_at_the_level_of_each_bus() -> None:
     gains = under(moves_percent=0.0)
     assert np.ptp(gains, axis=0).max() < 1e-9
     wanted = np.median(PREDICTED[:, :3], axis=0)
     np.testing.assert_allclose(np.diff(gains[0, :3]), np.diff(wanted), atol=1e-9)
 
 
-def test_an_offset_moves_its_bus_alone_and_exactly() -> None:
+def test_an_offset_moves_only_its_bus_by_exactly_that_much() -> None:
     moved = under(depth_percent=50.0, offset_db={"vocals": 1.5}) - under(depth_percent=50.0)
     np.testing.assert_allclose(moved, np.broadcast_to([0.0, 0.0, 0.0, 1.5], moved.shape), atol=1e-9)
 
 
 @given(st.floats(0.0, 10.0))
-def test_a_limit_holds_every_bus_that_close_to_the_common_gain(limit_db: float) -> None:
+def test_a_limit_keeps_every_bus_close_to_the_common_gain(limit_db: float) -> None:
     gains = under(limit_db=limit_db)
     assert np.abs(between_buses(gains)).max() <= 2 * limit_db + 1e-9
     assert energy_db(gains) == pytest.approx(energy_db(PREDICTED), abs=1e-9)
 
 
-def test_smoothing_evens_short_moves_out_and_leaves_slow_ones() -> None:
+def test_smoothing_removes_short_moves_and_keeps_slow_ones() -> None:
     jitter = np.where(np.arange(400) % 4 < 2, 2.0, -2.0)
     shaky = PREDICTED + jitter[:, None] * np.array([1.0, 0.0, 0.0, 0.0])
     smooth = applied(EditSettings(smooth_s=3.0), shaky, levels_lufs=LEVELS, buses=BUSES, time_s=TIME_S)
@@ -76,7 +76,7 @@ def test_smoothing_evens_short_moves_out_and_leaves_slow_ones() -> None:
     assert np.abs(between_buses(smooth) - between_buses(PREDICTED))[20:-20].max() < 0.2
 
 
-def test_an_ignored_passage_is_crossed_straight_and_the_rest_stays() -> None:
+def test_an_ignored_passage_is_interpolated_and_the_rest_is_unchanged() -> None:
     plain, gains = between_buses(PREDICTED), between_buses(under(ignore_s=[(20.0, 30.0)]))
     inside = (TIME_S > 20.0) & (TIME_S < 30.0)
     np.testing.assert_allclose(gains[~inside], plain[~inside], atol=1e-9)
@@ -84,7 +84,7 @@ def test_an_ignored_passage_is_crossed_straight_and_the_rest_stays() -> None:
     assert np.abs(gains - plain)[inside].max() > 0.3
 
 
-def test_a_silent_song_is_left_alone() -> None:
+def test_a_silent_song_has_finite_gains() -> None:
     silent = np.full(PREDICTED.shape, -120.0)
     gains = applied(EditSettings(depth_percent=50.0), PREDICTED, levels_lufs=silent, buses=BUSES, time_s=TIME_S)
     assert np.isfinite(gains).all()
@@ -105,18 +105,18 @@ def test_a_silent_song_is_left_alone() -> None:
         ({"ignore_s": [(200.0, 210.0)]}, "200:210"),
     ],
 )
-def test_settings_out_of_range_are_refused_with_what_would_be_right(settings: dict[str, object], says: str) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         check(EditSettings(**settings), BUSES, 100.0)  # type: ignore[arg-type]
 
 
-def test_settings_at_the_bounds_of_what_is_allowed_are_taken() -> None:
+def test_settings_at_the_limits_are_accepted() -> None:
     whole = [(0.0, 100.0)]
     check(EditSettings(range_s=whole[0], ignore_s=whole, limit_db=0.0, offset_db={"bass": -24.0}), BUSES, 100.0)
     check(EditSettings(depth_percent=200.0, moves_percent=0.0, smooth_s=60.0), BUSES, 100.0)
 
 
-def test_settings_change_one_by_one_and_offsets_bus_by_bus() -> None:
+def test_settings_and_offsets_change_individually() -> None:
     first = changed(EditSettings(), {"depth_percent": 50.0, "offset_db": {"bass": 1.0}})
     second = changed(first, {"depth_percent": None, "offset_db": {"vocals": -2.0}, "freeze": ["drums"]})
     assert second.depth_percent == 50.0

@@ -77,9 +77,7 @@ def with_run(song: Project, number: int | None = None) -> bytes:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("envelope", [(), ENVELOPE])
 @pytest.mark.parametrize("tail", [(), OTHERS, (b"  <EXTENSIONS", b"  >"), (b"  <EXTSTATE", b"  >")])
-def test_a_run_taken_out_leaves_the_project_as_it_was(
-    end: bytes, envelope: tuple[bytes, ...], tail: tuple[bytes, ...]
-) -> None:
+def test_removing_a_run_restores_the_project(end: bytes, envelope: tuple[bytes, ...], tail: tuple[bytes, ...]) -> None:
     before = template(*envelope, tail=tail, end=end)
     after = with_run(project(before))
     assert after != before
@@ -89,7 +87,7 @@ def test_a_run_taken_out_leaves_the_project_as_it_was(
     assert restore.restored(project(after), 1).content == before
 
 
-def test_every_real_project_takes_a_run_and_gives_it_back(shared: Path) -> None:
+def test_a_run_is_added_to_and_removed_from_every_real_project(shared: Path) -> None:
     paths = sorted(path for path in (shared / "rpp").iterdir() if path.suffix.lower() == ".rpp")
     assert len(paths) == 12
     for path in paths:
@@ -99,7 +97,7 @@ def test_every_real_project_takes_a_run_and_gives_it_back(shared: Path) -> None:
             assert restore.restored(after, 1).content == path.read_bytes()
 
 
-def test_a_real_section_of_another_script_is_read_and_stays(shared: Path) -> None:
+def test_the_section_of_another_script_is_read_and_kept(shared: Path) -> None:
     song = read_project(shared / "rpp" / "08_v7.19_linux_extstate.rpp")
     values = ext_state(song.document, "com.pandabot.chordgun")
     assert (len(values), values["CHORDTEXT"], values["OCTAVE"]) == (14, "       G#dim      G#,B,D", "2")
@@ -108,7 +106,7 @@ def test_a_real_section_of_another_script_is_read_and_stays(shared: Path) -> Non
     assert len(store.read_history(after)) == 1
 
 
-def test_runs_stack_up_and_go_back_to_any_of_them() -> None:
+def test_any_of_several_runs_can_be_restored() -> None:
     states = [template(*ENVELOPE)]
     for _ in range(3):
         states.append(with_run(project(states[-1])))
@@ -119,7 +117,7 @@ def test_runs_stack_up_and_go_back_to_any_of_them() -> None:
         assert [run.number for run in back.runs] == list(range(number, 4))
 
 
-def test_a_long_record_is_cut_into_short_ascii_lines_and_comes_back_whole() -> None:
+def test_a_long_record_is_split_into_short_ascii_lines_and_read_back() -> None:
     noise = np.random.default_rng(1).normal(size=40_000)
     long = record(
         7, buses=[record_module.BusRun(role="bass", predicted_cdb=to_steps(noise, 0.01), level_lufs=[0] * 40_000)]
@@ -132,7 +130,7 @@ def test_a_long_record_is_cut_into_short_ascii_lines_and_comes_back_whole() -> N
 
 
 @pytest.mark.parametrize("damage", [lambda v: v[:-1], lambda v: v.replace("1.", "2.", 1), lambda v: v + "AA"])
-def test_a_damaged_record_is_told_and_the_others_are_read(damage: object) -> None:
+def test_a_damaged_record_is_reported_and_the_others_are_read(damage: object) -> None:
     content = with_run(project(with_run(project(template()))))
     song = project(content)
     (key, value), *_ = store.to_ext_state(store.read_history(song)[1]).items()
@@ -144,7 +142,7 @@ def test_a_damaged_record_is_told_and_the_others_are_read(damage: object) -> Non
 
 
 @pytest.mark.parametrize("step", [10**9, -(10**18), 10**400])
-def test_a_record_whose_curve_takes_a_step_that_none_can_is_told(step: int) -> None:
+def test_a_record_with_an_impossible_step_in_its_curve_is_refused(step: int) -> None:
     text = json.loads(
         msgspec.json.encode(record(1, buses=[record_module.BusRun(role="bass", predicted_cdb=[0], level_lufs=[0])]))
     )
@@ -153,36 +151,36 @@ def test_a_record_whose_curve_takes_a_step_that_none_can_is_told(step: int) -> N
         from_ext_state(as_pieces(json.dumps(text).encode(), 1), 1)
 
 
-def test_a_record_that_says_it_is_anothers_is_told() -> None:
+def test_a_record_with_the_number_of_another_run_is_refused() -> None:
     with pytest.raises(InputError, match=r"of run 1 cannot be used \(it belongs to run 2\)"):
         from_ext_state(as_pieces(msgspec.json.encode(record(2)), 1), 1)
 
 
-def test_whatever_a_record_claims_its_power_is_a_number() -> None:
+def test_power_from_extreme_records_is_finite() -> None:
     claimed = from_steps([200_000_000] * 50, 1.0)
     assert np.isfinite(db_to_power(claimed) * db_to_gain(claimed) ** 2).all()
 
 
-def test_a_later_version_is_told() -> None:
+def test_a_record_of_a_later_version_is_refused() -> None:
     later = store.to_ext_state(record(1, version=2))
     with pytest.raises(InputError, match="by a later Faderwise"):
         from_ext_state(later, 1)
 
 
-def test_an_unknown_run_is_told_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_run_lists_the_known_ones() -> None:
     song = project(with_run(project(template())))
     with pytest.raises(InputError, match=r"has no run 5 of Faderwise; its runs: 1"):
         restore.restored(song, 5)
 
 
-def test_a_track_that_is_gone_is_told() -> None:
+def test_a_missing_track_is_reported() -> None:
     content = with_run(project(template())).replace(b"<TRACK {G}", b"<TRACK {H}")
     assert restore.restored(project(content), 1).notes == (
         "track 1 'Drums' was deleted, so nothing was restored on it",
     )
 
 
-def test_an_envelope_the_user_deleted_comes_back() -> None:
+def test_an_envelope_that_the_user_deleted_is_restored() -> None:
     before = template(b"    MAINSEND 1 0", *ENVELOPE)
     song = project(with_run(project(before)))
     block = song.tracks[0].envelopes["VOLENV2"].block
@@ -192,7 +190,7 @@ def test_an_envelope_the_user_deleted_comes_back() -> None:
     assert restore.restored(deleted, 1).content == before
 
 
-def test_bytes_that_are_no_utf_8_survive() -> None:
+def test_bytes_that_are_not_utf_8_are_kept() -> None:
     envelope = (
         b"    <VOLENV2",
         b"      ACT 1 -1",
@@ -210,13 +208,13 @@ def test_bytes_that_are_no_utf_8_survive() -> None:
     assert restore.restored(project(with_run(song)), 1).content == before
 
 
-def test_the_same_run_has_the_same_id_whenever_it_was_made() -> None:
+def test_the_id_of_a_run_does_not_depend_on_its_time() -> None:
     first = record()
     assert record_module.identified(msgspec.structs.replace(first, made_at="later")).id == first.id
     assert record(2).id != first.id
 
 
-def test_frames_stand_a_quarter_of_a_second_apart_and_an_edit_has_none() -> None:
+def test_frames_are_a_quarter_of_a_second_apart_and_an_edit_has_none() -> None:
     np.testing.assert_array_equal(frame_times_s(record()), 0.5 + 0.25 * np.arange(40))
     assert frame_times_s(record(buses=[])).shape == (0,)
 
@@ -229,7 +227,7 @@ def test_steps_keep_a_curve_to_half_a_step(curve: list[float], step: float) -> N
 
 @settings(max_examples=50)
 @given(st.dictionaries(st.from_regex(r"[A-Z]{1,8}", fullmatch=True), st.text("ab\"' `<>|é", max_size=12), max_size=4))
-def test_any_value_is_read_as_it_was_set(values: dict[str, str]) -> None:
+def test_any_ext_state_value_is_read_back(values: dict[str, str]) -> None:
     values = {key: value for key, value in values.items() if not {'"', "'", "`"} <= set(value)}
     song = project(template(tail=OTHERS))
     after = project(song.document.edited(ext_state_edits(song.document, "Faderwise", values)))
@@ -238,7 +236,7 @@ def test_any_value_is_read_as_it_was_set(values: dict[str, str]) -> None:
     assert gone == song.document.to_bytes()
 
 
-def test_a_curve_that_no_step_reaches_is_kept_at_its_bounds() -> None:
+def test_a_curve_beyond_the_largest_step_is_clipped() -> None:
     curve = np.array([-np.inf, np.nan, 1.0, 1e300, np.inf])
     np.testing.assert_allclose(from_steps(to_steps(curve, 0.01), 0.01), [-120.0, -120.0, 1.0, 1e3, 1e3])
 
@@ -254,7 +252,7 @@ def test_a_curve_that_no_step_reaches_is_kept_at_its_bounds() -> None:
         ({"tracks": [msgspec.structs.replace(TRACK, weight=-1.0)]}, "not positive"),
     ],
 )
-def test_a_record_that_makes_no_sense_is_refused(change: dict[str, object], says: str) -> None:
+def test_an_inconsistent_record_is_refused(change: dict[str, object], says: str) -> None:
     values = store.to_ext_state(record(1, **change))
     with pytest.raises(InputError, match=says):
         from_ext_state(values, 1)

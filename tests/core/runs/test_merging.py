@@ -38,12 +38,12 @@ def edited(index: int, **change: float) -> tuple[Point, ...]:
     return tuple(sorted(moved, key=lambda point: point.time_s))
 
 
-def test_without_edits_the_new_points_stand_and_nothing_is_told() -> None:
+def test_without_edits_the_new_points_are_used_and_nothing_is_reported() -> None:
     done = merged(BASE)
     assert (done.points, done.conflicts, done.edits.are_none) == (NEW, (), True)
 
 
-def test_a_dragged_point_stays_to_the_bit_and_the_rest_is_new() -> None:
+def test_a_dragged_point_is_kept_exactly_and_the_rest_is_new() -> None:
     now = edited(2, gain=0.5)
     done = merged(now)
     (span,) = done.edits.spans
@@ -54,14 +54,14 @@ def test_a_dragged_point_stays_to_the_bit_and_the_rest_is_new() -> None:
     assert [point for point in done.points if 4.0 < point.time_s < 12.0] == [now[2]]
 
 
-def test_a_point_beyond_any_session_stays_as_it_is() -> None:
+def test_a_point_beyond_any_session_is_unchanged() -> None:
     far = Point(1e308, 0.5)
     done = merged((*BASE, far))
     assert far in done.points
     assert all(np.isfinite(conflict.wanted_db) for conflict in done.conflicts)
 
 
-def test_a_conflict_is_told_where_both_changed() -> None:
+def test_a_conflict_is_reported_where_both_changed() -> None:
     done = merged(edited(2, gain=0.5))
     (conflict,) = done.conflicts
     assert 4.0 < conflict.at_s < 12.0
@@ -70,7 +70,7 @@ def test_a_conflict_is_told_where_both_changed() -> None:
     )
 
 
-def test_no_conflict_where_the_prediction_asks_for_nothing_new() -> None:
+def test_no_conflict_where_the_prediction_is_unchanged() -> None:
     done = merged(edited(2, gain=0.5), BASE)
     assert done.conflicts == ()
     assert done.points == edited(2, gain=0.5)
@@ -83,7 +83,7 @@ def test_a_deleted_point_stays_deleted() -> None:
     assert not [point for point in done.points if 4.0 < point.time_s < 12.0]
 
 
-def test_added_points_and_moved_ones_stay() -> None:
+def test_added_and_moved_points_are_kept() -> None:
     extra = Point(6.0, 0.25, 2)
     now = tuple(sorted([*edited(0, gain=0.9), extra], key=lambda point: point.time_s))
     done = merged(now)
@@ -91,7 +91,7 @@ def test_added_points_and_moved_ones_stay() -> None:
     assert [edit.span.start_s for edit in done.edits.spans] == [-math.inf, 4.0]
 
 
-def test_a_curve_that_was_lifted_as_a_whole_keeps_its_lift_on_the_new_one() -> None:
+def test_the_shift_of_a_whole_curve_is_applied_to_the_new_one() -> None:
     now = tuple(replace(point, gain=point.gain * 10 ** (2 / 20)) for point in BASE)
     done = merged(now)
     assert done.edits.lift_db == pytest.approx(2.0)
@@ -99,7 +99,7 @@ def test_a_curve_that_was_lifted_as_a_whole_keeps_its_lift_on_the_new_one() -> N
     np.testing.assert_allclose(played(done.points), played(NEW) + 2.0, atol=1e-9)
 
 
-def test_a_lift_and_a_dragged_point_are_told_apart() -> None:
+def test_a_shift_and_a_dragged_point_are_distinguished() -> None:
     now = [replace(point, gain=point.gain * 10 ** (2 / 20)) for point in BASE]
     now[3] = replace(now[3], gain=0.3)
     done = merged(now)
@@ -107,12 +107,12 @@ def test_a_lift_and_a_dragged_point_are_told_apart() -> None:
     assert [span.added for span in done.edits.spans] == [(now[3],)]
 
 
-def test_what_reaper_rounds_is_no_edit() -> None:
+def test_rounding_by_reaper_is_not_an_edit() -> None:
     now = [replace(point, time_s=point.time_s + 1e-6, gain=point.gain * 1.0001) for point in BASE]
     assert edits_between(BASE, now).are_none
 
 
-def test_an_edit_of_an_edit_finds_the_same_points_again() -> None:
+def test_an_edit_of_an_edit_finds_the_same_points() -> None:
     now = edited(2, gain=0.5)
     first = merged(now)
     again = edits_between(first.ours, first.points)
@@ -125,7 +125,7 @@ def test_an_edit_of_an_edit_finds_the_same_points_again() -> None:
 
 
 @pytest.mark.parametrize("count", [4, 400])
-def test_however_many_points_were_moved_each_curve_is_played_a_few_times(count: int) -> None:
+def test_the_number_of_curve_evaluations_does_not_grow_with_the_points(count: int) -> None:
     base = tuple(Point(float(place), 1.0) for place in range(count))
     now = tuple(replace(point, gain=0.5) if place % 2 else point for place, point in enumerate(base))
     calls = []
@@ -140,7 +140,7 @@ def test_however_many_points_were_moved_each_curve_is_played_a_few_times(count: 
     assert len(calls) <= 4
 
 
-def test_points_of_a_fader_scaled_envelope_play_on_outside_the_edits() -> None:
+def test_points_of_a_fader_scaled_envelope_are_unchanged_outside_the_edits() -> None:
     scaling = Envelope((), is_fader_scaled=True)
 
     def plays(these: Sequence[Point], time_s: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ def lane(pairs: list[tuple[int, float]]) -> tuple[Point, ...]:
 
 
 @given(GRID, GRID, GRID)
-def test_whatever_the_user_did_every_point_of_theirs_is_kept(
+def test_every_point_of_the_user_is_kept(
     base: list[tuple[int, float]], now: list[tuple[int, float]], new: list[tuple[int, float]]
 ) -> None:
     done = merge(lane(base), lane(now), lane(new), straight_in_db)

@@ -56,36 +56,36 @@ def test_without_a_run_all_moves_are_the_users() -> None:
     assert moves(session(None)) is None
 
 
-def test_runs_that_stand_as_they_were_written_are_looked_through_to_the_users_envelope() -> None:
+def test_unchanged_runs_are_removed_to_find_the_envelope_of_the_user() -> None:
     runs = run(1, envelope(USERS)), run(2, envelope(OURS[0])), run(3, envelope(OURS[1]))
     assert gains(moves(session(OURS[2], *runs))) == USERS
 
 
-def test_where_nothing_stood_before_the_first_run_the_user_has_no_moves() -> None:
+def test_without_an_envelope_before_the_first_run_the_user_has_no_moves() -> None:
     assert moves(session(OURS[1], run(1, None), run(2, envelope(OURS[0])))) is None
 
 
 @pytest.mark.parametrize("changed", [(0.7, 0.61), (0.7, 0.6, 0.6)])
-def test_an_envelope_that_was_changed_since_is_the_users_as_a_whole(changed: tuple[float, ...]) -> None:
+def test_a_changed_envelope_belongs_to_the_user_as_a_whole(changed: tuple[float, ...]) -> None:
     runs = run(1, envelope(USERS)), run(2, envelope(OURS[0]))
     assert gains(moves(session(changed, *runs))) == changed
 
 
-def test_what_was_changed_between_two_runs_is_the_users_as_a_whole() -> None:
+def test_an_envelope_changed_between_two_runs_belongs_to_the_user_as_a_whole() -> None:
     changed = (0.9, 0.1)
     assert gains(moves(session(OURS[1], run(1, envelope(USERS)), run(2, envelope(changed))))) == changed
 
 
-def test_an_envelope_the_user_deleted_is_no_move() -> None:
+def test_a_deleted_envelope_has_no_moves() -> None:
     assert moves(session(None, run(1, envelope(USERS)))) is None
 
 
-def test_a_run_that_wrote_elsewhere_is_passed_over() -> None:
+def test_a_run_on_other_tracks_is_skipped() -> None:
     elsewhere = run(2, envelope((0.1, 0.1)), guid="{H}")
     assert gains(moves(session(OURS[0], run(1, envelope(USERS)), elsewhere))) == USERS
 
 
-def test_the_moves_before_a_run_are_those_it_found_less_what_earlier_runs_wrote() -> None:
+def test_the_moves_before_a_run_exclude_earlier_runs() -> None:
     runs = run(1, envelope(USERS)), run(2, envelope(OURS[0])), run(3, None)
     song = session(OURS[2], *runs)
     found = [moves_before(song, song.tracks[0], one) for one in runs]

@@ -62,7 +62,7 @@ def test_an_edit_that_passes_the_top_that_the_run_knew_lowers_all_buses_and_repo
     assert done.record.highest_gain == highest_gain
 
 
-def test_an_edit_with_a_range_is_applied_over_by_the_next_and_that_is_told() -> None:
+def test_replacing_an_edit_with_a_range_is_reported() -> None:
     project = session(2.0)
     for changes in ({"range_s": (5.0, 10.0), "depth_percent": 0.0}, {"offset_db": {"bass": 1.0}}):
         done, written = re_apply(project, changes)
@@ -74,7 +74,7 @@ def test_an_edit_with_a_range_is_applied_over_by_the_next_and_that_is_told() -> 
     np.testing.assert_allclose(heard_db(project), [3.0, -2.0], atol=0.1)
 
 
-def test_an_edit_of_a_run_that_had_a_range_changes_what_lies_in_both_ranges() -> None:
+def test_an_edit_of_a_run_with_a_range_changes_the_intersection() -> None:
     project = session(4.0, range_s=(5.0, 15.0))
     _, written = re_apply(project, {"range_s": (10.0, 18.0), "offset_db": {"drums": 6.0}})
     after = project_of(parse(written.content, project.path))
@@ -83,12 +83,12 @@ def test_an_edit_of_a_run_that_had_a_range_changes_what_lies_in_both_ranges() ->
     np.testing.assert_allclose(gain_db[(TIMES > 10.6) & (TIMES < 14.4)], 9.0, atol=0.01)
 
 
-def test_a_range_outside_of_the_runs_own_is_told_with_both() -> None:
+def test_a_range_outside_the_range_of_the_run_is_refused() -> None:
     with pytest.raises(InputError, match=r"^--range 15:18: the run covers only 5:15$"):
         re_apply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
 
 
-def test_what_an_edit_wrote_is_told_track_by_track() -> None:
+def test_written_points_are_reported_per_track() -> None:
     _, written = re_apply(session(4.0), {"offset_db": {"bass": 1.0}})
     told = [(one.track.name, one.role, one.scale) for one in written.envelopes]
     assert told == [("drums", "drums", 1.0), ("bass", "bass", 1.0)]
@@ -96,7 +96,7 @@ def test_what_an_edit_wrote_is_told_track_by_track() -> None:
     np.testing.assert_allclose(np.concatenate(gains_db), np.repeat([3.0, -2.0], [len(g) for g in gains_db]), atol=0.01)
 
 
-def test_a_track_that_lost_its_envelope_is_told_and_the_others_are_edited() -> None:
+def test_a_track_without_its_envelope_is_reported_and_the_others_are_edited() -> None:
     whole = session(2.0)
     lost = whole.document.to_bytes().replace(b"<VOLENV2", b"<VOLENV9", 1)
     project = project_of(parse(lost, whole.path))
@@ -116,7 +116,7 @@ def gains_db(of: ReApplied) -> dict[str, list[float]]:
     return {edit.run.role: [20.0 * np.log10(point.gain) for point in edit.merged.points] for edit in of.tracks}
 
 
-def test_an_edit_of_a_folder_asks_for_the_same_as_one_of_a_project() -> None:
+def test_an_edit_of_a_folder_equals_an_edit_of_a_project() -> None:
     run = store.read_history(session(2.0))[0]
     done = re_apply_points([run], folder_of({"drums": 3.0, "bass": -3.0}), {"offset_db": {"bass": 1.0}})
     assert gains_db(done) == {"drums": [pytest.approx(3.0, abs=0.01)], "bass": [pytest.approx(-2.0, abs=0.01)]}
@@ -126,14 +126,14 @@ def test_an_edit_of_a_folder_asks_for_the_same_as_one_of_a_project() -> None:
     assert done.notes == ()
 
 
-def test_an_edit_of_a_folder_leaves_frozen_buses_and_those_without_points_alone() -> None:
+def test_an_edit_of_a_folder_skips_frozen_buses_and_buses_without_points() -> None:
     runs = store.read_history(session(2.0))
     whole = folder_of({"drums": 3.0, "bass": -3.0})
     assert list(gains_db(re_apply_points(runs, whole, {"freeze": ["drums"]}))) == ["bass"]
     assert list(gains_db(re_apply_points(runs, folder_of({"drums": 3.0}), {}))) == ["drums"]
 
 
-def test_an_edit_of_a_folder_goes_on_from_the_edit_before_unless_it_is_to_start_afresh() -> None:
+def test_an_edit_of_a_folder_starts_from_the_last_edit_unless_afresh() -> None:
     run = store.read_history(session(2.0))[0]
     stands = folder_of({"drums": 3.0, "bass": -3.0})
     first = re_apply_points([run], stands, {"offset_db": {"bass": 1.0}})
@@ -146,7 +146,7 @@ def test_an_edit_of_a_folder_goes_on_from_the_edit_before_unless_it_is_to_start_
         assert (done.record.number, done.record.of) == (3, run.id)
 
 
-def test_a_point_that_was_set_by_hand_in_a_folder_stays() -> None:
+def test_a_point_set_by_hand_in_a_folder_is_kept() -> None:
     runs = store.read_history(session(2.0))
     by_hand = EnvelopePoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
     done = re_apply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})
@@ -155,7 +155,7 @@ def test_a_point_that_was_set_by_hand_in_a_folder_stays() -> None:
     assert kept[10.0] == pytest.approx(-5.0)
 
 
-def test_an_edit_of_a_folder_is_told_what_it_was_applied_over() -> None:
+def test_an_edit_of_a_folder_reports_the_edit_that_it_replaces() -> None:
     run = store.read_history(session(2.0))[0]
     stands = folder_of({"drums": 3.0, "bass": -3.0})
     first = re_apply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
@@ -164,7 +164,7 @@ def test_an_edit_of_a_folder_is_told_what_it_was_applied_over() -> None:
 
 
 @pytest.mark.parametrize("start_s", [0.0, 3.0])
-def test_an_edit_of_a_part_leaves_the_moves_around_it_as_they_are(start_s: float) -> None:
+def test_an_edit_of_a_part_keeps_the_moves_around_it(start_s: float) -> None:
     plain = store.read_history(session(2.0))[0]
     fall = EnvelopePoints(np.array([0.0, 20.0]) + start_s, np.array([0.0, -20.0]))
     wrote = [record.WrittenPoint(point.time_s, point.gain) for point in linear_points(fall)]
@@ -181,7 +181,7 @@ def test_an_edit_of_a_part_leaves_the_moves_around_it_as_they_are(start_s: float
 
 
 @pytest.mark.parametrize("n_runs", [0, 1])
-def test_a_folder_without_a_prediction_is_told(n_runs: int) -> None:
+def test_a_folder_without_a_prediction_is_refused(n_runs: int) -> None:
     edit = msgspec.structs.replace(store.read_history(session(2.0))[0], buses=[])
     with pytest.raises(InputError, match=f"^{('the folder', 'Song')[n_runs]}: has no run of Faderwise"):
         re_apply_points([edit][:n_runs], {}, {})
@@ -190,7 +190,7 @@ def test_a_folder_without_a_prediction_is_told(n_runs: int) -> None:
 # What cannot be edited
 
 
-def test_an_edit_of_a_bus_that_was_never_predicted_is_damage() -> None:
+def test_an_edit_of_a_bus_that_was_never_predicted_is_refused() -> None:
     runs = store.read_history(session(2.0))
     odd = [msgspec.structs.replace(track, role="horns") for track in runs[0].tracks]
     edit = msgspec.structs.replace(runs[0], number=2, action="edit", of=runs[0].id, buses=[], tracks=odd)
@@ -198,14 +198,14 @@ def test_an_edit_of_a_bus_that_was_never_predicted_is_damage() -> None:
         basis_of([*runs, edit], "song.rpp")
 
 
-def test_an_edits_settings_that_are_damaged_are_told() -> None:
+def test_damaged_settings_of_an_edit_are_refused() -> None:
     run = store.read_history(session(2.0))[0]
     edit = msgspec.structs.replace(run, number=2, of=run.id, buses=[], settings={"ignore_s": 0})
     with pytest.raises(InputError, match="the settings of run 2 are damaged"):
         basis_of([run, edit], "song.rpp")
 
 
-def test_a_project_without_a_run_is_told() -> None:
+def test_a_project_without_a_run_is_refused() -> None:
     project = session(2.0)
     plain = parse(project.document.edited(store.removed(project.document, 1)), project.path)
     with pytest.raises(InputError, match="has no run of Faderwise that could be edited"):

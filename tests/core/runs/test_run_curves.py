@@ -73,7 +73,7 @@ def session(levels_db: dict[str, float], *runs: record.RunRecord) -> Project:
     return project_of(document)
 
 
-def test_what_stands_in_a_project_now_is_told_in_the_stems_time_as_it_is_heard() -> None:
+def test_current_curves_of_a_project_are_in_the_time_of_the_stems() -> None:
     levels_db = {"drums": -12.0, "bass": -15.0}
     found = compare.as_it_stands(audited_project(session(levels_db, run(1, levels_db, START_S))))
     assert found.buses == ("drums", "bass")
@@ -82,7 +82,7 @@ def test_what_stands_in_a_project_now_is_told_in_the_stems_time_as_it_is_heard()
     np.testing.assert_array_equal(found.sounding, np.column_stack([SOUNDING, np.ones(80, bool)]))
 
 
-def test_what_stands_in_a_folder_now_is_told() -> None:
+def test_current_curves_of_a_folder() -> None:
     stands = {
         "drums": EnvelopePoints(np.array([0.0, 20.0]), np.array([-20.0, 0.0])),
         "bass": EnvelopePoints(np.array([0.0]), np.array([-6.0])),
@@ -93,13 +93,13 @@ def test_what_stands_in_a_folder_now_is_told() -> None:
     np.testing.assert_array_equal(found.sounding[:, 0], SOUNDING)
 
 
-def test_a_song_none_of_whose_tracks_has_an_envelope_any_more_is_told() -> None:
+def test_a_song_without_any_envelope_is_refused() -> None:
     with pytest.raises(InputError, match=r"^Song: no track of the run has an envelope any more$"):
         compare.as_it_stands(audited_points([run(1, {"drums": 0.0})], {}))
 
 
 @pytest.mark.parametrize("start_s", [0.0, START_S])
-def test_what_each_run_wrote_is_told_as_it_was_heard(start_s: float) -> None:
+def test_written_curves_of_each_run(start_s: float) -> None:
     runs = [run(number, {"drums": -number, "bass": 2.0 * number}, start_s) for number in (1, 2, 3)]
     for number in (1, 2, 3):
         found = compare.as_written(runs, number, "song.rpp")
@@ -109,7 +109,7 @@ def test_what_each_run_wrote_is_told_as_it_was_heard(start_s: float) -> None:
         np.testing.assert_array_equal(found.sounding, np.column_stack([SOUNDING, np.ones(80, bool)]))
 
 
-def test_what_a_run_wrote_in_the_course_of_the_song_is_told_in_the_stems_time() -> None:
+def test_written_curves_are_in_the_time_of_the_stems() -> None:
     plain = run(1, {"bass": 0.0}, START_S)
     ramp = [record.WrittenPoint(START_S + time_s, gain(-time_s)) for time_s in np.arange(0.0, 21.0)]
     moved = msgspec.structs.replace(plain, tracks=[msgspec.structs.replace(plain.tracks[0], written=ramp)])
@@ -117,19 +117,19 @@ def test_what_a_run_wrote_in_the_course_of_the_song_is_told_in_the_stems_time() 
     np.testing.assert_allclose(found.gain_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
 
 
-def test_of_several_tracks_of_a_bus_the_first_counts() -> None:
+def test_the_first_of_several_tracks_of_a_bus_counts() -> None:
     plain = run(1, {"drums": -4.0})
     second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[record.WrittenPoint(0, 0.1)])
     found = compare.as_written([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
     np.testing.assert_allclose(found.gain_db[:, 0], -4.0, atol=1e-6)
 
 
-def test_before_the_first_run_there_is_nothing_to_tell() -> None:
+def test_there_are_no_curves_before_the_first_run() -> None:
     with pytest.raises(InputError, match=r"^song\.rpp: has no run of Faderwise"):
         compare.as_written([run(2, {"drums": 0.0})], 1, "song.rpp")
 
 
-def test_curves_of_some_buses_are_those_columns_in_that_order() -> None:
+def test_curves_of_selected_buses_have_those_columns_in_that_order() -> None:
     whole = compare.as_written([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
     found = whole.of(("bass", "drums"))
     assert found.buses == ("bass", "drums")
@@ -140,7 +140,7 @@ def test_curves_of_some_buses_are_those_columns_in_that_order() -> None:
     assert whole.of(("bass",)).gain_db.shape == (80, 1)
 
 
-def test_the_first_frames_of_curves_are_theirs_alone() -> None:
+def test_the_first_frames_of_curves_can_be_taken() -> None:
     whole = compare.as_written([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
     found = whole.until(70)
     for part in ("time_s", "gain_db", "sounding", "level_lufs"):

@@ -41,14 +41,14 @@ def told_of(*tracks: str) -> list[str]:
     return sentences(found, found.tracks, ())
 
 
-def test_lanes_are_told_and_their_absence_is_not() -> None:
+def test_fixed_lanes_are_reported() -> None:
     assert told_of(track("FREEMODE 2")) == [
         "left out of the sum of the media: lanes (all of them are summed): lanes on track 1 'Drums'"
     ]
     assert told_of(track("FREEMODE 1")) == []
 
 
-def test_what_is_there_twice_is_counted() -> None:
+def test_repeated_entries_are_counted() -> None:
     chain = (
         '<FXCHAIN\n<VST "VST: Echo: Long (Maker)" a.so\n>\n<VST "VST: Echo: Long (Maker)" a.so\n>\n<JS gate ""\n>\n>'
     )
@@ -68,48 +68,48 @@ def test_a_plug_in_of_several_words_keeps_them() -> None:
     ("name", "told"),
     [("MUTEENV", "mute envelope"), ("PANENV", "pan envelope"), ("WIDTHENV2", "pan envelope"), ("VOLENV2", None)],
 )
-def test_envelopes_that_the_sum_does_not_follow_are_told(name: str, told: str | None) -> None:
+def test_envelopes_that_are_not_rendered_are_reported(name: str, told: str | None) -> None:
     found = told_of(track(f"<{name}\nACT 1 -1\nPT 0 0.5 0\n>"))
     assert [line for line in found if "envelope" in line] == (
         [f"left out of the sum of the media: pan and mute envelopes: {told} on track 1 'Drums'"] if told else []
     )
 
 
-def test_what_is_left_out_of_a_take_is_told_by_its_name() -> None:
+def test_features_of_a_take_that_are_not_rendered_are_reported_with_its_name() -> None:
     found = told_of(track(item("NAME Lead_03", "PLAYRATE 1 1 2 -1")))
     assert found == ["left out of the sum of the media: pitch shifts: Lead_03 on track 1 'Drums'"]
 
 
-def test_an_item_without_a_source_is_an_empty_one() -> None:
+def test_an_item_without_a_source_is_empty() -> None:
     found = project(track("<ITEM\nPOSITION 0\nLENGTH 2\n>"))
     (take,) = found.tracks[0].items[0].takes
     assert take.source is None
     assert not has_sound(found, found.tracks)
 
 
-def test_a_reversed_item_is_told_and_a_plain_one_is_not() -> None:
+def test_a_reversed_item_is_reported() -> None:
     section = "<SOURCE SECTION\nMODE {}\n<SOURCE WAVE\nFILE a.wav\n>\n>"
     assert any("reversed items: reversed on track 1" in line for line in told_of(track(item(source=section.format(2)))))
     assert told_of(track(item(source=section.format(1)))) == []
 
 
-def test_parts_of_takes_are_named() -> None:
+def test_parts_of_takes_are_reported() -> None:
     assert told_of(track(item("<TAKEFX\n>", "<VOLENV\nACT 1\n>", "<PANENV\nACT 0\n>"))) == [
         "left out of the sum of the media: other parts of takes: take plug-ins, take volume envelope on track 1 'Drums'"
     ]
 
 
 @pytest.mark.parametrize("name", ["a.wav", "Media/a.wav", "Media\\a.wav"])
-def test_a_name_that_starts_nowhere_is_relative(name: str) -> None:
+def test_a_path_without_a_root_is_relative(name: str) -> None:
     assert is_relative(name)
 
 
 @pytest.mark.parametrize("name", ["", "/a.wav", "\\\\server\\a.wav", "C:\\a.wav", "d:/a.wav"])
-def test_a_name_that_starts_at_a_root_is_not(name: str) -> None:
+def test_a_path_with_a_root_is_not_relative(name: str) -> None:
     assert not is_relative(name)
 
 
-def test_a_missing_track_is_answered_with_a_dozen_that_are_there() -> None:
+def test_the_error_for_a_missing_track_lists_at_most_a_dozen_tracks() -> None:
     few = project(*(track(name=f"T{number}") for number in range(12)))
     many = project(*(track(name=f"T{number}") for number in range(15)))
     with pytest.raises(InputError) as of_few:
@@ -120,23 +120,21 @@ def test_a_missing_track_is_answered_with_a_dozen_that_are_there() -> None:
     assert str(of_many.value).endswith(" and 3 more")
 
 
-def test_a_fader_all_the_way_down_is_told_with_what_helps() -> None:
+def test_a_fader_at_minus_infinity_is_refused() -> None:
     found = project(track("VOLPAN 0 0"))
     with pytest.raises(InputError, match="so no envelope can be heard; raise it in REAPER, or choose another track"):
         with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
 
 
 @pytest.mark.parametrize(("n_points", "is_told"), [(1, False), (2, True)])
-def test_an_envelope_that_moved_is_told_to_be_replaced_and_one_that_stood_still_is_not(
-    n_points: int, is_told: bool
-) -> None:
+def test_replacing_an_envelope_with_moves_is_reported(n_points: int, is_told: bool) -> None:
     points = "\n".join(f"PT {number} 0.5 0" for number in range(n_points))
     found = project(track(f"<VOLENV2\nACT 1 -1\n{points}\n>"))
     notes = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).notes
     assert notes == (("track 1 'Drums' had volume automation; it was replaced",) if is_told else ())
 
 
-def test_what_was_written_is_told_by_track_and_role() -> None:
+def test_written_envelopes_are_listed_by_track_and_role() -> None:
     found = project(track("VOLPAN 0.5 0", name="Kick"), track(name="Snare"))
     (kick, snare) = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).envelopes
     assert [(one.track.name, one.role, one.scale, one.weight) for one in (kick, snare)] == [
@@ -187,19 +185,19 @@ def test_a_track_of_a_bus_whose_fader_is_all_the_way_down_stays_silent() -> None
 
 
 @pytest.mark.parametrize(("pans", "expected"), [((-0.8, -0.9), -1.0), ((0.8, 0.9), 1.0), ((-0.5, 0.25), -0.25)])
-def test_pans_of_a_send_and_its_source_add_up_to_a_side_at_most(pans: tuple[float, float], expected: float) -> None:
+def test_pans_of_a_send_and_its_source_add_up_to_at_most_one_side(pans: tuple[float, float], expected: float) -> None:
     found = project(track(f"AUXRECV 1 0 1 {pans[0]} 0 0 0 0 0"), track(f"VOLPAN 1 {pans[1]}", "MAINSEND 0 0"))
     (feed,) = feeds_of(found, found.tracks[0])
     assert feed.pan == pytest.approx(expected)
 
 
-def test_a_new_envelope_stands_after_the_tracks_own_lines() -> None:
+def test_a_new_envelope_is_written_after_the_lines_of_the_track() -> None:
     found = project(track("VOLPAN 1 0", "MAINSEND 1 0", "LATER 1", "<FXCHAIN\n>"))
     lines = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).content.decode().split("\n")
     assert lines[lines.index("MAINSEND 1 0") + 1].strip() == "<VOLENV2"
 
 
-def test_a_new_envelope_is_written_as_reaper_writes_one_that_is_heard_and_shown() -> None:
+def test_a_new_envelope_is_active_and_visible() -> None:
     found = project(track(name="Kick"), track(name="Snare"))
     after = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).content.decode()
     blocks = re.findall(r"<VOLENV2\n(.*?)\n +PT 0 0.50118723 0\n +>", after, re.DOTALL)

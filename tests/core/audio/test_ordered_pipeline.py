@@ -20,7 +20,7 @@ def taken_by_threads(turns: InTurn[int]) -> list[int]:
         return sorted(chain.from_iterable(pool.map(list, [turns] * N_THREADS)))
 
 
-def test_every_stage_sees_every_item_in_order_and_each_is_given_once() -> None:
+def test_every_stage_gets_every_item_once_and_in_order() -> None:
     seen: list[list[int]] = [[], [], []]
     turns = InTurn(range(200), [of_stage.append for of_stage in seen])
     assert taken_by_threads(turns) == list(range(200))
@@ -44,7 +44,7 @@ def test_a_stage_takes_one_item_at_a_time_while_others_work() -> None:
     assert (1, 1) in together
 
 
-def test_a_failure_is_everyones() -> None:
+def test_a_failure_in_one_stage_ends_all() -> None:
     def stage(item: int) -> None:
         if item == 3:
             raise ValueError("the third")
@@ -55,14 +55,14 @@ def test_a_failure_is_everyones() -> None:
     assert [str(future.exception()) for future in asked] == ["the third"] * N_THREADS
 
 
-def test_what_is_ended_gives_nothing_more() -> None:
+def test_nothing_is_yielded_after_the_end() -> None:
     turns = InTurn(range(10))
     assert next(turns) == 0
     turns.end()
     assert list(turns) == []
 
 
-def test_an_item_on_its_way_is_given_though_all_is_ended() -> None:
+def test_an_item_in_flight_is_yielded_after_the_end() -> None:
     entered, go_on = threading.Event(), threading.Event()
 
     def stage(_item: int) -> None:
@@ -79,7 +79,7 @@ def test_an_item_on_its_way_is_given_though_all_is_ended() -> None:
     assert list(turns) == []
 
 
-def test_an_error_of_the_items_themselves_is_told() -> None:
+def test_an_error_of_the_source_is_raised() -> None:
     def items():
         yield 1
         raise OSError("unplugged")
