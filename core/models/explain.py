@@ -75,6 +75,21 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "{bus} {amount} up: quieter than usual here, against the others",
         "{bus} {amount} down: louder than usual here, against the others",
     ),
+    "like": TermMeaning(
+        "the other session",
+        "{bus} {amount} up, as in the session it is mixed like",
+        "{bus} {amount} down, as in the session it is mixed like",
+    ),
+    "kept": TermMeaning(
+        "your fader",
+        "{bus} {amount} up, where you set its fader",
+        "{bus} {amount} down, where you set its fader",
+    ),
+    "ride": TermMeaning(
+        "riding",
+        "{bus} {amount} up: riding keeps it steady against the others",
+        "{bus} {amount} down: riding keeps it steady against the others",
+    ),
     "limit": TermMeaning(
         "bounds",
         "{bus} {amount} held back from going further down",

@@ -1,0 +1,185 @@
+"""Adjust a prediction: depth, kept buses, the balance of another session, and riding.
+
+Conventions: every function takes a prediction of condition 3 and returns one whose terms still add up to its gains.
+Levels are the stems' loudness per frame before their faders, LUFS, shape (n_frames, n_buses), as
+`core.models.balance.frame_levels_lufs` returns them. The common gain keeps the mix as loud as the plain sum, except
+where kept buses fix it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from core.decibels import FloatArray, db_to_gain
+from core.errors import InputError
+from core.gains.riding import ride_db
+from core.models.balance import common_db, gated_mean_lufs
+from core.models.explain import Explanation, Prediction
+
+_MOMENTS = ("moment", "covered_moment")
+
+
+def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) -> Prediction:
+    """Return the prediction with `percent` of its balance: 0 leaves all faders at one gain, 100 changes nothing."""
+    terms = _terms_without_common(prediction)
+    return _with_terms(
+        prediction, {name: term * (percent / 100.0) for name, term in terms.items()}, levels_lufs=levels_lufs
+    )
+
+
+def with_kept(prediction: Prediction, kept_db: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
+    """Return the prediction placed around buses whose faders the user has set.
+
+    Each kept bus says by how much the whole prediction is too low or too high: its gain less the predicted one. The
+    other buses move by the mean of these deviations, weighted by their precision (1 / variance of the bus), so a lead
+    vocal counts more than percussion. With one kept bus the balance is the predicted one around it.
+
+    Parameters
+    ----------
+    prediction : with deviations per bus.
+    kept_db : the kept buses' gains, dB.
+    levels_lufs : see the conventions; only for buses that never sound, which cannot say anything.
+
+    Raises
+    ------
+    InputError
+        A kept bus is not in the prediction.
+    """
+    curves = prediction.curves
+    columns = _columns(prediction, kept_db, "--keep")
+    if not columns:
+        return prediction
+    level_db = _mean_gain_db(curves.gains_db, levels_lufs)
+    wanted_db = np.array([kept_db[curves.buses[i]] for i in columns])
+    weights = 1.0 / _variances(prediction)[columns]
+    shift_db = float(weights @ (wanted_db - level_db[columns]) / weights.sum())
+    term = np.zeros_like(curves.gains)
+    for i, wanted in zip(columns, wanted_db, strict=True):
+        term[:, i] = wanted - curves.gains_db[:, i] - shift_db
+    terms = {**_terms_without_common(prediction), "kept": term}
+    return _with_terms(prediction, terms, common=_common_term(prediction) + shift_db)
+
+
+def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
+    """Return the prediction with the relative loudness that another session's buses have in its mix.
+
+    Buses that the other session does not have keep the model's level against the rest, which is placed as in
+    `with_kept`.
+
+    Parameters
+    ----------
+    prediction : of the song to mix.
+    loudness_lufs : gated loudness of the other session's buses after their faders, LUFS; only differences matter.
+    levels_lufs : see the conventions.
+
+    Raises
+    ------
+    InputError
+        The sessions have fewer than two sounding buses in common.
+    """
+    curves = prediction.curves
+    columns = [
+        i
+        for i, bus in enumerate(curves.buses)
+        if bus in loudness_lufs and np.isfinite(loudness_lufs[bus]) and curves.active[:, i].any()
+    ]
+    if len(columns) < 2:
+        raise InputError(
+            "the other session has fewer than two buses of this song", option="--like", remedy="mix with a model"
+        )
+    gained = levels_lufs + curves.gains_db
+    present = np.array([gated_mean_lufs(gained[:, i]) for i in columns])
+    wanted = np.array([loudness_lufs[curves.buses[i]] for i in columns])
+    weights = 1.0 / _variances(prediction)[columns]
+    deviation = wanted - present
+    term = np.zeros_like(curves.gains)
+    term[:, columns] = deviation - float(weights @ deviation / weights.sum())
+    return _with_terms(prediction, {**_terms_without_common(prediction), "like": term}, levels_lufs=levels_lufs)
+
+
+def with_ride(prediction: Prediction, percent: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
+    """Return the prediction with moves that keep the named buses steady against the others (`core.gains.riding`).
+
+    Raises
+    ------
+    InputError
+        A bus is not in the prediction, or a percentage is not between 0 and 100.
+    """
+    columns = _columns(prediction, percent, "--ride")
+    for bus, value in percent.items():
+        if not 0.0 <= value <= 100.0:
+            raise InputError(f"{bus}={value:g} is not a percentage", option="--ride", remedy="give 0 to 100")
+    terms = _terms_without_common(prediction)
+    static_db = _mean_gain_db(prediction.curves.gains_db, levels_lufs)
+    ride = np.zeros_like(prediction.curves.gains)
+    for i in columns:
+        share = percent[prediction.curves.buses[i]] / 100.0
+        ride[:, i] = ride_db(levels_lufs + static_db, i, 100.0 * share)
+        for name in _MOMENTS:
+            if name in terms:
+                moments = terms[name].copy()
+                moments[:, i] *= 1.0 - share
+                terms[name] = moments
+    return _with_terms(prediction, {**terms, "ride": ride}, levels_lufs=levels_lufs)
+
+
+def _columns(prediction: Prediction, buses: Mapping[str, float], option: str) -> list[int]:
+    missing = [bus for bus in buses if bus not in prediction.curves.buses]
+    if missing:
+        raise InputError(
+            f"the song has no bus {missing[0]!r}", option=option, remedy=f"it has {', '.join(prediction.curves.buses)}"
+        )
+    return [prediction.curves.buses.index(bus) for bus in buses]
+
+
+def _terms_without_common(prediction: Prediction) -> dict[str, FloatArray]:
+    """Return the terms of a prediction of condition 3 by name, without the last one, `common`."""
+    explanation = prediction.explanation
+    return {name: explanation.contributions_db[:, :, i] for i, name in enumerate(explanation.terms[:-1])}
+
+
+def _common_term(prediction: Prediction) -> FloatArray:
+    return prediction.explanation.contributions_db[:, :, -1]
+
+
+def _with_terms(
+    prediction: Prediction,
+    terms: Mapping[str, FloatArray],
+    *,
+    common: FloatArray | None = None,
+    levels_lufs: FloatArray | None = None,
+) -> Prediction:
+    """Return the prediction made of `terms` and a common gain, given or such that the plain sum's loudness is kept."""
+    explanation, curves = prediction.explanation, prediction.curves
+    balance_db = np.sum(list(terms.values()), axis=0)
+    if common is None:
+        assert levels_lufs is not None  # noqa: S101
+        heard = curves.active.any(axis=0)
+        common = np.where(heard, -common_db(balance_db, levels_lufs), np.zeros_like(balance_db))
+    gains = db_to_gain(balance_db + common)
+    return Prediction(
+        replace(curves, gains=gains, gains_raw=gains),
+        Explanation(
+            buses=explanation.buses,
+            time_s=explanation.time_s,
+            terms=(*terms, explanation.terms[-1]),
+            contributions_db=np.stack([*terms.values(), common], axis=2),
+        ),
+    )
+
+
+def _variances(prediction: Prediction) -> FloatArray:
+    """Return each bus's variance, dB squared, shape (n_buses,); equal ones where unknown."""
+    deviation = prediction.curves.deviation_db
+    if deviation is None:
+        return np.ones(len(prediction.curves.buses))
+    return np.maximum(deviation[0] ** 2, 0.01)
+
+
+def _mean_gain_db(gains_db: FloatArray, levels_lufs: FloatArray) -> FloatArray:
+    """Return the change in each bus's energy that moving gains make, dB, shape (n_buses,)."""
+    columns = zip(gains_db.T, levels_lufs.T, strict=True)
+    return np.array([common_db(gains[:, None], levels[:, None]) for gains, levels in columns])
