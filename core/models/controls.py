@@ -23,7 +23,10 @@ _MOMENTS = ("moment", "covered_moment")
 
 
 def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) -> Prediction:
-    """Return the prediction with `percent` of its balance: 0 leaves all faders at one gain, 100 changes nothing."""
+    """Return the prediction with `percent` of its balance: 0 leaves all faders at one gain, 100 changes nothing.
+
+    `levels_lufs`: the stems' loudness per frame, shape (n_frames, n_buses).
+    """
     terms = _terms_without_common(prediction)
     return _with_terms(
         prediction, {name: term * (percent / 100.0) for name, term in terms.items()}, levels_lufs=levels_lufs
@@ -41,7 +44,7 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float], levels_lufs:
     ----------
     prediction : with deviations per bus.
     kept_db : the kept buses' gains, dB.
-    levels_lufs : see the conventions; only for buses that never sound, which cannot say anything.
+    levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
 
     Raises
     ------
@@ -73,7 +76,7 @@ def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], 
     ----------
     prediction : of the song to mix.
     loudness_lufs : gated loudness of the other session's buses after their faders, LUFS; only differences matter.
-    levels_lufs : see the conventions.
+    levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
 
     Raises
     ------
@@ -102,6 +105,12 @@ def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], 
 
 def with_ride(prediction: Prediction, percent: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
     """Return the prediction with moves that keep the named buses steady against the others (`core.gains.riding`).
+
+    Parameters
+    ----------
+    prediction : of the song.
+    percent : by bus, 0 to 100.
+    levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
 
     Raises
     ------

@@ -75,6 +75,11 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "{bus} {amount} up: quieter than usual here, against the others",
         "{bus} {amount} down: louder than usual here, against the others",
     ),
+    "kit": TermMeaning(
+        "the drum kit",
+        "{bus} {amount} up, for its place in the drum kit",
+        "{bus} {amount} down, for its place in the drum kit",
+    ),
     "like": TermMeaning(
         "the other session",
         "{bus} {amount} up, as in the session it is mixed like",
