@@ -14,6 +14,7 @@ EXAMPLES = """\
 
 def add_options(parser: options.Parser) -> None:
     """Add the options."""
+    parser.add_argument("--open", action="store_true", help="open the report in the browser")
     parser.add_argument("--out", default="demo-out", metavar="DIR", help="the folder to write to (demo-out)")
 
 
@@ -25,4 +26,4 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
 
     terminal.say("Mixing Caesium by Software-Entwicklungskit (CC0): 24 s, four buses.")
     request = mix.MixRequest(song=str(bundled_song()), out=arguments.out)
-    results.print_mix(perform(request, mix.run, terminal), terminal)
+    results.print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)

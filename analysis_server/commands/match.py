@@ -24,4 +24,4 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import match
 
     request = options.request_of(match.MatchRequest, arguments, **options.song_fields(arguments, arguments.song))
-    results.print_match(perform(request, match.run, terminal), terminal)
+    results.print_match(perform(request, match.run, terminal), terminal, opens=arguments.open)

@@ -38,4 +38,4 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import mix
 
     request = options.request_of(mix.MixRequest, arguments, **options.song_fields(arguments, arguments.song))
-    results.print_mix(perform(request, mix.run, terminal), terminal)
+    results.print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)

@@ -197,6 +197,7 @@ def add_song_options(parser: Parser) -> None:
     parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
     add_bus_option(parser)
     add_stems_option(parser)
+    parser.add_argument("--open", action="store_true", help="open the report in the browser")
     add_dry_run_option(parser)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis_server.outputs.kept_runs import earlier_runs
 from analysis_server.terminal import Terminal, count
 
 if TYPE_CHECKING:
+    from analysis_server.report.bus_results import BusResult
     from analysis_server.verbs.evaluate import EvaluateResult
     from analysis_server.verbs.learn import LearnResult
     from analysis_server.verbs.match import MatchResult
@@ -15,31 +19,30 @@ if TYPE_CHECKING:
     from core.models.model import Model
 
 
-def print_mix(result: MixResult, terminal: Terminal) -> None:
+def print_mix(result: MixResult, terminal: Terminal, *, opens: bool = False) -> None:
     """Print the result of `mix`."""
-    terminal.say(result.headline)
-    terminal.warn_all(result.warnings)
-    terminal.say(f"{result.title}, mixed with {result.model}:")
-    _print_gains(result.median_gain_db, result.n_points, terminal)
+    terminal.say(f"{result.title}: {_after_colon(result.headline)}")
+    _print_buses(result.buses, terminal)
     terminal.say(
-        f"Loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
-        f"true peak {result.true_peak_dbtp:.1f} dBTP."
+        f"Mix: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
+        f"true peak {result.true_peak_dbtp:.1f} dBTP; model {result.model}."
     )
-    terminal.say_files(result.files)
+    terminal.warn_all(result.warnings)
+    _print_next(result.files, terminal, opens=opens)
     terminal.give(result)
 
 
-def print_match(result: MatchResult, terminal: Terminal) -> None:
+def print_match(result: MatchResult, terminal: Terminal, *, opens: bool = False) -> None:
     """Print the result of `match`."""
-    terminal.say(result.headline)
-    terminal.warn_all(result.warnings)
-    terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
+    terminal.say(f"{result.title}: {_after_colon(result.headline)}")
+    _print_buses(result.buses, terminal)
+    terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
     if result.lag_samples:
         terminal.say(f"The mixdown's delay of {count(result.lag_samples, 'sample')} was removed.")
     if result.limiter_db > 0.0:
         terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
-    _print_gains(result.median_gain_db, result.n_points, terminal)
-    terminal.say_files(result.files)
+    terminal.warn_all(result.warnings)
+    _print_next(result.files, terminal, opens=opens)
     terminal.give(result)
 
 
@@ -100,9 +103,51 @@ def span_text(start_s: float | None, end_s: float | None) -> str:
     return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
 
 
-def _print_gains(median_db: Mapping[str, float], n_points: Mapping[str, int], terminal: Terminal) -> None:
-    rows = [(bus, f"{gain_db:+.2f} dB", count(n_points[bus], "point")) for bus, gain_db in median_db.items()]
-    terminal.table(("bus", "median gain", "envelope"), rows)
+def _after_colon(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
+
+
+def _print_buses(buses: Mapping[str, BusResult], terminal: Terminal) -> None:
+    rows = []
+    for bus, result in buses.items():
+        shown = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]
+        band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
+        before, after = (_lufs(value) for value in (result.loudness_before_lufs, result.loudness_after_lufs))
+        loudness = "silent" if result.loudness_before_lufs is None else f"{before} → {after} LUFS"
+        rows.append((bus, ", ".join(shown), f"{result.gain_db:+.1f} dB", band, loudness))
+    terminal.table(("bus", "files", "gain", "80 % band", "loudness"), rows, align="ll")
+
+
+def _lufs(value: float | None) -> str:
+    return "silent" if value is None else f"{value:.1f}"
+
+
+def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) -> None:
+    """Print where the results are and what can be done with them; open the report if asked to."""
+    if not files:
+        terminal.say("Dry run: nothing was written.")
+        return
+    project = next((path for name, path in files.items() if name.lower().endswith(".rpp")), None)
+    report = files.get("report.html")
+    if report:
+        folder = Path(report).absolute().parent
+        terminal.say(f"Report: {folder / 'report.html'}")
+        terminal.say(f"Results: {folder} ({', '.join(name for name in files if name != 'report.html')})")
+        earlier = earlier_runs(folder)
+        if earlier:
+            terminal.say(f"Earlier: {count(len(earlier), 'run')} in {folder / 'runs'}; see faderwise runs list")
+    if project:
+        terminal.say(f"Project: {Path(project).absolute()}")
+    target = shlex.quote(project or str(Path(report or "").parent))
+    terminal.say("Next:")
+    terminal.say(f"  faderwise edit {target} --depth 50    half as strong (also --offset, --limit, --smooth)")
+    terminal.say(f"  faderwise audit {target}              why each gain was chosen")
+    if project:
+        terminal.say(f"  faderwise revert {target}             the automation from before")
+    if opens and report:
+        import webbrowser
+
+        webbrowser.open(Path(report).absolute().as_uri())
 
 
 def _print_coefficients(by_bus: Mapping[str, Mapping[str, float]], terminal: Terminal) -> None:

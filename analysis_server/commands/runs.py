@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
 from analysis_server.terminal import Terminal, count
+from core.errors import InputError
 
 if TYPE_CHECKING:
     from analysis_server.outputs.kept_runs import KeptRun
 
 EXAMPLES = """\
   faderwise runs list
+  faderwise runs list MySong-faderwise
   faderwise runs clear --dry-run
   faderwise runs clear --older-than 7"""
 _DAY_S = 86_400.0
@@ -26,19 +29,37 @@ _QUESTION = (
 def add_options(parser: options.Parser) -> None:
     """Add the actions."""
     actions = options.add_actions(parser, "list|clear")
-    options.add_action(actions, "list", run, "list the folders of earlier runs, oldest first, and their sizes")
+    listed = options.add_action(actions, "list", run, "list the folders of earlier runs, oldest first, and their sizes")
+    _add_folder(listed)
     clear = options.add_action(actions, "clear", _clear, "delete old runs; an audit of a project then has no sound")
+    _add_folder(clear)
     text = "delete runs last written this many days ago or earlier (30; 0: all)"
     clear.add_argument("--older-than", type=options.days, default=30.0, metavar="DAYS", help=text)
     clear.add_argument("--dry-run", action="store_true", help="show what would be deleted")
     clear.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def run(_arguments: Namespace, terminal: Terminal) -> None:
-    """List the runs that REAPER's actions left."""
+def _add_folder(parser: options.Parser) -> None:
+    text = "a folder that mix or match wrote, for its earlier runs (default: the runs of REAPER's actions)"
+    parser.add_argument("out_dir", nargs="?", metavar="OUT_DIR", help=text)
+
+
+def _folder_of(arguments: Namespace) -> Path:
     from analysis_server.outputs import kept_runs
 
-    folder = kept_runs.folder()
+    if getattr(arguments, "out_dir", None) is None:
+        return kept_runs.folder()
+    folder = Path(arguments.out_dir)
+    if not folder.is_dir():
+        raise InputError("no such folder", path=folder, remedy="give a folder that mix or match wrote")
+    return folder / kept_runs.NAME
+
+
+def run(arguments: Namespace, terminal: Terminal) -> None:
+    """List the runs in a folder."""
+    from analysis_server.outputs import kept_runs
+
+    folder = _folder_of(arguments)
     runs = kept_runs.kept_runs(folder)
     _print(runs, terminal)
     terminal.say(f"{count(len(runs), 'run')}, {_size(runs)} in {folder}")
@@ -49,7 +70,7 @@ def _clear(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.outputs import kept_runs
 
     latest = time.time() - arguments.older_than * _DAY_S
-    runs = kept_runs.kept_runs(kept_runs.folder())
+    runs = kept_runs.kept_runs(_folder_of(arguments))
     old = [run for run in runs if run.written_at <= latest and not run.is_being_written]
     _print(old, terminal)
     number = count(len(old), "run")

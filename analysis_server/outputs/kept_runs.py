@@ -17,7 +17,8 @@ from core.files import WORKSHOP
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
 """The files that mix and match write into a run's folder."""
 NAME = "runs"
-_OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|.*-audit\.html")
+"""The folder of runs: in the application's folder those of REAPER's actions, in a run's folder the earlier ones."""
+_OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|(.*-)?audit\.html|compare\.html")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,33 @@ def kept_runs(where: Path) -> list[KeptRun]:
     paths = where.iterdir() if where.is_dir() else ()
     found = [_kept(path) for path in paths if path.is_dir() and not path.is_symlink()]
     return sorted(found, key=lambda run: run.written_at)
+
+
+def earlier_runs(run_folder: Path) -> list[KeptRun]:
+    """Return the runs that were in `run_folder` before its present one, the oldest first."""
+    return kept_runs(run_folder / NAME)
+
+
+def set_aside(run_folder: Path) -> Path | None:
+    """Move the present run of a folder into a folder of its own below `runs`; return that, or None without a run.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to.
+    """
+    if not (run_folder / "run.json").is_file():
+        return None
+    numbers = [int(path.name) for path in (run_folder / NAME).glob("*") if path.name.isdecimal()]
+    place = run_folder / NAME / str(max(numbers, default=0) + 1)
+    try:
+        place.mkdir(parents=True)
+        for path in [path for path in run_folder.iterdir() if path.is_file() and _OURS.fullmatch(path.name)]:
+            path.rename(place / path.name)
+    except OSError as error:
+        remedy = "check its permissions, or choose another folder with --out"
+        raise InputError(f"cannot be written to ({error.strerror})", path=run_folder, remedy=remedy) from error
+    return place
 
 
 def delete(run: KeptRun) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis_server import MADE_BY
-from analysis_server.outputs import run_records
+from analysis_server.outputs import kept_runs, run_records
 from analysis_server.outputs.kept_runs import FILES
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.report import audio
@@ -33,7 +33,7 @@ def default_folder(song: str) -> Path:
 def write(outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressCallback) -> dict[str, str]:
     """Write the files of `outcome`, whose run has `record`, into `folder` and return their paths by name.
 
-    A record without a date gets one.
+    A record without a date gets one. An earlier run of other content moves into a folder below `runs`.
 
     Raises
     ------
@@ -43,10 +43,13 @@ def write(outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressC
     with workshop(folder) as made:
         write_text(made / "automation.json", to_json(_automation_file(outcome)))
         write_text(made / "automation.csv", to_csv(outcome.automation))
-        record = run_records.dated(record, run_folder.read_if_there(folder))
+        earlier = run_folder.read_if_there(folder)
+        record = run_records.dated(record, earlier)
         run_folder.write(made, [record])
         outcome.curves.save(made / "curves.npz")
         _write_audio_and_report(outcome, record.id, made, progress)
+        if earlier and [run.id for run in earlier] != [record.id]:  # the same result again takes its own place
+            kept_runs.set_aside(folder)
         for name in FILES:
             move_into_place(made / name, folder / name)
     progress(1.0, "Done")

@@ -12,6 +12,7 @@ import numpy as np
 from analysis_server.outputs.destination import Deliver, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
+from analysis_server.report.bus_results import BusResult, bus_results
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText, headline_of
 from analysis_server.sources.project import Opened, opened_song
@@ -44,6 +45,7 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     n_frames: int
     n_points: dict[str, int]
     median_gain_db: dict[str, float]
+    buses: dict[str, BusResult]
     median_deviation_db: dict[str, float]
     files: dict[str, str]
     warnings: list[str]
@@ -103,6 +105,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         n_frames=len(found.curves.time_s),
         n_points={bus: len(points.time_s) for bus, points in automation.items()},
         median_gain_db=found.curves.median_gain_db(),
+        buses=bus_results(song, found.measurement, found.curves, automation),
         median_deviation_db=_median_deviation_db(found),
         files=files,
         warnings=list(story.warnings),

@@ -12,6 +12,7 @@ from analysis_server import models
 from analysis_server.outputs.destination import Deliver, Existing, destination_of
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
+from analysis_server.report.bus_results import BusResult, bus_results
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText, headline_of
 from analysis_server.sources.project import Opened, opened_song
@@ -67,6 +68,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     n_frames: int
     n_points: dict[str, int]
     median_gain_db: dict[str, float]
+    buses: dict[str, BusResult]
     loudness_before_lufs: float
     loudness_after_lufs: float
     true_peak_dbtp: float
@@ -147,6 +149,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
         n_frames=len(prediction.curves.time_s),
         n_points={bus: len(points.time_s) for bus, points in mixed.automation.items()},
         median_gain_db=mixed.prediction.curves.median_gain_db(),
+        buses=bus_results(song, measurement, mixed.prediction.curves, mixed.automation),
         loudness_before_lufs=mixed.before.loudness_lufs,
         loudness_after_lufs=mixed.after.loudness_lufs,
         true_peak_dbtp=mixed.after.true_peak_dbtp,

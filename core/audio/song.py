@@ -148,7 +148,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     for path, match in matches.items():
         bus, role, reason = match.bus, match.role, match.reason
         if path in chosen:
-            bus, role, reason = chosen[path], chosen[path], "--bus"
+            bus, role, reason = chosen[path], chosen[path], f"--bus {chosen[path]}"
         elif bus in replaced:
             bus, reason = None, f"--bus names other files for the {bus}"
         if bus == LEFT_OUT:

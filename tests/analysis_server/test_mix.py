@@ -119,21 +119,6 @@ def test_a_dry_run_writes_nothing(faderwise: Faderwise, tiny_song: Path, tmp_pat
     assert names(Path.cwd()) == set()
 
 
-def test_a_second_run_sets_aside_what_came_out_differently_and_only_that(
-    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    faderwise("mix", tiny_song, "--out", out)
-    faderwise("mix", tiny_song, "--out", out)
-    assert names(out) == OUTCOME
-    earlier = (out / "mix.wav").read_bytes()
-    faderwise("mix", tiny_song, "--out", out, "--target-lufs", "-40")
-    kept = sorted(name for name in names(out) if name.startswith("mix."))
-    assert len(kept) == 2
-    assert earlier in [(out / name).read_bytes() for name in kept]
-    assert (out / "mix.wav").read_bytes() != earlier
-
-
 def test_the_report_is_one_file_that_names_the_song(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     faderwise("mix", tiny_song, "--out", tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
