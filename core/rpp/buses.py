@@ -1,8 +1,8 @@
 """Which tracks of a project are its buses.
 
-A track's name says so, in any case and inside longer names too ("DRUM BUS", "Bass Master Bus"): the longest listed
-name wins, then one of the paper's four roles, then the last word ("Bass Drum" is a drum). Folder and bus tracks come
-before single ones, exact names before longer ones. Effect returns, references and muted tracks are passed over.
+A track's bus follows from its name (`core.matching`). Folders and buses that others are sent to come first; every
+further track of the role that is not heard through one of them belongs to it as well. Effect returns and muted tracks
+are passed over.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from core import roles
 from core.errors import InputError
 from core.rpp.project import Project, Track
 from core.rpp.routing import reached
+from core.rpp.track_roles import is_return, match_tracks
 
-_BUS_WORDS = frozenset({"bus", "buss", "group", "grp", "sub", "submix", "stem", "stems", "sum"})
-_NO_BUS_WORDS = frozenset(
-    {"reverb", "verb", "rvb", "delay", "dly", "echo", "plate", "hall", "room", "return", "parallel", "crush"}
-    | {"guide", "click", "cue", "cues", "ref", "reference", "scratch", "midi", "trigger"}
-)
+_BUS_WORD = re.compile(r"(?:\b|_)(?:bus|buss|group|grp|submix|stems?|sum)(?:\b|_)|(?<=[a-z])Buss?\b", re.IGNORECASE)
 _MOST_NAMES = 12
 
 
@@ -41,7 +38,7 @@ class Buses:
 class _Candidate:
     track: Track
     role: str
-    rank: int
+    is_bus: bool
 
 
 def find_buses(
@@ -116,80 +113,39 @@ def track_called(project: Project, name: str, role: str) -> Track:
     )
 
 
-def role_in(name: str) -> str | None:
-    """Return the role that a track's name says, or None. ``role_in("DRUM BUS")`` is ``"drums"``."""
-    parts = _words(name)
-    best: tuple[int, bool, int] | None = None
-    found = None
-    for role, names in roles.SYNONYMS.items():
-        for synonym in names:
-            wanted = synonym.split()
-            place = _last_place(parts, wanted)
-            merit = (len(wanted), role in roles.PAPER_BUSES, place)
-            if place >= 0 and (best is None or merit > best):
-                best, found = merit, role
-    return found
-
-
-def _words(name: str) -> list[str]:
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
-    return re.findall(r"[^\W_]+", apart.casefold())
-
-
-def _last_place(parts: list[str], wanted: list[str]) -> int:
-    places = [i for i in range(len(parts) - len(wanted) + 1) if parts[i : i + len(wanted)] == wanted]
-    return places[-1] if places else -1
-
-
 def _by_name(
     project: Project, taken: list[Track], roles_taken: set[str]
 ) -> tuple[dict[str, tuple[Track, ...]], list[str]]:
+    """Return the tracks of each role by name: folders and buses first, then all that are not heard through them."""
     candidates = [candidate for candidate in _candidates(project, taken) if candidate.role not in roles_taken]
     muted = [candidate for candidate in candidates if _is_muted(project, candidate.track)]
     candidates = [candidate for candidate in candidates if candidate not in muted]
     candidates = [one for one in candidates if not _holds_buses(project, one, candidates)]
-    best: dict[str, tuple[Track, ...]] = {}
-    for candidate in sorted(candidates, key=lambda one: (one.rank >= 2, one.role not in roles.PAPER_BUSES, one.rank)):
-        rivals = [one for one in candidates if one.role == candidate.role and one.rank == candidate.rank]
-        others = [track for tracks in best.values() for track in tracks] + taken
-        if candidate.role not in best and not _shares_sound(project, candidate.track, others):
-            best[candidate.role] = tuple(
-                one.track
-                for one in rivals
-                if not _shares_sound(project, one.track, [*others, *(r.track for r in rivals if r is not one)])
-            ) or (candidate.track,)
-    return best, [*_muted_notes(muted, best), *_sum_notes(best)]
+    found: dict[str, list[Track]] = {}
+    chosen = list(taken)
+    for candidate in sorted(candidates, key=lambda one: (not one.is_bus, one.role not in roles.PAPER_BUSES)):
+        if not _shares_sound(project, candidate.track, chosen):
+            found.setdefault(candidate.role, []).append(candidate.track)
+            chosen.append(candidate.track)
+    best = {role: tuple(sorted(tracks, key=lambda track: track.index)) for role, tracks in found.items()}
+    return best, [*_muted_notes(project, muted, best), *_sum_notes(best)]
 
 
 def _candidates(project: Project, taken: list[Track]) -> list[_Candidate]:
     found = []
-    for track in project.tracks:
-        role = role_in(track.name)
+    for track, match in zip(project.tracks, match_tracks(project), strict=True):
         near = any(
             track == other or project.is_inside(track, other) or project.is_inside(other, track) for other in taken
         )
-        passed_over = roles.is_mixdown(track.name) or _NO_BUS_WORDS.intersection(_words(track.name))
-        sounds = _has_sound(project, track) and not _is_return(project, track)
-        if role and not near and not passed_over and sounds:
-            longer = roles.role_of(track.name) is None
-            found.append(_Candidate(track, role, (0 if _is_bus(project, track) else 2) + longer))
+        if match.bus and not near and _has_sound(project, track) and not is_return(project, track):
+            found.append(_Candidate(track, match.bus, _is_bus(project, track)))
     return found
 
 
 def _is_bus(project: Project, track: Track) -> bool:
-    if track.is_folder or _BUS_WORDS.intersection(_words(track.name)):
+    if track.is_folder or _BUS_WORD.search(track.name):
         return True
-    return bool(_sources(project, track)) and not track.items and not _is_return(project, track)
-
-
-def _is_return(project: Project, track: Track) -> bool:
-    """Tell whether a track adds to what is heard without it, as an effect return does: its sources play on as well."""
-    sources = _sources(project, track)
-    return bool(sources) and not track.items and not track.is_folder and all(one.sends_to_parent for one in sources)
-
-
-def _sources(project: Project, track: Track) -> list[Track]:
-    return [project.tracks[one.source] for one in track.receives if 0 <= one.source < len(project.tracks)]
+    return bool(track.receives) and not track.items and not is_return(project, track)
 
 
 def _has_sound(project: Project, track: Track) -> bool:
@@ -198,7 +154,11 @@ def _has_sound(project: Project, track: Track) -> bool:
 
 
 def _is_muted(project: Project, track: Track) -> bool:
-    return track.is_muted or any(other.is_muted and project.is_inside(track, other) for other in project.tracks)
+    """Return whether a track, a folder it is in, or everything in it is muted."""
+    if track.is_muted or any(other.is_muted and project.is_inside(track, other) for other in project.tracks):
+        return True
+    inside = [other for other in project.tracks if other.items and project.is_inside(other, track)]
+    return bool(inside) and not (track.items or track.receives) and all(other.is_muted for other in inside)
 
 
 def _holds_buses(project: Project, one: _Candidate, candidates: list[_Candidate]) -> bool:
@@ -208,7 +168,7 @@ def _holds_buses(project: Project, one: _Candidate, candidates: list[_Candidate]
         for other in candidates
         if other.role != one.role and other.role in roles.PAPER_BUSES and project.is_inside(other.track, one.track)
     ]
-    return any(other.rank < 2 for other in inside) or len({other.role for other in inside}) > 1
+    return any(other.is_bus for other in inside) or len({other.role for other in inside}) > 1
 
 
 def _shares_sound(project: Project, track: Track, others: Sequence[Track]) -> bool:
@@ -235,12 +195,19 @@ def _require_apart(project: Project, tracks: list[Track]) -> None:
             )
 
 
-def _muted_notes(muted: list[_Candidate], best: Mapping[str, tuple[Track, ...]]) -> list[str]:
-    return [
-        f"{one.track.title} is muted and was passed over; use --bus '{one.role}={one.track.number}' to take it in"
-        for one in muted
-        if one.role not in best
-    ]
+def _muted_notes(project: Project, muted: list[_Candidate], best: Mapping[str, tuple[Track, ...]]) -> list[str]:
+    """Return a note for each muted track of a role that has no other track; tracks in a muted folder share its note."""
+    notes = []
+    for one in muted:
+        in_muted_folder = any(project.is_inside(one.track, other.track) for other in muted)
+        if one.role in best or in_muted_folder:
+            continue
+        remedy = f"use --bus '{one.role}={one.track.number}' to take it in"
+        if one.track.is_muted:
+            notes.append(f"{one.track.title} is muted and was passed over; {remedy}")
+        else:
+            notes.append(f"everything in {one.track.title} is muted, so it was passed over; unmute its tracks")
+    return notes
 
 
 def _flow_notes(project: Project, taken: list[Track]) -> list[str]:

@@ -26,7 +26,7 @@ WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
         (("learn", str(STEMS), str(WINCING), "--bus", "drums=5", "--model", "x"), "one kind at a time"),
         (("mix", str(STEMS), "--stems", "x"), "belong to a REAPER project"),
         (("mix", "gone.RPP"), "gone.RPP: no such file"),
-        (("mix", str(WINCING)), "is missing; put it into"),
+        (("mix", str(WINCING)), "media files are missing"),
     ],
 )
 def test_bad_usage_is_one_line(arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError
-from core.rpp.buses import find_buses, role_in
+from core.rpp.buses import find_buses
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.routing import reached
@@ -77,34 +77,24 @@ def test_chosen_buses_that_feed_each_other_are_reported() -> None:
     assert notes == ("track 1 'A' flows into track 2 'B', so its sound is in both stems",)
 
 
-@pytest.mark.parametrize(
-    ("name", "role"),
-    [
-        ("DRUM BUS", "drums"),
-        ("Bass Master Bus", "bass"),
-        ("Bass Drum", "drums"),
-        ("bass guitar", "bass"),
-        ("Lead_Vox-02", "vocals"),
-        ("Backing Vocals", "backing vocals"),
-        ("DrumBus", "drums"),
-        ("Drums2", "drums"),
-        ("Bassoon", None),
-        ("Kick", None),
-        ("", None),
-    ],
-)
-def test_a_name_says_the_role_on_word_boundaries(name: str, role: str | None) -> None:
-    assert role_in(name) == role
-
-
-def test_a_folder_comes_before_a_single_track_and_what_is_in_it() -> None:
+def test_a_folder_is_the_bus_of_what_is_in_it_and_single_tracks_join_it() -> None:
     found = project(
         track("Drum Loop"),
         track("DRUM BUS", b"ISBUS 1 1", item=False),
         track("Drums close", b"ISBUS 2 -1"),
         track("Bass"),
     )
-    assert numbers(found) == {"drums": [2], "bass": [4]}
+    assert numbers(found) == {"drums": [1, 2], "bass": [4]}
+
+
+def test_single_drum_microphones_are_drums_and_every_track_of_a_role_belongs_to_it() -> None:
+    found = project(*map(track, ("Kick", "Snare", "OH L", "Lead Guitar", "Rhythm Guitar", "Lead Vocal", "Vox Double")))
+    assert numbers(found) == {"drums": [1, 2, 3], "vocals": [6, 7], "guitars": [4, 5]}
+
+
+def test_effect_prints_references_and_mixes_are_in_no_bus() -> None:
+    found = project(*map(track, ("Vox Verb", "Click", "Ref Mix", "Song (new vox)", "Bass")))
+    assert numbers(found) == {"bass": [5]}
 
 
 def test_a_bus_by_sends_comes_before_a_single_track_but_a_reverb_return_does_not() -> None:
@@ -137,6 +127,18 @@ def test_the_tracks_of_a_bus_are_listed_in_words() -> None:
         titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
         (told,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
         assert told.startswith(f"the vocals are the sum of {listed.format(*titles)}; ")
+
+
+def test_a_folder_whose_tracks_are_all_muted_is_not_a_bus_and_is_reported_once() -> None:
+    found = project(
+        track("Backups", b"ISBUS 1 1", item=False),
+        track("Alto", b"MUTESOLO 1 0 0"),
+        track("Tenor", b"ISBUS 2 -1", b"MUTESOLO 1 0 0"),
+        track("Drums"),
+    )
+    assert numbers(found) == {"drums": [4]}
+    (note,) = find_buses(found).notes
+    assert "track 1 'Backups'" in note
 
 
 def test_muted_tracks_are_skipped_and_reported() -> None:
