@@ -19,6 +19,7 @@ from core.rpp.render import has_sound
 from core.rpp.routing import feeds_of
 from core.rpp.unsupported import sentences
 from core.rpp.write import with_envelopes
+from tests.expected_errors import raises_error
 
 FLAT = EnvelopePoints(np.array([0.0]), np.array([-6.0]))
 
@@ -122,7 +123,7 @@ def test_the_error_for_a_missing_track_lists_at_most_a_dozen_tracks() -> None:
 
 def test_a_fader_at_minus_infinity_is_refused() -> None:
     found = project(track("VOLPAN 0 0"))
-    with pytest.raises(InputError, match="so no envelope can be heard; raise it in REAPER, or choose another track"):
+    with raises_error(path="song.rpp", facts=("track 1 'Drums'",)):
         with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
 
 

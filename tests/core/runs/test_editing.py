@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InputError
 from core.runs.edit import EditSettings, applied, changed, check, described
+from tests.expected_errors import raises_error
 
 BUSES = ("drums", "bass", "melody", "vocals")
 TIME_S = 0.5 + 0.25 * np.arange(400)
@@ -91,22 +91,22 @@ def test_a_silent_song_has_finite_gains() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "option", "fact"),
     [
-        ({"depth_percent": 201.0}, "--depth 201: give 0 to 200 percent"),
-        ({"moves_percent": -1.0}, "--moves -1"),
-        ({"offset_db": {"guitars": 1.0}}, "--offset guitars: the run has no such bus; it has drums"),
-        ({"offset_db": {"bass": 30.0}}, "at most 24 dB"),
-        ({"limit_db": -1.0}, "--limit"),
-        ({"smooth_s": 61.0}, "--smooth 61"),
-        ({"freeze": ["fx"]}, "--freeze fx"),
-        ({"range_s": (5.0, 4.0)}, "5:4: the song lasts 100.0 s"),
-        ({"range_s": (5.0, float("inf"))}, "5:inf: the song lasts 100.0 s"),
-        ({"ignore_s": [(200.0, 210.0)]}, "200:210"),
+        ({"depth_percent": 201.0}, "--depth 201", "200"),
+        ({"moves_percent": -1.0}, "--moves -1", "200"),
+        ({"offset_db": {"guitars": 1.0}}, "--offset guitars", "drums, bass, melody, vocals"),
+        ({"offset_db": {"bass": 30.0}}, "--offset bass=30", "24 dB"),
+        ({"limit_db": -1.0}, "--limit", "0 dB"),
+        ({"smooth_s": 61.0}, "--smooth 61", "60"),
+        ({"freeze": ["fx"]}, "--freeze fx", "drums, bass, melody, vocals"),
+        ({"range_s": (5.0, 4.0)}, "5:4", "100.0 s"),
+        ({"range_s": (5.0, float("inf"))}, "5:inf", "100.0 s"),
+        ({"ignore_s": [(200.0, 210.0)]}, "200:210", "100.0 s"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, object], says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_settings_out_of_range_are_refused(settings: dict[str, object], option: str, fact: str) -> None:
+    with raises_error(option=option, facts=(fact,)):
         check(EditSettings(**settings), BUSES, 100.0)  # type: ignore[arg-type]
 
 

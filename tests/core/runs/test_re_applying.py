@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.automation.points import EnvelopePoints
-from core.errors import InputError
 from core.rpp.faders import fader_stage
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
@@ -17,6 +16,7 @@ from core.runs import record, store
 from core.runs.edit import ReApplied, basis_of, re_apply, re_apply_points
 from core.runs.merge import as_envelope_points, linear_points
 from core.runs.record import to_steps
+from tests.expected_errors import raises_error
 
 TIMES = np.arange(1.0, 19.0, 0.5)
 
@@ -84,7 +84,7 @@ def test_an_edit_of_a_run_with_a_range_changes_the_intersection() -> None:
 
 
 def test_a_range_outside_the_range_of_the_run_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^--range 15:18: the run covers only 5:15$"):
+    with raises_error(option="--range 15:18", facts=("5:15",)):
         re_apply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
 
 
@@ -183,7 +183,7 @@ def test_an_edit_of_a_part_keeps_the_moves_around_it(start_s: float) -> None:
 @pytest.mark.parametrize("n_runs", [0, 1])
 def test_a_folder_without_a_prediction_is_refused(n_runs: int) -> None:
     edit = msgspec.structs.replace(store.read_history(session(2.0))[0], buses=[])
-    with pytest.raises(InputError, match=f"^{('the folder', 'Song')[n_runs]}: has no run of Faderwise"):
+    with raises_error(path=("the folder", "Song")[n_runs]):
         re_apply_points([edit][:n_runs], {}, {})
 
 
@@ -194,19 +194,19 @@ def test_an_edit_of_a_bus_that_was_never_predicted_is_refused() -> None:
     runs = store.read_history(session(2.0))
     odd = [msgspec.structs.replace(track, role="horns") for track in runs[0].tracks]
     edit = msgspec.structs.replace(runs[0], number=2, action="edit", of=runs[0].id, buses=[], tracks=odd)
-    with pytest.raises(InputError, match="run 1 has no curve for horns, so an edit of it is damaged"):
+    with raises_error(path="song.rpp", facts=("run 1", "horns")):
         basis_of([*runs, edit], "song.rpp")
 
 
 def test_damaged_settings_of_an_edit_are_refused() -> None:
     run = store.read_history(session(2.0))[0]
     edit = msgspec.structs.replace(run, number=2, of=run.id, buses=[], settings={"ignore_s": 0})
-    with pytest.raises(InputError, match="the settings of run 2 are damaged"):
+    with raises_error(path="song.rpp", facts=("run 2",)):
         basis_of([run, edit], "song.rpp")
 
 
 def test_a_project_without_a_run_is_refused() -> None:
     project = session(2.0)
     plain = parse(project.document.edited(store.removed(project.document, 1)), project.path)
-    with pytest.raises(InputError, match="has no run of Faderwise that could be edited"):
+    with raises_error(path="song.rpp"):
         re_apply(project_of(plain), {})
