@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from analysis_server import MADE_BY
-from analysis_server.outputs.outcome import Outcome
 from core.automation.points import Automation
-from core.automation.render import MixFigures
 from core.decibels import FloatArray, db_to_gain
 from core.models import balance
-from core.models.explain import Explanation
 from core.rpp.write import HIGHEST_GAIN, Written
 from core.runs import record as record_module
 from core.runs.edit import ON_TOP
@@ -31,6 +29,11 @@ from core.runs.record import (
     to_steps,
 )
 from core.runs.store import block_text
+
+if TYPE_CHECKING:
+    from analysis_server.outputs.outcome import Outcome
+    from core.automation.render import MixFigures
+    from core.models.explain import Explanation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis_server.paths import is_project
-from analysis_server.runs import project_copy, run_folder
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.session import ProjectParts, Session, SongRequest
 from analysis_server.sources.stems import find_mixdown, session_with_stems, song_of, summed_session
@@ -18,45 +17,10 @@ from core.errors import InputError
 from core.progress import ProgressCallback
 from core.roles import canonical_role
 from core.rpp.buses import find_buses
-from core.rpp.project import Project, read_project
+from core.rpp.project import read_project
 from core.rpp.write import require_audible
-from core.runs import store
-from core.runs.audit import Audited, audited_points, audited_project
 
 _NO_PARTS = ProjectParts()
-
-
-def project_with_runs(path: Path) -> Project:
-    """Return the project at `path`, which must have runs of Faderwise in force.
-
-    Raises
-    ------
-    InputError
-        It has none; a copy next to it that has some is named.
-    """
-    project = read_project(path)
-    try:
-        store.require_history(project)
-    except InputError as error:
-        copy = project_copy.path_of(path)
-        if store.has_runs(project) or not copy.is_file() or copy.name == path.name:
-            raise
-        raise InputError(error.problem, path=path, remedy=f"give {copy}") from None
-    return project
-
-
-def audited_target(target: str) -> Audited:
-    """Return what stands now in a project with runs of ours, or in a folder that `mix` or `match` wrote.
-
-    Raises
-    ------
-    InputError
-        It has no run, or a file of it is damaged.
-    """
-    if is_project(target):
-        return audited_project(project_with_runs(Path(target)))
-    folder = run_folder.read_automation_folder(Path(target))
-    return audited_points(folder.runs, folder.now)
 
 
 @dataclass(frozen=True)

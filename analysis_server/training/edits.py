@@ -12,7 +12,8 @@ from analysis_server.paths import is_project
 from analysis_server.presets import measured
 from analysis_server.runs import project_copy
 from analysis_server.runs.run_stems import song_of
-from analysis_server.sources.project import audited_target, opened_session
+from analysis_server.runs.targets import audited_target
+from analysis_server.sources.project import opened_session
 from analysis_server.training.folders import LearnedSong
 from analysis_server.training.projects import SessionSettings, fader_curves, true_curves
 from core.analysis.measure import Measurement

@@ -11,8 +11,8 @@ import msgspec
 
 from analysis_server.outputs import run_records
 from analysis_server.paths import is_project
-from analysis_server.runs import project_copy, run_folder, run_stems
-from analysis_server.sources.project import project_with_runs
+from analysis_server.runs import project_copy, run_folder
+from analysis_server.runs.targets import project_with_runs
 from core.decibels import gain_to_db
 from core.errors import InputError
 from core.progress import ProgressCallback, no_progress
@@ -159,14 +159,18 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
         return result
     merged = {edit.run.role: as_envelope_points(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
-    song = run_stems.song_to_render(folder) if request.render else None
+    song = None
+    if request.render:
+        from analysis_server.runs import run_stems  # noqa: PLC0415 - it loads the audio libraries
+
+        song = run_stems.song_to_render(folder)
     before = run_folder.texts(folder.path)
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
     files = run_folder.write_automation_folder(folder, automation, [*folder.runs, record], verb="edit")
     if song is not None:
         rendered, warnings = run_stems.render_again(folder, song, automation, progress)
         return msgspec.structs.replace(result, files={**files, **rendered}, warnings=[*result.warnings, *warnings])
-    told = "mix.wav and report.html are what they were before this edit; --render writes mix.wav anew"
+    told = "mix.wav and report.html are from before this edit; --render renders mix.wav again"
     return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])
 
 

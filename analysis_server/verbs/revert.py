@@ -9,7 +9,7 @@ import msgspec
 
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
-from analysis_server.sources.project import project_with_runs
+from analysis_server.runs.targets import project_with_runs
 from core.errors import InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
-from core.audio.io import Samples
 from core.decibels import FloatArray, power_to_db
+
+if TYPE_CHECKING:
+    from core.audio.io import Samples
 
 FLOOR_LUFS = -120.0
 ABSOLUTE_GATE_LUFS = -70.0

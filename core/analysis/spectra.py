@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from core.analysis.loudness import k_weights
 from core.audio.framing import STEPS_PER_HOP, Framing
-from core.audio.io import Samples
 from core.decibels import FloatArray
+
+if TYPE_CHECKING:
+    from core.audio.io import Samples
 
 BAND_EDGES_HZ = (
     *(0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480),

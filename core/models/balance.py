@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +23,12 @@ import scipy
 
 from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
-from core.analysis.measure import Measurement, sounding
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
 from core.models.masking import covered_db, covered_throughout_db
+
+if TYPE_CHECKING:
+    from core.analysis.measure import Measurement
 
 LARGEST_DB = 12.0
 """Values beyond this count as this before they are smoothed."""
@@ -111,6 +114,8 @@ def levels_of(measurement: Measurement) -> StemLevels:
     """
     step_power, bands = _step_power(measurement), measurement.band_power
     rms = measurement.rms if measurement.onset_rms is None else measurement.onset_rms
+    from core.analysis.measure import sounding  # noqa: PLC0415 - it loads the audio libraries
+
     sounds, active = sounding(rms), sounding(measurement.rms)
     loudness = song_levels_lufs(step_power)
     plain = _plain_power(rms, sounds)
