@@ -4,16 +4,19 @@
 
 `ratio` is the time from the end of the render to the written envelopes, divided by the sum of the analysis alone (in a
 process that has everything loaded) and the start of one bare Python process. `cold` begins without an analysis server,
-`warm` with the one that the cold run started. `slowest_tick_ms` leaves out REAPER's own work (rendering, saving, undo)
-but counts the 4 MiB that REAPER's Python allocates for each string that a call returns. `large_session` runs the same
-action in a session with `--tracks` tracks.
+`warm` with the one that the cold run started. `slowest_tick_ms` is the processor time that the script keeps REAPER busy
+in one tick: its own code, the overhead of its calls as REAPER's Python makes them, and the 4 MiB that REAPER's Python
+allocates for each text that a call returns; REAPER's own work (rendering, saving, undo) is left out. `large_session`
+runs the same action in a session with `--tracks` tracks.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -39,38 +42,54 @@ from tests.reaper_host import ReaperHost
 
 RATIO, TICK_MS = 2.0, 30.0
 RENDER = 42230
-REAPERS_OWN = frozenset(
-    {"Main_OnCommand", "Main_SaveProjectEx", "ShowMessageBox", "GetUserInputs", "Undo_EndBlock2", "Undo_BeginBlock2"}
-)
 
 
 class Recorder:
-    """Record when calls into REAPER end, and what each tick costs without REAPER's own work."""
+    """Record calls into REAPER: how many, the processor time inside them, that of allocating texts, and some ends."""
 
     def __init__(self, host: ReaperHost) -> None:
         self.calls = 0
-        self.own_s = 0.0
+        self.inside_s = self.texts_s = 0.0
         self.ended_s: dict[str, float] = {}
         self._depth = 0
-        self._inside_api, self._render, self._host = host.inside_api, host.render, host
+        self._inside_api, self._render, self._pack = host.inside_api, host.render, host.RPR.rpr_packs
         host.inside_api = self._recorded
         host.render = self._rendered
+        host.RPR.rpr_packs = self._packed
 
     @contextmanager
     def _recorded(self, name: str) -> Iterator[None]:
         self.calls += 1
-        started, self._depth = time.perf_counter(), self._depth + 1
+        started, self._depth = time.thread_time(), self._depth + 1
         with self._inside_api(name):
             yield
         self._depth -= 1
-        now = time.perf_counter()
-        self.ended_s[name] = now
-        if name in REAPERS_OWN and self._depth == 0:
-            self.own_s += now - started
+        self.ended_s[name] = time.perf_counter()
+        if self._depth == 0:
+            self.inside_s += time.thread_time() - started
 
     def _rendered(self, project: Any) -> None:
         self._render(project)
         self.ended_s["render"] = time.perf_counter()
+
+    def _packed(self, text: object) -> Any:
+        started = time.thread_time()
+        buffer = self._pack(text)
+        self.texts_s += time.thread_time() - started
+        return buffer
+
+
+def call_s() -> float:
+    """Return what one call of REAPER's Python costs: packing a pointer and a text, and the call through ctypes."""
+    address = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value
+    kind = re.compile(r"^\((\w+\*|HWND)\)0x([0-9A-F]+)$")
+    n_calls = 2000
+    started = time.thread_time()
+    for _ in range(n_calls):
+        found = kind.match("(MediaTrack*)0x000000000A1B2C3D")
+        function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p)(address or 0)
+        function(int(found[2], 16) if found else 0, ctypes.c_char_p(b"I_SELECTED"))
+    return (time.thread_time() - started) / n_calls
 
 
 def session(folder: Path, seconds: float, buses: tuple[str, ...], n_tracks: int) -> Path:
@@ -94,13 +113,17 @@ def auto_mix(project: Path, resource: Path, home: Path) -> dict[str, float]:
         studio.choose_buses()
         studio.decline_report()
         costs_ms, calls = [], []
+        overhead_s = call_s()
         studio.start("auto_mix_buses")
         while any(script.is_running for script in host.scripts):
-            started, own_s, before = time.perf_counter(), recorder.own_s, recorder.calls
+            wall_s, started = time.perf_counter(), time.thread_time()
+            inside_s, texts_s, before = recorder.inside_s, recorder.texts_s, recorder.calls
             host.tick()
-            costs_ms.append(1000.0 * (time.perf_counter() - started - (recorder.own_s - own_s)))
-            calls.append(recorder.calls - before)
-            time.sleep(max(0.031 - (time.perf_counter() - started), 0.0))
+            n_calls = recorder.calls - before
+            own_s = time.thread_time() - started - (recorder.inside_s - inside_s)
+            costs_ms.append(1000.0 * (own_s + recorder.texts_s - texts_s + n_calls * overhead_s))
+            calls.append(n_calls)
+            time.sleep(max(0.031 - (time.perf_counter() - wall_s), 0.0))
         studio.require_peace()
     return {
         "render_to_envelopes_s": recorder.ended_s["Undo_EndBlock2"] - recorder.ended_s["render"],

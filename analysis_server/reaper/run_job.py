@@ -6,10 +6,15 @@ The answer of `mix` and `match` is written as soon as the envelope points exist;
 from __future__ import annotations
 
 import re
+import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import soundfile
 
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.outputs import kept_runs
@@ -19,7 +24,7 @@ from analysis_server.reaper.instructions import marks_to_set, points_to_write, r
 from analysis_server.reaper.job_file import Answer, Instructions, JobFile, read_job, write_answer
 from analysis_server.sources.session import RenderedStems
 from analysis_server.verbs import audit, learn, match, mix
-from core.errors import InputError
+from core.errors import FaderwiseError, InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.write import Written
 from core.runs.record import RunRecord
@@ -50,9 +55,26 @@ def run(request: ReaperRequest, progress: ProgressCallback = no_progress) -> Rea
     job = read_job(folder)
     if job.phase == "plan":
         write_answer(folder, Answer(plan=plan(job)))
+        if job.verb in ("mix", "match"):
+            _warm_up(progress)
     else:
         _VERBS[job.verb](job, folder, progress)
     return ReaperResult()
+
+
+_is_warm = threading.Event()
+
+
+def _warm_up(progress: ProgressCallback) -> None:
+    """Mix two seconds of noise, so that this process has loaded what a mix needs when the stems are rendered."""
+    if _is_warm.is_set():
+        return
+    _is_warm.set()
+    noise = np.random.default_rng(0).normal(0.0, 0.1, (2, 2 * 44_100, 2))
+    with suppress(FaderwiseError, OSError), tempfile.TemporaryDirectory(prefix="faderwise-") as song:
+        for bus, samples in zip(("drums", "vocals"), noise, strict=True):
+            soundfile.write(Path(song) / f"{bus}.wav", samples, 44_100)
+        mix.run(mix.MixRequest(song=song, dry_run=True), progress)
 
 
 def _mix(job: JobFile, folder: Path, progress: ProgressCallback) -> None:

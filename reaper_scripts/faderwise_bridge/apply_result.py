@@ -14,6 +14,7 @@ from reapy import reascript_api as RPR  # noqa: N812
 
 from faderwise_bridge import dialogs, reaper_api, restore_state, settings
 from faderwise_bridge.errors import BridgeError
+from faderwise_bridge.restore_state import Pointers
 
 SECTION = "Faderwise"
 MARK = "faderwise_run"
@@ -23,12 +24,13 @@ _POINT_LINE = re.compile(r"(?m)^\s*PT .*\n?")
 _MAX_NOTES = 8
 
 
-def apply(instructions: Mapping[str, Any], before: Mapping[str, str | None]) -> list[str]:
+def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str, str | None]) -> list[str]:
     """Follow the instructions; return notes for the user.
 
     Parameters
     ----------
     instructions : as docs/development/bridge.md describes them.
+    tracks : all tracks of the project.
     before : the volume envelopes' chunks by GUID when the job began, None where there was none.
 
     Raises
@@ -39,7 +41,9 @@ def apply(instructions: Mapping[str, Any], before: Mapping[str, str | None]) -> 
     changes, state = instructions["tracks"], instructions["ext_state"]
     if not (changes or state["set"] or state["delete"]):
         return []
-    pointers = reaper_api.tracks()
+    guids = {*(change["guid"] for change in changes), *instructions["marks"]}
+    found = {guid: tracks.get(guid) for guid in guids}
+    pointers = {guid: track for guid, track in found.items() if track is not None}
     _require_unchanged(changes, pointers, before)
     notes: list[str] = []
     with reaper_api.undo_block(instructions["undo"]):

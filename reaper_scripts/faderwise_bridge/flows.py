@@ -12,6 +12,7 @@ from faderwise_bridge.application import Application
 from faderwise_bridge.errors import BridgeError
 from faderwise_bridge.job import Job, new_job
 from faderwise_bridge.poll_job import Worker, left_job, removed_at_the_end
+from faderwise_bridge.restore_state import Pointers
 
 Flow = Iterator[None]
 Step = Generator[None, None, None]
@@ -69,16 +70,20 @@ def _run_on_stems(verb: str, action: str, ask: Ask) -> Step:
     job = _new_job(application, verb, action)
     worker = Worker(application, job)
     with removed_at_the_end(worker):
+        yield  # starting a process is enough for one tick
         plan = yield from questions.plan_with_buses(worker, asks_model=verb == "mix")
         answers = ask(plan, job)
         questions.confirm_cautions(plan)
         span_s = _span_s(job)
         guids = [guid for bus in job.asked["buses"].values() for guid in bus]
-        before = _save_copy(job, guids)
+        tracks = Pointers(reaper_api.tracks())
+        yield
+        before = _save_copy(job, tracks, guids)
+        yield
         adds_items = self_test.stored(application.home).get(self_test.WITHOUT_ITEMS) == self_test.MASTER_MIX
-        stems = yield from render_stems.render(guids, job.folder / "stems", span_s, adds_items)
+        stems = yield from render_stems.render(tracks, guids, job.folder / "stems", span_s, adds_items)
         answers.update(before=before, stems=stems, span_s=span_s)
-        yield from _finish(worker, (yield from worker.run("do", **answers)))
+        yield from _finish(worker, tracks, (yield from worker.run("do", **answers)))
 
 
 def _run_on_history(verb: str, action: str, ask: Ask) -> Step:
@@ -91,21 +96,25 @@ def _run_on_history(verb: str, action: str, ask: Ask) -> Step:
     job = _new_job(application, verb, action)
     worker = Worker(application, job)
     with removed_at_the_end(worker):
+        yield  # starting a process is enough for one tick
         plan = (yield from worker.run("plan"))["plan"]
         answers = ask(plan, job)
-        before = _save_copy(job, plan["written_on"])
-        yield from _finish(worker, (yield from worker.run("do", before=before, **answers)))
+        tracks = Pointers(reaper_api.tracks())
+        yield
+        before = _save_copy(job, tracks, plan["written_on"])
+        yield from _finish(worker, tracks, (yield from worker.run("do", before=before, **answers)))
 
 
 def _resume(worker: Worker) -> Step:
     with removed_at_the_end(worker):
-        yield from _finish(worker, (yield from worker.resume()))
+        answer = yield from worker.resume()
+        yield from _finish(worker, Pointers(reaper_api.tracks()), answer)
 
 
-def _finish(worker: Worker, answer: dict[str, Any]) -> Step:
+def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any]) -> Step:
     """Apply the result, show the summary, and open the report when it is ready."""
     instructions = answer["do"]
-    notes = apply_result.apply(instructions, worker.job.asked["before"])
+    notes = apply_result.apply(instructions, tracks, worker.job.asked["before"])
     worker.job.note_applied()
     wants_report = apply_result.show(instructions, [*instructions["notes"], *notes])
     scheduler.note_ended()  # from here on other actions can be started
@@ -140,22 +149,22 @@ def _new_job(application: Application, verb: str, action: str) -> Job:
     }
     job = new_job(application.home, asked)
     try:
-        _save_copy(job, [])
+        _save_copy(job, Pointers({}), [])
     except BaseException:
         job.remove()
         raise
     return job
 
 
-def _save_copy(job: Job, guids: Sequence[str]) -> dict[str, str | None]:
+def _save_copy(job: Job, tracks: Pointers, guids: Sequence[str]) -> dict[str, str | None]:
     """Save a copy of the project; return the volume envelopes' chunks of tracks at that moment, None for none."""
     path = job.folder / f"{job.asked['title']}.rpp"
     job.asked["project"] = str(path)
     reaper_api.save_copy(str(path))
     if not path.is_file():
         raise BridgeError(f"REAPER could not save a copy of the project to {path}. Free some space, then try again.")
-    pointers = reaper_api.tracks() if guids else {}
-    return {guid: reaper_api.volume_chunk(pointers[guid]) for guid in guids if guid in pointers}
+    pointers = {guid: tracks.get(guid) for guid in guids}
+    return {guid: reaper_api.volume_chunk(track) for guid, track in pointers.items() if track is not None}
 
 
 def _span_s(job: Job) -> tuple[float, float]:

@@ -24,7 +24,7 @@ _NULL = "0x0000000000000000"
 _ALL_STATE = -1
 _PLAYING, _RECORDING = 1, 4
 _FAILED = "Faderwise: failed and undone"
-_GUID_BYTES = 256
+_SHORT_BYTES = 1 << 16
 
 _prevented = [0]
 """How many times `PreventUIRefresh` is in force."""
@@ -43,7 +43,8 @@ def is_track(pointer: str) -> bool:
 
 def front_project() -> str:
     """Return the pointer of the project in front."""
-    return str(RPR.EnumProjects(-1, "", 4096)[0])
+    with short_texts():
+        return str(RPR.EnumProjects(-1, "", 4096)[0])
 
 
 def is_open(project: str) -> bool:
@@ -66,7 +67,7 @@ def track_pointers() -> list[str]:
 def tracks() -> dict[str, str]:
     """Return the pointers of all tracks by GUID, in order."""
     pointers = track_pointers()
-    with _small_strings():
+    with short_texts():
         return {guid_of(pointer): pointer for pointer in pointers}
 
 
@@ -76,10 +77,10 @@ def guid_of(track: str) -> str:
 
 
 @contextmanager
-def _small_strings() -> Iterator[None]:
-    """Let returned strings be short: reaper_python otherwise allocates 4 MiB for each, about a millisecond a call."""
+def short_texts() -> Iterator[None]:
+    """Allow only texts below 64 KiB to be returned: reaper_python otherwise allocates 4 MiB each, a millisecond."""
     pack = reaper_python.rpr_packs
-    reaper_python.rpr_packs = lambda text: ctypes.create_string_buffer(str(text).encode("utf-8"), _GUID_BYTES)
+    reaper_python.rpr_packs = lambda text: ctypes.create_string_buffer(str(text).encode("utf-8"), _SHORT_BYTES)
     try:
         yield
     finally:
@@ -93,23 +94,27 @@ def number_of(track: str) -> int:
 
 def title_of(track: str) -> str:
     """Return a track's number and name for messages."""
-    name = str(RPR.GetSetMediaTrackInfo_String(track, "P_NAME", "", False)[3])
+    with short_texts():
+        name = str(RPR.GetSetMediaTrackInfo_String(track, "P_NAME", "", False)[3])
     return f"track {number_of(track)} '{name}'"
 
 
 def extension(track: str, key: str) -> str:
     """Return what is stored on a track under a key (`P_EXT`), an empty text for nothing."""
-    return str(RPR.GetSetMediaTrackInfo_String(track, "P_EXT:" + key, "", False)[3])
+    with short_texts():
+        return str(RPR.GetSetMediaTrackInfo_String(track, "P_EXT:" + key, "", False)[3])
 
 
 def set_extension(track: str, key: str, value: str) -> None:
     """Store a text on a track under a key; undo restores it, unlike the project's ext state."""
-    RPR.GetSetMediaTrackInfo_String(track, "P_EXT:" + key, value, True)
+    with short_texts():
+        RPR.GetSetMediaTrackInfo_String(track, "P_EXT:" + key, value, True)
 
 
 def project_file() -> str:
     """Return the path of the project in front, or an empty text if it was never saved."""
-    return str(RPR.EnumProjects(-1, "", 4096)[2])
+    with short_texts():
+        return str(RPR.EnumProjects(-1, "", 4096)[2])
 
 
 def save_copy(path: str) -> None:
@@ -163,7 +168,8 @@ def volume_chunk(track: str) -> str | None:
 
 def preference(name: str) -> int | None:
     """Return a number of REAPER's preferences, or None where REAPER does not give it."""
-    found = RPR.get_config_var_string(name, "", 64)
+    with short_texts():
+        found = RPR.get_config_var_string(name, "", 64)
     text = str(found[2]).strip()
     return int(text) if found[0] and text.lstrip("-").isdigit() else None
 

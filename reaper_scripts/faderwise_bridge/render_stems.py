@@ -40,12 +40,15 @@ Files = Dict[str, str]
 Span = Tuple[float, float]
 
 
-def render(guids: Sequence[str], folder: Path, span_s: Span, adds_items: bool = False) -> Generator[None, None, Files]:
+def render(
+    tracks: Pointers, guids: Sequence[str], folder: Path, span_s: Span, adds_items: bool = False
+) -> Generator[None, None, Files]:
     """Render a stem of each track from `span_s[0]` to `span_s[1]` into `folder`; return the files by GUID.
 
     Parameters
     ----------
-    guids : the tracks.
+    tracks : all tracks of the project.
+    guids : the tracks to render.
     folder : an existing folder for the new files.
     span_s : the part of the project.
     adds_items : give tracks without items an empty one for the render, for REAPERs that otherwise render the master.
@@ -57,7 +60,6 @@ def render(guids: Sequence[str], folder: Path, span_s: Span, adds_items: bool = 
     """
     _require_no_recording()
     reaper_api.stop_playback()
-    tracks = Pointers(reaper_api.tracks())
     titles = {guid: _title(tracks, guid) for guid in guids}
     project = reaper_api.front_project()
     restore = ExitStack()

@@ -63,7 +63,8 @@ def selection() -> Iterator[None]:
 @contextmanager
 def selection_across_ticks(tracks: Pointers) -> Iterator[None]:
     """Restore which tracks are selected, the master included."""
-    guids = [guid for guid, pointer in tracks.items() if RPR.GetMediaTrackInfo_Value(pointer, "I_SELECTED")]
+    selected = set(_selected())
+    guids = [guid for guid, pointer in tracks.items() if pointer in selected]
     is_master = RPR.GetMediaTrackInfo_Value(RPR.GetMasterTrack(0), "I_SELECTED")
     try:
         yield
@@ -180,7 +181,8 @@ def _set_value(tracks: Pointers, guid: str, parameter: str, value: float) -> Non
 def render_settings(numbers: dict[str, float], texts: dict[str, str]) -> Iterator[None]:
     """Change render settings of the project in front and restore those that were changed."""
     old_numbers = {key: _number(key) for key in numbers}
-    old_texts = {key: project_text(key) for key in texts}
+    with reaper_api.short_texts():
+        old_texts = {key: project_text(key) for key in texts}
     try:
         _set_render_settings(numbers, texts)
         yield
@@ -201,6 +203,7 @@ def _set_render_settings(numbers: Mapping[str, float], texts: Mapping[str, str])
     for key, number in numbers.items():
         if _number(key) != number:
             RPR.GetSetProjectInfo(0, key, number, True)
-    for key, text in texts.items():
-        if project_text(key) != text:
-            RPR.GetSetProjectInfo_String(0, key, text, True)
+    with reaper_api.short_texts():
+        for key, text in texts.items():
+            if project_text(key) != text:
+                RPR.GetSetProjectInfo_String(0, key, text, True)

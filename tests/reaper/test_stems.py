@@ -27,7 +27,8 @@ def step(flow):
     else:
         reapy.defer(step, flow)
 render_stems.STALLED_S = 0.3
-step(render_stems.render(list(reaper_api.tracks()), Path({folder!r}), (1.0, 4.0), adds_items={adds_items}))
+tracks = restore_state.Pointers(reaper_api.tracks())
+step(render_stems.render(tracks, list(reaper_api.tracks()), Path({folder!r}), (1.0, 4.0), adds_items={adds_items}))
 """
 
 
@@ -106,8 +107,9 @@ def failing(*arguments):
         raise RuntimeError("REAPER says no")
     return real(*arguments)
 RPR.{function} = failing
+tracks = restore_state.Pointers(reaper_api.tracks())
 try:
-    list(render_stems.render(list(reaper_api.tracks()), Path({str(moved.path.parent / "stems")!r}), (1.0, 4.0)))
+    list(render_stems.render(tracks, list(reaper_api.tracks()), Path({str(moved.path.parent / "stems")!r}), (1.0, 4.0)))
 except RuntimeError as error:
     result = str(error)
 finally:
