@@ -1,53 +1,55 @@
-"""Set up Faderwise; all it needs is Python 3.10 or newer.
+"""Set up Faderwise. Needs only Python 3.10 or newer.
 
 usage: python3 install.py [COMMAND] [OPTIONS]         (on Windows: py install.py ...)
-  demo [ARGS]            make .venv in this folder if need be, then run `faderwise demo ARGS`
+  demo [ARGS]            create .venv in this folder if needed, then run `faderwise demo ARGS`
   test [ARGS]            the same with the test tools, then run ruff, mypy and `pytest ARGS`
-  install [OPTIONS]      install for you (the default), set up REAPER, print where `faderwise` is
-  uninstall [OPTIONS]    take both back; models, keys and settings stay
+  install [OPTIONS]      install for this user (the default), set up REAPER, make `faderwise` callable
+  uninstall [OPTIONS]    remove both; models, keys and settings stay
 
 options of install and uninstall:
-  --dry-run              tell every change, make none
+  --dry-run              print every change, make none
   --yes                  do not ask
-  --no-reaper            leave REAPER alone
+  --no-reaper            do not touch REAPER
+  --purge                uninstall: also remove models, keys, settings and runs
 
 for example:
   python3 install.py demo                  from nothing to the finished demo
-  python3 install.py demo --out my-demo    further words go to `faderwise demo`
-  python3 install.py test -k loudness      further words go to pytest
-  python3 install.py --dry-run             tell what would be installed, and where; do nothing
+  python3 install.py demo --out my-demo    further arguments go to `faderwise demo`
+  python3 install.py test -k loudness      further arguments go to pytest
+  python3 install.py --dry-run             print what would be installed, and where
 
-Running a command again is safe and quick: what is whole is kept, what is broken is made anew.
-FADERWISE_HOME names another folder to install to, REAPER_RESOURCE_PATH the folder where REAPER keeps
-its settings, if it is not the usual one; pip's settings (PIP_INDEX_URL, PIP_PROXY) hold.
-exit codes: 0 done, 1 failed, 2 wrong usage or unsuited machine, 130 interrupted; demo passes on its own.
+Running a command again is safe and fast: a working environment is kept, a broken one is created again.
+FADERWISE_HOME names another folder to install to, REAPER_RESOURCE_PATH the folder of REAPER's settings
+if it is not the usual one; pip's settings (PIP_INDEX_URL, PIP_PROXY) apply.
+exit codes: 0 done, 1 failed, 2 wrong usage or unsuitable machine, 130 interrupted; demo returns its own.
 """
 
-from __future__ import annotations  # Python 3.8 must still read this file, to say that it is too old
+from __future__ import annotations  # Python 3.8 must parse this file in order to report that it is too old
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from analysis_server import environment as house
-from analysis_server.environment import Environment, Trouble
-from analysis_server.reaper_setup.commands import Talk, set_up, take_back
+from analysis_server import environment as setup
+from analysis_server.environment import Environment, SetupError
+from analysis_server.reaper_setup.commands import Prompter, set_up, take_back
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest")
 EXTRA = {"pytest": ["--numprocesses=logical", "--dist=worksteal"]}
-AFFIRMATIVE = ("y", "yes")
+OPTIONS = ("--dry-run", "--yes", "--no-reaper", "--purge")
 
 
 def user_environment() -> Environment:
-    """Return the environment of an installation for the user."""
+    """Return the environment of an installation for this user."""
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "faderwise")
-    if house.WINDOWS:
+    if setup.WINDOWS:
         home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "faderwise")
     elif sys.platform == "darwin":
         home = Path.home() / "Library/Application Support/faderwise"
@@ -56,122 +58,155 @@ def user_environment() -> Environment:
 
 
 def demo(words: list[str]) -> int:
-    """Set up .venv and run the demo."""
-    environment = Environment(house.ROOT / ".venv", editable=True)
+    """Create .venv if needed and run the demo."""
+    environment = Environment(setup.ROOT / ".venv", editable=True)
     environment.ensure()
-    code = house.run([environment.program("faderwise"), "demo", *words]).returncode
+    code = setup.run([environment.program("faderwise"), "demo", *words]).returncode
     return code if code >= 0 else 128 - code
 
 
 def test(words: list[str]) -> int:
-    """Set up .venv with the test tools and run every check, whatever the ones before said."""
-    environment = Environment(house.ROOT / ".venv", editable=True, extras=("test",))
+    """Create .venv with the test tools and run every check, also after a failed one."""
+    environment = Environment(setup.ROOT / ".venv", editable=True, extras=("test",))
     environment.ensure()
     results = []
     for check in CHECKS:
         print(f"\n== {check}")
         command = [environment.program(), "-m", *check.split(), *([*EXTRA[check], *words] if check in EXTRA else [])]
-        code = house.run(command, house.ROOT).returncode
+        code = setup.run(command, setup.ROOT).returncode
         results.append(f"  {check:<22} {f'FAILED (exit code {code})' if code else 'passed'}")
     print("\nSummary:", *results, sep="\n")
     return 1 if "FAILED" in "".join(results) else 0
 
 
 def install(words: list[str]) -> int:
-    """Install for the user, set up REAPER and print where the command is."""
+    """Install for this user, set up REAPER and make the command callable."""
     environment, dry_run = user_environment(), "--dry-run" in words
     environment.ensure(dry_run=dry_run)
     try:
         if "--no-reaper" not in words:
-            set_up_reaper(environment, words)
+            application = Application(Path(environment.program()), environment.folder.parent)
+            with reaper_errors():
+                set_up(application, prompter(words), dry_run=dry_run)
     finally:
+        print(callable_line(environment, dry_run=dry_run))
         print("The command would be:" if dry_run else "Faderwise is installed. Its command:")
         print(environment.program("faderwise"))
     return 0
 
 
+def link_path() -> Path:
+    """Return the link that makes `faderwise` callable on Linux and macOS: the user's folder for programs."""
+    return Path.home() / ".local" / "bin" / "faderwise"
+
+
+def callable_line(environment: Environment, *, dry_run: bool) -> str:
+    """Link the command into ~/.local/bin if that is on PATH; else return the line that makes it callable."""
+    program = Path(environment.program("faderwise"))
+    link = link_path()
+    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    found = shutil.which("faderwise")
+    if found and Path(found).resolve() == program.resolve():
+        return "You can call it as: faderwise"
+    if setup.WINDOWS:
+        return f'To call it as faderwise, run once:  setx PATH "%PATH%;{program.parent}"'
+    if link.parent not in on_path or (os.path.lexists(link) and not is_our_link(link, environment)):
+        return f'To call it as faderwise, add this line to your shell\'s profile:  export PATH="{program.parent}:$PATH"'
+    if not dry_run:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+    return f"Would do: Link {link} to it." if dry_run else f"You can call it as: faderwise ({link})"
+
+
+def is_our_link(link: Path, environment: Environment) -> bool:
+    """Return whether `link` is a link to the command of `environment`, whether or not that exists."""
+    return link.is_symlink() and link.readlink() == Path(environment.program("faderwise"))
+
+
 def uninstall(words: list[str]) -> int:
-    """Take out of REAPER what was added, remove the user's installation, and nothing but that."""
+    """Remove what was added to REAPER and the user's installation; with --purge also the user's data."""
     environment, dry_run = user_environment(), "--dry-run" in words
+    home = environment.folder.parent
     if "--no-reaper" not in words:
-        take_back_reaper(environment, words)
-    if not (environment.folder / house.MARKER).is_file():
-        print(f"Nothing to remove: {environment.folder} is not there, or not made by install.py.")
+        with reaper_errors():
+            take_back(home, prompter(words), dry_run=dry_run)
+    installed = (environment.folder / setup.MARKER).is_file()
+    data = sorted(path for path in home.iterdir() if path != environment.folder) if home.is_dir() else []
+    purged = data if "--purge" in words else []
+    removed = [*([environment.folder] if installed else []), *purged]
+    if not installed:
+        print(f"Nothing to remove: {environment.folder} does not exist or was not made by install.py.")
+    if not removed:
         return 0
+    names = ", ".join(str(path) for path in removed)
     if dry_run:
-        print(f"Would do: Remove {environment.folder}.")
+        print(f"Would do: Remove {names}.")
         return 0
-    if not agreed(f"Remove {environment.folder}?", words):
-        raise Trouble("Nothing was removed.", 1)
-    with house.alone():
-        environment.clear()
-    left = ", ".join(sorted(path.name for path in environment.folder.parent.iterdir()))
-    print(f"Removed {environment.folder}; left in {environment.folder.parent}: {left or 'nothing'}.")
+    if not agreed(f"Remove {names}?", words):
+        raise SetupError("Nothing was removed.", 1)
+    if is_our_link(link_path(), environment):
+        link_path().unlink()
+    if installed:
+        with setup.exclusive():
+            environment.clear()
+    for path in purged:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    left = ", ".join(path.name for path in data if path not in purged)
+    print(f"Removed {names}; left in {home}: {left or 'nothing'}.")
     return 0
 
 
-def set_up_reaper(environment: Environment, words: list[str]) -> None:
-    """Put the actions into REAPER."""
-    application = Application(Path(environment.program()), environment.folder.parent)
-    with explained():
-        set_up(application, talk(words), dry_run="--dry-run" in words)
-
-
-def take_back_reaper(environment: Environment, words: list[str]) -> None:
-    """Take the actions out of REAPER."""
-    with explained():
-        take_back(environment.folder.parent, talk(words), dry_run="--dry-run" in words)
-
-
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Tell what goes wrong with REAPER like everything else."""
+def reaper_errors() -> Iterator[None]:
+    """Raise errors of REAPER's set-up as `SetupError`."""
     try:
         yield
     except FaderwiseError as error:
         code = 2 if isinstance(error, InputError) else 1
-        raise Trouble(f"{error}. (--no-reaper leaves REAPER alone.)", code) from error
+        raise SetupError(f"{error}. (--no-reaper does not touch REAPER.)", code) from error
 
 
-def talk(words: list[str]) -> Talk:
-    """Return how the user is spoken to; with --yes every answer is yes."""
-    return Talk(print, lambda question: agreed(question, words))
+def prompter(words: list[str]) -> Prompter:
+    """Return the functions that print and ask; with --yes every answer is yes."""
+    return Prompter(print, lambda question: agreed(question, words))
 
 
 def agreed(question: str, words: list[str]) -> bool:
-    """Ask, unless --yes was said."""
-    return "--yes" in words or input(f"{question} [y/N] ").strip().lower() in AFFIRMATIVE
+    """Ask the user, unless --yes was given."""
+    return "--yes" in words or input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 COMMANDS = {"demo": demo, "test": test, "install": install, "uninstall": uninstall}
-OPTIONS = ("--dry-run", "--yes", "--no-reaper")
 
 
 def dispatch(words: list[str]) -> int:
-    """Run the command that the words name."""
+    """Run the command that `words` name."""
     if {"-h", "--help"} & set(words[:2]):
         print(__doc__.strip())
         return 0
     name = words.pop(0) if words and not words[0].startswith("-") else "install"
-    known = words if name in ("demo", "test") else OPTIONS  # those pass further words on
+    known = words if name in ("demo", "test") else OPTIONS  # demo and test pass further arguments on
     unknown = [word for word in words if word not in known] if name in COMMANDS else [name]
+    if name == "install" and "--purge" in words:
+        unknown = ["--purge"]
     if unknown:
-        raise Trouble(f"{unknown[0]!r} is not known here; `python3 install.py --help` tells what is.", 2)
+        raise SetupError(f"Unknown argument {unknown[0]!r}; see `python3 install.py --help`.", 2)
     return COMMANDS[name](words)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks and return the exit code; the user sees no traceback."""
-    for stream in (sys.stdout, sys.stderr):  # in time, and with a path the terminal cannot show
+    """Run the command line and return the exit code, without tracebacks."""
+    for stream in (sys.stdout, sys.stderr):  # unbuffered lines, and paths that the terminal cannot show
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         return dispatch(list(sys.argv[1:] if arguments is None else arguments))
-    except Trouble as trouble:
-        message, code = trouble.args
+    except SetupError as error:
+        message, code = error.args
     except EOFError:
         message, code = "No answer could be read: run it again with --yes, or with --no-reaper.", 2
     except OSError as error:
-        message, code = house.explain("Setting up", str(error)).args
+        message, code = setup.explained("Setting up", str(error)).args
     except KeyboardInterrupt:
         message, code = "Interrupted; running the same command again is safe.", 130
     print(f"install.py: {message}", file=sys.stderr)

@@ -1,9 +1,9 @@
-"""The virtual environment Faderwise lives in: examined, made, mended, with Python's standard library alone.
+"""Check, create and repair the virtual environment of Faderwise, with only Python's standard library.
 
-install.py uses it before anything is installed; `faderwise doctor` uses it to see whether the environment is whole.
+install.py uses this before anything is installed; `faderwise doctor` uses it to check the environment.
 """
 
-from __future__ import annotations  # Python 3.8 must still read this file, to say that it is too old
+from __future__ import annotations  # Python 3.8 must parse this file in order to report that it is too old
 
 import contextlib
 import hashlib
@@ -27,44 +27,46 @@ if WINDOWS:
 else:
     import fcntl
 
-ROOT = Path(__file__).resolve().parents[1]  # the checkout
-SOURCES = ("core", "analysis_server", "reaper_scripts", "examples")  # what a non-editable installation copies
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout."""
+SOURCES = ("core", "analysis_server", "reaper_scripts", "examples")
+"""Folders that a non-editable installation copies."""
 MARKER, STAMP = "made-by-faderwise.txt", "faderwise-stamp.json"
 TOOLS = {"test": ["pytest", "mypy", "ruff"]}
-OURS = ["core", "analysis_server"]  # looked for, not run: a slip in them breaks no environment
+OWN_PACKAGES = ["core", "analysis_server"]
 PROBE = """import importlib.util, sys, numpy, scipy, soundfile
 sys.exit(", ".join("no " + name for name in sys.argv[1:] if not importlib.util.find_spec(name)) or 0)"""
-ASTRAY = re.compile("PYTHON(PATH|HOME)|__PYVENV_LAUNCHER__|VIRTUAL_ENV|PIP_(TARGET|PREFIX|ROOT|PYTHON)")
+MISLEADING_VARIABLES = re.compile("PYTHON(PATH|HOME)|__PYVENV_LAUNCHER__|VIRTUAL_ENV|PIP_(TARGET|PREFIX|ROOT|PYTHON)")
 REGISTRY = "The package registry cannot be reached: check the network, HTTPS_PROXY and PIP_INDEX_URL"
 OFFLINE = "connection|name resolution|getaddrinfo|timed out|proxyerror|sslerror|from versions: none"
-REMEDIES = {  # a pattern in what pip or Python wrote: exit code and remedy; the first that matches counts
+REMEDIES = {  # pattern in the output of pip or Python: exit code and remedy; the first match counts
     r"no space left|winerror 112\b|disk quota": (1, "The disk is full: free about 1 GB"),
-    r"permission denied|read-only file": (2, "No permission to write there: use a folder that is yours"),
+    r"permission denied|read-only file": (2, "No permission to write there: use a folder that you own"),
     r"winerror (5|32)\b": (2, "No permission to write there, or it is in use: close Faderwise"),
     OFFLINE: (1, REGISTRY),
     r"sndfile": (2, "libsndfile is missing: install it (Debian and Ubuntu: sudo apt install libsndfile1)"),
-    r"": (1, "Nothing half-made will be used: see to what is said above"),
+    r"": (1, "See the output above; an unfinished environment is never used"),
 }
 
 
-class Trouble(Exception):  # noqa: N818 - not a fault of the program
-    """What the user must be told, with its remedy, and the exit code."""
+class SetupError(Exception):
+    """A message with its remedy, and the exit code."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment: where it is, how the checkout goes into it, and with which extras."""
+    """A virtual environment: its folder, whether the checkout is installed as editable, and the extras."""
 
     folder: Path
     editable: bool
     extras: tuple[str, ...] = ()
 
     def program(self, name: str = "python") -> str:
-        """Return the path of one of its programs."""
+        """Return the path of a program in the environment."""
         return str(self.folder / (f"Scripts/{name}.exe" if WINDOWS else f"bin/{name}"))
 
     def identity(self) -> dict[str, str]:
-        """Return what it depends on: its Python, its place and the checkout's contents."""
+        """Return what the environment depends on: Python, folder and the checkout's contents."""
         contents = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
         found = [path for name in SOURCES for path in (ROOT / name).rglob("*") if not self.editable]
         for path in sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts):
@@ -73,26 +75,26 @@ class Environment:
         return {"home": f"{python} in {self.folder}", "contents": contents.hexdigest()}
 
     def read_stamp(self) -> dict[str, Any]:
-        """Return the stamp that a finished environment carries; nothing where there is none."""
+        """Return the stamp of a finished environment, or an empty dictionary."""
         with contextlib.suppress(OSError, ValueError):
             stamp = json.loads((self.folder / STAMP).read_text("utf-8"))
             if isinstance(stamp, dict) and set(stamp) == {"home", "contents", "extras"}:
                 return stamp
         return {}
 
-    def ailment(self, extras: tuple[str, ...]) -> str:
-        """Start its Python and look for the essentials; return what is wrong, or nothing."""
-        names = OURS + [tool for extra in extras for tool in TOOLS.get(extra, [])]
+    def problem(self, extras: tuple[str, ...]) -> str:
+        """Start its Python and import the essentials; return what is wrong, or an empty string."""
+        names = OWN_PACKAGES + [tool for extra in extras for tool in TOOLS.get(extra, [])]
         try:
             done = run([self.program(), "-B", "-W", "ignore", "-c", PROBE, *names], self.folder, quiet=True)
         except OSError as error:
             return f"its Python does not start ({error.strerror})"
         if done.returncode:
-            return f"it does not work ({(done.stdout.splitlines() or ['no word'])[-1]})"
+            return f"it does not work ({(done.stdout.splitlines() or ['no output'])[-1]})"
         return "" if Path(self.program("faderwise")).exists() else "its command faderwise is missing"
 
     def examine(self) -> tuple[list[str], str]:
-        """Return the steps it needs (names in `STEPS`) and why."""
+        """Return the steps that are needed (names in `STEPS`) and the reason."""
         if not os.path.lexists(self.folder):
             return ["make", "fill"], ""
         if not (self.folder / MARKER).is_file():
@@ -100,17 +102,17 @@ class Environment:
         stamp, now = self.read_stamp(), self.identity()
         missing = [extra for extra in self.extras if extra not in stamp.get("extras", ())]
         if stamp.get("home") == now["home"]:
-            reason = self.ailment(tuple(set(self.extras).difference(missing)))
+            reason = self.problem(tuple(set(self.extras).difference(missing)))
         else:
             reason = f"it was made for {stamp['home']}" if stamp else "an earlier run did not finish"
         if reason:
             return ["remove", "make", "fill"], reason
         if stamp["contents"] != now["contents"]:
             return ["update"], "pyproject.toml has changed" if self.editable else "the checkout has changed"
-        return (["update"], f"not yet there: {', '.join(missing)}") if missing else ([], "")
+        return (["update"], f"missing: {', '.join(missing)}") if missing else ([], "")
 
     def clear(self) -> None:
-        """Rename what is there; delete it if ours (so an interrupted deletion leaves no half in place)."""
+        """Rename the folder, then delete it if it is ours, so that an interrupted deletion leaves nothing in place."""
         ours = (self.folder / MARKER).is_file() and not self.folder.is_symlink()
         name = f"{self.folder.name}-broken-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         aside = self.folder.rename(self.folder.with_name(name))
@@ -118,25 +120,25 @@ class Environment:
             shutil.rmtree(aside)
 
     def make(self) -> None:
-        """Make it, empty, and marked as ours before anything else is in it."""
+        """Create the empty environment, marked as ours first."""
         self.folder.mkdir(parents=True)
         (self.folder / MARKER).write_text("Made by install.py of Faderwise, which may delete it.\n", "utf-8")
-        step("Making the environment", [base_python(), "-I", "-m", "venv", "--without-pip", str(self.folder)])
+        run_step("Creating the environment", [base_python(), "-I", "-m", "venv", "--without-pip", str(self.folder)])
 
     def pip(self, *arguments: str) -> list[str]:
-        """Return the command that installs by its pip."""
+        """Return the pip command that installs `arguments`."""
         quiet = ["--disable-pip-version-check", "--quiet", "--no-input"]
         return [self.program(), "-I", "-m", "pip", "install", *quiet, *arguments]
 
     def install_packages(self, extras: tuple[str, ...]) -> None:
-        """Install the checkout with `extras` by pip: the one step that needs the network."""
+        """Install the checkout with `extras` by pip. Only this step needs the network."""
         checkout = f".[{','.join(extras)}]" if extras else "."
-        step("Preparing pip", [self.program(), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"])
-        step("Preparing pip", self.pip("pip>=21.3"))  # Python 3.10.0 has one that knows no --editable here
-        step("Installing with pip", self.pip(*(["--editable"] if self.editable else []), checkout))
+        run_step("Preparing pip", [self.program(), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"])
+        run_step("Preparing pip", self.pip("pip>=21.3"))  # Python 3.10.0's is too old for --editable
+        run_step("Installing with pip", self.pip(*(["--editable"] if self.editable else []), checkout))
 
     def fill(self) -> None:
-        """Install what belongs in it and stamp it; what a plain failure leaves whole stays whole."""
+        """Install the packages and write the stamp; after a failure a working environment stays usable."""
         old, now, stamp = self.read_stamp(), self.identity(), self.folder / STAMP
         extras = tuple(sorted({*self.extras, *old.get("extras", ())}))
         unfinished = stamp.with_suffix(".new")
@@ -144,19 +146,19 @@ class Environment:
         stamp.unlink(missing_ok=True)
         try:
             self.install_packages(extras)
-        except Trouble:
-            if old and not self.ailment(tuple(old["extras"])):
+        except SetupError:
+            if old and not self.problem(tuple(old["extras"])):
                 unfinished.write_text(json.dumps(old), "utf-8")
                 unfinished.replace(stamp)
             raise
-        if problem := self.ailment(extras):
-            raise explain("The check of the finished environment", problem)
+        if problem := self.problem(extras):
+            raise explained("Checking the finished environment", problem)
         unfinished.replace(stamp)
 
     def ensure(self, dry_run: bool = False) -> None:
-        """Do (or only tell) the steps it needs; where it is whole already there are none."""
+        """Run the steps that are needed, or only print them."""
         check_machine()
-        with contextlib.nullcontext() if dry_run else alone():
+        with contextlib.nullcontext() if dry_run else exclusive():
             names, reason = self.examine()
             for sentence, act in (STEPS[name] for name in names):
                 print(("Would do: " if dry_run else "") + sentence.format(folder=self.folder, reason=reason))
@@ -165,17 +167,17 @@ class Environment:
 
 
 STEPS = {
-    "remove": ("Removing {folder}, to make it anew: {reason}.", Environment.clear),
+    "remove": ("Removing {folder} to create it again: {reason}.", Environment.clear),
     "set aside": ("Renaming {folder} to {folder}-broken-...: {reason}.", Environment.clear),
-    "make": ("Making the environment in {folder} (first time: about a minute) ...", Environment.make),
-    "fill": ("Installing Faderwise and what it needs ...", Environment.fill),
-    "update": ("Bringing {folder} up to date ({reason}) ...", Environment.fill),
+    "make": ("Creating the environment in {folder} (about a minute) ...", Environment.make),
+    "fill": ("Installing Faderwise and its dependencies ...", Environment.fill),
+    "update": ("Updating {folder} ({reason}) ...", Environment.fill),
 }
 
 
 def run(command: list[str], folder: Path | None = None, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a command without variables that lead Python or pip astray; `quiet` keeps what it writes."""
-    variables = {name: value for name, value in os.environ.items() if not ASTRAY.fullmatch(name.upper())}
+    """Run a command without misleading Python and pip variables; `quiet` captures its output."""
+    variables = {name: value for name, value in os.environ.items() if not MISLEADING_VARIABLES.fullmatch(name.upper())}
     variables["PIP_USER"] = "0"
     if not str(ROOT).isascii():  # Python < 3.13 reads an editable install's path in the locale's encoding
         variables["PYTHONUTF8"] = "1"
@@ -184,58 +186,58 @@ def run(command: list[str], folder: Path | None = None, quiet: bool = False) -> 
     return subprocess.run(command, cwd=folder, env=variables, check=False, **streams)  # noqa: S603 - a list
 
 
-def step(doing: str, command: list[str]) -> None:
-    """Run one step of the set-up out of sight; raise what went wrong, explained."""
+def run_step(doing: str, command: list[str]) -> None:
+    """Run one step of the set-up without output; raise an explained error if it fails."""
     done = run(command, ROOT, quiet=True)
     if done.returncode:
-        raise explain(doing, done.stdout)
+        raise explained(doing, done.stdout)
 
 
-def explain(doing: str, output: str) -> Trouble:
-    """Turn what a failed step wrote into what the user must know: its last lines and the remedy."""
-    code, remedy = next(told for sign, told in REMEDIES.items() if re.search(sign, output, re.IGNORECASE))
+def explained(doing: str, output: str) -> SetupError:
+    """Return an error with the last lines of a failed step's output and the remedy."""
+    code, remedy = next(remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, output, re.IGNORECASE))
     lines = [line for line in output.splitlines() if line.strip()][-12:]
-    told = f" {lines[0]}. " if len(lines) == 1 else "\n  ".join(["", *lines]) + "\n"
-    return Trouble(f"{doing} failed:{told}{remedy}, then run the same command again; that is safe.", code)
+    shown = f" {lines[0]}. " if len(lines) == 1 else "\n  ".join(["", *lines]) + "\n"
+    return SetupError(f"{doing} failed:{shown}{remedy}, then run the same command again; that is safe.", code)
 
 
 def check_machine() -> None:
-    """Refuse a Python that is too old, or that cannot make environments (Debian's without python3-venv)."""
+    """Refuse a Python that is too old or cannot create environments (Debian's without python3-venv)."""
     python, version = sys.executable, ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] < (3, 10):  # noqa: UP036 - the very check
+    if sys.version_info[:2] < (3, 10):  # noqa: UP036 - this is the check
         newer = [f"python3.{minor}" for minor in range(20, 9, -1) if shutil.which(f"python3.{minor}")]
         remedy = f"run `{newer[0]} install.py`" if newer else "get it from python.org or your package manager"
-        raise Trouble(f"Python 3.10 or newer is needed, found {version} ({python}); {remedy}.", 2)
+        raise SetupError(f"Python 3.10 or newer is needed, found {version} ({python}); {remedy}.", 2)
     missing = " and ".join(name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name))
     package = f"python3.{sys.version_info[1]}-venv"
-    remedy = f"on Debian and Ubuntu `sudo apt install {package}` (or python3-venv); else one from python.org"
+    remedy = f"on Debian and Ubuntu run `sudo apt install {package}`, elsewhere install Python from python.org"
     if missing:
-        raise Trouble(f"This Python ({python}) lacks {missing}; remedy: {remedy}.", 2)
+        raise SetupError(f"This Python ({python}) lacks {missing}; {remedy}.", 2)
 
 
 def base_python() -> str:
-    """Return the interpreter to build with: not one inside another virtual environment."""
+    """Return the interpreter outside of any virtual environment."""
     if WINDOWS or sys.prefix == sys.base_prefix:
         return getattr(sys, "_base_executable", sys.executable)
     return str(Path(sys.executable).resolve())
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Let one run at a time work from this checkout, by a lock on pyproject.toml (which stays as it is)."""
-    path, told = ROOT / "pyproject.toml", False
+def exclusive() -> Iterator[None]:
+    """Allow one install.py at a time in this checkout, by a lock on pyproject.toml (which is not changed)."""
+    path, reported = ROOT / "pyproject.toml", False
     with path.open("r+b" if os.access(path, os.W_OK) else "rb") as handle:
-        handle.seek(1 << 30)  # Windows locks bytes: take one far behind the end
-        while not take(handle.fileno()):
-            if not told:
-                print("Another install.py is at work in this checkout; waiting for it to finish ...")
-            told = True
+        handle.seek(1 << 30)  # Windows locks bytes: lock one far beyond the end
+        while not try_lock(handle.fileno()):
+            if not reported:
+                print("Another install.py is running in this checkout; waiting for it to finish ...")
+            reported = True
             time.sleep(0.1)
         yield
 
 
-def take(descriptor: int) -> bool:
-    """Lock an open file until it is closed; False while another process holds the lock."""
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; return False while another process has the lock."""
     with contextlib.suppress(BlockingIOError, PermissionError):
         if WINDOWS:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]

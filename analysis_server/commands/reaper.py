@@ -15,7 +15,7 @@ from core import __version__
 from core.errors import FaderwiseError, InputError
 
 if TYPE_CHECKING:
-    from analysis_server.reaper_setup.commands import Talk
+    from analysis_server.reaper_setup.commands import Prompter
 
 EXAMPLES = """\
   faderwise reaper install --dry-run
@@ -89,11 +89,11 @@ def _changes(file: Path) -> str:
     return found[1].strip()
 
 
-def _talk(arguments: Namespace, terminal: Terminal, told: list[str]) -> Talk:
-    from analysis_server.reaper_setup.commands import Talk
+def _talk(arguments: Namespace, terminal: Terminal, told: list[str]) -> Prompter:
+    from analysis_server.reaper_setup.commands import Prompter
 
     def say(line: str) -> None:
         told.append(line)
         terminal.say(line)
 
-    return Talk(say, lambda question: arguments.yes or terminal.ask(question))
+    return Prompter(say, lambda question: arguments.yes or terminal.ask(question))

@@ -24,14 +24,14 @@ _STAYS = "REAPER stays as it is."
 
 
 @dataclass(frozen=True)
-class Talk:
+class Prompter:
     """How a person is spoken to: `say` a line, and `ask` a question that is answered with yes or no."""
 
     say: Callable[[str], None]
     ask: Callable[[str], bool]
 
 
-def set_up(application: Application, talk: Talk, *, dry_run: bool = False) -> list[Path]:
+def set_up(application: Application, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
     """Set Faderwise up in every REAPER of this user, and return the folders it is in then.
 
     Raises
@@ -43,23 +43,23 @@ def set_up(application: Application, talk: Talk, *, dry_run: bool = False) -> li
     """
     folders = places.resource_folders()
     if not folders:
-        talk.say(NO_REAPER)
+        prompter.say(NO_REAPER)
         return []
     if not dry_run:
         places.refuse_while_running()
-    content = _content(application, talk, dry_run=dry_run)
+    content = _content(application, prompter, dry_run=dry_run)
     processors = wanted_processors(places.programs())
     plans = [make_plan(folder, content, processors) for folder in folders]
-    _warn_of_python(plans, processors, talk)
-    if _agreed(plans, talk, dry_run=dry_run):
+    _warn_of_python(plans, processors, prompter)
+    if _agreed(plans, prompter, dry_run=dry_run):
         remember_folders(application.home, [*known_folders(application.home), *folders])
         for plan in plans:
             carry_out(plan)
-        talk.say("REAPER is set up. Start it, open its action list (the key ?) and type: Faderwise")
+        prompter.say("REAPER is set up. Start it, open its action list (the key ?) and type: Faderwise")
     return folders
 
 
-def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
+def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
     """Take out of every REAPER what was added, and return the folders it was in.
 
     Raises
@@ -70,21 +70,21 @@ def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
     folders = list(dict.fromkeys([*known_folders(home), *places.resource_folders()]))
     found = [undoing for folder in folders if (undoing := make_undoing(folder))]
     if not found:
-        talk.say("Nothing to take out of REAPER.")
+        prompter.say("Nothing to take out of REAPER.")
         if not dry_run:
             packages.forget(home)
         return []
     for line in (line for undoing in found for line in undoing.told()):
-        talk.say(line)
+        prompter.say(line)
     if dry_run:
         return []
-    if not talk.ask("Take this out of REAPER?"):
-        talk.say(_STAYS)
+    if not prompter.ask("Take this out of REAPER?"):
+        prompter.say(_STAYS)
         return []
     for undoing in found:
         undo(undoing)
         left = sorted(path.name for path in record_path(undoing.folder).parent.glob("*"))
-        talk.say(
+        prompter.say(
             f"Faderwise is out of {undoing.folder}"
             + (f"; left in Scripts/{FOLDER}: {', '.join(left)}." if left else ".")
         )
@@ -93,36 +93,36 @@ def take_back(home: Path, talk: Talk, *, dry_run: bool = False) -> list[Path]:
     return [undoing.folder for undoing in found]
 
 
-def _content(application: Application, talk: Talk, *, dry_run: bool) -> Content:
+def _content(application: Application, prompter: Prompter, *, dry_run: bool) -> Content:
     """Return what belongs into REAPER; a dry run gets no packages."""
     folder = packages.kept(application.home)
     awaited = ""
     if folder is None and dry_run:
-        talk.say(f"Would get {packages.names()} with pip.")
+        prompter.say(f"Would get {packages.names()} with pip.")
         awaited = f"{FOLDER}/{VENDOR}/"
     elif folder is None:
-        talk.say(f"Getting {packages.names()} with pip ...")
+        prompter.say(f"Getting {packages.names()} with pip ...")
         folder = packages.get(application.home, application.python)
     scripts = bundled_scripts()
     files = wanted_files(scripts, folder, application)
     return Content(files=files, actions=actions_in(scripts), awaited=awaited)
 
 
-def _warn_of_python(plans: Sequence[Plan], processors: frozenset[str], talk: Talk) -> None:
+def _warn_of_python(plans: Sequence[Plan], processors: frozenset[str], prompter: Prompter) -> None:
     if any(not plan.settings and not python_of(plan.settings_before, processors) for plan in plans):
-        talk.say(NO_PYTHON)
+        prompter.say(NO_PYTHON)
 
 
-def _agreed(plans: Sequence[Plan], talk: Talk, *, dry_run: bool) -> bool:
+def _agreed(plans: Sequence[Plan], prompter: Prompter, *, dry_run: bool) -> bool:
     changing = [plan for plan in plans if not plan.is_empty]
     if not changing:
-        talk.say("REAPER is set up already; nothing to change.")
+        prompter.say("REAPER is set up already; nothing to change.")
         return False
     for line in (line for plan in changing for line in plan.told()):
-        talk.say(line)
+        prompter.say(line)
     if dry_run:
         return False
-    if not talk.ask("Make these changes to REAPER?"):
-        talk.say(_STAYS)
+    if not prompter.ask("Make these changes to REAPER?"):
+        prompter.say(_STAYS)
         return False
     return True

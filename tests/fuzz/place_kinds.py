@@ -138,7 +138,7 @@ class Setups:
         lay_packages(home)
         os.environ.update(REAPER_RESOURCE_PATH=str(resource), FADERWISE_HOME=str(home))
         application = Application(home / "environment" / "bin" / "python", home)
-        commands.set_up(application, commands.Talk(lambda _: None, lambda _: True))
+        commands.set_up(application, commands.Prompter(lambda _: None, lambda _: True))
         shutil.copytree(self._now, self._sound)
 
     def __call__(self, folder: Path, chance: Random) -> str:

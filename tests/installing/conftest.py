@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installing.script import house, install
+from tests.installing.script import install, setup
 
 MODULES = ("core", "analysis_server", "numpy", "scipy", "soundfile")
 
@@ -23,7 +23,7 @@ class Pip:
         if self.error:
             raise self.error
         site = next(environment.folder.rglob("site-packages"))
-        tools = [tool for extra in extras for tool in house.TOOLS[extra]]
+        tools = [tool for extra in extras for tool in setup.TOOLS[extra]]
         for name in {*MODULES, *tools}.difference(self.leaves_out):
             (site / f"{name}.py").write_text("", "utf-8")
         command = Path(environment.program("faderwise"))
@@ -38,19 +38,19 @@ class Reaper:
         self.calls = []
         self.error = None
 
-    def set_up(self, application, talk, *, dry_run):
+    def set_up(self, application, prompter, *, dry_run):
         self.calls.append(("set up", application.python, application.home, dry_run))
-        self._ask(talk)
+        self._ask(prompter)
 
-    def take_back(self, home, talk, *, dry_run):
+    def take_back(self, home, prompter, *, dry_run):
         self.calls.append(("take back", home, dry_run))
-        self._ask(talk)
+        self._ask(prompter)
 
-    def _ask(self, talk):
+    def _ask(self, prompter):
         if self.error:
             raise self.error
-        if talk.ask("Make these changes?"):
-            talk.say("REAPER is changed")
+        if prompter.ask("Make these changes?"):
+            prompter.say("REAPER is changed")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def pip(monkeypatch):
     def install_packages(environment, extras):
         stand_in.install_packages(environment, extras)
 
-    monkeypatch.setattr(house.Environment, "install_packages", install_packages)
+    monkeypatch.setattr(setup.Environment, "install_packages", install_packages)
     return stand_in
 
 
@@ -70,8 +70,9 @@ def checkout(tmp_path, monkeypatch):
     (root / "core").mkdir(parents=True)
     (root / "core" / "__init__.py").write_text("", "utf-8")
     (root / "pyproject.toml").write_text("[project]\nname = 'faderwise'\n", "utf-8")
-    monkeypatch.setattr(house, "ROOT", root)
+    monkeypatch.setattr(setup, "ROOT", root)
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "my data"))
+    monkeypatch.setattr(install, "link_path", lambda: tmp_path / "bin" / "faderwise")
     return root
 
 

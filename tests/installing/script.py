@@ -20,11 +20,11 @@ def _load():
 
 
 install = _load()
-house = install.house
+setup = install.setup
 
 
 def venv_of(checkout, *extras):
-    return house.Environment(checkout / ".venv", editable=True, extras=extras)
+    return setup.Environment(checkout / ".venv", editable=True, extras=extras)
 
 
 def user_program():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import FaderwiseError, InputError
-from tests.installing.script import SCRIPT, house, install, posix, user_program, venv_of
+from tests.installing.script import SCRIPT, install, posix, setup, user_program, venv_of
 
 
 @posix
@@ -27,7 +27,7 @@ def test_demo_killed_by_a_signal_is_a_failure(checkout, pip):
 @pytest.mark.parametrize("failing", [None, "ruff check .", "pytest"])
 def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, capsys):
     venv_of(checkout, "test").ensure()
-    ran, real = [], house.run
+    ran, real = [], setup.run
 
     def run(command, folder=None, quiet=False):
         if quiet:
@@ -36,7 +36,7 @@ def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, 
         failed = failing is not None and ran[-1][0].startswith(failing)
         return subprocess.CompletedProcess(command, 3 if failed else 0)
 
-    monkeypatch.setattr(house, "run", run)
+    monkeypatch.setattr(setup, "run", run)
     assert install.main(["test", "-k", "some"]) == (0 if failing is None else 1)
     assert [name for name, _ in ran[:3]] == ["ruff check .", "ruff format --check .", "mypy"]
     assert ran[3][0].startswith("pytest --numprocesses=")
@@ -79,6 +79,45 @@ def test_uninstall_removes_only_the_environment(checkout, pip, data, capsys):
     assert "key, models" in capsys.readouterr().out
     assert install.main(["uninstall", "--yes"]) == 0
     assert "Nothing to remove" in capsys.readouterr().out
+
+
+@posix
+def test_install_links_the_command_into_a_folder_on_path(pip, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert install.main(["--yes"]) == 0
+    link = tmp_path / "bin" / "faderwise"
+    assert link.resolve() == Path(user_program().replace("python", "faderwise")).resolve()
+    assert "You can call it as: faderwise" in capsys.readouterr().out
+    assert install.main(["uninstall", "--yes"]) == 0
+    assert not link.is_symlink()
+
+
+@posix
+def test_install_prints_the_line_that_makes_the_command_callable(checkout, pip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert install.main(["--yes"]) == 0
+    assert f'export PATH="{tmp_path / "my data" / "environment" / "bin"}:$PATH"' in capsys.readouterr().out
+    assert not (tmp_path / "bin").exists()
+
+
+@posix
+def test_install_keeps_a_file_of_the_users_called_faderwise(checkout, pip, tmp_path, monkeypatch, capsys):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "faderwise").write_text("mine", "utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert install.main(["--yes"]) == 0
+    assert "export PATH=" in capsys.readouterr().out
+    assert (tmp_path / "bin" / "faderwise").read_text("utf-8") == "mine"
+
+
+def test_purge_also_removes_models_keys_and_settings(checkout, pip, data, capsys):
+    install.main(["--yes"])
+    (data / "models").mkdir()
+    (data / "key").write_text("secret", "utf-8")
+    assert install.main(["uninstall", "--purge", "--no-reaper", "--dry-run"]) == 0
+    assert (data / "key").exists()
+    assert install.main(["uninstall", "--purge", "--yes"]) == 0
+    assert list(data.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
@@ -183,7 +222,7 @@ def test_place_of_the_users_installation(system, variables, expected, tmp_path, 
     for name, value in variables.items():
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setattr(install.sys, "platform", system)
-    monkeypatch.setattr(house, "WINDOWS", system == "win32")
+    monkeypatch.setattr(setup, "WINDOWS", system == "win32")
     monkeypatch.setattr(install.Path, "home", lambda: tmp_path)
     assert install.user_environment().folder == tmp_path / expected
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.installing.script import asides, house, install, posix, venv_of
+from tests.installing.script import asides, install, posix, setup, venv_of
 
 
 def test_made_once_then_kept(checkout, pip, capsys):
     environment = venv_of(checkout)
     environment.ensure()
     assert pip.calls == [(checkout / ".venv", ())]
-    assert "Making the environment" in capsys.readouterr().out
+    assert "Creating the environment" in capsys.readouterr().out
     before = sorted((path, path.stat().st_mtime_ns) for path in checkout.rglob("*"))
     environment.ensure()
     assert len(pip.calls) == 1
@@ -24,7 +24,7 @@ def test_made_once_then_kept(checkout, pip, capsys):
 def test_environment_is_a_real_one_of_its_own(checkout, pip):
     environment = venv_of(checkout)
     environment.ensure()
-    done = house.run([environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True)
+    done = setup.run([environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True)
     assert done.stdout == f"{checkout / '.venv'} {sys.base_prefix}\n"
 
 
@@ -42,7 +42,7 @@ def test_changed_pyproject_is_installed_again_in_place(checkout, pip, capsys):
 
 def test_test_after_demo_adds_the_extra_and_demo_after_test_adds_nothing(checkout, pip):
     venv_of(checkout).ensure()
-    assert venv_of(checkout, "test").examine() == (["update"], "not yet there: test")
+    assert venv_of(checkout, "test").examine() == (["update"], "missing: test")
     venv_of(checkout, "test").ensure()
     venv_of(checkout).ensure()
     venv_of(checkout, "test").ensure()
@@ -50,7 +50,7 @@ def test_test_after_demo_adds_the_extra_and_demo_after_test_adds_nothing(checkou
 
 
 def test_sources_do_not_matter_to_an_editable_installation_but_to_a_copy(checkout, pip, data):
-    copy = house.Environment(data / "environment", editable=False)
+    copy = setup.Environment(data / "environment", editable=False)
     venv_of(checkout).ensure()
     copy.ensure()
     (checkout / "core" / "new.py").write_text("", "utf-8")
@@ -60,8 +60,8 @@ def test_sources_do_not_matter_to_an_editable_installation_but_to_a_copy(checkou
 
 def test_plain_failure_leaves_a_whole_environment_whole(checkout, pip):
     venv_of(checkout).ensure()
-    pip.error = house.Trouble("no network", 1)
-    with pytest.raises(house.Trouble, match="no network"):
+    pip.error = setup.SetupError("no network", 1)
+    with pytest.raises(setup.SetupError, match="no network"):
         venv_of(checkout, "test").ensure()
     assert venv_of(checkout).examine() == ([], "")
     assert venv_of(checkout, "test").examine()[0] == ["update"]
@@ -85,15 +85,15 @@ def _lose_command(environment):
 
 
 def _lose_stamp(environment):
-    (environment.folder / house.STAMP).unlink()
+    (environment.folder / setup.STAMP).unlink()
 
 
 def _garble_stamp(environment):
-    (environment.folder / house.STAMP).write_text('{"home"', "utf-8")
+    (environment.folder / setup.STAMP).write_text('{"home"', "utf-8")
 
 
 def _other_python(environment):
-    stamp = environment.folder / house.STAMP
+    stamp = environment.folder / setup.STAMP
     version = f"Python 3.{sys.version_info[1]} "
     stamp.write_text(stamp.read_text("utf-8").replace(version, "Python 3.7 "), "utf-8")
 
@@ -139,7 +139,7 @@ def test_lost_test_tool_matters_to_test_only(checkout, pip):
 def test_moved_checkout_is_made_anew(checkout, pip, monkeypatch):
     venv_of(checkout).ensure()
     moved = checkout.rename(checkout.with_name("elsewhere"))
-    monkeypatch.setattr(house, "ROOT", moved)
+    monkeypatch.setattr(setup, "ROOT", moved)
     steps, reason = venv_of(moved).examine()
     assert steps == ["remove", "make", "fill"]
     assert str(checkout) in reason
@@ -191,7 +191,7 @@ def test_dangling_link_in_the_place_of_the_environment_is_renamed(checkout, pip)
 def test_second_run_waits_for_the_first(checkout, monkeypatch, capsys):
     before = (checkout / "pyproject.toml").read_bytes()
     first = contextlib.ExitStack()
-    first.enter_context(house.alone())
+    first.enter_context(setup.exclusive())
     naps = []
 
     def nap(seconds):
@@ -199,8 +199,8 @@ def test_second_run_waits_for_the_first(checkout, monkeypatch, capsys):
         if len(naps) == 3:
             first.close()
 
-    monkeypatch.setattr(house.time, "sleep", nap)
-    with house.alone():
+    monkeypatch.setattr(setup.time, "sleep", nap)
+    with setup.exclusive():
         assert len(naps) == 3
     assert capsys.readouterr().out.count("waiting for it to finish") == 1
     assert (checkout / "pyproject.toml").read_bytes() == before

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.installing.script import SCRIPT, house, install, venv_of
+from tests.installing.script import SCRIPT, install, setup, venv_of
 
 
 def test_what_runs_before_the_version_is_looked_at_can_be_read_by_python_3_8():
@@ -20,7 +20,7 @@ def test_what_runs_before_the_version_is_looked_at_can_be_read_by_python_3_8():
 
 def test_it_runs_with_nothing_installed(tmp_path):
     variables = {"FADERWISE_HOME": str(tmp_path / "data"), "HOME": str(tmp_path), "PATH": ""}
-    base = house.base_python()
+    base = setup.base_python()
     done = subprocess.run(  # noqa: S603 - a list
         [base, "-I", "-S", str(SCRIPT), "--dry-run"],
         cwd=tmp_path,
@@ -35,7 +35,7 @@ def test_it_runs_with_nothing_installed(tmp_path):
 
 def test_too_old_python_is_told_with_the_remedy(checkout, pip, monkeypatch, capsys):
     monkeypatch.setattr(install.sys, "version_info", (3, 8, 18, "final", 0))
-    monkeypatch.setattr(house.shutil, "which", lambda name: name if name == "python3.12" else None)
+    monkeypatch.setattr(setup.shutil, "which", lambda name: name if name == "python3.12" else None)
     assert install.main(["demo"]) == 2
     error = capsys.readouterr().err
     assert "Python 3.10 or newer is needed, found 3.8.18" in error
@@ -46,7 +46,7 @@ def test_too_old_python_is_told_with_the_remedy(checkout, pip, monkeypatch, caps
 
 def test_too_old_python_without_a_newer_one_names_where_to_get_it(checkout, monkeypatch, capsys):
     monkeypatch.setattr(install.sys, "version_info", (3, 9, 1, "final", 0))
-    monkeypatch.setattr(house.shutil, "which", lambda name: None)
+    monkeypatch.setattr(setup.shutil, "which", lambda name: None)
     assert install.main([]) == 2
     assert "python.org" in capsys.readouterr().err
 
@@ -65,10 +65,10 @@ def test_missing_module_names_the_package_to_install(module, checkout, pip, monk
 
 def test_pip_commands(checkout, monkeypatch):
     commands = []
-    monkeypatch.setattr(house, "step", lambda doing, command: commands.append(command))
+    monkeypatch.setattr(setup, "run_step", lambda doing, command: commands.append(command))
     environment = venv_of(checkout)
     environment.install_packages(("test",))
-    house.Environment(checkout / "copy", editable=False).install_packages(())
+    setup.Environment(checkout / "copy", editable=False).install_packages(())
     assert commands[2][0] == environment.program()
     assert commands[2][3:5] == ["pip", "install"]
     assert commands[2][-2:] == ["--editable", ".[test]"]
@@ -81,7 +81,7 @@ def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
         monkeypatch.setenv(name, "somewhere")
     monkeypatch.setenv("PIP_USER", "1")
     code = "from os import environ as e; print(sorted(n for n in e if e[n] == 'somewhere'), e['PIP_USER'])"
-    done = house.run([sys.executable, "-c", code], quiet=True)
+    done = setup.run([sys.executable, "-c", code], quiet=True)
     assert (done.returncode, done.stdout) == (0, "['PIP_INDEX_URL'] 0\n")
 
 
@@ -91,16 +91,16 @@ def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
         ("WARNING: Retrying\nNewConnectionError('...')\nERROR: No matching distribution", 1, "PIP_INDEX_URL"),
         ("ERROR: Could not find a version (from versions: none)", 1, "network"),
         ("OSError: [Errno 28] No space left on device", 1, "disk is full"),
-        ("[Errno 13] Permission denied: '/x'", 2, "folder that is yours"),
+        ("[Errno 13] Permission denied: '/x'", 2, "folder that you own"),
         ("[WinError 32] used by another process", 2, "close Faderwise"),
         ("OSError: sndfile library not found", 2, "libsndfile1"),
-        ("something else", 1, "Nothing half-made"),
+        ("something else", 1, "unfinished environment"),
     ],
 )
 def test_failed_step_shows_its_last_lines_and_the_remedy(output, code, remedy, checkout):
     words = [sys.executable, "-c", f"import sys; sys.exit({'first' + chr(10) * 2 + output!r})"]
-    with pytest.raises(house.Trouble) as caught:
-        house.step("Installing with pip", words)
+    with pytest.raises(setup.SetupError) as caught:
+        setup.run_step("Installing with pip", words)
     message, found = caught.value.args
     assert found == code
     assert remedy in message.splitlines()[-1]
@@ -109,7 +109,7 @@ def test_failed_step_shows_its_last_lines_and_the_remedy(output, code, remedy, c
 
 
 def test_long_output_is_cut_to_its_last_lines():
-    message, _ = house.explain("It", "\n".join(f"line {number}" for number in range(100))).args
+    message, _ = setup.explained("It", "\n".join(f"line {number}" for number in range(100))).args
     assert "line 99" in message
     assert "line 50" not in message
 

@@ -87,8 +87,8 @@ class Listener:
     heard: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
 
-    def talk(self) -> commands.Talk:
-        return commands.Talk(self.heard.append, self._answer)
+    def talk(self) -> commands.Prompter:
+        return commands.Prompter(self.heard.append, self._answer)
 
     def _answer(self, question: str) -> bool:
         self.questions.append(question)

@@ -235,4 +235,4 @@ def test_the_command_ends_with_1_where_something_is_wrong(
     told = capsys.readouterr()
     assert told.err == "faderwise: to fix: folder, server\n"
     assert "!! folder" in told.out
-    assert "-> give yourself the right" in told.out
+    assert "→ give yourself the right" in told.out

@@ -19,6 +19,7 @@ def test_every_action_is_named_and_of_this_version() -> None:
         "Faderwise: Edit bus automation",
         "Faderwise: Revert bus automation",
         "Faderwise: Settings",
+        "Faderwise: Check this REAPER",
     }
     assert {action.version for action in actions} == {__version__}
 
