@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from core import roles
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.io import AudioFile, inspect, sum_of
+from core.audio.overlaps import explained_shares, parts_in
 from core.audio.stem_files import match_files
 from core.errors import InputError
 from core.matching import Match
 
 _FALLBACK_RATE = 44_100
 _LENGTH_TOLERANCE_S = 0.1
+_IS_SUM = 0.95
+"""From this explained share on, a file counts as the sum of others."""
+_IS_DOUBTFUL = 0.15
+"""From this explained share on, a file with a bus's name may contain the other files of the bus."""
+_LEAST_NEGATIVE = 0.1
+_MOST_COMPARED = 48
+"""With more files than this, a bus is not searched for sums."""
+WHOLE_BUS = {"drums": "drum kit", "vocals": "lead vocal", "guitars": "electric guitar", "keys": "keys"}
+"""The role of a file that may be a whole bus, by bus."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ class Song:
     mixdown : the finished mix, or None.
     ignored : audio files in the folder whose names were not understood.
     assignment : the bus of every audio file in the folder, and why; empty where the stems were given one by one.
+    doubts : sentences about files that may be in the mix twice.
     """
 
     title: str
@@ -51,6 +64,7 @@ class Song:
     mixdown: AudioFile | None
     ignored: tuple[Path, ...] = ()
     assignment: tuple[AssignedFile, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def buses(self) -> tuple[str, ...]:
@@ -86,7 +100,7 @@ class Song:
 
     def notes(self) -> list[str]:
         """Return a sentence for each repair that reading this song makes."""
-        return [*self._assignment_notes(), *self._file_notes()]
+        return [*self._assignment_notes(), *self.doubts, *self._file_notes()]
 
     def _assignment_notes(self) -> list[str]:
         notes = []
@@ -159,6 +173,17 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     for path, role in chosen.items():
         if path not in matches and role != LEFT_OUT:
             stems.setdefault(role, []).append(path)
+    doubts: list[str] = []
+    for bus, paths in stems.items():
+        if bus not in chosen.values():
+            covered = _covered_by(bus, folder, paths, matches, doubts)
+            stems[bus] = [path for path in paths if path not in covered]
+            assignment = [
+                replace(row, bus=None, reason=f"it is already in {covered[row.path].name}")
+                if row.path in covered
+                else row
+                for row in assignment
+            ]
     if not stems:
         expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
         raise InputError("no stems found", path=folder, remedy=f"it should hold files such as {expected}")
@@ -171,7 +196,44 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         mixdown=inspect(mixdown) if mixdown else None,
         ignored=tuple(unknown),
         assignment=tuple(assignment),
+        doubts=tuple(doubts),
     )
+
+
+def _covered_by(
+    bus: str, folder: Path, paths: Sequence[Path], matches: Mapping[Path, Match], doubts: list[str]
+) -> dict[Path, Path]:
+    """Return the files of a bus that are left out because another file of it is their sum, with that file.
+
+    Where a file named like the whole bus is explained only in part, a sentence is added to `doubts`.
+    """
+    whole = [path for path in paths if matches[path].role == WHOLE_BUS.get(bus)]
+    if len(paths) < 2 or len(paths) > _MOST_COMPARED or (len(paths) == 2 and len(whole) != 1):
+        return {}
+    shares, gains = explained_shares([inspect(path) for path in paths])
+    sums = [i for i in range(len(paths)) if np.all(gains[i] >= -_LEAST_NEGATIVE)]  # a part is the sum minus the others
+    if not sums:
+        return {}
+    best = max(sums, key=lambda i: (shares[i] >= _IS_SUM, paths[i] in whole, shares[i]))
+    path, parts = paths[best], [paths[i] for i in parts_in(gains[best])]
+    is_named_sum = path in whole and len(whole) == 1
+    if len(parts) < (1 if is_named_sum else 2):
+        return {}
+    if shares[best] >= _IS_SUM:
+        return dict.fromkeys(parts, path)
+    if is_named_sum and shares[best] >= _IS_DOUBTFUL:
+        without_parts = " ".join(f"--bus {shlex.quote(f'{LEFT_OUT}={_in(folder, part)}')}" for part in parts)
+        doubts.append(
+            f"{path.name} may contain {', '.join(part.name for part in parts)}, which explain "
+            f"{100 * shares[best]:.0f} % of it, and all of them are in the {bus}; to count them once, use "
+            f"--bus {shlex.quote(f'{LEFT_OUT}={_in(folder, path)}')} or {without_parts}"
+        )
+    return {}
+
+
+def _in(folder: Path, path: Path) -> str:
+    """Return how a file is named on the command line: relative to its song folder."""
+    return path.relative_to(folder).as_posix()
 
 
 def find_song_folders(dataset: Path) -> list[Path]:
