@@ -7,7 +7,7 @@ is one. All of them are read at the song's sample rate and with its channel coun
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -173,17 +173,12 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     for path, role in chosen.items():
         if path not in matches and role != LEFT_OUT:
             stems.setdefault(role, []).append(path)
-    doubts: list[str] = []
-    for bus, paths in stems.items():
-        if bus not in chosen.values():
-            covered = _covered_by(bus, folder, paths, matches, doubts)
-            stems[bus] = [path for path in paths if path not in covered]
-            assignment = [
-                replace(row, bus=None, reason=f"it is already in {covered[row.path].name}")
-                if row.path in covered
-                else row
-                for row in assignment
-            ]
+    covered, doubts = _sums_in(stems, set(chosen.values()), folder, matches)
+    stems = {bus: [path for path in paths if path not in covered] for bus, paths in stems.items()}
+    assignment = [
+        replace(row, bus=None, reason=f"it is already in {covered[row.path].name}") if row.path in covered else row
+        for row in assignment
+    ]
     if not stems:
         expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
         raise InputError("no stems found", path=folder, remedy=f"it should hold files such as {expected}")
@@ -198,6 +193,18 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         assignment=tuple(assignment),
         doubts=tuple(doubts),
     )
+
+
+def _sums_in(
+    stems: Mapping[str, Sequence[Path]], chosen: Set[str], folder: Path, matches: Mapping[Path, Match]
+) -> tuple[dict[Path, Path], list[str]]:
+    """Return the files that are already in another file of their bus, with that file, and sentences about doubts."""
+    covered: dict[Path, Path] = {}
+    doubts: list[str] = []
+    for bus, paths in stems.items():
+        if bus not in chosen:
+            covered |= _covered_by(bus, folder, paths, matches, doubts)
+    return covered, doubts
 
 
 def _covered_by(
