@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis_server.locks import locked
 from analysis_server.paths import home
 from core.errors import ModelError
 from core.files import move_into_place
@@ -127,12 +128,13 @@ def remove(name: str) -> Path:
         There is no such model, or it is a shipped one.
     """
     path = path_of(name)
-    if is_shipped(name):
-        raise ModelError(f"model {name!r} comes with Faderwise and stays")
-    if not path.is_file():
-        raise ModelError(f"no model {name!r}", remedy=f"there are: {', '.join(names())}")
     removed = path.with_suffix(".removed")
-    move_into_place(path, removed)
+    with locked(path):
+        if is_shipped(name):
+            raise ModelError(f"model {name!r} comes with Faderwise and stays")
+        if not path.is_file():
+            raise ModelError(f"no model {name!r}", remedy=f"there are: {', '.join(names())}")
+        move_into_place(path, removed)
     return removed
 
 
@@ -144,11 +146,12 @@ def forget(name: str, title: str) -> tuple[Model, Path]:
     ModelError
         There is no such model, it is a shipped one, or it never knew the song.
     """
-    if is_shipped(name):
-        raise ModelError(f"model {name!r} comes with Faderwise and stays")
     file = path_of(name)
-    model = find(name).without_song(title)
-    model.save(file)
+    with locked(file):
+        if is_shipped(name):
+            raise ModelError(f"model {name!r} comes with Faderwise and stays")
+        model = find(name).without_song(title)
+        model.save(file)
     return model, file
 
 
@@ -165,5 +168,6 @@ def take_in(file: Path, name: str | None) -> Path:
     path = path_of(kept_as)
     if path.parent != folder():
         raise ModelError(f"{kept_as!r} cannot be a model's name", remedy="give one with --name")
-    replace(model, name=kept_as).save(path)
+    with locked(path):
+        replace(model, name=kept_as).save(path)
     return path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
-from core.errors import InputError
+from core.errors import InputError, ServerError
 
+_OTHERS = 0o077
 _PROJECT_SUFFIXES = (".rpp", ".rpp-bak")
 """A project, and the backup that REAPER makes of it when it saves."""
 
@@ -28,6 +30,47 @@ def home() -> Path:
     import platformdirs  # noqa: PLC0415 - install.py imports this module before anything is installed
 
     return Path(platformdirs.user_data_dir("faderwise", appauthor=False))
+
+
+def private_folder(data_folder: Path, *names: str) -> Path:
+    """Create the folder `data_folder/names...` if it is missing, with mode 0700 from `data_folder` on; return it.
+
+    Raises
+    ------
+    ServerError
+        A folder on the way belongs to another user, or cannot be made private.
+    """
+    folder = data_folder
+    data_folder.parent.mkdir(parents=True, exist_ok=True)
+    for path in (data_folder, *(folder := folder / name for name in names)):
+        path.mkdir(mode=0o700, exist_ok=True)
+        state = path.stat()
+        if not stat.S_ISDIR(state.st_mode):
+            raise ServerError("not a folder", "insecure", path=path, remedy="move it away")
+        if not is_own(state):
+            remedy = "delete it, or set FADERWISE_HOME"
+            raise ServerError("belongs to another user", "insecure", path=path, remedy=remedy)
+        if os.name == "nt" or state.st_mode & _OTHERS:
+            restrict(path, 0o700)
+    return folder
+
+
+def is_own(state: os.stat_result) -> bool:
+    """Return whether a file belongs to this user or to root, who can read everything anyway."""
+    return os.name == "nt" or state.st_uid in (os.geteuid(), 0)
+
+
+def restrict(path: Path, mode: int) -> None:
+    """Remove the rights of all other users."""
+    if os.name != "nt":
+        path.chmod(mode)
+        return
+    import getpass  # noqa: PLC0415 - on Windows only
+    import subprocess  # noqa: PLC0415
+
+    rights = f"{getpass.getuser()}:(OI)(CI)F" if path.is_dir() else f"{getpass.getuser()}:F"
+    command = ["icacls", str(path), "/inheritance:r", "/grant:r", rights]
+    subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - a list, no shell
 
 
 def is_project(path: str) -> bool:

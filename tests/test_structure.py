@@ -31,7 +31,7 @@ LAYERS = {
         ("runs",),
     ),
     "analysis_server": (
-        ("paths", "environment", "models", "presets"),
+        ("paths", "locks", "environment", "models", "presets"),
         ("runs",),
         ("sources",),
         ("training",),

@@ -6,6 +6,7 @@ or into the folder that was asked for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,13 @@ from typing import Literal
 from analysis_server.outputs import run_output, run_records
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.outputs.run_records import Place
+from analysis_server.paths import is_project
 from analysis_server.runs import project_copy
 from analysis_server.sources.session import Session, SongRequest
+from core.audio.song import Song
 from core.automation.points import Automation
+from core.errors import InputError
+from core.files import replacing_set
 from core.progress import ProgressCallback
 from core.rpp.media import is_relative
 from core.rpp.project import Project
@@ -51,7 +56,10 @@ class FolderDestination:
         out = self.request.out
         folder = Path(out) if out else run_output.default_folder(self.request.song)
         place = Place(range_s=done.range_s, tracks=run_records.tracks_of_stems(done.automation))
-        return run_output.write(done, run_records.record_of(done, place), folder, progress)
+        with replacing_set(folder) as files:
+            written = run_output.write(done, run_records.record_of(done, place), folder, progress, files)
+        progress(1.0, "Done")
+        return written
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,11 @@ class CopyDestination:
         record = run_records.dated(record, project_copy.known_runs(path))
         edits = [*store.added(project.document, record), *store.mark_tracks(project, record)]
         content = self.written.with_edits(edits).content
-        with project_copy.replaced(path, content):
-            files = run_output.write(done, record, self._folder, progress)
-        return {**files, path.name: str(path)}
+        with replacing_set(self._folder) as files:
+            files.new(path).write_bytes(content)
+            written = run_output.write(done, record, self._folder, progress, files)
+        progress(1.0, "Done")
+        return {**written, path.name: str(path)}
 
     @property
     def _path(self) -> Path:
@@ -135,10 +145,43 @@ class OpenProject(CopyDestination):
         record = store.marked(run_records.record_of(done, self._place()), self.session.project)
         record = run_records.dated(record, ())
         self.deliver(self.written, record)
-        return run_output.write(done, record, self._folder, progress)
+        with replacing_set(self._folder) as files:
+            written = run_output.write(done, record, self._folder, progress, files)
+        progress(1.0, "Done")
+        return written
 
 
 Destination = FolderDestination | CopyDestination
+
+
+def output_paths(request: SongRequest) -> list[Path]:
+    """Return the folder and the project copy that a request writes; nothing for a dry run."""
+    if request.dry_run:
+        return []
+    if not is_project(request.song):
+        return [Path(request.out) if request.out else run_output.default_folder(request.song)]
+    project = Path(request.song)
+    folder = run_output.default_folder(project.stem.removesuffix(project_copy.SUFFIX))
+    return [Path(request.out) if request.out else folder, project_copy.path_of(project, request.out)]
+
+
+def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> None:
+    """Raise an `InputError` if the folder to write to holds files that the request reads.
+
+    A file of a name that is written, such as a mixdown called mix.wav, would make way for the result.
+    """
+    if request.out is None or request.dry_run or (session is not None and session.rendered is not None):
+        return
+    folders = {part.path.parent for file in song.signals for part in file.parts or [file]}
+    folders |= {Path(folder) for folder in (request.stems, request.song) if folder and Path(folder).is_dir()}
+    if session is not None:
+        project = session.project
+        takes = [take for track in project.tracks for item in track.items for take in item.takes]
+        folders |= {project.folder / Path(take.source.file).parent for take in takes if take.source is not None}
+        folders.add(project.folder)
+    if os.path.realpath(request.out) in map(os.path.realpath, folders):
+        remedy = "choose another folder, or leave --out out"
+        raise InputError("holds files that are read", path=request.out, option="--out", remedy=remedy)
 
 
 def destination_of(

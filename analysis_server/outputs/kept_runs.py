@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analysis_server.paths import home
 from core.errors import InputError
-from core.files import WORKSHOP
+from core.files import WORKSHOP, FileSet, recover
 
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
 """The files that mix and match write into a run's folder."""
@@ -32,6 +32,7 @@ class KeptRun:
     @property
     def is_being_written(self) -> bool:
         """Whether a run is at work there."""
+        recover(self.folder)
         return any(self.folder.glob(f"{WORKSHOP}*"))
 
 
@@ -52,26 +53,13 @@ def earlier_runs(run_folder: Path) -> list[KeptRun]:
     return kept_runs(run_folder / NAME)
 
 
-def set_aside(run_folder: Path) -> Path | None:
-    """Move the present run of a folder into a folder of its own below `runs`; return that, or None without a run.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be written to.
-    """
-    if not (run_folder / "run.json").is_file():
-        return None
+def set_aside(run_folder: Path, files: FileSet) -> None:
+    """Move the present run of a folder into a new folder below `runs` when the set of files takes effect."""
     numbers = [int(path.name) for path in (run_folder / NAME).glob("*") if path.name.isdecimal()]
     place = run_folder / NAME / str(max(numbers, default=0) + 1)
-    try:
-        place.mkdir(parents=True)
-        for path in [path for path in run_folder.iterdir() if path.is_file() and _OURS.fullmatch(path.name)]:
-            path.rename(place / path.name)
-    except OSError as error:
-        remedy = "check its permissions, or choose another folder with --out"
-        raise InputError(f"cannot be written to ({error.strerror})", path=run_folder, remedy=remedy) from error
-    return place
+    for path in sorted(run_folder.iterdir()):
+        if path.is_file() and _OURS.fullmatch(path.name):
+            files.move(path, place / path.name)
 
 
 def delete(run: KeptRun) -> list[Path]:

@@ -1,8 +1,4 @@
-"""Write what mix and match produce: automation, mix, curves and report.
-
-Everything is made in a temporary folder first and moved into place at the end, so an interrupt or an error
-leaves the folder as it was; files of an earlier run are set aside under their time of change.
-"""
+"""Write what mix and match produce: automation, mix, curves and report, as one set of files."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from analysis_server.runs import run_folder
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from core.automation.points import TOLERANCE_DB, to_csv
 from core.automation.render import headroom_db
-from core.files import move_into_place, workshop, write_text
+from core.files import FileSet, write_text
 from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
 
@@ -30,29 +26,37 @@ def default_folder(song: str) -> Path:
     return Path(f"{Path(song).resolve().name}-faderwise")
 
 
-def write(outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressCallback) -> dict[str, str]:
-    """Write the files of `outcome`, whose run has `record`, into `folder` and return their paths by name.
+def write(
+    outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressCallback, files: FileSet
+) -> dict[str, str]:
+    """Add the files of a run to a set and return the paths they will have, by name.
 
-    A record without a date gets one. An earlier run of other content moves into a folder below `runs`.
+    Parameters
+    ----------
+    outcome : what to write.
+    record : the run's record; one without a date gets one. An earlier run of other content moves to a folder below
+        `runs`.
+    folder : where the files will be.
+    progress : called with the fraction done.
+    files : the set, which puts all files in place when it is complete.
 
     Raises
     ------
     InputError
         The folder cannot be written to, or the disk is full.
     """
-    with workshop(folder) as made:
-        write_text(made / "automation.json", to_json(_automation_file(outcome)))
-        write_text(made / "automation.csv", to_csv(outcome.automation))
-        earlier = run_folder.read_if_there(folder)
-        record = run_records.dated(record, earlier)
-        run_folder.write(made, [record])
-        outcome.curves.save(made / "curves.npz")
-        _write_audio_and_report(outcome, record.id, made, progress)
-        if earlier and [run.id for run in earlier] != [record.id]:  # the same result again takes its own place
-            kept_runs.set_aside(folder)
-        for name in FILES:
-            move_into_place(made / name, folder / name)
-    progress(1.0, "Done")
+    made = files.folder
+    earlier = run_folder.read_if_there(folder)
+    record = run_records.dated(record, earlier)
+    if earlier and [run.id for run in earlier] != [record.id]:  # the same result again takes its own place
+        kept_runs.set_aside(folder, files)
+    for name in FILES:
+        files.new(folder / name)
+    write_text(made / "automation.json", to_json(_automation_file(outcome)))
+    write_text(made / "automation.csv", to_csv(outcome.automation))
+    run_folder.write(made, [record])
+    outcome.curves.save(made / "curves.npz")
+    _write_audio_and_report(outcome, record.id, made, progress)
     return {name: str(folder / name) for name in FILES}
 
 

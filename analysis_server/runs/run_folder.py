@@ -18,7 +18,7 @@ from core.automation.points import Automation, EnvelopePoints, to_csv
 from core.decibels import LOWEST_DB, heard_db
 from core.decoding import UNDECODABLE
 from core.errors import InputError
-from core.files import read_whole, write_text
+from core.files import FileSet, read_whole, recover, replacing_set, write_text
 from core.rpp.envelope import Point
 from core.runs.merge import edits_between, linear_points
 from core.runs.record import RunRecord, TrackRun, problem_of
@@ -36,9 +36,13 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunRecord]
 
 
-def write(folder: Path, runs: Sequence[RunRecord], *, keep_old: bool = True) -> None:
+def write(folder: Path, runs: Sequence[RunRecord]) -> None:
     """Write the file into `folder`, all or nothing."""
-    write_text(folder / NAME, msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n", keep_old=keep_old)
+    write_text(folder / NAME, _run_file(runs))
+
+
+def _run_file(runs: Sequence[RunRecord]) -> str:
+    return msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n"
 
 
 def read(folder: Path) -> list[RunRecord]:
@@ -50,6 +54,7 @@ def read(folder: Path) -> list[RunRecord]:
         There is no such file, or it is damaged.
     """
     path = folder / NAME
+    recover(folder)
     try:
         file = msgspec.json.decode(read_whole(path), type=RunFile)
     except FileNotFoundError:
@@ -145,9 +150,9 @@ def texts(folder: Path) -> dict[str, str]:
 
 
 def write_automation_folder(
-    folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], *, verb: str
+    folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], files: FileSet, *, verb: str
 ) -> dict[str, str]:
-    """Write points and runs into the folder and return the paths by name; the runs hold what the files were before.
+    """Add points and runs to a set of files and return the paths by name; the runs hold what the files were before.
 
     Raises
     ------
@@ -157,9 +162,8 @@ def write_automation_folder(
     written = {CSV: to_csv(automation)}
     if (folder.path / JSON).is_file():
         written[JSON] = to_json(_with_points(folder.path / JSON, automation, verb))
-    for name, text in written.items():
-        write_text(folder.path / name, text, keep_old=False)
-    write(folder.path, runs, keep_old=False)
+    for name, text in {**written, NAME: _run_file(runs)}.items():
+        write_text(files.new(folder.path / name, keep_old=False), text)
     return {name: str(folder.path / name) for name in (*written, NAME)}
 
 
@@ -173,9 +177,9 @@ def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord
     """
     if not set(before) <= {CSV, JSON}:
         raise InputError(f"would write {', '.join(before)}", path=folder / NAME, remedy="mix or match the song again")
-    for name, text in before.items():
-        write_text(folder / name, text)
-    write(folder, runs)
+    with replacing_set(folder) as files:
+        for name, text in {**before, NAME: _run_file(runs)}.items():
+            write_text(files.new(folder / name), text)
     return {name: str(folder / name) for name in (*before, NAME)}
 
 

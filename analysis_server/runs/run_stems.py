@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from analysis_server.runs.run_folder import AutomationFolder
@@ -12,6 +10,7 @@ from core.audio.song import Song
 from core.automation.points import Automation
 from core.automation.render import headroom_db, level_warnings, render_mix
 from core.errors import InputError
+from core.files import temporary_folder
 from core.progress import ProgressCallback, part_of
 from core.runs.record import RunRecord
 
@@ -46,19 +45,17 @@ def song_to_render(folder: AutomationFolder) -> Song:
     return song
 
 
-def render_again(
-    folder: AutomationFolder, song: Song, automation: Automation, progress: ProgressCallback
-) -> tuple[Mapping[str, str], list[str]]:
-    """Write `mix.wav` again; the earlier one is set aside. Return its path by name, and warnings about its level.
+def render_again(song: Song, automation: Automation, path: Path, progress: ProgressCallback) -> list[str]:
+    """Render the mix again and write it to `path`; return warnings about its level.
 
     Raises
     ------
     InputError
         The folder cannot be written to.
     """
-    with tempfile.TemporaryDirectory(prefix="faderwise-") as workshop:
+    with temporary_folder() as workshop:
         rendering = part_of(progress, 0.0, 0.8, "Rendering mix")
-        rendered = render_mix(song, automation, Path(workshop) / "mix.f32", progress=rendering)
+        rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
         gain_db = min(0.0, headroom_db(rendered.figures))
-        rendered.write_wav(folder.path / MIX, gain_db, progress=part_of(progress, 0.8, 1.0, "Writing mix"))
-    return {MIX: str(folder.path / MIX)}, level_warnings(gain_db)
+        rendered.write_wav(path, gain_db, progress=part_of(progress, 0.8, 1.0, "Writing mix"))
+    return level_warnings(gain_db)

@@ -21,6 +21,7 @@ import msgspec
 import zmq
 
 from analysis_server.paths import home as data_folder
+from analysis_server.paths import private_folder
 from analysis_server.server.connection import (
     PACKAGE_ROOT,
     Connection,
@@ -45,7 +46,7 @@ from analysis_server.server.protocol import (
     Welcome,
     exception_of,
 )
-from analysis_server.server.security import client_keys, private_folder
+from analysis_server.server.security import client_keys
 from analysis_server.server.verb_table import VERBS, name_of
 from core import __version__
 from core.errors import Cancelled, FaderwiseError, ServerError

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from analysis_server.server.security import private_folder, read_private, write_private
+from analysis_server.paths import private_folder
+from analysis_server.server.security import read_private, write_private
 from core import __version__
 from core.decoding import UNDECODABLE
 from core.errors import ServerError

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from analysis_server.server.security import private_folder
+from analysis_server.paths import private_folder
 
 _BYTES_PER_FILE = 1 << 20
 _FILES = 3

@@ -6,12 +6,10 @@ its owner and permissions are checked, and anything that is not a regular file i
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 import stat
 import struct
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ import msgspec
 import zmq
 from zmq.utils import z85
 
+from analysis_server.paths import is_own, private_folder, restrict
 from core.decoding import UNDECODABLE
 from core.errors import ServerError
 
@@ -43,29 +42,13 @@ class KeyPair(msgspec.Struct, frozen=True):
     secret: str = ""
 
 
-def private_folder(home: Path, *names: str) -> Path:
-    """Create the folder `home/names...` where it is missing, with mode 0700 on every level from `home`; return it.
-
-    Raises
-    ------
-    ServerError
-        A folder on the way belongs to another user, or cannot be made private.
-    """
-    folder = home
-    home.parent.mkdir(parents=True, exist_ok=True)
-    for path in (home, *(folder := folder / name for name in names)):
-        path.mkdir(mode=0o700, exist_ok=True)
-        _require_own_folder(path)
-    return folder
-
-
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only its user can read, all or nothing; the folder must exist."""
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            _restrict(temporary, 0o600)
+            restrict(temporary, 0o600)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -103,7 +86,7 @@ def read_private(path: Path, *, is_public: bool = False, remedy: str = _NEW_KEY)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(state.st_mode):
             raise ServerError("not a regular file", "insecure", path=path, remedy=remedy)
-        if not _is_own(state):
+        if not is_own(state):
             raise ServerError("belongs to another user", "insecure", path=path, remedy=remedy)
         if os.name != "nt" and state.st_mode & (_WRITABLE_BY_OTHERS if is_public else _OTHERS):
             allowed = "change" if is_public else "read or change"
@@ -175,31 +158,6 @@ def _decode(path: Path, content: bytes) -> KeyPair:
         problem = f"does not contain a CURVE key of {_KEY_LENGTH} characters"
         raise ServerError(problem, "insecure", path=path, remedy=_NEW_KEY)
     return keys
-
-
-def _require_own_folder(path: Path) -> None:
-    state = path.stat()
-    if not stat.S_ISDIR(state.st_mode):
-        raise ServerError("not a folder", "insecure", path=path, remedy="move it away")
-    if not _is_own(state):
-        raise ServerError("belongs to another user", "insecure", path=path, remedy="delete it, or set FADERWISE_HOME")
-    if os.name == "nt" or state.st_mode & _OTHERS:
-        _restrict(path, 0o700)
-
-
-def _is_own(state: os.stat_result) -> bool:
-    """Return whether a file belongs to this user or to root, who can read everything anyway."""
-    return os.name == "nt" or state.st_uid in (os.geteuid(), 0)
-
-
-def _restrict(path: Path, mode: int) -> None:
-    """Remove the rights of all other users."""
-    if os.name != "nt":
-        path.chmod(mode)
-        return
-    rights = f"{getpass.getuser()}:(OI)(CI)F" if path.is_dir() else f"{getpass.getuser()}:F"
-    command = ["icacls", str(path), "/inheritance:r", "/grant:r", rights]
-    subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - a list, no shell
 
 
 def _is_key(text: str) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from analysis_server.paths import private_folder
 from analysis_server.server.connection import (
     Connection,
     ServerLock,
@@ -40,7 +41,7 @@ from analysis_server.server.protocol import (
     error,
     failure_of,
 )
-from analysis_server.server.security import AuthorizedKeys, authorized_keys, private_folder, server_keys
+from analysis_server.server.security import AuthorizedKeys, authorized_keys, server_keys
 from analysis_server.server.settings import Settings
 from analysis_server.server.verb_table import VERBS
 from analysis_server.server.workers import Workers

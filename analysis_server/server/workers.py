@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 import zmq
 
+from analysis_server.paths import private_folder
 from analysis_server.server.connection import PACKAGE_ROOT
-from analysis_server.server.security import private_folder
 from analysis_server.server.settings import Settings
 from analysis_server.server.worker_protocol import (
     CancelTask,

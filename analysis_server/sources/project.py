@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from analysis_server.sources.session import ProjectParts, Session, SongRequest
 from analysis_server.sources.stems import find_mixdown, session_with_stems, song_of, summed_session
 from core.audio.song import Song
 from core.errors import InputError
+from core.files import temporary_folder
 from core.progress import ProgressCallback
 from core.roles import canonical_role
 from core.rpp.buses import find_buses
@@ -84,13 +84,13 @@ def opened_session(
     if for_writing:
         for tracks in buses.tracks.values():
             require_audible(project, tracks)
-    with tempfile.TemporaryDirectory(prefix="faderwise-") as folder:
+    with temporary_folder() as folder:
         if rendered is not None:
             mix = find_mixdown(project, mixdown) if mixdown else None
-            song = song_of(project, buses, rendered, Path(folder), mix)
+            song = song_of(project, buses, rendered, folder, mix)
             yield Session(project=project, song=song, tracks=buses.tracks, notes=buses.notes, rendered=rendered)
         elif parts.stems is None:
-            yield summed_session(project, buses, Path(folder), mixdown, progress)
+            yield summed_session(project, buses, folder, mixdown, progress)
         else:
             yield session_with_stems(project, buses, Path(parts.stems), mixdown)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import msgspec
 
+from analysis_server.locks import locked
 from analysis_server.outputs import run_records
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.targets import project_with_runs
 from core.decibels import gain_to_db
 from core.errors import InputError
+from core.files import replacing_set
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.rpp.write import Written
@@ -104,9 +106,12 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
     InputError
         There is nothing to edit, a setting is out of its range, or a place cannot be written to.
     """
+    target = Path(request.target)
     if is_project(request.target):
-        return _edit_project(request)
-    return _edit_folder(request, progress)
+        with locked(project_copy.path_of(target, request.out)):
+            return _edit_project(request)
+    with locked(target):
+        return _edit_folder(request, progress)
 
 
 def edited(
@@ -166,12 +171,16 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
         song = run_stems.song_to_render(folder)
     before = run_folder.texts(folder.path)
     record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
-    files = run_folder.write_automation_folder(folder, automation, [*folder.runs, record], verb="edit")
-    if song is not None:
-        rendered, warnings = run_stems.render_again(folder, song, automation, progress)
-        return msgspec.structs.replace(result, files={**files, **rendered}, warnings=[*result.warnings, *warnings])
-    told = "mix.wav and report.html are from before this edit; --render renders mix.wav again"
-    return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, told])
+    with replacing_set(folder.path) as files:
+        runs = [*folder.runs, record]
+        written = run_folder.write_automation_folder(folder, automation, runs, files, verb="edit")
+        if song is None:
+            warnings = ["mix.wav and report.html are from before this edit; --render renders mix.wav again"]
+        else:
+            mix = folder.path / run_stems.MIX
+            warnings = run_stems.render_again(song, automation, files.new(mix), progress)
+            written[mix.name] = str(mix)
+    return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])
 
 
 def _result(done: ReApplied, took_ms: float) -> EditResult:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from analysis_server import MADE_BY, models
+from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.session import ProjectParts
@@ -72,15 +74,17 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         A song cannot be read or has no mixdown, or the model exists and is made of other features.
     """
     feature_set = feature_set_of(request.preset, request.features)
-    model = _starting_model(request, feature_set)
+    _starting_model(request, feature_set)
     learned = _learned_songs(request, feature_set, progress, _way_to_learn(request))
     songs = [one.song for one in learned]
     _require_unique_titles(songs)
-    for song in songs:
-        model = model.with_song(song)
     file = models.path_of(request.model)
-    if not request.dry_run:
-        model.save(file)
+    with nullcontext() if request.dry_run else locked(file):
+        model = _starting_model(request, feature_set)  # another process may have changed it in the meantime
+        for song in songs:
+            model = model.with_song(song)
+        if not request.dry_run:
+            model.save(file)
     return LearnResult(
         model=model.name,
         file=str(file),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from analysis_server.outputs.destination import Deliver, destination_of
+from analysis_server.locks import locked
+from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
 from analysis_server.report.bus_results import BusResult, bus_results
@@ -22,6 +22,7 @@ from core.audio.song import Song
 from core.automation.points import Automation, thin_curves
 from core.automation.render import RenderedMix, headroom_db, level_warnings, measure_file, render_mix
 from core.decibels import db_to_gain
+from core.files import temporary_folder
 from core.gains.estimate import Estimate, limiter_reduction_db
 from core.progress import ProgressCallback, no_progress, stages
 
@@ -68,10 +69,12 @@ def run(
         The song cannot be read or has no mixdown, or the folder cannot be written to.
     """
     with (
+        locked(*output_paths(request)),
         opened_song(request, progress, mixdown=request.mixdown) as opened,
-        tempfile.TemporaryDirectory(prefix="faderwise-") as workshop,
+        temporary_folder() as workshop,
     ):
-        return _matched(request, opened, Path(workshop), deliver)
+        refuse_inputs(request, opened.song, opened.session)
+        return _matched(request, opened, workshop, deliver)
 
 
 def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Deliver | None) -> MatchResult:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from analysis_server import models
-from analysis_server.outputs.destination import Deliver, Existing, destination_of
+from analysis_server.locks import locked
+from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.bus_results import BusResult, bus_results
@@ -33,6 +33,7 @@ from core.automation.render import (
     render_mix,
 )
 from core.errors import InputError
+from core.files import temporary_folder
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
@@ -92,10 +93,15 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
     """
     _require_loudness(request.target_lufs)
     model = models.find(request.model)
-    with opened_song(request, progress) as opened, tempfile.TemporaryDirectory(prefix="faderwise-") as workshop:
+    with (
+        locked(*output_paths(request)),
+        opened_song(request, progress) as opened,
+        temporary_folder() as workshop,
+    ):
+        refuse_inputs(request, opened.song, opened.session)
         if opened.session is None and request.existing == "combine":
             raise InputError("--existing belongs to a REAPER project (.RPP)", path=request.song, remedy="leave it out")
-        return _mixed(request, model, opened, Path(workshop), deliver)
+        return _mixed(request, model, opened, workshop, deliver)
 
 
 def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, deliver: Deliver | None) -> MixResult:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.targets import project_with_runs
@@ -52,9 +53,12 @@ def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> Rev
         There is no such run, its record is damaged, or a place cannot be written to.
     """
     del progress  # it takes no time
+    target = Path(request.target)
     if is_project(request.target):
-        return _revert_project(request)
-    return _revert_folder(request)
+        with locked(project_copy.path_of(target, request.out)):
+            return _revert_project(request)
+    with locked(target):
+        return _revert_folder(request)
 
 
 def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:

@@ -160,9 +160,12 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     assignment = []
     stems: dict[str, list[Path]] = {}
     for path, match in matches.items():
-        bus, role, reason = match.bus, match.role, match.reason
+        bus: str | None = match.bus
+        role, reason = match.role, match.reason
         if path in chosen:
             bus, role, reason = chosen[path], chosen[path], f"--bus {chosen[path]}"
+        elif _is_own_mix(path):
+            bus, role, reason = None, "render", "Faderwise rendered it (run.json is next to it)"
         elif bus in replaced:
             bus, reason = None, f"--bus names other files for the {bus}"
         if bus == LEFT_OUT:
@@ -278,13 +281,28 @@ def _stem(role: str, folder: Path, paths: Sequence[Path]) -> AudioFile:
 
 def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Path, str]) -> Path | None:
     """Return the mixdown: the one that is named plainly, such as mix.wav, or the only one."""
-    found = [path for path, match in matches.items() if match.bar == "mixdown" and path not in chosen]
+    found = [
+        path
+        for path, match in matches.items()
+        if match.bar == "mixdown" and path not in chosen and not _is_own_mix(path)
+    ]
     plain = [path for path in found if roles.is_mixdown(path.stem)]
     candidates = plain or found
     if len(candidates) > 1:
         names = " and ".join(path.name for path in candidates)
         raise InputError(f"{names} both claim to be the mixdown", path=folder, remedy="keep one of them in the folder")
     return candidates[0] if candidates else None
+
+
+def _is_own_mix(path: Path) -> bool:
+    """Return whether a file is a mix that Faderwise rendered: its run's record is next to it."""
+    if path.name != "mix.wav":
+        return False
+    try:
+        with path.with_name("run.json").open("rb") as file:
+            return b'"faderwise-runs"' in file.read(100)
+    except OSError:
+        return False
 
 
 def _channels(count: int) -> str:

@@ -14,8 +14,17 @@ from pathlib import Path
 import pytest
 
 from analysis_server.runs import run_folder
-from core.errors import DiskFullError
-from core.files import content_hash, move_into_place, replacing, write_json, write_text
+from core.errors import DiskFullError, InputError
+from core.files import (
+    content_hash,
+    move_into_place,
+    recover,
+    replacing,
+    replacing_set,
+    workshop,
+    write_json,
+    write_text,
+)
 from core.models.model import load
 from core.rpp.parser import read_document
 from tests.expected_errors import raises_error
@@ -99,8 +108,8 @@ def test_the_old_file_exists_until_the_new_one_is_complete(tmp_path: Path) -> No
     with replacing(tmp_path / "a.txt") as temporary:
         temporary.write_text("new")
         assert (tmp_path / "a.txt").read_text() == "old"
-        assert temporary.parent == tmp_path
-        assert temporary.name.startswith(".")
+        assert temporary.parent.parent == tmp_path
+        assert temporary.parent.name.startswith(".faderwise-")
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
@@ -151,7 +160,7 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from core.errors import DiskFullError
+from core.errors import DiskFullError, InputError
 from core.files import write_text
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -256,3 +265,152 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]
     os.mkfifo(tmp_path / "run.json")
     with raises_error(path="run.json"):
         read(tmp_path / "run.json")
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def replace_both(tmp_path: Path, text: str) -> None:
+    """Replace a file in one folder and a file in another one as a set."""
+    with replacing_set(tmp_path / "out") as files:
+        files.new(tmp_path / "out" / "a.txt", keep_old=False).write_text(text)
+        files.new(tmp_path / "copy" / "b.txt", keep_old=False).write_text(text)
+
+
+def test_a_set_of_files_in_two_folders_is_replaced(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        replace_both(tmp_path, text)
+        assert contents(tmp_path) == {"out/a.txt": text, "copy/b.txt": text}
+
+
+def test_files_that_a_set_replaces_are_kept(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.txt", "old")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    with replacing_set(tmp_path) as files:
+        files.new(path).write_text("new")
+    assert sorted(contents(tmp_path).values()) == ["new", "old"]
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, ValueError, MemoryError])
+def test_an_interrupted_set_changes_nothing(tmp_path: Path, reason: type[BaseException]) -> None:
+    replace_both(tmp_path, "old")
+    with pytest.raises(reason), replacing_set(tmp_path / "out") as files:
+        files.new(tmp_path / "out" / "a.txt").write_text("new")
+        raise reason
+    assert contents(tmp_path) == {"out/a.txt": "old", "copy/b.txt": "old"}
+
+
+def test_an_interrupted_set_removes_the_folders_it_created(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), replacing_set(tmp_path / "new" / "out"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_a_set_with_a_file_that_cannot_be_replaced_changes_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "a.txt", "old")
+    (tmp_path / "b.txt").mkdir()
+    with raises_error(path="b.txt"), replacing_set(tmp_path) as files:
+        files.new(tmp_path / "a.txt").write_text("new")
+        files.new(tmp_path / "b.txt").write_text("new")
+    assert contents(tmp_path) == {"a.txt": "old"}
+
+
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_set_is_rolled_back_if_a_rename_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    replace_both(tmp_path, "old")
+    renames: list[Path] = []
+    replace = Path.replace
+
+    def failing(path: Path, target: Path) -> Path:
+        if Path(target).suffix == ".txt":
+            renames.append(path)
+            if len(renames) == nth + 1:
+                raise OSError(errno.EIO, "no")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(InputError):
+        replace_both(tmp_path, "new")
+    assert contents(tmp_path) == {"out/a.txt": "old", "copy/b.txt": "old"}
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from core.files import replacing_set
+count, stop = 0, int(sys.argv[2])
+def count_calls(name, module):
+    original = getattr(module, name)
+    def counted(*arguments, **options):
+        global count
+        count += 1
+        if count == stop:
+            os._exit(9)
+        return original(*arguments, **options)
+    setattr(module, name, counted)
+for name in ("replace", "link", "rename", "mkdir", "unlink", "fsync", "rmdir", "open"):
+    count_calls(name, os)
+out, copy = Path(sys.argv[1]) / "out", Path(sys.argv[1]) / "copy"
+with replacing_set(out) as files:
+    files.new(out / "a.txt", keep_old=False).write_text("new")
+    files.new(copy / "b.txt", keep_old=False).write_text("new")
+    files.move(out / "a.txt", out / "runs" / "1" / "a.txt")
+    files.move(out / "page.html", out / "runs" / "1" / "page.html")
+print(count)
+"""
+
+
+def _run_killed(folder: Path, stop: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", _KILLED, str(folder), str(stop)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+
+
+def test_a_kill_at_any_system_call_leaves_the_old_or_the_new_set(tmp_path: Path) -> None:
+    replace_both(tmp_path / "whole", "old")
+    put(tmp_path / "whole", "out/page.html", "old")
+    n_calls = int(_run_killed(tmp_path / "whole", 0).stdout)
+    outcomes = set()
+    for stop in range(1, n_calls + 1):
+        folder = tmp_path / str(stop)
+        replace_both(folder, "old")
+        put(folder, "out/page.html", "old")
+        assert _run_killed(folder, stop).returncode == 9
+        for name in ("copy", "out"):
+            recover(folder / name)
+        found = contents(folder)
+        old = {"out/a.txt": "old", "copy/b.txt": "old", "out/page.html": "old"}
+        kept = {"out/runs/1/a.txt": "old", "out/runs/1/page.html": "old"}
+        assert found in (old, {"out/a.txt": "new", "copy/b.txt": "new", **kept}), (stop, found)
+        outcomes.add(found["out/a.txt"])
+    assert outcomes == {"old", "new"}
+
+
+def test_a_temporary_folder_in_use_is_not_cleared(tmp_path: Path) -> None:
+    with workshop(tmp_path) as made:
+        put(made, "a.txt", "in use")
+        recover(tmp_path)
+        assert contents(made)["a.txt"] == "in use"
+
+
+def test_a_foreign_journal_cannot_name_files_elsewhere(tmp_path: Path) -> None:
+    target = put(tmp_path, "home/a.txt", "mine")
+    made = tmp_path / "song" / ".faderwise-01234567"
+    entries = [
+        {"workshop": str(tmp_path / "home"), "name": "a.txt", "existed": True, "keep_as": None, "is_new": True},
+        {"workshop": "", "name": "../../home/a.txt", "existed": True, "keep_as": None, "is_new": True},
+    ]
+    put(made, ".owner", "")
+    put(made, ".token", "t")
+    put(made, "a.txt", "theirs")
+    put(made, ".commit.json", json.dumps({"token": "t", "entries": entries}))
+    recover(tmp_path / "song")
+    assert target.read_text() == "mine"
+    assert not made.exists()

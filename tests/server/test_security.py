@@ -11,8 +11,9 @@ import psutil
 import pytest
 import zmq
 
+from analysis_server.paths import private_folder
 from analysis_server.server.connection import connection_path, read_connection
-from analysis_server.server.security import authorized_keys, client_keys, private_folder, server_keys
+from analysis_server.server.security import authorized_keys, client_keys, server_keys
 from core.errors import ServerError
 from tests.server.conftest import Running, running, wait_for
 from tests.server.raw_client import RawClient
