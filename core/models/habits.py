@@ -74,13 +74,13 @@ class VariancePrior:
     """
 
     between_db: float = 2.2
-    between_spread: float = 0.2
-    within_db: float = 0.5
+    between_spread: float = 0.1
+    within_db: float = 0.7
     within_spread: float = 1.2
 
     def grid(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return pairs of deviations in dB and the logarithm of their prior probability, each of shape (n_pairs,)."""
-        between, log_between = _log_normal(self.between_db, self.between_spread, 5)
+        between, log_between = _log_normal(self.between_db, self.between_spread, 3)
         within, log_within = _log_normal(self.within_db, self.within_spread, 13)
         return (
             np.repeat(between, len(within)),

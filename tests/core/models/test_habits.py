@@ -61,7 +61,7 @@ def test_one_entry_far_outside_what_songs_differ_by_is_clipped() -> None:
     clipped = np.abs(learn_habits(songs_of(deviations)).offsets_db - clean).max()
     unclipped = np.abs(learn_habits(songs_of(deviations), clip=np.inf).offsets_db - clean).max()
     assert clipped < 0.5
-    assert clipped < 0.5 * unclipped
+    assert clipped < 0.7 * unclipped
 
 
 def test_sessions_of_one_album_count_less_than_unrelated_songs() -> None:
