@@ -34,6 +34,7 @@ PROSE = {
     "sentences",
     "trained_on",
     "terms",
+    "headline",
 }
 """Keys of sentences for people. That there is a sentence is stored, its wording is not."""
 TIMES = {"took_ms", "made_at", "modified_at", "heartbeat"}
