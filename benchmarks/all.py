@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import accuracy, estimation, long, server, speed
+from benchmarks import accuracy, commands, estimation, long, server, speed
 from benchmarks.accuracy_page import AGAINST, Table
 from benchmarks.goals import Goal
 
@@ -82,6 +82,12 @@ def _speed(quick: bool) -> list[Goal]:
     return speed.figures(20.0 if quick else 60.0, 3 if quick else 5)[1]
 
 
+def _commands(quick: bool) -> list[Goal]:
+    seconds, repeats = (60.0, 2) if quick else (300.0, 3)
+    stereo = commands.figures(seconds, 2, repeats, ["small", "mix", "match", "audit"])
+    return [*stereo, *commands.figures(seconds, 1, repeats, ["mix"])]
+
+
 def _long(quick: bool) -> list[Goal]:
     with tempfile.TemporaryDirectory(prefix="faderwise-long-") as folder:
         minutes = (6.0, 2.0) if quick else (60.0, 6.0)
@@ -122,6 +128,7 @@ def _server(quick: bool) -> list[Goal]:
 
 SECTIONS = {
     "speed": Section("Speed, and memory on ten times the length", "python benchmarks/speed.py", _speed),
+    "commands": Section("Whole commands", "python benchmarks/commands.py", _commands),
     "long": Section("Long sessions: peak memory of the process tree", "python benchmarks/long.py", _long),
     "estimation": Section("Gains found in mixdowns", "python benchmarks/estimation.py", _estimation),
     "accuracy": Section("Gains predicted", "python benchmarks/accuracy.py", _accuracy),

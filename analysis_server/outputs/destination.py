@@ -125,7 +125,7 @@ class CopyDestination:
         if self.session.rendered:
             return []
         notes, path, project = [], self._path, self.session.project
-        if path.resolve().parent != project.folder and _names_relative_media(project):
+        if Path(os.path.realpath(path)).parent != project.folder and _names_relative_media(project):
             notes.append(f"{path.name} names its media relative to {project.folder}; move it there before you open it")
         if self.range_s is not None:
             notes.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from analysis_server import MADE_BY
@@ -23,7 +24,7 @@ from core.runs.record import RunRecord
 
 def default_folder(song: str) -> Path:
     """Return where a song's outcome goes when nothing else is said: `<song>-faderwise` in the current folder."""
-    return Path(f"{Path(song).resolve().name}-faderwise")
+    return Path(f"{os.path.basename(os.path.realpath(song))}-faderwise")  # noqa: PTH119 - resolve() raises on a link to itself
 
 
 def write(
