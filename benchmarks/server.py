@@ -57,8 +57,16 @@ class Client:
     def tell(self, kind: str, **fields: Any) -> str:
         """Send a request and return its id."""
         request_id = secrets.token_hex(8)
-        self.socket.send(msgpack.packb({"type": kind, "id": request_id, "version": 1, **fields}))
+        self.socket.send(msgpack.packb({"type": kind, "id": request_id, "version": 2, **fields}))
         return request_id
+
+    def run(self, verb: str, request: dict[str, Any], job: str) -> dict[str, Any]:
+        """Run a job and return its final message; a busy server is asked again."""
+        while True:
+            answer = self.end_of(self.tell("run", job=job, verb=verb, folder="/", request=request))
+            if answer.get("code") != "busy":
+                return answer
+            time.sleep(0.1)
 
     def end_of(self, request_id: str, within_s: float = 120.0) -> dict[str, Any]:
         """Return a request's final message."""
@@ -66,27 +74,25 @@ class Client:
             if not self.socket.poll(int(1000 * within_s)):
                 raise TimeoutError(f"no answer to {request_id}")
             answer: dict[str, Any] = msgpack.unpackb(self.socket.recv())
-            if answer["id"] == request_id and answer["type"] not in ("accepted", "progress"):
+            if answer["id"] == request_id and answer["type"] not in ("job", "progress"):
                 return answer
 
 
 def mixed_request(client: Client, dice: random.Random, songs: list[str], out: Path) -> tuple[str, float, str]:
     """Send one request of the mix, wait for its end, and return its kind, its latency and its outcome."""
-    kind = dice.choices(["heartbeat", "models", "estimate", "predict", "learn", "unknown"], [40, 15, 20, 15, 8, 2])[0]
+    kind = dice.choices(["state", "estimate", "mix", "learn", "unknown"], [45, 25, 15, 10, 5])[0]
     job, song = secrets.token_hex(16), dice.choice(songs)
     requests: dict[str, dict[str, Any]] = {
         "estimate": {"song": song, "out": str(out / f"{Path(song).name}.csv")},
-        "predict": {"song": song, "dry_run": True, "target_lufs": float(dice.randint(-20, -17))},
+        "mix": {"song": song, "dry_run": True, "target_lufs": float(dice.randint(-20, -17))},
         "learn": {"songs": [song], "model": "load", "dry_run": True},
     }
     started_s = time.monotonic()
     if kind in requests:
-        answer = client.end_of(client.tell(kind, job=job, folder="/", request=requests[kind]))
-        client.end_of(client.tell("received", job=job))
-    elif kind == "models":
-        answer = client.end_of(client.tell(kind, action="list"))
+        answer = client.run(kind, requests[kind], job)
+        client.tell("cancel", job=job)
     elif kind == "unknown":
-        answer = client.end_of(client.tell("job", job=job))
+        answer = client.end_of(client.tell("state", job=job))
     else:
         answer = client.end_of(client.tell(kind))
     return kind, time.monotonic() - started_s, answer.get("code", "ok")
@@ -134,9 +140,9 @@ def heartbeat_while_busy(home: Path, song: str, n_workers: int, for_s: float) ->
         while len(jobs) < 3 * n_workers:
             jobs.append(secrets.token_hex(16))
             request = {"song": song, "dry_run": True, "target_lufs": -20.0 - 0.001 * random.randrange(10_000)}  # noqa: S311
-            busy.tell("predict", job=jobs[-1], folder="/", request=request)
+            busy.tell("run", job=jobs[-1], verb="mix", folder="/", request=request)
         started_s = time.monotonic()
-        alive = watch.end_of(watch.tell("heartbeat"))
+        alive = watch.end_of(watch.tell("state"))
         if alive["running"] == n_workers:
             latencies.append(time.monotonic() - started_s)
         while busy.socket.poll(0):
