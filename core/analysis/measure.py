@@ -20,14 +20,18 @@ from core.analysis import spectra as spectra_module
 from core.analysis.gram import hop_moments, power_grams, sample_grams
 from core.analysis.loudness import k_weights
 from core.audio.blocks import Block, LockstepReader, for_each_block
-from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
+from core.audio.framing import HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.audio.io import Samples
+from core.audio.offsets import with_offsets_removed
 from core.audio.ordered_pipeline import InTurn
 from core.audio.song import Song
-from core.decibels import FloatArray
+from core.decibels import FloatArray, gain_to_db
 from core.progress import ProgressCallback, no_progress
 
 SILENCE_RMS = 10.0 ** (-70.0 / 20.0)
+_SPIKE_CREST = 10.0 ** (38.0 / 20.0)
+"""A frame of 44,100 samples has a crest factor of 46 dB if a single sample is not 0; music stays below 30 dB."""
+_LOWEST_SPIKE = 10.0 ** (-20.0 / 20.0)
 _BELOW_LOUD = 10.0 ** (-30.0 / 20.0)
 _LOUD_PERCENTILE = 95
 
@@ -143,18 +147,59 @@ class _Joined:
 
 
 def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
-    """Return a sentence for each file that is clipped and each stem that is silent throughout (n_frames, n_stems)."""
-    clipped = [
+    """Return a sentence for each file with a defect of level.
+
+    Reported are clipped files, stems that are silent or too quiet to count as sounding, isolated spikes, and stems with
+    the same sound.
+
+    Parameters
+    ----------
+    song : the song.
+    reader : the reader of its files, after reading.
+    rms : the stems' level per frame, shape (n_frames, n_stems).
+    """
+    notes = [
         f"{name} is clipped ({count} samples at full scale); export it at a lower level"
         for name, count in reader.clipped.items()
         if count
     ]
-    silent = [
-        f"{file.path.name} is silent throughout; its gain is held"
-        for file, level in zip(song.stems.values(), rms.T, strict=True)
-        if not level.any()
+    for file, level in zip(song.stems.values(), rms.T, strict=True):
+        notes += _stem_notes(file.path.name, level, reader)
+    return notes + _same_sound_notes(song, rms)
+
+
+def _stem_notes(name: str, level: FloatArray, reader: LockstepReader) -> list[str]:
+    loudest = float(level.max())
+    if loudest == 0.0:
+        return [f"{name} is silent throughout; its gain is held"]
+    notes = []
+    if loudest <= SILENCE_RMS:
+        notes.append(
+            f"{name} never exceeds {gain_to_db(loudest):.0f} dBFS, so it counts as silent and its gain is held; raise "
+            "its level"
+        )
+    peak, peak_s = reader.peak.get(name, 0.0), reader.peak_s.get(name, 0.0)
+    last = min(int(peak_s / HOP_S), len(level) - 1)
+    around = float(level[max(0, last - HOPS_PER_FRAME + 1) : last + 1].max())
+    if peak > max(_SPIKE_CREST * around, _LOWEST_SPIKE) and around > 0.0:
+        notes.append(
+            f"{name} has a spike of {gain_to_db(peak):+.0f} dBFS at {peak_s:.2f} s, {gain_to_db(peak / around):.0f} dB "
+            "above the level around it; it counts for levels and peaks, so remove it if it is a defect"
+        )
+    return notes
+
+
+def _same_sound_notes(song: Song, rms: FloatArray) -> list[str]:
+    """Return a sentence for each group of stems that have exactly the same levels throughout."""
+    groups: dict[bytes, list[str]] = {}
+    for file, level in zip(song.stems.values(), rms.T, strict=True):
+        if level.any():
+            groups.setdefault(level.astype(np.float32).tobytes(), []).append(file.path.name)
+    return [
+        f"{' and '.join(names)} contain the same sound; leave out all but one of them"
+        for names in groups.values()
+        if len(names) > 1
     ]
-    return clipped + silent
 
 
 Domain = Literal["complex", "power", "magnitude"]
@@ -188,6 +233,7 @@ def measure(
     InputError
         A file is damaged.
     """
+    song, offset_notes = with_offsets_removed(song)
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
     recipe = _Recipe(reader, len(song.stems), feature_set, domain, as_mono, with_powers)
     with reader.blocks(before=spectra_module.samples_before(reader.framing), after=recipe.samples_after) as blocks:
@@ -207,7 +253,7 @@ def measure(
         band_power=sound.get("band_power"),
         onset_samples=onset,
         onset_rms=_frame_rms(_per_hop(sound["step_power"]), song.n_channels),
-        notes=(*song.notes(), *level_notes(song, reader, rms)),
+        notes=(*song.notes(), *offset_notes, *level_notes(song, reader, rms)),
     )
 
 

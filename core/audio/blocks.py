@@ -61,7 +61,8 @@ class LockstepReader:
 
     Attributes
     ----------
-    clipped, peak : per file name, once the blocks have been read: how many samples are clipped, and the largest.
+    clipped, peak, peak_s : per file name, once the blocks have been read: how many samples are clipped, the largest
+        sample, and its time in seconds.
     onset_samples : the first sample in which a stem is not digitally silent, once it has been read; None before.
     """
 
@@ -85,6 +86,7 @@ class LockstepReader:
         self.framing = Framing(song.sample_rate)
         self.clipped: dict[str, int] = {}
         self.peak: dict[str, float] = {}
+        self.peak_s: dict[str, float] = {}
         self.onset_samples: int | None = None
 
     @property
@@ -119,6 +121,7 @@ class LockstepReader:
                 reads = [partial(_side_by_side, stack.enter_context(ThreadPoolExecutor(os.cpu_count())), reads)]
             yield InTurn(self._empty_blocks(before, after), [*reads, self._find_onset, *then])
             self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
+            self.peak_s = {file.path.name: s.peak_s for file, s in zip(self._files, streams, strict=True)}
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
 
     def span_of(self, block: Block) -> tuple[int, int]:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import soundfile
 import soxr
 
@@ -66,6 +67,7 @@ EXTENSIONS = _LIBSNDFILE_EXTENSIONS | frozenset(
 )
 _LIBSNDFILE_ONLY = frozenset({".wav", ".wave", ".w64", ".rf64", ".bwf", ".flac", ".aif", ".aiff", ".au", ".snd"})
 _HEAD_BYTES = 4096
+_FILTER_REACH_SAMPLES = 128
 _LONGEST_S = 1e6
 _COMPRESSED = frozenset({"FLAC", "OGG", "MP3", "MPEG", "CAF"})
 _FULL_SCALE = 1.0 - 2.0**-15
@@ -74,8 +76,8 @@ _RUN_UP_S = 1
 _MOST_CHANNELS = 32
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
 """No stem has more channels or another rate; a damaged header may claim any."""
-_LARGEST_SAMPLE = 1e5
-"""100 dB above full scale: no mix comes near it, and its powers still add up to numbers."""
+_LARGEST_SAMPLE = 1e3
+"""60 dB above full scale: a mix never comes near it."""
 _UNKNOWN_SIZE = 0xFFFFFF00
 """Data sizes from here up are what programs write into a WAV header they cannot go back to."""
 
@@ -108,6 +110,10 @@ class AudioFile:
     stream : which of the file's audio streams this is; stem files (`.stem.mp4`) have five.
     is_decoded : whether the fallback decoder reads it (`core.audio.codecs`), and not libsndfile.
     parts : the files of which this is the sum; its `path` then names the sum, which does not exist.
+    offset : a constant that is subtracted from each channel when the file is read; empty for none.
+    advance_samples : how much earlier the sound is read, a fraction of a sample at the rate it is read at.
+    cutoff_hz : the frequency above which the sound is removed when it is read; None for none.
+    swap_channels : whether the first two channels change places when the file is read.
     """
 
     path: Path
@@ -115,6 +121,10 @@ class AudioFile:
     n_channels: int
     n_samples: int
     parts: tuple[AudioFile, ...] = ()
+    offset: tuple[float, ...] = ()
+    advance_samples: float = 0.0
+    cutoff_hz: float | None = None
+    swap_channels: bool = False
     stream: int = 0
     is_decoded: bool = False
 
@@ -209,7 +219,7 @@ class AudioStream:
     Attributes
     ----------
     clipped : how many samples lay in runs of three or more at full scale so far.
-    peak : the largest absolute sample so far.
+    peak, peak_s : the largest absolute sample so far, and its time in the file in seconds.
     """
 
     def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
@@ -228,7 +238,7 @@ class AudioStream:
         self._buffer = np.empty((0, file.n_channels), self._stored.dtype)
         self._silence = max(0, -start)
         self._clipping = ClippingCounter(file.n_channels)
-        self.peak = 0.0
+        self.peak = self.peak_s = 0.0
         if start > 0:
             self._skip(start)
 
@@ -267,6 +277,10 @@ class AudioStream:
             found = self._read_resampled(wanted.shape[1])
             _spread_channels(found, wanted[:, : len(found)])
         wanted[:, len(found) :] = 0.0
+        if self._audio.offset:
+            offset = np.array(self._audio.offset, np.float32)[: self._kept_channels, None]
+            n_channels = len(wanted) if self._audio.n_channels == 1 else len(offset)  # a mono file is in all channels
+            wanted[:n_channels, : len(found)] -= offset
 
     @property
     def _unread(self) -> int:
@@ -343,7 +357,10 @@ class AudioStream:
             at_s = (self._position + bad) / self._audio.sample_rate
             what = "a value far above full scale" if np.isfinite(found[bad]).all() else "a value that is no number"
             raise InputError(f"holds {what} at {at_s:.2f} s", path=self._audio.path, remedy="export it again")
-        self.peak = max(self.peak, peak)
+        if peak > self.peak:
+            self.peak = peak
+            largest = np.maximum(found.max(axis=1), -found.min(axis=1).astype(np.float64))
+            self.peak_s = (self._position + int(np.argmax(largest))) / self._audio.sample_rate
         if peak >= _FULL_SCALE:
             level = np.abs(found * self._stored.scale)
             self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 were not cut off
@@ -384,6 +401,11 @@ class SummedStream:
         return max(stream.peak for stream in self._streams)
 
     @property
+    def peak_s(self) -> float:
+        """When that sample comes, in seconds."""
+        return max(self._streams, key=lambda stream: stream.peak).peak_s
+
+    @property
     def is_compressed(self) -> bool:
         """Whether reading any of the files means decoding."""
         return any(stream.is_compressed for stream in self._streams)
@@ -403,9 +425,83 @@ class SummedStream:
             destination += part
 
 
-def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> AudioStream | SummedStream:
-    """Return a stream of a file, or of the sum of its parts."""
-    kind: type[AudioStream | SummedStream] = SummedStream if file.parts else AudioStream
+class FilteredStream:
+    """Reads a file forward, advanced by a fraction of a sample, low-passed, or with its channels swapped."""
+
+    def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
+        self._swap = file.swap_channels
+        self._taps = _interpolation_taps(file.advance_samples, file.cutoff_hz, sample_rate)
+        plain = replace(file, advance_samples=0.0, cutoff_hz=None, swap_channels=False)
+        self._stream = open_stream(
+            plain, sample_rate=sample_rate, n_channels=n_channels, start=start - _FILTER_REACH_SAMPLES
+        )
+        self._context: Samples | None = None
+
+    def __enter__(self) -> FilteredStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.__exit__()
+
+    @property
+    def clipped(self) -> int:
+        """How many samples are in runs of three or more at full scale so far."""
+        return self._stream.clipped
+
+    @property
+    def peak(self) -> float:
+        """The largest absolute sample of the file so far."""
+        return self._stream.peak
+
+    @property
+    def peak_s(self) -> float:
+        """When that sample comes, in seconds."""
+        return self._stream.peak_s
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether reading is worth a thread."""
+        return True
+
+    def read_into(self, destination: Samples) -> None:
+        """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end.
+
+        Raises
+        ------
+        InputError
+            The file is damaged here, or contains values that are not numbers.
+        """
+        around = 2 * _FILTER_REACH_SAMPLES
+        samples: Samples = np.empty((len(destination), around + destination.shape[1]), np.float32)
+        if self._context is None:
+            self._stream.read_into(samples)
+        else:
+            samples[:, :around] = self._context
+            self._stream.read_into(samples[:, around:])
+        self._context = samples[:, destination.shape[1] :].copy()
+        filtered = scipy.signal.oaconvolve(samples, self._taps[None], mode="valid", axes=1)
+        if self._swap and len(filtered) > 1:
+            filtered[[0, 1]] = filtered[[1, 0]]
+        destination[:] = filtered
+
+
+def _interpolation_taps(advance_samples: float, cutoff_hz: float | None, sample_rate: int) -> Samples:
+    """Return a windowed sinc that reads a signal `advance_samples` later, without what is above the cutoff."""
+    share = 1.0 if cutoff_hz is None else min(1.0, 2.0 * cutoff_hz / sample_rate)
+    distance = np.arange(-_FILTER_REACH_SAMPLES, _FILTER_REACH_SAMPLES + 1) - advance_samples
+    window = np.i0(8.0 * np.sqrt(np.maximum(0.0, 1.0 - (distance / (_FILTER_REACH_SAMPLES + 1)) ** 2))) / np.i0(8.0)
+    taps = share * np.sinc(share * distance) * window
+    return taps[::-1].astype(np.float32)  # a convolution turns them round
+
+
+Stream = AudioStream | SummedStream | FilteredStream
+
+
+def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> Stream:
+    """Return a stream of a file or of the sum of its parts, with the corrections that the file asks for."""
+    kind: type[Stream] = SummedStream if file.parts else AudioStream
+    if file.advance_samples or file.cutoff_hz is not None or file.swap_channels:
+        kind = FilteredStream
     return kind(file, sample_rate=sample_rate, n_channels=n_channels, start=start)
 
 

@@ -17,10 +17,12 @@ from core.analysis.gram import LIMITER_POWERS
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
 from core.analysis.measure_paper import measure_as_paper
 from core.audio.framing import HOP_S, sum_over_frames
+from core.audio.offsets import with_offsets_removed
 from core.audio.song import Song
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.alignment import LINEAR_FIT, Alignment, align, is_mono
+from core.gains.corrections import correct, with_swapped_channels
 from core.gains.curves import GainCurves, exponential
 from core.gains.normal_equations import (
     NormalEquations,
@@ -36,6 +38,7 @@ from core.progress import ProgressCallback, no_progress, part_of
 FOREIGN_FIT = 0.3
 """Below this fit a mixdown does not seem to come from its stems."""
 _UNSURE_DB = 3.0
+_FIT_LOST_IN_STEREO = 0.02
 _STILL_PLAIN = 3e-5
 """Polylines leave no more than this of a plain sum unexplained: a tenth of it under faders that move within 6 s."""
 _END_TOLERANCE_S = 1e-3
@@ -126,13 +129,23 @@ def estimate(
         The song has no mixdown, or a silent one, or a file is damaged.
     """
     _require_mixdown(song)
+    song, notes = with_offsets_removed(song)
     alignment, as_mono = align(song), is_mono(song)
+    if domain in (None, "complex"):
+        song, alignment, corrections = correct(song, alignment)
+        notes += corrections
     chosen, reason = _choose_domain(alignment, domain)
     task = _Task(song, alignment, chosen, feature_set, as_mono)
     seems_plain = alignment.is_plain and chosen == "complex"  # no other domain has powers to measure
     found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95 if seems_plain else 1.0))
     if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
         found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
+    if chosen == "complex" and alignment.linear_fit - found.fitted.song_fit > _FIT_LOST_IN_STEREO:
+        swapped = with_swapped_channels(song, alignment.lag_samples)
+        if swapped is not None:  # the fit of the sum of the channels did not show it
+            task = replace(task, song=swapped)
+            found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
+            notes.append("the mixdown's left and right channels are swapped; they were swapped back for the fit")
     progress(1.0)
     measurement, fitted = found.measurement, found.fitted
     return Estimate(
@@ -154,6 +167,7 @@ def estimate(
         limiter=found.limiter,
         warnings=(
             *measurement.notes,
+            *notes,
             *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
             *_fit_warnings(alignment, chosen, fitted.song_fit),
             *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, found.flipped)],
