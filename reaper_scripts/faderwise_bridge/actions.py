@@ -10,6 +10,16 @@ def auto_mix_buses() -> None:
     _run("auto_mix_buses")
 
 
+def auto_mix_again() -> None:
+    """Mix the session's buses again, without a dialog."""
+    _run("auto_mix_again")
+
+
+def compare_bus_automation() -> None:
+    """Bypass the written envelopes, or restore them."""
+    _run("compare_bus_automation")
+
+
 def learn_mix_model() -> None:
     """Learn a model from the session."""
     _run("learn_mix_model")

@@ -61,18 +61,46 @@ def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str
     return notes
 
 
-def show(instructions: Mapping[str, Any], notes: list[str]) -> bool:
-    """Show the summary; return whether the user wants the report."""
+def show(instructions: Mapping[str, Any], notes: list[str], is_quiet: bool = False) -> bool:
+    """Show the summary, in the console only where `is_quiet`; return whether the user wants the report."""
     lines = [f"- {note[:1].upper()}{note[1:]}" for note in notes[:_MAX_NOTES]]
     if len(notes) > _MAX_NOTES:
         lines.append(f"- {len(notes) - _MAX_NOTES} more in the report")
     undo = "Ctrl+Z undoes it; so does Revert bus automation." if instructions["tracks"] else ""
     text = "\n\n".join(filter(None, [instructions["summary"], "\n".join(lines), undo]))
     choice = settings.value_of("report")
+    if is_quiet:
+        dialogs.note(text)
+        return bool(instructions["report"]) and choice == "open"
     if instructions["report"] and choice == settings.ASK:
         return dialogs.agrees(f"{text}\n\nOpen the report when it is ready?")
     dialogs.show(text)
     return bool(instructions["report"]) and choice == "open"
+
+
+def toggle_bypass() -> None:
+    """Bypass the volume envelopes of all tracks that runs have written on; activate them if all are bypassed.
+
+    Raises
+    ------
+    BridgeError
+        No track has the mark of a run.
+    """
+    marked = [track for track in reaper_api.track_pointers() if reaper_api.extension(track, MARK)]
+    envelopes = [env for env in map(reaper_api.envelope, marked) if env is not None]
+    if not envelopes:
+        raise BridgeError("No track has an envelope that Faderwise has written. Run Auto-mix buses first.")
+    is_active = any(_is_active(env) for env in envelopes)
+    with reaper_api.undo_block(
+        "Faderwise: Bypass bus automation" if is_active else "Faderwise: Restore bus automation"
+    ):
+        for env in envelopes:
+            RPR.GetSetEnvelopeInfo_String(env, "ACTIVE", "0" if is_active else "1", True)
+    dialogs.note("the written envelopes are bypassed" if is_active else "the written envelopes are active")
+
+
+def _is_active(env: str) -> bool:
+    return str(RPR.GetSetEnvelopeInfo_String(env, "ACTIVE", "", False)[3]) == "1"
 
 
 def report_of(instructions: Mapping[str, Any]) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Generator, Iterator, Sequence
 
 from faderwise_bridge import application as applications
-from faderwise_bridge import apply_result, questions, reaper_api, render_stems, scheduler, self_test
+from faderwise_bridge import apply_result, dialogs, questions, reaper_api, render_stems, scheduler, self_test
 from faderwise_bridge.application import Application
 from faderwise_bridge.errors import BridgeError
 from faderwise_bridge.job import Job, new_job
@@ -22,6 +22,30 @@ Ask = Callable[[Dict[str, Any], Job], Dict[str, Any]]
 def auto_mix_buses() -> Flow:
     """Mix the buses with a model, in the time selection or everywhere."""
     yield from _run_on_stems("mix", "Auto-mix buses", questions.before_mix)
+
+
+def auto_mix_again() -> Flow:
+    """Mix again with the buses and the settings of the last time, without a dialog."""
+    application = applications.find()
+    job = _new_job(application, "mix", "Auto-mix again")
+    worker = Worker(application, job)
+    with removed_at_the_end(worker):
+        yield
+        plan = (yield from worker.run("plan"))["plan"]
+        if not plan["settled"]:
+            raise BridgeError("The buses of this project were not chosen yet. Run Auto-mix buses once.")
+        for caution in plan["cautions"]:
+            dialogs.note(caution)
+        job.asked["buses"] = questions.buses_of(plan)
+        existing = {"existing": questions.existing_without_asking()}
+        tracks, answer = yield from _mix_stems(worker, existing)
+        yield from _finish(worker, tracks, answer, is_quiet=True)
+
+
+def compare_bus_automation() -> Flow:
+    """Bypass the envelopes that runs have written, or restore them if they are bypassed."""
+    apply_result.toggle_bypass()
+    yield from ()
 
 
 def match_buses() -> Flow:
@@ -74,16 +98,23 @@ def _run_on_stems(verb: str, action: str, ask: Ask) -> Step:
         plan = yield from questions.plan_with_buses(worker, asks_model=verb == "mix")
         answers = ask(plan, job)
         questions.confirm_cautions(plan)
-        span_s = _span_s(job)
-        guids = [guid for bus in job.asked["buses"].values() for guid in bus]
-        tracks = Pointers(reaper_api.tracks())
-        yield
-        before = _save_copy(job, tracks, guids)
-        yield
-        adds_items = self_test.stored(application.home).get(self_test.WITHOUT_ITEMS) == self_test.MASTER_MIX
-        stems = yield from render_stems.render(tracks, guids, job.folder / "stems", span_s, adds_items)
-        answers.update(before=before, stems=stems, span_s=span_s)
-        yield from _finish(worker, tracks, (yield from worker.run("do", **answers)))
+        tracks, answer = yield from _mix_stems(worker, answers)
+        yield from _finish(worker, tracks, answer)
+
+
+def _mix_stems(worker: Worker, answers: dict[str, Any]) -> Generator[None, None, tuple[Pointers, dict[str, Any]]]:
+    """Render the stems of the chosen buses and run the verb on them; return the project's tracks and the answer."""
+    job = worker.job
+    span_s = _span_s(job)
+    guids = [guid for bus in job.asked["buses"].values() for guid in bus]
+    tracks = Pointers(reaper_api.tracks())
+    yield
+    before = _save_copy(job, tracks, guids)
+    yield
+    adds_items = self_test.stored(worker.application.home).get(self_test.WITHOUT_ITEMS) == self_test.MASTER_MIX
+    stems = yield from render_stems.render(tracks, guids, job.folder / "stems", span_s, adds_items)
+    answer = yield from worker.run("do", before=before, stems=stems, span_s=span_s, **answers)
+    return tracks, answer
 
 
 def _run_on_history(verb: str, action: str, ask: Ask) -> Step:
@@ -111,12 +142,12 @@ def _resume(worker: Worker) -> Step:
         yield from _finish(worker, Pointers(reaper_api.tracks()), answer)
 
 
-def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any]) -> Step:
+def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any], is_quiet: bool = False) -> Step:
     """Apply the result, show the summary, and open the report when it is ready."""
     instructions = answer["do"]
     notes = apply_result.apply(instructions, tracks, worker.job.asked["before"])
     worker.job.note_applied()
-    wants_report = apply_result.show(instructions, [*instructions["notes"], *notes])
+    wants_report = apply_result.show(instructions, [*instructions["notes"], *notes], is_quiet)
     scheduler.note_ended()  # from here on other actions can be started
     worker.end()
     report = apply_result.report_of(instructions)
@@ -150,6 +181,7 @@ def _new_job(application: Application, verb: str, action: str) -> Job:
     job = new_job(application.home, asked)
     try:
         _save_copy(job, Pointers({}), [])
+        job.save("plan")
     except BaseException:
         job.remove()
         raise

@@ -41,8 +41,19 @@ def plan_with_buses(worker: Worker, asks_model: bool) -> Generator[None, None, P
     if asks_model:
         model = job.asked["settings"]["model"]
         settings.store("model", "" if model == plan["default_model"] else model)
-    job.asked["buses"] = {bus["role"]: [track["guid"] for track in bus["tracks"]] for bus in plan["buses"]}
+    job.asked["buses"] = buses_of(plan)
     return plan  # type: ignore[no-any-return]
+
+
+def buses_of(plan: Plan) -> dict[str, list[str]]:
+    """Return the GUIDs of the tracks of each bus."""
+    return {bus["role"]: [track["guid"] for track in bus["tracks"]] for bus in plan["buses"]}
+
+
+def existing_without_asking() -> str:
+    """Return what happens to existing automation: what the settings say, by default it is replaced."""
+    stored = settings.value_of("existing")
+    return settings.REPLACE if stored == settings.ASK else stored
 
 
 def confirm_cautions(plan: Plan) -> None:
@@ -55,7 +66,7 @@ def before_mix(plan: Plan, _job: Job) -> dict[str, Any]:
     """Ask whether existing automation is combined with the new gains, or replaced."""
     stored = settings.value_of("existing")
     if not plan["automated"] or stored != settings.ASK:
-        return {"existing": settings.REPLACE if stored == settings.ASK else stored}
+        return {"existing": existing_without_asking()}
     combines = dialogs.choice(
         f"There is volume automation on {', '.join(plan['automated'])}.\n\n"
         "Yes: keep its moves, on top of the new gains.\nNo: replace it. Revert restores it."

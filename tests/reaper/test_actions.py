@@ -183,3 +183,35 @@ def test_a_project_of_any_name_is_copied(tmp_path: Path, studio_for: StudioFor) 
     studio.host.dialogs.expect_inputs(None, containing=ASKED)
     studio.run("auto_mix_buses")
     assert studio.jobs() == []
+
+
+def test_mixing_again_shows_no_window(studio: Studio) -> None:
+    studio.host.dialogs.expect_message("OK", containing="Run Auto-mix buses once")
+    studio.run("auto_mix_again")
+    studio.choose_buses(model="equal-level")
+    mixed(studio)
+    time_s = np.arange(0.5, 9.5, 0.25)
+    written = gains(studio, time_s)
+    studio.host.RPR.RPR_SetMediaTrackInfo_Value(studio.host.RPR.RPR_GetTrack(0, 1), "D_VOL", 0.5)
+    studio.run("auto_mix_again")
+    assert "mixed with the model equal-level" in studio.host.dialogs.console
+    assert "lower" in studio.host.dialogs.console  # the bass would pass its envelope's top, so all buses go down
+    again = gains(studio, time_s)
+    np.testing.assert_allclose(again / again[:, :1], written / written[:, :1], rtol=1e-3)
+    assert studio.host.RPR.RPR_Undo_CanUndo2(0) == "Faderwise: Auto-mix again"
+    assert studio.jobs() == []
+
+
+def test_comparing_bypasses_the_written_envelopes_and_restores_them(studio: Studio) -> None:
+    studio.host.dialogs.expect_message("OK", containing="No track has an envelope")
+    studio.run("compare_bus_automation")
+    time_s = np.arange(0.5, 9.5, 0.25)
+    faders = gains(studio, time_s)
+    studio.choose_buses(model="equal-level")
+    mixed(studio)
+    written, content = gains(studio, time_s), studio.host.project.to_bytes()
+    studio.run("compare_bus_automation")
+    np.testing.assert_allclose(gains(studio, time_s), faders)
+    studio.run("compare_bus_automation")
+    np.testing.assert_allclose(gains(studio, time_s), written)
+    assert studio.host.project.to_bytes() == content

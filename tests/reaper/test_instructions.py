@@ -20,8 +20,9 @@ from analysis_server.reaper.instructions import points_to_write
 from analysis_server.reaper.job_file import Answer, Instructions
 from analysis_server.sources.session import RenderedStems
 from analysis_server.verbs import edit, match, mix, revert
+from core.rpp import project as project_module
 from core.rpp.envelope import Envelope, Point
-from core.rpp.parser import parse
+from core.rpp.parser import parse, read_document
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import Written, WrittenEnvelope
 from core.runs.store import mark_of
@@ -188,3 +189,26 @@ def test_edit_and_revert(song: Path) -> None:
     assert chunks == wanted
     assert found.marks == {track.guid: "" for track in before.tracks if mark_of(before, track)}
     assert set(found.ext_state.delete) == changed_state(before, reverted)[1]
+
+
+@pytest.mark.parametrize("verb", ["mix", "edit", "revert"])
+def test_the_project_is_parsed_once_in_each_phase(song: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job: dict[str, Any] = {"verb": verb}
+    path = song
+    if verb == "mix":
+        buses = {role: [track.guid] for role, track in zip(ROLES, read_project(song).tracks, strict=True)}
+        job |= {"buses": buses, "stems": rendered_stems(song, (0.0, 10.0)), "span_s": (0.0, 10.0)}
+    else:
+        mix.run(mix.MixRequest(song=str(song), model="equal-level", out=str(song.parent)))
+        path = song.with_name("Song-faderwise.RPP")
+        job |= {"run": 1} if verb == "revert" else {}
+    parsed = []
+    monkeypatch.setattr(project_module, "read_document", lambda file: parsed.append(file) or read_document(file))
+    for phase in ("plan", "do"):
+        parsed.clear()
+        folder = path.parent / phase
+        folder.mkdir()
+        fields = {"version": 1, "action": "A", "phase": phase, "title": "Song", "project": str(path), **job}
+        (folder / "job.json").write_text(json.dumps(fields))
+        run_job.run(run_job.ReaperRequest(folder=str(folder)))
+        assert parsed == [path]

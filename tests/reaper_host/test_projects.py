@@ -284,3 +284,13 @@ def test_processes_need_a_full_path_and_give_code_and_output(host: ReaperHost) -
     assert host.processes[0].poll() is None
     with pytest.raises(AttributeError):
         api.RPR_ExecProcess('python3 -c "1"', 0)
+
+
+def test_long_stored_values_are_cut_when_a_project_is_saved_and_read(host: ReaperHost, project_file: Path) -> None:
+    host.RPR.RPR_SetProjExtState(0, "faderwise", "short", "x" * 900)
+    host.RPR.RPR_SetProjExtState(0, "faderwise", "long", "y" * 9000)
+    assert len(host.RPR.RPR_GetProjExtState(0, "faderwise", "long", "", 65536)[4]) == 9000
+    host.save()
+    host.open(project_file)
+    assert host.RPR.RPR_GetProjExtState(0, "faderwise", "short", "", 65536)[4] == "x" * 900
+    assert host.RPR.RPR_GetProjExtState(0, "faderwise", "long", "", 65536)[4] == "y" * (4094 - len("LONG "))
