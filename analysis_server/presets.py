@@ -18,6 +18,7 @@ from core.gains.estimate import Estimate, estimate, estimate_as_paper
 from core.models.explain import Prediction
 from core.models.model import Model, TrainingSong
 from core.models.predict import predict_explained
+from core.models.tracks import predict_tracks
 from core.models.train import training_song
 from core.progress import ProgressCallback, part_of
 
@@ -86,6 +87,9 @@ def taught(song: Song, preset: str, feature_set: str, progress: ProgressCallback
 
 def predicted(song: Song, model: Model, progress: ProgressCallback) -> tuple[Measurement, Prediction]:
     """Return the default preset's measurement, which a report shows whatever the model's, and the model's curves."""
+    if song.bus_of:
+        measurement = measure(song, progress=progress)
+        return measurement, predict_tracks(model, measurement, [song.bus_of[name] for name in song.buses])
     if model.feature_set == "condition3":
         measurement = measure(song, progress=progress)
         return measurement, predict_explained(model, measurement)

@@ -77,6 +77,19 @@ def in_order(roles: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(roles, key=lambda role: (listed.index(role) if role in listed else len(listed), role)))
 
 
+_OF_BUS = ": "
+
+
+def single_track(bus: str, name: str) -> str:
+    """Return the role of a single track of a bus. ``single_track("drums", "Kick")`` is ``"drums: Kick"``."""
+    return f"{bus}{_OF_BUS}{name}"
+
+
+def bus_of(role: str) -> str:
+    """Return the bus that a role is, or is a single track of. ``bus_of("drums: Kick")`` is ``"drums"``."""
+    return role.partition(_OF_BUS)[0]
+
+
 def sharing(roles: Sequence[str]) -> list[int]:
     """Return with how many of `roles`, itself included, each one shares its place in the mix.
 

@@ -12,7 +12,8 @@ EXAMPLES = """\
   faderwise mix MySong
   faderwise mix MySong --model mine --target-lufs -16 --out mixed
   faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10
-  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'"""
+  faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'
+  faderwise mix RawTracks --level tracks"""
 
 
 def add_options(parser: options.Parser) -> None:
@@ -24,6 +25,12 @@ def add_options(parser: options.Parser) -> None:
     parser.add_argument("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
     text = "the loudness of the mix (default: that of the plain sum)"
     parser.add_argument("--target-lufs", type=options.lufs, metavar="X", help=text)
+    parser.add_argument(
+        "--level",
+        choices=("buses", "tracks"),
+        default="buses",
+        help="what gets a gain: each bus, or each single file or track, inside its bus and with it (buses)",
+    )
     parser.add_argument(
         "--existing",
         choices=("combine", "replace"),

@@ -231,6 +231,7 @@ def _written(session: Session, automation: Automation, range_s: Span | None, exi
         span_s=span_s,
         moves={track.guid: own_moves(session.project, track) for track in tracks} if existing == "combine" else None,
         highest_gain=_highest_gain(session),
+        weights=session.weights,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -67,6 +68,10 @@ SUMMING_SHARE = 0.2
 """How much of what is told of a session is the summing of its stems."""
 
 
+Level = Literal["buses", "tracks"]
+"""Whether each bus gets a gain, or each single track."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Session:
     """A project, the song it makes, the tracks each bus's curve goes to, and what the user should know of it.
@@ -81,6 +86,7 @@ class Session:
     notes: tuple[str, ...]
     rendered: RenderedStems | None = None
     is_summed: bool = False
+    weights: Mapping[int, float] | None = None
 
     @property
     def title(self) -> str:

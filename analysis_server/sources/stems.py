@@ -59,15 +59,49 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
     return Session(project=project, song=song, tracks=tracks, notes=(*buses.notes, *notes))
 
 
-def _stems_by_track(folder: Path, buses: Buses) -> dict[str, Path]:
-    """Return the files that are named after a bus's one track, by role, as REAPER names what it exports."""
+def session_with_track_stems(project: Project, buses: Buses, folder: Path) -> Session:
+    """Return the session whose tracks, one per entry of `buses`, were exported into `folder`.
+
+    Raises
+    ------
+    InputError
+        No file of the folder is named after one of the tracks.
+    """
+    named = _stems_by_track(folder, buses, any_name=True)
+    if not named:
+        names = ", ".join(track.name for track in buses.all_tracks)
+        raise InputError("has no file that is named after a track", path=folder, remedy=f"the tracks are: {names}")
+    song = Song(
+        title=project.path.stem,
+        stems={name: inspect(path) for name, path in named.items()},
+        mixdown=find_mixdown(project, None),
+    )
+    notes = [
+        f"{tracks[0].title} has no stem in {folder}; it stays as it is"
+        for name, tracks in buses.tracks.items()
+        if name not in named
+    ]
+    notes += outside_notes(project, buses.all_tracks)
+    return Session(
+        project=project,
+        song=song,
+        tracks={name: buses.tracks[name] for name in named},
+        notes=(*buses.notes, *notes),
+    )
+
+
+def _stems_by_track(folder: Path, buses: Buses, *, any_name: bool = False) -> dict[str, Path]:
+    """Return the files that are named after a bus's one track, by role, as REAPER names what it exports.
+
+    Files that are named like a role are left out, unless `any_name` is set.
+    """
     if not folder.is_dir():
         return {}
     files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS]
     named = {}
     for role, tracks in buses.tracks.items():
         ours = [path for path in files if len(tracks) == 1 and _is_named_after(path.stem, tracks[0])]
-        if len(ours) == 1 and roles.role_of(ours[0].stem) is None:
+        if len(ours) == 1 and (any_name or roles.role_of(ours[0].stem) is None):
             named[role] = ours[0]
     return named
 

@@ -16,6 +16,7 @@ from analysis_server.runs.targets import audited_target
 from analysis_server.sources.project import opened_session
 from analysis_server.training.folders import LearnedSong
 from analysis_server.training.projects import SessionSettings, fader_curves, true_curves
+from core import roles
 from core.analysis.measure import Measurement
 from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain
@@ -46,6 +47,12 @@ def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallba
             f"nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn",
             path=path,
             remedy="--from faders learns from all that stands there",
+        )
+    if any(bus != roles.bus_of(bus) for bus in audited.basis.buses):
+        raise InputError(
+            f"run {audited.basis.root.number} balanced single tracks, and a model learns from edits of buses",
+            path=path,
+            remedy="mix it with --level buses, or use --from faders",
         )
     return (_of_project if is_project(path) else _of_folder)(path, audited, settings, progress)
 

@@ -16,7 +16,7 @@ from analysis_server.report.bus_results import BusResult, bus_results
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText, headline_of
 from analysis_server.sources.project import Opened, opened_song
-from analysis_server.sources.session import SongRequest
+from analysis_server.sources.session import Level, SongRequest
 from core.analysis.loudness import FLOOR_LUFS
 from core.audio.framing import LONGEST_S
 from core.audio.song import Song
@@ -51,12 +51,14 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
     range_s : the part of the song the automation is for; the whole of it by default.
     target_lufs : the mix's loudness; the plain sum's by default.
     existing : of a project, whether the user's own moves on the envelopes stay on top of the new gains.
+    level : whether each bus gets a gain, or each single track.
     """
 
     model: str = models.DEFAULT_MODEL
     range_s: tuple[float, float] | None = None
     target_lufs: float | None = None
     existing: Existing = "replace"
+    level: Level = "buses"
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +97,7 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
     model = models.find(request.model)
     with (
         locked(*output_paths(request)),
-        opened_song(request, progress) as opened,
+        opened_song(request, progress, level=request.level) as opened,
         temporary_folder() as workshop,
     ):
         refuse_inputs(request, opened.song, opened.session)

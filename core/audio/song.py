@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class Song:
     ignored : audio files in the folder whose names were not understood.
     assignment : the bus of every audio file in the folder, and why; empty where the stems were given one by one.
     doubts : sentences about files that may be in the mix twice.
+    bus_of : where the stems are single tracks, the bus of each; otherwise empty.
     """
 
     title: str
@@ -65,6 +66,7 @@ class Song:
     ignored: tuple[Path, ...] = ()
     assignment: tuple[AssignedFile, ...] = ()
     doubts: tuple[str, ...] = ()
+    bus_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def buses(self) -> tuple[str, ...]:
@@ -97,6 +99,19 @@ class Song:
     def duration_s(self) -> float:
         """The longest stem's length in seconds."""
         return self.n_samples / self.sample_rate
+
+    def with_single_tracks(self) -> Song:
+        """Return the song with the parts of each stem as stems of their own, named ``"drums: Kick"``."""
+        stems: dict[str, AudioFile] = {}
+        bus_of = {}
+        for bus, file in self.stems.items():
+            for part in file.parts or [file]:
+                name = roles.single_track(bus, part.path.stem)
+                number = 2
+                while name in stems:
+                    name, number = roles.single_track(bus, f"{part.path.stem} ({number})"), number + 1
+                stems[name], bus_of[name] = part, bus
+        return replace(self, stems=stems, bus_of=bus_of)
 
     def notes(self) -> list[str]:
         """Return a sentence for each repair that reading this song makes."""

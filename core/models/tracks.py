@@ -1,158 +1,133 @@
-"""Predict the balance of single tracks (`--level tracks`).
+"""Predict the gains of single tracks: first the balance inside each bus, then that of the buses.
 
-Conventions: a measurement's columns are tracks here, each with a role and a bus from `core.matching`. Tracks that are
-microphones of one drum kit are balanced with each other first and then placed as one instrument; every other track is
-an instrument. Instruments follow the rule for tracks (`core.models.prior`): equal loudness, an offset per role, and a
-little less for each of several in one place.
+Conventions: a track's gain is the product of both. Inside a bus its tracks are balanced against each other as single
+tracks, and the bus stays as loud as it was; the sum of the tracks with these gains is then balanced against the other
+buses. Tracks are taken as uncorrelated, so that powers add up.
 
-The recursion of Zafrin & Chudwick (2015, section 4) sums every bus first. Placing sums of many instruments at the level
-of single ones is worse than equal loudness of the tracks on producers with many tracks (docs/reference/accuracy.md), so
-only the kit is summed.
-
-Nothing measured is known about microphones inside a drum kit: `KIT_LEVELS_DB` are rules of thumb, with a wide band.
+Source: Zafrin & Chudwick (2015), section 4, which proposes to apply the method to the tracks of each bus in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS
+from core import roles
 from core.analysis.measure import Measurement
-from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
+from core.decibels import FloatArray, db_to_gain
+from core.errors import ModelError
 from core.gains.curves import GainCurves
-from core.models.balance import StemLevels, common_db, gated_mean_lufs, levels_of
+from core.models.balance import common_db, levels_of
 from core.models.explain import Explanation, Prediction
 from core.models.model import Model
-from core.models.predict import predict_balance
+from core.models.predict import predict_balance, predict_explained
 
-KIT_LEVELS_DB: Mapping[str, float] = {
-    "kick": 0.0,
-    "snare": 0.0,
-    "toms": -3.0,
-    "overheads": -4.0,
-    "cymbals": -6.0,
-    "claps": -6.0,
-    "hihat": -8.0,
-    "room": -8.0,
-}
-"""Loudness of a kit's microphones against the kick, dB, by role: kick and snare carry the kit, overheads support them,
-hi-hat and room are added last."""
-KIT_DEVIATION_DB = 6.0
-_SUPPORTING_ROLES: Mapping[str, str] = {"vocal double": "backing vocals", "vocal fx": "backing vocals"}
-"""Roles whose bus is another one's lead."""
+_CONDITION = "condition3"
 
 
-@dataclass(frozen=True)
-class TrackRole:
-    """What a track plays: a role such as "snare" and its bus, as `core.matching.matcher.match_name` finds them."""
-
-    role: str
-    bus: str
-
-
-def predict_tracks(model: Model, measurement: Measurement, tracks: Sequence[TrackRole]) -> Prediction:
+def predict_tracks(model: Model, measurement: Measurement, buses: Sequence[str]) -> Prediction:
     """Return the gains that `model` gives single tracks, and what they are made of.
 
     Parameters
     ----------
     model : a model of condition 3.
-    measurement : the tracks' measurement; its buses are the tracks' names.
-    tracks : the role and bus of each of the measurement's columns.
+    measurement : of the tracks, by the default preset.
+    buses : the bus of each track.
 
     Returns
     -------
     Prediction
-        With the tracks' names as buses; the gains leave the mix as loud as the plain sum.
+        Curves and terms of shape (n_frames, n_tracks). Each term is the sum of what it adds inside the bus and to the
+        bus; the variances of both predictions add up as well.
+
+    Raises
+    ------
+    ModelError
+        The model was learned from the paper's features, which have no rule for single tracks.
     """
-    levels = levels_of(measurement)
-    heard = levels.heard
-    in_kit = np.array([track.bus == "drums" and track.role in KIT_LEVELS_DB for track in tracks]) & heard
-    if np.count_nonzero(in_kit) < 2:
-        in_kit[:] = False
-    kit_db = np.zeros(len(tracks))
-    kit_db[in_kit] = _kit_gains_db([track.role for track in tracks], levels, in_kit)
-    alone = np.flatnonzero(~in_kit).astype(np.int64)
-    entries = [*alone.tolist(), *([-1] if in_kit.any() else [])]
-    entry_of_track = np.array([entries.index(i if not in_kit[i] else -1) for i in range(len(tracks))], dtype=np.int64)
-    names = [_place_of(tracks[i]) for i in alone.tolist()] + (["drums"] if in_kit.any() else [])
-    balance = predict_balance(model, names, _entry_levels(levels, alone, in_kit, kit_db), tracks=True)
-    terms = {name: np.where(heard, term[:, entry_of_track], 0.0) for name, term in balance.terms.items()}
-    terms["kit"] = np.broadcast_to(kit_db, terms["level"].shape)
-    balance_db = np.sum(list(terms.values()), axis=0)
-    terms["common"] = np.where(heard, -common_db(balance_db, levels.frame_lufs), np.zeros_like(balance_db))
-    gains = db_to_gain(balance_db + terms["common"])
-    deviation_db = np.hypot(balance.deviation_db[entry_of_track], np.where(in_kit, KIT_DEVIATION_DB, 0.0))
+    if model.feature_set != _CONDITION:
+        raise ModelError(
+            f"model {model.name} has no rule for single tracks",
+            option="--level tracks",
+            remedy="use a model of the default preset",
+        )
+    shape = measurement.rms.shape
+    within_db, deviation_db = np.zeros(shape), np.zeros(shape)
+    terms: dict[str, FloatArray] = {}
+    order = roles.in_order(set(buses))
+    members = {bus: [i for i, other in enumerate(buses) if other == bus] for bus in order}
+    for bus, indices in members.items():
+        if len(indices) == 1:
+            continue
+        levels = levels_of(_part(measurement, indices))
+        balance = predict_balance(model, [bus] * len(indices), levels, tracks=True)
+        common = np.where(levels.heard, -common_db(balance.balance_db, levels.frame_lufs), 0.0)
+        for name, values in {**balance.terms, "common": common}.items():
+            terms.setdefault(name, np.zeros(shape))[:, indices] += values
+        within_db[:, indices] = balance.balance_db + common
+        deviation_db[:, indices] = balance.deviation_db
+    of_buses = predict_explained(model, _summed(measurement, members, within_db))
+    column = [order.index(bus) for bus in buses]
+    for place, name in enumerate(of_buses.explanation.terms):
+        added = of_buses.explanation.contributions_db[:, column, place]
+        terms[name] = terms.get(name, np.zeros(shape)) + added
+    terms = {**terms, "common": terms.pop("common")}
+    bus_deviation_db = of_buses.curves.deviation_db
+    if bus_deviation_db is not None:
+        deviation_db = np.hypot(deviation_db, bus_deviation_db[:, column])
+    gains = db_to_gain(within_db + of_buses.curves.gains_db[:, column])
     curves = GainCurves(
         title=measurement.title,
         buses=measurement.buses,
         time_s=measurement.time_s,
         gains=gains,
         gains_raw=gains,
-        active=levels.active,
+        active=levels_of(measurement).active,
         fit=np.full(measurement.n_frames, np.nan),
-        deviation_db=np.broadcast_to(deviation_db, gains.shape).copy(),
+        deviation_db=deviation_db,
     )
-    return Prediction(
-        curves,
-        Explanation(
-            buses=curves.buses,
-            time_s=curves.time_s,
-            terms=tuple(terms),
-            contributions_db=np.stack(list(terms.values()), axis=2),
-        ),
+    contributions = np.stack(list(terms.values()), axis=2)
+    explanation = Explanation(
+        buses=curves.buses, time_s=curves.time_s, terms=tuple(terms), contributions_db=contributions
     )
+    return Prediction(curves, explanation)
 
 
-def _place_of(track: TrackRole) -> str:
-    return _SUPPORTING_ROLES.get(track.role, track.bus)
-
-
-def _kit_gains_db(
-    roles: Sequence[str], levels: StemLevels, in_kit: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-) -> FloatArray:
-    """Return the gains inside the kit, dB, shape (n_in_kit,); the sum of the kit keeps its loudness.
-
-    Several microphones of one drum share its energy.
-    """
-    kit = np.flatnonzero(in_kit)
-    of_kit = [roles[i] for i in kit.tolist()]
-    sharing = np.array([of_kit.count(role) for role in of_kit], dtype=np.float64)
-    target = np.array([KIT_LEVELS_DB[role] for role in of_kit]) - 10.0 * np.log10(sharing)
-    gains_db = target - levels.loudness_lufs[kit]
-    before, after = (power_to_db(db_to_power(lufs).sum()) for lufs in (levels.loudness_lufs[kit], target))
-    return np.asarray(gains_db + (before - after))
-
-
-def _entry_levels(
-    levels: StemLevels,
-    alone: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    in_kit: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    kit_db: FloatArray,
-) -> StemLevels:
-    """Return the levels of the instruments: the tracks outside the kit, then the balanced kit's sum."""
-    chosen = StemLevels(
-        loudness_lufs=levels.loudness_lufs[alone],
-        tone_db=np.zeros(len(alone)),
-        covered_db=np.zeros(len(alone)),
-        presence=levels.presence[alone],
-        frame_lufs=levels.frame_lufs[:, alone],
-        active=levels.active[:, alone],
-    )
-    if not in_kit.any():
-        return chosen
-    gained = levels.frame_lufs[:, in_kit] + kit_db[in_kit]
-    power = np.where(levels.frame_lufs[:, in_kit] > ABSOLUTE_GATE_LUFS, db_to_power(gained), 0.0).sum(axis=1)
-    kit_lufs = np.where(power > 0.0, power_to_db(power), FLOOR_LUFS)
-    active = levels.active[:, in_kit].any(axis=1)
+def _part(measurement: Measurement, indices: Sequence[int]) -> Measurement:
+    """Return what was measured of some of the stems."""
+    columns = list(indices)
     return replace(
-        chosen,
-        loudness_lufs=np.append(chosen.loudness_lufs, gated_mean_lufs(kit_lufs)),
-        tone_db=np.append(chosen.tone_db, 0.0),
-        covered_db=np.append(chosen.covered_db, 0.0),
-        presence=np.append(chosen.presence, levels.presence[in_kit].max()),
-        frame_lufs=np.column_stack([chosen.frame_lufs, kit_lufs]),
-        active=np.column_stack([chosen.active, active]),
+        measurement,
+        buses=tuple(measurement.buses[i] for i in columns),
+        rms=measurement.rms[:, columns],
+        gram=None,
+        moments=None,
+        features={},
+        step_power=None if measurement.step_power is None else measurement.step_power[:, columns],
+        band_power=None if measurement.band_power is None else measurement.band_power[:, columns],
+        onset_rms=None if measurement.onset_rms is None else measurement.onset_rms[:, columns],
+    )
+
+
+def _summed(measurement: Measurement, members: dict[str, list[int]], gain_db: FloatArray) -> Measurement:
+    """Return what would be measured of each bus's sum with these gains (n_frames, n_tracks), averaged over the song."""
+    power = db_to_gain(gain_db.mean(axis=0)) ** 2 if len(gain_db) else np.ones(gain_db.shape[1])
+
+    def added(values: FloatArray) -> FloatArray:
+        weighted = values * power.reshape(1, -1, *[1] * (values.ndim - 2))
+        return np.stack([weighted[:, indices].sum(axis=1) for indices in members.values()], axis=1)
+
+    onset_rms, bands = measurement.onset_rms, measurement.band_power
+    return replace(
+        measurement,
+        buses=tuple(members),
+        rms=np.sqrt(added(measurement.rms**2)),
+        gram=None,
+        moments=None,
+        features={},
+        step_power=None if measurement.step_power is None else added(measurement.step_power),
+        band_power=None if bands is None else added(np.asarray(bands, dtype=np.float64)),
+        onset_rms=None if onset_rms is None else np.sqrt(added(onset_rms**2)),
     )

@@ -42,7 +42,7 @@ class _Candidate:
 
 
 def find_buses(
-    project: Project, chosen: Mapping[str, Sequence[str]] | None = None, *, with_names: bool = True
+    project: Project, chosen: Mapping[str, Sequence[str]] | None = None, *, with_names: bool = True, sums: bool = True
 ) -> Buses:
     """Return the project's buses.
 
@@ -51,6 +51,7 @@ def find_buses(
     project : the project.
     chosen : tracks by role, each one's name, number or GUID; they win over what the names say.
     with_names : whether further buses are found by their names.
+    sums : whether several tracks of a bus are summed, which is then reported.
 
     Raises
     ------
@@ -65,6 +66,7 @@ def find_buses(
     _require_apart(project, taken)
     by_name, notes = _by_name(project, taken, set(by_hand)) if with_names else ({}, [])
     found = {**by_name, **by_hand}
+    notes += _sum_notes(by_name) if sums else []
     if not found:
         raise InputError(f"{'; '.join([*notes, _nothing_found(project)])}", path=project.path)
     notes += [
@@ -128,7 +130,7 @@ def _by_name(
             found.setdefault(candidate.role, []).append(candidate.track)
             chosen.append(candidate.track)
     best = {role: tuple(sorted(tracks, key=lambda track: track.index)) for role, tracks in found.items()}
-    return best, [*_muted_notes(project, muted, best), *_sum_notes(best)]
+    return best, _muted_notes(project, muted, best)
 
 
 def _candidates(project: Project, taken: list[Track]) -> list[_Candidate]:

@@ -74,21 +74,21 @@ def bus_weights(project: Project, tracks: Sequence[Track], *, with_envelope: boo
     >>> bus_weights(project, project.tracks)
     {0: 1.0, 1: 0.5}
     """
-    gains = {}
-    for track in tracks:
-        stage = fader_stage(project, track)
-        volume = track.envelopes.get("VOLENV2")
-        factor = stage.factor if with_envelope or mode_of(project, track) == 0 else 1.0
-        counted = [envelope for envelope in stage.envelopes if with_envelope or envelope is not volume]
-        gains[track.index] = factor * float(np.prod([_median(envelope) for envelope in counted]))
+    gains = {track.index: static_gain(project, track, with_envelope=with_envelope) for track in tracks}
     loudest = max(gains.values(), default=0.0)
     return {index: gain / loudest if loudest > 0.0 else 1.0 for index, gain in gains.items()}
 
 
-def _median(envelope: Envelope) -> float:
-    """Return the median gain of an envelope between its first and its last point."""
-    times = np.linspace(envelope.points[0].time_s, envelope.points[-1].time_s, _MEDIAN_MOMENTS)
-    return float(np.median(envelope.gain_at(times)))
+def static_gain(project: Project, track: Track, *, with_envelope: bool = True) -> float:
+    """Return the gain of a track's fader and the medians of its envelopes; 0 where it is below `LOWEST_DB`."""
+    stage = fader_stage(project, track)
+    volume = track.envelopes.get("VOLENV2")
+    gain = stage.factor if with_envelope or mode_of(project, track) == 0 else 1.0
+    for envelope in stage.envelopes:
+        if with_envelope or envelope is not volume:
+            times = np.linspace(envelope.points[0].time_s, envelope.points[-1].time_s, _MEDIAN_MOMENTS)
+            gain *= float(np.median(envelope.gain_at(times)))
+    return gain if gain > db_to_gain(LOWEST_DB) else 0.0
 
 
 def gains_at(project: Project, buses: Mapping[str, Sequence[Track]], time_s: FloatArray) -> FloatArray:

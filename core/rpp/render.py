@@ -175,7 +175,9 @@ def _as_if_recorded(file: AudioFile, play_rate: float, sample_rate: int) -> tupl
 
 
 _FALLBACK_RATE = 44_100
-_BLOCK_S = 4
+_BLOCK_S, _SHORTEST_BLOCK_S = 4.0, 0.25
+_TRACK_SECONDS = 160.0
+"""Bounds the memory that the bus tracks' blocks take together, however many tracks there are."""
 _GAIN_GRID_SAMPLES = 64
 _LONGEST_H = 12.0
 
@@ -219,7 +221,8 @@ def write_stems(
     tracks = [part for bus in buses.values() for track in bus for part in reached(project, track)]
     sample_rate = rate_of(project, tracks)
     n_samples = round(_end_s(project, tracks) * sample_rate)
-    block = _BLOCK_S * sample_rate
+    n_stems = sum(len(bus) for bus in buses.values())
+    block = round(min(max(_TRACK_SECONDS / n_stems, _SHORTEST_BLOCK_S), _BLOCK_S) * sample_rate)
     paths = {role: folder / _file_name(role, number) for number, role in enumerate(buses)}
     weights = {role: bus_weights(project, bus) for role, bus in buses.items()}
     with ExitStack() as stack:

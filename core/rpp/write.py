@@ -198,6 +198,7 @@ def with_envelopes(
     span_s: tuple[float, float] | None = None,
     moves: Mapping[str, Envelope | None] | None = None,
     highest_gain: float = HIGHEST_GAIN,
+    weights: Mapping[int, float] | None = None,
 ) -> Written:
     """Return the project with the automation of each bus on its tracks; bytes outside the envelopes stay.
 
@@ -209,6 +210,7 @@ def with_envelopes(
     span_s : the part of the song the automation is for; outside it the envelopes stay as they are.
     moves : by the tracks' GUIDs, moves that stay on top of the automation; without it existing moves are replaced.
     highest_gain : the top of an envelope, linear.
+    weights : by the tracks' indices, other weights than those of `bus_weights`.
 
     Returns
     -------
@@ -225,11 +227,11 @@ def with_envelopes(
         if role not in automation:
             continue
         require_audible(project, bus)
-        weights = bus_weights(project, bus, with_envelope=moves is None)
+        weight_of = weights if weights is not None else bus_weights(project, bus, with_envelope=moves is None)
         curve = automation[role]
         inner = _from_start(curve) if span_s is None else EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
         for track in bus:
-            weight = weights[track.index]
+            weight = weight_of[track.index]
             if weight <= db_to_gain(LOWEST_DB):
                 notes.append(f"the fader of {track.title} is all the way down, so nothing was written on it")
                 continue

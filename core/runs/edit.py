@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
 from core.automation.points import EnvelopePoints, thin_bus
@@ -155,6 +156,30 @@ def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettin
     return msgspec.structs.replace(settings, **new)
 
 
+def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
+    """Return the settings where a bus stands for its single tracks, if the run balanced those.
+
+    The name of a track without its bus, and in any case, is that track.
+    """
+
+    def meant(name: str) -> list[str]:
+        if name in run_roles:
+            return [name]
+        of_bus = [role for role in run_roles if roles.bus_of(role) == name]
+        called = [role for role in run_roles if name.casefold() in (role.casefold(), _name_in_bus(role).casefold())]
+        return of_bus or called or [name]
+
+    return msgspec.structs.replace(
+        settings,
+        offset_db={role: offset for name, offset in settings.offset_db.items() for role in meant(name)},
+        freeze=[role for name in settings.freeze for role in meant(name)],
+    )
+
+
+def _name_in_bus(role: str) -> str:
+    return role.removeprefix(roles.single_track(roles.bus_of(role), ""))
+
+
 def _require(is_valid: bool, option: str, problem: str) -> None:
     if not is_valid:
         raise InputError(problem, option=option)
@@ -277,7 +302,7 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
-    settings = changed(EditSettings() if afresh else basis.settings, changes)
+    settings = for_roles(changed(EditSettings() if afresh else basis.settings, changes), basis.buses)
     curves = basis.curves_db(settings)
     written, notes = Written(project, (), (), ()), _notes(basis, settings)
     lanes: list[tuple[TrackRun, Track, Envelope, Lane]] = []
@@ -321,7 +346,7 @@ def re_apply_points(
         There is no run to edit, or a setting is out of its range.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
-    settings = changed(EditSettings() if afresh else basis.settings, changes)
+    settings = for_roles(changed(EditSettings() if afresh else basis.settings, changes), basis.buses)
     curves = basis.curves_db(settings)
     edits = [
         _merged(basis, settings, then, curves[then.role], file_lane(now[then.role]))

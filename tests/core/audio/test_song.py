@@ -157,3 +157,11 @@ def test_a_folder_without_songs_is_refused_as_a_dataset(tmp_path: Path) -> None:
         find_song_folders(tmp_path)
     with raises_error(path="missing"):
         find_song_folders(tmp_path / "missing")
+
+
+def test_the_files_of_a_bus_become_stems_of_their_own(tmp_path: Path) -> None:
+    for name in ("kick", "snare", "bass"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(4410), 44_100)
+    song = open_song(tmp_path).with_single_tracks()
+    assert dict(song.bus_of) == {"drums: kick": "drums", "drums: snare": "drums", "bass: bass": "bass"}
+    assert [file.path.stem for file in song.stems.values()] == ["kick", "snare", "bass"]

@@ -1,0 +1,62 @@
+"""`faderwise mix SESSION.RPP --level tracks`: each track gets its own curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.rpp.project import read_project
+from core.runs.store import read_history
+from tests.project_verbs.reading import heard_gain
+from tests.project_verbs.sessions import bus, run, template
+
+TIMES = np.arange(0.0, 24.0, 0.25)
+FOLDER = "  <TRACK {F}\n    NAME Drums\n    VOLPAN 0.5 0 -1 -1 1\n    ISBUS 1 1\n    MAINSEND 1 0\n  >"
+
+
+def raw_tracks(path: Path) -> None:
+    """Write a project with a drum folder of two tracks, two vocal tracks, a bass and a click that is in no bus."""
+    path.write_bytes(
+        template(
+            FOLDER,
+            bus("Kick", "drums.flac", 0.8),
+            bus("Snare", "melody.flac", 0.4, "    ISBUS 2 -1"),
+            bus("Lead Vox", "vocals.flac", 0.9),
+            bus("Vox Double", "vocals.flac", 0.2),
+            bus("Bass DI", "bass.flac", 0.7),
+            bus("Click", "drums.flac", 0.7),
+        )
+    )
+
+
+def test_every_track_of_a_bus_gets_its_own_gain_which_edit_audit_and_revert_know(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw_tracks(small)
+    before = small.read_bytes()
+    code, result, told = run(capsys, "mix", str(small), "--level", "tracks")
+    assert code == 0, told
+    names = ["drums: Kick", "drums: Snare", "bass: Bass DI", "vocals: Lead Vox", "vocals: Vox Double"]
+    assert list(result["median_gain_db"]) == names  # type: ignore[call-overload]
+    assert "'Click'" in told
+    copy = small.with_name("Song-faderwise.RPP")
+    [record] = read_history(read_project(copy))
+    assert [track.role for track in record.tracks] == names
+    project = read_project(small)
+    for track in record.tracks:
+        there = next(one for one in project.tracks if one.guid == track.guid)
+        heard_db = 20 * np.log10(heard_gain(copy.read_bytes(), there, TIMES) * (0.5 if there.parent == 0 else 1.0))
+        assert np.median(heard_db) == pytest.approx(result["median_gain_db"][track.role], abs=0.3)  # type: ignore[index]
+    assert heard_gain(copy.read_bytes(), project.tracks[1], TIMES).std() >= 0.0
+    code, audited, _ = run(capsys, "audit", str(copy), "--no-sound")
+    assert code == 0
+    assert [track["role"] for track in audited["tracks"]] == names  # type: ignore[attr-defined]
+    assert audited["is_edited"] is False
+    code, edited, told = run(capsys, "edit", str(copy), "--offset", "drums=2", "--offset", "lead vox=-1")
+    assert code == 0, told
+    offsets_db = {"drums: Kick": 2.0, "drums: Snare": 2.0, "vocals: Lead Vox": -1.0}
+    assert edited["settings"]["offset_db"] == offsets_db  # type: ignore[index]
+    assert run(capsys, "revert", str(copy))[0] == 0
+    assert copy.read_bytes() == before
