@@ -27,6 +27,7 @@ from core.rpp.ext_state import ext_state
 from core.rpp.media import media_path
 from core.rpp.project import Project, Track, read_project
 from core.rpp.routing import reached
+from core.rpp.track_roles import match_tracks
 from core.rpp.unsupported import plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of
@@ -94,7 +95,13 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         chosen, problem = _chosen(project, job)
         if job.answers is not None and not chosen:
             return _unsettled(project, job, problem)
-        buses = find_buses(project, chosen, with_names=chosen is None)
+        if chosen is None and job.selected:
+            by_role, problem = _roles_of(project, job.selected)
+            if not by_role:
+                return _unsettled(project, job, problem, Buses({}, ()))
+            buses = find_buses(project, by_role, with_names=False)
+        else:
+            buses = find_buses(project, chosen, with_names=chosen is None)
         for track in buses.all_tracks:
             _require_guid(track)
             if job.verb != "learn":
@@ -131,13 +138,27 @@ def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None
     if job.answers is not None:
         chosen = _answered(job.answers)
         return chosen, None if chosen else "No bus was chosen; fill in at least one track."
-    saved = saved_choice(project)
+    saved = {} if job.selected else saved_choice(project)
     if not saved:
         return None, None
     there = {track.guid for track in project.tracks}
     kept = {role: [guid for guid in guids if guid in there] for role, guids in saved.items()}
     is_whole = kept == saved
     return kept if is_whole else None, None if is_whole else "A bus that was chosen earlier is gone; choose again."
+
+
+def _roles_of(project: Project, selected: Sequence[str]) -> tuple[dict[str, list[str]], str | None]:
+    """Return the selected tracks by the role that their names say, and a sentence on those without one."""
+    found: dict[str, list[str]] = {}
+    unknown = []
+    for track, match in zip(project.tracks, match_tracks(project), strict=True):
+        if track.guid in selected and match.bus:
+            found.setdefault(match.bus, []).append(track.guid)
+        elif track.guid in selected:
+            unknown.append(track.title)
+    if not unknown:
+        return found, None
+    return found, f"No role is recognized for {_listed(unknown)}. Write the tracks into the fields, or leave them out."
 
 
 def saved_choice(project: Project) -> dict[str, list[str]]:

@@ -45,6 +45,7 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     selection_s, length_s : the time selection and the length, project time.
     top_gain : the highest gain of an envelope.
     settings : `model` and `target_lufs` of the user's settings.
+    selected : the GUIDs of the selected tracks, where only these are mixed.
     answers : the answers of the dialog of buses, or None before it was shown.
     buses : the bus tracks' GUIDs by role.
     before : the envelopes' state chunks by GUID when the copy was made; used by the bridge only.
@@ -65,6 +66,7 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     length_s: float = 0.0
     top_gain: float = 2.0
     settings: dict[str, str] = {}
+    selected: list[str] = []
     answers: BusAnswers | None = None
     buses: dict[str, list[str]] = {}
     before: dict[str, str | None] = {}

@@ -150,7 +150,7 @@ def _audit(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
 def _instructions(job: JobFile, written: Written, record: RunRecord, summary: str) -> Instructions:
     """Return what writes a run's envelopes and record into the open project, and the choice of buses if it is new."""
     state = record_to_store(record)
-    if saved_choice(written.project) != job.buses:
+    if not job.selected and saved_choice(written.project) != job.buses:
         state = msgspec.structs.replace(state, set={**state.set, BUSES_KEY: as_value(job.buses)})
     return Instructions(
         undo=_undo_name(job),

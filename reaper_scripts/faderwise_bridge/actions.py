@@ -10,6 +10,11 @@ def auto_mix_buses() -> None:
     _run("auto_mix_buses")
 
 
+def auto_mix_selected_tracks() -> None:
+    """Mix the selected tracks with a model."""
+    _run("auto_mix_selected_tracks")
+
+
 def auto_mix_again() -> None:
     """Mix the session's buses again, without a dialog."""
     _run("auto_mix_again")

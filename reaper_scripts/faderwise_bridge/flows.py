@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Generator, Iterator, Sequence
 
 from faderwise_bridge import application as applications
-from faderwise_bridge import apply_result, dialogs, questions, reaper_api, render_stems, scheduler, self_test
+from faderwise_bridge import (
+    apply_result,
+    dialogs,
+    questions,
+    reaper_api,
+    render_stems,
+    restore_state,
+    scheduler,
+    self_test,
+)
 from faderwise_bridge.application import Application
 from faderwise_bridge.errors import BridgeError
 from faderwise_bridge.job import Job, new_job
 from faderwise_bridge.poll_job import Worker, left_job, removed_at_the_end
 from faderwise_bridge.restore_state import Pointers
 
+_MIN_SELECTED = 2
 Flow = Iterator[None]
 Step = Generator[None, None, None]
 Ask = Callable[[Dict[str, Any], Job], Dict[str, Any]]
@@ -22,6 +32,14 @@ Ask = Callable[[Dict[str, Any], Job], Dict[str, Any]]
 def auto_mix_buses() -> Flow:
     """Mix the buses with a model, in the time selection or everywhere."""
     yield from _run_on_stems("mix", "Auto-mix buses", questions.before_mix)
+
+
+def auto_mix_selected_tracks() -> Flow:
+    """Mix the selected tracks with a model; all others stay as they are."""
+    selected = [reaper_api.guid_of(track) for track in restore_state.selected_tracks()]
+    if len(selected) < _MIN_SELECTED:
+        raise BridgeError("Select at least two tracks, then run the action again.")
+    yield from _run_on_stems("mix", "Auto-mix selected tracks", questions.before_mix, selected)
 
 
 def auto_mix_again() -> Flow:
@@ -84,14 +102,15 @@ def check_reaper() -> Flow:
     yield from self_test.check(applications.find())
 
 
-def _run_on_stems(verb: str, action: str, ask: Ask) -> Step:
-    """Run a verb that needs the stems of the buses."""
+def _run_on_stems(verb: str, action: str, ask: Ask, selected: Sequence[str] = ()) -> Step:
+    """Run a verb that needs the stems of the buses, or of the selected tracks where there are any."""
     application = applications.find()
     left = left_job(application.home)
     if left is not None:
         yield from _resume(Worker(application, left))
         return
     job = _new_job(application, verb, action)
+    job.asked["selected"] = list(selected)
     worker = Worker(application, job)
     with removed_at_the_end(worker):
         yield  # starting a process is enough for one tick

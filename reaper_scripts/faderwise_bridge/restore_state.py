@@ -50,11 +50,11 @@ def selection() -> Iterator[None]:
     """Restore which tracks are selected, within one tick."""
     master = RPR.GetMasterTrack(0)
     is_master = RPR.GetMediaTrackInfo_Value(master, "I_SELECTED")
-    selected = _selected()
+    selected = selected_tracks()
     try:
         yield
     finally:
-        if _selected() != selected:
+        if selected_tracks() != selected:
             _select_only(selected)
         if RPR.GetMediaTrackInfo_Value(master, "I_SELECTED") != is_master:
             RPR.SetMediaTrackInfo_Value(master, "I_SELECTED", is_master)
@@ -63,7 +63,7 @@ def selection() -> Iterator[None]:
 @contextmanager
 def selection_across_ticks(tracks: Pointers) -> Iterator[None]:
     """Restore which tracks are selected, the master included."""
-    selected = set(_selected())
+    selected = set(selected_tracks())
     guids = [guid for guid, pointer in tracks.items() if pointer in selected]
     is_master = RPR.GetMediaTrackInfo_Value(RPR.GetMasterTrack(0), "I_SELECTED")
     try:
@@ -73,12 +73,13 @@ def selection_across_ticks(tracks: Pointers) -> Iterator[None]:
         RPR.SetMediaTrackInfo_Value(RPR.GetMasterTrack(0), "I_SELECTED", is_master)
 
 
-def _selected() -> list[str]:
+def selected_tracks() -> list[str]:
+    """Return the pointers of the selected tracks, without the master."""
     return [str(RPR.GetSelectedTrack2(0, index, False)) for index in range(RPR.CountSelectedTracks2(0, False))]
 
 
 def _select_only(pointers: list[str]) -> None:
-    for pointer in _selected():
+    for pointer in selected_tracks():
         if pointer not in pointers:
             RPR.SetMediaTrackInfo_Value(pointer, "I_SELECTED", 0)
     for pointer in pointers:

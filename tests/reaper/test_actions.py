@@ -215,3 +215,25 @@ def test_comparing_bypasses_the_written_envelopes_and_restores_them(studio: Stud
     studio.run("compare_bus_automation")
     np.testing.assert_allclose(gains(studio, time_s), written)
     assert studio.host.project.to_bytes() == content
+
+
+def test_only_the_selected_tracks_are_mixed(studio: Studio) -> None:
+    api = studio.host.RPR
+    studio.host.dialogs.expect_message("OK", containing="Select at least two tracks")
+    studio.run("auto_mix_selected_tracks")
+    for index in (0, 3):
+        api.RPR_SetMediaTrackInfo_Value(api.RPR_GetTrack(0, index), "I_SELECTED", 1.0)
+
+    def filled(captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
+        shown = dict(zip(captions, defaults, strict=True))
+        assert shown["Drums: track"] == "DRUMS BUS"
+        assert shown["Vocals: track"] == "VOCALS BUS"
+        assert shown["Bass: track"] == shown["Melody: track"] == ""
+        return list(defaults)
+
+    studio.host.dialogs.expect_inputs(filled, containing=ASKED)
+    studio.decline_report("Drums and vocals mixed with the model")
+    studio.run("auto_mix_selected_tracks")
+    written = [track.envelope("VOLENV2") is not None for track in studio.host.project.tracks]
+    assert written == [True, False, False, True]
+    assert b"BUSES" not in studio.host.project.to_bytes()  # the choice of the session's buses is another one

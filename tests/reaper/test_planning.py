@@ -151,3 +151,20 @@ def test_a_mixdown_beside_the_open_project_is_found(song: Path, tmp_path: Path) 
         answers=BusAnswers(roles={"bass": "2"}),
     )
     assert plan(job).mixdown == str(song.parent / "mix.flac")
+
+
+def test_selected_tracks_are_guessed_by_their_names_and_others_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "Song.RPP"
+    path.write_bytes(project_text(*(bus_text(name, "x.wav") for name in ("Kick", "Bass", "Qwrt", "Lead Vox"))))
+    guids = [track.guid for track in read_project(path).tracks]
+    found = planned(path, selected=[guids[0], guids[2]])
+    texts = {field.role: field.text for field in found.fields}
+    assert (texts["drums"], texts["bass"], texts["vocals"]) == ("Kick", "", "")
+    assert (
+        found.problem
+        == "No role is recognized for track 3 'Qwrt'. Write the tracks into the fields, or leave them out."
+    )
+    assert not found.settled
+    nothing = planned(path, selected=[guids[2], guids[2]])
+    assert nothing.problem == found.problem
+    assert {field.text for field in nothing.fields} == {""}

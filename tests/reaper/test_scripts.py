@@ -51,8 +51,8 @@ def test_an_action_file_is_a_header_and_one_call(path: Path) -> None:
     assert [ast.unparse(call) for call in calls] == [f"actions.{path.stem.removeprefix('faderwise_')}()"]
 
 
-def test_there_are_ten_actions() -> None:
-    assert len(ACTIONS) == 10
+def test_there_are_eleven_actions() -> None:
+    assert len(ACTIONS) == 11
 
 
 def test_no_warning_of_reapy_reaches_reaper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
