@@ -169,7 +169,7 @@ class FileSet:
                 (staged.parent / _TOKEN).write_text(token)
                 (staged.parent / _MAIN).write_text(str(self.folder.absolute()))
             except OSError as error:
-                raise _unwritten(path, error) from error
+                raise write_error(path, error) from error
             made = "" if staged.parent == self.folder else str(staged.parent.absolute())
             entries.append(_Entry(workshop=made, name=path.name, existed=existed, keep_as=keep_as, is_new=is_new))
         journal = {"token": token, "entries": [asdict(entry) for entry in entries]}
@@ -178,7 +178,7 @@ class FileSet:
             (self.folder / f"{_COMMIT}.new").replace(self.folder / _COMMIT)
             _flush_folder(self.folder)
         except OSError as error:
-            raise _unwritten(self.folder, error) from error
+            raise write_error(self.folder, error) from error
         _complete(self.folder)
 
 
@@ -315,7 +315,7 @@ def _complete(made: Path) -> None:
     except OSError as error:
         (made / _COMMIT).replace(made / _ROLLBACK)
         _roll_back(made, entries)
-        raise _unwritten(path, error) from error
+        raise write_error(path, error) from error
     for parent in {_staged(made, entry).parent.parent for entry in entries}:
         _flush_folder(parent)
     (made / _COMMIT).unlink(missing_ok=True)
@@ -396,7 +396,7 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
                 _link_or_copy(path, path.with_name(_name_to_keep(path)))
             staged.replace(path)
         except OSError as error:
-            raise _unwritten(path, error) from error
+            raise write_error(path, error) from error
 
 
 def move_into_place(made: Path, path: Path) -> None:
@@ -414,7 +414,7 @@ def move_into_place(made: Path, path: Path) -> None:
             _link_or_copy(path, path.with_name(_name_to_keep(path)))
         made.replace(path)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise write_error(path, error) from error
 
 
 def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
@@ -452,7 +452,8 @@ def content_hash(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _unwritten(path: Path, error: OSError) -> FaderwiseError:
+def write_error(path: Path, error: OSError) -> FaderwiseError:
+    """Return the error that reports why `path` could not be written: a full disk, or a folder that cannot be used."""
     reason = error.strerror or error
     if error.errno in _NO_ROOM:
         problem = f"cannot be written: the disk is full, or the file is too large for it ({reason})"
@@ -467,7 +468,7 @@ def _require_replaceable(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return  # the folder is created, or reported, later
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise write_error(path, error) from error
     if kind == stat.S_IFDIR:
         raise InputError("cannot be written (there is a folder of that name)", path=path, remedy="move it away")
     if kind not in (stat.S_IFREG, stat.S_IFLNK):
@@ -480,7 +481,7 @@ def _create_folders(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritten(folder, error) from error
+        raise write_error(folder, error) from error
     return missing
 
 
@@ -499,7 +500,7 @@ def _owned_folder(folder: Path) -> tuple[Path, FileLock]:
             continue  # another process cleared the folder before it had its lock file
         except OSError as error:
             shutil.rmtree(made, ignore_errors=True)
-            raise _unwritten(folder, error) from error
+            raise write_error(folder, error) from error
         if (made / _OWNER).exists():
             return made, lock
         lock.release()  # another process cleared the folder before it was locked

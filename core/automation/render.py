@@ -35,8 +35,7 @@ from core.audio.song import Song
 from core.automation.average_spectrum import SPARSE_DISTANCE, WINDOW_SAMPLES, AverageSpectrum, SpectrumSums
 from core.automation.points import Automation, EnvelopePoints
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
-from core.errors import DiskFullError
-from core.files import replacing
+from core.files import replacing, write_error
 from core.progress import ProgressCallback, no_progress
 
 PEAK_LIMIT_DBTP = -1.0
@@ -201,9 +200,7 @@ def render_mix(
         with path.open("w+b") as file:
             figures = _measure(song, automations, _FileInParts(file), progress)
     except OSError as error:
-        raise DiskFullError(
-            f"cannot be written ({error.strerror})", path=path.parent, remedy="free some space"
-        ) from error
+        raise write_error(path.parent, error) from error
     plain_sum = figures[1] if with_plain_sum else None
     return RenderedMix(path, song.sample_rate, song.n_channels, song.n_samples, figures[0], plain_sum)
 

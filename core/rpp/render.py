@@ -26,7 +26,7 @@ import soundfile
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.io import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, AudioFile, AudioStream, Samples, inspect
 from core.decibels import FloatArray
-from core.errors import InputError
+from core.errors import DiskFullError, InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.faders import FaderStage, bus_weights
 from core.rpp.media import media_path, media_paths
@@ -279,7 +279,8 @@ def _write(file: soundfile.SoundFile, samples: Samples, path: Path) -> None:
     try:
         file.write(np.ascontiguousarray(samples.T))
     except soundfile.LibsndfileError as error:
-        raise InputError(f"cannot be written to ({error})", path=path.parent, remedy="free some space") from error
+        problem = f"cannot be written: the disk is probably full ({error})"
+        raise DiskFullError(problem, path=path.parent, remedy="free some space, and try again") from error
 
 
 class _Desk:
