@@ -53,7 +53,7 @@ def print_learn(result: LearnResult, terminal: Terminal, *, is_dry_run: bool) ->
     terminal.say(
         f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
     )
-    _print_coefficients(result.coefficients, terminal)
+    _print_habits(result.model, result.coefficients, len(result.songs), terminal)
     terminal.say(f"  {result.file}")
     terminal.give(result)
 
@@ -61,7 +61,9 @@ def print_learn(result: LearnResult, terminal: Terminal, *, is_dry_run: bool) ->
 def print_model(model: Model, terminal: Terminal) -> None:
     """Print a model's origin, coefficients and songs."""
     terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
-    _print_coefficients(model.named_coefficients(), terminal)
+    coefficients = model.named_coefficients()
+    _print_habits(model.name, coefficients, len(model.songs), terminal)
+    _print_coefficients(coefficients, terminal)
     for song in model.songs:
         terminal.say(
             f"  {song.title:<40} {song.duration_s:7.1f} s  from {song.source}, fit {100 * song.fit:5.1f} %, "
@@ -72,7 +74,9 @@ def print_model(model: Model, terminal: Terminal) -> None:
 def print_evaluation(result: EvaluateResult, terminal: Terminal) -> None:
     """Print the paper's table of mean squared errors, and that of the baselines."""
     terminal.warn_all(result.warnings)
+    terminal.say(result.verdict)
     terminal.say(f"Preset {result.preset}, {result.features}; trained on {result.trained_on}.")
+    terminal.say("Buses: mean squared error of the linear gain. Balance: mean error in dB after the common gain.")
     rows = [
         (title[:38], *(_mse(row.get(bus)) for bus in result.buses), _db(result.balance_db[title]))
         for title, row in result.songs.items()
@@ -148,6 +152,30 @@ def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) ->
         import webbrowser
 
         webbrowser.open(Path(report).absolute().as_uri())
+
+
+def _print_habits(name: str, by_bus: Mapping[str, Mapping[str, float]], n_songs: int, terminal: Terminal) -> None:
+    """Print how each bus differs from the default model, and how much one more song would change it."""
+    from analysis_server import models
+
+    offsets = {bus: row["offset"] for bus, row in by_bus.items() if "offset" in row}
+    if not offsets:
+        return
+    default = models.find(models.DEFAULT_MODEL).named_coefficients()
+    if name != models.DEFAULT_MODEL:
+        common = [bus for bus in offsets if "offset" in default.get(bus, {})]
+        changes = {bus: offsets[bus] - default[bus]["offset"] for bus in common}
+        mean = sum(changes.values()) / max(len(changes), 1)
+        moved = [
+            f"{bus} {'up' if change > mean else 'down'} {abs(change - mean):.1f} dB"
+            for bus, change in changes.items()
+            if abs(change - mean) >= 0.1
+        ]
+        difference = ", ".join(moved) if moved else "no bus by 0.1 dB or more"
+        terminal.say(f"Against the default model: {difference}.")
+    if n_songs:
+        share = 100.0 / (n_songs + 1)
+        terminal.say(f"One more song would count for about {share:.0f} % of what the songs say.")
 
 
 def _print_coefficients(by_bus: Mapping[str, Mapping[str, float]], terminal: Terminal) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from analysis_server.sources.dataset import Layout, layout_of
 from core.audio.song import LEFT_OUT, Song, open_song
 from core.errors import InputError
 from core.roles import canonical_role
@@ -34,9 +36,15 @@ def open_song_folder(
     chosen: dict[str, list[Path]] = {}
     for name, files in buses.items():
         role = LEFT_OUT if name == LEFT_OUT else canonical_role(name)
-        given = [files] if isinstance(files, str) else files
-        chosen.setdefault(role, []).extend(_in_folder(folder, file) for file in given)
-    found = open_song(folder, buses=chosen, mixdown=_in_folder(folder, mixdown) if mixdown else None)
+        names = [files] if isinstance(files, str) else files
+        chosen.setdefault(role, []).extend(_in_folder(folder, file) for file in names)
+    layout = layout_of(folder) if folder.is_dir() else Layout(folder)
+    if layout.buses and not chosen:
+        chosen = {role: [layout.stems / file for file in files] for role, files in layout.buses.items()}
+    given = _in_folder(folder, mixdown) if mixdown else layout.mixdown
+    found = open_song(layout.stems, buses=chosen, mixdown=given)
+    if layout.stems != folder:
+        found = replace(found, title=folder.resolve().name)
     missing = [bus for bus in _MAIN_BUSES if bus not in found.stems]
     if complete and missing and found.ignored:
         _refuse_incomplete(found, missing)

@@ -10,7 +10,6 @@ import msgspec
 
 from analysis_server.presets import taught
 from analysis_server.sources.folder import open_song_folder
-from core.audio.song import find_song_folders, holds_stems
 from core.gains.estimate import Estimate
 from core.models.model import TrainingSong
 from core.progress import ProgressCallback, no_progress, part_of
@@ -36,20 +35,6 @@ class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
 
 LearnSongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[LearnedSong]]
 """A way to learn from song folders: in this process, on other machines, or from what was learned before."""
-
-
-def song_folders(paths: Sequence[str]) -> list[Path]:
-    """Return every song folder among `paths`, those inside datasets too.
-
-    Raises
-    ------
-    InputError
-        A path is neither a song's folder nor a folder of songs.
-    """
-    folders: list[Path] = []
-    for path in map(Path, paths):
-        folders += [path] if path.is_dir() and holds_stems(path) else find_song_folders(path)
-    return folders
 
 
 def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> LearnedSong:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import scipy
 
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
+from analysis_server.sources.dataset import song_folders
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.training.evaluation_data import Dataset, Evaluation, StudySongs, study_one_by_one
-from analysis_server.training.folders import SongSettings, song_folders
+from analysis_server.training.folders import SongSettings
 from analysis_server.training.matrices import is_matrices, matrices_songs
 from core.decibels import FloatArray
 from core.files import move_into_place, workshop, write_text
@@ -60,6 +62,7 @@ class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
     baselines: dict[str, BaselineScores]
     files: list[str]
     warnings: list[str]
+    verdict: str = ""
     conditions: dict[str, EvaluateResult] = {}
 
 
@@ -179,7 +182,42 @@ def _result(
         },
         files=[],
         warnings=list(dict.fromkeys(warnings)),
+        verdict=verdict(scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
     )
+
+
+def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, float]]) -> str:
+    """Return in one sentence whether the model or the best simple rule has the smaller balance error.
+
+    Parameters
+    ----------
+    ours_db : the model's balance error of each song, dB; NaN where no bus was active.
+    rules_db : the same of each simple rule, by name.
+
+    Notes
+    -----
+    The difference counts as beyond chance if the 95 % interval of its mean over the songs (Student's t, paired)
+    excludes 0.
+    """
+    titles = [title for title, value in ours_db.items() if np.isfinite(value)]
+    means = {
+        name: float(np.mean([errors[title] for title in titles]))
+        for name, errors in rules_db.items()
+        if titles and all(np.isfinite(errors.get(title, np.nan)) for title in titles)
+    }
+    if not means:
+        return "No song has a balance error to compare."
+    best = min(means, key=lambda name: means[name])
+    differences = np.array([rules_db[best][title] - ours_db[title] for title in titles])
+    mean, n = float(differences.mean()), len(differences)
+    winner, loser = ("The model", best) if mean > 0.0 else (best, "the model")
+    by = f"{winner} is better than {loser}, the best simple rule," if mean > 0.0 else f"{winner} is better than {loser}"
+    sentence = f"{by} by {abs(mean):.2f} dB of balance error on average over {n} song{'s' if n != 1 else ''}"
+    if n < 3:
+        return f"{sentence}; too few songs to say whether beyond chance."
+    half_width = float(scipy.special.stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n))
+    chance = "beyond chance" if abs(mean) > half_width else "which may be chance"
+    return f"{sentence}, {chance} (95 % interval {mean - half_width:+.2f} to {mean + half_width:+.2f} dB)."
 
 
 def _written(

@@ -15,6 +15,7 @@ from analysis_server.presets import predicted
 from analysis_server.report.bus_results import BusResult, bus_results
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText, headline_of
+from analysis_server.sources.balanced import balanced_notes
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
 from core.analysis.loudness import FLOOR_LUFS
@@ -127,7 +128,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
     story = ReportText(
         _summary(song, model),
         _figures(model, song),
-        (*where.notes, *measurement.notes, *mixed.warnings),
+        (*where.notes, *measurement.notes, *balanced_notes(song), *mixed.warnings),
         headline_of(mixed.prediction.curves),
     )
     done = Outcome(
