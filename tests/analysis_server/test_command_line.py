@@ -71,7 +71,7 @@ def test_the_version_is_the_packages(faderwise: Faderwise) -> None:
 
 
 def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + 300.0
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline

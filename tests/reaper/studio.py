@@ -92,9 +92,11 @@ class Studio:
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def job(self) -> dict[str, Any]:
-        """Return the one job's job.json."""
+        """Return the one job's job.json, empty until there is one."""
         (folder,) = self.jobs()
-        return dict(json.loads((folder / "job.json").read_text(encoding="utf-8")))
+        with suppress(FileNotFoundError):
+            return dict(json.loads((folder / "job.json").read_text(encoding="utf-8")))
+        return {}
 
     def progress(self) -> dict[str, Any]:
         """Return what the job's progress.json says, empty as long as there is none."""
