@@ -46,7 +46,7 @@ def known_runs(copy: Path) -> tuple[record.RunRecord, ...]:
 def refuse_the_original(path: Path, project: Project) -> None:
     """Raise an `InputError` where the copy would be the project itself under another name.
 
-    A copy that was given to be mixed or edited is no such case: it is set aside, and the new one takes its place.
+    A copy that is mixed or edited again may be replaced: it is set aside first.
     """
     if os.path.realpath(path) == os.path.realpath(project.path) and project.path.name != path.name:
         raise InputError(

@@ -46,12 +46,12 @@ def _run_file(runs: Sequence[RunRecord]) -> str:
 
 
 def read(folder: Path) -> list[RunRecord]:
-    """Return the runs whose outcome lies in `folder`.
+    """Return the runs whose results are in `folder`.
 
     Raises
     ------
     InputError
-        There is no such file, or it is damaged.
+        The file does not exist or is damaged.
     """
     path = folder / NAME
     recover(folder)
@@ -74,13 +74,13 @@ def read(folder: Path) -> list[RunRecord]:
         raise InputError("holds runs that are out of order", path=path, remedy="mix or match the song again")
     if file.format != FORMAT or file.version > VERSION or not file.runs:
         raise InputError(
-            "is no record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
+            "is not a record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
         )
     return file.runs
 
 
 def read_if_there(folder: Path) -> list[RunRecord]:
-    """Return the runs whose outcome lies in `folder`; none where nothing of the kind can be read."""
+    """Return the runs whose results are in `folder`; none where they cannot be read."""
     try:
         return read(folder)
     except InputError:
@@ -222,7 +222,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"is no text in UTF-8 ({error.reason})", path=path, remedy="save it as UTF-8") from error
+        raise InputError(f"is not UTF-8 text ({error.reason})", path=path, remedy="save it as UTF-8") from error
 
 
 def _from_json(path: Path) -> dict[str, EnvelopePoints]:
@@ -259,7 +259,7 @@ def _number(text: str | None, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{text!r} is no number", path=where, remedy="put it right")
+        raise InputError(f"{text!r} is not a number", path=where, remedy="put it right")
     return value
 
 

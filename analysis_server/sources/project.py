@@ -32,7 +32,7 @@ _NO_PARTS = ProjectParts()
 
 @dataclass(frozen=True)
 class Opened:
-    """A song, the session it is of where a project was named, and what tells of the work on it."""
+    """A song, its session where a project was named, and the progress callback for the work on it."""
 
     song: Song
     session: Session | None
@@ -48,7 +48,7 @@ def opened_song(
     Parameters
     ----------
     request : the song folder or the project, and how it becomes a song.
-    progress : told how far the summing of a project's media is.
+    progress : called while a project's media are summed.
     mixdown : the mixdown's file; without it the one that is found is used.
     level : whether the stems are buses or single tracks.
 
@@ -84,9 +84,9 @@ def opened_session(
     Parameters
     ----------
     path : the project.
-    progress : is told how far the summing is, and may stop it.
+    progress : called while media are summed; may cancel.
     parts : how the project becomes a song.
-    mixdown : the mixdown's file; without it one beside the project, or among its stems, is taken where there is one.
+    mixdown : the mixdown's file; without it one next to the project, or among its stems, is used if there is one.
     for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
     level : whether the stems are buses or single tracks.
 

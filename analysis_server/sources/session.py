@@ -20,8 +20,8 @@ class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ----------
     files : one a bus track, by GUID.
     span_s : the stretch of the project they are of.
-    write_s : the stretch their automation is for; the whole project where there is none.
-    home : the folder the open project lies in; the project that is worked on is a copy.
+    write_s : the part of the project their automation is for; None for all of it.
+    home : the folder of the open project, of which the project file is a copy.
     highest_gain : the top of an envelope, linear.
     """
 
@@ -54,7 +54,7 @@ class SongRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields
     ----------
     song : a SONG_DIR, or a REAPER project.
     buses : files of a SONG_DIR by role, as `--bus ROLE=FILE` gives them.
-    out : the folder to write to; one named after the song by default, and a project's copy beside the project.
+    out : the folder to write to; one named after the song by default, and a project's copy next to the project.
     dry_run : write nothing.
     """
 
@@ -65,7 +65,7 @@ class SongRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 SUMMING_SHARE = 0.2
-"""How much of what is told of a session is the summing of its stems."""
+"""The share of a session's progress that summing its stems takes."""
 
 
 Level = Literal["buses", "tracks"]
@@ -77,7 +77,7 @@ class Session:
     """A project, the song it makes, the tracks each bus's curve goes to, and what the user should know of it.
 
     `rendered` are the stems that REAPER rendered, where the project is a copy of one that is open there; `is_summed`
-    says whether the stems were summed from its media, which is told as the first part of the work.
+    says whether the stems were summed from its media, which is the first part of the progress.
     """
 
     project: Project
@@ -94,7 +94,7 @@ class Session:
         return self.project.path.stem
 
     def left(self, progress: ProgressCallback) -> ProgressCallback:
-        """Return what tells of the work that is left when the session is open."""
+        """Return the progress callback for the work after opening the session."""
         return part_of(progress, SUMMING_SHARE, 1.0) if self.is_summed else progress
 
     @property

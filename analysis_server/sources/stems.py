@@ -45,7 +45,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
             remedy="name them alike, or choose tracks with --bus",
         )
     notes = [
-        f"{file.path.name} has no track in {project.path.name}; its curve is in the other files alone, use --bus "
+        f"{file.path.name} has no track in {project.path.name}; its curve is only in the other files; use --bus "
         f"'{role}=TRACK' to choose one"
         for role, file in song.stems.items()
         if role not in tracks
@@ -239,7 +239,7 @@ def _write_sum(path: Path, files: Sequence[AudioFile], weights: Sequence[float])
 
 
 def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:
-    """Return the mixdown: the chosen one, else where the project was rendered to, else a mix beside it."""
+    """Return the mixdown: the chosen one, else where the project was rendered to, else a mix next to it."""
     named = named_file(project, chosen)
     if named is not None:
         return inspect(named)
@@ -252,7 +252,7 @@ def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:
 
 
 def named_file(project: Project, chosen: str | None) -> Path | None:
-    """Return the file that was chosen, from the project's folder where it lies there."""
+    """Return the file that was chosen, from the project's folder if it is there."""
     if chosen is None:
         return None
     beside = project.folder / chosen

@@ -29,7 +29,7 @@ PAGE = "audit.html"
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Audit the latest run of `target` (a project with runs of ours, or a folder of `mix`).
 
-    The page goes into the folder `out`: by default the audited folder, or beside the project. `stems` is a folder of
+    The page goes into the folder `out`: by default the audited folder, or next to the project. `stems` is a folder of
     a project's stems, to hear the mix as it is now; without `sound` the page has no players and takes no time.
     """
 
@@ -61,7 +61,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
 
 
 def _page_path(request: AuditRequest) -> Path:
-    """Return where the page goes: into the audited folder or beside the project, where nothing else was said."""
+    """Return where the page goes: by default into the audited folder or next to the project."""
     target = Path(request.target)
     folder, name = (target.parent, f"{target.stem}-{PAGE}") if is_project(request.target) else (target, PAGE)
     return Path(request.out or folder) / name

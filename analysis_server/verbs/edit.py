@@ -30,7 +30,7 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Apply the latest prediction of `target` (a project with runs of ours, or a folder of `mix`) with other settings.
 
     The settings are `core.runs.edit.EditSettings`; None leaves one as it was in the edit before, with `afresh`
-    as predicted. A project's copy goes beside it or into `out`; with `render`, a folder's `mix.wav` is written anew.
+    as predicted. A project's copy goes next to it or into `out`; with `render`, a folder's `mix.wav` is written again.
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""`faderwise revert`: what stood there before a run of ours, to the byte."""
+"""`faderwise revert`: restore the state before a run, to the byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Bring `target` (a project with runs of ours, or a folder of `mix`) back to what it was after run `to`.
 
     `to` 0, the default for a project, is before all of our runs; a folder goes back to its first run at most.
-    A project's copy goes beside it or into `out`.
+    A project's copy goes next to it or into `out`.
     """
 
     target: str

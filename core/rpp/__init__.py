@@ -1,6 +1,6 @@
-"""REAPER project files: read, summed, and written again without touching a byte that need not change.
+"""Read REAPER projects, sum their stems, and write envelopes into copies of them.
 
-`document` knows lines and nesting, `project` what they mean, `buses` which tracks the buses are, `summing` what
-they sound like before their faders, `envelope_writing` how a gain curve becomes a volume envelope.
-docs/guides/project-files.md says what is read, what is left out, and where each fact comes from.
+`parser` reads lines and blocks, `project` their meaning; `buses` and `single_tracks` find what is mixed, `render` sums
+stems, `write` writes envelopes, `ext_state` stores values. Every byte that does not have to change stays as it is;
+docs/guides/project-files.md describes what is read and what is left out.
 """

@@ -68,7 +68,7 @@ class Envelope:
     is_active : whether it is heard (``ACT 1``).
     is_fader_scaled : whether it is straight on the fader's scale (``VOLTYPE 1``), or in amplitude.
     has_items : whether automation items lie on it.
-    block : where it stands in the file, or None for one that is in no file.
+    block : its place in the file, or None for one that is not in a file.
     """
 
     points: tuple[Point, ...]

@@ -133,7 +133,9 @@ def _time_s(fields: Fields) -> float:
     time_s = fields.number(0)
     if abs(time_s) > _LONGEST_S:
         raise InputError(
-            f"{time_s:g} s is no time a session has", path=fields.where, remedy="save the project again in REAPER"
+            f"{time_s:g} s is not a time in a session",
+            path=fields.where,
+            remedy="save the project again in REAPER",
         )
     return time_s
 
@@ -249,7 +251,7 @@ _PLUG_INS = {"VST", "AU", "JS", "DX", "CLAP", "LV2", "CONTAINER", "VIDEO_EFFECT"
 class Receive:
     """A send that ends at a track: from `source` (an index), taken where `mode` says.
 
-    `is_simple` tells whether it carries the first two channels to the first two, unmuted audio at that.
+    `is_simple` says whether it carries the first two channels to the first two.
     """
 
     source: int
@@ -326,7 +328,7 @@ class Project:
     global_automation : an automation mode over all tracks, -1 for none, 5 for bypass.
     render_file : where it was last rendered to, as the file names it.
     media_folder : where it records to, as the file names it.
-    master_volume, master_plug_ins : what lies on the master track.
+    master_volume, master_plug_ins : those of the master track.
     play_rate : the whole project's.
     home : the folder the project belongs in, where the file at `path` is a copy elsewhere.
     """
@@ -349,7 +351,7 @@ class Project:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder the project lies in, or belongs in."""
+        """The folder that the project is in or belongs to."""
         return self.home or self.path.resolve().parent
 
     def children(self, track: Track) -> tuple[Track, ...]:
@@ -364,12 +366,12 @@ class Project:
         return {parent: tuple(tracks) for parent, tracks in found.items()}
 
     def is_inside(self, track: Track, folder: Track) -> bool:
-        """Tell whether `track` lies in `folder`, however deep."""
+        """Return whether `track` is in `folder`, at any depth."""
         return folder.index < track.index <= self._last_inside[folder.index]
 
     @cached_property
     def _last_inside(self) -> Sequence[int]:
-        """The index of the last track in each track, which is its own where it is no folder."""
+        """The index of the last track in each folder; for other tracks their own index."""
         last = list(range(len(self.tracks)))
         for track in reversed(self.tracks):
             if track.parent is not None:
@@ -383,7 +385,7 @@ def read_project(path: Path) -> Project:
     Raises
     ------
     InputError
-        It is no REAPER project, or damaged.
+        It is not a REAPER project, or it is damaged.
     """
     return project_of(read_document(path))
 
@@ -467,7 +469,7 @@ def _receive(fields: Fields) -> Receive:
 
 
 def _plug_ins(document: Document, block: Block, chain_name: str) -> tuple[str, ...]:
-    """Return the names of a chain's plug-ins that are switched on; each one's BYPASS line stands before it."""
+    """Return the names of a chain's plug-ins that are switched on; each one's BYPASS line is before it."""
     names = []
     for chain in block.inner(chain_name):
         for plug_in in (inner for inner in chain.blocks if inner.name in _PLUG_INS):

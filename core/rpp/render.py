@@ -89,7 +89,7 @@ class TakePlayer:
             self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._stream is not None:
             self._stream.__exit__()
         self._stream, self._loop = None, None
@@ -202,7 +202,7 @@ def rate_of(project: Project, tracks: Sequence[Track]) -> int:
 
 
 def has_sound(project: Project, tracks: Sequence[Track]) -> bool:
-    """Tell whether anything on or in `tracks` can be summed."""
+    """Return whether anything on or in `tracks` can be summed."""
     return any(sounding_items(part) for track in tracks for part in reached(project, track))
 
 
@@ -306,7 +306,7 @@ class _Desk:
         return made
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Close all files."""
         for players in self._players.values():
             for player in players:
                 player.close()

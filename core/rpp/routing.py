@@ -24,7 +24,7 @@ class Feed:
 
 
 def feeds_of(project: Project, track: Track) -> Iterator[Feed]:
-    """Give what flows into a track: the tracks in its folder, and simple receives."""
+    """Yield what flows into a track: the tracks in its folder, and simple receives."""
     for child in project.children(track):
         if child.sends_to_parent and not child.is_muted:
             yield Feed(child, _with_polarity(fader_stage(project, child), child.is_flipped), child.pan)
@@ -34,7 +34,7 @@ def feeds_of(project: Project, track: Track) -> Iterator[Feed]:
 
 
 def carries_sound(project: Project, receive: Receive) -> bool:
-    """Tell whether a receive has a source, and neither is muted."""
+    """Return whether a receive has a source, and neither is muted."""
     return (
         not receive.is_muted
         and 0 <= receive.source < len(project.tracks)

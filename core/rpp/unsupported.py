@@ -12,7 +12,7 @@ _PAN_ENVELOPES = {"PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2"}
 
 
 def plays(take: Take) -> bool:
-    """Tell whether a take's sound can be summed."""
+    """Return whether a take's sound can be summed."""
     source = take.source
     return source is not None and source.kind not in WITHOUT_SOUND and bool(source.file) and not source.is_reversed
 
@@ -46,12 +46,12 @@ def sentences(project: Project, tracks: Sequence[Track], buses: Sequence[Track])
         ("playback offsets", lambda track: iter(["offset"] if track.offset_s else [])),
         ("lanes (all of them are summed)", lambda track: iter(["lanes"] if track.has_lanes else [])),
     ]
-    told = []
+    notes = []
     for kind, find in findings:
         parts = [f"{_listed(found)} on {track.title}" for track in tracks if (found := list(find(track)))]
         if parts:
-            told.append(f"left out of the sum of the media: {kind}: {'; '.join(parts)}")
-    return told + _rates(tracks) + _of_project(project) + _of_buses(buses)
+            notes.append(f"left out of the sum of the media: {kind}: {'; '.join(parts)}")
+    return notes + _rates(tracks) + _of_project(project) + _of_buses(buses)
 
 
 def _listed(found: Sequence[str]) -> str:
@@ -102,15 +102,15 @@ def _rates(tracks: Sequence[Track]) -> list[str]:
 
 
 def _of_project(project: Project) -> list[str]:
-    told = []
+    notes = []
     soloed = [track.title for track in project.tracks if track.is_soloed]
     if soloed:
-        told.append(f"{', '.join(soloed)} soloed: the sum is of all tracks all the same")
+        notes.append(f"{', '.join(soloed)} soloed: all tracks are summed nevertheless")
     if project.play_rate != 1.0:
-        told.append(f"the project's play rate of {project.play_rate:g} was left out")
+        notes.append(f"the project's play rate of {project.play_rate:g} was left out")
     if project.master_plug_ins:
-        told.append(f"plug-ins on the master were left out: {', '.join(project.master_plug_ins)}")
-    return told
+        notes.append(f"plug-ins on the master were left out: {', '.join(project.master_plug_ins)}")
+    return notes
 
 
 def _of_buses(buses: Sequence[Track]) -> list[str]:

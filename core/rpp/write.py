@@ -42,7 +42,7 @@ _DIGITS = 6
 def combined(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = False) -> EnvelopePoints:
     """Return `curve` times the moves of an envelope; the curve itself where there are none.
 
-    With `is_part` there is no point outside the curve's own.
+    With `is_part` no point is outside the curve's own range.
     """
     if moves is None or not moves.is_heard or moves.is_constant:
         return curve

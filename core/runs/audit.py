@@ -2,7 +2,7 @@
 
 Conventions: gains are in dB as heard (scale times envelope), shape (n_frames,) at `time_s`, the frames' centres in the
 project's time. `predicted_db` is the run's own curve, `written_db` what we wrote last (with an edit's settings, and
-the user's points that were kept), `now_db` what stands there.
+the user's points that were kept), `now_db` what is there now.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class AuditedTrack:
 
 @dataclass(frozen=True)
 class Audited:
-    """The run whose prediction stands, the tracks, all runs, and what the user should know."""
+    """The run whose prediction is in force, the tracks, all runs, and notes for the user."""
 
     basis: Basis
     time_s: FloatArray

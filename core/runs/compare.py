@@ -1,6 +1,6 @@
 """Compare gain curves on the same stems.
 
-Conventions: gains in dB, shape (n_frames, n_buses) on the frames both have. A common gain is no difference of
+Conventions: gains in dB, shape (n_frames, n_buses) on the frames both have. A common gain is not a difference of
 balance: the mean over the buses of the differences of their levels (medians while they sound) is taken out first.
 """
 
@@ -43,7 +43,7 @@ class Curves:
     level_lufs: FloatArray
 
     def of(self, buses: Sequence[str]) -> Curves:
-        """Return the curves of `buses` alone, in that order."""
+        """Return the curves of `buses` only, in that order."""
         columns = [self.buses.index(bus) for bus in buses]
         parts = (self.gain_db[:, columns], self.sounding[:, columns], self.level_lufs[:, columns])
         return Curves(tuple(buses), self.time_s, *parts)
@@ -60,7 +60,7 @@ def as_predicted(curves: GainCurves, level_lufs: FloatArray) -> Curves:
 
 
 def as_it_stands(audited: Audited) -> Curves:
-    """Return what stands on a run's tracks now; of several tracks of one bus the first counts.
+    """Return the present gains of a run's tracks; of several tracks of one bus the first counts.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def as_it_stands(audited: Audited) -> Curves:
 
 
 def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
-    """Return what stood there when run `number` was done.
+    """Return the gains as they were after run `number`.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 Conventions: gains are in dB, shape (n_frames, n_buses). What a prediction does is its balance: each gain against the
 common gain, the one fader for all buses that would make the mix as loud. All settings but the offsets leave that
-loudness as it was (as energy over the stems' stored levels); the offsets come last and move their bus alone.
+loudness as it was (as energy over the stems' stored levels); the offsets come last and move only their bus.
 
 Conventions: the prediction is the latest run's that has one (the *root*); what we wrote last on each track is the base
 of the merge (`core.runs.merge`), so edits of edits find the same hand-made points again.
@@ -51,8 +51,8 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     offset_db : by bus, added at the end.
     limit_db : no bus goes further than this from the common gain; None for no limit.
     smooth_s : moves shorter than this are evened out.
-    range_s : the part of the song the edit is for; outside it everything stays as it stands.
-    freeze : buses that stay as they stand.
+    range_s : the part of the song the edit is for; outside it everything stays as it is.
+    freeze : buses that stay as they are.
     ignore_s : passages (start, end) whose moves do not count: the gain goes straight from one edge to the other.
     """
 
@@ -201,7 +201,7 @@ def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: f
 
 
 ON_TOP = "moves_on_top"
-"""The setting of a run that put its gains under the moves that stood there."""
+"""The setting of a run that kept the previous moves on top of its gains."""
 _FADER_MOVED_DB, _TOLD_OVER_DB = 0.05, 1e-6
 
 
@@ -231,7 +231,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class TrackEdit:
-    """What becomes of one track's points: as they stood, merged with what the settings ask for."""
+    """The points of one track: as they are, merged with what the settings ask for."""
 
     run: TrackRun
     now: tuple[Point, ...]
@@ -287,7 +287,7 @@ def _settings_of(run: RunRecord, where: str) -> EditSettings:
 
 
 def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = False) -> tuple[ReApplied, Written]:
-    """Return a project's latest prediction under changed settings, merged with what stands on its tracks now.
+    """Return a project's latest prediction under changed settings, merged with what is on its tracks now.
 
     Parameters
     ----------

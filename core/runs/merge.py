@@ -1,13 +1,13 @@
 """Three-way merge of the user's points and a re-applied prediction.
 
-Conventions: `base` is what we wrote, `now` what stands there, `new` what the prediction asks for now; points are in
+Conventions: `base` is what we wrote, `now` what is there, `new` what the prediction asks for now; points are in
 one domain (an envelope's linear gain), their times never fall. Two points are the same where they differ by less than
 0.5 ms, 0.02 dB, and not in shape. An *edited span* goes from the last common point before a change to the first one
 after it: what the user made of the curve is heard from one to the other.
 
 Rules: in an edited span the user's points stay, each one to the bit; elsewhere `new` counts. A curve of which most
 points were moved by one common amount was lifted: the lift is kept on all of `new`. Where `new` differs from `base`
-in an edited span, that is a conflict, which is told.
+in an edited span, that is a conflict, which is reported.
 
 Conventions: points are linear gain. An envelope is straight in amplitude or on the fader's scale, an automation file
 in dB; an envelope's points are multiplied by a scale (fader, trim) and end at +6 dB.
@@ -35,7 +35,7 @@ _MOST_TRACED = 1_000_000
 """So many moments are looked at for conflicts: of a stretch that has no end, not every quarter of a second."""
 
 Curve = Callable[[Sequence[Point], FloatArray], FloatArray]
-"""Gives the linear gain of points at times, as whoever plays them does."""
+"""Gives the linear gain of points at times, as they are played."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     role : the bus it is (part of).
     scale : what multiplies the envelope to the gain of the bus (fader in trim/read, trim envelope, divided by
         `weight`): gain = scale * envelope.
-    before : the text of the VOLENV2 block that stood there, to the byte, or None where there was none.
+    before : the text of the previous VOLENV2 block, to the byte, or None where there was none.
     written : the envelope's points as written, those outside a range too.
     ours : the same without the points a user had made, where there were any; edits are found by comparing with these.
     weight : what multiplies the gain of the bus to the gain of the track; left out where it is 1.

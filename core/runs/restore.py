@@ -83,7 +83,7 @@ def runs_from(project: Project, first: int) -> tuple[RunRecord, ...]:
 
 
 def restored_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
-    """Return, for each track any of `runs` wrote on, the earliest one's record: its `before` is what stood there."""
+    """Return, for each track any of `runs` wrote on, the earliest one's record: its `before` is what was there."""
     earliest: dict[tuple[str, int], TrackRun] = {}
     for run in runs:
         for track in run.tracks:

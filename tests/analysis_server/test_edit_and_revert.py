@@ -208,7 +208,7 @@ def test_files_that_were_both_edited_and_differ_are_refused(faderwise: Ran, work
     ("change", "says"),
     [
         (lambda text: text.replace("gain_db", "gain", 1), "has no columns bus, time_s and gain_db"),
-        (lambda text: text.replace("0.500000", "early", 1), "line 2: 'early' is no number"),
+        (lambda text: text.replace("0.500000", "early", 1), "line 2: 'early' is not a number"),
         (lambda text: text.replace("0.500000", "-1", 1), "before 0 s"),
     ],
 )

@@ -302,7 +302,7 @@ def test_everything_that_is_not_rendered_is_reported(tmp_path: Path) -> None:
     ],
 )
 def test_an_impossible_time_is_refused(tmp_path: Path, damaged: str) -> None:
-    with pytest.raises(InputError, match=r"is no time a session has; save the project again"):
+    with pytest.raises(InputError, match=r"is not a time in a session; save the project again"):
         project(tmp_path, "<TRACK", damaged, ">")
 
 
