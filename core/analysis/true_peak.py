@@ -46,8 +46,9 @@ def true_peak(signal: Samples, sample_rate: int, known_peak: float = 0.0) -> flo
     A sine at a quarter of the sample rate whose samples all miss its maxima:
 
     >>> import numpy as np
-    >>> sine = np.sin(np.pi / 2 * np.arange(4800) + np.pi / 4).astype(np.float32)[None]
-    >>> round(float(np.abs(sine).max()), 2), round(true_peak(sine, 48_000), 2)
+    >>> time_s = np.arange(4800) / 48_000
+    >>> sine = np.hanning(4800) * np.sin(2 * np.pi * 12_000 * time_s + np.pi / 4)
+    >>> round(float(np.abs(sine).max()), 2), round(true_peak(sine.astype(np.float32)[None], 48_000), 2)
     (0.71, 1.0)
     """
     n_intervals = signal.shape[1] - _N_TAPS

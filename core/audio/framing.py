@@ -21,18 +21,26 @@ FRAME_S = 1.0
 HOP_S = 0.25
 HOPS_PER_FRAME = 4
 STEPS_PER_HOP = 5
-"""A hop is five steps of 50 ms, on which the default preset's spectra stand."""
+"""A hop is five steps of 50 ms; the default preset has a spectrum per step."""
 LONGEST_S = 1e6
-"""No time in a song or a project comes later (eleven days): what claims to is a mistake."""
+"""The latest time in a song or a project that is accepted (eleven days); anything later is a mistake."""
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How a song of one sample rate is cut.
+    """Positions of frames, hops and 50 ms steps at one sample rate.
 
     Attributes
     ----------
     sample_rate : samples per second, a multiple of 20.
+
+    Examples
+    --------
+    >>> framing = Framing(44_100)
+    >>> framing.hop_samples, framing.n_frames(10 * 44_100)
+    (11025, 38)
+    >>> framing.time_s(3).tolist()
+    [0.5, 0.75, 1.0]
     """
 
     sample_rate: int

@@ -1,7 +1,7 @@
 """Thin gain curves to envelope points.
 
-Conventions: points are linear in dB between each other, the first and the last one hold to the song's edges.
-Gains at or below `LOWEST_DB` count as `LOWEST_DB`: nobody hears the difference, and envelopes end there.
+Conventions: gains are linear in dB between points; the first and the last one apply to the song's start and end. Gains
+at or below `LOWEST_DB` are treated as `LOWEST_DB`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,29 @@ from core.decibels import LOWEST_DB, FloatArray
 from core.gains.curves import GainCurves
 
 TOLERANCE_DB = 0.1
-"""A thinned curve stays this close to the curve at every frame."""
+"""The largest difference between a thinned curve and the curve at any frame."""
 _FIRST_LOOK = 32
 EDGE_S = 0.02
-"""How long a range's edges take to come in and go out."""
+"""The length of the ramps at the edges of a range."""
 
 
 @dataclass(frozen=True)
 class EnvelopePoints:
-    """One bus's points: `time_s` (n_points,), never falling, and `gain_db` (n_points,)."""
+    """The envelope points of one bus, linear in dB between each other.
+
+    Attributes
+    ----------
+    time_s : times in seconds, shape (n_points,), never decreasing.
+    gain_db : gains in dB, shape (n_points,).
+
+    Examples
+    --------
+    >>> points = EnvelopePoints(np.array([0.0, 2.0]), np.array([-6.0, 0.0]))
+    >>> points.with_gain_db(1.0).at(np.array([1.0, 5.0])).tolist()
+    [-2.0, 1.0]
+    >>> points.shifted(10.0).time_s.tolist()
+    [10.0, 12.0]
+    """
 
     time_s: FloatArray
     gain_db: FloatArray
@@ -53,13 +67,13 @@ Automation = Mapping[str, EnvelopePoints]
 def thin_curves(
     curves: GainCurves, *, tolerance_db: float = TOLERANCE_DB, span_s: tuple[float, float] | None = None
 ) -> dict[str, EnvelopePoints]:
-    """Return the automation of `curves`, one entry a bus.
+    """Return the envelope points of each bus, at most `tolerance_db` from its curve.
 
     Parameters
     ----------
-    curves : what to thin.
-    tolerance_db : how far the points may be from the curve at any frame.
-    span_s : start and end in seconds; outside it the gain is 0 dB. The whole song by default.
+    curves : the gain curves.
+    tolerance_db : the largest deviation from the curve at any frame, in dB.
+    span_s : start and end in seconds, outside of which the gain is 0 dB; the whole song by default.
     """
     points = {}
     for bus, gain_db in zip(curves.buses, curves.gains_db.T, strict=True):
@@ -91,8 +105,14 @@ def thin_bus(
 def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
     """Return the indices of a few points whose chords stay within `tolerance` of all points, both (n_points,).
 
-    From each point the chord goes as far as it can (the funnel of slopes that pass every point in between
-    within the tolerance), so a straight stretch costs two points however long it is.
+    Each chord is as long as possible: its slope must pass every point in between within the tolerance. A straight
+    line of any length takes two points.
+
+    Examples
+    --------
+    >>> time_s = np.arange(6.0)
+    >>> thin(time_s, np.array([0.0, 1.0, 2.0, 3.0, 3.0, 3.0]), 0.01)
+    [0, 3, 5]
     """
     last = len(value) - 1
     kept = [0]

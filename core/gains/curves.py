@@ -23,8 +23,13 @@ EMA = 0.9
 def exponential(curve: FloatArray, *, keep_first: bool) -> FloatArray:
     """Return y[n] = 0.9 y[n-1] + 0.1 x[n] along axis 0, from a previous value of 0.
 
-    With `keep_first`, frame 0 is left as it is and frame 1 starts from 0, which is how the original smooths its
-    ground truth; without, frame 0 is smoothed too, which is how it smooths its predictions.
+    With `keep_first`, frame 0 is kept and frame 1 starts from 0, as the original implementation smooths its ground
+    truth. Without it frame 0 is smoothed too, as it smooths its predictions.
+
+    Examples
+    --------
+    >>> exponential(np.ones(3), keep_first=False).round(3).tolist()
+    [0.1, 0.19, 0.271]
     """
     start = 1 if keep_first else 0
     smoothed = curve.copy()

@@ -41,6 +41,14 @@ def solve_batch(gram: FloatArray, target: FloatArray, allowed: Mask | None = Non
     Returns
     -------
     Array of shape (n, k), every entry >= 0.
+
+    Examples
+    --------
+    Two signals, of which the second one would need a negative gain:
+
+    >>> gram = np.array([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> solve_batch(gram, np.array([[0.5, -0.2]])).tolist()
+    [[0.5, 0.0]]
     """
     allowed = np.ones(target.shape, bool) if allowed is None else allowed
     scale = np.sqrt(np.maximum(np.einsum("nkk->nk", gram), 0.0))
