@@ -18,7 +18,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from scipy.optimize import minimize
 
@@ -33,13 +32,12 @@ from core.audio.song import open_song
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.models.balance import levels_of
-from core.models.prior import OF_ONE_ENGINEER, WRITTEN, BalancePrior
+from core.models.prior import WRITTEN, BalancePrior
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- more songs: python benchmarks/balance_facts.py --write -->", "<!-- end of more songs -->"
 ROLES = ("drums", "bass", "melody", "vocals")
 DIFFERENCE_DB = 0.3
-LEARNED, N_DRAWS = (1, 2, 3, 5, 8, 12), 1000
 _NINETY_FIVE_PERCENT, _EIGHTY_PERCENT_POWER = 1.96, 0.84
 
 
@@ -77,7 +75,7 @@ def tables(songs: Sequence[Balanced]) -> str:
     parts = [_table(kind, _errors([song for song in songs if song.kind == kind])) for kind in kinds]
     known = [song for song in songs if kinds[song.kind]]
     together = _table("multitracks, productions and rock matrices", _all_errors(known))
-    return "\n\n".join([*parts, together, _limits(known), _after_learning(known)])
+    return "\n\n".join([*parts, together, _limits(known)])
 
 
 def _errors(songs: Sequence[Balanced]) -> Errors:
@@ -168,39 +166,6 @@ def _limits(songs: Sequence[Balanced]) -> str:
             f"| producers needed to see that ours gains 0.1 dB (95 %, power 80 %) | {np.ceil(n_paired):.0f} |",
         ]
     )
-
-
-def _after_learning(songs: Sequence[Balanced]) -> str:
-    """Return how a song fares with a model that has learned songs of other producers, drawn at random."""
-    engineer = msgspec.structs.replace(WRITTEN, offset_strength=OF_ONE_ENGINEER)
-    lines = [
-        "| songs learned | against equal plain level, dB | worst, dB | worse by more than 0.5 dB |",
-        "| --- |" + " --- |" * 3,
-    ]
-    for count in LEARNED:
-        rng = np.random.default_rng(count)
-        drawn = [_draw(songs, count, rng) for _ in range(N_DRAWS)]
-        lost = np.array(
-            [
-                error_db(song, output_db(engineer, song, own)) - error_db(song, 0.0 * song.plain_db)
-                for song, own in drawn
-            ]
-        )
-        lines.append(f"| {count} | {lost.mean():+.2f} | {lost.max():+.2f} | {100.0 * np.mean(lost > 0.5):.1f} % |")
-    return "\n".join(lines)
-
-
-def _lost_db(song: Balanced, levels_db: FloatArray) -> float:
-    return error_db(song, levels_db) - error_db(song, np.zeros(len(song.buses)))
-
-
-def _draw(songs: Sequence[Balanced], count: int, rng: np.random.Generator) -> tuple[Balanced, list[Balanced]]:
-    """Return a song, and `count` songs of as many other producers."""
-    song = songs[int(rng.integers(len(songs)))]
-    producers = sorted({other.producer for other in songs} - {song.producer})
-    chosen_ones = [producers[i] for i in rng.permutation(len(producers))[:count]]
-    of_producer = [[other for other in songs if other.producer == name] for name in chosen_ones]
-    return song, [others[int(rng.integers(len(others)))] for others in of_producer]
 
 
 def _rows(path: Path) -> list[tuple[str, ...]]:
