@@ -12,6 +12,7 @@ EXAMPLES = """\
   faderwise mix MySong
   faderwise mix MySong --model mine --target-lufs -16 --out mixed
   faderwise mix MySong --bus vocals=lead.wav --range 0:45-2:10
+  faderwise mix MySong --like OtherSong --ride vocals=60 --keep drums
   faderwise mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'
   faderwise mix RawTracks --level tracks"""
 
@@ -25,6 +26,14 @@ def add_options(parser: options.Parser) -> None:
     parser.add_argument("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
     text = "the loudness of the mix (default: that of the plain sum)"
     parser.add_argument("--target-lufs", type=options.lufs, metavar="X", help=text)
+    text = "take over the relative loudness of the buses of a finished session, song folder or run"
+    parser.add_argument("--like", metavar="SONG_DIR|SESSION.RPP|RUN", help=text)
+    text = "how much of the predicted balance to apply, 0 to 200 percent (100)"
+    parser.add_argument("--depth", dest="depth_percent", type=options.percent, default=100.0, metavar="P", help=text)
+    text = "keep a bus steady against the others, 0 to 100 percent; give it again for other buses"
+    parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
+    text = "leave the fader of this bus as it is and place the others around it; give it again for other buses"
+    parser.add_argument("--keep", action="append", default=[], metavar="BUS", help=text)
     parser.add_argument(
         "--level",
         choices=("buses", "tracks"),
@@ -44,5 +53,6 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import mix
 
-    request = options.request_of(mix.MixRequest, arguments, **options.song_fields(arguments, arguments.song))
+    fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
+    request = options.request_of(mix.MixRequest, arguments, **fields)
     results.print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)

@@ -112,6 +112,14 @@ def offset(text: str) -> tuple[str, float]:
     return role.strip(), decibels(amount)
 
 
+def ride(text: str) -> tuple[str, float]:
+    """Return bus and percentage of ``ROLE=PERCENT``."""
+    role, equals, amount = text.partition("=")
+    if not (role.strip() and equals):
+        raise argparse.ArgumentTypeError(f"expected ROLE=PERCENT, such as vocals=60, got {text!r}")
+    return role.strip(), percent(amount)
+
+
 def range_s(text: str) -> tuple[float, float]:
     """Return start and end in seconds of ``12.5:60`` or ``0:45-2:10``."""
     start, dash, end = text.partition("-")

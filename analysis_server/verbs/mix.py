@@ -18,6 +18,7 @@ from analysis_server.report.mix import ReportText, headline_of
 from analysis_server.sources.balanced import balanced_notes
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
+from analysis_server.verbs.adjust import Adjustments, adjusted
 from core.analysis.loudness import FLOOR_LUFS
 from core.audio.framing import LONGEST_S
 from core.audio.song import Song
@@ -53,6 +54,7 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
     target_lufs : the mix's loudness; the plain sum's by default.
     existing : of a project, whether the user's own moves on the envelopes stay on top of the new gains.
     level : whether each bus gets a gain, or each single track.
+    like, depth_percent, ride_percent, keep : adjustments of the prediction, as in `adjust.Adjustments`.
     """
 
     model: str = models.DEFAULT_MODEL
@@ -60,6 +62,10 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
     target_lufs: float | None = None
     existing: Existing = "replace"
     level: Level = "buses"
+    like: str | None = None
+    depth_percent: float = 100.0
+    ride_percent: dict[str, float] = msgspec.field(default_factory=dict)
+    keep: list[str] = msgspec.field(default_factory=list)
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +102,7 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
     """
     _require_loudness(request.target_lufs)
     model = models.find(request.model)
+    _adjustments_of(request).check(model)
     with (
         locked(*output_paths(request)),
         opened_song(request, progress, level=request.level) as opened,
@@ -107,13 +114,20 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
         return _mixed(request, model, opened, workshop, deliver)
 
 
-def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, deliver: Deliver | None) -> MixResult:
+def _mixed(
+    request: MixRequest,
+    model: Model,
+    opened: Opened,
+    workshop: Path,
+    deliver: Deliver | None,
+) -> MixResult:
     song = opened.song
     _require_range(request.range_s, song)
     measuring, levelling, writing = stages(
         opened.progress, {f"Measuring {song.title}": 0.25, "Rendering mix": 0.3, "Writing results": 0.45}
     )
     measurement, prediction = predicted(song, model, measuring)
+    prediction, notes = adjusted(prediction, measurement, _adjustments_of(request), opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
         request,
@@ -128,7 +142,7 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
     story = ReportText(
         _summary(song, model),
         _figures(model, song),
-        (*where.notes, *measurement.notes, *balanced_notes(song), *mixed.warnings),
+        (*where.notes, *measurement.notes, *balanced_notes(song), *notes, *mixed.warnings),
         headline_of(mixed.prediction.curves),
     )
     done = Outcome(
@@ -164,6 +178,15 @@ def _mixed(request: MixRequest, model: Model, opened: Opened, workshop: Path, de
         true_peak_dbtp=mixed.after.true_peak_dbtp,
         files=files,
         warnings=list(story.warnings),
+    )
+
+
+def _adjustments_of(request: MixRequest) -> Adjustments:
+    return Adjustments(
+        like=request.like,
+        depth_percent=request.depth_percent,
+        ride_percent=request.ride_percent,
+        keep=request.keep,
     )
 
 
@@ -232,7 +255,7 @@ def _levelled(
 
 
 def _is_levelled_in_file(model: Model, request: MixRequest) -> bool:
-    return model.feature_set != "condition3" or request.range_s is not None
+    return model.feature_set != "condition3" or request.range_s is not None or bool(request.keep)
 
 
 def _lowered(

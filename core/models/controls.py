@@ -8,7 +8,7 @@ where kept buses fix it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +33,7 @@ def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) 
     )
 
 
-def with_kept(prediction: Prediction, kept_db: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
+def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray], levels_lufs: FloatArray) -> Prediction:
     """Return the prediction placed around buses whose faders the user has set.
 
     Each kept bus says by how much the whole prediction is too low or too high: its gain less the predicted one. The
@@ -43,7 +43,7 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float], levels_lufs:
     Parameters
     ----------
     prediction : with deviations per bus.
-    kept_db : the kept buses' gains, dB.
+    kept_db : the kept buses' gains, dB, constant or of shape (n_frames,).
     levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
 
     Raises
@@ -55,13 +55,14 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float], levels_lufs:
     columns = _columns(prediction, kept_db, "--keep")
     if not columns:
         return prediction
-    level_db = _mean_gain_db(curves.gains_db, levels_lufs)
-    wanted_db = np.array([kept_db[curves.buses[i]] for i in columns])
+    wanted_db = curves.gains_db.copy()
+    for i in columns:
+        wanted_db[:, i] = kept_db[curves.buses[i]]
+    deviation_db = (_mean_gain_db(wanted_db, levels_lufs) - _mean_gain_db(curves.gains_db, levels_lufs))[columns]
     weights = 1.0 / _variances(prediction)[columns]
-    shift_db = float(weights @ (wanted_db - level_db[columns]) / weights.sum())
+    shift_db = float(weights @ deviation_db / weights.sum())
     term = np.zeros_like(curves.gains)
-    for i, wanted in zip(columns, wanted_db, strict=True):
-        term[:, i] = wanted - curves.gains_db[:, i] - shift_db
+    term[:, columns] = (wanted_db - curves.gains_db)[:, columns] - shift_db
     terms = {**_terms_without_common(prediction), "kept": term}
     return _with_terms(prediction, terms, common=_common_term(prediction) + shift_db)
 
@@ -135,7 +136,7 @@ def with_ride(prediction: Prediction, percent: Mapping[str, float], levels_lufs:
     return _with_terms(prediction, {**terms, "ride": ride}, levels_lufs=levels_lufs)
 
 
-def _columns(prediction: Prediction, buses: Mapping[str, float], option: str) -> list[int]:
+def _columns(prediction: Prediction, buses: Iterable[str], option: str) -> list[int]:
     missing = [bus for bus in buses if bus not in prediction.curves.buses]
     if missing:
         raise InputError(

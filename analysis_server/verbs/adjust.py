@@ -1,0 +1,166 @@
+"""Adjust a prediction as `mix` asks: like another session, depth, riding, and kept buses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from analysis_server.paths import is_project
+from analysis_server.presets import estimated
+from analysis_server.runs import run_folder
+from analysis_server.runs.targets import audited_target
+from analysis_server.sources.folder import open_song_folder
+from analysis_server.sources.project import opened_session
+from analysis_server.sources.session import Session
+from analysis_server.training.projects import fader_curves
+from core.analysis.measure import Measurement, measure
+from core.decibels import FloatArray
+from core.errors import InputError
+from core.models.balance import frame_levels_lufs, gated_mean_lufs
+from core.models.controls import with_balance_of, with_depth, with_kept, with_ride
+from core.models.explain import Prediction
+from core.models.model import Model
+from core.progress import no_progress
+
+DEEPEST_PERCENT = 200.0
+
+
+class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user asks of a prediction.
+
+    Attributes
+    ----------
+    like : a finished session, song folder or run whose relative bus loudness to take over.
+    depth_percent : how much of the balance to apply.
+    ride_percent : by bus, how much of its short-term loudness to even out.
+    keep : buses whose faders stay as they are.
+    """
+
+    like: str | None = None
+    depth_percent: float = 100.0
+    ride_percent: dict[str, float] = {}
+    keep: list[str] = []
+
+    def check(self, model: Model) -> None:
+        """Raise where the adjustments cannot be applied to a prediction of `model`.
+
+        Raises
+        ------
+        InputError
+            A value is out of its range, or the model's prediction is not a balance.
+        """
+        if not 0.0 <= self.depth_percent <= DEEPEST_PERCENT:
+            raise InputError(
+                f"{self.depth_percent:g} is not a depth", option="--depth", remedy=f"give 0 to {DEEPEST_PERCENT:g}"
+            )
+        asked = {
+            "--like": self.like is not None,
+            "--depth": self.depth_percent != 100.0,
+            "--ride": bool(self.ride_percent),
+            "--keep": bool(self.keep),
+        }
+        for option, is_asked in asked.items():
+            if is_asked and model.feature_set != "condition3":
+                raise InputError(
+                    f"{option} needs a model of the default preset", option=option, remedy="use another model"
+                )
+
+
+def adjusted(
+    prediction: Prediction, measurement: Measurement, adjustments: Adjustments, session: Session | None
+) -> tuple[Prediction, list[str]]:
+    """Return the adjusted prediction and notes about what was done.
+
+    Parameters
+    ----------
+    prediction, measurement : of the song to mix.
+    adjustments : what is asked.
+    session : the project the song is from; without one, kept buses stay at 0 dB.
+
+    Raises
+    ------
+    InputError
+        A bus is not in the song, or the other session cannot be used.
+    """
+    notes = []
+    levels = frame_levels_lufs(measurement)[: len(prediction.curves.gains)]
+    if adjustments.like is not None:
+        loudness, source = loudness_of(adjustments.like)
+        prediction = with_balance_of(prediction, loudness, levels)
+        missing = [bus for bus in prediction.curves.buses if bus not in loudness]
+        notes.append(f"the balance is that of {adjustments.like}, from {source}")
+        if missing:
+            notes.append(f"{adjustments.like} has no {', '.join(missing)}; there the model decides")
+    if adjustments.depth_percent != 100.0:
+        prediction = with_depth(prediction, adjustments.depth_percent, levels)
+        notes.append(f"{adjustments.depth_percent:g} % of the predicted balance was applied")
+    if adjustments.ride_percent:
+        prediction = with_ride(prediction, adjustments.ride_percent, levels)
+        notes += _ride_notes(prediction, adjustments.ride_percent)
+    if adjustments.keep:
+        prediction = with_kept(prediction, _kept_gains_db(adjustments.keep, measurement, session), levels)
+        notes.append(f"kept as set: {', '.join(adjustments.keep)}; the other buses were placed around them")
+    return prediction, notes
+
+
+def loudness_of(target: str) -> tuple[dict[str, float], str]:
+    """Return how loud each bus is in a finished session, LUFS, and where that is from.
+
+    A run is read as it is now; a project from its faders; a song folder from its mixdown, or from its stems.
+
+    Raises
+    ------
+    InputError
+        The session cannot be read.
+    """
+    if is_project(target):
+        with opened_session(target, no_progress, for_writing=False) as session:
+            song = replace(
+                session.song, mixdown=None, stems={b: f for b, f in session.song.stems.items() if b in session.tracks}
+            )
+            measurement = measure(song)
+            gains = fader_curves(session, measurement, as_paper=False).gains_db
+            return _loudness(measurement, gains), "its faders"
+    if run_folder.read_if_there(Path(target)):
+        tracks = audited_target(target).tracks
+        return {track.role: gated_mean_lufs(track.level_lufs + track.now_db) for track in tracks}, "its run"
+    song = open_song_folder(target, {})
+    if song.mixdown is None:
+        measurement = measure(song)
+        return _loudness(measurement, np.zeros_like(measurement.rms)), "its stems as they are"
+    found = estimated(song, "default", None, None, no_progress)
+    return _loudness(found.measurement, found.curves.gains_db), "its mixdown"
+
+
+def _loudness(measurement: Measurement, gains_db: FloatArray) -> dict[str, float]:
+    gained = frame_levels_lufs(measurement)[: len(gains_db)] + gains_db
+    return {bus: gated_mean_lufs(gained[:, i]) for i, bus in enumerate(measurement.buses)}
+
+
+def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session | None) -> Mapping[str, FloatArray]:
+    missing = [bus for bus in keep if bus not in measurement.buses]
+    if missing:
+        raise InputError(
+            f"the song has no bus {missing[0]!r}", option="--keep", remedy=f"it has {', '.join(measurement.buses)}"
+        )
+    if session is None:
+        return {bus: np.zeros(measurement.n_frames) for bus in keep}
+    without = [bus for bus in keep if bus not in session.tracks]
+    if without:
+        raise InputError(f"no track has the fader of {without[0]!r}", option="--keep", remedy="leave it out")
+    gains_db = fader_curves(session, measurement, as_paper=False).gains_db
+    return {bus: gains_db[:, measurement.buses.index(bus)] for bus in keep}
+
+
+def _ride_notes(prediction: Prediction, percent: Mapping[str, float]) -> list[str]:
+    explanation = prediction.explanation
+    ride = explanation.contributions_db[:, :, explanation.terms.index("ride")]
+    notes = []
+    for bus, value in percent.items():
+        moves = ride[:, explanation.buses.index(bus)]
+        notes.append(f"riding {bus} at {value:g} % moves it by {moves.min():+.1f} to {moves.max():+.1f} dB")
+    return notes

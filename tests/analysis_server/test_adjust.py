@@ -1,0 +1,72 @@
+"""Adjustments of a prediction on the command line: --depth, --keep, --ride and --like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Faderwise = Callable[..., Any]
+
+
+def mixed(faderwise: Faderwise, song: Path, *options: object) -> dict[str, Any]:
+    ran = faderwise("mix", song, "--dry-run", "--json", *options)
+    assert ran.code == 0, ran.err
+    found: dict[str, Any] = json.loads(ran.out)
+    return found
+
+
+def difference_db(result: dict[str, Any]) -> float:
+    return float(result["median_gain_db"]["drums"] - result["median_gain_db"]["bass"])
+
+
+def test_half_the_depth_is_half_the_balance(faderwise: Faderwise, tiny_song: Path) -> None:
+    whole, half = (mixed(faderwise, tiny_song, "--depth", percent) for percent in ("100", "50%"))
+    assert difference_db(half) == pytest.approx(0.5 * difference_db(whole), abs=0.05)
+    assert half["loudness_after_lufs"] == pytest.approx(half["loudness_before_lufs"], abs=0.1)
+
+
+def test_a_kept_bus_stays_at_0_db(faderwise: Faderwise, tiny_song: Path) -> None:
+    plain, kept = mixed(faderwise, tiny_song), mixed(faderwise, tiny_song, "--keep", "bass")
+    assert kept["median_gain_db"]["bass"] == pytest.approx(0.0, abs=0.01)
+    assert difference_db(kept) == pytest.approx(difference_db(plain), abs=0.2)
+
+
+def test_a_song_is_mixed_like_itself(faderwise: Faderwise, tiny_song: Path) -> None:
+    """The song's mixdown has its drums at 0.5 and its bass at 0.7."""
+    result = mixed(faderwise, tiny_song, "--like", tiny_song)
+    assert difference_db(result) == pytest.approx(-2.92, abs=0.1)
+    assert any("from its mixdown" in warning for warning in result["warnings"])
+
+
+def test_a_song_is_mixed_like_a_run(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    assert faderwise("mix", tiny_song, "--depth", "30", "--out", tmp_path / "run").code == 0
+    of_run = mixed(faderwise, tiny_song, "--depth", "30")
+    like = mixed(faderwise, tiny_song, "--like", tmp_path / "run")
+    assert difference_db(like) == pytest.approx(difference_db(of_run), abs=0.3)  # a run stores rounded levels
+    assert any("from its run" in warning for warning in like["warnings"])
+
+
+def test_riding_is_reported_separately(faderwise: Faderwise, tiny_song: Path) -> None:
+    result = mixed(faderwise, tiny_song, "--ride", "bass=100")
+    assert any(warning.startswith("riding bass at 100 %") for warning in result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        (("--depth", "900"), "--depth"),
+        (("--keep", "strings"), "--keep"),
+        (("--ride", "bass=140"), "--ride"),
+        (("--ride", "strings=40"), "--ride"),
+    ],
+)
+def test_impossible_adjustments_are_refused(
+    faderwise: Faderwise, tiny_song: Path, options: tuple[str, ...], option: str
+) -> None:
+    ran = faderwise("mix", tiny_song, "--dry-run", "--json", *options)
+    assert ran.code == 2
+    assert json.loads(ran.out)["error"]["option"] == option
