@@ -12,7 +12,9 @@ EXAMPLES = """\
   faderwise compare Song-faderwise.RPP#1 Song-faderwise.RPP
   faderwise compare rough.wav master.wav --on MySong
   faderwise compare MySong-faderwise master.wav --out comparison"""
-_SIDE_HELP = "a model, a run (a project or a folder; #N at the end for run N) or a mixdown's file"
+_SIDE_HELP = (
+    "a model (model:NAME if a folder has the same name), a run (a project or a folder; #N for run N) or a mixdown"
+)
 
 
 def add_options(parser: options.Parser) -> None:

@@ -19,7 +19,9 @@ def add_options(parser: options.Parser) -> None:
     """Add the options."""
     kinds = "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz"
     parser.add_argument("songs", nargs="+", metavar=kinds, help="songs with their mixdowns")
-    parser.add_argument("--model", required=True, metavar="NAME|FILE", help="the model to make, or to add songs to")
+    text = "the model to make, or to add songs to"
+    model = parser.add_argument("--model", required=True, metavar="NAME|FILE", help=text)
+    options.completed_by(model, "models")
     options.add_feature_options(parser)
     options.add_bus_option(parser)
     options.add_stems_option(parser)

@@ -21,7 +21,8 @@ def add_options(parser: options.Parser) -> None:
     """Add the options."""
     options.add_song_options(parser)
     text = f"the model to mix with ({DEFAULT_MODEL})"
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=text)
+    model = parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=text)
+    options.completed_by(model, "models")
     text = "only this part, in seconds or m:ss-m:ss"
     parser.add_argument("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
     text = "the loudness of the mix (default: that of the plain sum)"

@@ -93,6 +93,19 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return found if found and likeness(found) >= 0.7 else None
 
 
+def completed_by(action: argparse.Action, names: str, ending: str = "") -> None:
+    """Have shells complete an option with what `faderwise completion NAMES` lists, besides file names."""
+    function = f"_faderwise_{names}{'_with_value' if ending else ''}"
+    listed = f"$(faderwise completion {names} 2>/dev/null | sed 's/$/{ending}/')"
+    bash = f'{function}() {{ local IFS=$\'\\n\'; compgen -W "{listed}" -- "$1"; compgen -f -- "$1"; }}'
+    zsh = f'{function}() {{ compadd -- ${{(f)"{listed}"}}; _files }}'
+    action.complete = {  # type: ignore[attr-defined]  # shtab reads it
+        "bash": function,
+        "zsh": function,
+        "preamble": {"bash": bash, "zsh": zsh},
+    }
+
+
 # Values
 
 
@@ -229,7 +242,7 @@ def add_stems_option(parser: Parser) -> None:
 
 def add_bus_option(parser: Parser) -> None:
     """Add `--bus`."""
-    parser.add_argument(
+    action = parser.add_argument(
         "--bus",
         action="append",
         default=[],
@@ -237,6 +250,7 @@ def add_bus_option(parser: Parser) -> None:
         metavar="ROLE=FILE|TRACK",
         help="put this file, or this track of a project by name or number, into the bus ROLE (may be repeated)",
     )
+    completed_by(action, "buses", "=")
 
 
 def add_mixdown_option(parser: Parser) -> None:

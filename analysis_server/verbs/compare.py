@@ -33,6 +33,7 @@ from core.runs.audit import Audited
 from core.runs.compare import Curves, compare
 
 PAGE = "compare.html"
+_MODEL_PREFIX = "model:"
 _NUMBER = re.compile(r"#(\d{1,9})$")
 
 
@@ -92,6 +93,11 @@ def _in_common(first: Side, second: Side) -> tuple[Curves, Curves]:
 
 
 def _named(text: str) -> _Named:
+    if text.startswith(_MODEL_PREFIX):
+        return _Named(text.removeprefix(_MODEL_PREFIX))
+    if text in models.names() and Path(text).is_dir():
+        remedy = f"write ./{text} for the folder, or {_MODEL_PREFIX}{text} for the model"
+        raise InputError("is the name of a model and of a folder", path=text, remedy=remedy)
     plain, found = _NUMBER.sub("", text), _NUMBER.search(text)
     if not is_project(plain) and not Path(plain).is_dir():
         return _Named(text)

@@ -120,3 +120,11 @@ def test_bad_usage_is_one_line(
     ran = faderwise("compare", *words)
     assert (ran.code, len(ran.err_lines)) == (2, 1)
     assert says in ran.err
+
+
+def test_a_model_and_a_folder_of_the_same_name_are_not_confused(faderwise: Ran, material: Path) -> None:
+    Path("default").mkdir()
+    ran = faderwise("compare", "default", "equal-level", "--on", material / "song")
+    assert ran.code == 2
+    assert "./default" in ran.err and "model:default" in ran.err
+    assert faderwise("compare", "model:default", "equal-level", "--on", material / "song").code == 0

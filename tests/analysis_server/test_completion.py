@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -37,6 +38,25 @@ def test_bash_completes_verbs_their_actions_and_their_options(capsys: pytest.Cap
     assert {"install", "uninstall"} <= offered(text, ["faderwise", "reaper", ""])
     assert "--target-lufs" in offered(text, ["faderwise", "mix", "--t"])
     assert offered(text, ["faderwise", "completion", "z"]) == {"zsh"}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_the_names_of_models_and_buses(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = script("bash", capsys)
+    command = tmp_path / "bin" / "faderwise"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\n[ $2 = models ] && printf 'default\\nmy model\\n' || printf 'drums\\nbass\\n'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    assert "my model" in offered(text, ["faderwise", "mix", "--model", "my"])
+    assert "drums=" in offered(text, ["faderwise", "mix", "--bus", "dr"])
+
+
+def test_the_names_to_complete_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "default" in script("models", capsys).splitlines()
+    assert "backing vocals" in script("buses", capsys).splitlines()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
