@@ -18,6 +18,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -95,6 +96,7 @@ def from_ext_state(values: Mapping[str, str], number: int) -> RunRecord:
     return _decoded(body, number)
 
 
+@lru_cache(maxsize=4)  # one command reads the same records several times
 def _decoded(body: str, number: int) -> RunRecord:
     try:
         inflating = zlib.decompressobj()
@@ -272,6 +274,7 @@ def block_bytes(text: str) -> bytes:
     return text[1:].encode("latin-1") if text.startswith("\0") else text.encode("utf-8")
 
 
+@lru_cache(maxsize=256)
 def envelope_in(text: str | None) -> Envelope | None:
     """Return the envelope in a text from `block_text`."""
     if text is None:
