@@ -15,6 +15,7 @@ from core.analysis.measure_paper import measure_as_paper
 from core.audio.song import Song
 from core.errors import InputError
 from core.gains.estimate import Estimate, estimate, estimate_as_paper
+from core.matching.matcher import match_name
 from core.models.explain import Prediction
 from core.models.model import Model, TrainingSong
 from core.models.predict import predict_explained
@@ -89,7 +90,12 @@ def predicted(song: Song, model: Model, progress: ProgressCallback) -> tuple[Mea
     """Return the default preset's measurement, which a report shows whatever the model's, and the model's curves."""
     if song.bus_of:
         measurement = measure(song, progress=progress)
-        return measurement, predict_tracks(model, measurement, [song.bus_of[name] for name in song.buses])
+        return measurement, predict_tracks(
+            model,
+            measurement,
+            [song.bus_of[name] for name in song.buses],
+            [match_name(name).role for name in song.buses],
+        )
     if model.feature_set == "condition3":
         measurement = measure(song, progress=progress)
         return measurement, predict_explained(model, measurement)

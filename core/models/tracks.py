@@ -4,12 +4,14 @@ Conventions: a track's gain is the product of both. Inside a bus its tracks are 
 tracks, and the bus stays as loud as it was; the sum of the tracks with these gains is then balanced against the other
 buses. Tracks are taken as uncorrelated, so that powers add up.
 
+Nothing measured is known about the microphones of a drum kit: `KIT_LEVELS_DB` are rules of thumb, with a wide band.
+
 Source: Zafrin & Chudwick (2015), section 4, which proposes to apply the method to the tracks of each bus in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,9 +27,24 @@ from core.models.model import Model
 from core.models.predict import predict_balance, predict_explained
 
 _CONDITION = "condition3"
+KIT_LEVELS_DB: Mapping[str, float] = {
+    "kick": 0.0,
+    "snare": 0.0,
+    "toms": -3.0,
+    "overheads": -4.0,
+    "cymbals": -6.0,
+    "claps": -6.0,
+    "hihat": -8.0,
+    "room": -8.0,
+}
+"""Loudness of a kit's microphones against the kick, dB, by role (`core.matching`): kick and snare carry the kit,
+overheads support them, hi-hat and room come last."""
+KIT_DEVIATION_DB = 6.0
 
 
-def predict_tracks(model: Model, measurement: Measurement, buses: Sequence[str]) -> Prediction:
+def predict_tracks(
+    model: Model, measurement: Measurement, buses: Sequence[str], track_roles: Sequence[str] = ()
+) -> Prediction:
     """Return the gains that `model` gives single tracks, and what they are made of.
 
     Parameters
@@ -35,6 +52,7 @@ def predict_tracks(model: Model, measurement: Measurement, buses: Sequence[str])
     model : a model of condition 3.
     measurement : of the tracks, by the default preset.
     buses : the bus of each track.
+    track_roles : what each track plays, such as "snare"; without them, drums are balanced like other tracks.
 
     Returns
     -------
@@ -63,11 +81,16 @@ def predict_tracks(model: Model, measurement: Measurement, buses: Sequence[str])
             continue
         levels = levels_of(_part(measurement, indices))
         balance = predict_balance(model, [bus] * len(indices), levels, tracks=True)
-        common = np.where(levels.heard, -common_db(balance.balance_db, levels.frame_lufs), 0.0)
-        for name, values in {**balance.terms, "common": common}.items():
+        kit_db, is_microphone = _kit_levels_db(
+            [track_roles[i] for i in indices] if track_roles else [""] * len(indices)
+        )
+        kit_db = np.where(levels.heard, kit_db, 0.0)
+        balance_db = balance.balance_db + kit_db
+        common = np.where(levels.heard, -common_db(balance_db, levels.frame_lufs), 0.0)
+        for name, values in {**balance.terms, "kit": kit_db, "common": common}.items():
             terms.setdefault(name, np.zeros(shape))[:, indices] += values
-        within_db[:, indices] = balance.balance_db + common
-        deviation_db[:, indices] = balance.deviation_db
+        within_db[:, indices] = balance_db + common
+        deviation_db[:, indices] = np.hypot(balance.deviation_db, np.where(is_microphone, KIT_DEVIATION_DB, 0.0))
     of_buses = predict_explained(model, _summed(measurement, members, within_db))
     column = [order.index(bus) for bus in buses]
     for place, name in enumerate(of_buses.explanation.terms):
@@ -93,6 +116,19 @@ def predict_tracks(model: Model, measurement: Measurement, buses: Sequence[str])
         buses=curves.buses, time_s=curves.time_s, terms=tuple(terms), contributions_db=contributions
     )
     return Prediction(curves, explanation)
+
+
+def _kit_levels_db(track_roles: Sequence[str]) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+    """Return how loud each track of a bus is as part of a drum kit, dB, and whether it is one, shape (n_tracks,).
+
+    Several microphones of one drum share its energy.
+    """
+    is_microphone = np.array([role in KIT_LEVELS_DB for role in track_roles])
+    if np.count_nonzero(is_microphone) < 2:
+        return np.zeros(len(track_roles)), np.zeros(len(track_roles), dtype=bool)
+    sharing = np.array([track_roles.count(role) for role in track_roles], dtype=np.float64)
+    levels_db = np.array([KIT_LEVELS_DB.get(role, 0.0) for role in track_roles]) - 10.0 * np.log10(sharing)
+    return np.where(is_microphone, levels_db, 0.0), is_microphone
 
 
 def _part(measurement: Measurement, indices: Sequence[int]) -> Measurement:

@@ -14,7 +14,7 @@ from core.decibels import gain_to_db
 from core.errors import ModelError
 from core.models.balance import levels_of
 from core.models.predict import predict_explained
-from core.models.tracks import predict_tracks
+from core.models.tracks import KIT_DEVIATION_DB, KIT_LEVELS_DB, predict_tracks
 
 
 def test_one_track_a_bus_is_the_prediction_of_the_buses(caesium: Song) -> None:
@@ -51,3 +51,19 @@ def test_a_model_of_the_papers_features_has_no_rule_for_tracks(caesium: Song) ->
     with pytest.raises(ModelError) as caught:
         predict_tracks(paper, measure(caesium), caesium.buses)
     assert caught.value.option == "--level tracks"
+
+
+def test_microphones_of_a_kit_follow_rules_of_thumb_with_a_wide_band(caesium: Song) -> None:
+    model, measurement = models.find("default"), measure(caesium)
+    kit = ("kick", "snare", "hihat", "hihat")
+    found = predict_tracks(model, measurement, ["drums"] * 4, kit)
+    plain = predict_tracks(model, measurement, ["drums"] * 4)
+    moved_db = found.curves.gains_db - plain.curves.gains_db
+    moved_db = (moved_db - moved_db[:, :1])[levels_of(measurement).active.all(axis=1)]
+    expected = [0.0, 0.0, *[KIT_LEVELS_DB["hihat"] - 10.0 * np.log10(2.0)] * 2]
+    np.testing.assert_allclose(moved_db, np.broadcast_to(expected, moved_db.shape), atol=1e-6)
+    np.testing.assert_allclose(
+        found.explanation.contributions_db.sum(axis=2), gain_to_db(found.curves.gains), atol=1e-6
+    )
+    assert found.curves.deviation_db is not None
+    assert found.curves.deviation_db.min() > KIT_DEVIATION_DB
