@@ -7,7 +7,7 @@ is one. All of them are read at the song's sample rate and with its channel coun
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from core import roles
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
-from core.audio.io import AudioFile, inspect, sum_of
+from core.audio.io import EXTENSIONS, AudioFile, inspect, sum_of
 from core.audio.overlaps import explained_shares, parts_in
 from core.audio.stem_files import match_files
 from core.errors import InputError
@@ -188,6 +188,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         assignment.append(AssignedFile(path, bus, role, reason))
         if bus:
             stems.setdefault(bus, []).append(path)
+    assignment += [AssignedFile(path, None, "unknown", reason) for path, reason in _unusable(folder, matches)]
     for path, role in chosen.items():
         if path not in matches and role != LEFT_OUT:
             stems.setdefault(role, []).append(path)
@@ -307,6 +308,20 @@ def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Pat
         names = " and ".join(path.name for path in candidates)
         raise InputError(f"{names} both claim to be the mixdown", path=folder, remedy="keep one of them in the folder")
     return candidates[0] if candidates else None
+
+
+def _unusable(folder: Path, matches: Mapping[Path, Match]) -> Iterator[tuple[Path, str]]:
+    """Yield what is named like an audio file in a song folder but is not a file, with the reason."""
+    used = {parent for path in matches for parent in path.parents}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in EXTENSIONS or path.name.startswith(".") or path.is_file() or path in used:
+            continue
+        if path.is_dir():
+            yield path, "it is a folder"
+        elif path.is_symlink() and not path.exists():
+            yield path, "it is a link to a file that does not exist"
+        else:
+            yield path, "it is a device, a pipe or a socket"
 
 
 def _is_own_mix(path: Path) -> bool:

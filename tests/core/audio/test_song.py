@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +167,16 @@ def test_the_files_of_a_bus_become_stems_of_their_own(tmp_path: Path) -> None:
     song = open_song(tmp_path).with_single_tracks()
     assert dict(song.bus_of) == {"drums: kick": "drums", "drums: snare": "drums", "bass: bass": "bass"}
     assert [file.path.stem for file in song.stems.values()] == ["kick", "snare", "bass"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes links and pipes as only POSIX systems can")
+def test_what_is_named_like_audio_but_is_not_a_file_is_reported(short_song_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "song"
+    shutil.copytree(short_song_folder, folder)
+    (folder / "piano.wav").symlink_to("nowhere")
+    (folder / "strings.wav").mkdir()
+    (folder / "keys.wav").symlink_to("/dev/zero")
+    os.mkfifo(folder / "horns.wav")
+    notes = open_song(folder).notes()
+    for name in ("piano.wav", "strings.wav", "keys.wav", "horns.wav"):
+        assert [note for note in notes if note.startswith(f"{name} was left out: ")], name
