@@ -34,4 +34,9 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
         terminal.say("\nSome names were not understood. To put one in a bus, for example:")
         for option in suggested:
             terminal.say(f"  faderwise mix {shlex.quote(arguments.path)} {option}")
+    terminal.say(
+        "\nThe same assignment as options of mix, match and learn; change a bus in a line to move what it names:"
+    )
+    for option in buses.all_options(result):
+        terminal.say(f"  {option}")
     terminal.give(result)

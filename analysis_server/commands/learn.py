@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from analysis_server.commands import options, results
+from analysis_server.commands import assignment, options, results
 from analysis_server.terminal import Terminal
 
 EXAMPLES = """\
@@ -45,4 +45,5 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import learn
 
     request = options.request_of(learn.LearnRequest, arguments, **options.song_fields(arguments, *arguments.songs))
+    assignment.print_short(arguments, terminal, *arguments.songs)
     results.print_learn(perform(request, learn.run, terminal), terminal, is_dry_run=arguments.dry_run)

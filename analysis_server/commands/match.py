@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from analysis_server.commands import options, results
+from analysis_server.commands import assignment, options, results
 from analysis_server.terminal import Terminal
 
 EXAMPLES = """\
@@ -24,4 +24,5 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import match
 
     request = options.request_of(match.MatchRequest, arguments, **options.song_fields(arguments, arguments.song))
+    assignment.print_short(arguments, terminal, arguments.song)
     results.print_match(perform(request, match.run, terminal), terminal, opens=arguments.open)

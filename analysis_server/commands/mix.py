@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from analysis_server.commands import options, results
+from analysis_server.commands import assignment, options, results
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.terminal import Terminal
 
@@ -56,4 +56,5 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
 
     fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
     request = options.request_of(mix.MixRequest, arguments, **fields)
+    assignment.print_short(arguments, terminal, arguments.song)
     results.print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)

@@ -94,11 +94,7 @@ def bus_options(result: FileRoles | TrackRoles) -> list[str]:
 
     Each one names the main bus that is missing, or BUS where none is.
     """
-    rows: list[tuple[str, str | None, str]] = (
-        [(row.file, row.bus, row.role) for row in result.files]
-        if isinstance(result, FileRoles)
-        else [(str(row.track), row.bus, row.role) for row in result.tracks]
-    )
+    rows = _named_rows(result)
     found = {bus for _, bus, _ in rows}
     missing = next((bus for bus in PAPER_BUSES if bus not in found and bus != "melody"), "BUS")
     return [
@@ -106,6 +102,19 @@ def bus_options(result: FileRoles | TrackRoles) -> list[str]:
         for name, bus, role in rows
         if bus is None and role in ("unknown", "several buses")
     ]
+
+
+def all_options(result: FileRoles | TrackRoles) -> list[str]:
+    """Return the option of the command line for the present bus of every file or track; BUS where it has none."""
+    pairs = [(bus or "BUS", name) for name, bus, _ in _named_rows(result)]
+    return [f"--bus {shlex.quote(f'{bus}={name}')}" for bus, name in pairs]
+
+
+def _named_rows(result: FileRoles | TrackRoles) -> list[tuple[str, str | None, str]]:
+    """Return how each file or track is named in an option, its bus, and its role."""
+    if isinstance(result, FileRoles):
+        return [(row.file, row.bus, row.role) for row in result.files]
+    return [(str(row.track), row.bus, row.role) for row in result.tracks]
 
 
 def _reason(match: Match, *, is_muted: bool = False) -> str:

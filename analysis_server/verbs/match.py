@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from analysis_server.locks import locked
+from analysis_server.outputs.assignment import Assigned, assignment_of, assignment_rows
 from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import estimated
@@ -48,6 +49,7 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     median_gain_db: dict[str, float]
     buses: dict[str, BusResult]
     median_deviation_db: dict[str, float]
+    assignment: list[Assigned]
     files: dict[str, str]
     warnings: list[str]
 
@@ -95,7 +97,10 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         after = after.with_gain_db(moved_db)
     warnings = (*where.notes, *found.warnings, *level_warnings(min(0.0, headroom_db(after))))
     story = _story(song, found, limiter_db, warnings)
-    done = _outcome(song, found, automation, rendered, story, moved_db=moved_db)
+    assignment = assignment_of(song, opened.session)
+    done = replace(
+        _outcome(song, found, automation, rendered, story, moved_db=moved_db), assignment=assignment_rows(assignment)
+    )
     files = {} if request.dry_run else where.write(done, writing)
     return MatchResult(
         title=song.title,
@@ -110,6 +115,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         median_gain_db=found.curves.median_gain_db(),
         buses=bus_results(song, found.measurement, found.curves, automation),
         median_deviation_db=_median_deviation_db(found),
+        assignment=assignment,
         files=files,
         warnings=list(story.warnings),
     )

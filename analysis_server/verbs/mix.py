@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import msgspec
 
 from analysis_server import models
 from analysis_server.locks import locked
+from analysis_server.outputs.assignment import Assigned, assignment_of, assignment_rows
 from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.bus_results import BusResult, bus_results
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText, headline_of
-from analysis_server.sources.balanced import balanced_notes
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
 from analysis_server.verbs.adjust import Adjustments, adjusted
@@ -36,6 +37,8 @@ from core.automation.render import (
 )
 from core.errors import InputError
 from core.files import temporary_folder
+from core.gains.curves import GainCurves
+from core.gains.plain_sum import constant_gains
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
@@ -82,6 +85,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     loudness_before_lufs: float
     loudness_after_lufs: float
     true_peak_dbtp: float
+    assignment: list[Assigned]
     files: dict[str, str]
     warnings: list[str]
 
@@ -142,9 +146,10 @@ def _mixed(
     story = ReportText(
         _summary(song, model),
         _figures(model, song),
-        (*where.notes, *measurement.notes, *balanced_notes(song), *notes, *mixed.warnings),
+        (*where.notes, *measurement.notes, *notes, *mixed.warnings, *_balance_notes(song, mixed.prediction.curves)),
         headline_of(mixed.prediction.curves),
     )
+    assignment = assignment_of(song, opened.session)
     done = Outcome(
         song=song,
         measurement=measurement,
@@ -162,6 +167,7 @@ def _mixed(
         moved_db=mixed.moved_db,
         text=story,
         explanation=mixed.prediction.explanation,
+        assignment=assignment_rows(assignment),
     )
     files = {} if request.dry_run else where.write(done, writing)
     return MixResult(
@@ -176,6 +182,7 @@ def _mixed(
         loudness_before_lufs=mixed.before.loudness_lufs,
         loudness_after_lufs=mixed.after.loudness_lufs,
         true_peak_dbtp=mixed.after.true_peak_dbtp,
+        assignment=assignment,
         files=files,
         warnings=list(story.warnings),
     )
@@ -200,6 +207,20 @@ class _Levelled:
     moved_db: float
     rendered: RenderedMix
     warnings: list[str]
+
+
+def _balance_notes(song: Song, curves: GainCurves) -> list[str]:
+    """Return a sentence about a mixdown that is the plain sum of the stems, and how much the gains change it."""
+    if song.mixdown is None or len(song.buses) < 2 or not constant_gains(song).is_plain_sum:
+        return []
+    medians_db = curves.median_gain_db()
+    middle_db = statistics.median(medians_db.values())
+    bus, change_db = max(((bus, gain_db - middle_db) for bus, gain_db in medians_db.items()), key=lambda p: abs(p[1]))
+    return [
+        f"{song.mixdown.path.name} is nearly the plain sum of the stems, so the producer's balance is already in them; "
+        f"this mix changes it by up to {abs(change_db):.1f} dB ({bus} {change_db:+.1f} dB); "
+        "to keep the producer's balance, use faderwise match"
+    ]
 
 
 def _require_loudness(target_lufs: float | None) -> None:

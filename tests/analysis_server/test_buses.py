@@ -78,6 +78,14 @@ def test_the_text_has_the_options_for_names_that_were_not_understood(faderwise: 
     assert "--bus 'bass=Long Road.flac'" not in ran.out
 
 
+def test_the_text_has_an_option_for_every_file_and_track(faderwise: Faderwise, song: Path, tmp_path: Path) -> None:
+    out = faderwise("buses", str(song)).out
+    assert "\n  --bus drums=01_Kick1.wav\n  --bus 'BUS=02 Alex.wav'\n  --bus vocals=LeadVox.m4a\n" in out
+    project = tmp_path / "session.RPP"
+    project.write_text(PROJECT, encoding="utf-8")
+    assert "\n  --bus drums=1\n  --bus drums=2\n  --bus BUS=3\n  --bus vocals=4\n" in faderwise("buses", project).out
+
+
 def test_files_in_subfolders_are_listed_where_the_folder_has_none(faderwise: Faderwise, tmp_path: Path) -> None:
     (tmp_path / "Audio" / "Drums").mkdir(parents=True)
     (tmp_path / "Audio" / "Drums" / "Mic 3.wav").touch()

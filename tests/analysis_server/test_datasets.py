@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.sources.balanced import balanced_notes
 from analysis_server.sources.dataset import song_folders
 from analysis_server.sources.folder import open_song_folder
 from core.errors import InputError
+from core.gains.plain_sum import constant_gains
 
 RATE = 44_100
 METADATA = """album: A
@@ -106,4 +106,4 @@ def test_stems_whose_plain_sum_is_the_mixdown_are_reported(tmp_path: Path, gain:
     folder = tmp_path / "Song"
     parts = [soundfile.read(write(folder / f"{name}.wav", i))[0] for i, name in enumerate(("drums", "bass", "vocals"))]
     soundfile.write(folder / "mix.wav", 0.3 * (gain * parts[0] + parts[1] + parts[2]), RATE)
-    assert bool(balanced_notes(open_song_folder(str(folder), {}))) == is_balanced
+    assert constant_gains(open_song_folder(str(folder), {})).is_plain_sum == is_balanced

@@ -96,3 +96,44 @@ def test_one_file_in_two_formats_is_refused(raw: Path) -> None:
     with pytest.raises(InputError) as raised:
         open_song_folder(str(raw), {})
     assert "04_BassDI.flac and 04_BassDI.wav" in raised.value.problem
+
+
+def test_the_assignment_is_in_the_result_the_text_and_the_report(
+    faderwise: Faderwise, raw: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    ran = faderwise("mix", raw, "--out", out)
+    assert ran.out.startswith("Buses of Raw Song")
+    assert "01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav" in ran.out.split("Raw Song:")[0]
+    assert "click.wav" in (out / "report.html").read_text(encoding="utf-8")
+    rows = as_json(faderwise("mix", raw, "--dry-run", "--json"))["assignment"]
+    assert [(row["name"], row["bus"]) for row in rows] == [
+        ("01_Kick.wav", "drums"),
+        ("02_SnareUp.wav", "drums"),
+        ("03_OH L.wav", "drums"),
+        ("04_BassDI.wav", "bass"),
+        ("05_EGtr1.wav", "guitars"),
+        ("06_LeadVox.wav", "vocals"),
+        ("click.wav", None),
+    ]
+    assert all(row["reason"] for row in rows)
+
+
+def test_a_mixdown_that_is_the_plain_sum_is_reported_with_what_the_mix_changes(faderwise: Faderwise, raw: Path) -> None:
+    (raw / "click.wav").unlink()
+    tracks = [soundfile.read(path)[0] for path in sorted(raw.iterdir())]
+    length = min(map(len, tracks))
+    soundfile.write(raw / "Raw Song Mix.wav", 0.7 * sum(track[:length] for track in tracks), RATE, subtype="FLOAT")
+    warnings = as_json(faderwise("mix", raw, "--dry-run", "--json"))["warnings"]
+    (warning,) = [warning for warning in warnings if "producer" in warning]
+    assert "Raw Song Mix.wav" in warning and "faderwise match" in warning
+
+
+def test_a_mixdown_with_a_balance_of_its_own_is_not_reported(faderwise: Faderwise, raw: Path) -> None:
+    (raw / "click.wav").unlink()
+    tracks = [soundfile.read(path)[0] for path in sorted(raw.iterdir())]
+    length = min(map(len, tracks))
+    mix = sum(track[:length] * gain for track, gain in zip(tracks, (1, 1, 1, 0.5, 0.8, 2), strict=True))
+    soundfile.write(raw / "Raw Song Mix.wav", mix, RATE, subtype="FLOAT")
+    warnings = as_json(faderwise("mix", raw, "--dry-run", "--json"))["warnings"]
+    assert not [warning for warning in warnings if "producer" in warning]
