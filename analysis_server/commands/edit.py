@@ -22,6 +22,8 @@ def add_options(parser: options.Parser) -> None:
     text = "depth of the moves around each bus's level, 0 to 200 %%"
     add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
     add("--offset", action="append", type=options.offset, metavar="ROLE=DB", help="make this bus louder or quieter")
+    text = "keep this bus steady against the others, 0 to 100 percent"
+    add("--ride", action="append", type=options.ride, metavar="ROLE=P", help=text)
     text = "the furthest that a bus may be from the others"
     add("--limit", dest="limit_db", type=options.decibels, metavar="DB", help=text)
     add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="even out moves shorter than this")
@@ -38,8 +40,11 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import edit
 
     offsets = dict(arguments.offset) if arguments.offset else None
+    rides = dict(arguments.ride) if arguments.ride else None
     with terminal.progress() as progress:
-        result = edit.run(options.request_of(edit.EditRequest, arguments, offset_db=offsets), progress)
+        result = edit.run(
+            options.request_of(edit.EditRequest, arguments, offset_db=offsets, ride_percent=rides), progress
+        )
     terminal.warn_all(result.warnings)
     settings = ", ".join(result.in_words) or "as predicted"
     terminal.say(f"{result.title}, run {result.run}: {settings} ({result.took_ms:.0f} ms).")

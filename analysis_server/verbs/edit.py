@@ -37,6 +37,7 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     depth_percent: float | None = None
     moves_percent: float | None = None
     offset_db: dict[str, float] | None = None
+    ride_percent: dict[str, float] | None = None
     limit_db: float | None = None
     smooth_s: float | None = None
     range_s: tuple[float, float] | None = None

@@ -25,13 +25,23 @@ from core.audio.framing import HOP_S, LONGEST_S
 from core.automation.points import EnvelopePoints, thin_bus
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
+from core.gains.riding import ride_db
 from core.models.balance import common_db
 from core.rpp.envelope import Envelope, Point
 from core.rpp.project import Project, Track
 from core.rpp.write import Written, WrittenEnvelope, envelope_edit, lowered_note, scale_of
 from core.runs import store
 from core.runs.merge import Lane, Merged, envelope_lane, file_lane, merge
-from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, RunRecord, TrackRun, WrittenPoint, frame_times_s, from_steps
+from core.runs.record import (
+    GAIN_STEP_DB,
+    LEVEL_STEP_LU,
+    TERM_STEP_DB,
+    RunRecord,
+    TrackRun,
+    WrittenPoint,
+    frame_times_s,
+    from_steps,
+)
 from core.runs.restore import moves_before, restored_tracks
 from core.runs.store import block_text, track_of
 
@@ -49,6 +59,7 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     depth_percent : how much of the balance: 0 is every bus at the common gain, 100 as predicted, 200 twice as far.
     moves_percent : how much of each bus's moves around its own level (its median while it sounds): 0 is a static mix.
     offset_db : by bus, added at the end.
+    ride_percent : by bus, how much its short-term loudness is evened out (`core.gains.riding`); replaces the run's.
     limit_db : no bus goes further than this from the common gain; None for no limit.
     smooth_s : moves shorter than this are evened out.
     range_s : the part of the song the edit is for; outside it everything stays as it is.
@@ -59,6 +70,7 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     depth_percent: float = 100.0
     moves_percent: float = 100.0
     offset_db: dict[str, float] = {}
+    ride_percent: dict[str, float] = {}
     limit_db: float | None = None
     smooth_s: float = 0.0
     range_s: tuple[float, float] | None = None
@@ -90,6 +102,9 @@ def applied(
     own_db = _median_while(sounding, balance_db)
     shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
     shaped_db = shaped_db * (settings.depth_percent / 100.0)
+    for bus, percent in settings.ride_percent.items():
+        column = buses.index(bus)
+        shaped_db[:, column] += ride_db(levels_lufs + own_db, column, percent)
     if settings.limit_db is not None:
         shaped_db = np.clip(shaped_db, -settings.limit_db, settings.limit_db)
     if settings.smooth_s > 0.0:
@@ -123,6 +138,9 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
         _require(
             abs(offset_db) <= LARGEST_OFFSET_DB, f"--offset {bus}={offset_db:g}", f"at most {LARGEST_OFFSET_DB:g} dB"
         )
+    for bus, percent in settings.ride_percent.items():
+        _require(bus in buses, f"--ride {bus}", f"the run has no such bus; it has {', '.join(buses)}")
+        _require(0.0 <= percent <= 100.0, f"--ride {bus}={percent:g}", "give 0 to 100 percent")
     for bus in settings.freeze:
         _require(bus in buses, f"--freeze {bus}", f"the run has no such bus; it has {', '.join(buses)}")
     spans = [*settings.ignore_s, *([settings.range_s] if settings.range_s else [])]
@@ -139,6 +157,7 @@ def described(settings: EditSettings) -> list[str]:
     phrases = [f"depth {settings.depth_percent:g} %"] if settings.depth_percent != 100.0 else []
     phrases += [f"moves {settings.moves_percent:g} %"] if settings.moves_percent != 100.0 else []
     phrases += [f"{bus} {offset_db:+.1f} dB" for bus, offset_db in settings.offset_db.items() if offset_db]
+    phrases += [f"{bus} ridden at {percent:g} %" for bus, percent in settings.ride_percent.items()]
     phrases += [f"limit {settings.limit_db:g} dB"] if settings.limit_db is not None else []
     phrases += [f"smoothed over {settings.smooth_s:g} s"] if settings.smooth_s else []
     phrases += [f"from {settings.range_s[0]:g} to {settings.range_s[1]:g} s"] if settings.range_s else []
@@ -150,9 +169,10 @@ def described(settings: EditSettings) -> list[str]:
 def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettings:
     """Return the settings with those of `changes` that are not None; offsets are changed bus by bus."""
     new = {name: value for name, value in changes.items() if value is not None}
-    offsets = new.get("offset_db")
-    if isinstance(offsets, Mapping):
-        new["offset_db"] = {**settings.offset_db, **offsets}
+    for name, old in (("offset_db", settings.offset_db), ("ride_percent", settings.ride_percent)):
+        given = new.get(name)
+        if isinstance(given, Mapping):
+            new[name] = {**old, **given}
     return msgspec.structs.replace(settings, **new)
 
 
@@ -172,6 +192,7 @@ def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
     return msgspec.structs.replace(
         settings,
         offset_db={role: offset for name, offset in settings.offset_db.items() for role in meant(name)},
+        ride_percent={role: percent for name, percent in settings.ride_percent.items() for role in meant(name)},
         freeze=[role for name in settings.freeze for role in meant(name)],
     )
 
@@ -224,6 +245,9 @@ class Basis:
         check(settings, self.buses, self.root.duration_s)
         predicted = np.stack([from_steps(bus.predicted_cdb, GAIN_STEP_DB) for bus in self.root.buses], axis=1)
         levels = np.stack([from_steps(bus.level_lufs, LEVEL_STEP_LU) for bus in self.root.buses], axis=1)
+        for column, bus in enumerate(self.root.buses):
+            if bus.role in settings.ride_percent and "ride" in bus.terms_ddb:
+                predicted[:, column] -= from_steps(bus.terms_ddb["ride"], TERM_STEP_DB)
         times = frame_times_s(self.root)
         gains = applied(settings, predicted, levels_lufs=levels, buses=self.buses, time_s=times)
         return dict(zip(self.buses, gains.T, strict=True))

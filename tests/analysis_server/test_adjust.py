@@ -70,3 +70,13 @@ def test_impossible_adjustments_are_refused(
     ran = faderwise("mix", tiny_song, "--dry-run", "--json", *options)
     assert ran.code == 2
     assert json.loads(ran.out)["error"]["option"] == option
+
+
+def test_an_edit_changes_the_ride_without_a_new_analysis(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    assert faderwise("mix", tiny_song, "--ride", "bass=100", "--out", tmp_path / "run").code == 0
+    for file in tiny_song.iterdir():
+        file.unlink()
+    edited = json.loads(faderwise("edit", tmp_path / "run", "--ride", "bass=40", "--json").out)
+    assert "bass ridden at 40 %" in edited["in_words"]
+    refused = faderwise("edit", tmp_path / "run", "--ride", "bass=120", "--json")
+    assert refused.code == 2
