@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import InputError
-from core.files import replacing
+from core.files import recover, replacing
 from core.rpp.project import Project, read_project
 from core.runs import record, store
 
@@ -37,6 +37,7 @@ def replaced(path: Path, content: bytes) -> Iterator[None]:
 
 def known_runs(copy: Path) -> tuple[record.RunRecord, ...]:
     """Return the runs of an earlier copy that can be read."""
+    recover(copy.parent)
     try:
         return store.read_history(read_project(copy))
     except InputError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
 from core.errors import InputError
+from core.files import recover
 from core.rpp.project import Project, read_project
 from core.runs import store
 from core.runs.audit import Audited, audited_points, audited_project
@@ -20,6 +21,7 @@ def project_with_runs(path: Path) -> Project:
     InputError
         It has none; a copy next to it that has some is named.
     """
+    recover(path.parent)
     project = read_project(path)
     try:
         store.require_history(project)
