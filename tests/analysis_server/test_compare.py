@@ -67,7 +67,7 @@ def test_a_run_is_compared_with_an_earlier_one_and_with_its_model(
     buses = by_bus(result)
     assert buses["bass"]["second_db"] - buses["bass"]["first_db"] == pytest.approx(-6.0, abs=0.2)
     ran = faderwise("compare", f"{out}#1", f"{out}#2")
-    assert "The balances are 2." in ran.out
+    assert "The balances differ by 2." in ran.out
 
 
 def test_two_models_name_the_songs_only_one_knows(faderwise: Ran, material: Path) -> None:

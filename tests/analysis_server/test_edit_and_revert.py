@@ -85,7 +85,7 @@ def test_hand_made_points_survive_edit_after_edit_and_are_told(faderwise: Ran, c
     ran = faderwise("edit", copy, "--depth", "150")
     assert line in copy.read_bytes()
     assert "vocals (vocals): your points stay from" in ran.out
-    assert "which stays; the edit asks for" in ran.out
+    assert "stays; the edit asks for" in ran.out
 
 
 def test_a_frozen_bus_and_what_is_outside_the_range_stay(faderwise: Ran, copy: Path) -> None:
@@ -228,8 +228,8 @@ def test_a_file_that_a_hand_broke_is_one_line(faderwise: Ran, work: Path, change
         (("edit", ".", "--depth", "50"), "has no run.json; give a folder that mix or match wrote"),
         (("edit", "gone.RPP"), "no such file"),
         (("edit", "out", "--depth", "300"), "--depth 300: give 0 to 200 percent"),
-        (("edit", "out", "--depth", "much"), "is no number of percent"),
-        (("edit", "out", "--offset", "vocals"), "is no ROLE=DB, such as vocals=1.5"),
+        (("edit", "out", "--depth", "much"), "expected a percentage"),
+        (("edit", "out", "--offset", "vocals"), "expected ROLE=DB, such as vocals=1.5"),
         (("edit", "out", "--offset", "horns=1"), "has no such bus; it has drums, bass, melody, vocals"),
         (("edit", "Song-faderwise.RPP", "--render"), "--render is for folders"),
         (("edit", "out", "--out", "x"), "--out is for projects"),
