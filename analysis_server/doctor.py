@@ -18,10 +18,10 @@ import msgspec
 
 from analysis_server.environment import MARKER
 from analysis_server.outputs import kept_runs
-from analysis_server.reaper_setup import import_probe, packages, places
-from analysis_server.reaper_setup.actions import FOLDER, actions_in
-from analysis_server.reaper_setup.lines import Lines
-from analysis_server.reaper_setup.plan import Content, Plan, make_plan
+from analysis_server.reaper_setup import find_reaper, import_probe, packages
+from analysis_server.reaper_setup.config_file import Lines
+from analysis_server.reaper_setup.install import Content, Plan, make_plan
+from analysis_server.reaper_setup.keymap import FOLDER, actions_in
 from analysis_server.reaper_setup.python_library import OLDEST, Library, library_at, wanted_processors
 from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_scripts, package_files, script_files
 from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
@@ -222,14 +222,14 @@ _VERSION = "import core; print(core.__version__)"
 def examine_reaper(home: Path) -> Iterator[Finding]:
     """Look at every REAPER of this user."""
     try:
-        folders = places.resource_folders()
+        folders = find_reaper.resource_folders()
     except InputError as error:
         yield wrong("REAPER", str(error), "correct REAPER_RESOURCE_PATH, or start REAPER once")
         return
     if not folders:
         yield note("REAPER", "none was found", "if you have one, set REAPER_RESOURCE_PATH to its folder of settings")
         return
-    programs = places.programs()
+    programs = find_reaper.programs()
     yield right("REAPER", "; ".join(map(str, [*folders, *programs])))
     processors = wanted_processors(programs)
     for folder in folders:
@@ -331,7 +331,7 @@ def _actions(plan: Plan) -> Finding:
     missing = [action.description for action in plan.actions]
     if missing:
         return wrong("actions", f"not in REAPER's action list: {', '.join(missing)}", _INSTALL)
-    return right("actions", f"all are in {places.KEYMAP}")
+    return right("actions", f"all are in {find_reaper.KEYMAP}")
 
 
 def examine_place(file: Path) -> Finding:

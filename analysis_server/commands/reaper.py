@@ -62,7 +62,7 @@ def _uninstall(arguments: Namespace, terminal: Terminal) -> None:
 
 def _index(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.reaper_setup import packages, reapack
-    from analysis_server.reaper_setup.actions import actions_in
+    from analysis_server.reaper_setup.keymap import actions_in
     from analysis_server.reaper_setup.scripts import bundled_scripts, package_files, script_files
 
     scripts = bundled_scripts()

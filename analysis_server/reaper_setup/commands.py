@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.reaper_setup import packages, places
-from analysis_server.reaper_setup.actions import FOLDER, actions_in
-from analysis_server.reaper_setup.carrying_out import carry_out
-from analysis_server.reaper_setup.plan import Content, Plan, make_plan, python_of
+from analysis_server.reaper_setup import find_reaper, packages
+from analysis_server.reaper_setup.install import Content, Plan, carry_out, make_plan, python_of
+from analysis_server.reaper_setup.keymap import FOLDER, actions_in
 from analysis_server.reaper_setup.python_library import wanted_processors
 from analysis_server.reaper_setup.record import known_folders, record_path, remember_folders
 from analysis_server.reaper_setup.scripts import VENDOR, Application, bundled_scripts, wanted_files
-from analysis_server.reaper_setup.undoing import make_undoing, undo
+from analysis_server.reaper_setup.uninstall import make_undoing, undo
 
 NO_REAPER = "REAPER was not found. Start it once, close it, and run this again (docs/guides/installing.md)."
 NO_PYTHON = (
@@ -41,14 +40,14 @@ def set_up(application: Application, prompter: Prompter, *, dry_run: bool = Fals
     FaderwiseError
         What the scripts need could not be got.
     """
-    folders = places.resource_folders()
+    folders = find_reaper.resource_folders()
     if not folders:
         prompter.say(NO_REAPER)
         return []
     if not dry_run:
-        places.refuse_while_running()
+        find_reaper.refuse_while_running()
     content = _content(application, prompter, dry_run=dry_run)
-    processors = wanted_processors(places.programs())
+    processors = wanted_processors(find_reaper.programs())
     plans = [make_plan(folder, content, processors) for folder in folders]
     _warn_of_python(plans, processors, prompter)
     if _agreed(plans, prompter, dry_run=dry_run):
@@ -67,7 +66,7 @@ def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[
     InputError
         REAPER runs, or its files cannot be read or written.
     """
-    folders = list(dict.fromkeys([*known_folders(home), *places.resource_folders()]))
+    folders = list(dict.fromkeys([*known_folders(home), *find_reaper.resource_folders()]))
     found = [undoing for folder in folders if (undoing := make_undoing(folder))]
     if not found:
         prompter.say("Nothing to take out of REAPER.")

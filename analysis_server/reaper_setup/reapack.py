@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
-from analysis_server.reaper_setup.actions import FOLDER, Action
+from analysis_server.reaper_setup.keymap import FOLDER, Action
 from core.errors import InputError
 from core.files import replacing
 

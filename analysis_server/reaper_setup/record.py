@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from analysis_server.reaper_setup.actions import FOLDER, is_ours
-from analysis_server.reaper_setup.places import KEYMAP, SETTINGS
+from analysis_server.reaper_setup.find_reaper import KEYMAP, SETTINGS
+from analysis_server.reaper_setup.keymap import FOLDER, is_ours
 from analysis_server.reaper_setup.settings import SettingChange
 from core import __version__
 from core.errors import InputError

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_server.paths import carried
-from analysis_server.reaper_setup.actions import FOLDER
+from analysis_server.reaper_setup.keymap import FOLDER
 from core import __version__
 
 APPLICATION = "faderwise_application.json"

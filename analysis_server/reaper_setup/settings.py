@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.reaper_setup.lines import Lines, read_lines
+from analysis_server.reaper_setup.config_file import Lines, read_lines
 from core.errors import InputError
 
 SECTION = b"[reaper]"

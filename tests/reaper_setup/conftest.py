@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup import commands, packages, places
+from analysis_server.reaper_setup import commands, find_reaper, packages
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError
 
@@ -33,7 +33,7 @@ def resource(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "reaper.ini").write_bytes(SETTINGS)
     (folder / "reaper-kb.ini").write_bytes(KEYMAP)
     monkeypatch.setenv("REAPER_RESOURCE_PATH", str(folder))
-    monkeypatch.setattr(places, "running", list)
+    monkeypatch.setattr(find_reaper, "running", list)
     return folder
 
 

@@ -16,7 +16,7 @@ import pytest
 from analysis_server import doctor
 from analysis_server.cli import main
 from analysis_server.doctor import Finding, examine_application, examine_reaper
-from analysis_server.reaper_setup import places
+from analysis_server.reaper_setup import find_reaper
 from analysis_server.reaper_setup.commands import set_up
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.server.security import client_keys
@@ -147,7 +147,7 @@ def test_a_reaper_that_faderwise_is_not_in_is_told(resource: Path, home: Path) -
 
 
 def test_no_reaper_is_worth_knowing_and_not_wrong(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "resource_folders", list)
+    monkeypatch.setattr(find_reaper, "resource_folders", list)
     (finding,) = examine_reaper(home)
     assert (finding.state, finding.found) == ("note", "none was found")
 
@@ -195,7 +195,7 @@ def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch:
     def closed(*_: object) -> list[Path]:
         raise PermissionError(errno.EACCES, "Permission denied", "/home/me/.config/REAPER/reaper.ini")
 
-    monkeypatch.setattr(places, "resource_folders", closed)
+    monkeypatch.setattr(find_reaper, "resource_folders", closed)
     monkeypatch.setattr(doctor, "examine_application", lambda _home: iter(()))
     (finding,) = doctor.run(tmp_path).findings
     assert finding.state == "wrong"
@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
 def test_the_command_ends_with_1_where_something_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(places, "resource_folders", list)
+    monkeypatch.setattr(find_reaper, "resource_folders", list)
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path))
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["right"] is True

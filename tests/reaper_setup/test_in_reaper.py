@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup.actions import actions_in
 from analysis_server.reaper_setup.commands import set_up, take_back
+from analysis_server.reaper_setup.keymap import actions_in
 from analysis_server.reaper_setup.scripts import Application, bundled_scripts
 from tests.reaper_host import ReaperHost
 from tests.reaper_setup.conftest import Listener

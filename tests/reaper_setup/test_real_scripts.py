@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from analysis_server.reaper_setup.actions import actions_in
+from analysis_server.reaper_setup.keymap import actions_in
 from analysis_server.reaper_setup.scripts import bundled_scripts, script_files
 from core import __version__
 
@@ -20,6 +20,9 @@ def test_every_action_is_named_and_of_this_version() -> None:
         "Faderwise: Revert bus automation",
         "Faderwise: Settings",
         "Faderwise: Check this REAPER",
+        "Faderwise: Auto-mix again",
+        "Faderwise: Auto-mix selected tracks",
+        "Faderwise: Compare with and without bus automation",
     }
     assert {action.version for action in actions} == {__version__}
 

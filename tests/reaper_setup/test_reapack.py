@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis_server.cli import main
-from analysis_server.reaper_setup.actions import actions_in
+from analysis_server.reaper_setup.keymap import actions_in
 from analysis_server.reaper_setup.reapack import Release, faults, write_repository
 from analysis_server.reaper_setup.scripts import bundled_scripts, script_files
 from core import __version__

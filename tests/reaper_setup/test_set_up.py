@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup import carrying_out, commands, places, plan
+from analysis_server.reaper_setup import commands, find_reaper, install
 from analysis_server.reaper_setup.commands import set_up, take_back
-from analysis_server.reaper_setup.lines import read_lines
+from analysis_server.reaper_setup.config_file import read_lines
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.reaper_setup.settings import library_set
 from core.errors import FaderwiseError, InputError
@@ -61,7 +61,7 @@ def test_reascript_gets_a_python_library_that_exists(installed: Path) -> None:
 def test_without_any_python_library_the_rest_is_set_up_and_the_remedy_told(
     resource: Path, application: Application, person: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "best_library", lambda processors: None)
+    monkeypatch.setattr(install, "best_library", lambda processors: None)
     set_up(application, person.talk())
     assert commands.NO_PYTHON in person.heard
     assert (resource / "reaper.ini").read_bytes() == SETTINGS
@@ -116,7 +116,7 @@ def test_nothing_is_touched_while_reaper_runs(
 ) -> None:
     set_up(application, person.talk())
     before = tree(resource)
-    monkeypatch.setattr(places, "running", lambda: ["reaper (process 7)"])
+    monkeypatch.setattr(find_reaper, "running", lambda: ["reaper (process 7)"])
     with pytest.raises(InputError, match=r"process 7.*close it"):
         set_up(application, person.talk())
     with pytest.raises(InputError, match=r"process 7.*close it"):
@@ -127,7 +127,7 @@ def test_nothing_is_touched_while_reaper_runs(
 def test_no_reaper_is_fine_and_told(
     application: Application, person: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "resource_folders", list)
+    monkeypatch.setattr(find_reaper, "resource_folders", list)
     assert set_up(application, person.talk()) == []
     assert person.heard == [commands.NO_REAPER]
 
@@ -135,12 +135,12 @@ def test_no_reaper_is_fine_and_told(
 def test_an_interrupted_run_is_finished_by_the_next_and_can_be_taken_back(
     resource: Path, application: Application, person: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, write = tree(resource), carrying_out.write_lines
+    before, write = tree(resource), install.write_lines
 
     def full(*_: object) -> None:
         raise InputError("the disk is full")
 
-    monkeypatch.setattr(carrying_out, "write_lines", full)
+    monkeypatch.setattr(install, "write_lines", full)
     with pytest.raises(InputError, match="disk is full"):
         set_up(application, person.talk())
     take_back(application.home, person.talk())
@@ -149,7 +149,7 @@ def test_an_interrupted_run_is_finished_by_the_next_and_can_be_taken_back(
     lay_packages(application.home)
     with pytest.raises(InputError, match="disk is full"):
         set_up(application, person.talk())
-    monkeypatch.setattr(carrying_out, "write_lines", write)
+    monkeypatch.setattr(install, "write_lines", write)
     set_up(application, person.talk())
     assert b"FADERWISE_SETTINGS" in (resource / "reaper-kb.ini").read_bytes()
     take_back(application.home, person.talk())

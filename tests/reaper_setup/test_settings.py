@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis_server.reaper_setup.lines import Lines, parse_lines
+from analysis_server.reaper_setup.config_file import Lines, parse_lines
 from analysis_server.reaper_setup.settings import library_set, python_changes, value_of, with_change, without_change
 from core.errors import InputError
 

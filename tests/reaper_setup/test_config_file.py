@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis_server.reaper_setup.lines import parse_lines, read_lines, write_lines
+from analysis_server.reaper_setup.config_file import parse_lines, read_lines, write_lines
 from core.errors import InputError
 
 BODIES = st.lists(st.binary(max_size=6).map(lambda body: body.replace(b"\n", b"").rstrip(b"\r")), max_size=6)

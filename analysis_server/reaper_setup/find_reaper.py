@@ -1,4 +1,4 @@
-"""Where REAPER is: its resource folders, its program, and whether it runs.
+"""Find REAPER: its resource folders, its program, and whether it is running.
 
 A resource folder holds reaper.ini. The usual one is the system's; a portable installation has it beside its program
 (on macOS beside REAPER.app); `REAPER_RESOURCE_PATH` names the one to use instead.

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup import places
+from analysis_server.reaper_setup import find_reaper
 from core.errors import InputError
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(places.Path, "home", lambda: tmp_path)
-    monkeypatch.setattr(places, "_usual_programs", lambda environ: [tmp_path / "portable" / "reaper"])
+    monkeypatch.setattr(find_reaper.Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(find_reaper, "_usual_programs", lambda environ: [tmp_path / "portable" / "reaper"])
     return tmp_path
 
 
@@ -31,25 +31,25 @@ def reaper_folder(path: Path) -> Path:
 def test_a_named_folder_is_the_only_one(home: Path) -> None:
     reaper_folder(home / ".config" / "REAPER")
     named = reaper_folder(home / "named")
-    assert places.resource_folders({"REAPER_RESOURCE_PATH": str(named)}) == [named]
+    assert find_reaper.resource_folders({"REAPER_RESOURCE_PATH": str(named)}) == [named]
 
 
 def test_a_named_folder_that_is_none_is_told(home: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: REAPER_RESOURCE_PATH names it"):
-        places.resource_folders({"REAPER_RESOURCE_PATH": str(home / "nowhere")})
+        find_reaper.resource_folders({"REAPER_RESOURCE_PATH": str(home / "nowhere")})
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where Linux has it")
 def test_the_usual_and_a_portable_one_are_found(home: Path) -> None:
-    assert places.resource_folders({}) == []
+    assert find_reaper.resource_folders({}) == []
     (home / ".config" / "REAPER").mkdir(parents=True)
-    assert places.resource_folders({}) == []
+    assert find_reaper.resource_folders({}) == []
     usual = reaper_folder(home / ".config" / "REAPER2").rename(home / ".config" / "REAPER" / "x").parent
     (usual / "reaper.ini").write_bytes(b"[REAPER]\n")
     portable = reaper_folder(home / "portable")
-    assert places.resource_folders({}) == [usual]
+    assert find_reaper.resource_folders({}) == [usual]
     (portable / "reaper").write_bytes(b"\x7fELF")
-    assert places.resource_folders({}) == [usual, portable]
+    assert find_reaper.resource_folders({}) == [usual, portable]
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,21 @@ def test_the_usual_and_a_portable_one_are_found(home: Path) -> None:
 def test_the_usual_folder_of_each_system(
     system: str, variables: dict[str, str], expected: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places.sys, "platform", system)
+    monkeypatch.setattr(find_reaper.sys, "platform", system)
     folder = reaper_folder(home / expected)
-    assert places.resource_folders({name: str(home / value) for name, value in variables.items()}) == [folder]
+    assert find_reaper.resource_folders({name: str(home / value) for name, value in variables.items()}) == [folder]
 
 
 def test_a_portable_macos_reaper_keeps_its_settings_beside_the_app() -> None:
-    assert places._beside(Path("/Users/a/My REAPER/REAPER.app/Contents/MacOS/REAPER")) == Path("/Users/a/My REAPER")
-    assert places._beside(Path("/opt/REAPER/reaper")) == Path("/opt/REAPER")
+    assert find_reaper._beside(Path("/Users/a/My REAPER/REAPER.app/Contents/MacOS/REAPER")) == Path(
+        "/Users/a/My REAPER"
+    )
+    assert find_reaper._beside(Path("/opt/REAPER/reaper")) == Path("/opt/REAPER")
 
 
 def test_a_named_folder_in_nobodys_home_is_told(home: Path) -> None:
     with pytest.raises(InputError, match=r"~nobody-of-that-name.REAPER: REAPER_RESOURCE_PATH names it"):
-        places.resource_folders({"REAPER_RESOURCE_PATH": "~nobody-of-that-name/REAPER"})
+        find_reaper.resource_folders({"REAPER_RESOURCE_PATH": "~nobody-of-that-name/REAPER"})
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="looks into /proc")
@@ -83,37 +85,37 @@ def test_a_process_whose_name_the_system_cut_inside_a_letter_is_passed_over(tmp_
     for number, name in ((7, "ファイル操作".encode()[:15] + b"\xe4"), (8, b"reaper")):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "comm").write_bytes(name + b"\n")
-    assert list(places._from_proc(tmp_path)) == ["8"]
+    assert list(find_reaper._from_proc(tmp_path)) == ["8"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_a_running_reaper_is_seen_until_it_ends(tmp_path: Path) -> None:
     program = tmp_path / "reaper"
     shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
-    before = places.running()
+    before = find_reaper.running()
     process = subprocess.Popen([program, "60"])  # noqa: S603 - a list
     try:
         by_s = time.monotonic() + 120.0
-        while not places.running() and time.monotonic() < by_s:  # the system names a process a moment after it began
+        while not find_reaper.running() and time.monotonic() < by_s:  # the name appears shortly after the start
             time.sleep(0.01)
-        assert f"reaper (process {process.pid})" in places.running()
+        assert f"reaper (process {process.pid})" in find_reaper.running()
         with pytest.raises(InputError, match=f"process {process.pid}.*close it"):
-            places.refuse_while_running()
+            find_reaper.refuse_while_running()
     finally:
         process.kill()
         process.wait()
-    assert places.running() == before
+    assert find_reaper.running() == before
 
 
 def test_what_the_systems_tell_is_understood() -> None:
     tasks = '"System Idle Process","0","Services","0","8 K"\n"reaper.exe","4242","Console","1","90,000 K"\n'
-    assert places._from_tasklist(tasks) == [("reaper.exe", "4242")]
+    assert find_reaper._from_tasklist(tasks) == [("reaper.exe", "4242")]
     told = "    1 /sbin/launchd\n 4242 /Applications/My REAPER.app/Contents/MacOS/REAPER\n 9 /usr/bin/reaperd\n"
-    assert places._from_ps(told) == [("/Applications/My REAPER.app/Contents/MacOS/REAPER", "4242")]
+    assert find_reaper._from_ps(told) == [("/Applications/My REAPER.app/Contents/MacOS/REAPER", "4242")]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a POSIX program")
 def test_a_system_that_tells_nothing_is_an_error_not_a_no() -> None:
-    assert places._output("echo", "a b") == "a b\n"
+    assert find_reaper._output("echo", "a b") == "a b\n"
     with pytest.raises(InputError, match="no-such-program does not tell"):
-        places._output("no-such-program")
+        find_reaper._output("no-such-program")

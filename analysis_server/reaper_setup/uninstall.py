@@ -1,4 +1,4 @@
-"""Taking back exactly what the record says was added: what the user has changed since is kept, and told.
+"""Remove from a REAPER folder exactly what its record lists; keep what the user has changed since.
 
 REAPER's configuration is put back line by line, for REAPER has written its own changes into it since.
 """
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.reaper_setup import actions as kb
-from analysis_server.reaper_setup.actions import FOLDER
-from analysis_server.reaper_setup.lines import Lines, read_lines, write_lines
-from analysis_server.reaper_setup.places import KEYMAP, SETTINGS, refuse_while_running
-from analysis_server.reaper_setup.plan import file_hash
+from analysis_server.reaper_setup import keymap as kb
+from analysis_server.reaper_setup.config_file import Lines, read_lines, write_lines
+from analysis_server.reaper_setup.find_reaper import KEYMAP, SETTINGS, refuse_while_running
+from analysis_server.reaper_setup.install import file_hash
+from analysis_server.reaper_setup.keymap import FOLDER
 from analysis_server.reaper_setup.record import Record, read_record, record_path
 from analysis_server.reaper_setup.settings import read_settings, without_change
 from core.errors import InputError

@@ -1,4 +1,4 @@
-"""A configuration file as lines: some are added, changed or removed, and no other byte is touched.
+"""A configuration file as lines: lines are added, changed or removed, all other bytes stay.
 
 Line ends, encoding and whatever the file holds stay as they are. A file that ends without a line end goes on doing so,
 so that taking an added line away again gives the same bytes.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup import places, record
+from analysis_server.reaper_setup import find_reaper, record
 from analysis_server.reaper_setup.commands import set_up, take_back
-from analysis_server.reaper_setup.lines import read_lines
+from analysis_server.reaper_setup.config_file import read_lines
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import InputError
 from tests.reaper_setup.conftest import KEYMAP, SETTINGS, Listener, lay_packages, tree
@@ -143,10 +143,10 @@ def test_every_reaper_is_set_up_and_taken_back(
     portable.mkdir()
     (portable / "reaper.ini").write_bytes(b"[REAPER]\n")
     before = tree(portable)
-    monkeypatch.setattr(places, "resource_folders", lambda: [resource, portable])
+    monkeypatch.setattr(find_reaper, "resource_folders", lambda: [resource, portable])
     set_up(application, person.talk())
     assert (portable / "Scripts" / "Faderwise" / "faderwise_application.json").is_file()
-    monkeypatch.setattr(places, "resource_folders", lambda: [resource])
+    monkeypatch.setattr(find_reaper, "resource_folders", lambda: [resource])
     assert set(take_back(application.home, person.talk())) == {resource, portable}
     assert tree(portable) == before
 

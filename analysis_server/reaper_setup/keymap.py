@@ -1,4 +1,4 @@
-"""REAPER's actions: read from the scripts' headers, and written as lines of reaper-kb.ini.
+"""REAPER's actions: read from the scripts' headers, written as lines of reaper-kb.ini.
 
 A line is `SCR flags section id "description" path`. The id is the script's name and never changes, so that a shortcut
 stays with its action through every update; the path is relative to REAPER's Scripts folder, and quoted as it may have
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.reaper_setup.lines import Lines
+from analysis_server.reaper_setup.config_file import Lines
 from core.errors import InputError
 
 FOLDER = "Faderwise"

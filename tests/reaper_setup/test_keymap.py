@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis_server.reaper_setup.actions import (
+from analysis_server.reaper_setup.config_file import parse_lines
+from analysis_server.reaper_setup.keymap import (
     Action,
     actions_in,
     missing,
@@ -18,7 +19,6 @@ from analysis_server.reaper_setup.actions import (
     with_action,
     without_command,
 )
-from analysis_server.reaper_setup.lines import parse_lines
 from core.errors import InputError
 
 SCRIPTS = Path("/home/a b/REAPER/Scripts")
