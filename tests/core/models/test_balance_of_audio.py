@@ -104,8 +104,10 @@ def test_silence_before_the_song_does_not_matter(workshop: Path, stems: Stems, n
 @given(order=st.permutations(BUSES))
 def test_the_order_of_buses_does_not_matter(workshop: Path, stems: Stems, order: list[str]) -> None:
     before = predicted(workshop, stems).curves
-    files = {bus: workshop / f"{bus}.wav" for bus in order}
-    after = predict_explained(find(DEFAULT_MODEL), measure(open_song(workshop, buses=files))).curves
+    files = {bus: [workshop / f"{bus}.wav"] for bus in order}
+    after = predict_explained(
+        find(DEFAULT_MODEL), measure(open_song(workshop, buses={role: [file] for role, file in files.items()}))
+    ).curves
     columns = [after.buses.index(bus) for bus in before.buses]
     np.testing.assert_allclose(after.gains_db[:, columns], before.gains_db, atol=1e-9)
 
@@ -130,7 +132,7 @@ def test_any_number_of_buses_is_balanced(workshop: Path, stems: Stems, n_buses: 
     folder.mkdir()
     names = [*BUSES, "guitars", "keys", "backing vocals", "fx", *(f"thing {number}" for number in range(8))][:n_buses]
     many = {name: np.roll(stems[BUSES[i % 4]], 991 * i, axis=0) for i, name in enumerate(names)}
-    song = open_song(folder_with(folder, many), buses={name: folder / f"{name}.wav" for name in names})
+    song = open_song(folder_with(folder, many), buses={name: [folder / f"{name}.wav"] for name in names})
     prediction = predict_explained(find(DEFAULT_MODEL), measure(song))
     assert set(prediction.curves.buses) == set(names)
     assert np.isfinite(prediction.curves.gains).all()
