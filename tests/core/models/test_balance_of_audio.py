@@ -105,9 +105,7 @@ def test_silence_before_the_song_does_not_matter(workshop: Path, stems: Stems, n
 def test_the_order_of_buses_does_not_matter(workshop: Path, stems: Stems, order: list[str]) -> None:
     before = predicted(workshop, stems).curves
     files = {bus: [workshop / f"{bus}.wav"] for bus in order}
-    after = predict_explained(
-        find(DEFAULT_MODEL), measure(open_song(workshop, buses={role: [file] for role, file in files.items()}))
-    ).curves
+    after = predict_explained(find(DEFAULT_MODEL), measure(open_song(workshop, buses=files))).curves
     columns = [after.buses.index(bus) for bus in before.buses]
     np.testing.assert_allclose(after.gains_db[:, columns], before.gains_db, atol=1e-9)
 
