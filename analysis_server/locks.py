@@ -26,7 +26,7 @@ def locked(*paths: Path) -> Iterator[None]:
     Raises
     ------
     FaderwiseError
-        Another process holds a lock for more than 10 minutes.
+        Another process has had a lock for more than 10 minutes.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - many commands write nothing
 

@@ -35,7 +35,7 @@ def path_of(name_or_file: str) -> Path:
     Raises
     ------
     ModelError
-        The name holds characters that file names cannot.
+        The name has characters that are not allowed in file names.
     """
     if "/" in name_or_file or "\\" in name_or_file or name_or_file.endswith(SUFFIX):
         return Path(name_or_file)
@@ -98,7 +98,7 @@ def file_of(name_or_file: str) -> Path:
 
 
 def _load(path: Path) -> Model:
-    from core.models.model import load  # noqa: PLC0415 - whoever asks for names alone need not wait for it
+    from core.models.model import load  # noqa: PLC0415 - not needed to list names
 
     return load(path)
 
@@ -115,17 +115,17 @@ def names() -> list[str]:
 
 
 def is_shipped(name: str) -> bool:
-    """Tell whether a name stands for a shipped model."""
+    """Return whether a name is that of a bundled model."""
     return not path_of(name).is_file() and (_SHIPPED / f"{name}{SUFFIX}").is_file()
 
 
 def remove(name: str) -> Path:
-    """Move the user's model of that name aside and return where it lies now.
+    """Set the user's model of that name aside and return its new path.
 
     Raises
     ------
     ModelError
-        There is no such model, or it is a shipped one.
+        The model does not exist, or it is a bundled one.
     """
     path = path_of(name)
     removed = path.with_suffix(".removed")
@@ -144,7 +144,7 @@ def forget(name: str, title: str) -> tuple[Model, Path]:
     Raises
     ------
     ModelError
-        There is no such model, it is a shipped one, or it never knew the song.
+        The model does not exist, is a bundled one, or has not learned the song.
     """
     file = path_of(name)
     with locked(file):
@@ -161,7 +161,7 @@ def take_in(file: Path, name: str | None) -> Path:
     Raises
     ------
     ModelError
-        The file is no model, or the name cannot be used.
+        The file is not a model, or the name cannot be used.
     """
     model = _load(file)
     kept_as = name or model.name

@@ -87,7 +87,7 @@ def taught(song: Song, preset: str, feature_set: str, progress: ProgressCallback
 
 
 def predicted(song: Song, model: Model, progress: ProgressCallback) -> tuple[Measurement, Prediction]:
-    """Return the default preset's measurement, which a report shows whatever the model's, and the model's curves."""
+    """Return the default preset's measurement, which every report shows, and the model's curves."""
     if song.bus_of:
         measurement = measure(song, progress=progress)
         return measurement, predict_tracks(

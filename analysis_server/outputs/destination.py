@@ -1,6 +1,6 @@
 """Destinations of an outcome: a folder, or a project copy.
 
-The project's own file is never written. The copy goes beside it, so that relative media paths mean the same there,
+The project's own file is never written. The copy is written next to it, so that relative media paths stay valid,
 or into the folder that was asked for.
 """
 
@@ -121,7 +121,7 @@ class CopyDestination:
         )
 
     def _copy_notes(self) -> list[str]:
-        """Return sentences on where the copy lies, and on what it does outside a range."""
+        """Return notes about the copy's location and about the gain outside a range."""
         if self.session.rendered:
             return []
         notes, path, project = [], self._path, self.session.project
@@ -166,7 +166,7 @@ def output_paths(request: SongRequest) -> list[Path]:
 
 
 def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> None:
-    """Raise an `InputError` if the folder to write to holds files that the request reads.
+    """Raise an `InputError` if the output folder contains files that the request reads.
 
     A file of a name that is written, such as a mixdown called mix.wav, would make way for the result.
     """

@@ -1,6 +1,6 @@
 """Run folders that REAPER's actions leave in the user's data folder.
 
-A project's history holds all that an edit, a revert and an audit's curves need; what lies here is what it cannot hold:
+A project's history contains what edit, revert and the curves of an audit need. This folder has what it cannot contain:
 sound, spectra and pages.
 """
 
@@ -68,7 +68,7 @@ def delete(run: KeptRun) -> list[Path]:
     Raises
     ------
     InputError
-        A file cannot be deleted, such as a page that another program holds open.
+        A file cannot be deleted, such as a page that is open in another program.
     """
     files = [path for path in run.folder.iterdir() if _OURS.fullmatch(path.name)]
     try:

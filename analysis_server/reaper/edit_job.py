@@ -53,7 +53,7 @@ def revert(job: JobFile) -> Instructions:
     Raises
     ------
     InputError
-        There is no such run, or its record is damaged.
+        The run does not exist, or its record is damaged.
     """
     project = opened(job)
     earlier = [run.number for run in store.read_history(project) if job.run and run.number < job.run]

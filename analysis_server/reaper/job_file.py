@@ -81,7 +81,7 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def home(self) -> Path | None:
-        """The folder the open project lies in, or None where it was never saved."""
+        """The folder of the open project, or None if it was never saved."""
         return Path(self.project_path).parent if self.project_path else None
 
 

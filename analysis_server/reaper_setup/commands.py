@@ -1,4 +1,4 @@
-"""Setting REAPER up and taking it back, as a person asks for it: tell what would change, ask, do it, tell what next."""
+"""Set up and remove Faderwise in REAPER: print the changes, ask, apply them, print the next step."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _STAYS = "REAPER stays as it is."
 
 @dataclass(frozen=True)
 class Prompter:
-    """How a person is spoken to: `say` a line, and `ask` a question that is answered with yes or no."""
+    """Functions that print a line (`say`) and ask a yes/no question (`ask`)."""
 
     say: Callable[[str], None]
     ask: Callable[[str], bool]
 
 
 def set_up(application: Application, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
-    """Set Faderwise up in every REAPER of this user, and return the folders it is in then.
+    """Set Faderwise up in every REAPER of this user, and return the resource folders.
 
     Raises
     ------
     InputError
         REAPER runs, or its files cannot be read or written.
     FaderwiseError
-        What the scripts need could not be got.
+        The packages that the scripts need could not be installed.
     """
     folders = find_reaper.resource_folders()
     if not folders:
@@ -59,7 +59,7 @@ def set_up(application: Application, prompter: Prompter, *, dry_run: bool = Fals
 
 
 def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
-    """Take out of every REAPER what was added, and return the folders it was in.
+    """Remove what was added from every REAPER, and return the resource folders.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[
 
 
 def _content(application: Application, prompter: Prompter, *, dry_run: bool) -> Content:
-    """Return what belongs into REAPER; a dry run gets no packages."""
+    """Return the files and actions for REAPER; a dry run installs no packages."""
     folder = packages.kept(application.home)
     awaited = ""
     if folder is None and dry_run:

@@ -1,6 +1,6 @@
 """A configuration file as lines: lines are added, changed or removed, all other bytes stay.
 
-Line ends, encoding and whatever the file holds stay as they are. A file that ends without a line end goes on doing so,
+Line endings, encoding and all other bytes stay unchanged. A file without a final line ending stays without one,
 so that taking an added line away again gives the same bytes.
 """
 

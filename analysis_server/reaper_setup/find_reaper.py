@@ -1,7 +1,7 @@
 """Find REAPER: its resource folders, its program, and whether it is running.
 
-A resource folder holds reaper.ini. The usual one is the system's; a portable installation has it beside its program
-(on macOS beside REAPER.app); `REAPER_RESOURCE_PATH` names the one to use instead.
+A resource folder contains reaper.ini. The usual one is the system's; a portable installation has it next to its program
+(on macOS next to REAPER.app); `REAPER_RESOURCE_PATH` names the one to use instead.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Run by the Python that REAPER loads: tell whether it imports what the scripts import, as inside REAPER.
+"""Check that the Python that REAPER loads can import what the scripts import.
 
 usage: python -I -B import_probe.py SCRIPTS_FOLDER MODULE...
 
-Prints a JSON object. REAPER's own module is stood in for: without REAPER there is none. Runs on Python 3.8 and later.
+Prints a JSON object. REAPER's own module exists only inside REAPER and is replaced here. Runs on Python 3.8 and later.
 """
 
 from __future__ import annotations

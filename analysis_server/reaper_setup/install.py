@@ -155,7 +155,7 @@ def _created(plan: Plan, edits: Mapping[str, bool]) -> list[str]:
 
 
 def _backup(plan: Plan, name: str, *, edited: bool) -> str | None:
-    """Return the name of a configuration file's one backup: as it was before the first change."""
+    """Return the name of the backup of a configuration file from before the first change."""
     earlier = plan.record.backups.get(name)
     if earlier and (plan.folder / earlier).is_file():
         return earlier

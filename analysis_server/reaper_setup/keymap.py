@@ -39,7 +39,7 @@ class Action:
         return _OURS + Path(self.file).stem.removeprefix(_OURS.lower()).upper()
 
     def place(self, scripts: Path) -> str:
-        """Return where the script lies below REAPER's Scripts folder, as `Registered.path` has it."""
+        """Return the script's path below REAPER's Scripts folder, in the form of `Registered.path`."""
         return _place(scripts, f"{FOLDER}/{self.file}")
 
     @property
@@ -70,7 +70,7 @@ def read_action(path: Path) -> Action | None:
     Raises
     ------
     InputError
-        The header lacks the description or the version, or the description cannot stand in reaper-kb.ini.
+        The header lacks the description or the version, or the description cannot be written to reaper-kb.ini.
     """
     leading = path.read_text(encoding="utf-8").partition("\n\n")[0]
     header = {match[1]: match[2] for match in map(_HEADER.match, leading.splitlines()) if match}

@@ -27,14 +27,14 @@ def names() -> str:
 
 
 def kept(home: Path) -> Path | None:
-    """Return the folder in `home` that holds the packages, or None where they have not been got yet."""
+    """Return the folder of the packages in `home`, or None if they are not installed yet."""
     folder = home / "reaper" / "packages"
     stamp = folder / _STAMP
     return folder if stamp.is_file() and content_hash(stamp) == content_hash(REQUIREMENTS) else None
 
 
 def get(home: Path, python: Path) -> Path:
-    """Return the folder in `home` that holds the packages, got by the pip of `python` where they are not there yet.
+    """Return the folder of the packages in `home`; install them with the pip of `python` if they are missing.
 
     Raises
     ------

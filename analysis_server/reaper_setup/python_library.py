@@ -1,6 +1,6 @@
 """Python's shared library, which REAPER loads: found, and looked at for its version and its processor.
 
-REAPER is a program of one architecture and loads a library of the same alone. What a library is made for stands in its
+REAPER loads only libraries of its own architecture. A library's architecture is in its
 first bytes: ELF (Linux), Mach-O, thin or for several processors (macOS), PE (Windows).
 """
 

@@ -1,7 +1,7 @@
 """The record of what was added to a REAPER folder: written before anything is, so that no interruption loses it.
 
-It lies beside the scripts and says for each file what it held, for each changed line what it was and became.
-Which folders have one stands in the user's own folder, for a portable REAPER may lie anywhere.
+It is stored next to the scripts: for each file its previous content, for each changed line the old and the new text.
+The list of folders with a record is in the user's data folder, because a portable REAPER can be anywhere.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Record:
 
 
 def record_path(folder: Path) -> Path:
-    """Return where the record of a resource folder lies."""
+    """Return the path of the record of a resource folder."""
     return folder / "Scripts" / FOLDER / "installed.json"
 
 
@@ -110,7 +110,7 @@ def _list(home: Path) -> Path:
 
 
 def _record(content: Any) -> Record:
-    """Return the record in a file's content, looked at by hand: the installer has Python's own library alone."""
+    """Return the record in a file's content, validated by hand because the installer has only the standard library."""
     if _is(dict, content)["layout"] != _LAYOUT:
         raise ValueError(f"layout {content['layout']}, which this version does not know")
     record = Record(

@@ -29,7 +29,7 @@ class Application:
     home: Path
 
     def described(self) -> bytes:
-        """Return what the file beside the scripts says of it."""
+        """Return the content of the file next to the scripts."""
         facts = {"version": __version__, "python": self.python, "home": self.home}
         return (
             json.dumps({name: str(fact) for name, fact in facts.items()}, indent=1, ensure_ascii=False) + "\n"

@@ -1,7 +1,7 @@
 """reaper.ini's settings of ReaScript's Python: read, and changed line by line.
 
 `reascript=1` switches it on; `pythonlibpath64` is the folder of Python's shared library and `pythonlibdll64` its file
-name alone: a whole path there is not accepted.
+name only; a full path is not accepted there.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def with_change(lines: Lines, change: SettingChange) -> Lines:
     Raises
     ------
     InputError
-        There is no section [REAPER]: REAPER has never run.
+        The section [REAPER] is missing: REAPER has never been started.
     """
     index = _index_of(lines, change.key)
     if index is not None:

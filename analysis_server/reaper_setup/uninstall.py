@@ -133,7 +133,7 @@ def _if_other(lines: Lines | None, path: Path) -> Lines | None:
 
 
 def _drop_backup(backup: Path, original: Path) -> None:
-    """Remove a backup that holds what the original holds again; any other stays."""
+    """Remove a backup that is identical to the original; any other stays."""
     if file_hash(backup) and file_hash(backup) == file_hash(original):
         backup.unlink()
 

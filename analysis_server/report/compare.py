@@ -24,7 +24,7 @@ class Side:
     name, kind : what it is called, and whether it is a ``"model"``, a ``"run"`` or a ``"mixdown"``.
     curves, figures : its gains, and what else is known of it, by name with unit.
     warnings : what the user should know of how the gains came about.
-    songs : the titles a model knows; None for what is no model.
+    songs : the titles that a model has learned; None if the operand is not a model.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Side:
 
 
 class SideResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One side: what it is called and is, what it has alone, and what else is known of it in figures."""
+    """One operand: its name and kind, the buses and songs that only it has, and further figures."""
 
     name: str
     kind: str

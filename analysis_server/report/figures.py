@@ -219,13 +219,13 @@ TABLE = "tables.csv"
 def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> list[str]:
     """Write an evaluation's table and figures into `folder` and return the files' paths.
 
-    Each file is written all or nothing; one of other content that stood in its place is set aside.
+    Each file is written completely or not at all; an existing file with other content is set aside.
 
     Parameters
     ----------
     evaluation : what to show.
     folder : is made where it is missing.
-    progress : is told how far it is; may raise to stop the work.
+    progress : progress callback.
 
     Raises
     ------

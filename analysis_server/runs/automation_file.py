@@ -45,7 +45,7 @@ class AutomationFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def file_points(automation: Automation) -> dict[str, list[Point]]:
-    """Return the points of every bus as the file holds them."""
+    """Return the points of every bus in the file's form."""
     return {
         bus: [
             Point(time_s=round(time_s, 6), gain_db=round(gain_db, 4), gain=round(float(db_to_gain(gain_db)), 8))

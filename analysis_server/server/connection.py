@@ -71,14 +71,14 @@ def remove_connection(home: Path, pid: int) -> None:
 
 
 class ServerLock:
-    """The lock that only one server of a data folder holds; the system releases it when the process ends."""
+    """The lock of a data folder's single server; the system releases it when the process ends."""
 
     def __init__(self, home: Path) -> None:
         self._folder = private_folder(home, "server")
         self._lock = FileLock(self._folder / "lock", timeout=0, mode=0o600)
 
     def take(self) -> bool:
-        """Take the lock and record this process; return False if another process holds it."""
+        """Take the lock and record this process; return False if another process has it."""
         try:
             self._lock.acquire()
         except Timeout:
@@ -87,7 +87,7 @@ class ServerLock:
         return True
 
     def is_taken(self) -> bool:
-        """Return whether a process holds the lock."""
+        """Return whether a process has the lock."""
         try:
             with self._lock:
                 return False
@@ -95,7 +95,7 @@ class ServerLock:
             return True
 
     def holder(self) -> int | None:
-        """Return the process id of the server that holds the lock, if it is known."""
+        """Return the process id of the server that has the lock, if it is known."""
         try:
             return int(read_private(self._folder / "pid"))
         except (OSError, ServerError, ValueError):

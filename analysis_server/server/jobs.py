@@ -1,4 +1,4 @@
-"""The jobs that a server knows: queued, running and finished, each with at most one connection that is told of it."""
+"""The jobs that a server knows: queued, running and finished, each with at most one listening connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Job:
     Attributes
     ----------
     task : what the worker is sent; None once the job has finished.
-    digest : hash of the request, which tells a repeated request from another one with the same id.
+    digest : hash of the request, to distinguish a repeated request from another one with the same id.
     peer, request_id : the connection that the job's messages go to, and the id they carry.
     end : the final message.
     """

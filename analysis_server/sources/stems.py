@@ -31,7 +31,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
     Raises
     ------
     InputError
-        The folder holds no stems that can be read, or none that belongs to a bus.
+        The folder has no readable stems, or none that belongs to a bus.
     """
     named = _stems_by_track(folder, buses)
     song = open_song(folder, buses={role: [file] for role, file in named.items()}, mixdown=named_file(project, mixdown))

@@ -57,7 +57,7 @@ def _studied(folder: str, settings: bytes) -> bytes:
 def _mapped(
     address: str, work: Work, folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback
 ) -> list[bytes]:
-    """Return what `work` gives for each folder, in order; told when a song is done, and ended if `progress` raises."""
+    """Return the result of `work` for each folder, in order; stops if `progress` raises."""
     client = _connected(address)
     try:
         arguments = msgspec.msgpack.encode(settings)

@@ -30,7 +30,7 @@ from core.runs.audit import Audited
 EDITS_WEIGHT = 3.0
 """How many songs an edited one counts for: someone heard the prediction and said what was wrong with it."""
 LEFT_ALONE = 0.25
-"""What a moment counts for that was heard and left alone, against one that was edited."""
+"""Weight of a frame that the user did not edit, relative to an edited one."""
 
 
 def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
@@ -104,7 +104,7 @@ def _measured(song: Song, settings: SessionSettings, progress: ProgressCallback)
 def _kept(
     song: Song, measurement: Measurement, curves: GainCurves, audited: Audited, settings: SessionSettings
 ) -> TrainingSong:
-    """Return what a model keeps: frames that were edited count in full, those left alone for `LEFT_ALONE`."""
+    """Return the training statistics: edited frames have weight 1, the others `LEFT_ALONE`."""
     times = measurement.time_s + audited.basis.root.start_s
     weighed = replace(curves, fit=np.where(_edited_at(audited, times), 1.0, LEFT_ALONE))
     kept = training_song(

@@ -73,6 +73,6 @@ def one_by_one(folders: Sequence[Path], settings: SongSettings, progress: Progre
 def in_turn(
     of_song: Callable[[Named, ProgressCallback], OfSong], songs: Sequence[Named], progress: ProgressCallback
 ) -> list[OfSong]:
-    """Return what `of_song` gives for each of `songs`, each taking its share of what is told."""
+    """Return the result of `of_song` for each of `songs`, each with its share of the progress."""
     share = 1.0 / max(len(songs), 1)
     return [of_song(song, part_of(progress, number * share, (number + 1) * share)) for number, song in enumerate(songs)]

@@ -38,7 +38,7 @@ def learned_session(path: str, settings: SessionSettings, progress: ProgressCall
     Raises
     ------
     InputError
-        The project or its media cannot be read, no bus was found, or there is no mixdown to learn from.
+        The project or its media cannot be read, no bus was found, or the mixdown is missing.
     """
     from_faders = settings.truth == "faders"
     with opened_session(path, progress, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:

@@ -59,7 +59,7 @@ def run(request: BusesRequest) -> FileRoles | TrackRoles:
     Raises
     ------
     InputError
-        There is no such folder or project, or no audio file in the folder.
+        The folder or project does not exist, or the folder has no audio files.
     """
     path = Path(request.path)
     if is_project(request.path):

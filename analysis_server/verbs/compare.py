@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"#(\d{1,9})$")
 class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Compare `first` with `second`: each a model (name or file), a run or a mixdown.
 
-    A run is a project with runs of ours or a folder of `mix`, as it stands now; with ``#N`` behind it, as run N wrote
+    A run is a project with runs or a folder of `mix`, in its present state; with the suffix ``#N``, as run N wrote
     it. Models and mixdowns need stems: `on` is a song folder, by default a run's own stems where they still are. With
     `out`, a folder, the comparison is written there as a page.
     """
@@ -54,7 +54,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @dataclass(frozen=True)
 class _Named:
-    """A side as it was named: of a run `audited` is what stands there now; what has none is a model or a mixdown."""
+    """An operand as it was named; `audited` is a run's present state, and None for a model or a mixdown."""
 
     text: str
     audited: Audited | None = None
@@ -67,7 +67,7 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     Raises
     ------
     InputError
-        A side is nothing that can be compared, there are no stems, or the two have no bus in common.
+        An operand cannot be compared, stems are missing, or the operands have no bus in common.
     """
     named = (_named(request.first), _named(request.second))
     song = _song(request, named)

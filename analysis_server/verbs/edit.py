@@ -29,7 +29,7 @@ from core.runs.record import RunRecord
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Apply the latest prediction of `target` (a project with runs of ours, or a folder of `mix`) with other settings.
 
-    The settings are `core.runs.edit.EditSettings`; None leaves one as it was in the edit before, with `afresh`
+    The settings are `core.runs.edit.EditSettings`; None keeps the value of the previous edit, with `afresh`
     as predicted. A project's copy goes next to it or into `out`; with `render`, a folder's `mix.wav` is written again.
     """
 
@@ -124,7 +124,7 @@ def edited(
     ----------
     project : a project with a run in force.
     changes : the settings to change.
-    afresh : start from the prediction, not from the settings of the edit before.
+    afresh : start from the prediction instead of the previous edit's settings.
     in_reaper : whether the project is open in REAPER, so that the run's id goes onto its tracks.
 
     Raises

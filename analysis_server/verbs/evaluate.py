@@ -80,7 +80,7 @@ def by_condition(request: EvaluateRequest) -> list[EvaluateRequest]:
 
 
 def together(results: Sequence[EvaluateResult]) -> EvaluateResult:
-    """Return one result that holds all of `results`."""
+    """Return one result that combines `results`."""
     if len(results) == 1:
         return results[0]
     return msgspec.structs.replace(results[0], conditions={result.features: result for result in results})

@@ -38,7 +38,7 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     dask : the address of a dask scheduler whose workers see the songs under the same paths.
     truth : whether a project's true gains come from its `mixdown`, or exactly from its `faders`, or are what was made
         of a run's prediction by hand (`edits`).
-    mixdown : one project's mixdown, where it is not found beside it.
+    mixdown : the project's mixdown, if it is not next to the project.
     """
 
     songs: list[str]

@@ -251,7 +251,7 @@ def _levelled(
     workshop: Path,
     progress: ProgressCallback,
 ) -> _Levelled:
-    """Choose the common gain: in the automation where it is a balance, else in the rendered file alone."""
+    """Choose the common gain: part of the automation for a balance model, else only of the rendered file."""
     automation = thin_curves(prediction.curves, span_s=request.range_s)
     rendered = render_mix(song, automation, workshop / "mix.f32", with_plain_sum=True, progress=progress)
     before, after = rendered.plain_sum, rendered.figures

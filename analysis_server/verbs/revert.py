@@ -50,7 +50,7 @@ def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> Rev
     Raises
     ------
     InputError
-        There is no such run, its record is damaged, or a place cannot be written to.
+        The run does not exist, its record is damaged, or a file cannot be written.
     """
     del progress  # it takes no time
     target = Path(request.target)
@@ -67,7 +67,7 @@ def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
     Raises
     ------
     InputError
-        There is no such run, or its record is damaged.
+        The run does not exist, or its record is damaged.
     """
     runs = store.read_history(project)
     back = restore.restored(project, _after(runs, to, str(project.path)))

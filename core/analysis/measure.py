@@ -226,7 +226,7 @@ def measure(
     lag_samples : how much later than the stems the mixdown comes.
     as_mono : whether the Gram matrices are of the channels' mean, which is what a mono mixdown holds.
     with_powers : whether those of the ``complex`` domain carry the mixdown's powers (`gram.LIMITER_POWERS`) too.
-    progress : is told the fraction done; may raise to stop the work.
+    progress : progress callback; may raise to stop the work.
 
     Raises
     ------

@@ -38,7 +38,7 @@ def measure_as_paper(
     song : the song.
     feature_set : ``"condition1"``, ``"condition2"`` or None for no features.
     with_mixdown : whether to build Gram matrices.
-    progress : is told the fraction done; may raise to stop the work.
+    progress : progress callback; may raise to stop the work.
 
     Raises
     ------

@@ -121,7 +121,7 @@ def estimate(
     song : a song with its mixdown.
     domain : fit in this domain; by default the mixdown decides.
     feature_set : features to measure in the same pass.
-    progress : is told the fraction done; may raise to stop the work.
+    progress : progress callback; may raise to stop the work.
 
     Raises
     ------
