@@ -146,6 +146,16 @@ class Song:
         return notes
 
 
+_COMPANIONS = frozenset(
+    (
+        *(".txt", ".md", ".rtf", ".doc", ".docx", ".pdf", ".html", ".url", ".lrc", ".gp5", ".gpx", ".mid", ".midi"),
+        *(".json", ".csv", ".tsv", ".yaml", ".yml", ".xml", ".npz", ".db", ".ini", ".lnk", ".zip", ".bak"),
+        *(".jpg", ".jpeg", ".png", ".gif", ".webp"),
+        *(".rpp", ".rpp-bak", ".als", ".cpr", ".flp", ".ptx", ".logicx", ".reapeaks", ".asd", ".pkf"),
+    )
+)
+"""Extensions of documents, pictures, projects and peak files, which are never stems and are not reported."""
+
 LEFT_OUT = "none"
 """The role of files that are left out on request."""
 
@@ -311,12 +321,16 @@ def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Pat
 
 
 def _unusable(folder: Path, matches: Mapping[Path, Match]) -> Iterator[tuple[Path, str]]:
-    """Yield what is named like an audio file in a song folder but is not a file, with the reason."""
+    """Yield what a song folder contains apart from audio files and documents, with the reason why it is not used."""
     used = {parent for path in matches for parent in path.parents}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in EXTENSIONS or path.name.startswith(".") or path.is_file() or path in used:
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") or path in used or (suffix in EXTENSIONS and path.is_file()):
             continue
-        if path.is_dir():
+        if suffix not in EXTENSIONS:
+            if path.is_file() and suffix not in _COMPANIONS:
+                yield path, "its extension is not that of an audio file"
+        elif path.is_dir():
             yield path, "it is a folder"
         elif path.is_symlink() and not path.exists():
             yield path, "it is a link to a file that does not exist"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,18 @@ def test_what_is_named_like_audio_but_is_not_a_file_is_reported(short_song_folde
     notes = open_song(folder).notes()
     for name in ("piano.wav", "strings.wav", "keys.wav", "horns.wav"):
         assert [note for note in notes if note.startswith(f"{name} was left out: ")], name
+
+
+def test_a_file_with_an_unknown_extension_is_reported_and_documents_are_not(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "drums.wav", np.zeros(8000), 8000)
+    (tmp_path / "guitar.xyz").write_bytes(b"?")
+    (tmp_path / "notes.txt").write_text("takes", encoding="utf-8")
+    notes = open_song(tmp_path).notes()
+    assert any("guitar.xyz" in note and "extension" in note for note in notes)
+    assert not any("notes.txt" in note for note in notes)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_match_in_either_form_of_unicode(tmp_path: Path, form: str) -> None:
+    soundfile.write(tmp_path / unicodedata.normalize(form, "Schlagzeug - Überspielung.wav"), np.zeros(8000), 8000)
+    assert open_song(tmp_path).buses == ("drums",)
