@@ -47,6 +47,8 @@ def add_options(parser: options.Parser) -> None:
         default="replace",
         help="your own volume moves in a project: keep them on top of the new gains, or replace them (replace)",
     )
+    text = "add an excerpt of every bus to the report, for solo and mute"
+    parser.add_argument("--stems-in-report", action="store_true", help=text)
 
 
 def run(arguments: Namespace, terminal: Terminal) -> None:

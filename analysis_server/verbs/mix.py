@@ -58,6 +58,7 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
     existing : of a project, whether the user's own moves on the envelopes stay on top of the new gains.
     level : whether each bus gets a gain, or each single track.
     like, depth_percent, ride_percent, keep : adjustments of the prediction, as in `adjust.Adjustments`.
+    stems_in_report : whether the report contains an excerpt of every bus, for solo and mute.
     """
 
     model: str = models.DEFAULT_MODEL
@@ -69,6 +70,7 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
     depth_percent: float = 100.0
     ride_percent: dict[str, float] = msgspec.field(default_factory=dict)
     keep: list[str] = msgspec.field(default_factory=list)
+    stems_in_report: bool = False
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +169,7 @@ def _mixed(
         moved_db=mixed.moved_db,
         text=story,
         explanation=mixed.prediction.explanation,
+        stems_in_report=request.stems_in_report,
         assignment=assignment_rows(assignment),
     )
     files = {} if request.dry_run else where.write(done, writing)

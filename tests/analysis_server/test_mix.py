@@ -134,3 +134,9 @@ def test_the_demo_mixes_the_bundled_song(faderwise: Faderwise) -> None:
     assert "Caesium" in ran.out
     assert names(Path("demo-out")) == OUTCOME
     assert soundfile.info("demo-out/mix.wav").duration == 24.0
+
+
+def test_the_report_contains_the_stems_where_asked(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    faderwise("mix", tiny_song, "--out", tmp_path / "out", "--stems-in-report")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data-solo=") == page.count("data-mute=") == page.count('<article class="bus')
