@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from packaging.requirements import Requirement
 
 from analysis_server.environment import MARKER
 from analysis_server.outputs import kept_runs
@@ -26,6 +29,7 @@ from analysis_server.reaper_setup.python_library import OLDEST, Library, library
 from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_scripts, package_files, script_files
 from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
 from analysis_server.server.client import Client, forget_ended
+from analysis_server.server.connection import connection_path
 from core import __version__
 from core.errors import FaderwiseError, InputError, to_user_error
 from core.progress import ProgressCallback, no_progress
@@ -81,16 +85,20 @@ _OTHERS = 0o077
 _ENDS_WITHIN_S = 5.0
 
 
-def examine_application(home: Path) -> Iterator[Finding]:
-    """Look at the application that runs now, whose things are in `home`."""
+def examine_application(home: Path, *, full: bool = False) -> Iterator[Finding]:
+    """Check the running application, whose data folder is `home`.
+
+    By default only metadata is read. With `full`, every library is imported, `pip check` runs, and the server is
+    started where none is running.
+    """
     yield _environment()
     yield _command()
-    yield _libraries()
-    yield _packages()
+    yield _import_libraries() if full else _find_libraries()
+    yield _check_packages() if full else _check_requirements()
     yield _folder(home)
     yield _runs(home)
     yield _keys(home)
-    yield _server(home)
+    yield _server(home, full)
 
 
 def _environment() -> Finding:
@@ -113,8 +121,8 @@ def _command() -> Finding:
     )
 
 
-def _libraries() -> Finding:
-    """Import what computes: their compiled parts must load."""
+def _import_libraries() -> Finding:
+    """Import the compiled libraries, which shows whether their shared objects load."""
     failed = {}
     for name in _LIBRARIES:
         try:
@@ -126,11 +134,42 @@ def _libraries() -> Finding:
     return right("libraries", f"{', '.join(_LIBRARIES)} load")
 
 
-def _packages() -> Finding:
+def _find_libraries() -> Finding:
+    """Look for the compiled libraries without importing them."""
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name.partition(".")[0]) is None]
+    if missing:
+        return wrong("libraries", f"not installed: {', '.join(missing)}", _AGAIN)
+    return right("libraries", f"{', '.join(_LIBRARIES)} are installed (`faderwise doctor --full` also loads them)")
+
+
+def _check_packages() -> Finding:
     well, output = asked([sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "check"])
     if "No module named pip" in output:
-        return note("versions", "not looked at: this environment has no pip")
+        return note("versions", "not checked: this environment has no pip")
     return right("versions", "all packages fit each other") if well else wrong("versions", output, _AGAIN)
+
+
+def _check_requirements() -> Finding:
+    """Compare the installed versions with the ranges that Faderwise requires."""
+    try:
+        requirements = importlib.metadata.requires("faderwise") or []
+    except importlib.metadata.PackageNotFoundError:
+        return note("versions", "not checked: Faderwise runs without being installed")
+    problems, n_checked = [], 0
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        n_checked += 1
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            problems.append(f"{requirement} is not installed")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            problems.append(f"{requirement.name} is {version}, required is {requirement.specifier}")
+    if problems:
+        return wrong("versions", "; ".join(problems), _AGAIN)
+    return right("versions", f"the {n_checked} required packages have supported versions")
 
 
 def _folder(home: Path) -> Finding:
@@ -168,14 +207,18 @@ def _keys(home: Path) -> Finding:
     return right("keys", f"{folder}, for you alone")
 
 
-def _server(home: Path) -> Finding:
-    """Connect to the server; where none is up, start one and stop it again."""
+def _server(home: Path, full: bool) -> Finding:
+    """Connect to the server; where none answers, start one and stop it again if `full`."""
+    if not full and not connection_path(home).is_file():
+        return right("server", "none is running; one starts when it is needed")
     try:
         with Client(home, starts=False, name="doctor") as client:
             welcome = client.hello(deadline_s=5.0)
-            return right("server", f"Faderwise {welcome.program} is up")
-    except (FaderwiseError, OSError):
-        return _started(home)
+            return right("server", f"Faderwise {welcome.program} is running")
+    except (FaderwiseError, OSError) as error:
+        if full:
+            return _started(home)
+        return note("server", str(error), "`faderwise doctor --full` starts one to check it")
 
 
 def _wait_until(done: Callable[[], bool]) -> None:
@@ -192,7 +235,7 @@ def _started(home: Path) -> Finding:
         _wait_until(forget_ended)
     except (FaderwiseError, OSError) as error:
         return wrong("server", f"it does not start: {error}", f"see {home / 'logs' / 'server.jsonl'}; {_AGAIN}")
-    return right("server", "none is up; one starts when it is needed")
+    return right("server", "none is running; one starts when it is needed")
 
 
 _INSTALL = "close REAPER and run `faderwise reaper install`"
@@ -360,11 +403,22 @@ class DoctorResult(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-def run(home: Path, progress: ProgressCallback = no_progress) -> DoctorResult:
-    """Look at the application whose things are in `home`, and at Faderwise in every REAPER of this user."""
+def run(home: Path, progress: ProgressCallback = no_progress, *, full: bool = False) -> DoctorResult:
+    """Check the application whose data folder is `home`, and Faderwise in every REAPER of this user.
+
+    Parameters
+    ----------
+    home : the data folder.
+    progress : called with the fraction done and the subject of each finding.
+    full : also do the slow checks, see `examine_application`.
+
+    Returns
+    -------
+    The findings in the order of the checks.
+    """
     findings = []
-    for look in (examine_application, examine_reaper):
-        for finding in _whatever_happens(look(home)):
+    for checks in (examine_application(home, full=full), examine_reaper(home)):
+        for finding in _whatever_happens(checks):
             findings.append(finding)
             progress(min(len(findings) / _LOOKS, 1.0), finding.subject)
     healthy = all(finding.state != "wrong" for finding in findings)

@@ -10,21 +10,24 @@ from core.errors import FaderwiseError
 
 EXAMPLES = """\
   faderwise doctor
+  faderwise doctor --full
   faderwise doctor --json"""
 _MARKS = {"right": "ok", "note": "--", "wrong": "!!"}
 
 
-def add_options(_parser: Parser) -> None:
-    """Add no options."""
+def add_options(parser: Parser) -> None:
+    """Add the options."""
+    text = "also load every library, run `pip check`, and start the server if none is running"
+    parser.add_argument("--full", action="store_true", help=text)
 
 
-def run(_arguments: Namespace, terminal: Terminal) -> None:
+def run(arguments: Namespace, terminal: Terminal) -> None:
     """Check everything and print the findings; fail if there is a problem."""
     from analysis_server import doctor
     from analysis_server.paths import home
 
     with terminal.progress() as progress:
-        result = doctor.run(home().absolute(), progress)
+        result = doctor.run(home().absolute(), progress, full=arguments.full)
     for finding in result.findings:
         terminal.say(f"{_MARKS[finding.state]} {finding.subject:<16} {finding.found}")
         if finding.remedy:

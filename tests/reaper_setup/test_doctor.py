@@ -16,10 +16,11 @@ import pytest
 from analysis_server import doctor
 from analysis_server.cli import main
 from analysis_server.doctor import Finding, examine_application, examine_reaper
+from analysis_server.paths import private_folder
 from analysis_server.reaper_setup import find_reaper
 from analysis_server.reaper_setup.commands import set_up
 from analysis_server.reaper_setup.scripts import Application
-from analysis_server.server.security import client_keys
+from analysis_server.server.security import client_keys, write_private
 from tests.reaper_setup.conftest import Listener, tree
 
 Damage = Callable[[Path], None]
@@ -161,8 +162,11 @@ def test_a_damaged_record_and_a_wrong_folder_are_findings(
     assert "REAPER_RESOURCE_PATH" in by_subject(list(examine_reaper(home)))["REAPER"].remedy
 
 
-def test_the_application_is_looked_at_and_its_server_started(tmp_path: Path) -> None:
-    findings = by_subject(list(examine_application(tmp_path / "my data")))
+@pytest.mark.parametrize("full", [False, True])
+def test_application_is_checked(tmp_path: Path, full: bool) -> None:
+    home = tmp_path / "my data"
+    findings = by_subject(list(examine_application(home, full=full)))
+    assert (home / "logs").exists() is full  # only the full check starts a server
     assert [(name, finding.found) for name, finding in findings.items() if finding.state == "wrong"] == []
     assert list(findings) == ["environment", "command", "libraries", "versions", "folder", "runs", "keys", "server"]
     assert findings["server"].state == "right"
@@ -182,6 +186,24 @@ def test_much_that_runs_left_is_told_with_the_command_that_clears_it(
     assert "faderwise runs clear" in finding.remedy
 
 
+def test_requirement_that_is_not_met_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requirements = ["numpy>=999", "no-such-package>=1", 'other; extra == "test"', "msgspec>=0"]
+    monkeypatch.setattr("importlib.metadata.requires", lambda _name: requirements)
+    finding = by_subject(list(islice(examine_application(tmp_path), 4)))["versions"]
+    assert finding.state == "wrong"
+    assert finding.found.startswith("numpy is ")
+    assert finding.found.endswith("required is >=999; no-such-package>=1 is not installed")
+
+
+def test_server_that_does_not_answer_is_noted(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "my data", "server")
+    write_private(folder / "connection.json", b"damaged")
+    finding = by_subject(list(examine_application(tmp_path / "my data")))["server"]
+    assert finding.state == "note"
+    assert "connection.json" in finding.found
+    assert "--full" in finding.remedy
+
+
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
 def test_keys_that_others_may_read_are_told_with_the_command_that_mends(tmp_path: Path) -> None:
     client_keys(tmp_path)
@@ -196,7 +218,7 @@ def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch:
         raise PermissionError(errno.EACCES, "Permission denied", "/home/me/.config/REAPER/reaper.ini")
 
     monkeypatch.setattr(find_reaper, "resource_folders", closed)
-    monkeypatch.setattr(doctor, "examine_application", lambda _home: iter(()))
+    monkeypatch.setattr(doctor, "examine_application", lambda _home, full: iter(()))
     (finding,) = doctor.run(tmp_path).findings
     assert finding.state == "wrong"
     assert finding.found == "/home/me/.config/REAPER/reaper.ini: cannot be used (Permission denied)"
@@ -216,7 +238,7 @@ def test_an_interpreter_that_says_something_else_is_a_finding(
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     place = tmp_path / "a file"
     place.write_text("", "utf-8")
-    findings = by_subject(list(examine_application(place / "data")))
+    findings = by_subject(list(examine_application(place / "data", full=True)))
     assert findings["folder"].state == "wrong"
     assert "FADERWISE_HOME" in findings["folder"].remedy
     assert findings["server"].state == "wrong"
@@ -233,6 +255,6 @@ def test_the_command_ends_with_1_where_something_is_wrong(
     (tmp_path / "file").touch()
     assert main(["doctor"]) == 1
     told = capsys.readouterr()
-    assert told.err == "faderwise: to fix: folder, server\n"
+    assert told.err == "faderwise: to fix: folder\n"
     assert "!! folder" in told.out
     assert "→ give yourself the right" in told.out
