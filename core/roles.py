@@ -54,7 +54,7 @@ def canonical_role(role: str) -> str:
     Raises
     ------
     InputError
-        It is no name, or a mixdown's.
+        The name is empty, or a mixdown's.
     """
     plain = " ".join(role.split()).casefold()
     if not plain or plain in MIXDOWN_NAMES:

@@ -2,7 +2,7 @@
 # @version 0.1.0
 # @author Faderwise contributors
 # @about
-#   Brings back the volume envelopes that stood on the bus tracks before a run of Faderwise.
+#   Restores the volume envelopes of the bus tracks from before a run of Faderwise.
 #   One undo step.
 """Faderwise: Revert bus automation."""
 

@@ -2,7 +2,7 @@
 # @version 0.1.0
 # @author Faderwise contributors
 # @about
-#   Chooses the model, the loudness, what happens to volume automation that is there already, and what is told.
+#   Chooses the model, the loudness, what happens to existing volume automation, and what is reported.
 """Faderwise: Settings."""
 
 import sys

@@ -1,7 +1,7 @@
 """Gram matrices of stems and mixdown.
 
 Conventions: with signals x_0..x_{m-1} (the stems, then the mixdown, then powers of the mixdown where they are
-asked for) a Gram matrix holds the inner products <x_i, x_j> over a stretch of time, shape (m, m). Sums over
+asked for) a Gram matrix contains the inner products <x_i, x_j> over a stretch of time, shape (m, m). Sums over
 stretches add, so four hops make a frame.
 
 Three inner products, one a domain:
@@ -10,7 +10,7 @@ Three inner products, one a domain:
   window of 1024, half overlap, no padding, left channel);
 - ``complex``: of complex spectra. By Parseval's theorem the inner product of two spectra is that of the
   samples, so no spectrum is taken at all; every channel adds its own equations;
-- ``power``: of power spectra in 100 ms windows; blind to phase, for mixdowns that are no linear sum.
+- ``power``: of power spectra in 100 ms windows; blind to phase, for mixdowns that are not a linear sum.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def magnitude_gram(frames: Sequence[Samples]) -> FloatArray:
 def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = False) -> FloatArray:
     """Return the Gram matrices of signals' samples, one a stretch, all channels together.
 
-    The signals' products are summed in float64: what tells two alike stems apart, or a quiet one from the rest,
+    The signals' products are summed in float64: what distinguishes two similar stems, or a quiet one from the rest,
     is lost in float32. The powers' are summed in float32.
 
     Parameters
@@ -113,7 +113,7 @@ def _powers(signal: Samples) -> Samples:
 
 
 def hop_moments(step_grams: FloatArray) -> FloatArray:
-    """Return each hop's Gram matrices weighted by 1, tau and tau^2, tau being where in the hop a step lies.
+    """Return each hop's Gram matrices weighted by 1, tau and tau^2, tau being the position of a step within the hop.
 
     Parameters
     ----------

@@ -224,7 +224,7 @@ def measure(
         is made from `step_power` and `band_power` (see `core.models.balance`).
     domain : whose Gram matrices to build, None for none.
     lag_samples : how much later than the stems the mixdown comes.
-    as_mono : whether the Gram matrices are of the channels' mean, which is what a mono mixdown holds.
+    as_mono : whether the Gram matrices are of the channels' mean, as in a mono mixdown.
     with_powers : whether those of the ``complex`` domain carry the mixdown's powers (`gram.LIMITER_POWERS`) too.
     progress : progress callback; may raise to stop the work.
 

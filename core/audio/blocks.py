@@ -1,7 +1,7 @@
 """Lockstep reading: all signals of a song, block by block, with bounded memory.
 
 Conventions: a block holds a whole number of hops, and the samples before and after that a frame or a window
-at its edge needs. Samples have shape (n_signals, n_channels, before + n_hops * hop + after); what lies before
+at its edge needs. Samples have shape (n_signals, n_channels, before + n_hops * hop + after); what is before
 the song's start or after its end is silent.
 """
 

@@ -264,7 +264,7 @@ class AudioStream:
         Raises
         ------
         InputError
-            The file is damaged here, or holds values that are no numbers.
+            The file is damaged here, or contains values that are not numbers.
         """
         silent = min(self._silence, destination.shape[1])
         self._silence -= silent
@@ -508,7 +508,7 @@ def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: in
 def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int) -> Samples:
     """Return `n_samples` samples from sample `start` on (both at `sample_rate`), shape (n_channels, n_samples).
 
-    What lies before the file's start or after its end is silent.
+    Samples before the file's start and after its end are silent.
     """
     excerpt = np.empty((n_channels, n_samples), np.float32)
     with open_stream(file, sample_rate=sample_rate, n_channels=n_channels, start=start) as stream:

@@ -1,6 +1,6 @@
 """Find audio files that are already the sum of other files, so that nothing is mixed twice.
 
-A folder with a bus's own file and the tracks it was made of ("Drums", "Kick", "Snare") holds the same sound twice.
+A folder with a bus's own file and the tracks it was made of ("Drums", "Kick", "Snare") contains the same sound twice.
 Names cannot settle it: "Drums" may also be a loop next to a recorded kit. What decides is how much of a file's energy
 the other files explain by least squares, in excerpts of the song.
 """

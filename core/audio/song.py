@@ -138,7 +138,7 @@ class Song:
             if file.sample_rate != self.sample_rate:
                 notes.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
             if file.n_channels != self.n_channels and file in self.signals:
-                notes.append(f"{name} has {_channels(file.n_channels)} beside others' {self.n_channels}")
+                notes.append(f"{name} has {_channels(file.n_channels)} where others have {self.n_channels}")
             missing_s = self.duration_s - file.duration_s
             if abs(missing_s) > _LENGTH_TOLERANCE_S:
                 direction = "shorter" if missing_s > 0 else "longer"
@@ -173,10 +173,10 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     Raises
     ------
     InputError
-        There is no such folder or no stem in it, a file exists in two formats, or a file cannot be read.
+        The folder does not exist or has no stem, a file exists in two formats, or a file cannot be read.
     """
     if not folder.is_dir():
-        raise InputError("no such folder", path=folder, remedy="give the folder that holds the stems")
+        raise InputError("no such folder", path=folder, remedy="give the folder that contains the stems")
     matches = match_files(folder)
     chosen = {file: role for role, files in (buses or {}).items() for file in files}
     replaced = {
@@ -278,7 +278,7 @@ def find_song_folders(dataset: Path) -> list[Path]:
     Raises
     ------
     InputError
-        There is no such folder, or none of its folders holds a stem.
+        The folder does not exist, or none of its folders contains a stem.
     """
     if not dataset.is_dir():
         raise InputError("no such folder", path=dataset, remedy="give a folder of song folders")

@@ -89,7 +89,7 @@ def thin_bus(
     tolerance_db: float = TOLERANCE_DB,
     span_s: tuple[float, float] | None = None,
 ) -> EnvelopePoints:
-    """Return a bus's points of a curve (n_frames,), as `thin_curves` does; of a span, those inside its edges alone."""
+    """Return a bus's points of a curve (n_frames,), as `thin_curves` does; of a span, only those inside its edges."""
     bounded = np.maximum(gain_db, LOWEST_DB)
     if span_s is None:
         return _thinned(time_s, bounded, tolerance_db)

@@ -3,7 +3,7 @@
 Conventions: a lag is how many samples later than the stems the mixdown comes. The linear fit is the share of
 the mixdown's energy that the best constant gains of each excerpt explain, at that lag, all channels together.
 
-A plain sum that comes in time needs no search: moments so short that faders move along straight lines tell it.
+A plain sum that comes in time needs no search: it is recognised from excerpts in which the gains change linearly.
 For every lag at once the fit needs the stems' Gram matrix, which does not depend on it, and the stems' cross-
 correlations with the mixdown, which one FFT gives.
 """

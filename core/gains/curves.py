@@ -81,7 +81,7 @@ class GainCurves:
         return replace(self, gains=self.gains * factor, gains_raw=self.gains_raw * factor)
 
     def save(self, path: Path) -> None:
-        """Write the curves to `path`: ``.csv`` for the gains alone, ``.npz`` for everything.
+        """Write the curves to `path`: ``.csv`` for only the gains, ``.npz`` for everything.
 
         Raises
         ------
@@ -112,7 +112,7 @@ def save_table(
     columns: dict[str, FloatArray],
     arrays: dict[str, npt.NDArray[np.generic]],
 ) -> None:
-    """Write `columns` (n_frames,) as CSV or `arrays` as NPZ beside `time_s` (n_frames,), as the name of `path` asks.
+    """Write `columns` (n_frames,) as CSV or `arrays` as NPZ, each with `time_s` (n_frames,), as the suffix says.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Least-squares fits of a mixdown by its stems, from normal equations.
 
 Conventions: a problem is a Gram matrix `gram` (k, k) = U^T U and a vector `target` (k,) = U^T v; its solution
-is argmin over a >= 0 of a^T gram a - 2 a^T target. Batches stand on the leading axis.
+is argmin over a >= 0 of a^T gram a - 2 a^T target. Batches are on the leading axis.
 
 Source: block principal pivoting, Portugal, Judice & Vicente (1994), Math. Comp. 63; problems on which it has
 not ended after a few rounds, and singular ones, go to `scipy.optimize.nnls` (Lawson & Hanson 1974) on a factor.
@@ -135,13 +135,13 @@ class NormalEquations:
 
 
 def normal_equations(gram: FloatArray, n_stems: int) -> NormalEquations:
-    """Return the equations of the stems against the mixdown alone, of a `gram` (n_hops, n_signals, n_signals)."""
+    """Return the equations of the stems against only the mixdown, of a `gram` (n_hops, n_signals, n_signals)."""
     k = n_stems
     return NormalEquations(gram[:, :k, :k], gram[:, :k, k], gram[:, k, k])
 
 
 def flipped_stems(gram: FloatArray, n_stems: int) -> npt.NDArray[np.bool_]:
-    """Return which stems the mixdown holds upside down, shape (n_stems,).
+    """Return which stems are in the mixdown with inverted polarity, shape (n_stems,).
 
     A stem counts as flipped when turning it explains at least 1 % more of the mixdown's energy.
     """

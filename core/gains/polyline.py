@@ -1,7 +1,7 @@
 """Fit gains as polylines with a knot at every frame centre.
 
-Conventions: the matrix is symmetric and positive definite; `diagonal` (n, k, k) holds its blocks on the diagonal,
-`below` (n - 1, k, k) those under it: block `j` stands in row j + 1, column j.
+Conventions: the matrix is symmetric and positive definite; `diagonal` (n, k, k) contains the diagonal blocks,
+`below` (n - 1, k, k) those under it: block `j` is in row j + 1, column j.
 
 Source: block cyclic reduction (Buzbee, Golub & Nielson 1970, SIAM J. Numer. Anal. 7). Every second node is eliminated,
 which leaves a matrix of the same kind half as long; on the way back the eliminated ones are filled in. That takes
@@ -16,8 +16,9 @@ it and the deviation grows. Nothing is delayed, and the song's edges need no car
 figures.
 
 Conventions: `moments` (n_hops, 3, m, m) are Gram matrices (`core.analysis.gram`) weighted by 1, tau and tau^2, tau
-being where in its hop a step lies (0 to 1); the first k signals are the stems, the next one is the mixdown. Unknowns
-are gains, or in the power domain their squares, at n_hops + 1 knots; knot j lies at j * 0.25 s.
+being the position of a step in its hop (0 to 1); the first k signals are the stems, the next one is the mixdown.
+Unknowns
+are gains, or in the power domain their squares, at n_hops + 1 knots; knot j is at j * 0.25 s.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _alternating(first: FloatArray, second: FloatArray) -> FloatArray:
 WIDEST_DB = 60.0
 """The deviation given where nothing is known."""
 _INDEPENDENT_ERRORS = {"complex": 25.0, "power": 12.0, "magnitude": 12.0}
-"""How many independent errors a hop's residual holds; music's residuals are far from white."""
+"""Independent errors per hop; residuals of music are far from white."""
 _MODEL_ERROR_DB = {"complex": 0.0, "power": 2.0, "magnitude": 2.0}
 """What colouring of the mixdown adds to a gain's deviation where phases are not compared (docs/reference/method.md)."""
 _RELATIVE_STEP = 0.05

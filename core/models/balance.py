@@ -6,9 +6,9 @@ after it; the silent frames hold the value before them (at the start, the first 
 
 Conventions: loudness is K-weighted and gated (`core.analysis.loudness`), in LUFS; every feature compares a bus with
 the buses that sound at all, so the sum over them is 0, a common gain of all stems changes nothing, and a stem's own
-gain changes its loudness alone: spectra and moments are taken after each stem was brought to one loudness. Features
+gain changes only its loudness: spectra and moments are taken after each stem was brought to one loudness. Features
 of the whole song are constant over its frames; those of the moment are smooth over about 6 s of a bus's own sounding
-time, and stand still where it is silent.
+time, and are constant where it is silent.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def levels_of(measurement: Measurement) -> StemLevels:
 
 
 def levels_without_spectra(rms: FloatArray, active: Mask) -> StemLevels:
-    """Return the levels of stems of which the RMS (n_frames, n_buses) is all that is known; it stands for loudness."""
+    """Return the levels of stems from their RMS (n_frames, n_buses), used as loudness."""
     power = rms**2
     return StemLevels(
         loudness_lufs=np.array([gated_mean_lufs(of_stem) for of_stem in loudness_lufs(power).T]),

@@ -47,8 +47,8 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     ),
     "tone": TermMeaning(
         "its tone",
-        "{bus} {amount} up: little of its level is deep bass, which loudness hardly counts",
-        "{bus} {amount} down: much of its level is deep bass, which loudness hardly counts",
+        "{bus} {amount} up: little of its level is deep bass, which loudness barely counts",
+        "{bus} {amount} down: much of its level is deep bass, which loudness barely counts",
     ),
     "covered": TermMeaning(
         "what covers it",
@@ -111,7 +111,7 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "{bus} {amount} down, as the paper's regression predicts",
     ),
 }
-"""Every term a prediction may name. An explanation's `terms` are some of these, in the order they are told."""
+"""Every term a prediction may name. An explanation's `terms` are some of these, in the order they are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

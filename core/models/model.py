@@ -44,7 +44,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes
     ----------
-    title : the song's name; a model holds each title once.
+    title : the song's name; each title occurs once in a model.
     source : ``"mixdown"``: the truth was estimated; ``"matrices"``: it came with the features;
         ``"faders"``: it is a session's own faders and envelopes; ``"edits"``: it is what the user made of a prediction.
     hashes : SHA-256 of each file's bytes, by role.
@@ -194,7 +194,7 @@ class Model:
         return replace(self, songs=others)
 
     def save(self, path: Path) -> None:
-        """Write the model to `path`, all or nothing; what stood there is set aside."""
+        """Write the model to `path`, completely or not at all; an existing file is set aside."""
         content = _ModelFile(
             format=FORMAT,
             version=VERSION,

@@ -169,7 +169,7 @@ def predict(model: Model, measurement: Measurement) -> GainCurves:
 def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     """Return the gains `model` gives the measured song, and what they are made of.
 
-    The paper preset's gains stand as predicted. The default's are a balance: their common gain is chosen so
+    The paper preset's gains are used as predicted. The default's are a balance: their common gain is chosen so
     that the stems' total K-weighted energy stays what it was (see `core.automation.render` for the exact loudness).
 
     Raises

@@ -1,6 +1,6 @@
 """QR factors as sufficient statistics of a linear regression.
 
-For features Y (n, p) and targets a (n,) the factor R of the QR decomposition of [Y a] has p + 1 rows and holds
+For features Y (n, p) and targets a (n,) the factor R of the QR decomposition of [Y a] has p + 1 rows and contains
 all that least squares ever needs: ||Y b - a||^2 = ||R [b; -1]||^2 for every b. Triangles of songs stack, so a
 song is added or taken out without the others' audio, and leave-one-song-out over N songs is N solves. Unlike
 sums of squares (normal equations) a triangle keeps its digits when features differ by 1e11 in scale, as

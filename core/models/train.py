@@ -106,7 +106,7 @@ def measured_triangles(measurement: Measurement, curves: GainCurves) -> dict[str
     Raises
     ------
     InputError
-        Fewer than two buses sound, so there is no balance to learn.
+        Fewer than two buses have signal, so no balance can be learned.
     """
     levels = levels_of(measurement)
     quality = np.where(np.isnan(curves.fit), 0.0, np.clip(curves.fit, 0.0, 1.0))
@@ -124,12 +124,12 @@ def balance_triangles(
     title, buses : the song's.
     levels : its stems' levels.
     gains, weights : true gains and what each frame counts for, shape (n_frames, n_buses). A bus's weights are brought
-        to a sum of 1, since a song's frames tell one story, not hundreds.
+        to a sum of 1, because the frames of a song are not independent.
 
     Raises
     ------
     InputError
-        Fewer than two buses sound, so there is no balance to learn.
+        Fewer than two buses have signal, so no balance can be learned.
     """
     heard = np.flatnonzero(levels.heard & (weights.sum(axis=0) > 0.0)).tolist()
     if len(heard) < 2:

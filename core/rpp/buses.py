@@ -56,7 +56,7 @@ def find_buses(
     Raises
     ------
     InputError
-        A chosen track is not there, a role has none, is chosen twice or lies in another one, or no bus was found.
+        A chosen track does not exist, is chosen twice or is inside another one, a role has none, or no bus was found.
     """
     by_hand = {
         role: tuple(track_called(project, name, role) for name in names) for role, names in (chosen or {}).items()
@@ -91,7 +91,7 @@ def track_called(project: Project, name: str, role: str) -> Track:
     Raises
     ------
     InputError
-        There is no such track, or more than one.
+        No track has this name, or more than one has.
     """
     wanted = " ".join(name.split()).casefold()
     named = [track for track in project.tracks if " ".join(track.name.split()).casefold() == wanted]
@@ -164,7 +164,7 @@ def _is_muted(project: Project, track: Track) -> bool:
 
 
 def _holds_buses(project: Project, one: _Candidate, candidates: list[_Candidate]) -> bool:
-    """Tell whether a folder is no bus but a folder of buses: a bus of another role is in it, or two roles' tracks."""
+    """Return whether a folder contains several buses: a bus of another role, or tracks of two roles."""
     inside = [
         other
         for other in candidates
@@ -174,7 +174,7 @@ def _holds_buses(project: Project, one: _Candidate, candidates: list[_Candidate]
 
 
 def _shares_sound(project: Project, track: Track, others: Sequence[Track]) -> bool:
-    """Tell whether a track is one of `others`, lies in one or holds one, or either flows into the other."""
+    """Return whether a track is one of `others`, is inside one or contains one, or either sends to the other."""
     return any(
         project.is_inside(track, other)
         or project.is_inside(other, track)

@@ -140,7 +140,7 @@ def audited_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints])
     Raises
     ------
     InputError
-        There is no run with a prediction.
+        No run has a prediction.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
     tracks = [_track(basis, then, file_lane(now[then.role]), 1.0) for then in basis.tracks if then.role in now]

@@ -83,7 +83,7 @@ def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
     Raises
     ------
     InputError
-        There is no run with a prediction up to it.
+        No run up to it has a prediction.
     """
     up_to = [run for run in runs if run.number <= number]
     basis = basis_of(up_to, where)

@@ -278,7 +278,7 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     Raises
     ------
     InputError
-        There is no run with a prediction, or an edit of it is damaged: its settings, or a bus that was never predicted.
+        No run has a prediction, or an edit of it is damaged: its settings, or a bus that was never predicted.
     """
     roots = [run for run in runs if run.buses]
     if not roots:
@@ -322,7 +322,7 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
     Raises
     ------
     InputError
-        There is no run to edit, or a setting is out of its range.
+        No run can be edited, or a setting is out of range.
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
@@ -367,7 +367,7 @@ def re_apply_points(
     Raises
     ------
     InputError
-        There is no run to edit, or a setting is out of its range.
+        No run can be edited, or a setting is out of range.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
     settings = for_roles(changed(EditSettings() if afresh else basis.settings, changes), basis.buses)

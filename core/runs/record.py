@@ -158,7 +158,7 @@ def _curves_of(bus: BusRun) -> list[list[int]]:
 
 
 def identified(record: RunRecord) -> RunRecord:
-    """Return the record with the id that follows from what it holds."""
+    """Return the record with the id derived from its content."""
     plain = msgspec.structs.replace(record, id="", made_at="")
     digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
     return msgspec.structs.replace(record, id=digest[:16])

@@ -67,7 +67,7 @@ def runs_from(project: Project, first: int) -> tuple[RunRecord, ...]:
     Raises
     ------
     InputError
-        There is no such run in force, or the record of one of them is damaged.
+        The run is not in force, or the record of one of them is damaged.
     """
     for number, error in damaged_runs(project).items():
         if number >= first:

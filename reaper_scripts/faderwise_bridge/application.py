@@ -78,7 +78,7 @@ class Application:
             ) from error
 
     def show(self, page: Path) -> None:
-        """Open a page in the user's browser, in a process of its own: REAPER must not wait for it."""
+        """Open a page in the user's browser, in a separate process, so that REAPER does not wait for it."""
         with contextlib.suppress(OSError):
             self._start(["webbrowser", page.as_uri()], subprocess.DEVNULL, subprocess.DEVNULL)
 

@@ -120,11 +120,11 @@ def test_a_path_of_another_alphabet_is_named_as_it_is(faderwise: Faderwise, tiny
 
 
 def test_a_missing_folder(faderwise: Faderwise) -> None:
-    is_refused(faderwise("mix", "no such song"), "no such song", "give the folder that holds the stems")
+    is_refused(faderwise("mix", "no such song"), "no such song", "give the folder that contains the stems")
 
 
 def test_a_file_instead_of_a_folder(faderwise: Faderwise, tiny_song: Path) -> None:
-    is_refused(faderwise("mix", tiny_song / "drums.wav"), "drums.wav", "give the folder that holds the stems")
+    is_refused(faderwise("mix", tiny_song / "drums.wav"), "drums.wav", "give the folder that contains the stems")
 
 
 def test_a_folder_without_stems(faderwise: Faderwise, tmp_path: Path) -> None:

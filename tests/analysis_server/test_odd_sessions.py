@@ -71,8 +71,8 @@ def test_mono_beside_stereo_beside_six_channels(faderwise: Faderwise, tmp_path: 
         gains = {bus: content["points"][0]["gain"] for bus, content in json.load(file)["buses"].items()}
     mixed, _ = soundfile.read(tmp_path / "out" / "mix.wav")
     assert mixed.shape == (len(drums), 6)
-    assert any("bass.wav has one channel beside others' 6" in warning for warning in told["warnings"])
-    assert any("drums.wav has 2 channels beside others' 6" in warning for warning in told["warnings"])
+    assert any("bass.wav has one channel where others have 6" in warning for warning in told["warnings"])
+    assert any("drums.wav has 2 channels where others have 6" in warning for warning in told["warnings"])
     silent_in_drums = gains["melody"] * 0.2 * melody[:10, 1] + gains["bass"] * bass[:10, 0]
     ratio = mixed[:10, 5] / silent_in_drums
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)

@@ -122,13 +122,13 @@ def test_the_widest_file_sets_the_channels_and_others_are_reported(tmp_path: Pat
     write(tmp_path / "bass.wav", channels=1)
     song = open_song(tmp_path)
     assert song.n_channels == 2
-    assert song.notes() == ["bass.wav has one channel beside others' 2"]
+    assert song.notes() == ["bass.wav has one channel where others have 2"]
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda folder: None, r"no such folder; give the folder that holds the stems"),
+        (lambda folder: None, r"no such folder; give the folder that contains the stems"),
         (lambda folder: folder.mkdir(), r"no stems found; it should hold files such as drums\.wav"),
         (lambda folder: write(folder / "mix.wav"), r"no stems found"),
         (lambda folder: [write(folder / n) for n in ("vox.wav", "vox.flac")], r"vox\.flac and vox\.wav"),
