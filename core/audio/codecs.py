@@ -93,6 +93,9 @@ class Decoder:
             raise InputError(what, path=path, remedy="export it as WAV or FLAC")
         self.n_streams = len(streams)
         self._stream = streams[stream]
+        if self._stream.codec_context is None:
+            self.close()
+            raise InputError("has audio in an unknown codec", path=path, remedy="export it as WAV or FLAC")
         self.samplerate, self.channels = int(self._stream.rate or 0), int(self._stream.channels or 0)
         self.format = self._container.format.name
         self._ready: Samples = np.empty((0, self.channels), np.float32)

@@ -68,7 +68,7 @@ class Applications:
         self._sound = json.dumps({"python": python, "home": str(folder / "home"), "version": "1.0"}).encode()
         self._bridge = bridge_module("application", folder)
         self._job = bridge_module("job", folder).Job
-        self._trouble = bridge_module("trouble", folder).Trouble
+        self._error = bridge_module("errors", folder).BridgeError
         self._place = folder / "scripts" / "faderwise_application.json"
 
     def __call__(self, folder: Path, chance: Random) -> str:
@@ -77,10 +77,10 @@ class Applications:
         if "\n" in str(examine_place(self._place)):
             raise RequirementError("the doctor's finding has more than one line")
         try:
-            self._bridge.find().start(self._job(folder, {})).wait(20.0)
-        except self._trouble as trouble:
-            if "install.py" not in str(trouble):
-                raise RequirementError(f"no remedy: {trouble}") from trouble
+            self._bridge.find().start(self._job(folder, {})).kill()
+        except self._error as error:
+            if "install.py" not in str(error):
+                raise RequirementError(f"no remedy: {error}") from error
             return "refused"
         return "done"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from analysis_server.cli import parser
-from analysis_server.reaper_setup import commands, places
+from analysis_server.reaper_setup import commands, find_reaper
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.verbs import mix
 from tests.fuzz import material
@@ -66,7 +66,9 @@ _RUNS = "given/run,given/session/Song-faderwise.RPP"
 _RIGHT = {
     "SONG_DIR|SESSION.RPP": "given/song,given/session/Song.RPP",
     "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz": "given/song,given,given/session/Song.RPP",
+    "SONG_DIR|SESSION.RPP|RUN": "given/song,given/session/Song.RPP,given/run#1",
     "SESSION.RPP|OUT_DIR": _RUNS,
+    "OUT_DIR": "given/run,given/run#1",
     "A": f"{_RUNS},given/run#1,default,given/song/mix.wav",
     "B": f"{_RUNS},given/session/Song-faderwise.RPP#2,equal-level",
     "SONG_DIR": "given/song",
@@ -79,6 +81,9 @@ _RIGHT = {
     "ROLE=FILE|TRACK": "drums=drums.wav,fx=bass.wav,drums=1,vocals=vocals",
     "ROLE=DB": "bass=2,vocals=-3 dB",
     "ROLE": "bass,drums",
+    "ROLE=P": "bass=30,vocals=100%",
+    "BUS": "bass,drums",
+    "BUS=P": "bass=30,vocals=100%",
     "A:B": "0.2:1,0:0.5,0.3-0.9",
     "RUN": "0,1,2",
     "X": "-20,-14.5",
@@ -87,7 +92,7 @@ _RIGHT = {
     "S": "1,0.5 s",
 }
 """What is right for each part of the grammar, by what the help calls it."""
-_NEVER_TYPED = frozenset({"-h", "--help", "--dask", "--version"})
+_NEVER_TYPED = frozenset({"-h", "--help", "--dask", "--open", "--version"})
 
 
 class StemFolders:
@@ -124,7 +129,7 @@ class Setups:
     """REAPER's folder with damaged files of ours or of REAPER's; Faderwise is installed again or uninstalled."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
-        places.running = list
+        find_reaper.running = list
         self._now, self._sound = folder / "now", folder / "sound"
         resource, home = self._now / "REAPER", self._now / "home"
         resource.mkdir(parents=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -117,7 +119,13 @@ def write_session(folder: Path) -> Path:
 
 def with_two_runs(session: Path) -> Path:
     """Mix a session, edit its copy, drag a point in it by hand, and return the copy."""
-    mix.run(mix.MixRequest(song=str(session / "Song.RPP"), out=str(session)))
+    before = Path.cwd()
+    with TemporaryDirectory() as elsewhere:  # the report goes to the current folder, and the copy next to the project
+        os.chdir(elsewhere)
+        try:
+            mix.run(mix.MixRequest(song=str(session / "Song.RPP")))
+        finally:
+            os.chdir(before)
     copy = session / "Song-faderwise.RPP"
     edit.run(edit.EditRequest(target=str(copy), depth_percent=50.0))
     head, mark, rest = copy.read_bytes().rpartition(b"<VOLENV2")

@@ -167,8 +167,9 @@ def test_match(song: Path) -> None:
     check(before, read_project(next(out.glob("*.RPP"))), instructions(song, job))
 
 
-def test_edit_and_revert(song: Path) -> None:
-    mix.run(mix.MixRequest(song=str(song), model="equal-level", out=str(song.parent)))
+def test_edit_and_revert(song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mix.run(mix.MixRequest(song=str(song), model="equal-level"))
     copy = song.with_name("Song-faderwise.RPP")
     before = read_project(copy)
     edit.run(edit.EditRequest(target=str(copy), offset_db={"bass": -6.0}, out=str(song.parent / "edited")))
@@ -192,14 +193,17 @@ def test_edit_and_revert(song: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["mix", "edit", "revert"])
-def test_the_project_is_parsed_once_in_each_phase(song: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_project_is_parsed_once_in_each_phase(
+    song: Path, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     job: dict[str, Any] = {"verb": verb}
     path = song
     if verb == "mix":
         buses = {role: [track.guid] for role, track in zip(ROLES, read_project(song).tracks, strict=True)}
         job |= {"buses": buses, "stems": rendered_stems(song, (0.0, 10.0)), "span_s": (0.0, 10.0)}
     else:
-        mix.run(mix.MixRequest(song=str(song), model="equal-level", out=str(song.parent)))
+        mix.run(mix.MixRequest(song=str(song), model="equal-level"))
         path = song.with_name("Song-faderwise.RPP")
         job |= {"run": 1} if verb == "revert" else {}
     parsed = []

@@ -12,17 +12,22 @@ import soundfile
 from analysis_server.sources.stems import RenderedStems, song_of
 from core.errors import InputError
 from core.rpp.buses import Buses
-from core.rpp.project import Track, read_project
+from core.rpp.project import Project, Track, read_project
 from tests.reaper.studio import bus_text, project_text
 
 RATE = 44_100
 
 
 @pytest.fixture
-def tracks(tmp_path: Path) -> tuple[Track, ...]:
+def project(tmp_path: Path) -> Project:
     path = tmp_path / "Song.RPP"
     path.write_bytes(project_text(bus_text("Left", "x.wav"), bus_text("Right", "x.wav")))
-    return read_project(path).tracks
+    return read_project(path)
+
+
+@pytest.fixture
+def tracks(project: Project) -> tuple[Track, ...]:
+    return project.tracks
 
 
 def rendered(folder: Path, tracks: tuple[Track, ...], *stems: np.ndarray) -> RenderedStems:
@@ -38,21 +43,21 @@ def noise(seed: int, length_s: float = 2.0) -> np.ndarray:
 
 
 def test_tracks_of_one_bus_are_summed_and_a_single_one_is_taken_as_it_is(
-    tmp_path: Path, tracks: tuple[Track, ...]
+    tmp_path: Path, project: Project, tracks: tuple[Track, ...]
 ) -> None:
     stems = noise(1), noise(2)
-    of_both = song_of("Song", Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, *stems), tmp_path, None)
+    of_both = song_of(project, Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, *stems), tmp_path, None)
     np.testing.assert_allclose(soundfile.read(of_both.stems["drums"].path)[0], sum(stems), atol=1e-6)
     apart = Buses({"drums": tracks[:1], "bass": tracks[1:]}, ())
-    song = song_of("Song", apart, rendered(tmp_path, tracks, *stems), tmp_path, None)
+    song = song_of(project, apart, rendered(tmp_path, tracks, *stems), tmp_path, None)
     assert [file.path.name for file in song.stems.values()] == ["stem-1.wav", "stem-2.wav"]
     assert song.duration_s == pytest.approx(2.0)
 
 
-def test_a_render_that_was_stopped_is_told(tmp_path: Path, tracks: tuple[Track, ...]) -> None:
+def test_a_render_that_was_stopped_is_told(tmp_path: Path, project: Project, tracks: tuple[Track, ...]) -> None:
     short = rendered(tmp_path, tracks, noise(1), noise(2, length_s=1.2))
     with pytest.raises(InputError, match=r"track 2 'Right' lasts 1\.2 s instead of 2\.0 s"):
-        song_of("Song", Buses({"drums": tracks}, ()), short, tmp_path, None)
+        song_of(project, Buses({"drums": tracks}, ()), short, tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +71,13 @@ def test_a_render_that_was_stopped_is_told(tmp_path: Path, tracks: tuple[Track, 
     ],
 )
 def test_numbers_that_no_project_has_are_refused(
-    tmp_path: Path, tracks: tuple[Track, ...], changed: dict[str, object], says: str
+    tmp_path: Path, project: Project, tracks: tuple[Track, ...], changed: dict[str, object], says: str
 ) -> None:
     odd = msgspec.structs.replace(rendered(tmp_path, tracks, noise(1), noise(2)), **changed)
     with pytest.raises(InputError, match=says):
-        song_of("Song", Buses({"drums": tracks}, ()), odd, tmp_path, None)
+        song_of(project, Buses({"drums": tracks}, ()), odd, tmp_path, None)
 
 
-def test_a_stem_that_is_not_there_is_told(tmp_path: Path, tracks: tuple[Track, ...]) -> None:
+def test_a_stem_that_is_not_there_is_told(tmp_path: Path, project: Project, tracks: tuple[Track, ...]) -> None:
     with pytest.raises(InputError, match="track 2 'Right' was not rendered"):
-        song_of("Song", Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, noise(1)), tmp_path, None)
+        song_of(project, Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, noise(1)), tmp_path, None)
