@@ -45,7 +45,7 @@ def test_runs_are_listed_oldest_first_with_what_they_take(faderwise: Faderwise, 
 
 def test_without_runs_there_is_nothing_to_list_or_clear(faderwise: Faderwise) -> None:
     assert "0 runs, 0.0 MB" in faderwise("runs", "list").out
-    assert "no runs are that old" in faderwise("runs", "clear").out
+    assert "No run is that old" in faderwise("runs", "clear").out
 
 
 def test_only_old_runs_are_cleared(faderwise: Faderwise, fresh: Path, old: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_dry_run_and_a_no_delete_nothing(faderwise: Faderwise, old: Path, monk
     assert "1 run would be deleted, 1.5 MB" in faderwise("runs", "clear", "--dry-run").out
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     ran = faderwise("runs", "clear")
-    assert "reverts do not need them. [y/N]" in ran.err
+    assert "can still be edited and reverted. [y/N]" in ran.err
     assert "1 run kept, 1.5 MB" in ran.out
     assert sorted(path.name for path in old.iterdir()) == ["mix.wav", "report.html", "run.json"]
 
