@@ -15,7 +15,9 @@ from core.audio.song import Song
 from core.decibels import FloatArray
 
 SMALLEST_OFFSET = 10.0 ** (-60.0 / 20.0)
-_N_EXCERPTS = 4
+_N_EXCERPTS = 8
+_FEWEST_EXCERPTS = 4
+"""Of fewer excerpts with sound, the means may agree by chance."""
 _EXCERPT_S = 0.25
 _LARGEST_SPREAD = 0.2
 """Excerpts' means may differ by this share of the offset: a constant is the same everywhere."""
@@ -48,7 +50,7 @@ def _without_offset(file: AudioFile) -> AudioFile:
     if file.parts:
         return replace(file, parts=tuple(_without_offset(part) for part in file.parts))
     means = _excerpt_means(file)
-    if len(means) < 2:
+    if len(means) < _FEWEST_EXCERPTS:
         return file
     offset = means.mean(axis=0)
     is_constant = (np.ptp(means, axis=0) < _LARGEST_SPREAD * np.abs(offset)) & (np.abs(offset) > SMALLEST_OFFSET)

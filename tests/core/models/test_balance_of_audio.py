@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis_server.models import DEFAULT_MODEL, find, shipped_prior
@@ -90,6 +90,7 @@ def mapped(turn: Callable[[FloatArray], FloatArray], stems: Stems) -> Stems:
 
 @settings(max_examples=12)
 @given(n_silent=st.integers(0, 20 * RATE))
+@example(n_silent=297)  # the means of the two excerpts with vocals happened to agree like a constant offset
 def test_silence_before_the_song_does_not_matter(workshop: Path, stems: Stems, n_silent: int) -> None:
     later = mapped(lambda samples: np.concatenate([np.zeros((n_silent, 2)), samples]), stems)
     before, after = predicted(workshop, stems), predicted(workshop, later)
