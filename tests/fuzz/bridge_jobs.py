@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from analysis_server.doctor import examine_place
-from analysis_server.reaper.__main__ import main
 from analysis_server.reaper.job_file import Answer
+from analysis_server.reaper.relay import main
 from tests.fuzz import material
 from tests.fuzz.judging import RequirementError, hashes
 from tests.fuzz.mutations import damaged_json, damaged_value
@@ -77,7 +77,9 @@ class Applications:
         if "\n" in str(examine_place(self._place)):
             raise RequirementError("the doctor's finding has more than one line")
         try:
-            self._bridge.find().start(self._job(folder, {})).kill()
+            relay = self._bridge.find().start(self._job(folder, {}))
+            relay.let_end()
+            relay.kill()
         except self._error as error:
             if "install.py" not in str(error):
                 raise RequirementError(f"no remedy: {error}") from error
@@ -127,12 +129,12 @@ def sound_jobs(session: Path, project: Path) -> list[dict[str, Any]]:
 
 def _answered(job: Path) -> Answer:
     """Let the application answer a job; raise where the answer is none the bridge could show."""
-    code = main(job)
+    main(job)
     answer = msgspec.json.decode((job / "result.json").read_bytes(), type=Answer)
-    if (code == 0) != (answer.error is None) or [answer.plan, answer.do, answer.error].count(None) != 2:
-        raise RequirementError(f"exit code {code} with {answer}")
-    if answer.error and (answer.error.code in _NEVER or not answer.error.message.strip().endswith(".")):
-        raise RequirementError(f"no sentence for a user: {answer.error}")
-    if answer.error and "\n" in answer.error.message:
+    if [answer.plan, answer.do, answer.error].count(None) != 2:
+        raise RequirementError(f"not one plan, result or error: {answer}")
+    if answer.error and (answer.error.code in _NEVER or not answer.error.problem):
+        raise RequirementError(f"not an error for a user: {answer.error}")
+    if answer.error and "\n" in f"{answer.error.problem}{answer.error.remedy}":
         raise RequirementError(f"more than one line: {answer.error}")
     return answer
