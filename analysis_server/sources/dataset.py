@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,11 +57,16 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
 def layout_of(folder: Path) -> Layout:
     """Return where the files of the song in `folder` are."""
     stems = folder / f"{folder.resolve().name}_STEMS"
-    return _medleydb(folder, stems) if stems.is_dir() else Layout(folder, _dsd_mixture(folder))
+    return _medleydb(folder, stems) if _is_folder(stems) else Layout(folder, _dsd_mixture(folder))
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether `path` is a folder; a name that is too long for the file system is not one."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for such a name
 
 
 def _songs_in(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / f"{folder.name}_STEMS").is_dir() or holds_stems(folder):
+    if _is_folder(folder / f"{folder.name}_STEMS") or holds_stems(folder):
         yield folder
     elif depth < _DEEPEST:
         for inside in sorted(folder.iterdir()):

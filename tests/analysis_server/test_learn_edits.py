@@ -35,7 +35,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for role in ROLES
     )
     (folder / "Song.RPP").write_text(f'<REAPER_PROJECT 0.1 "7.19/linux" 1\n{tracks}>\n', encoding="utf-8")
-    assert main(["mix", str(folder / "Song.RPP"), "--model", "equal-level", "--out", str(folder), "--json"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FADERWISE_HOME", str(folder / "home"))
+        assert main(["mix", str(folder / "Song.RPP"), "--model", "equal-level", "--json"]) == 0
     return folder
 
 

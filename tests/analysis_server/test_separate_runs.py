@@ -65,6 +65,8 @@ def test_the_result_begins_with_one_sentence_and_ends_with_what_to_do_next(
 ) -> None:
     out = tmp_path / "out"
     lines = faderwise("mix", tiny_song, "--out", out).out.splitlines()
+    assert lines[0].startswith("Buses of tiny song ")
+    lines = lines[lines.index("") + 1 :]
     assert lines[0].startswith("tiny song: ")
     assert "confidence" in lines[0]
     assert lines[1].split()[:2] == ["bus", "files"]
