@@ -1,7 +1,7 @@
 """The paper's tables and figures as files.
 
 No window system, no pyplot, and nothing of the user's own matplotlib settings: what matplotlib keeps (its list of
-fonts) lies in Faderwise's folder, unless `MPLCONFIGDIR` says otherwise.
+fonts) is in Faderwise's folder, unless `MPLCONFIGDIR` names another: `evaluate` sets it before this import.
 
 Per song: the true and the predicted gains (`<song>-gains`), and where its audio is known the average spectra of the
 human and the automatic mix (`<song>-spectra`), each as PNG and PDF; for all songs `tables.csv`.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 import re
 import unicodedata
 import warnings
@@ -28,7 +27,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis_server.paths import home
 from analysis_server.training.evaluation_data import Evaluation
 from core.audio.framing import HOP_S
 from core.automation.average_spectrum import MixSpectra, in_bands, mix_spectra
@@ -37,7 +35,6 @@ from core.files import replacing, write_text
 from core.models.evaluate import EvaluationSong, Scores
 from core.progress import ProgressCallback, part_of
 
-os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns while it lists the fonts for the first time
 
 

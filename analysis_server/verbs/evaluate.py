@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 import numpy as np
 import scipy
 
+from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.dataset import song_folders
 from analysis_server.sources.folder import open_song_folder
@@ -224,6 +226,7 @@ def _written(
     result: EvaluateResult, evaluation: Evaluation, folder: Path, progress: ProgressCallback
 ) -> EvaluateResult:
     """Write the tables and figures, and the result itself; return it with the files' names."""
+    os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))  # read when matplotlib is imported
     from analysis_server.report.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with workshop(folder) as made:
