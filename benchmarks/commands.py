@@ -131,6 +131,7 @@ def _process(words: list[str], removed: Path | None = None) -> Work:
         if removed is not None:
             shutil.rmtree(removed, ignore_errors=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # measure with compiled modules, as they are installed
         subprocess.run(words, check=False, capture_output=True, env=environment)  # noqa: S603 - this interpreter
 
     return run
