@@ -27,12 +27,12 @@ def _result_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str,
 
 
 def test_results_are_the_same_with_and_without_a_server(
-    home: Path, songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, short_songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(songs)
+    monkeypatch.chdir(short_songs)
     link = tmp_path / "linked"
     link.mkdir()
-    for path in (songs / "one").iterdir():
+    for path in (short_songs / "one").iterdir():
         (link / path.name).symlink_to(path)
     commands = [
         ["learn", "one", "two", "three", "--model", "mine", "--fresh"],
