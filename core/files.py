@@ -501,6 +501,9 @@ def _owned_folder(folder: Path) -> tuple[Path, FileLock]:
         except OSError as error:
             shutil.rmtree(made, ignore_errors=True)
             raise write_error(folder, error) from error
+        except BaseException:  # interrupted
+            shutil.rmtree(made, ignore_errors=True)
+            raise
         if (made / _OWNER).exists():
             return made, lock
         lock.release()  # another process cleared the folder before it was locked

@@ -106,7 +106,7 @@ def test_a_song_whose_name_is_as_long_as_can_be_goes_where_it_is_told(faderwise:
     refused = faderwise("mix", song)
     assert refused.code == 2
     assert "name too long" in refused.err_lines[0]
-    assert "choose another folder" in refused.err_lines[0]
+    assert "check its name" in refused.err_lines[0]
     assert outcome_of(faderwise, "mix", song, tmp_path / "out")["title"] == LONGEST
 
 
