@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,11 +32,18 @@ from analysis_server.server.worker_protocol import (
     read_body,
     write_message,
 )
+from core.files import recover
 
 _MAX_RESTART_DELAY_S = 30.0
 _EXIT_WAIT_S = 2.0
 _CREATION_FLAGS = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 _ADDRESS = "inproc://workers"
+
+
+class _Output(msgspec.Struct):
+    """The part of a request that names its output folder."""
+
+    out: str | None = None
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -46,10 +54,11 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class _Worker:
-    """One worker process; `job` is the job it runs."""
+    """One worker process; `job` is the job it runs, `output` the output folder that the job's request names."""
 
     def __init__(self, settings: Settings, number: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.job: str | None = None
+        self.output: Path | None = None
         self.is_ready = False
         self.kill_at_s: float | None = None
         self._number, self._context = number, context
@@ -103,6 +112,8 @@ class _Worker:
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
+            if self.job is not None and self.output is not None:  # it ended in the middle of a job
+                recover(self.output)
             with suppress(zmq.ZMQError):
                 socket.send_multipart([number, b""], zmq.NOBLOCK)
 
@@ -144,7 +155,10 @@ class Workers:
     def give(self, task: Task) -> None:
         """Send a task to a free worker."""
         worker = next(worker for worker in self._workers.values() if worker.is_ready and worker.job is None)
-        worker.job = task.job
+        worker.job, worker.output = task.job, None
+        with suppress(msgspec.DecodeError):  # the worker reports invalid requests
+            out = msgspec.msgpack.decode(task.request, type=_Output).out
+            worker.output = None if out is None else Path(task.folder, out)
         worker.send(task)
 
     def cancel(self, job: str, within_s: float) -> bool:
