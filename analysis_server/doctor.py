@@ -20,7 +20,6 @@ import msgspec
 from packaging.requirements import Requirement
 
 from analysis_server.environment import MARKER
-from analysis_server.outputs import kept_runs
 from analysis_server.reaper_setup import find_reaper, import_probe, packages
 from analysis_server.reaper_setup.config_file import Lines
 from analysis_server.reaper_setup.install import Content, Plan, make_plan
@@ -28,6 +27,7 @@ from analysis_server.reaper_setup.keymap import FOLDER, actions_in
 from analysis_server.reaper_setup.python_library import OLDEST, Library, library_at, wanted_processors
 from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_scripts, package_files, script_files
 from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
+from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
 from analysis_server.server.connection import connection_path
 from core import __version__

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis_server.outputs.kept_runs import earlier_runs
+from analysis_server.runs.kept_runs import earlier_runs
 from analysis_server.terminal import Terminal, count
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from analysis_server.terminal import Terminal, count
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from analysis_server.outputs.kept_runs import KeptRun
+    from analysis_server.runs.kept_runs import KeptRun
 
 EXAMPLES = """\
   faderwise runs list
@@ -45,7 +45,7 @@ def _add_folder(parser: options.Parser) -> None:
 
 
 def _folder_of(arguments: Namespace) -> Path:
-    from analysis_server.outputs import kept_runs
+    from analysis_server.runs import kept_runs
 
     if getattr(arguments, "out_dir", None) is None:
         return kept_runs.folder()
@@ -57,7 +57,7 @@ def _folder_of(arguments: Namespace) -> Path:
 
 def run(arguments: Namespace, terminal: Terminal) -> None:
     """List the runs in a folder."""
-    from analysis_server.outputs import kept_runs
+    from analysis_server.runs import kept_runs
 
     folder = _folder_of(arguments)
     runs = kept_runs.kept_runs(folder)
@@ -67,7 +67,7 @@ def run(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _clear(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.outputs import kept_runs
+    from analysis_server.runs import kept_runs
 
     latest = time.time() - arguments.older_than * _DAY_S
     runs = kept_runs.kept_runs(_folder_of(arguments))

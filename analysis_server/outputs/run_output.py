@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 
 from analysis_server import MADE_BY
-from analysis_server.outputs import kept_runs, run_records
-from analysis_server.outputs.kept_runs import FILES
+from analysis_server.outputs import run_records
 from analysis_server.outputs.outcome import Outcome
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.mix import content_of
 from analysis_server.report.page import render_report
-from analysis_server.runs import run_folder
+from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
+from analysis_server.runs.kept_runs import FILES
 from core.automation.points import TOLERANCE_DB, to_csv
 from core.automation.render import headroom_db
 from core.files import FileSet, write_text

@@ -27,12 +27,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis_server.training.evaluation_data import Evaluation
 from core.audio.framing import HOP_S
 from core.automation.average_spectrum import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db
 from core.files import replacing, write_text
-from core.models.evaluate import EvaluationSong, Scores
+from core.models.evaluate import Evaluation, EvaluationSong, Scores
 from core.progress import ProgressCallback, part_of
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns while it lists the fonts for the first time

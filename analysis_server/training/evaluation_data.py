@@ -1,12 +1,12 @@
-"""Songs, scores and predictions of an evaluation.
+"""Measure songs with known gains for an evaluation.
 
 A study can be packed into bytes and back without losing a digit, so that other machines can make it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,10 @@ import numpy as np
 
 from analysis_server.training.folders import SongSettings, in_turn, taught_by
 from core.analysis.measure import Measurement
-from core.audio.song import Song
 from core.decibels import FloatArray
-from core.models.balance import StemLevels, levels_of
-from core.models.evaluate import EvaluationSong, Scores
+from core.models.evaluate import EvaluationSong
 from core.models.model import TrainingSong
 from core.progress import ProgressCallback, no_progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """Songs whose gains are known, and what else predictors and figures need of them, by title."""
-
-    songs: list[EvaluationSong]
-    measurements: Mapping[str, Measurement] = field(default_factory=dict)
-    training: Mapping[str, TrainingSong] = field(default_factory=dict)
-    audio: Mapping[str, Song] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
-
-    def levels(self) -> dict[str, StemLevels]:
-        """Return the stems' levels of every song that was measured, by title."""
-        return {title: levels_of(measured) for title, measured in self.measurements.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Everything the tables and figures show: the tested dataset, its scores and the predicted gains."""
-
-    tested: Dataset
-    scores: Scores
-    predicted: Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True, kw_only=True)

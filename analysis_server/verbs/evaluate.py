@@ -14,12 +14,21 @@ from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.dataset import song_folders
 from analysis_server.sources.folder import open_song_folder
-from analysis_server.training.evaluation_data import Dataset, Evaluation, StudySongs, study_one_by_one
+from analysis_server.training.evaluation_data import StudySongs, study_one_by_one
 from analysis_server.training.folders import SongSettings
 from analysis_server.training.matrices import is_matrices, matrices_songs
 from core.decibels import FloatArray
 from core.files import move_into_place, workshop, write_text
-from core.models.evaluate import BalanceRegression, EvaluationSong, PaperRegression, Predictor, baselines, score
+from core.models.evaluate import (
+    BalanceRegression,
+    Dataset,
+    Evaluation,
+    EvaluationSong,
+    PaperRegression,
+    Predictor,
+    baselines,
+    score,
+)
 from core.progress import ProgressCallback, no_progress, part_of
 
 TABLE = "evaluate.json"

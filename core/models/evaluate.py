@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core import roles
-from core.analysis.measure import ACTIVE_RMS
+from core.analysis.measure import ACTIVE_RMS, Measurement
+from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain, power_to_db
 from core.errors import InputError
 from core.gains.curves import exponential
 from core.models import r_factor
-from core.models.balance import StemLevels, levels_without_spectra
+from core.models.balance import StemLevels, levels_of, levels_without_spectra
 from core.models.model import Model, TrainingSong
 from core.models.predict import PredictedBalance, least_squares_gains, predict_balance
 from core.models.prior import WRITTEN, BalancePrior
@@ -97,6 +98,30 @@ class Scores:
 
     def _over_songs(self, bus: str) -> list[float]:
         return [row[bus] for row in self.mse.values() if bus in row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Songs whose gains are known, and what else predictors and figures need of them, by title."""
+
+    songs: list[EvaluationSong]
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    training: Mapping[str, TrainingSong] = field(default_factory=dict)
+    audio: Mapping[str, Song] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def levels(self) -> dict[str, StemLevels]:
+        """Return the stems' levels of every song that was measured, by title."""
+        return {title: levels_of(measured) for title, measured in self.measurements.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Everything the tables and figures show: the tested dataset, its scores and the predicted gains."""
+
+    tested: Dataset
+    scores: Scores
+    predicted: Mapping[str, FloatArray]
 
 
 def score(
