@@ -7,9 +7,9 @@ import msgspec
 from analysis_server.report.content import Figure
 from analysis_server.sources.session import Session
 from core.audio.song import Song
+from core.rpp.buses import match_tracks
+from core.rpp.faders import reached
 from core.rpp.project import Track
-from core.rpp.routing import reached
-from core.rpp.track_roles import match_tracks
 
 
 class Assigned(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,16 +18,15 @@ from analysis_server.reaper.job_file import (
     PlannedRun,
     PlannedTrack,
 )
-from analysis_server.sources.stems import find_mixdown
+from analysis_server.sources.project import find_mixdown
 from core import roles
 from core.errors import FaderwiseError, InputError
 from core.roles import canonical_role
-from core.rpp.buses import Buses, find_buses
+from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.ext_state import ext_state
+from core.rpp.faders import reached
 from core.rpp.media import media_path
 from core.rpp.project import Project, Track, read_project
-from core.rpp.routing import reached
-from core.rpp.track_roles import match_tracks
 from core.rpp.unsupported import plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of

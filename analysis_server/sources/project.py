@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 from analysis_server.paths import is_project
 from analysis_server.sources.folder import open_song_folder
-from analysis_server.sources.session import Level, ProjectParts, Session, SongRequest
-from analysis_server.sources.stems import (
-    find_mixdown,
-    session_with_stems,
-    session_with_track_stems,
-    song_of,
-    summed_session,
-)
-from core.audio.song import Song
+from analysis_server.sources.session import SUMMING_SHARE, Level, ProjectParts, RenderedStems, Session, SongRequest
+from core import roles
+from core.audio.framing import LONGEST_S
+from core.audio.io import EXTENSIONS, AudioFile, AudioStream, Samples, inspect
+from core.audio.song import Song, open_song
 from core.errors import InputError
 from core.files import temporary_folder
-from core.progress import ProgressCallback
+from core.progress import ProgressCallback, part_of
 from core.roles import canonical_role
-from core.rpp.buses import Buses, find_buses
-from core.rpp.project import read_project
-from core.rpp.single_tracks import single_tracks
+from core.rpp.buses import Buses, find_buses, single_tracks
+from core.rpp.faders import bus_weights, reached
+from core.rpp.project import Project, Track, read_project
+from core.rpp.render import has_sound, write_stems
+from core.rpp.unsupported import sentences
 from core.rpp.write import require_audible
 
 _NO_PARTS = ProjectParts()
@@ -131,3 +132,247 @@ def _by_role(tracks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     for role, names in tracks.items():
         merged.setdefault(canonical_role(role), []).extend(names)
     return merged
+
+
+def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: str | None) -> Session:
+    """Return the session whose stems were exported into `folder`.
+
+    Raises
+    ------
+    InputError
+        The folder has no readable stems, or none that belongs to a bus.
+    """
+    named = _stems_by_track(folder, buses)
+    song = open_song(folder, buses={role: [file] for role, file in named.items()}, mixdown=named_file(project, mixdown))
+    song = replace(song, title=project.path.stem, mixdown=song.mixdown or find_mixdown(project, None))
+    tracks = {role: buses.tracks[role] for role in song.stems if role in buses.tracks}
+    if not tracks:
+        raise InputError(
+            f"none of its stems ({', '.join(song.stems)}) belongs to a bus of {project.path.name}"
+            f" ({', '.join(buses.tracks)})",
+            path=folder,
+            remedy="name them alike, or choose tracks with --bus",
+        )
+    notes = [
+        f"{file.path.name} has no track in {project.path.name}; its curve is only in the other files; use --bus "
+        f"'{role}=TRACK' to choose one"
+        for role, file in song.stems.items()
+        if role not in tracks
+    ]
+    notes += [
+        f"the {role} have no stem in {folder}; their tracks stay as they are"
+        for role in buses.tracks
+        if role not in tracks
+    ]
+    notes += outside_notes(project, [track for bus in buses.tracks.values() for track in bus])
+    return Session(project=project, song=song, tracks=tracks, notes=(*buses.notes, *notes))
+
+
+def session_with_track_stems(project: Project, buses: Buses, folder: Path) -> Session:
+    """Return the session whose tracks, one per entry of `buses`, were exported into `folder`.
+
+    Raises
+    ------
+    InputError
+        No file of the folder is named after one of the tracks.
+    """
+    named = _stems_by_track(folder, buses, any_name=True)
+    if not named:
+        names = ", ".join(track.name for track in buses.all_tracks)
+        raise InputError("has no file that is named after a track", path=folder, remedy=f"the tracks are: {names}")
+    song = Song(
+        title=project.path.stem,
+        stems={name: inspect(path) for name, path in named.items()},
+        mixdown=find_mixdown(project, None),
+    )
+    notes = [
+        f"{tracks[0].title} has no stem in {folder}; it stays as it is"
+        for name, tracks in buses.tracks.items()
+        if name not in named
+    ]
+    notes += outside_notes(project, buses.all_tracks)
+    return Session(
+        project=project,
+        song=song,
+        tracks={name: buses.tracks[name] for name in named},
+        notes=(*buses.notes, *notes),
+    )
+
+
+def _stems_by_track(folder: Path, buses: Buses, *, any_name: bool = False) -> dict[str, Path]:
+    """Return the files that are named after a bus's one track, by role, as REAPER names what it exports.
+
+    Files that are named like a role are left out, unless `any_name` is set.
+    """
+    if not folder.is_dir():
+        return {}
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS]
+    named = {}
+    for role, tracks in buses.tracks.items():
+        ours = [path for path in files if len(tracks) == 1 and _is_named_after(path.stem, tracks[0])]
+        if len(ours) == 1 and (any_name or roles.role_of(ours[0].stem) is None):
+            named[role] = ours[0]
+    return named
+
+
+def _is_named_after(stem: str, track: Track) -> bool:
+    name = track.name.casefold().strip()
+    return bool(name) and (stem.casefold() == name or stem.casefold().endswith((f"-{name}", f"_{name}", f" {name}")))
+
+
+def summed_session(
+    project: Project, buses: Buses, folder: Path, mixdown: str | None, progress: ProgressCallback
+) -> Session:
+    """Return the session whose stems are summed from the project's media, into `folder`.
+
+    Raises
+    ------
+    InputError
+        No bus plays an audio file, or one cannot be read.
+    """
+    playing = {role: tracks for role, tracks in buses.tracks.items() if has_sound(project, tracks)}
+    if not playing:
+        raise InputError(
+            "none of its buses plays an audio file, so nothing can be summed",
+            path=project.path,
+            remedy="export the buses as stems from REAPER and give their folder with --stems",
+        )
+    silent = [
+        f"the {role} play no audio file and were left out; export their stem from REAPER and use --stems"
+        for role in buses.tracks
+        if role not in playing
+    ]
+    files = write_stems(
+        project,
+        playing,
+        folder,
+        progress=part_of(progress, 0.0, SUMMING_SHARE, f"Summing media of {project.path.stem}"),
+    )
+    song = Song(
+        title=project.path.stem,
+        stems={role: inspect(path) for role, path in files.items()},
+        mixdown=find_mixdown(project, mixdown),
+    )
+    notes = (*buses.notes, *silent, *_sum_notes(project, playing))
+    return Session(project=project, song=song, tracks=playing, notes=notes, is_summed=True)
+
+
+def _sum_notes(project: Project, playing: Mapping[str, tuple[Track, ...]]) -> list[str]:
+    buses = [track for tracks in playing.values() for track in tracks]
+    indices = {part.index for track in buses for part in reached(project, track)}
+    inside = [track for track in project.tracks if track.index in indices]
+    return [*sentences(project, inside, buses), *outside_notes(project, buses)]
+
+
+def outside_notes(project: Project, buses: Sequence[Track]) -> list[str]:
+    """Return a sentence that names the audible tracks that are in none of `buses`, if there are any."""
+    inside = {part.index for track in buses for part in reached(project, track)}
+    muted = [track for track in project.tracks if track.is_muted]
+    outside = [
+        track.title
+        for track in project.tracks
+        if track.index not in inside
+        and any(not item.is_muted for item in track.items)
+        and not any(track == other or project.is_inside(track, other) for other in muted)
+    ]
+    return [f"not assigned to a bus, so not in the mix: {', '.join(outside)}"] if outside else []
+
+
+_LENGTH_TOLERANCE_S = 0.25
+_HIGHEST_GAIN = 1e3
+_BLOCK_SAMPLES = 1 << 18
+
+
+def song_of(project: Project, buses: Buses, rendered: RenderedStems, folder: Path, mixdown: AudioFile | None) -> Song:
+    """Return the song that the rendered stems make.
+
+    A bus of several tracks is summed into a file in `folder`, each track weighted by its fader.
+
+    Raises
+    ------
+    InputError
+        A stem is missing, cannot be read, or does not last as long as it should; the times are none of a project.
+    """
+    _require_times(rendered)
+    stems = {role: _stem(project, tracks, rendered, folder) for role, tracks in buses.tracks.items()}
+    return Song(title=project.path.stem, stems=stems, mixdown=mixdown)
+
+
+def _require_times(rendered: RenderedStems) -> None:
+    spans = [rendered.span_s, *([rendered.write_s] if rendered.write_s else [])]
+    if not all(-LONGEST_S < start_s < end_s < LONGEST_S for start_s, end_s in spans):
+        told = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
+        raise InputError(f"{told} is no part of a project that stems can be of", remedy="run the action again")
+    if not 0.0 < rendered.highest_gain < _HIGHEST_GAIN:
+        raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope", remedy="run the action again")
+
+
+def _stem(project: Project, tracks: Sequence[Track], rendered: RenderedStems, folder: Path) -> AudioFile:
+    files = [_checked(track, rendered) for track in tracks]
+    if len(files) == 1:
+        return files[0]
+    path = folder / f"sum-{len(list(folder.iterdir()))}.wav"
+    weights = bus_weights(project, tracks)
+    _write_sum(path, files, [weights[track.index] for track in tracks])
+    return inspect(path)
+
+
+def _checked(track: Track, rendered: RenderedStems) -> AudioFile:
+    name = rendered.files.get(track.guid)
+    if name is None or not Path(name).is_file():
+        raise InputError(f"the stem of {track.title} was not rendered", remedy="run the action again")
+    file = inspect(Path(name))
+    expected_s = rendered.span_s[1] - rendered.span_s[0]
+    if abs(file.duration_s - expected_s) > _LENGTH_TOLERANCE_S:
+        raise InputError(
+            f"the stem of {track.title} lasts {file.duration_s:.1f} s instead of {expected_s:.1f} s,"
+            " so rendering was stopped or REAPER's render settings changed it",
+            remedy="run the action again",
+        )
+    return file
+
+
+def _write_sum(path: Path, files: Sequence[AudioFile], weights: Sequence[float]) -> None:
+    rate = files[0].sample_rate
+    n_samples = max(file.n_samples_at(rate) for file in files)
+    with ExitStack() as stack:
+        out = stack.enter_context(soundfile.SoundFile(path, "w", rate, 2, "FLOAT", format="RF64"))
+        sources = [stack.enter_context(AudioStream(file, sample_rate=rate, n_channels=2)) for file in files]
+        for start in range(0, n_samples, _BLOCK_SAMPLES):
+            block: Samples = np.zeros((2, min(_BLOCK_SAMPLES, n_samples - start)), np.float32)
+            part = np.empty_like(block)
+            for source, weight in zip(sources, weights, strict=True):
+                source.read_into(part)
+                block += np.float32(weight) * part
+            out.write(block.T)
+
+
+def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:
+    """Return the mixdown: the chosen one, else where the project was rendered to, else a mix next to it."""
+    named = named_file(project, chosen)
+    if named is not None:
+        return inspect(named)
+    rendered = project.folder / project.render_file.replace("\\", "/")
+    folders = [rendered, project.folder] if project.render_file else [project.folder]
+    found = [rendered] if rendered.suffix.lower() in EXTENSIONS and rendered.is_file() else []
+    for folder in folders:
+        found += [path for path in _audio_in(folder) if _is_mix_of(project, path)]
+    return inspect(found[0]) if found else None
+
+
+def named_file(project: Project, chosen: str | None) -> Path | None:
+    """Return the file that was chosen, from the project's folder if it is there."""
+    if chosen is None:
+        return None
+    beside = project.folder / chosen
+    return beside if beside.is_file() else Path(chosen)
+
+
+def _audio_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS and path.is_file()]
+
+
+def _is_mix_of(project: Project, path: Path) -> bool:
+    return path.stem == project.path.stem or roles.is_mixdown(path.stem)

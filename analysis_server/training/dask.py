@@ -16,8 +16,17 @@ from typing import Any
 
 import msgspec
 
-from analysis_server.training.evaluation_data import Study, StudySongs, packed, study_song, unpacked
-from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings, learned_folder
+from analysis_server.training.songs import (
+    LearnedSong,
+    LearnSongs,
+    SongSettings,
+    Study,
+    StudySongs,
+    learned_folder,
+    packed,
+    study_song,
+    unpacked,
+)
 from core.errors import FaderwiseError, InputError
 from core.progress import ProgressCallback
 

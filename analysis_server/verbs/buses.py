@@ -12,8 +12,8 @@ from core.audio.stem_files import match_files
 from core.errors import InputError
 from core.matching import Match
 from core.roles import PAPER_BUSES
+from core.rpp.buses import match_tracks
 from core.rpp.project import read_project
-from core.rpp.track_roles import match_tracks
 
 
 class BusesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,11 +12,14 @@ import scipy
 
 from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.dataset import song_folders
-from analysis_server.sources.folder import open_song_folder
-from analysis_server.training.evaluation_data import StudySongs, study_one_by_one
-from analysis_server.training.folders import SongSettings
-from analysis_server.training.matrices import is_matrices, matrices_songs
+from analysis_server.sources.folder import open_song_folder, song_folders
+from analysis_server.training.songs import (
+    SongSettings,
+    StudySongs,
+    is_matrices,
+    matrices_songs,
+    study_one_by_one,
+)
 from core.decibels import FloatArray
 from core.files import move_into_place, workshop, write_text
 from core.models.evaluate import (

@@ -13,12 +13,18 @@ from analysis_server import MADE_BY, models
 from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.dataset import song_folders
+from analysis_server.sources.folder import song_folders
 from analysis_server.sources.session import ProjectParts
-from analysis_server.training.edits import learned_edits
-from analysis_server.training.folders import LearnedSong, LearnSongs, SongSettings, in_turn, one_by_one
-from analysis_server.training.matrices import is_matrices, matrices_songs
-from analysis_server.training.projects import SessionSettings, learned_session
+from analysis_server.training.projects import SessionSettings, learned_edits, learned_session
+from analysis_server.training.songs import (
+    LearnedSong,
+    LearnSongs,
+    SongSettings,
+    in_turn,
+    is_matrices,
+    matrices_songs,
+    one_by_one,
+)
 from core.errors import InputError, ModelError
 from core.models.model import Model, TrainingSong
 from core.progress import ProgressCallback, no_progress, part_of

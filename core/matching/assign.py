@@ -8,9 +8,8 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.matching import dictionary
-from core.matching.dictionary import SEVERAL_BUSES
+from core.matching.dictionary import SEVERAL_BUSES, normalize, without_ending
 from core.matching.matcher import Match, match_name, mixdown
-from core.matching.tokens import normalize, without_ending
 
 _SEPARATOR = r"[\s_\-.\u2013\u2014()\[\]]"
 _SEPARATORS = re.compile(f"{_SEPARATOR}+")

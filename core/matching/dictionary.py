@@ -1,13 +1,12 @@
-"""The words of track and file names, read from phrases.txt, and the buses of the roles they stand for."""
+"""The words of track and file names: what they mean (phrases.txt), and how names are split into words."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-
-from core.matching.tokens import normalize
 
 BUS_OF_ROLE = {
     "kick": "drums",
@@ -163,3 +162,223 @@ def _sections() -> dict[tuple[str, float], list[str]]:
         elif line and not line.startswith("#"):
             names += [name.strip() for name in line.split(";") if name.strip()]
     return found
+
+
+AUDIO_ENDINGS = re.compile(
+    r"wave?|bwf|aif[fc]?|flac|og[ga]|mogg|opus|mp[234]|m4a|aac|alac|caf|wv|ape|wma|w64|rf64|au|snd|sd2|ds|rex|rx2|midi?"
+)
+_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ß": "ss", "♯": "#"}
+)
+_KANA_MARKS = "\u3099\u309a"
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af\u3005々ー"
+_CHUNK = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:#(?![^\W_]))?|[()\[\]{{}}<>【】「」『』]|[+&/]|[^\w\s]|_|\s")
+_CAPITAL = r"A-Z\u00c0-\u00d6\u00d8-\u00de\u0410-\u042f\u0401"
+_SMALL = rf"[^\W\d_{_CAPITAL}]"
+_CAMEL = re.compile(rf"(?<={_SMALL})(?=[{_CAPITAL}])|(?<=[{_CAPITAL}])(?=[{_CAPITAL}]{_SMALL})")
+_DIGITS = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_IGNORED = re.compile(
+    r"""
+    (?<![^\W_])(?:
+        \d{4}[-_.]\d{2}[-_.]\d{2}(?:[-_ T.]*\d{2}[-_.:]?\d{2}(?:[-_.:]?\d{2})?)?   # date and time
+      | \d{2,3}(?:[.,]\d+)?\s?bpm | bpm\s?\d{2,3}                                  # tempo
+      | \d{2,3}(?:[.,]\d)?\s?k?hz | (?:44|48|88|96|192)(?:[.,]\d)?k                # sample rate
+      | (?:16|24|32)[-\s]?bits?                                                    # word length
+      | key\s(?:of\s)?[a-h](?:\#|b|is|es)?(?:\s?(?:m|min|maj|minor|major|moll|dur))?(?![^\W_])
+      | in\s[a-h](?:\#|b)?\s(?:minor|major|min|maj|moll|dur)
+      | v(?:er|ersion|rs)?\.?\s?\d+(?:\.\d+)*[a-z]? | take\s?\d+ | rev\s?\d+
+    )(?![^\W_])
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_OPENING, _CLOSING = "([{<【「『", ")]}>】」』"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a name."""
+
+    text: str
+    """Case-folded, without accents."""
+    segment: int
+    """Number of separators other than spaces before it."""
+    bracket: int
+    """Number of the pair of brackets it is in, 0 outside."""
+    joiner: str = ""
+    """A sign such as + or & before it."""
+
+
+def normalize(text: str) -> str:
+    """Return `text` case-folded, without accents and compatibility forms."""
+    if text.isascii():
+        return text.casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_LETTERS)
+    if folded.isascii():
+        return folded
+    bare = [
+        char
+        for char in unicodedata.normalize("NFD", folded)
+        if char in _KANA_MARKS or unicodedata.category(char) != "Mn"
+    ]
+    return unicodedata.normalize("NFC", "".join(bare))
+
+
+def without_ending(name: str) -> str:
+    """Return `name` without the ending of an audio file, repeated ones as well ("kick.wav.ogg")."""
+    while True:
+        stem, dot, ending = name.rpartition(".")
+        if not dot or not stem or not AUDIO_ENDINGS.fullmatch(ending.strip().casefold()):
+            return name
+        name = stem
+
+
+def words_of(name: str) -> list[Word]:
+    """Return the words of a track's name, or of a file's without its ending.
+
+    Dates, tempi, keys, sample rates and versions are left out.
+    """
+    text = _IGNORED.sub(" ", unicodedata.normalize("NFKC", name))
+    words: list[Word] = []
+    segment, bracket, brackets, joiner = 0, 0, 0, ""
+    for chunk in _CHUNK.findall(text):
+        if chunk in _OPENING:
+            brackets += 1
+            bracket = brackets
+            segment += 1
+        elif chunk in _CLOSING:
+            bracket = 0
+            segment += 1
+        elif chunk.isspace():
+            continue
+        elif not (chunk[0].isalnum() or chunk[0] in "ー々"):
+            segment += 1
+            joiner = chunk if chunk in "+&/" else ""
+        else:
+            for piece in pieces_of(chunk):
+                words.append(Word(piece, segment, bracket, joiner))
+                joiner = ""
+    return words
+
+
+def parts_by_case(chunk: str) -> list[str]:
+    """Split at changes from small to capital letters and between letters and digits."""
+    return [part for run in _CAMEL.split(chunk) for part in _DIGITS.split(run) if part]
+
+
+def is_written_without_spaces(text: str) -> bool:
+    """Return whether `text` is Chinese, Japanese or Korean."""
+    return bool(re.match(rf"[{_CJK}]", text))
+
+
+_SHORT_PIECES = re.compile("ag|bd|bg|bv|di|dn|dt|eg|fx|hh|hi|in|kd|ld|lo|lt|lv|oh|rt|sn|up|vx")
+
+
+def pieces_of(chunk: str) -> list[str]:
+    """Return the words in a run of letters and digits, such as ["kick", "in", "2"] for "kickIn2"."""
+    whole = normalize(chunk)
+    if is_written_without_spaces(whole):
+        return _longest_known(whole)
+    if whole.isdigit() or _is_known(whole):
+        return [whole]
+    pieces = [
+        piece
+        for part in _joined_with_digits([normalize(part) for part in parts_by_case(chunk)])
+        for piece in _pieces_of_letters(part)
+    ]
+    if all(_is_known(piece) or len(piece) == 1 or piece.isdigit() for piece in pieces):
+        return pieces
+    return (_segmented(whole) if whole.isalpha() else None) or pieces
+
+
+def _is_known(word: str) -> bool:
+    return word in phrases() or word in neutral_words()
+
+
+def _joined_with_digits(parts: list[str]) -> list[str]:
+    """Join letters and digits that form a known word, such as "d112"."""
+    found: list[str] = []
+    i = 0
+    while i < len(parts):
+        joined = next((n for n in (3, 2) if i + n <= len(parts) and "".join(parts[i : i + n]) in phrases()), 1)
+        word = "".join(parts[i : i + joined])
+        if joined > 1 and word.isalpha():
+            joined, word = 1, parts[i]
+        found.append(word)
+        i += joined
+    return found
+
+
+def _pieces_of_letters(word: str) -> list[str]:
+    if len(word) < 3 or not word.isalpha() or _is_known(word):
+        return [word]
+    return _segmented(word) or [_corrected(word) or word]
+
+
+@lru_cache(maxsize=4096)
+def _segmented(word: str) -> list[str] | None:
+    """Return the fewest known words that `word` consists of, or None."""
+    if not 3 <= len(word) <= 24 or word in word_list("not compounds"):
+        return None
+    best: dict[int, list[str]] = {0: []}
+    for stop in range(2, len(word) + 1):
+        for start in range(max(0, stop - 14), stop):
+            piece = word[start:stop]
+            if start in best and _is_piece(piece, at_end=stop == len(word)):
+                found = [*best[start], piece]
+                if stop not in best or len(found) < len(best[stop]):
+                    best[stop] = found
+    pieces = best.get(len(word))
+    if not pieces:
+        return _with_whole_name(word)
+    heaviest = max((phrase.weight for piece in pieces if (phrase := phrases().get(piece))), default=0.0)
+    return pieces if heaviest >= 1.5 and (len(word) >= 5 or len(pieces) == 2) else None
+
+
+def _is_piece(piece: str, *, at_end: bool) -> bool:
+    if len(piece) == 1:
+        return at_end and piece in "lrcm"
+    if len(piece) == 2:
+        return bool(_SHORT_PIECES.fullmatch(piece))
+    return piece in word_list("parts of compounds") or piece in word_list("modifiers")
+
+
+def _with_whole_name(word: str) -> list[str] | None:
+    """Return an instrument's full name at the beginning or end of `word`, and the rest of it."""
+    for length in range(len(word) - 2, 4, -1):
+        if word[-length:] in word_list("whole names"):
+            return [word[:-length], word[-length:]]
+        if word[:length] in word_list("whole names"):
+            return [word[:length], word[length:]]
+    return None
+
+
+def _corrected(word: str) -> str | None:
+    """Return the word that `word` is a misspelling of, or None."""
+    if len(word) < 5 or not word.isascii():
+        return None
+    known = misspellings()
+    if word in known:
+        return known[word]
+    for i in range(len(word) if len(word) >= 6 else 0):
+        shorter = word[:i] + word[i + 1 :]
+        found = shorter if shorter in word_list("often misspelled") else known.get(shorter)
+        if found and found[0] == word[0] and len(found) >= 5:
+            return found
+    return None
+
+
+def _longest_known(chunk: str) -> list[str]:
+    """Return the longest known phrases in Chinese, Japanese or Korean text, and what is between them."""
+    found: list[str] = []
+    rest = ""
+    while chunk:
+        piece = next((chunk[:n] for n in range(min(12, len(chunk)), 0, -1) if _is_known(chunk[:n])), "")
+        if piece and rest:
+            found.append(rest)
+        if piece:
+            found.append(piece)
+            rest = ""
+        else:
+            rest += chunk[0]
+        chunk = chunk[len(piece) or 1 :]
+    return [*found, rest] if rest else found

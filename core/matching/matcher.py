@@ -9,9 +9,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from core.matching import dictionary
-from core.matching.dictionary import BARS, BUS_OF_ROLE, SEVERAL_BUSES
-from core.matching.splitting import pieces_of
-from core.matching.tokens import Word, normalize, without_ending, words_of
+from core.matching.dictionary import (
+    BARS,
+    BUS_OF_ROLE,
+    SEVERAL_BUSES,
+    Word,
+    normalize,
+    without_ending,
+    words_of,
+)
 
 _LONGEST_PHRASE = 4
 _STRONG = 1.5
@@ -95,7 +101,7 @@ def match_name(name: str, *, kind: str = "track", context: str | None = None) ->
 def _match_alone(name: str) -> Match:
     if _GAME_TRACK.fullmatch(name):
         return Match("midi", None, "midi", "it is a note track of a game", (name,), certain=True)
-    words = words_of(name, pieces_of)
+    words = words_of(name)
     hits = _hits(words)
     described = _description_of_a_mix(words, hits)
     if described:

@@ -1,8 +1,12 @@
-"""Which tracks of a project are its buses.
+"""The buses of a project, and the single tracks of each bus.
 
 A track's bus follows from its name (`core.matching`). Folders and buses that others are sent to come first; every
 further track of the role that is not heard through one of them belongs to it as well. Effect returns and muted tracks
-are passed over.
+are skipped.
+
+For single tracks, a bus that is a folder without items of its own is split into the tracks in it, where all of its
+sound comes from them. The folder's fader does not move, and the tracks' weights allow for it. Any other bus track is
+one track.
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ from dataclasses import dataclass
 
 from core import roles
 from core.errors import InputError
+from core.matching import Item, Match, assign
+from core.rpp.faders import reached, static_gain
 from core.rpp.project import Project, Track
-from core.rpp.routing import reached
-from core.rpp.track_roles import is_return, match_tracks
 
 _BUS_WORD = re.compile(r"(?:\b|_)(?:bus|buss|group|grp|submix|stems?|sum)(?:\b|_)|(?<=[a-z])Buss?\b", re.IGNORECASE)
 _MOST_NAMES = 12
@@ -246,3 +250,83 @@ def _listed(project: Project) -> str:
 
 def _and(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+@dataclass(frozen=True)
+class SingleTracks:
+    """The tracks of all buses.
+
+    Attributes
+    ----------
+    tracks : one track per name, such as ``"drums: Kick"``, ordered by bus.
+    bus_of : the bus of each name.
+    weights : by the track's index, what its envelope times its fader has to be divided by to be its whole gain.
+    notes : sentences for the user.
+    """
+
+    tracks: Mapping[str, tuple[Track, ...]]
+    bus_of: Mapping[str, str]
+    weights: Mapping[int, float]
+    notes: tuple[str, ...]
+
+
+def single_tracks(project: Project, buses: Mapping[str, Sequence[Track]]) -> SingleTracks:
+    """Return the single tracks of `buses`."""
+    tracks: dict[str, tuple[Track, ...]] = {}
+    bus_of, weights, notes = {}, {}, []
+    for bus, members in buses.items():
+        for member in members:
+            parts = _parts(project, member)
+            for track in parts:
+                folders = _gain_of_folders(project, track, member)
+                if folders * static_gain(project, track) <= 0.0:
+                    notes.append(f"{track.title} was left out, because its fader or its folder's is all the way down")
+                    continue
+                name = roles.single_track(bus, track.name or str(track.number))
+                name = name if name not in tracks else f"{name} ({track.number})"
+                tracks[name] = (track,)
+                bus_of[name] = bus
+                weights[track.index] = 1.0 / folders
+            if parts != [member] and member.heard("VOLENV2") is not None:
+                notes.append(f"the volume automation of {member.title} stays, on top of that of its tracks")
+    return SingleTracks(tracks, bus_of, weights, tuple(notes))
+
+
+def _parts(project: Project, member: Track) -> list[Track]:
+    """Return the tracks with items in a folder, or the track itself where it is not a mere sum of them."""
+    sources = [track for track in reached(project, member) if track != member]
+    inside = all(project.is_inside(track, member) for track in sources)
+    with_receives = any(track.receives for track in (member, *sources))
+    leaves = [track for track in sources if track.items]
+    is_sum = member.is_folder and not member.items and inside and not with_receives
+    return leaves if is_sum and leaves and not any(track.is_folder for track in leaves) else [member]
+
+
+def _gain_of_folders(project: Project, track: Track, outermost: Track) -> float:
+    """Return the gain of the folders around a track, up to `outermost`."""
+    gain = 1.0
+    while track != outermost and track.parent is not None:
+        track = project.tracks[track.parent]
+        gain *= static_gain(project, track)
+    return gain
+
+
+def match_tracks(project: Project) -> list[Match]:
+    """Return the match of each track, in the project's order."""
+    return assign(
+        [
+            Item(
+                track.name,
+                parent=track.parent,
+                has_audio=bool(track.items or track.receives),
+                receives_only=is_return(project, track),
+            )
+            for track in project.tracks
+        ]
+    )
+
+
+def is_return(project: Project, track: Track) -> bool:
+    """Return whether a track only repeats what is heard without it, as an effect return does."""
+    sources = [project.tracks[one.source] for one in track.receives if 0 <= one.source < len(project.tracks)]
+    return bool(sources) and not track.items and not track.is_folder and all(one.sends_to_parent for one in sources)

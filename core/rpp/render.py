@@ -28,10 +28,9 @@ from core.audio.io import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, AudioFile, AudioStrea
 from core.decibels import FloatArray
 from core.errors import DiskFullError, InputError
 from core.progress import ProgressCallback, no_progress
-from core.rpp.faders import FaderStage, bus_weights
+from core.rpp.faders import FaderStage, Feed, bus_weights, in_order, reached
 from core.rpp.media import media_path, media_paths
 from core.rpp.project import Fade, Item, Project, Take, Track
-from core.rpp.routing import Feed, in_order, reached
 from core.rpp.unsupported import plays, sounding_items
 
 N_CHANNELS = 2

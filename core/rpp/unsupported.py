@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from core.rpp.faders import carries_sound
 from core.rpp.media import WITHOUT_SOUND
 from core.rpp.project import Item, Project, Take, Track
-from core.rpp.routing import carries_sound
 
 _PAN_ENVELOPES = {"PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2"}
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.sources.dataset import song_folders
-from analysis_server.sources.folder import open_song_folder
+from analysis_server.sources.folder import open_song_folder, song_folders
 from core.errors import InputError
 from core.gains.plain_sum import constant_gains
 

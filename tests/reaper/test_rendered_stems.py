@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.sources.stems import RenderedStems, song_of
+from analysis_server.sources.project import RenderedStems, song_of
 from core.errors import InputError
 from core.rpp.buses import Buses
 from core.rpp.project import Project, Track, read_project

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.rpp.buses import find_buses
+from core.rpp.faders import reached
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
-from core.rpp.routing import reached
 from tests.expected_errors import raises_error
 
 WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
