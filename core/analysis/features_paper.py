@@ -1,7 +1,7 @@
 """Zafrin & Chudwick's features as their original implementation computes them.
 
 Conventions: one stem's left channel, frames of 1 s, rectangular window, an FFT of the frame's own length N of
-which bins 0 to N/2 - 1 are taken. See docs/reference/features.md for the table with formulas and units.
+which bins 0 to N/2 - 1 are taken. See docs/reference/method.md for the table with formulas and units.
 """
 
 from __future__ import annotations

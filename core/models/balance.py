@@ -194,7 +194,7 @@ def at_equal_level_db(buses: Sequence[str], levels: StemLevels) -> FloatArray:
 def balance_features(levels: StemLevels) -> FloatArray:
     """Return condition 3 of every bus, shape (n_frames, n_buses, len(NAMES)); 0 for stems that never sound.
 
-    `offset` is a constant 1, the others are as in docs/reference/features.md: dB, and `presence` a share of the
+    `offset` is a constant 1, the others are as in docs/reference/method.md: dB, and `presence` a share of the
     song's time.
     """
     heard = levels.heard

@@ -1,7 +1,7 @@
 """Models and their file format.
 
 A model stores each song's R factors (`core.models.r_factor`) per bus next to the coefficients that follow from them, so
-songs can be added and removed without the others' audio. docs/reference/model-format.md describes the file.
+songs can be added and removed without the others' audio. docs/reference/file-formats.md describes the file.
 """
 
 from __future__ import annotations
