@@ -29,7 +29,7 @@ from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_sc
 from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
-from analysis_server.server.connection import connection_path
+from analysis_server.server.security import connection_path
 from core import __version__
 from core.errors import FaderwiseError, InputError, to_user_error
 from core.progress import ProgressCallback, no_progress

@@ -6,9 +6,8 @@ import signal
 import threading
 from types import FrameType
 
-from analysis_server.server.log import Log
-from analysis_server.server.server import serve
-from analysis_server.server.settings import Settings
+from analysis_server.server.jobs import Log
+from analysis_server.server.server import Settings, serve
 from core.errors import FaderwiseError
 
 

@@ -20,15 +20,8 @@ from typing import Any, TypeVar
 import msgspec
 import zmq
 
+from analysis_server.paths import PACKAGE_ROOT, fingerprint, private_folder
 from analysis_server.paths import home as data_folder
-from analysis_server.paths import private_folder
-from analysis_server.server.connection import (
-    PACKAGE_ROOT,
-    Connection,
-    ServerLock,
-    fingerprint,
-    read_connection,
-)
 from analysis_server.server.protocol import (
     PROTOCOL_VERSION,
     Answer,
@@ -46,7 +39,7 @@ from analysis_server.server.protocol import (
     Welcome,
     exception_of,
 )
-from analysis_server.server.security import client_keys
+from analysis_server.server.security import Connection, ServerLock, client_keys, read_connection
 from analysis_server.server.verb_table import VERBS, name_of
 from core import __version__
 from core.errors import Cancelled, FaderwiseError, ServerError

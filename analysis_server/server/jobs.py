@@ -1,25 +1,43 @@
-"""The jobs that a server knows: queued, running and finished, each with at most one listening connection."""
+"""The jobs that a server knows: queued, running and finished, each with at most one connection, and the log of them."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
+import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 import msgspec
 
-from analysis_server.server.log import Log
-from analysis_server.server.protocol import Answer, Error, Failure, JobState, Progress, Result, Run, State, error
-from analysis_server.server.settings import Settings
-from analysis_server.server.worker_protocol import Finished, Task, TaskProgress
+from analysis_server.paths import private_folder
+from analysis_server.server.protocol import (
+    Answer,
+    Error,
+    Failure,
+    JobState,
+    Limits,
+    Progress,
+    Result,
+    Run,
+    State,
+    error,
+)
+from analysis_server.server.worker import Finished, Task, TaskProgress
 from analysis_server.server.workers import Lost, Workers
 from core.errors import ServerError
 
 _CANCEL_S = 0.6
 _ETA_FROM = 0.02
 _CANCELLED = Failure(code="cancelled", problem="the job was cancelled")
+_BYTES_PER_FILE = 1 << 20
+_FILES = 3
 
 
 @dataclass(kw_only=True, eq=False)
@@ -52,10 +70,8 @@ class Job:
 class Jobs:
     """Runs jobs in the order they came. Used from the server's loop only; nothing here waits."""
 
-    def __init__(
-        self, settings: Settings, send: Callable[[bytes, Answer], None], *, workers: Workers, log: Log
-    ) -> None:
-        self._settings, self._send, self._workers, self._log = settings, send, workers, log
+    def __init__(self, limits: Limits, send: Callable[[bytes, Answer], None], *, workers: Workers, log: Log) -> None:
+        self._limits, self._send, self._workers, self._log = limits, send, workers, log
         self._jobs: dict[str, Job] = {}
 
     def count(self, state: State) -> int:
@@ -77,7 +93,7 @@ class Jobs:
                 raise ServerError(f"job {request.job} belongs to another request", "conflict")
             self.attach(request.job, peer, request.id)
             return
-        if is_stopping or self.count("queued") >= self._settings.queued_jobs:
+        if is_stopping or self.count("queued") >= self._limits.queued_jobs:
             raise ServerError("the server is stopping" if is_stopping else "too many jobs are waiting", "busy")
         task = Task(
             job=request.job, verb=request.verb, request=msgspec.Raw(bytes(request.request)), folder=request.folder
@@ -149,8 +165,8 @@ class Jobs:
     def discard_old(self) -> None:
         """Discard finished jobs that are too old, and the oldest when there are too many."""
         finished = sorted((job for job in self._jobs.values() if job.end is not None), key=lambda job: job.finished_s)
-        n_too_many = len(finished) - self._settings.kept_results
-        expired_s = time.monotonic() - self._settings.result_age_s
+        n_too_many = len(finished) - self._limits.kept_results
+        expired_s = time.monotonic() - self._limits.result_age_s
         for number, job in enumerate(finished):
             if number < n_too_many or job.finished_s < expired_s:
                 del self._jobs[job.name]
@@ -203,3 +219,30 @@ def _crash(exit_code: int) -> Failure:
             name = str(-exit_code)
         how = f"was ended by the signal {name}" + (", possibly for lack of memory," if name == "SIGKILL" else "")
     return Failure(code="crashed", problem=f"the worker process {how} during the job")
+
+
+class Log:
+    """Writes events to `logs/server.jsonl`; on a full disk lines are lost, the server goes on."""
+
+    def __init__(self, home: Path) -> None:
+        path = private_folder(home, "logs") / "server.jsonl"
+        self._handler = _Handler(path, maxBytes=_BYTES_PER_FILE, backupCount=_FILES, encoding="utf-8")
+
+    def write(self, event: str, **fields: str | float | None) -> None:
+        """Write one line: the time, the event and its fields."""
+        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **fields}
+        text = json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace").decode()
+        self._handler.handle(logging.LogRecord("faderwise", logging.INFO, "", 0, text, None, None))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
+
+class _Handler(RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return TextIOWrapper(os.fdopen(os.open(self.baseFilename, flags, 0o600), "ab"), encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Ignore a line that cannot be written."""

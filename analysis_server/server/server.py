@@ -8,22 +8,15 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from analysis_server.paths import private_folder
-from analysis_server.server.connection import (
-    Connection,
-    ServerLock,
-    fingerprint,
-    remove_connection,
-    write_connection,
-)
-from analysis_server.server.jobs import Jobs
-from analysis_server.server.log import Log
+from analysis_server.paths import fingerprint, home, private_folder
+from analysis_server.server.jobs import Jobs, Log
 from analysis_server.server.protocol import (
     MAX_MESSAGE_BYTES,
     PROTOCOL_VERSION,
@@ -33,6 +26,7 @@ from analysis_server.server.protocol import (
     Failure,
     GetState,
     Hello,
+    Limits,
     Request,
     Run,
     ServerState,
@@ -41,8 +35,15 @@ from analysis_server.server.protocol import (
     error,
     failure_of,
 )
-from analysis_server.server.security import AuthorizedKeys, authorized_keys, server_keys
-from analysis_server.server.settings import Settings
+from analysis_server.server.security import (
+    AuthorizedKeys,
+    Connection,
+    ServerLock,
+    authorized_keys,
+    remove_connection,
+    server_keys,
+    write_connection,
+)
 from analysis_server.server.verb_table import VERBS
 from analysis_server.server.workers import Workers
 from core import __version__
@@ -57,6 +58,54 @@ _POLL_MS = 50
 _MESSAGES_PER_TURN = 100
 _KEYS_CHECK_S = 1.0
 _REBIND_S = 2.0
+
+
+def _default_workers() -> int:
+    return max(2, (os.cpu_count() or 1) // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A server's settings.
+
+    Attributes
+    ----------
+    folder : the data folder; keys, connection file, lock and log are stored in it.
+    host, port : the loopback address to listen at; port 0 takes a free one.
+    n_workers : how many jobs run at once.
+    idle_s : stop after this time without a request or a job; 0 never.
+    queued_jobs : how many jobs may wait.
+    kept_results, result_age_s : how many finished jobs are kept, and for how long.
+    """
+
+    folder: Path = field(default_factory=home)
+    host: str = "127.0.0.1"
+    port: int = 0
+    n_workers: int = field(default_factory=_default_workers)
+    idle_s: float = 30 * 60.0
+    queued_jobs: int = 128
+    kept_results: int = 1000
+    result_age_s: float = 3600.0
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that clients are sent."""
+        return Limits(
+            message_bytes=MAX_MESSAGE_BYTES,
+            queued_jobs=self.queued_jobs,
+            kept_results=self.kept_results,
+            result_age_s=self.result_age_s,
+        )
+
+    @property
+    def spool(self) -> Path:
+        """The workers' temporary files; emptied when a server starts."""
+        return self.folder / "server" / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the server's log."""
+        return self.folder / "logs"
 
 
 def serve(settings: Settings, on_start: Callable[[Connection], None], should_stop: Callable[[], bool]) -> bool:
@@ -119,8 +168,8 @@ class _Server:
         authenticator = ThreadAuthenticator(self._context)
         authenticator.configure_curve_callback(_DOMAIN.decode(), AuthorizedKeys(self._settings.folder))
         authenticator.start()
-        self._workers = Workers(self._settings, self._context)
-        self._jobs = Jobs(self._settings, self._send, workers=self._workers, log=self._log)
+        self._workers = Workers(self._settings.folder, self._settings.n_workers, self._context)
+        self._jobs = Jobs(self._settings.limits, self._send, workers=self._workers, log=self._log)
         self._socket = self._context.socket(zmq.ROUTER)
         try:
             host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host

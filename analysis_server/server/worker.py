@@ -2,6 +2,8 @@
 
 `python -m analysis_server.server.worker TEMPORARY_FOLDER`. When its input ends, the server is gone and the worker exits
 at once; files that it was writing are complete or invisible.
+
+A message on these streams is its length (four bytes, big-endian), followed by a MessagePack map with a `type`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import struct
 import sys
 import threading
 import time
@@ -22,21 +25,68 @@ import msgspec
 
 from analysis_server.server.protocol import Failure, encodable, failure_of
 from analysis_server.server.verb_table import VERBS
-from analysis_server.server.worker_protocol import (
-    CancelTask,
-    Finished,
-    Ready,
-    Task,
-    TaskProgress,
-    ToWorker,
-    read_body,
-    write_message,
-)
 from core.errors import Cancelled, require_text
 from core.progress import ProgressCallback
 
 _PROGRESS_INTERVAL_S = 0.1
 _NICENESS = 5
+_LENGTH = struct.Struct(">I")
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="task"):
+    """Run a verb; `request` is decoded in the worker, relative paths in it are relative to `folder`."""
+
+    job: str
+    verb: str
+    request: msgspec.Raw
+    folder: str
+
+
+class CancelTask(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="cancel"):
+    """Stop the job if it is still running."""
+
+    job: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag_field="type", tag="ready"):
+    """The worker has imported everything and waits for tasks."""
+
+
+class TaskProgress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):
+    """The progress of the job."""
+
+    job: str
+    fraction: float
+    stage: str
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="finished"):
+    """The end of a job: an encoded result, or a failure."""
+
+    job: str
+    result: bytes | None = None
+    failure: Failure | None = None
+
+
+ToWorker = Task | CancelTask
+FromWorker = Ready | TaskProgress | Finished
+
+
+def write_message(stream: BinaryIO, message: msgspec.Struct) -> None:
+    """Write one message and flush."""
+    body = msgspec.msgpack.encode(message)
+    stream.write(_LENGTH.pack(len(body)) + body)
+    stream.flush()
+
+
+def read_body(stream: BinaryIO) -> bytes | None:
+    """Return one encoded message, or None at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = stream.read(length)
+    return body if len(body) == length else None
 
 
 class _Inbox:

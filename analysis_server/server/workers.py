@@ -19,10 +19,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from analysis_server.paths import private_folder
-from analysis_server.server.connection import PACKAGE_ROOT
-from analysis_server.server.settings import Settings
-from analysis_server.server.worker_protocol import (
+from analysis_server.paths import PACKAGE_ROOT, private_folder
+from analysis_server.server.worker import (
     CancelTask,
     Finished,
     FromWorker,
@@ -56,14 +54,14 @@ class Lost(msgspec.Struct, frozen=True):
 class _Worker:
     """One worker process; `job` is the job it runs, `output` the output folder that the job's request names."""
 
-    def __init__(self, settings: Settings, number: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(self, home: Path, number: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.job: str | None = None
         self.output: Path | None = None
         self.is_ready = False
         self.kill_at_s: float | None = None
         self._number, self._context = number, context
-        self._log = (private_folder(settings.folder, "logs") / f"worker-{number}.log").open("wb")
-        self._scratch = private_folder(settings.folder, "server", "spool", f"worker-{number}")
+        self._log = (private_folder(home, "logs") / f"worker-{number}.log").open("wb")
+        self._scratch = private_folder(home, "server", "spool", f"worker-{number}")
         search_path = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.child = subprocess.Popen(  # noqa: S603 - a list, no shell
             [sys.executable, "-m", "analysis_server.server.worker", str(self._scratch)],
@@ -74,7 +72,7 @@ class _Worker:
             env={
                 **os.environ,
                 **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch)),
-                "FADERWISE_HOME": str(settings.folder),
+                "FADERWISE_HOME": str(home),
                 "PYTHONPATH": os.pathsep.join(search_path),
             },
             creationflags=_CREATION_FLAGS,
@@ -121,13 +119,13 @@ class _Worker:
 class Workers:
     """All worker processes; `socket` is readable when one of them has sent something."""
 
-    def __init__(self, settings: Settings, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(self, home: Path, n_workers: int, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.socket = context.socket(zmq.PULL)
         self.socket.rcvhwm = 0
         self.socket.bind(_ADDRESS)
-        self._settings, self._context = settings, context
+        self._home, self._context = home, context
         self._workers: dict[int, _Worker] = {}
-        self._start_at_s: dict[int, float] = dict.fromkeys(range(settings.n_workers), 0.0)
+        self._start_at_s: dict[int, float] = dict.fromkeys(range(n_workers), 0.0)
         self._n_failures = 0
         self._decoder = msgspec.msgpack.Decoder(FromWorker)
 
@@ -137,7 +135,7 @@ class Workers:
         for number, start_at_s in list(self._start_at_s.items()):
             if now >= start_at_s:
                 del self._start_at_s[number]
-                self._workers[number] = _Worker(self._settings, number, self._context)
+                self._workers[number] = _Worker(self._home, number, self._context)
         for worker in self._workers.values():
             if worker.kill_at_s is not None and now >= worker.kill_at_s:
                 worker.child.kill()

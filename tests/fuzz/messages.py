@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgpack
 
-from analysis_server.server.connection import read_connection
 from analysis_server.server.protocol import MAX_MESSAGE_BYTES
+from analysis_server.server.security import read_connection
 from tests.fuzz import material
 from tests.fuzz.judging import RequirementError
 from tests.fuzz.mutations import damaged_bytes, damaged_value

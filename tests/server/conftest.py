@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from analysis_server.server.client import Client
-from analysis_server.server.connection import read_connection
+from analysis_server.server.security import read_connection
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "examples" / "caesium"
@@ -26,7 +26,7 @@ _SERVE = """
 import json, sys
 from pathlib import Path
 from analysis_server.server.server import serve
-from analysis_server.server.settings import Settings
+from analysis_server.server.server import Settings
 settings = json.loads(sys.argv[1])
 settings["folder"] = Path(settings["folder"])
 sys.exit(0 if serve(Settings(**settings), lambda connection: None, lambda: False) else 3)

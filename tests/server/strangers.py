@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgpack
 import zmq
 
-from analysis_server.server.connection import Connection, read_connection
+from analysis_server.server.security import Connection, read_connection
 
 _GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + bytes(31)
 _CURVE_GREETING = _GREETING.replace(b"NULL\0", b"CURVE")

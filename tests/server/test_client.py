@@ -15,9 +15,15 @@ import zmq
 
 from analysis_server.server import client as client_module
 from analysis_server.server.client import Client
-from analysis_server.server.connection import Connection, ServerLock, read_connection, write_connection
 from analysis_server.server.protocol import Failure, Hello, Limits, Welcome, error
-from analysis_server.server.security import client_keys, server_keys
+from analysis_server.server.security import (
+    Connection,
+    ServerLock,
+    client_keys,
+    read_connection,
+    server_keys,
+    write_connection,
+)
 from analysis_server.verbs.match import MatchRequest, MatchResult
 from analysis_server.verbs.mix import MixRequest
 from core.errors import InputError, ServerError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from analysis_server.server.log import Log
+from analysis_server.server.jobs import Log
 from tests.server.conftest import running
 from tests.server.raw_client import RawClient
 

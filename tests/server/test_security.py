@@ -12,8 +12,7 @@ import pytest
 import zmq
 
 from analysis_server.paths import private_folder
-from analysis_server.server.connection import connection_path, read_connection
-from analysis_server.server.security import authorized_keys, client_keys, server_keys
+from analysis_server.server.security import authorized_keys, client_keys, connection_path, read_connection, server_keys
 from core.errors import ServerError
 from tests.server.conftest import Running, running, wait_for
 from tests.server.raw_client import RawClient
