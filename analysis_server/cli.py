@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from types import FrameType, ModuleType
+from types import FrameType
 
 from analysis_server.commands.options import Parser, nearest
 from analysis_server.terminal import Terminal
@@ -43,7 +43,13 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "check the installation and REAPER, and show how to fix problems",
     "completion": "print the script that completes this command in your shell",
 }
-"""What each command does, in the order of the help; `analysis_server.commands` has a module for each."""
+"""What each command does, in the order of the help."""
+_MODULES: Mapping[str, str] = {
+    **dict.fromkeys(("demo", "buses", "mix", "match"), "mixing"),
+    **dict.fromkeys(("audit", "edit", "revert", "compare", "runs"), "history"),
+    **dict.fromkeys(("learn", "evaluate", "estimate", "features"), "learning"),
+}
+"""The module of `analysis_server.commands` that has a command, where its name differs from the command's."""
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."
@@ -107,17 +113,12 @@ def parser(command: str | None = None) -> Parser:
     for name, summary in COMMANDS.items():
         one = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if command in (None, name):
-            module = _module(name)
-            one.epilog = f"examples:\n{module.EXAMPLES}"
-            one.set_defaults(run=module.run, parser=one, parser_of_all=parser)
+            one.set_defaults(parser_of_all=parser)
             one.add_json_option()
             one.add_argument("--quiet", action="store_true", help="show no progress bar")
-            module.add_options(one)
+            module = importlib.import_module(f"analysis_server.commands.{_MODULES.get(name, name)}")
+            getattr(module, f"add_{name}")(one)
     return whole
-
-
-def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"analysis_server.commands.{command}")
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
@@ -126,7 +127,7 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def _report(terminal: Terminal, error: BaseException) -> int:
-    """Tell the user why the command ended and return its exit code."""
+    """Report to the user why the command ended and return its exit code."""
     error = to_user_error(error)
     if isinstance(error, BrokenPipeError):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the interpreter's last flush

@@ -50,6 +50,14 @@ class Terminal:
         for path in files.values():
             self.say(f"  {Path(path).absolute()}")
 
+    def open(self, *pages: str) -> None:
+        """Open HTML pages in the browser; warn where there is none."""
+        import webbrowser
+
+        for page in pages:
+            if not webbrowser.open(Path(page).absolute().as_uri()):
+                self.warn(f"no browser was found; open {page}")
+
     def warn(self, line: str) -> None:
         """Print a warning to standard error, as one line."""
         print(_one_line(f"faderwise: warning: {line}"), file=sys.stderr)

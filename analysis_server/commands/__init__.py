@@ -1,1 +1,1 @@
-"""One module a command: options, request and printed result."""
+"""The commands, by topic: options, request and printed result."""

@@ -7,17 +7,19 @@ from argparse import Namespace
 from analysis_server.commands.options import Parser
 from analysis_server.terminal import Terminal
 
-EXAMPLES = """\
-  faderwise completion bash > ~/.local/share/bash-completion/completions/faderwise
-  faderwise completion zsh > ~/.zfunc/_faderwise
-  faderwise completion fish > ~/.config/fish/completions/faderwise.fish"""
 SHELLS = ("bash", "zsh", "fish")
 LISTS = ("models", "buses")
 """What the scripts ask for while a word is typed."""
 
 
-def add_options(parser: Parser) -> None:
-    """Add the options."""
+def add_completion(parser: Parser) -> None:
+    """Add the options of `faderwise completion`."""
+    parser.set_command(
+        run,
+        "completion bash > ~/.local/share/bash-completion/completions/faderwise",
+        "completion zsh > ~/.zfunc/_faderwise",
+        "completion fish > ~/.config/fish/completions/faderwise.fish",
+    )
     text = "the shell; or models or buses, for the names that its script completes"
     parser.add_argument("shell", choices=(*SHELLS, *LISTS), help=text)
 

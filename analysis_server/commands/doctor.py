@@ -8,15 +8,17 @@ from analysis_server.commands.options import Parser
 from analysis_server.terminal import Terminal
 from core.errors import FaderwiseError
 
-EXAMPLES = """\
-  faderwise doctor
-  faderwise doctor --full
-  faderwise doctor --json"""
 _MARKS = {"right": "ok", "note": "--", "wrong": "!!"}
 
 
-def add_options(parser: Parser) -> None:
-    """Add the options."""
+def add_doctor(parser: Parser) -> None:
+    """Add the options of `faderwise doctor`."""
+    parser.set_command(
+        run,
+        "doctor",
+        "doctor --full",
+        "doctor --json",
+    )
     text = "also load every library, run `pip check`, and start the server if none is running"
     parser.add_argument("--full", action="store_true", help=text)
 

@@ -13,16 +13,17 @@ from analysis_server.terminal import Terminal, count
 if TYPE_CHECKING:
     from core.models.model import Model
 
-EXAMPLES = """\
-  faderwise models list
-  faderwise models show mine
-  faderwise models remove mine --song 'Old Song'
-  faderwise models export mine mine.json
-  faderwise models import mine.json --name ours"""
 
-
-def add_options(parser: Parser) -> None:
-    """Add the actions."""
+def add_models(parser: Parser) -> None:
+    """Add the actions of `faderwise models`."""
+    parser.set_command(
+        run,
+        "models list",
+        "models show mine",
+        "models remove mine --song 'Old Song'",
+        "models export mine mine.json",
+        "models import mine.json --name ours",
+    )
     actions = add_actions(parser, "list|show|remove|export|import")
     add_action(actions, "list", run, "list all models")
     add_action(actions, "show", _show, "show what a model has learned, and from which songs", "name")
@@ -47,10 +48,10 @@ def run(_arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _show(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands import results
+    from analysis_server.commands.learning import print_model
 
     model = models.find(arguments.name)
-    results.print_model(model, terminal)
+    print_model(model, terminal)
     terminal.give({"models": [_facts(arguments.name, model)]})
 
 

@@ -59,6 +59,11 @@ class Parser(argparse.ArgumentParser):
         """Add `--json`."""
         self.add_argument("--json", dest="as_json", action="store_true", help="print the result as a JSON object")
 
+    def set_command(self, run: Any, *examples: str) -> None:
+        """Set the function that runs the command, and the examples of its help, without the program's name."""
+        self.set_defaults(run=run, parser=self)
+        self.epilog = "\n".join(["examples:", *(f"  faderwise {example}" for example in examples)])
+
 
 def add_actions(parser: Parser, names: str) -> Any:
     """Return the subparsers for the actions of a command, such as `models list`."""
@@ -93,7 +98,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return found if found and likeness(found) >= 0.7 else None
 
 
-def completed_by(action: argparse.Action, names: str, ending: str = "") -> None:
+def complete(action: argparse.Action, names: str, ending: str = "") -> None:
     """Have shells complete an option with what `faderwise completion NAMES` lists, besides file names."""
     function = f"_faderwise_{names}{'_with_value' if ending else ''}"
     listed = f"$(faderwise completion {names} 2>/dev/null | sed 's/$/{ending}/')"
@@ -218,7 +223,7 @@ def add_song_options(parser: Parser) -> None:
     parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
     add_bus_option(parser)
     add_stems_option(parser)
-    parser.add_argument("--open", action="store_true", help="open the report in the browser")
+    add_open_option(parser)
     add_dry_run_option(parser)
 
 
@@ -227,6 +232,11 @@ def add_run_options(parser: Parser) -> None:
     parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
     parser.add_argument("--out", metavar="DIR", help="the folder for a project's copy (default: next to the project)")
     add_dry_run_option(parser)
+
+
+def add_open_option(parser: Parser) -> None:
+    """Add `--open`."""
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
 def add_dry_run_option(parser: Parser) -> None:
@@ -250,7 +260,7 @@ def add_bus_option(parser: Parser) -> None:
         metavar="ROLE=FILE|TRACK",
         help="put this file, or this track of a project by name or number, into the bus ROLE (may be repeated)",
     )
-    completed_by(action, "buses", "=")
+    complete(action, "buses", "=")
 
 
 def add_mixdown_option(parser: Parser) -> None:

@@ -17,15 +17,16 @@ from core.errors import FaderwiseError, InputError
 if TYPE_CHECKING:
     from analysis_server.reaper_setup.commands import Prompter
 
-EXAMPLES = """\
-  faderwise reaper install --dry-run
-  faderwise reaper install
-  faderwise reaper uninstall
-  faderwise reaper index --url https://example.org/faderwise --out reapack"""
 
-
-def add_options(parser: Parser) -> None:
-    """Add the actions."""
+def add_reaper(parser: Parser) -> None:
+    """Add the actions of `faderwise reaper`."""
+    parser.set_command(
+        run,
+        "reaper install --dry-run",
+        "reaper install",
+        "reaper uninstall",
+        "reaper index --url https://example.org/faderwise --out reapack",
+    )
     _add_answers(parser)
     actions = add_actions(parser, "install|uninstall|index")
     _add_answers(add_action(actions, "install", run, "install or update the actions in REAPER"))

@@ -19,19 +19,21 @@ if TYPE_CHECKING:
     from analysis_server.server.protocol import ServerState
     from analysis_server.server.security import Connection
 
-EXAMPLES = """\
-  faderwise serve
-  faderwise serve --status
-  faderwise serve --stop
-  faderwise serve --bind 127.0.0.1:5600 --idle 0"""
 _ANSWER_S, _STOP_S, _KILL_S = 3.0, 5.0, 5.0
 _HANGS = "does not answer; `faderwise serve --stop` ends it"
 _FIELDS = ("address", "pid", "program", "uptime_s", "workers", "running_jobs", "queued_jobs")
 """What `--status --json` prints in addition to `running` and `answering`; null where it is not known."""
 
 
-def add_options(parser: options.Parser) -> None:
-    """Add the options."""
+def add_serve(parser: options.Parser) -> None:
+    """Add the options of `faderwise serve`."""
+    parser.set_command(
+        run,
+        "serve",
+        "serve --status",
+        "serve --stop",
+        "serve --bind 127.0.0.1:5600 --idle 0",
+    )
     text = "the loopback address to listen at (127.0.0.1)"
     parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help=text)
     text = "stop after this idle time (30; 0: never)"

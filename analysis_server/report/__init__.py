@@ -1,5 +1,1 @@
-"""The self-contained HTML page that shows what a mix or a match did."""
-
-from analysis_server.report.page import render_report
-
-__all__ = ["render_report"]
+"""HTML reports: their content, charts and sounds, and the figures of an evaluation."""

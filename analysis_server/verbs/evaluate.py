@@ -239,7 +239,7 @@ def _written(
 ) -> EvaluateResult:
     """Write the tables and figures, and the result itself; return it with the files' names."""
     os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))  # read when matplotlib is imported
-    from analysis_server.report.figures import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
+    from analysis_server.report.evaluate import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with workshop(folder) as made:
         names = [*(Path(file).name for file in draw(evaluation, made, progress)), TABLE]

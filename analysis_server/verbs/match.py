@@ -9,13 +9,11 @@ import msgspec
 import numpy as np
 
 from analysis_server.locks import locked
-from analysis_server.outputs.assignment import Assigned, assignment_of, assignment_rows
 from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
-from analysis_server.outputs.outcome import Outcome
+from analysis_server.outputs.outcome import Assigned, Outcome, assignment_of, assignment_rows
 from analysis_server.presets import estimated
-from analysis_server.report.bus_results import BusResult, bus_results
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import ReportText, headline_of
+from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile

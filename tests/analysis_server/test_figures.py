@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis_server.report.figures import file_names, gain_panels, save, sheet, spectrum_panels
+from analysis_server.report.evaluate import file_names, gain_panels, save, sheet, spectrum_panels
 from core.automation.average_spectrum import MixSpectra
 from core.models.evaluate import EvaluationSong
 

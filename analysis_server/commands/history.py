@@ -1,0 +1,305 @@
+"""`faderwise audit`, `edit`, `revert`, `compare` and `runs`: inspect, change and undo earlier runs."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis_server.commands import options
+from analysis_server.terminal import Terminal, count
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from analysis_server.runs.kept_runs import KeptRun
+
+_DAY_S = 86_400.0
+
+
+# audit
+
+
+def add_audit(parser: options.Parser) -> None:
+    """Add the options of `faderwise audit`."""
+    parser.set_command(_audit, "audit Song-faderwise.RPP", "audit MySong-faderwise --open")
+    parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=options.RUN_HELP)
+    text = "the folder for the page (default: the audited folder, or next to the project)"
+    parser.add_argument("--out", metavar="DIR", help=text)
+    parser.add_argument("--stems", metavar="SONG_DIR", help="the stems of a project, to hear the present mix")
+    parser.add_argument("--no-sound", dest="sound", action="store_false", help="make the page without sound")
+    text = "also play the difference of the two mixes"
+    parser.add_argument("--difference", action="store_true", help=text)
+    options.add_open_option(parser)
+    options.add_dry_run_option(parser)
+
+
+def _audit(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.verbs import audit
+
+    with terminal.progress() as progress:
+        result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}: {result.summary}")
+    for move in result.moves[:5]:
+        terminal.say(
+            f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: {move.start_db:+.1f} → {move.end_db:+.1f} dB; "
+            f"{move.why}"
+        )
+    for track in result.tracks:
+        for edit in track.edits:
+            where = _span_text(edit.start_s, edit.end_s)
+            terminal.say(f"  {track.track}: {count(len(edit.points), 'point')} edited by hand {where}")
+    terminal.say_files(result.files)
+    if arguments.open:
+        terminal.open(*result.files.values())
+    terminal.give(result)
+
+
+def _span_text(start_s: float | None, end_s: float | None) -> str:
+    """Return a time span in words; None is the song's own start or end."""
+    if start_s is None and end_s is None:
+        return "throughout"
+    if start_s is None:
+        return f"up to {end_s:.1f} s"
+    return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
+
+
+# edit
+
+
+def add_edit(parser: options.Parser) -> None:
+    """Add the options of `faderwise edit`."""
+    parser.set_command(
+        _edit,
+        "edit Song-faderwise.RPP --depth 50",
+        "edit MySong-faderwise --offset vocals=1.5",
+        "edit MySong-faderwise --smooth 4 --ignore 1:10-1:25 --freeze drums",
+        "edit MySong-faderwise --afresh       the original prediction, with your own edits on it",
+    )
+    options.add_run_options(parser)
+    add = parser.add_argument
+    add("--depth", dest="depth_percent", type=options.percent, metavar="P", help="depth of the balance, 0 to 200 %%")
+    text = "depth of the moves around each bus's level, 0 to 200 %%"
+    add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
+    add("--offset", action="append", type=options.offset, metavar="ROLE=DB", help="make this bus louder or quieter")
+    text = "keep this bus steady against the others, 0 to 100 percent"
+    add("--ride", action="append", type=options.ride, metavar="ROLE=P", help=text)
+    text = "the furthest that a bus may be from the others"
+    add("--limit", dest="limit_db", type=options.decibels, metavar="DB", help=text)
+    add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="even out moves shorter than this")
+    add("--range", dest="range_s", type=options.range_s, metavar="A:B", help="change only this part")
+    add("--freeze", action="append", metavar="ROLE", help="leave this bus as it is")
+    text = "draw a straight line across this passage"
+    add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)
+    add("--afresh", action="store_true", help="drop the settings of earlier edits")
+    add("--render", action="store_true", help="render a folder's mix.wav again")
+
+
+def _edit(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.verbs import edit
+
+    offsets = dict(arguments.offset) if arguments.offset else None
+    rides = dict(arguments.ride) if arguments.ride else None
+    with terminal.progress() as progress:
+        result = edit.run(
+            options.request_of(edit.EditRequest, arguments, offset_db=offsets, ride_percent=rides), progress
+        )
+    terminal.warn_all(result.warnings)
+    settings = ", ".join(result.in_words) or "as predicted"
+    terminal.say(f"{result.title}, run {result.run}: {settings} ({result.took_ms:.0f} ms).")
+    for lifted in result.lifted:
+        terminal.say(f"  {lifted.track} ({lifted.bus}): your offset of {lifted.lift_db:+.1f} dB stays")
+    for kept in result.kept_edits:
+        terminal.say(f"  {kept.track} ({kept.bus}): your points stay {_span_text(kept.start_s, kept.end_s)}")
+    for conflict in result.conflicts:
+        terminal.say(
+            f"  {conflict.track} ({conflict.bus}): at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB stays; "
+            f"the edit asks for {conflict.wanted_db:+.1f} dB"
+        )
+    terminal.say_files(result.files)
+    terminal.give(result)
+
+
+# revert
+
+
+def add_revert(parser: options.Parser) -> None:
+    """Add the options of `faderwise revert`."""
+    parser.set_command(
+        _revert,
+        "revert Song-faderwise.RPP            the automation from before Faderwise",
+        "revert Song-faderwise.RPP --to 2     the automation after run 2",
+    )
+    options.add_run_options(parser)
+    text = "the run to go back to (default: 0, before all of them; in a folder, the first)"
+    parser.add_argument("--to", type=int, metavar="RUN", help=text)
+
+
+def _revert(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.verbs import revert
+
+    result = revert.run(options.request_of(revert.RevertRequest, arguments))
+    terminal.warn_all(result.warnings)
+    runs = " and ".join(str(number) for number in result.taken_back)
+    state = f"as run {result.to} left it" if result.to else "as it was before Faderwise"
+    plural = "s" if len(result.taken_back) > 1 else ""
+    terminal.say(f"{result.title} is {state}: run{plural} {runs} reverted on {', '.join(result.tracks)}.")
+    terminal.say_files(result.files)
+    terminal.give(result)
+
+
+# compare
+
+
+def add_compare(parser: options.Parser) -> None:
+    """Add the options of `faderwise compare`."""
+    parser.set_command(
+        _compare,
+        "compare mine equal-level --on MySong",
+        "compare Song-faderwise.RPP#1 Song-faderwise.RPP",
+        "compare rough.wav master.wav --on MySong",
+        "compare MySong-faderwise master.wav --out comparison",
+    )
+    first = parser.add_argument(
+        "first",
+        metavar="A",
+        help="a model (model:NAME if a folder has that name too), a run (a project or folder; #N for run N) or a mixdown",
+    )
+    second = parser.add_argument("second", metavar="B", help="the other side, of any kind")
+    for side in (first, second):
+        options.complete(side, "models")
+    parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {options.SONG_HELP}")
+    options.add_bus_option(parser)
+    parser.add_argument("--out", metavar="DIR", help="write the comparison into this folder as a page, compare.html")
+    options.add_open_option(parser)
+
+
+def _compare(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.verbs import compare
+
+    if arguments.open and arguments.out is None:
+        raise InputError("there is no page to open", option="--open", remedy="give --out DIR as well")
+    request = options.request_of(compare.CompareRequest, arguments, buses=options.by_role(arguments.bus))
+    with terminal.progress() as progress:
+        result = compare.run(request, progress)
+    terminal.warn_all(result.warnings)
+    terminal.say(
+        f"The balances differ by {result.balance_db:.1f} dB on average. "
+        f"Overall level difference (removed): {result.common_db:+.1f} dB."
+    )
+    rows = [
+        (
+            bus.bus,
+            f"{bus.first_db:.1f} dB",
+            f"{bus.second_db:.1f} dB",
+            f"{bus.difference_db:+.1f} dB",
+            f"{bus.moves_db:.1f} dB",
+            f"{bus.largest_db:+.1f} dB at {bus.largest_at_s:.1f} s",
+        )
+        for bus in result.buses
+    ]
+    terminal.table(("bus", "A", "B", "B - A", "moves", "largest"), rows)
+    for side in (result.first, result.second):
+        only_here = [*side.buses_alone, *side.songs_alone]
+        if only_here:
+            terminal.say(f"Only {side.name} has {', '.join(only_here)}.")
+    terminal.say_files(result.files)
+    if arguments.open:
+        terminal.open(*result.files.values())
+    terminal.give(result)
+
+
+# runs
+
+
+def add_runs(parser: options.Parser) -> None:
+    """Add the actions of `faderwise runs`."""
+    parser.set_command(
+        _list_runs,
+        "runs list",
+        "runs list MySong-faderwise",
+        "runs clear --dry-run",
+        "runs clear --older-than 7",
+    )
+    actions = options.add_actions(parser, "list|clear")
+    text = "list the folders of earlier runs, oldest first, and their sizes"
+    listed = options.add_action(actions, "list", _list_runs, text)
+    text = "delete old runs; an audit of a project then has no sound"
+    clear = options.add_action(actions, "clear", _clear_runs, text)
+    text = "a folder that mix or match wrote, for its earlier runs (default: the runs of REAPER's actions)"
+    for action in (listed, clear):
+        action.add_argument("out_dir", nargs="?", metavar="OUT_DIR", help=text)
+    text = "delete runs last written this many days ago or earlier (30; 0: all)"
+    clear.add_argument("--older-than", type=options.days, default=30.0, metavar="DAYS", help=text)
+    clear.add_argument("--dry-run", action="store_true", help="show what would be deleted")
+    clear.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _folder_of_runs(arguments: Namespace) -> Path:
+    from analysis_server.runs import kept_runs
+
+    if getattr(arguments, "out_dir", None) is None:
+        return kept_runs.folder()
+    folder = Path(arguments.out_dir)
+    if not folder.is_dir():
+        raise InputError("no such folder", path=folder, remedy="give a folder that mix or match wrote")
+    return folder / kept_runs.NAME
+
+
+def _list_runs(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.runs import kept_runs
+
+    folder = _folder_of_runs(arguments)
+    runs = kept_runs.kept_runs(folder)
+    _print_runs(runs, terminal)
+    terminal.say(f"{count(len(runs), 'run')}, {_size(runs)} in {folder}")
+    terminal.give({"folder": str(folder), "runs": [_run_fields(run) for run in runs], "bytes": _n_bytes(runs)})
+
+
+def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.runs import kept_runs
+
+    latest = time.time() - arguments.older_than * _DAY_S
+    runs = kept_runs.kept_runs(_folder_of_runs(arguments))
+    old = [run for run in runs if run.written_at <= latest and not run.is_being_written]
+    _print_runs(old, terminal)
+    number, size = count(len(old), "run"), _size(old)
+    question = (
+        f"Delete {number}, {size}? This deletes reports, mixes and sounds; your projects keep their history and can "
+        "still be edited and reverted."
+    )
+    if not old:
+        terminal.say("No run is that old.")
+    elif arguments.dry_run:
+        terminal.say(f"{number} would be deleted, {size}")
+    elif not (arguments.yes or terminal.ask(question)):
+        terminal.say(f"{number} kept, {size}")
+    else:
+        left = [str(path) for run in old for path in kept_runs.delete(run)]
+        terminal.say(f"{number} deleted, {size}")
+        terminal.warn_all(f"{path} was not made by Faderwise and stays" for path in left)
+        terminal.give({"deleted": [_run_fields(run) for run in old], "bytes": _n_bytes(old), "left": left})
+        return
+    terminal.give({"deleted": [], "bytes": 0, "left": []})
+
+
+def _print_runs(runs: list[KeptRun], terminal: Terminal) -> None:
+    for run in runs:
+        terminal.say(f"  {_day(run)}  {_size([run]):>9}  {run.folder.name}")
+
+
+def _run_fields(run: KeptRun) -> dict[str, object]:
+    return {"folder": str(run.folder), "written_at": _day(run), "bytes": run.n_bytes}
+
+
+def _day(run: KeptRun) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(run.written_at))
+
+
+def _size(runs: list[KeptRun]) -> str:
+    return f"{_n_bytes(runs) / 1e6:.1f} MB"
+
+
+def _n_bytes(runs: list[KeptRun]) -> int:
+    return sum(run.n_bytes for run in runs)

@@ -1,0 +1,231 @@
+"""`faderwise learn`, `evaluate`, `estimate` and `features`: models and the numbers that they are made of."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from analysis_server.commands import options
+from analysis_server.terminal import Terminal, count
+
+if TYPE_CHECKING:
+    from analysis_server.verbs.evaluate import EvaluateResult
+    from core.models.model import Model
+
+
+# learn
+
+
+def add_learn(parser: options.Parser) -> None:
+    """Add the options of `faderwise learn`."""
+    parser.set_command(
+        _learn,
+        "learn SongA SongB --model mine",
+        "learn AllMySongs --model mine",
+        "learn rock.npz --model rock --preset paper --features condition1",
+        "learn Session.RPP --from faders --model mine",
+        "learn Song-faderwise.RPP --from edits --model mine",
+    )
+    kinds = "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz"
+    parser.add_argument("songs", nargs="+", metavar=kinds, help="songs with their mixdowns")
+    text = "the model to make, or to add songs to"
+    model = parser.add_argument("--model", required=True, metavar="NAME|FILE", help=text)
+    options.complete(model, "models")
+    options.add_feature_options(parser)
+    options.add_bus_option(parser)
+    options.add_stems_option(parser)
+    options.add_mixdown_option(parser)
+    parser.add_argument(
+        "--from",
+        dest="truth",
+        choices=("mixdown", "faders", "edits"),
+        default="mixdown",
+        help="the source of the true gains: the mixdown (default); the faders and envelopes of a project, which are "
+        "exact; or your own edits of a run, in a project or in a folder that mix wrote",
+    )
+    parser.add_argument("--fresh", action="store_true", help="replace a model of that name instead of adding to it")
+    options.add_dry_run_option(parser)
+    options.add_dask_option(parser)
+
+
+def _learn(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.commands.mixing import print_assignment
+    from analysis_server.verbs import learn
+
+    request = options.request_of(learn.LearnRequest, arguments, **options.song_fields(arguments, *arguments.songs))
+    print_assignment(arguments, terminal, *arguments.songs)
+    result = perform(request, learn.run, terminal)
+    terminal.warn_all(result.warnings)
+    would = "would now know" if arguments.dry_run else "now knows"
+    terminal.say(
+        f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
+    )
+    _print_habits(result.model, result.coefficients, len(result.songs), terminal)
+    terminal.say(f"  {result.file}")
+    terminal.give(result)
+
+
+def print_model(model: Model, terminal: Terminal) -> None:
+    """Print a model's origin, coefficients and songs."""
+    terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
+    coefficients = model.named_coefficients()
+    _print_habits(model.name, coefficients, len(model.songs), terminal)
+    if not coefficients:
+        terminal.say("  no bus was learned: the model is a fixed rule")
+    else:
+        names = list(next(iter(coefficients.values())))
+        rows = [(bus, *(f"{row[name]:.6g}" for name in names)) for bus, row in coefficients.items()]
+        terminal.table(("", *names), rows)
+    for song in model.songs:
+        terminal.say(
+            f"  {song.title:<40} {song.duration_s:7.1f} s  from {song.source}, fit {100 * song.fit:5.1f} %, "
+            f"{', '.join(song.triangles)}"
+        )
+
+
+def _print_habits(name: str, by_bus: Mapping[str, Mapping[str, float]], n_songs: int, terminal: Terminal) -> None:
+    """Print how each bus differs from the default model, and how much one more song would change it."""
+    from analysis_server import models
+
+    offsets = {bus: row["offset"] for bus, row in by_bus.items() if "offset" in row}
+    if not offsets:
+        return
+    default = models.find(models.DEFAULT_MODEL).named_coefficients()
+    if name != models.DEFAULT_MODEL:
+        common = [bus for bus in offsets if "offset" in default.get(bus, {})]
+        changes = {bus: offsets[bus] - default[bus]["offset"] for bus in common}
+        mean = sum(changes.values()) / max(len(changes), 1)
+        moved = [
+            f"{bus} {'up' if change > mean else 'down'} {abs(change - mean):.1f} dB"
+            for bus, change in changes.items()
+            if abs(change - mean) >= 0.1
+        ]
+        difference = ", ".join(moved) if moved else "no bus by 0.1 dB or more"
+        terminal.say(f"Against the default model: {difference}.")
+    if n_songs:
+        share = 100.0 / (n_songs + 1)
+        terminal.say(f"One more song would count for about {share:.0f} % of what the songs say.")
+
+
+# evaluate
+
+
+def add_evaluate(parser: options.Parser) -> None:
+    """Add the options of `faderwise evaluate`."""
+    parser.set_command(
+        _evaluate,
+        "evaluate AllMySongs",
+        "evaluate Rock --test-on Pop --out tables",
+        "evaluate rock_condition1.npz",
+    )
+    kinds = "DATASET_DIR|MATRICES.npz"
+    parser.add_argument("dataset", metavar=kinds, help="a folder of songs with their mixdowns")
+    parser.add_argument("--test-on", metavar=kinds, help="train on the first dataset, test on this one")
+    options.add_feature_options(parser, default_preset=None)
+    parser.add_argument("--out", metavar="DIR", help="write tables and figures into this folder")
+    options.add_dask_option(parser)
+
+
+def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
+    """Evaluate, for the paper preset in both of its conditions unless one is named, and print the tables."""
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.verbs import evaluate
+
+    request = options.request_of(evaluate.EvaluateRequest, arguments)
+    results = [perform(one, evaluate.run, terminal) for one in evaluate.by_condition(request)]
+    for result in results:
+        _print_evaluation(result, terminal)
+    terminal.give(evaluate.together(results))
+
+
+def _print_evaluation(result: EvaluateResult, terminal: Terminal) -> None:
+    terminal.warn_all(result.warnings)
+    terminal.say(result.verdict)
+    terminal.say(f"Preset {result.preset}, {result.features}; trained on {result.trained_on}.")
+    terminal.say("Buses: mean squared error of the linear gain. Balance: mean error in dB after the common gain.")
+    rows = [
+        (title[:38], *(_mse(row.get(bus)) for bus in result.buses), _db(result.balance_db[title]))
+        for title, row in result.songs.items()
+    ]
+    known = [value for value in result.balance_db.values() if value is not None]
+    mean_db = sum(known) / len(known) if known else None
+    rows.append(("mean", *(_mse(result.mean[bus]) for bus in result.buses), _db(mean_db)))
+    rows.append(("spread", *(_mse(result.std[bus]) for bus in result.buses), ""))
+    terminal.table(("MSE", *result.buses, "balance"), rows)
+    terminal.say()
+    terminal.table(
+        ("Simple rules, mean", *result.buses, "balance"),
+        [
+            (name, *(_mse(rule.mse.get(bus)) for bus in result.buses), _db(rule.balance_db))
+            for name, rule in result.baselines.items()
+        ],
+    )
+    for file in result.files:
+        terminal.say(f"  {file}")
+
+
+def _mse(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _db(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} dB"
+
+
+# estimate and features
+
+
+def add_estimate(parser: options.Parser) -> None:
+    """Add the options of `faderwise estimate`."""
+    parser.set_command(_estimate, "estimate MySong --out gains.csv", "estimate MySong --preset paper --out gains.npz")
+    parser.add_argument("song", metavar="SONG_DIR", help=options.SONG_HELP)
+    options.add_preset_option(parser)
+    domains = ("complex", "magnitude", "power")
+    parser.add_argument("--domain", choices=domains, help="the kind of spectra to fit (default: the best fit)")
+    options.add_mixdown_option(parser)
+    options.add_bus_option(parser)
+    options.add_table_option(parser)
+
+
+def _estimate(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.verbs import estimate
+
+    request = options.request_of(estimate.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
+    result = perform(request, estimate.run, terminal)
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown.")
+    terminal.say(
+        f"{count(result.n_frames, 'frame')}, fitted to {result.domain} spectra: {result.reason}; "
+        f"lag {count(result.lag_samples, 'sample')}."
+    )
+    terminal.table(("bus", "median gain"), [(bus, f"{db:+.1f} dB") for bus, db in result.median_gain_db.items()])
+    terminal.say(f"  {result.out}")
+    terminal.give(result)
+
+
+def add_features(parser: options.Parser) -> None:
+    """Add the options of `faderwise features`."""
+    parser.set_command(
+        _features,
+        "features MySong --out features.csv",
+        "features MySong --preset paper --features condition2 --out features.npz",
+    )
+    parser.add_argument("song", metavar="SONG_DIR", help=options.SONG_HELP)
+    options.add_feature_options(parser)
+    options.add_bus_option(parser)
+    options.add_table_option(parser)
+
+
+def _features(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.verbs import features
+
+    request = options.request_of(features.FeaturesRequest, arguments, buses=options.by_role(arguments.bus))
+    with terminal.progress() as progress:
+        result = features.run(request, progress)
+    terminal.warn_all(result.warnings)
+    terminal.say(f"{result.title}: {', '.join(result.feature_names)} of {', '.join(result.buses)}.")
+    terminal.say(f"  {result.out}")
+    terminal.give(result)

@@ -1,0 +1,245 @@
+"""`faderwise mix`, `match`, `demo` and `buses`: set or recover the faders of a song."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis_server.commands import options
+from analysis_server.models import DEFAULT_MODEL
+from analysis_server.terminal import Terminal, count
+
+if TYPE_CHECKING:
+    from analysis_server.report.mix import BusResult
+    from analysis_server.verbs.buses import FileRoles, TrackRoles
+    from analysis_server.verbs.mix import MixResult
+
+_MOST_NAMES = 6
+"""The most file names printed for one bus."""
+
+
+def add_mix(parser: options.Parser) -> None:
+    """Add the options of `faderwise mix`."""
+    parser.set_command(
+        _mix,
+        "mix MySong",
+        "mix MySong --model mine --target-lufs -16 --out mixed",
+        "mix MySong --bus vocals=lead.wav --range 0:45-2:10",
+        "mix MySong --like OtherSong --ride vocals=60 --keep drums",
+        "mix MySession.RPP --bus 'vocals=Lead Vox' --bus 'vocals=Harmonies'",
+        "mix RawTracks --level tracks",
+    )
+    options.add_song_options(parser)
+    text = f"the model to mix with ({DEFAULT_MODEL})"
+    model = parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=text)
+    options.complete(model, "models")
+    text = "only this part, in seconds or m:ss-m:ss"
+    parser.add_argument("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
+    text = "the loudness of the mix (default: that of the plain sum)"
+    parser.add_argument("--target-lufs", type=options.lufs, metavar="X", help=text)
+    text = "take over the relative loudness of the buses of a finished session, song folder or run"
+    parser.add_argument("--like", metavar="SONG_DIR|SESSION.RPP|RUN", help=text)
+    text = "how much of the predicted balance to apply, 0 to 200 percent (100)"
+    parser.add_argument("--depth", dest="depth_percent", type=options.percent, default=100.0, metavar="P", help=text)
+    text = "keep a bus steady against the others, 0 to 100 percent; give it again for other buses"
+    parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
+    text = "leave the fader of this bus as it is and place the others around it; give it again for other buses"
+    parser.add_argument("--keep", action="append", default=[], metavar="BUS", help=text)
+    parser.add_argument(
+        "--level",
+        choices=("buses", "tracks"),
+        default="buses",
+        help="what gets a gain: each bus, or each single file or track, inside its bus and with it (buses)",
+    )
+    parser.add_argument(
+        "--existing",
+        choices=("combine", "replace"),
+        default="replace",
+        help="your own volume moves in a project: keep them on top of the new gains, or replace them (replace)",
+    )
+    text = "add an excerpt of every bus to the report, for solo and mute"
+    parser.add_argument("--stems-in-report", action="store_true", help=text)
+
+
+def add_match(parser: options.Parser) -> None:
+    """Add the options of `faderwise match`."""
+    parser.set_command(_match, "match MySong", "match MySong --mixdown rough.wav --out matched")
+    options.add_song_options(parser)
+    options.add_mixdown_option(parser)
+
+
+def add_demo(parser: options.Parser) -> None:
+    """Add the options of `faderwise demo`."""
+    parser.set_command(_demo, "demo", "demo --out my-demo")
+    options.add_open_option(parser)
+    parser.add_argument("--out", default="demo-out", metavar="DIR", help="the folder to write to (demo-out)")
+
+
+def add_buses(parser: options.Parser) -> None:
+    """Add the options of `faderwise buses`."""
+    parser.set_command(_buses, "buses MySong", "buses Session.RPP --json")
+    parser.add_argument("path", metavar="SONG_DIR|SESSION.RPP", help=options.PROJECT_HELP)
+
+
+def _mix(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.verbs import mix
+
+    fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
+    request = options.request_of(mix.MixRequest, arguments, **fields)
+    print_assignment(arguments, terminal, arguments.song)
+    _print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)
+
+
+def _demo(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.paths import bundled_song
+    from analysis_server.verbs import mix
+
+    terminal.say("Mixing Caesium by Software-Entwicklungskit (CC0): 24 s, four buses.")
+    request = mix.MixRequest(song=str(bundled_song()), out=arguments.out)
+    _print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)
+
+
+def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
+    _print_result(result.title, result.headline, result.buses, terminal)
+    terminal.say(
+        f"Mix: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
+        f"true peak {result.true_peak_dbtp:.1f} dBTP; model {result.model}."
+    )
+    terminal.warn_all(result.warnings)
+    _print_next(result.files, terminal, opens=opens)
+    terminal.give(result)
+
+
+def _match(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.commands.dispatch import perform
+    from analysis_server.verbs import match
+
+    request = options.request_of(match.MatchRequest, arguments, **options.song_fields(arguments, arguments.song))
+    print_assignment(arguments, terminal, arguments.song)
+    result = perform(request, match.run, terminal)
+    _print_result(result.title, result.headline, result.buses, terminal)
+    terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
+    if result.lag_samples:
+        terminal.say(f"The mixdown's delay of {count(result.lag_samples, 'sample')} was removed.")
+    if result.limiter_db > 0.0:
+        terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
+    terminal.warn_all(result.warnings)
+    _print_next(result.files, terminal, opens=arguments.open)
+    terminal.give(result)
+
+
+def _buses(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.verbs import buses
+
+    result = buses.run(buses.BusesRequest(path=arguments.path))
+    if isinstance(result, buses.FileRoles):
+        kind, rows = "file", [(row.file, row.bus or "-", row.role, row.reason) for row in result.files]
+    else:
+        rows = [(f"{row.track} {row.name}", row.bus or "-", row.role, row.reason) for row in result.tracks]
+        kind = "track"
+    terminal.table((kind, "bus", "role", "reason"), rows, align="llll")
+    suggested = buses.bus_options(result)
+    if suggested:
+        terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
+        for option in suggested:
+            terminal.say(f"  faderwise mix {shlex.quote(arguments.path)} {option}")
+    terminal.say("\nThe same assignment as options of mix, match and learn; to move a file or track, change its bus:")
+    for option in buses.all_options(result):
+        terminal.say(f"  {option}")
+    terminal.give(result)
+
+
+def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> None:
+    """Print the buses of each song with their files or tracks, according to the names and `--bus`.
+
+    Nothing is printed with `--json`, or for a path that is not a song: the verb reports that.
+    """
+    if terminal.as_json:
+        return
+    from analysis_server.paths import is_project
+    from analysis_server.verbs import buses
+    from core.audio.song import holds_stems
+    from core.errors import InputError
+
+    chosen = {name: role for role, name in arguments.bus}
+    for song in songs:
+        try:
+            if not is_project(song) and not holds_stems(Path(song)):
+                continue
+            result = buses.run(buses.BusesRequest(path=song))
+        except (InputError, OSError):
+            continue
+        terminal.say(f"Buses of {Path(song).name or song} (faderwise buses {shlex.quote(song)} shows why):")
+        rows = [(bus, _listed(names)) for bus, names in _names_by_bus(result, chosen).items()]
+        terminal.table(("bus", "files" if isinstance(result, buses.FileRoles) else "tracks"), rows, align="ll")
+        terminal.say()
+
+
+def _names_by_bus(result: FileRoles | TrackRoles, chosen: Mapping[str, str]) -> dict[str, list[str]]:
+    from analysis_server.verbs import buses
+
+    if isinstance(result, buses.FileRoles):
+        rows = [(row.file, chosen.get(row.file, row.bus)) for row in result.files]
+    else:
+        rows = [
+            (f"{row.track} {row.name}", chosen.get(row.name, chosen.get(str(row.track), row.bus)))
+            for row in result.tracks
+        ]
+    by_bus: dict[str, list[str]] = {}
+    for name, bus in rows:
+        by_bus.setdefault(bus or "no bus", []).append(name)
+    return by_bus
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
+    terminal.say(f"{title}: {headline[:1].lower()}{headline[1:]}")
+    rows = []
+    for bus, result in buses.items():
+        files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]
+        band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
+        before, after = (_lufs(value) for value in (result.loudness_before_lufs, result.loudness_after_lufs))
+        loudness = "silent" if result.loudness_before_lufs is None else f"{before} → {after} LUFS"
+        rows.append((bus, ", ".join(files), f"{result.gain_db:+.1f} dB", band, loudness))
+    terminal.table(("bus", "files", "gain", "80 % band", "loudness"), rows, align="ll")
+
+
+def _lufs(value: float | None) -> str:
+    return "silent" if value is None else f"{value:.1f}"
+
+
+def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) -> None:
+    """Print where the results are and which commands can follow; open the report if asked to."""
+    from analysis_server.runs.kept_runs import earlier_runs
+
+    if not files:
+        terminal.say("Dry run: nothing was written.")
+        return
+    project = next((path for name, path in files.items() if name.lower().endswith(".rpp")), None)
+    report = files.get("report.html")
+    if report:
+        folder = Path(report).absolute().parent
+        terminal.say(f"Report: {folder / 'report.html'}")
+        terminal.say(f"Results: {folder} ({', '.join(name for name in files if name != 'report.html')})")
+        earlier = earlier_runs(folder)
+        if earlier:
+            terminal.say(f"Earlier: {count(len(earlier), 'run')} in {folder / 'runs'}; see faderwise runs list")
+    if project:
+        terminal.say(f"Project: {Path(project).absolute()}")
+    target = shlex.quote(project or str(Path(report or "").parent))
+    terminal.say("Next:")
+    terminal.say(f"  faderwise edit {target} --depth 50    half as strong (also --offset, --limit, --smooth)")
+    terminal.say(f"  faderwise audit {target}              why each gain was chosen")
+    if project:
+        terminal.say(f"  faderwise revert {target}             the automation from before")
+    if opens and report:
+        terminal.open(report)
