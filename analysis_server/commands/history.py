@@ -164,7 +164,7 @@ def add_compare(parser: options.Parser) -> None:
     first = parser.add_argument(
         "first",
         metavar="A",
-        help="a model (model:NAME if a folder has that name too), a run (a project or folder; #N for run N) or a mixdown",
+        help="a model (or model:NAME), a run (a project or folder; #N for run N) or a mixdown",
     )
     second = parser.add_argument("second", metavar="B", help="the other side, of any kind")
     for side in (first, second):
