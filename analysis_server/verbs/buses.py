@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.paths import is_project
-from core.audio.stem_files import match_files
+from core.audio.song import match_files
 from core.errors import InputError
 from core.matching import Match
 from core.roles import PAPER_BUSES

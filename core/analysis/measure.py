@@ -19,12 +19,10 @@ from core.analysis import features
 from core.analysis import spectra as spectra_module
 from core.analysis.gram import hop_moments, power_grams, sample_grams
 from core.analysis.loudness import k_weights
-from core.audio.blocks import Block, LockstepReader, for_each_block
+from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block
 from core.audio.framing import HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.audio.io import Samples
-from core.audio.offsets import with_offsets_removed
-from core.audio.ordered_pipeline import InTurn
-from core.audio.song import Song
+from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.progress import ProgressCallback, no_progress
 

@@ -1,1 +1,1 @@
-"""Sound as it comes in: files, frames, songs, and blocks of all stems in step."""
+"""Audio files, frames, songs, and blocks of all stems read in lockstep."""

@@ -8,12 +8,14 @@ the song's start or after its end is silent.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +23,10 @@ from threadpoolctl import ThreadpoolController
 
 from core.audio.framing import Framing
 from core.audio.io import AudioFile, AudioStream, Samples, SummedStream, open_stream
-from core.audio.ordered_pipeline import InTurn
 from core.audio.song import Song
 from core.progress import ProgressCallback
 
+Item = TypeVar("Item")
 HOPS_PER_BLOCK = 16
 """Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""
 _LOOKED_AT_SAMPLES = 4096
@@ -44,6 +46,59 @@ class Block:
     def end_hop(self) -> int:
         """The hop that follows the block's last one."""
         return self.first_hop + self.n_hops
+
+
+class InTurn(Generic[Item]):
+    """An iterator for several threads whose items each pass through the same stages, in order.
+
+    A block must be read from every file after the block before it, but while one thread reads the second file, another
+    may read the next block from the first. With one lock for all of reading, the threads would wait for each other at
+    every block. A failure in any thread is raised in all of them.
+
+    Parameters
+    ----------
+    items : the items.
+    stages : functions called with an item one after the other, by the thread that took the item.
+    """
+
+    def __init__(self, items: Iterable[Item], stages: Sequence[Callable[[Item], object]] = ()) -> None:
+        self._items = iter(items)
+        self._stages = stages
+        self._turns = [threading.Lock() for _ in range(len(stages) + 1)]
+        self._failure: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        turn = self._turns[0]
+        turn.acquire()
+        try:
+            self._fail_with_others()
+            item = next(self._items)
+            for stage, following in zip(self._stages, self._turns[1:], strict=True):
+                following.acquire()  # before the turn is passed on, so that nobody overtakes
+                turn.release()
+                turn = following
+                self._fail_with_others()
+                stage(item)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._failure = error
+            raise
+        else:
+            return item
+        finally:
+            turn.release()
+
+    def end(self) -> None:
+        """Begin no more items; those on their way are given."""
+        self._items = iter(())
+
+    def _fail_with_others(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 class LockstepReader:

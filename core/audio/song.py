@@ -1,7 +1,7 @@
-"""A song: a stem for each bus, perhaps a mixdown, and what it takes to read them in lockstep.
+"""Songs: the stems of a folder, the bus of each, files that contain others, and constant offsets.
 
-Conventions: the song's signals are its stems in the order of `roles.in_order`, then the mixdown where there
-is one. All of them are read at the song's sample rate and with its channel count.
+Conventions: the song's signals are its stems in the order of `roles.in_order`, then the mixdown if there is one.
+All of them are read at the song's sample rate and with its channel count.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import numpy as np
 
 from core import roles
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
-from core.audio.io import EXTENSIONS, AudioFile, inspect, sum_of
-from core.audio.overlaps import explained_shares, parts_in
-from core.audio.stem_files import match_files
+from core.audio.io import EXTENSIONS, AudioFile, inspect, read_excerpt, sum_of
+from core.decibels import FloatArray
 from core.errors import InputError
-from core.matching import Match
+from core.matching import Item, Match, assign
 
 _FALLBACK_RATE = 44_100
 _LENGTH_TOLERANCE_S = 0.1
@@ -31,6 +30,20 @@ _IS_DOUBTFUL = 0.15
 _LEAST_NEGATIVE = 0.1
 _MOST_COMPARED = 48
 """With more files than this, a bus is not searched for sums."""
+OTHER_EXTENSIONS = frozenset((".m4a", ".mp4", ".aac", ".alac", ".wv", ".wma", ".ape", ".mogg"))
+"""Audio files that are listed although libsndfile does not read them."""
+_SUM_EXCERPTS = 6
+_SUM_EXCERPT_S = 2.0
+_LEAST_GAIN = 0.1
+"""A file that is in the sum with less than this gain (-20 dB) is not a part of it."""
+_RIDGE = 1e-9
+SMALLEST_OFFSET = 10.0 ** (-60.0 / 20.0)
+_OFFSET_EXCERPTS = 8
+_FEWEST_EXCERPTS = 4
+"""Of fewer excerpts with sound, the means may agree by chance."""
+_OFFSET_EXCERPT_S = 0.25
+_LARGEST_SPREAD = 0.2
+"""Excerpts' means may differ by this share of the offset: a constant is the same everywhere."""
 WHOLE_BUS = {"drums": "drum kit", "vocals": "lead vocal", "guitars": "electric guitar", "keys": "keys"}
 """The role of a file that may be a whole bus, by bus."""
 
@@ -351,3 +364,134 @@ def _is_own_mix(path: Path) -> bool:
 
 def _channels(count: int) -> str:
     return "one channel" if count == 1 else f"{count} channels"
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Return the audio files of `folder` in the order of their names; those of its subfolders where it has none."""
+    return _audio_files(folder, "*") or _audio_files(folder, "**/*")
+
+
+def match_files(folder: Path) -> dict[Path, Match]:
+    """Return the match of each audio file of a song folder."""
+    files = audio_files(folder)
+    items = []
+    for path in files:
+        inside = path.relative_to(folder).parent.as_posix()
+        items.append(Item(path.name, "file", context=None if inside == "." else inside))
+    return dict(zip(files, assign(items, song=folder.resolve().name), strict=True))
+
+
+def _audio_files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.glob(pattern)
+        if path.suffix.lower() in EXTENSIONS | OTHER_EXTENSIONS
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def explained_shares(files: Sequence[AudioFile]) -> tuple[FloatArray, FloatArray]:
+    """Return how much of each file the others explain, and with which gains.
+
+    A folder with a bus's own file and its tracks ("Drums", "Kick", "Snare") contains the same sound twice. Names cannot
+    settle it, since "Drums" may also be a loop next to a recorded kit; a least-squares fit to excerpts does.
+
+    Parameters
+    ----------
+    files : files that begin together, of any sample rates, lengths and channel counts.
+
+    Returns
+    -------
+    shares : the explained share of each file's energy, 0 to 1, shape (n_files,).
+    gains : row j has the gains of the other files in file j, linear, shape (n_files, n_files).
+
+    Raises
+    ------
+    InputError
+        A file is damaged.
+    """
+    gram = _gram(files)
+    n_files = len(files)
+    shares, gains = np.zeros(n_files), np.zeros((n_files, n_files))
+    for j in range(n_files):
+        others = np.array([i for i in range(n_files) if i != j and gram[i, i] > 0.0], dtype=np.int64)
+        if gram[j, j] <= 0.0 or not len(others):
+            continue
+        power = gram[np.ix_(others, others)]
+        level = np.sqrt(np.diag(power))
+        relative = power / np.outer(level, level) + _RIDGE * np.eye(len(others))
+        projected = gram[others, j] / level
+        solved = np.linalg.solve(relative, projected)
+        shares[j] = float(np.clip(solved @ projected / gram[j, j], 0.0, 1.0))
+        gains[j, others] = solved / level
+    return shares, gains
+
+
+def parts_in(gains: FloatArray) -> list[int]:
+    """Return the indices of the files that are in a sum with `gains` (n_files,)."""
+    return [int(i) for i in np.flatnonzero(np.abs(gains) >= _LEAST_GAIN)]
+
+
+def _gram(files: Sequence[AudioFile]) -> FloatArray:
+    """Return the products of the files' samples in a few excerpts, channels added up, shape (n_files, n_files)."""
+    rate = max(file.sample_rate for file in files)
+    length = min(file.n_samples_at(rate) for file in files)
+    excerpt = min(round(_SUM_EXCERPT_S * rate), length)
+    gram = np.zeros((len(files), len(files)))
+    for start in np.unique(np.linspace(0, length - excerpt, _SUM_EXCERPTS).astype(np.int64)).tolist():
+        samples = np.stack(
+            [
+                read_excerpt(file, sample_rate=rate, n_channels=2, start=start, n_samples=excerpt).mean(axis=0)
+                for file in files
+            ]
+        ).astype(np.float64)
+        gram += samples @ samples.T
+    return gram
+
+
+def with_offsets_removed(song: Song) -> tuple[Song, list[str]]:
+    """Return the song with files that are read without their constant offsets, and a note for each such file.
+
+    Old sound cards, some plug-ins and some synthesizers add a constant to their signal. It is inaudible, but counts
+    for levels and for the fit of gains. Rendering keeps it. A song whose offsets are known is returned as it is.
+    """
+    files = song.signals
+    if any(part.offset for file in files for part in file.parts or (file,)):
+        return song, []
+    found = {file: _without_offset(file) for file in files}
+    notes = [
+        f"{part.path.name} has a constant offset of {max(part.offset, key=abs):+.3f}; it was removed for measuring"
+        for file in files
+        for part in found[file].parts or (found[file],)
+        if part.offset
+    ]
+    if not notes:
+        return song, []
+    stems = {bus: found[file] for bus, file in song.stems.items()}
+    return replace(song, stems=stems, mixdown=found[song.mixdown] if song.mixdown else None), notes
+
+
+def _without_offset(file: AudioFile) -> AudioFile:
+    if file.parts:
+        return replace(file, parts=tuple(_without_offset(part) for part in file.parts))
+    means = _excerpt_means(file)
+    if len(means) < _FEWEST_EXCERPTS:
+        return file
+    offset = means.mean(axis=0)
+    is_constant = (np.ptp(means, axis=0) < _LARGEST_SPREAD * np.abs(offset)) & (np.abs(offset) > SMALLEST_OFFSET)
+    return replace(file, offset=tuple(np.where(is_constant, offset, 0.0).tolist())) if is_constant.any() else file
+
+
+def _excerpt_means(file: AudioFile) -> FloatArray:
+    """Return the mean of each excerpt that is not digitally silent, shape (n_excerpts, n_channels)."""
+    length = min(round(_OFFSET_EXCERPT_S * file.sample_rate), file.n_samples)
+    means = []
+    for index in range(_OFFSET_EXCERPTS):
+        start = round((file.n_samples - length) * (index + 0.5) / _OFFSET_EXCERPTS)
+        excerpt = read_excerpt(
+            file, sample_rate=file.sample_rate, n_channels=file.n_channels, start=start, n_samples=length
+        )
+        if excerpt.any():
+            means.append(excerpt.mean(axis=1, dtype=np.float64))
+    return np.array(means).reshape(len(means), file.n_channels)

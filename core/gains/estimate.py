@@ -17,8 +17,7 @@ from core.analysis.gram import LIMITER_POWERS
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
 from core.analysis.measure_paper import measure_as_paper
 from core.audio.framing import HOP_S, sum_over_frames
-from core.audio.offsets import with_offsets_removed
-from core.audio.song import Song
+from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.alignment import LINEAR_FIT, Alignment, align, is_mono

@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 
-from core.audio.ordered_pipeline import InTurn
+from core.audio.blocks import InTurn
 
 N_THREADS = 4
 

@@ -9,8 +9,7 @@ import pytest
 import soundfile
 
 from core.audio.io import AudioFile, inspect
-from core.audio.overlaps import explained_shares, parts_in
-from core.audio.song import open_song
+from core.audio.song import explained_shares, open_song, parts_in
 
 RATE = 44_100
 Signals = dict[str, np.ndarray]
