@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 from core.analysis.measure import Domain, Measurement, measure
-from core.analysis.measure_paper import measure_as_paper
+from core.analysis.paper import measure_as_paper
 from core.audio.song import Song
 from core.errors import InputError
 from core.gains.estimate import Estimate, estimate, estimate_as_paper
 from core.matching.matcher import match_name
 from core.models.explain import Prediction
 from core.models.model import Model, TrainingSong
-from core.models.predict import predict_explained
-from core.models.tracks import predict_tracks
+from core.models.predict import predict_explained, predict_tracks
 from core.models.train import training_song
 from core.progress import ProgressCallback, part_of
 

@@ -39,11 +39,10 @@ from core.models.evaluate import (
     baselines,
 )
 from core.models.fit import EIGHTY_PERCENT
-from core.models.matrices import load_matrices
 from core.models.model import Model, TrainingSong
 from core.models.predict import least_squares_gains, predict_balance
 from core.models.prior import BalancePrior
-from core.models.train import LEAST_SHARE
+from core.models.train import LEAST_SHARE, load_matrices
 
 ROOT = Path(__file__).resolve().parents[1]
 SONGS = ROOT.parent / "shared" / "songs"

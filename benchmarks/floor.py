@@ -17,8 +17,8 @@ import numpy.typing as npt
 import scipy.fft
 import soundfile
 
-from core.analysis.fft import real_transform
 from core.analysis.gram import STFT_HOP, WINDOW_SAMPLES
+from core.analysis.spectra import real_transform
 from core.audio.blocks import HOPS_PER_BLOCK
 from core.audio.framing import STEPS_PER_HOP, Framing
 from core.audio.song import Song

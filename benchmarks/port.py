@@ -1,6 +1,6 @@
 """The original method, ported to NumPy and SciPy line by line: what the speed benchmark compares against.
 
-Conventions: as `core.analysis.measure_paper`: left channel, 1 s frames every 0.25 s, one frame and one stem at a
+Conventions: as `core.analysis.paper`: left channel, 1 s frames every 0.25 s, one frame and one stem at a
 time, float64 throughout. Nothing is shared with `core`, so that agreement means something.
 
 Source: Zafrin & Chudwick (2015), section 3, and what their implementation does beyond the text.

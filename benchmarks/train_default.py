@@ -20,10 +20,9 @@ from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.gains.curves import GainCurves
 from core.models.balance import levels_of
-from core.models.matrices import load_matrices
 from core.models.model import Model, TrainingSong
 from core.models.prior import BalancePrior
-from core.models.train import matrices_song, training_song
+from core.models.train import load_matrices, matrices_song, training_song
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRICES = ROOT / "tests" / "golden" / "rock_condition1.npz"

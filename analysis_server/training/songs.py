@@ -17,9 +17,8 @@ from core.decibels import FloatArray
 from core.errors import InputError
 from core.gains.estimate import Estimate
 from core.models.evaluate import EvaluationSong
-from core.models.matrices import load_matrices
 from core.models.model import TrainingSong
-from core.models.train import matrices_song
+from core.models.train import load_matrices, matrices_song
 from core.progress import ProgressCallback, no_progress, part_of
 
 Named = TypeVar("Named")

@@ -35,8 +35,8 @@ from core.automation.render import (
 )
 from core.errors import InputError
 from core.files import temporary_folder
+from core.gains.alignment import constant_gains
 from core.gains.curves import GainCurves
-from core.gains.plain_sum import constant_gains
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages

@@ -6,15 +6,24 @@ docs/reference/method.md for the table with formulas, units and what was correct
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from core.analysis.loudness import loudness_lufs
 from core.audio.framing import FRAME_S, HOPS_PER_FRAME
-from core.audio.io import Samples
 from core.decibels import FloatArray
 
-SETS = ("condition1", "condition2", "condition3")
+if TYPE_CHECKING:
+    from core.audio.io import Samples
+
+PAPER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "condition1": ("centroid", "rms", "slope"),
+    "condition2": ("centroid", "spread", "slope", "loudness", "crossings"),
+}
+"""Names of the paper's two feature sets, in their order."""
 
 
 def spectral_shape(

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.analysis.fft import real_transform
+from core.analysis.spectra import real_transform
 from core.audio.framing import STEPS_PER_HOP
 from core.audio.io import Samples
 from core.decibels import FloatArray

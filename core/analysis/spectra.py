@@ -8,7 +8,9 @@ spectrum is one-sided, sums over its bins to the step's mean square, and adds th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -190,3 +192,41 @@ def _half_sine(length: int) -> Samples:
     """Return the window, each value twice, scaled so that a two-sided power spectrum sums to the mean square."""
     window = np.sin(np.pi * (np.arange(length) + 0.5) / length)
     return np.repeat(window / np.sqrt(length * (length // 2)), 2).astype(np.float32)
+
+
+_COMPLEX = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
+_planning = threading.Lock()
+_plans = threading.local()
+
+
+@dataclass(frozen=True)
+class RealTransform:
+    """Real FFTs along the last axis: fill `rows` (..., N), `execute`, take `spectra` (..., N // 2 + 1).
+
+    Both arrays belong to the thread that asked for the transform, and are used again whenever it asks for one of
+    that shape. Filling `rows` in place saves the copies that would take as long as the transform.
+    """
+
+    rows: npt.NDArray[np.floating]
+    spectra: npt.NDArray[np.complexfloating]
+    execute: Callable[[], object]
+
+
+def real_transform(shape: tuple[int, ...], dtype: type[np.float32] | type[np.float64]) -> RealTransform:
+    """Return the calling thread's transform of rows of `shape` in the precision of `dtype`."""
+    if not hasattr(_plans, "made"):
+        _plans.made = {}
+    made: dict[tuple[tuple[int, ...], type], RealTransform] = _plans.made
+    if (shape, dtype) not in made:
+        made[shape, dtype] = _planned(shape, np.dtype(dtype))
+    return made[shape, dtype]
+
+
+def _planned(shape: tuple[int, ...], dtype: np.dtype[np.floating]) -> RealTransform:
+    import pyfftw  # noqa: PLC0415 - it loads all of its interfaces, so only where a transform is planned
+
+    rows = pyfftw.zeros_aligned(shape, dtype)
+    spectra = pyfftw.empty_aligned((*shape[:-1], shape[-1] // 2 + 1), _COMPLEX[dtype])
+    with _planning:  # FFTW executes plans in parallel, but makes them one at a time
+        plan = pyfftw.FFTW(rows, spectra, axes=(-1,), flags=("FFTW_ESTIMATE",))
+    return RealTransform(rows, spectra, plan.execute)

@@ -15,13 +15,12 @@ import scipy
 
 from core.analysis.gram import LIMITER_POWERS
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
-from core.analysis.measure_paper import measure_as_paper
+from core.analysis.paper import measure_as_paper
 from core.audio.framing import HOP_S, sum_over_frames
 from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
-from core.gains.alignment import LINEAR_FIT, Alignment, align, is_mono
-from core.gains.corrections import correct, with_swapped_channels
+from core.gains.alignment import LINEAR_FIT, Alignment, align, correct, is_mono, with_swapped_channels
 from core.gains.curves import GainCurves, exponential
 from core.gains.normal_equations import (
     NormalEquations,

@@ -1,20 +1,25 @@
-"""Features of condition 3: a bus relative to the other buses.
+"""Features of condition 3: a bus relative to the other buses of the song.
 
-Conventions: values have shape (n_frames, n_buses). A bus's clock stops where it is silent: its values are smoothed over
-the frames in which it sounds, as if they followed each other, so nothing creeps through a silence and little jumps
-after it; the silent frames hold the value before them (at the start, the first one).
+Conventions: values have shape (n_frames, n_buses). Loudness is K-weighted and gated (`core.analysis.loudness`), in
+LUFS. Every feature compares a bus with the buses that have signal, so the sum over them is 0, a common gain of all
+stems changes nothing, and a stem's own gain changes only its loudness: spectra and moments are taken after each stem
+was brought to the same loudness. Features of the whole song are constant over its frames. Those of the moment are
+smoothed over about 6 s of the frames in which a bus has signal, as if these frames were adjacent, and hold their last
+value where it is silent (before the first sound: the first value).
 
-Conventions: loudness is K-weighted and gated (`core.analysis.loudness`), in LUFS; every feature compares a bus with
-the buses that sound at all, so the sum over them is 0, a common gain of all stems changes nothing, and a stem's own
-gain changes only its loudness: spectra and moments are taken after each stem was brought to one loudness. Features
-of the whole song are constant over its frames; those of the moment are smooth over about 6 s of a bus's own sounding
-time, and are constant where it is silent.
+A bus is covered by as many dB as the mix is above it in its own bands, weighted by the bus's own power in each band:
+0 dB where it has its bands to itself, 6 dB for four equal buses. Powers per critical band are those of stems at one
+loudness, K-weighted so that low bands count as loudness counts them.
+
+Source of `covered`: the masker-to-signal ratio per critical band (Ronan, Gunes, Reiss 2018, Automatic Minimisation of
+Masking in Multitrack Audio using Subgroups); critical bands: Zwicker 1961.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,21 +27,32 @@ import numpy.typing as npt
 import scipy
 
 from core import roles
-from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, loudness_lufs, power_of
+from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, k_weights, loudness_lufs, power_of
+from core.analysis.spectra import BAND_EDGES_HZ
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
-from core.models.masking import covered_db, covered_throughout_db
 
 if TYPE_CHECKING:
     from core.analysis.measure import Measurement
 
+OF_SONG = ("offset", "tone", "covered", "presence")
+OF_MOMENT = ("moment", "covered_moment")
+NAMES = (*OF_SONG, *OF_MOMENT)
+
+SHARING_DB = 2.0
+"""How many dB lower each of ten buses is that share a place in the mix; n of them 2 log10(n)."""
+MOST_COVERED_DB = 30.0
+_RATE = 48_000
+_FRAMES_AT_ONCE = 500
 LARGEST_DB = 12.0
 """Values beyond this count as this before they are smoothed."""
 _SMOOTH_FRAMES = 12.0
 """Standard deviation of the Gaussian: 3 s."""
 
+Mask = npt.NDArray[np.bool_]
 
-def moving_part(values: FloatArray, active: npt.NDArray[np.bool_], share: FloatArray) -> FloatArray:
+
+def moving_part(values: FloatArray, active: Mask, share: FloatArray) -> FloatArray:
     """Return how far each bus is from its own mean for the moment, against the buses that sound with it.
 
     Parameters
@@ -55,7 +71,7 @@ def moving_part(values: FloatArray, active: npt.NDArray[np.bool_], share: FloatA
     return np.stack([_smooth(*bus) for bus in zip(deviation.T, active.T, strict=True)], axis=1)
 
 
-def _smooth(values: FloatArray, active: npt.NDArray[np.bool_]) -> FloatArray:
+def _smooth(values: FloatArray, active: Mask) -> FloatArray:
     sounding = np.flatnonzero(active)
     if not sounding.size:
         return np.zeros_like(values)
@@ -64,16 +80,6 @@ def _smooth(values: FloatArray, active: npt.NDArray[np.bool_]) -> FloatArray:
     last = np.searchsorted(sounding, np.arange(len(values)), side="right") - 1
     held: FloatArray = smooth[np.maximum(last, 0)]
     return held
-
-
-OF_SONG = ("offset", "tone", "covered", "presence")
-OF_MOMENT = ("moment", "covered_moment")
-NAMES = (*OF_SONG, *OF_MOMENT)
-
-SHARING_DB = 2.0
-"""How many dB lower each of ten buses is that share a place in the mix; n of them 2 log10(n)."""
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +91,7 @@ class StemLevels:
     loudness_lufs : gated loudness, shape (n_buses,); `FLOOR_LUFS` where a stem is silent throughout.
     tone_db : how much more plain level (RMS, gated as loudness is) a stem has than loudness, dB, shape (n_buses,): much
         of it for deep bass, little of it for bright stems.
-    covered_db : how much the other stems cover it (`core.models.masking`), dB, shape (n_buses,); 0 where it is
+    covered_db : how much the other stems cover it (`covered_db`), dB, shape (n_buses,); 0 where it is
         not known.
     presence : the share of the time anything sounds in which it does, shape (n_buses,).
     frame_lufs : loudness per frame, shape (n_frames, n_buses).
@@ -223,6 +229,54 @@ def common_db(gains_db: FloatArray, levels_lufs: FloatArray) -> float:
     if total <= 0.0:
         return 0.0
     return float(power_to_db(float((power * db_to_gain(gains_db) ** 2).sum()) / total))
+
+
+def covered_db(band_power: FloatArray, active: Mask) -> FloatArray:
+    """Return how covered each bus is in each frame, dB, shape (n_frames, n_buses).
+
+    Parameters
+    ----------
+    band_power : power per frame and band, shape (n_frames, n_buses, n_bands).
+    active : where each bus sounds, shape (n_frames, n_buses).
+    """
+    covered = np.empty(active.shape)
+    for part in _stretches(len(active)):
+        covered[part] = _covered(_weighted(band_power[part], active[part]))
+    return covered
+
+
+def covered_throughout_db(band_power: FloatArray, active: Mask) -> FloatArray:
+    """Return how covered each bus is in the whole song, dB, shape (n_buses,); parameters as in `covered_db`."""
+    count = np.maximum(active.sum(axis=0), 1)
+    total = np.zeros(band_power.shape[1:])
+    for part in _stretches(len(active)):
+        total += _weighted(band_power[part], active[part]).sum(axis=0)
+    return _covered(total / count[:, None])
+
+
+def _stretches(n_frames: int) -> list[slice]:
+    """Return slices of a few frames each, so that an hour takes no more memory than a minute."""
+    return [slice(start, start + _FRAMES_AT_ONCE) for start in range(0, n_frames, _FRAMES_AT_ONCE)]
+
+
+def _weighted(band_power: FloatArray, active: Mask) -> FloatArray:
+    return np.where(active[:, :, None], band_power * _weights(), 0.0)
+
+
+def _covered(power: FloatArray) -> FloatArray:
+    """Return the covering of powers (..., n_buses, n_bands), shape (..., n_buses); 0 where a bus has no power."""
+    mix = power.sum(axis=-2, keepdims=True)
+    own = power.sum(axis=-1)
+    most = float(db_to_power(MOST_COVERED_DB))
+    ratio = np.minimum(np.divide(mix, power, out=np.full_like(power, most), where=power > 0.0), most)
+    above_db = (power * power_to_db(ratio)).sum(axis=-1)
+    return np.divide(above_db, own, out=np.zeros_like(own), where=own > 0.0)
+
+
+@lru_cache
+def _weights() -> FloatArray:
+    edges = np.array([*BAND_EDGES_HZ[1:], 15_500.0])
+    return k_weights(_RATE, np.sqrt(np.maximum(np.array(BAND_EDGES_HZ), 40.0) * edges))
 
 
 def against_the_others(values: FloatArray, heard: Mask) -> FloatArray:

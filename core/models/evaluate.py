@@ -24,8 +24,8 @@ from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain, power_to_db
 from core.errors import InputError
 from core.gains.curves import exponential
-from core.models import r_factor
 from core.models.balance import StemLevels, levels_of, levels_without_spectra
+from core.models.fit import fold, non_negative
 from core.models.model import Model, TrainingSong
 from core.models.predict import PredictedBalance, least_squares_gains, predict_balance
 from core.models.prior import WRITTEN, BalancePrior
@@ -183,13 +183,13 @@ class PaperRegression:
         for i, bus in enumerate(song.buses):
             factors = [self._r_factor(other, bus) for other in others if bus in other.buses]
             if factors:
-                raw[:, i] = song.features[bus] @ r_factor.non_negative(factors)
+                raw[:, i] = song.features[bus] @ non_negative(factors)
         return exponential(raw, keep_first=False)
 
     def _r_factor(self, song: EvaluationSong, bus: str) -> FloatArray:
         key = (song, bus)
         if key not in self._r_factors:
-            self._r_factors[key] = r_factor.fold(song.features[bus], song.gains[:, song.column(bus)])
+            self._r_factors[key] = fold(song.features[bus], song.gains[:, song.column(bus)])
         return self._r_factors[key]
 
 

@@ -1,6 +1,6 @@
 """Fit the balance model (condition 3): habits, within-song coefficients and deviations from songs' R factors.
 
-Conventions: a song's R factors (`core.models.r_factor`) are those of [features, output level] per bus, the output level
+Conventions: a song's R factors (`core.models.fit`) are those of [features, output level] per bus, the output level
 being gain + loudness in LUFS, so a stem that is 10 dB louder always gets 10 dB less. What all buses of a song have in
 common (the mixdown's loudness) is not part of the balance and is eliminated.
 
@@ -27,6 +27,32 @@ EIGHTY_PERCENT = 1.2816
 _BUSES_PER_SONG = 4.0
 _PRIOR_OUTPUTS = 8.0
 """How many songs a prior's deviation of output levels counts for."""
+
+
+def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    """Return the triangle of `features` (n, p) and `target` (n,), shape (p + 1, p + 1).
+
+    `weights` (n,) multiply each frame's squared error.
+    """
+    rows = np.column_stack([features, target])
+    if weights is not None:
+        rows = rows * np.sqrt(weights)[:, None]
+    size = rows.shape[1]
+    padded = rows if len(rows) >= size else np.vstack([rows, np.zeros((size - len(rows), size))])
+    return np.asarray(np.linalg.qr(padded, mode="r"), dtype=np.float64)
+
+
+def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:
+    """Return argmin over b >= 0 of ||Y b - a||^2 over all songs, shape (p,).
+
+    Columns are brought to the same length first: the solution is the same, and the digits stay.
+    """
+    stacked = np.vstack(triangles)
+    matrix, target = stacked[:, :-1], stacked[:, -1]
+    length = np.linalg.norm(matrix, axis=0)
+    length[length == 0.0] = 1.0
+    solution: FloatArray = scipy.optimize.nnls(matrix / length, target)[0] / length
+    return solution
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Models and their file format.
 
-A model stores each song's R factors (`core.models.r_factor`) per bus next to the coefficients that follow from them, so
+A model stores each song's R factors (`core.models.fit`) per bus next to the coefficients that follow from them, so
 songs can be added and removed without the others' audio. docs/reference/file-formats.md describes the file.
 """
 
@@ -17,13 +17,13 @@ import msgspec
 import numpy as np
 
 from core import roles
-from core.analysis.features_paper import NAMES as PAPER_NAMES
+from core.analysis.features import PAPER_NAMES
 from core.decibels import FloatArray
 from core.decoding import UNDECODABLE
 from core.errors import ModelError
 from core.files import read_whole, write_text
-from core.models import balance, r_factor
-from core.models.fit import BalanceFit, SongEvidence, fit_balance
+from core.models import balance
+from core.models.fit import BalanceFit, SongEvidence, fit_balance, non_negative
 from core.models.prior import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 
 FORMAT, VERSION = "faderwise-model", 4
@@ -137,7 +137,7 @@ class Model:
         triangles = [song.weighted_triangles()[bus] for song in self.songs if bus in song.triangles]
         if not triangles:
             raise ModelError(f"model {self.name}: no song taught it the bus {bus}", remedy=f"learn one that has {bus}")
-        return r_factor.non_negative(triangles)
+        return non_negative(triangles)
 
     @cached_property
     def balance_fit(self) -> BalanceFit:

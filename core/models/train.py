@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from core.analysis.measure import Measurement
 from core.audio.framing import HOP_S
@@ -14,17 +17,91 @@ from core.decibels import LOWEST_DB, FloatArray, gain_to_db
 from core.errors import InputError
 from core.files import content_hash
 from core.gains.curves import GainCurves, exponential
-from core.models import r_factor
 from core.models.balance import StemLevels, at_equal_level_db, balance_features, levels_of, levels_without_spectra
 from core.models.evaluate import EvaluationSong
+from core.models.fit import fold
 from core.models.model import Source, TrainingSong
+
+_N_FEATURES, _RMS_COLUMN = 3, 1
+_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def load_matrices(path: Path) -> list[EvaluationSong]:
+    """Return the songs in `path`.
+
+    Raises
+    ------
+    InputError
+        The file is missing, no NPZ, lacks an array, or its arrays do not belong together.
+    """
+    arrays = _arrays(path)
+    _require_sound(path, arrays)
+    buses = tuple(str(bus) for bus in arrays["buses"])
+    starts = arrays["song_starts"].tolist()
+    return [
+        _song(str(title), buses, arrays, slice(start, end))
+        for title, start, end in zip(arrays["songs"], starts[:-1], starts[1:], strict=True)
+    ]
+
+
+def _arrays(path: Path) -> Arrays:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found: Arrays = {name: arrays[name] for name in arrays.files}
+    except (*_UNREADABLE, AttributeError, TypeError) as error:  # the last two: a single array, no archive of arrays
+        raise InputError(f"is no readable NPZ file ({error})", path=path, remedy="give training matrices") from error
+    needed = ["buses", "songs", "song_starts", "gains"]
+    missing = [name for name in needed if name not in found]
+    missing += [f"features_{bus}" for bus in np.ravel(found.get("buses", [])) if f"features_{bus}" not in found]
+    if missing:
+        raise InputError(f"lacks {', '.join(missing)}", path=path, remedy="see docs/reference/method.md for the layout")
+    return found
+
+
+def _require_sound(path: Path, arrays: Arrays) -> None:
+    wrong = _what_is_wrong(arrays)
+    if wrong:
+        raise InputError(f"{wrong}", path=path, remedy="see docs/reference/method.md for the matrices' layout")
+
+
+def _what_is_wrong(arrays: Arrays) -> str | None:
+    for name in ("buses", "songs"):
+        if arrays[name].ndim != 1 or not arrays[name].size or len(set(arrays[name].tolist())) < arrays[name].size:
+            return f"{name} should be a list of names, each one once"
+    n_frames, n_buses = len(np.atleast_1d(arrays["gains"])), arrays["buses"].size
+    shapes = {"gains": (n_frames, n_buses)} | {f"features_{bus}": (n_frames, _N_FEATURES) for bus in arrays["buses"]}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            return f"{name} has shape {arrays[name].shape}, beside the other arrays it should be {shape}"
+        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+            return f"{name} holds something that is no number"
+    starts = arrays["song_starts"]
+    if starts.shape != (arrays["songs"].size + 1,) or starts.dtype.kind not in "iu":
+        return f"song_starts should be {arrays['songs'].size + 1} whole numbers: where each song begins, and the end"
+    if int(starts[0]) < 0 or int(starts[-1]) > n_frames or (np.diff(starts.astype(np.int64)) <= 0).any():
+        return f"song_starts should rise from 0 to at most {n_frames}, the count of frames"
+    return None
+
+
+def _song(title: str, buses: tuple[str, ...], arrays: Arrays, rows: slice) -> EvaluationSong:
+    features = {bus: np.asarray(arrays[f"features_{bus}"][rows], dtype=np.float64) for bus in buses}
+    return EvaluationSong(
+        title=title,
+        buses=buses,
+        features=features,
+        gains=np.asarray(arrays["gains"][rows], dtype=np.float64),
+        rms=np.stack([features[bus][:, _RMS_COLUMN] for bus in buses], axis=1),
+    )
+
 
 LEAST_SHARE = 0.3
 """Frames in which the original's moving average lets through less than this of a gain say nothing of it."""
 
 
 def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "condition1") -> TrainingSong:
-    """Return what a model keeps of a song of training matrices in `path` (`core.models.matrices`).
+    """Return what a model keeps of a song of training matrices in `path` (`load_matrices`).
 
     Of condition 3 they give the levels; what they do not hold (spectra) teaches nothing.
 
@@ -56,7 +133,7 @@ def matrices_triangles(song: EvaluationSong, feature_set: str) -> dict[str, Floa
         share = exponential(song.active.astype(np.float64), keep_first=True)
         weights = np.where(song.active & (share > LEAST_SHARE), share, 0.0)
         return balance_triangles(song.title, song.buses, levels, song.gains / np.maximum(share, LEAST_SHARE), weights)
-    return {bus: r_factor.fold(song.features[bus], song.gains[:, i]) for i, bus in enumerate(song.buses)}
+    return {bus: fold(song.features[bus], song.gains[:, i]) for i, bus in enumerate(song.buses)}
 
 
 def training_song(
@@ -84,7 +161,7 @@ def training_song(
         triangles = measured_triangles(measurement, curves)
     else:
         triangles = {
-            bus: r_factor.fold(measurement.features[bus], curves.gains[:, i]) for i, bus in enumerate(measurement.buses)
+            bus: fold(measurement.features[bus], curves.gains[:, i]) for i, bus in enumerate(measurement.buses)
         }
     files = {**song.stems, **({"mixdown": song.mixdown} if song.mixdown else {})}
     return TrainingSong(
@@ -140,7 +217,7 @@ def balance_triangles(
     for i in heard:
         weight = weights[:, i] / weights[:, i].sum()
         output_lufs = _around_energy_mean_db(gains[:, i], weight) - equal_db[i]
-        triangles[buses[i]] = r_factor.fold(inputs[:, i], output_lufs, weight)
+        triangles[buses[i]] = fold(inputs[:, i], output_lufs, weight)
     return triangles
 
 

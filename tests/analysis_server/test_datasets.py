@@ -10,7 +10,7 @@ import soundfile
 
 from analysis_server.sources.folder import open_song_folder, song_folders
 from core.errors import InputError
-from core.gains.plain_sum import constant_gains
+from core.gains.alignment import constant_gains
 
 RATE = 44_100
 METADATA = """album: A

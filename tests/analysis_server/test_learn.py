@@ -15,8 +15,8 @@ from analysis_server import models
 from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.models.balance import levels_of
-from core.models.matrices import load_matrices
 from core.models.model import load
+from core.models.train import load_matrices
 
 Faderwise = Callable[..., Any]
 ROCK = Path(__file__).resolve().parents[1] / "golden" / "rock_condition1.npz"

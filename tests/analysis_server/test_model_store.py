@@ -10,7 +10,7 @@ import pytest
 
 from analysis_server import models
 from core.errors import ModelError
-from core.models import r_factor
+from core.models.fit import fold
 from core.models.model import Model, TrainingSong, load
 
 SHIPPED = ["default", "equal-level"]
@@ -26,7 +26,7 @@ def model(name: str, title: str = "a song") -> Model:
         n_frames=30,
         domain="complex",
         fit=1.0,
-        triangles={"drums": r_factor.fold(features, features @ np.array([1.0, 2.0, 3.0])).tolist()},
+        triangles={"drums": fold(features, features @ np.array([1.0, 2.0, 3.0])).tolist()},
     )
     return Model(name=name, preset="paper", feature_set="condition1", songs=(song,))
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, measure_blocks
-from core.analysis.measure_paper import measure_as_paper
+from core.analysis.paper import measure_as_paper
 from core.audio import blocks
 from core.audio.blocks import Block, LockstepReader
 from core.audio.framing import STEPS_PER_HOP, Framing

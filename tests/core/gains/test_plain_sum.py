@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from core.audio.song import Song, open_song
-from core.gains.plain_sum import constant_gains
+from core.gains.alignment import constant_gains
 
 RATE = 44_100
 NAMES = ("drums", "bass", "vocals")

@@ -13,14 +13,16 @@ from core.analysis.loudness import FLOOR_LUFS
 from core.analysis.spectra import N_BANDS
 from core.models.balance import (
     LARGEST_DB,
+    MOST_COVERED_DB,
     NAMES,
     StemLevels,
     at_equal_level_db,
     balance_features,
+    covered_db,
+    covered_throughout_db,
     levels_without_spectra,
     moving_part,
 )
-from core.models.masking import MOST_COVERED_DB, covered_db, covered_throughout_db
 
 FloatArray = npt.NDArray[np.float64]
 N_FRAMES = 120

@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.accuracy import coverage_on_rock
 from core.models.balance import NAMES
 from core.models.fit import SongEvidence, fit_balance
-from core.models.matrices import load_matrices
 from core.models.prior import OF_ONE_ENGINEER, BalancePrior
+from core.models.train import load_matrices
 
 ROCK = Path(__file__).resolve().parents[2] / "golden" / "rock_condition1.npz"
 BUSES = ("drums", "bass", "melody", "vocals")

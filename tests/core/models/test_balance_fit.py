@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.models import r_factor
 from core.models.balance import NAMES
-from core.models.fit import BalanceFit, SongEvidence, fit_balance
+from core.models.fit import BalanceFit, SongEvidence, fit_balance, fold
 from core.models.prior import BalancePrior
 
 BUSES = ("drums", "vocals")
@@ -18,9 +17,7 @@ def song(output_lufs: float, n_frames: int = 40) -> SongEvidence:
     features = np.zeros((n_frames, len(NAMES)))
     features[:, 0] = 1.0
     weights = np.full(n_frames, 1.0 / n_frames)
-    return SongEvidence(
-        r_factors={bus: r_factor.fold(features, np.full(n_frames, output_lufs), weights) for bus in BUSES}
-    )
+    return SongEvidence(r_factors={bus: fold(features, np.full(n_frames, output_lufs), weights) for bus in BUSES})
 
 
 def fitted(*outputs_lufs: float, **prior: float) -> BalanceFit:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ModelError
-from core.models import r_factor
 from core.models.balance import NAMES
+from core.models.fit import fold
 from core.models.model import Model, TrainingSong, load
 from core.models.prior import TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 
@@ -46,7 +46,7 @@ def balance_song(title: str, buses: tuple[str, ...] = ("drums", "vocals"), **oth
         n_frames=40,
         domain="complex",
         fit=0.93,
-        triangles={bus: r_factor.fold(values[:, :-1], values[:, -1]).tolist() for bus, values in rows.items()},
+        triangles={bus: fold(values[:, :-1], values[:, -1]).tolist() for bus, values in rows.items()},
     )
     return msgspec.structs.replace(song, **others)
 

@@ -15,9 +15,10 @@ import pytest
 import scipy
 
 from core.errors import InputError
-from core.models import evaluate, r_factor
+from core.models import evaluate
 from core.models.evaluate import EvaluationSong, PaperRegression, Scores, balance_error_db, baselines, score
-from core.models.matrices import load_matrices
+from core.models.fit import fold
+from core.models.train import load_matrices
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 FloatArray = npt.NDArray[np.float64]
@@ -154,7 +155,7 @@ def test_leaving_each_song_out_folds_each_once_and_solves_small_problems(
 ) -> None:
     folded: list[int] = []
     solved: list[int] = []
-    fold, nnls = r_factor.fold, scipy.optimize.nnls
+    nnls = scipy.optimize.nnls
 
     def counting_fold(features: FloatArray, target: FloatArray) -> FloatArray:
         folded.append(len(features))
@@ -164,7 +165,7 @@ def test_leaving_each_song_out_folds_each_once_and_solves_small_problems(
         solved.append(len(matrix))
         return nnls(matrix, target)
 
-    monkeypatch.setattr(evaluate.r_factor, "fold", counting_fold)
+    monkeypatch.setattr(evaluate, "fold", counting_fold)
     monkeypatch.setattr(scipy.optimize, "nnls", counting_nnls)
     an_hour = 3600 * 4 // n_songs
     score(PaperRegression(), moving_songs(n_songs, an_hour))

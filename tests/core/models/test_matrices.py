@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.models.matrices import load_matrices
+from core.models.train import load_matrices
 
 Arrays = dict[str, Any]
 ROCK = Path(__file__).resolve().parents[2] / "golden" / "rock_condition1.npz"

@@ -13,7 +13,7 @@ import pytest
 from scipy.optimize import nnls
 
 from core.errors import ModelError
-from core.models import r_factor
+from core.models.fit import fold
 from core.models.model import LARGEST_FILE_BYTES, Model, TrainingSong, load
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ def training_song(title: str, buses: tuple[str, ...] = ("drums", "vocals")) -> T
         n_frames=80,
         domain="magnitude",
         fit=0.93,
-        triangles={bus: r_factor.fold(*frames).tolist() for bus, frames in frames_of(title, buses).items()},
+        triangles={bus: fold(*frames).tolist() for bus, frames in frames_of(title, buses).items()},
     )
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from core.analysis.measure import Measurement
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.errors import ModelError
-from core.models import r_factor
 from core.models.explain import TERM_MEANINGS, sentence
+from core.models.fit import fold
 from core.models.model import Model, TrainingSong
 from core.models.predict import MOMENT_LIMIT_DB, SONG_LIMIT_DB, predict, predict_explained
 from core.models.prior import BalancePrior
@@ -237,9 +237,7 @@ def paper_song(title: str, features: dict[str, FloatArray], gains: FloatArray) -
         n_frames=len(gains),
         domain="magnitude",
         fit=1.0,
-        triangles={
-            bus: r_factor.fold(values, gains[:, i]).tolist() for i, (bus, values) in enumerate(features.items())
-        },
+        triangles={bus: fold(values, gains[:, i]).tolist() for i, (bus, values) in enumerate(features.items())},
     )
 
 

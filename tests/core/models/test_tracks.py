@@ -13,8 +13,7 @@ from core.audio.song import Song
 from core.decibels import gain_to_db
 from core.errors import ModelError
 from core.models.balance import levels_of
-from core.models.predict import predict_explained
-from core.models.tracks import KIT_DEVIATION_DB, KIT_LEVELS_DB, predict_tracks
+from core.models.predict import KIT_DEVIATION_DB, KIT_LEVELS_DB, predict_explained, predict_tracks
 
 
 def test_one_track_a_bus_is_the_prediction_of_the_buses(caesium: Song) -> None:

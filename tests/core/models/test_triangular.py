@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from core.models import r_factor
+from core.models.fit import fold, non_negative
 
 FloatArray = npt.NDArray[np.float64]
 PAPER_SCALES = np.array([2e3, 1e7, 1e-4, 30.0, 5e2])
@@ -41,7 +41,7 @@ def raw_non_negative(features: FloatArray, gains: FloatArray) -> FloatArray:
 @given(seed=st.integers(0, 2**32 - 1), n_songs=st.integers(1, 5), n_features=st.integers(1, 5))
 def test_triangles_solve_to_what_the_frames_do(seed: int, n_songs: int, n_features: int) -> None:
     made = songs(seed, n_songs, n_features)
-    solved = r_factor.non_negative([r_factor.fold(*song) for song in made])
+    solved = non_negative([fold(*song) for song in made])
     expected = raw_non_negative(*stacked(made))
     assert (solved >= 0.0).all()
     np.testing.assert_allclose(solved * PAPER_SCALES[:n_features], expected * PAPER_SCALES[:n_features], atol=1e-9)
@@ -52,8 +52,8 @@ def test_a_features_unit_only_changes_the_unit_of_its_coefficient(exponents: lis
     scales = 10.0 ** np.array(exponents)
     plain = songs(seed, n_features=3, scales=np.ones(3))
     rescaled = [(features * scales, gains) for features, gains in plain]
-    of_plain = r_factor.non_negative([r_factor.fold(*song) for song in plain])
-    of_rescaled = r_factor.non_negative([r_factor.fold(*song) for song in rescaled])
+    of_plain = non_negative([fold(*song) for song in plain])
+    of_rescaled = non_negative([fold(*song) for song in rescaled])
     np.testing.assert_allclose(of_rescaled * scales, of_plain, atol=1e-10)
 
 
@@ -62,13 +62,13 @@ def test_a_triangle_keeps_the_digits_that_sums_of_squares_lose() -> None:
     base = rng.uniform(1.0, 2.0, 400)
     features = np.stack([base, base + 1e-9 * rng.normal(size=400)], axis=1)
     truth = np.array([2.0, 3.0])
-    solved = r_factor.non_negative([r_factor.fold(features, features @ truth)])
+    solved = non_negative([fold(features, features @ truth)])
     np.testing.assert_allclose(solved, truth, atol=1e-4)
 
 
 def test_the_error_of_any_coefficients_can_be_read_off_the_triangle() -> None:
     ((features, gains),) = songs(1, n_songs=1)
-    triangle = r_factor.fold(features, gains)
+    triangle = fold(features, gains)
     for seed in range(5):
         coefficients = np.random.default_rng(seed).normal(size=5) / PAPER_SCALES
         in_frames = np.sum((features @ coefficients - gains) ** 2)
@@ -77,26 +77,26 @@ def test_the_error_of_any_coefficients_can_be_read_off_the_triangle() -> None:
 
 @given(seed=st.integers(0, 1000))
 def test_it_does_not_matter_in_which_order_songs_come(seed: int) -> None:
-    triangles = [r_factor.fold(*song) for song in songs(seed, n_songs=5)]
+    triangles = [fold(*song) for song in songs(seed, n_songs=5)]
     np.testing.assert_allclose(
-        r_factor.non_negative(triangles[::-1]) * PAPER_SCALES,
-        r_factor.non_negative(triangles) * PAPER_SCALES,
+        non_negative(triangles[::-1]) * PAPER_SCALES,
+        non_negative(triangles) * PAPER_SCALES,
         atol=1e-9,
     )
 
 
 def test_a_song_shorter_than_its_features_are_many_still_has_a_triangle() -> None:
     features, gains = np.array([[2.0, 0.0, 1.0]]), np.array([4.0])
-    triangle = r_factor.fold(features, gains)
+    triangle = fold(features, gains)
     assert triangle.shape == (4, 4)
-    solved = r_factor.non_negative([triangle])
+    solved = non_negative([triangle])
     assert features[0] @ solved == pytest.approx(4.0)
 
 
 def test_a_feature_that_is_always_zero_gets_no_weight() -> None:
     ((features, gains),) = songs(3, n_songs=1)
     features[:, 2] = 0.0
-    solved = r_factor.non_negative([r_factor.fold(features, gains)])
+    solved = non_negative([fold(features, gains)])
     assert solved[2] == 0.0
     assert np.isfinite(solved).all()
 
@@ -104,10 +104,10 @@ def test_a_feature_that_is_always_zero_gets_no_weight() -> None:
 def test_a_weight_counts_like_so_many_frames() -> None:
     ((features, gains),) = songs(4, n_songs=1)
     times = np.random.default_rng(0).integers(0, 4, len(features))
-    weighted = r_factor.fold(features, gains, times.astype(np.float64))
-    repeated = r_factor.fold(np.repeat(features, times, axis=0), np.repeat(gains, times))
+    weighted = fold(features, gains, times.astype(np.float64))
+    repeated = fold(np.repeat(features, times, axis=0), np.repeat(gains, times))
     np.testing.assert_allclose(
-        r_factor.non_negative([weighted]) * PAPER_SCALES,
-        r_factor.non_negative([repeated]) * PAPER_SCALES,
+        non_negative([weighted]) * PAPER_SCALES,
+        non_negative([repeated]) * PAPER_SCALES,
         atol=1e-10,
     )
