@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("examples/**/*.md")])
+PATTERNS = ("*.md", "docs/**/*.md", "tests/**/*.md", "examples/**/*.md")
+PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SOURCE_FILE = re.compile(r"`((?:core|analysis_server|reaper_scripts|tests|benchmarks|docs|examples)/[\w./-]+)`")
 """A path in backquotes."""
