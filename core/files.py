@@ -24,6 +24,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from core.errors import DiskFullError, FaderwiseError, InputError
 
 if TYPE_CHECKING:
@@ -426,6 +428,10 @@ def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
 def write_json(path: Path, content: Any, *, keep_old: bool = True) -> None:
     """Write `content` as indented JSON, all or nothing. NaN and infinities are refused."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old)
+
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Raised by msgspec for damaged files, including text that is not UTF-8 and excessive nesting."""
 
 
 def read_whole(path: Path) -> bytes:

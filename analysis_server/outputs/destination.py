@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from analysis_server.outputs import run_output, run_records
-from analysis_server.outputs.outcome import Outcome
+from analysis_server.outputs.run_output import Outcome
 from analysis_server.outputs.run_records import Place
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy
@@ -28,7 +28,7 @@ from core.rpp.project import Project
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
 from core.runs import store
 from core.runs.record import RunRecord
-from core.runs.restore import own_moves
+from core.runs.store import own_moves
 
 Existing = Literal["combine", "replace"]
 """What becomes of the user's own moves on an envelope."""

@@ -3,23 +3,76 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis_server import MADE_BY
 from analysis_server.outputs import run_records
-from analysis_server.outputs.outcome import Outcome
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
-from analysis_server.report.mix import content_of
+from analysis_server.report.content import Figure
+from analysis_server.report.mix import ReportText, content_of
 from analysis_server.report.page import render_report
 from analysis_server.runs import kept_runs, run_folder
-from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
 from analysis_server.runs.kept_runs import FILES
-from core.automation.points import TOLERANCE_DB, to_csv
-from core.automation.render import headroom_db
+from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
+from analysis_server.sources.assignment import Assigned
+from core.analysis.measure import Measurement
+from core.audio.io import AudioFile
+from core.audio.song import Song
+from core.automation.points import TOLERANCE_DB, Automation, to_csv
+from core.automation.render import MixFigures, RenderedMix, headroom_db
 from core.files import FileSet, write_text
+from core.gains.curves import GainCurves
+from core.models.explain import Explanation
 from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All that is known when the writing starts.
+
+    Attributes
+    ----------
+    song, measurement, curves, automation : the song and what was found for it.
+    before, after : figures of what the automated mix is compared with, and of that mix.
+    reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
+    verb, preset, model, range_s : what was asked for.
+    file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
+    rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
+    text : the texts of the report.
+    explanation : the terms of the gains, where they are known.
+    further_figures : further figures of the mix, by name with unit.
+    assignment : the bus of each file or track, and why.
+    stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
+    """
+
+    song: Song
+    measurement: Measurement
+    curves: GainCurves
+    automation: Automation
+    before: MixFigures
+    after: MixFigures
+    reference: AudioFile | None
+    verb: str
+    preset: str
+    model: str | None
+    range_s: tuple[float, float] | None
+    file_gain_db: float
+    rendered: RenderedMix
+    text: ReportText
+    moved_db: float = 0.0
+    explanation: Explanation | None = None
+    further_figures: Mapping[str, float] = field(default_factory=dict)
+    assignment: Sequence[Assigned] = ()
+    stems_in_report: bool = False
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The labels of the two compared mixes."""
+        return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")
 
 
 def default_folder(song: str) -> Path:
@@ -92,7 +145,9 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
         verb=outcome.verb,
         made_by=MADE_BY,
         explanation=outcome.explanation,
-        assignment=outcome.assignment,
+        assignment=tuple(
+            Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in outcome.assignment
+        ),
         stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
     )
     write_text(workshop / "report.html", render_report(content))

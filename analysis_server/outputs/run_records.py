@@ -31,7 +31,7 @@ from core.runs.record import (
 from core.runs.store import block_text
 
 if TYPE_CHECKING:
-    from analysis_server.outputs.outcome import Outcome
+    from analysis_server.outputs.run_output import Outcome
     from core.automation.render import MixFigures
     from core.models.explain import Explanation
 

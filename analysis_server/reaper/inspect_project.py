@@ -25,14 +25,12 @@ from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.ext_state import ext_state
 from core.rpp.faders import reached
-from core.rpp.media import media_path
+from core.rpp.media import media_path, plays, sounding_items
 from core.rpp.project import Project, Track, read_project
-from core.rpp.unsupported import plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of
 from core.runs.record import RunRecord
-from core.runs.restore import own_moves
-from core.runs.store import SECTION, require_history
+from core.runs.store import SECTION, own_moves, require_history
 
 BUSES_KEY = "BUSES"
 _ON_HISTORY = ("audit", "edit", "revert")

@@ -16,7 +16,6 @@ from core.rpp.ext_state import ext_state
 from core.rpp.project import Project, Track
 from core.rpp.write import Written
 from core.runs.record import RunRecord
-from core.runs.restore import restored_tracks, runs_from
 from core.runs.store import (
     SECTION,
     block_bytes,
@@ -24,6 +23,8 @@ from core.runs.store import (
     keys_to_delete,
     mark_of,
     read_history,
+    restored_tracks,
+    runs_from,
     to_ext_state,
     track_of,
 )

@@ -7,9 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from core.decoding import UNDECODABLE
 from core.errors import InputError, require_text
-from core.files import replacing
+from core.files import UNDECODABLE, replacing
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]

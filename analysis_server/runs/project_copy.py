@@ -1,10 +1,8 @@
-"""The project copy that receives automation and run records."""
+"""Projects that have runs, and the project copy that receives automation and run records."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import InputError
@@ -21,9 +19,8 @@ def path_of(project: Path, out: str | None = None) -> Path:
     return folder / f"{project.stem.removesuffix(SUFFIX)}{SUFFIX}.RPP"
 
 
-@contextmanager
-def replaced(path: Path, content: bytes) -> Iterator[None]:
-    """Write a copy's content when the block ends well; an earlier copy is set aside.
+def write(path: Path, content: bytes) -> None:
+    """Write a project copy; an earlier copy with other content is set aside.
 
     Raises
     ------
@@ -32,7 +29,6 @@ def replaced(path: Path, content: bytes) -> Iterator[None]:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
-        yield
 
 
 def known_runs(copy: Path) -> tuple[record.RunRecord, ...]:
@@ -53,3 +49,23 @@ def refuse_the_original(path: Path, project: Project) -> None:
         raise InputError(
             "is the project itself, which is never written", path=path, remedy="choose another folder with --out"
         )
+
+
+def project_with_runs(path: Path) -> Project:
+    """Return the project at `path`, which must have runs of Faderwise in force.
+
+    Raises
+    ------
+    InputError
+        It has none; a copy next to it that has some is named.
+    """
+    recover(path.parent)
+    project = read_project(path)
+    try:
+        store.require_history(project)
+    except InputError as error:
+        copy = path_of(path)
+        if store.has_runs(project) or not copy.is_file() or copy.name == path.name:
+            raise
+        raise InputError(error.problem, path=path, remedy=f"give {copy}") from None
+    return project

@@ -1,4 +1,4 @@
-"""Read and update a run folder: run records and its present automation."""
+"""Read and update a run folder: its run records (run.json) and its automation (automation.csv and .json)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.runs.automation_file import AutomationFile, BusAutomation, file_points, to_json
+from analysis_server.paths import is_project
+from analysis_server.runs import project_copy
 from core.automation.points import Automation, EnvelopePoints, to_csv
-from core.decibels import LOWEST_DB, heard_db
-from core.decoding import UNDECODABLE
+from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
-from core.files import FileSet, read_whole, recover, replacing_set, write_text
+from core.files import UNDECODABLE, FileSet, read_whole, recover, replacing_set, write_text
 from core.rpp.envelope import Point
+from core.runs.audit import Audited, audited_points, audited_project
 from core.runs.merge import edits_between, linear_points
 from core.runs.record import RunRecord, TrackRun, problem_of
-from core.runs.restore import restored_tracks
+from core.runs.store import restored_tracks
 
 NAME = "run.json"
 FORMAT, VERSION = "faderwise-runs", 1
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file; `runs` earliest first."""
+    """The content of run.json; `runs` earliest first."""
 
     format: str = FORMAT
     version: int = VERSION
@@ -91,6 +92,63 @@ CSV, JSON = "automation.csv", "automation.json"
 _LOUDEST_DB = 60.0
 
 
+class FilePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of automation.json; gains are linear in dB from here to the next one.
+
+    A point that was written by hand may have only one of the gains.
+    """
+
+    time_s: float
+    gain_db: float | None = None
+    gain: float | None = None
+    shape: str = "linear"
+
+
+class BusAutomation(msgspec.Struct, frozen=True, kw_only=True):
+    """One bus's stem, by file name, and its points."""
+
+    stem: str = ""
+    points: list[FilePoint]
+
+
+class _Buses(msgspec.Struct):
+    buses: dict[str, BusAutomation]
+
+
+class AutomationFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of automation.json."""
+
+    format: str = "faderwise-automation"
+    version: int = 1
+    made_by: str
+    verb: str
+    title: str
+    preset: str
+    model: str | None
+    duration_s: float
+    sample_rate: int
+    tolerance_db: float
+    range_s: tuple[float, float] | None
+    buses: dict[str, BusAutomation]
+    warnings: list[str]
+
+
+def file_points(automation: Automation) -> dict[str, list[FilePoint]]:
+    """Return the points of every bus as automation.json has them."""
+    return {
+        bus: [
+            FilePoint(time_s=round(time_s, 6), gain_db=round(gain_db, 4), gain=round(float(db_to_gain(gain_db)), 8))
+            for time_s, gain_db in zip(points.time_s.tolist(), points.gain_db.tolist(), strict=True)
+        ]
+        for bus, points in automation.items()
+    }
+
+
+def to_json(file: AutomationFile) -> str:
+    """Return the text of automation.json."""
+    return msgspec.json.format(msgspec.json.encode(file), indent=1).decode() + "\n"
+
+
 @dataclass(frozen=True)
 class AutomationFolder:
     """The folder's runs, earliest first, and the points of each bus as they are now."""
@@ -103,20 +161,6 @@ class AutomationFolder:
     def title(self) -> str:
         """The song's title."""
         return self.runs[-1].title
-
-
-class _Point(msgspec.Struct):
-    time_s: float
-    gain_db: float | None = None
-    gain: float | None = None
-
-
-class _Bus(msgspec.Struct):
-    points: list[_Point]
-
-
-class _File(msgspec.Struct):
-    buses: dict[str, _Bus]
 
 
 def read_automation_folder(folder: Path) -> AutomationFolder:
@@ -185,10 +229,8 @@ def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord
 
 def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFile:
     try:
-        content = msgspec.json.decode(path.read_bytes())
-        stems = {bus: {"stem": there.get("stem", ""), "points": []} for bus, there in content["buses"].items()}
-        file = msgspec.convert({**content, "buses": stems}, AutomationFile)
-    except (*UNDECODABLE, KeyError, AttributeError, TypeError) as error:
+        file = msgspec.json.decode(path.read_bytes(), type=AutomationFile)
+    except UNDECODABLE as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="move it away and edit again") from error
     points = file_points(automation)
     buses = {
@@ -227,14 +269,14 @@ def _text(path: Path) -> str:
 
 def _from_json(path: Path) -> dict[str, EnvelopePoints]:
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=_File)
+        file = msgspec.json.decode(path.read_bytes(), type=_Buses)
     except UNDECODABLE as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="put it right, or move it away") from error
     rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
     return _sorted(rows, path)
 
 
-def _level(point: _Point, path: Path) -> float:
+def _level(point: FilePoint, path: Path) -> float:
     in_db = None if point.gain is None else heard_db(point.gain)
     if (
         point.gain_db is not None
@@ -275,3 +317,17 @@ def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> di
             )
         points[bus] = EnvelopePoints(times, np.maximum(levels, LOWEST_DB))
     return points
+
+
+def audited_target(target: str) -> Audited:
+    """Return the present state of a project with runs, or of a folder that `mix` or `match` wrote.
+
+    Raises
+    ------
+    InputError
+        It has no run, or a file of it is damaged.
+    """
+    if is_project(target):
+        return audited_project(project_copy.project_with_runs(Path(target)))
+    folder = read_automation_folder(Path(target))
+    return audited_points(folder.runs, folder.now)

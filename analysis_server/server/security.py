@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 from zmq.utils import z85
 
 from analysis_server.paths import is_own, private_folder, restrict
-from core.decoding import UNDECODABLE
 from core.errors import ServerError
+from core.files import UNDECODABLE
 
 _KEY_LENGTH = 40
 _MAX_FILE_BYTES = 64 * 1024

@@ -23,9 +23,9 @@ from core.progress import ProgressCallback, part_of
 from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, single_tracks
 from core.rpp.faders import bus_weights, reached
+from core.rpp.media import sentences
 from core.rpp.project import Project, Track, read_project
 from core.rpp.render import has_sound, write_stems
-from core.rpp.unsupported import sentences
 from core.rpp.write import require_audible
 
 _NO_PARTS = ProjectParts()

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from analysis_server.paths import is_project
 from analysis_server.presets import measured, taught
 from analysis_server.runs import project_copy
+from analysis_server.runs.run_folder import audited_target
 from analysis_server.runs.run_stems import song_of
-from analysis_server.runs.targets import audited_target
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import ProjectParts, Session
 from analysis_server.training.songs import LearnedSong

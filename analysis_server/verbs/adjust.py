@@ -12,7 +12,7 @@ import numpy as np
 from analysis_server.paths import is_project
 from analysis_server.presets import estimated
 from analysis_server.runs import run_folder
-from analysis_server.runs.targets import audited_target
+from analysis_server.runs.run_folder import audited_target
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import Session

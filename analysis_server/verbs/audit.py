@@ -14,8 +14,8 @@ from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.audit import AuditResult, page_of, result_of
 from analysis_server.report.page import render_report
+from analysis_server.runs.run_folder import audited_target
 from analysis_server.runs.run_stems import song_of
-from analysis_server.runs.targets import audited_target
 from core.audio.song import Song, open_song
 from core.automation.points import EnvelopePoints, thin
 from core.errors import InputError

@@ -15,8 +15,8 @@ from analysis_server.presets import estimated, predicted
 from analysis_server.report.compare import CompareResult, Side, page_of, result_of
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
+from analysis_server.runs.run_folder import audited_target
 from analysis_server.runs.run_stems import song_of
-from analysis_server.runs.targets import audited_target
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Measurement
 from core.audio.io import EXTENSIONS, inspect

@@ -13,7 +13,7 @@ from analysis_server.locks import locked
 from analysis_server.outputs import run_records
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
-from analysis_server.runs.targets import project_with_runs
+from analysis_server.runs.project_copy import project_with_runs
 from core.decibels import gain_to_db
 from core.errors import InputError
 from core.files import replacing_set
@@ -149,8 +149,7 @@ def _edit_project(request: EditRequest) -> EditResult:
     project_copy.refuse_the_original(path, project)
     if request.dry_run:
         return result
-    with project_copy.replaced(path, written.with_edits(store.added(project.document, record)).content):
-        pass
+    project_copy.write(path, written.with_edits(store.added(project.document, record)).content)
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 

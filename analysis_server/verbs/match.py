@@ -10,10 +10,11 @@ import numpy as np
 
 from analysis_server.locks import locked
 from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
-from analysis_server.outputs.outcome import Assigned, Outcome, assignment_of, assignment_rows
+from analysis_server.outputs.run_output import Outcome
 from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
+from analysis_server.sources.assignment import Assigned, assignment_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
@@ -96,9 +97,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     warnings = (*where.notes, *found.warnings, *level_warnings(min(0.0, headroom_db(after))))
     story = _story(song, found, limiter_db, warnings)
     assignment = assignment_of(song, opened.session)
-    done = replace(
-        _outcome(song, found, automation, rendered, story, moved_db=moved_db), assignment=assignment_rows(assignment)
-    )
+    done = replace(_outcome(song, found, automation, rendered, story, moved_db=moved_db), assignment=assignment)
     files = {} if request.dry_run else where.write(done, writing)
     return MatchResult(
         title=song.title,

@@ -11,10 +11,11 @@ import msgspec
 from analysis_server import models
 from analysis_server.locks import locked
 from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
-from analysis_server.outputs.outcome import Assigned, Outcome, assignment_of, assignment_rows
+from analysis_server.outputs.run_output import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
+from analysis_server.sources.assignment import Assigned, assignment_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
 from analysis_server.verbs.adjust import Adjustments, adjusted
@@ -168,7 +169,7 @@ def _mixed(
         text=story,
         explanation=mixed.prediction.explanation,
         stems_in_report=request.stems_in_report,
-        assignment=assignment_rows(assignment),
+        assignment=assignment,
     )
     files = {} if request.dry_run else where.write(done, writing)
     return MixResult(

@@ -10,13 +10,13 @@ import msgspec
 from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
-from analysis_server.runs.targets import project_with_runs
+from analysis_server.runs.project_copy import project_with_runs
 from core.errors import InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
-from core.runs import restore, store
+from core.runs import store
 from core.runs.record import RunRecord
-from core.runs.restore import Restored
+from core.runs.store import Restored
 
 
 class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +70,7 @@ def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
         The run does not exist, or its record is damaged.
     """
     runs = store.read_history(project)
-    back = restore.restored(project, _after(runs, to, str(project.path)))
+    back = store.restored(project, _after(runs, to, str(project.path)))
     return _result(runs, to, back.notes), back
 
 
@@ -81,8 +81,7 @@ def _revert_project(request: RevertRequest) -> RevertResult:
     project_copy.refuse_the_original(path, project)
     if request.dry_run:
         return result
-    with project_copy.replaced(path, back.content):
-        pass
+    project_copy.write(path, back.content)
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 

@@ -19,9 +19,8 @@ import numpy as np
 from core import roles
 from core.analysis.features import PAPER_NAMES
 from core.decibels import FloatArray
-from core.decoding import UNDECODABLE
 from core.errors import ModelError
-from core.files import read_whole, write_text
+from core.files import UNDECODABLE, read_whole, write_text
 from core.models import balance
 from core.models.fit import BalanceFit, SongEvidence, fit_balance, non_negative
 from core.models.prior import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior

@@ -29,9 +29,8 @@ from core.decibels import FloatArray
 from core.errors import DiskFullError, InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.faders import FaderStage, Feed, bus_weights, in_order, reached
-from core.rpp.media import media_path, media_paths
+from core.rpp.media import media_path, media_paths, plays, sounding_items
 from core.rpp.project import Fade, Item, Project, Take, Track
-from core.rpp.unsupported import plays, sounding_items
 
 N_CHANNELS = 2
 _SHORT_LOOP_S = 10.0

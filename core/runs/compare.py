@@ -20,7 +20,7 @@ from core.runs.audit import Audited, AuditedTrack, heard_level_lufs
 from core.runs.edit import basis_of
 from core.runs.merge import as_envelope_points
 from core.runs.record import RunRecord, frame_times_s
-from core.runs.restore import restored_tracks
+from core.runs.store import restored_tracks
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ from core.runs.record import (
     frame_times_s,
     from_steps,
 )
-from core.runs.restore import moves_before, restored_tracks
-from core.runs.store import block_text, track_of
+from core.runs.store import block_text, moves_before, restored_tracks, track_of
 
 DEEPEST_PERCENT = 200.0
 LARGEST_OFFSET_DB = 24.0

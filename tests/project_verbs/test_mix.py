@@ -15,8 +15,7 @@ import soundfile
 
 from core.rpp.project import read_project
 from core.rpp.render import write_stems
-from core.runs.restore import restored
-from core.runs.store import read_history
+from core.runs.store import read_history, restored
 from tests.project_verbs.reading import heard_gain, quarter_db, without_ours, without_volume_envelopes
 from tests.project_verbs.sessions import bus, run, template
 from tests.session_media import ROLES, STEMS, session

@@ -18,7 +18,7 @@ from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as record_module
-from core.runs import restore, store
+from core.runs import store
 from core.runs.record import frame_times_s, from_steps, to_steps
 from core.runs.store import PIECE_CHARACTERS, as_pieces, block_bytes, block_text, from_ext_state
 from tests.expected_errors import raises_error
@@ -84,7 +84,7 @@ def test_removing_a_run_restores_the_project(end: bytes, envelope: tuple[bytes, 
     assert after.count(b"\n") == after.count(b"\r\n") or end == b"\n"
     (run,) = store.read_history(project(after))
     assert (run.title, run.tracks[0].guid) == ("Sång", "{G}")
-    assert restore.restored(project(after), 1).content == before
+    assert store.restored(project(after), 1).content == before
 
 
 def test_a_run_is_added_to_and_removed_from_every_real_project(shared: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_run_is_added_to_and_removed_from_every_real_project(shared: Path) -> 
         song = read_project(path)
         after = project(with_run(song)) if song.tracks[0].volume > 0.001 else None
         if after is not None:
-            assert restore.restored(after, 1).content == path.read_bytes()
+            assert store.restored(after, 1).content == path.read_bytes()
 
 
 def test_the_section_of_another_script_is_read_and_kept(shared: Path) -> None:
@@ -112,7 +112,7 @@ def test_any_of_several_runs_can_be_restored() -> None:
         states.append(with_run(project(states[-1])))
     assert [run.number for run in store.read_history(project(states[-1]))] == [1, 2, 3]
     for number in (1, 2, 3):
-        back = restore.restored(project(states[3]), number)
+        back = store.restored(project(states[3]), number)
         assert back.content == states[number - 1]
         assert [run.number for run in back.runs] == list(range(number, 4))
 
@@ -138,7 +138,7 @@ def test_a_damaged_record_is_reported_and_the_others_are_read(damage: object) ->
     assert [run.number for run in store.read_history(broken)] == [1]
     assert list(store.damaged_runs(broken)) == [2]
     with raises_error(path="song.rpp", facts=("run 2",)):
-        restore.restored(broken, 1)
+        store.restored(broken, 1)
 
 
 @pytest.mark.parametrize("step", [10**9, -(10**18), 10**400])
@@ -170,14 +170,12 @@ def test_a_record_of_a_later_version_is_refused() -> None:
 def test_the_error_for_an_unknown_run_lists_the_known_ones() -> None:
     song = project(with_run(project(template())))
     with raises_error(path="song.rpp", facts=("run 5",)):
-        restore.restored(song, 5)
+        store.restored(song, 5)
 
 
 def test_a_missing_track_is_reported() -> None:
     content = with_run(project(template())).replace(b"<TRACK {G}", b"<TRACK {H}")
-    assert restore.restored(project(content), 1).notes == (
-        "track 1 'Drums' was deleted, so nothing was restored on it",
-    )
+    assert store.restored(project(content), 1).notes == ("track 1 'Drums' was deleted, so nothing was restored on it",)
 
 
 def test_an_envelope_that_the_user_deleted_is_restored() -> None:
@@ -187,7 +185,7 @@ def test_an_envelope_that_the_user_deleted_is_restored() -> None:
     assert block is not None
     lines = song.document.lines
     deleted = project(b"".join([*lines[: block.first], *lines[block.last + 1 :]]))
-    assert restore.restored(deleted, 1).content == before
+    assert store.restored(deleted, 1).content == before
 
 
 def test_bytes_that_are_not_utf_8_are_kept() -> None:
@@ -205,7 +203,7 @@ def test_bytes_that_are_not_utf_8_are_kept() -> None:
     text = block_text(song, song.tracks[0])
     assert text is not None
     assert block_bytes(text) == b"".join(line + b"\n" for line in envelope)
-    assert restore.restored(project(with_run(song)), 1).content == before
+    assert store.restored(project(with_run(song)), 1).content == before
 
 
 def test_the_id_of_a_run_does_not_depend_on_its_time() -> None:

@@ -10,7 +10,7 @@ from core.rpp.envelope import Envelope
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record, store
-from core.runs.restore import moves_before, own_moves
+from core.runs.store import moves_before, own_moves
 
 USERS = (0.5, 0.25)
 OURS = ((0.9, 0.8), (0.7, 0.6), (0.4, 0.3))

@@ -13,7 +13,7 @@ from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as records
-from core.runs import restore, store
+from core.runs import store
 from core.runs.record import BusRun, RunRecord, TrackRun, WrittenPoint, to_steps
 from core.runs.store import block_text
 from tests.cases.reaper_reader import FOLDER, cut_long_lines
@@ -81,7 +81,7 @@ def test_a_match_of_30_minutes_with_16_buses_survives_the_reader_and_is_reverted
     reopened = project(cut_long_lines(saved))
     [run] = store.read_history(reopened)
     assert len(run.buses) == 16
-    assert restore.restored(reopened, run.number).content == before
+    assert store.restored(reopened, run.number).content == before
 
 
 def test_a_record_of_version_0_1_0_that_was_never_cut_is_read() -> None:
@@ -104,7 +104,7 @@ def test_the_error_for_a_record_that_reaper_cut_says_what_can_still_be_done() ->
     song = project(cut)
     assert store.read_history(song) == ()
     with pytest.raises(InputError) as caught:
-        restore.restored(song, 1)
+        store.restored(song, 1)
     assert caught.value.path == "song.RPP"
     assert "cut" in caught.value.problem
     assert ".rpp-bak" in (caught.value.remedy or "")

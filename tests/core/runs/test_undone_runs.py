@@ -15,7 +15,7 @@ from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as records
-from core.runs import restore, store
+from core.runs import store
 from core.runs.audit import audited_project
 from core.runs.edit import re_apply
 from core.runs.record import BusRun, RunRecord, TrackRun, WrittenPoint, to_steps
@@ -98,11 +98,11 @@ def test_undo_of_the_second_run_leaves_the_first(first_in_reaper: bool, second_i
     once = undone(first, second)
     assert numbers(once) == ([1], [2])
     assert numbers(undone(original, second)) == ([], [1, 2])
-    assert restore.restored(once, 1).content == original.document.to_bytes()
+    assert store.restored(once, 1).content == original.document.to_bytes()
     third = mixed(once, -3.0, in_reaper=second_in_reaper)
     assert numbers(third) == ([1, 3], [2])
-    assert restore.restored(third, 3).content.count(store.MARK_KEY.encode()) == 2 * first_in_reaper
-    assert restore.restored(third, 1).content == original.document.to_bytes()
+    assert store.restored(third, 3).content.count(store.MARK_KEY.encode()) == 2 * first_in_reaper
+    assert store.restored(third, 1).content == original.document.to_bytes()
 
 
 def test_a_run_whose_id_is_on_no_track_is_undone_whatever_was_done_to_the_envelopes_since() -> None:
@@ -111,7 +111,7 @@ def test_a_run_whose_id_is_on_no_track_is_undone_whatever_was_done_to_the_envelo
     moved = project(undone(before, after).document.to_bytes().replace(b"PT 0 0.5 0", b"PT 0 0.7 0"))
     assert numbers(moved) == ([], [1])
     with pytest.raises(InputError) as caught:
-        restore.restored(moved, 1)
+        store.restored(moved, 1)
     assert "undone" in caught.value.problem
 
 
@@ -135,7 +135,7 @@ def test_reverting_a_run_removes_its_id_from_the_tracks_to_the_byte(other: bytes
     before = session(ENVELOPE + other, other)
     after = mixed(before, -6.0, in_reaper=True)
     assert {store.mark_of(after, track) for track in after.tracks} == {store.read_history(after)[0].id}
-    assert restore.restored(after, 1).content == before.document.to_bytes()
+    assert store.restored(after, 1).content == before.document.to_bytes()
 
 
 def test_a_project_of_version_0_1_0_whose_run_was_undone() -> None:
