@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from analysis_server.outputs import run_output, run_records
-from analysis_server.outputs.run_output import Outcome
-from analysis_server.outputs.run_records import Place
+from analysis_server.outputs import run_output
+from analysis_server.outputs.run_output import Outcome, Place
 from analysis_server.paths import is_project
-from analysis_server.runs import project_copy
+from analysis_server.runs import project_copy, run_folder
 from analysis_server.sources.session import Session, SongRequest
 from core.audio.song import Song
 from core.automation.points import Automation
@@ -55,9 +54,9 @@ class FolderDestination:
         """
         out = self.request.out
         folder = Path(out) if out else run_output.default_folder(self.request.song)
-        place = Place(range_s=done.range_s, tracks=run_records.tracks_of_stems(done.automation))
+        place = Place(range_s=done.range_s, tracks=run_output.tracks_of_stems(done.automation))
         with replacing_set(folder) as files:
-            written = run_output.write(done, run_records.record_of(done, place), folder, progress, files)
+            written = run_output.write(done, run_output.record_of(done, place), folder, progress, files)
         progress(1.0, "Done")
         return written
 
@@ -86,10 +85,10 @@ class CopyDestination:
         """Write the copy and the outcome, the run's record in both, as `FolderDestination.write` does."""
         project, path = self.session.project, self._path
         project_copy.refuse_the_original(path, project)
-        record = run_records.record_of(done, self._place())
+        record = run_output.record_of(done, self._place())
         if self.session.rendered:
             record = store.marked(record, project)
-        record = run_records.dated(record, project_copy.known_runs(path))
+        record = run_folder.dated(record, project_copy.known_runs(path))
         edits = [*store.added(project.document, record), *store.mark_tracks(project, record)]
         content = self.written.with_edits(edits).content
         with replacing_set(self._folder) as files:
@@ -117,7 +116,7 @@ class CopyDestination:
             highest_gain=_highest_gain(self.session),
             stems_stay=self.request.stems is not None,
             moves_on_top=self.existing == "combine",
-            tracks=run_records.tracks_of_project(self.written),
+            tracks=run_output.tracks_of_project(self.written),
         )
 
     def _copy_notes(self) -> list[str]:
@@ -142,8 +141,8 @@ class OpenProject(CopyDestination):
 
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Deliver the envelopes and the run's record, then write the other files as `FolderDestination.write` does."""
-        record = store.marked(run_records.record_of(done, self._place()), self.session.project)
-        record = run_records.dated(record, ())
+        record = store.marked(run_output.record_of(done, self._place()), self.session.project)
+        record = run_folder.dated(record, ())
         self.deliver(self.written, record)
         with replacing_set(self._folder) as files:
             written = run_output.write(done, record, self._folder, progress, files)

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from core.files import UNDECODABLE, FileSet, read_whole, recover, replacing_set,
 from core.rpp.envelope import Point
 from core.runs.audit import Audited, audited_points, audited_project
 from core.runs.merge import edits_between, linear_points
-from core.runs.record import RunRecord, TrackRun, problem_of
+from core.runs.record import RunRecord, TrackRun, identified, problem_of
 from core.runs.store import restored_tracks
 
 NAME = "run.json"
@@ -86,6 +87,16 @@ def read_if_there(folder: Path) -> list[RunRecord]:
         return read(folder)
     except InputError:
         return []
+
+
+def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
+    """Return the record with its id and its date: that of the very same run, where it is known; a date stays."""
+    if record.made_at:
+        return record
+    named = identified(record)
+    same = next((run for run in known if run.id == named.id), None)
+    now = datetime.now(timezone.utc).replace(microsecond=0).isoformat()
+    return msgspec.structs.replace(named, made_at=same.made_at if same else now)
 
 
 CSV, JSON = "automation.csv", "automation.json"

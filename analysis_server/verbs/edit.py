@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.locks import locked
-from analysis_server.outputs import run_records
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.project_copy import project_with_runs
@@ -135,7 +134,7 @@ def edited(
     started_s = time.perf_counter()
     done, written = re_apply(project, changes, afresh=afresh)
     record = store.marked(done.record, project) if in_reaper else done.record
-    record = run_records.dated(record, ())
+    record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
     return _result(done, (time.perf_counter() - started_s) * 1000.0), written, record
 
@@ -170,7 +169,7 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
 
         song = run_stems.song_to_render(folder)
     before = run_folder.texts(folder.path)
-    record = run_records.dated(msgspec.structs.replace(done.record, files_before=before), ())
+    record = run_folder.dated(msgspec.structs.replace(done.record, files_before=before), ())
     with replacing_set(folder.path) as files:
         runs = [*folder.runs, record]
         written = run_folder.write_automation_folder(folder, automation, runs, files, verb="edit")
