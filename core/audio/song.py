@@ -6,7 +6,9 @@ All of them are read at the song's sample rate and with its channel count.
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -70,6 +72,7 @@ class Song:
     ignored : audio files in the folder whose names were not understood.
     assignment : the bus of every audio file in the folder, and why; empty where the stems were given one by one.
     doubts : sentences about files that may be in the mix twice.
+    documents : files in the folder that are not audio, such as texts, pictures and projects.
     bus_of : where the stems are single tracks, the bus of each; otherwise empty.
     """
 
@@ -79,6 +82,7 @@ class Song:
     ignored: tuple[Path, ...] = ()
     assignment: tuple[AssignedFile, ...] = ()
     doubts: tuple[str, ...] = ()
+    documents: tuple[Path, ...] = ()
     bus_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -131,7 +135,8 @@ class Song:
         return [*self._assignment_notes(), *self.doubts, *self._file_notes()]
 
     def _assignment_notes(self) -> list[str]:
-        notes = []
+        notes: list[str] = []
+        left_out: dict[str, list[str]] = defaultdict(list)
         for role, file in self.stems.items():
             if file.parts:
                 notes.append(f"{role} is the sum of {', '.join(part.path.name for part in file.parts)}")
@@ -140,7 +145,14 @@ class Song:
                 option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
                 notes.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
             elif found.bus is None and found.role != "mixdown":
-                notes.append(f"{found.path.name} was left out: {found.reason}")
+                left_out[found.reason].append(found.path.name)
+        for reason, names in left_out.items():
+            if len(names) > _MOST_NAMED:
+                notes.append(f"each of {', '.join(names)} was left out: {reason}")
+            else:
+                notes += [f"{name} was left out: {reason}" for name in names]
+        if self.documents:
+            notes.append(f"not used, because not audio: {_list_of(self.documents)}")
         return notes
 
     def _file_notes(self) -> list[str]:
@@ -167,7 +179,11 @@ _COMPANIONS = frozenset(
         *(".rpp", ".rpp-bak", ".als", ".cpr", ".flp", ".ptx", ".logicx", ".reapeaks", ".asd", ".pkf"),
     )
 )
-"""Extensions of documents, pictures, projects and peak files, which are never stems and are not reported."""
+"""Extensions of documents, pictures, projects and peak files, which are never stems: one note lists them all."""
+_OF_THE_SYSTEM = re.compile(r"\.DS_Store|\._.*|\.faderwise-.*|thumbs\.db|desktop\.ini", re.IGNORECASE)
+"""Names of files that systems, and our own killed processes, leave in folders; they are not reported."""
+_MOST_NAMED = 4
+"""With more documents of an extension than this, their number is reported instead of their names."""
 
 LEFT_OUT = "none"
 """The role of files that are left out on request."""
@@ -211,7 +227,8 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         assignment.append(AssignedFile(path, bus, role, reason))
         if bus:
             stems.setdefault(bus, []).append(path)
-    assignment += [AssignedFile(path, None, "unknown", reason) for path, reason in _unusable(folder, matches)]
+    unused = list(_unused(folder, matches))
+    assignment += [AssignedFile(path, None, "unknown", reason) for path, reason in unused if reason]
     for path, role in chosen.items():
         if path not in matches and role != LEFT_OUT:
             stems.setdefault(role, []).append(path)
@@ -234,6 +251,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         ignored=tuple(unknown),
         assignment=tuple(assignment),
         doubts=tuple(doubts),
+        documents=tuple(path for path, reason in unused if reason is None),
     )
 
 
@@ -333,22 +351,40 @@ def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Pat
     return candidates[0] if candidates else None
 
 
-def _unusable(folder: Path, matches: Mapping[Path, Match]) -> Iterator[tuple[Path, str]]:
-    """Yield what a song folder contains apart from audio files and documents, with the reason why it is not used."""
-    used = {parent for path in matches for parent in path.parents}
-    for path in sorted(folder.iterdir()):
+def _unused(folder: Path, matches: Mapping[Path, Match]) -> Iterator[tuple[Path, str | None]]:
+    """Yield what a song folder contains apart from its audio files, with the reason why it is not used.
+
+    Documents, pictures and the like have no reason. Where the audio files are in subfolders, these are included.
+    """
+    searched = {parent for path in matches for parent in path.parents if parent.is_relative_to(folder)} | {folder}
+    is_flat = any(path.parent == folder for path in matches)
+    for path in sorted(path for parent in searched for path in parent.iterdir()):
         suffix = path.suffix.lower()
-        if path.name.startswith(".") or path in used or (suffix in EXTENSIONS and path.is_file()):
+        if path in matches or path in searched or _OF_THE_SYSTEM.fullmatch(path.name):
             continue
-        if suffix not in EXTENSIONS:
-            if path.is_file() and suffix not in _COMPANIONS:
-                yield path, "its extension is not that of an audio file"
+        if path.name.startswith("."):
+            yield path, "it is hidden"
+        elif path.is_dir() and suffix not in EXTENSIONS:
+            yield path, "the audio files next to it are the song" if is_flat else "it has no audio files"
         elif path.is_dir():
             yield path, "it is a folder"
         elif path.is_symlink() and not path.exists():
             yield path, "it is a link to a file that does not exist"
-        else:
+        elif not path.is_file():
             yield path, "it is a device, a pipe or a socket"
+        else:
+            yield path, None if suffix in _COMPANIONS else "its extension is not that of an audio file"
+
+
+def _list_of(documents: Sequence[Path]) -> str:
+    """Return the names of files, or for each extension that many of them have, their number."""
+    by_suffix: dict[str, list[str]] = defaultdict(list)
+    for path in documents:
+        by_suffix[path.suffix.lower()].append(path.name)
+    parts: list[str] = []
+    for suffix, names in by_suffix.items():
+        parts += names if len(names) <= _MOST_NAMED else [f"{len(names)} {suffix} files"]
+    return ", ".join(parts)
 
 
 def _is_own_mix(path: Path) -> bool:

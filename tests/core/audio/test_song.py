@@ -183,13 +183,34 @@ def test_what_is_named_like_audio_but_is_not_a_file_is_reported(short_song_folde
         assert [note for note in notes if note.startswith(f"{name} was left out: ")], name
 
 
-def test_a_file_with_an_unknown_extension_is_reported_and_documents_are_not(tmp_path: Path) -> None:
+def test_every_unused_file_is_reported(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "drums.wav", np.zeros(8000), 8000)
-    (tmp_path / "guitar.xyz").write_bytes(b"?")
-    (tmp_path / "notes.txt").write_text("takes", encoding="utf-8")
+    for name in ("guitar.xyz", "notes.txt", "song.RPP", ".hidden.wav", ".DS_Store", "._drums.wav"):
+        (tmp_path / name).write_bytes(b"?")
+    for number in range(7):
+        (tmp_path / f"photo {number}.jpg").write_bytes(b"?")
+        (tmp_path / f"take {number}").mkdir()
     notes = open_song(tmp_path).notes()
-    assert any("guitar.xyz" in note and "extension" in note for note in notes)
-    assert not any("notes.txt" in note for note in notes)
+    assert len(notes) == 4
+    assert sorted(note.partition(":")[0] for note in notes) == [
+        ".hidden.wav was left out",
+        f"each of {', '.join(f'take {number}' for number in range(7))} was left out",
+        "guitar.xyz was left out",
+        "not used, because not audio",
+    ]
+    assert "not used, because not audio: notes.txt, 7 .jpg files, song.RPP" in notes
+
+
+def test_unused_files_in_the_subfolders_of_a_song_are_reported(tmp_path: Path) -> None:
+    for folder in ("stems", "video"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "takes.txt").write_bytes(b"?")
+    soundfile.write(tmp_path / "stems" / "drums.wav", np.zeros(8000), 8000)
+    song = open_song(tmp_path)
+    assert song.documents == (tmp_path / "stems" / "takes.txt",)
+    assert [(row.path.name, row.reason) for row in song.assignment if row.bus is None] == [
+        ("video", "it has no audio files")
+    ]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
