@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from analysis_server import environment as setup
 from analysis_server.environment import Environment, SetupError
-from analysis_server.reaper_setup.commands import Prompter, set_up, take_back
+from analysis_server.reaper_setup.install import Prompter, set_up, take_back
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 

@@ -20,13 +20,19 @@ import msgspec
 from packaging.requirements import Requirement
 
 from analysis_server.environment import MARKER
-from analysis_server.reaper_setup import find_reaper, import_probe, packages
-from analysis_server.reaper_setup.config_file import Lines
+from analysis_server.reaper_setup import find_reaper, import_probe, scripts
+from analysis_server.reaper_setup.config_files import SWITCH, Lines, library_set, value_of
 from analysis_server.reaper_setup.install import Content, Plan, make_plan
-from analysis_server.reaper_setup.keymap import FOLDER, actions_in
 from analysis_server.reaper_setup.python_library import OLDEST, Library, library_at, wanted_processors
-from analysis_server.reaper_setup.scripts import APPLICATION, VENDOR, bundled_scripts, package_files, script_files
-from analysis_server.reaper_setup.settings import SWITCH, library_set, value_of
+from analysis_server.reaper_setup.scripts import (
+    APPLICATION_FILE,
+    FOLDER,
+    VENDOR,
+    actions_in,
+    bundled_scripts,
+    package_files,
+    script_files,
+)
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
 from analysis_server.server.security import connection_path
@@ -305,9 +311,9 @@ def examine_check(home: Path) -> Finding:
 
 def _content(home: Path) -> Content:
     """Return what belongs into REAPER, but for the file that says where the application is."""
-    vendor, scripts = packages.kept(home), bundled_scripts()
-    files = script_files(scripts) | package_files(vendor)
-    return Content(files, actions_in(scripts), awaited="" if vendor else f"{FOLDER}/{VENDOR}/")
+    packages, bundled = scripts.downloaded_packages(home), bundled_scripts()
+    files = script_files(bundled) | package_files(packages)
+    return Content(files, actions_in(bundled), "" if packages else f"{FOLDER}/{VENDOR}/")
 
 
 def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:
@@ -316,7 +322,7 @@ def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:
     yield _scripts(plan)
     yield _imports(plan.folder, library)
     yield _actions(plan)
-    yield examine_place(plan.folder / "Scripts" / FOLDER / APPLICATION)
+    yield examine_place(plan.folder / "Scripts" / FOLDER / APPLICATION_FILE)
 
 
 def _library(settings: Lines) -> Library | None:

@@ -86,9 +86,9 @@ def test_the_installed_wheel_finds_its_scripts_and_its_song(wheel: Path, tmp_pat
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")  # noqa: S202 - made by the test
     code = (
-        "from analysis_server.paths import bundled_song; from analysis_server.reaper_setup import keymap, scripts;"
+        "from analysis_server.paths import bundled_song; from analysis_server.reaper_setup import scripts;"
         "print(bundled_song()); print(scripts.bundled_scripts());"
-        "print(len(keymap.actions_in(scripts.bundled_scripts())))"
+        "print(len(scripts.actions_in(scripts.bundled_scripts())))"
     )
     variables = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
     told = subprocess.run(  # noqa: S603 - a list

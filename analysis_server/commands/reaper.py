@@ -15,7 +15,7 @@ from core import __version__
 from core.errors import FaderwiseError, InputError
 
 if TYPE_CHECKING:
-    from analysis_server.reaper_setup.commands import Prompter
+    from analysis_server.reaper_setup.install import Prompter
 
 
 def add_reaper(parser: Parser) -> None:
@@ -44,34 +44,33 @@ def _add_answers(parser: Parser) -> None:
 
 def run(arguments: Namespace, terminal: Terminal) -> None:
     """Install the actions in every REAPER of this user."""
-    from analysis_server.reaper_setup.commands import set_up
+    from analysis_server.reaper_setup.install import set_up
     from analysis_server.reaper_setup.scripts import Application
 
-    told: list[str] = []
+    messages: list[str] = []
     application = Application(Path(sys.executable).absolute(), home().absolute())
-    folders = set_up(application, _talk(arguments, terminal, told), dry_run=arguments.dry_run)
-    terminal.give({"folders": [str(folder) for folder in folders], "told": told})
+    folders = set_up(application, _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)
+    terminal.give({"folders": [str(folder) for folder in folders], "messages": messages})
 
 
 def _uninstall(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.reaper_setup.commands import take_back
+    from analysis_server.reaper_setup.install import take_back
 
-    told: list[str] = []
-    folders = take_back(home().absolute(), _talk(arguments, terminal, told), dry_run=arguments.dry_run)
-    terminal.give({"folders": [str(folder) for folder in folders], "told": told})
+    messages: list[str] = []
+    folders = take_back(home().absolute(), _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)
+    terminal.give({"folders": [str(folder) for folder in folders], "messages": messages})
 
 
 def _index(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.reaper_setup import packages, reapack
-    from analysis_server.reaper_setup.keymap import actions_in
-    from analysis_server.reaper_setup.scripts import bundled_scripts, package_files, script_files
+    from analysis_server.reaper_setup import reapack, scripts
 
-    scripts = bundled_scripts()
-    files = script_files(scripts) | package_files(packages.get(home().absolute(), Path(sys.executable)))
+    bundled = scripts.bundled_scripts()
+    packages = scripts.download_packages(home().absolute(), Path(sys.executable))
+    files = scripts.script_files(bundled) | scripts.package_files(packages)
     changes = _changes(Path(arguments.changelog)) if arguments.changelog else ""
-    release = reapack.Release(__version__, files, actions_in(scripts), arguments.url, changes)
+    release = reapack.Release(__version__, files, scripts.actions_in(bundled), arguments.url, changes)
     written = reapack.write_repository(Path(arguments.out), release)
-    if found := reapack.faults(Path(arguments.out), arguments.url):
+    if found := reapack.problems_of(Path(arguments.out), arguments.url):
         raise FaderwiseError(f"{arguments.out}: ReaPack would refuse this: {'; '.join(found)}")
     terminal.say(f"{len(written)} files for ReaPack; publish {arguments.out} so that this is the index:")
     terminal.say(f"  {arguments.url.rstrip('/')}/{reapack.INDEX}")
@@ -90,11 +89,11 @@ def _changes(file: Path) -> str:
     return found[1].strip()
 
 
-def _talk(arguments: Namespace, terminal: Terminal, told: list[str]) -> Prompter:
-    from analysis_server.reaper_setup.commands import Prompter
+def _prompter(arguments: Namespace, terminal: Terminal, messages: list[str]) -> Prompter:
+    from analysis_server.reaper_setup.install import Prompter
 
     def say(line: str) -> None:
-        told.append(line)
+        messages.append(line)
         terminal.say(line)
 
     return Prompter(say, lambda question: arguments.yes or terminal.ask(question))

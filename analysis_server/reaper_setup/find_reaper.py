@@ -21,7 +21,7 @@ _VARIABLE = "REAPER_RESOURCE_PATH"
 
 
 def resource_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return REAPER's resource folders on this machine; none where REAPER has never run.
+    """Return REAPER's resource folders on this machine, none if REAPER has never run.
 
     Raises
     ------
@@ -32,12 +32,12 @@ def resource_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
         folder = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - Path's own may raise
         if not (folder / SETTINGS).is_file():
             raise InputError(
-                f"{_VARIABLE} names it, but it has no {SETTINGS}",
+                f"{_VARIABLE} is set to it, but it contains no {SETTINGS}",
                 path=folder,
-                remedy="start REAPER once, or correct it",
+                remedy="start REAPER once, or correct the variable",
             )
         return [folder]
-    candidates = [*_usual_folders(environ), *map(_beside, programs(environ))]
+    candidates = [*_usual_folders(environ), *map(_portable_folder, programs(environ))]
     return list(dict.fromkeys(folder.resolve() for folder in candidates if (folder / SETTINGS).is_file()))
 
 
@@ -56,12 +56,12 @@ def running() -> list[str]:
 
 
 def refuse_while_running() -> None:
-    """Raise while REAPER runs, for it writes its settings anew when it closes.
+    """Raise an error while REAPER is running, because it rewrites its settings when it closes.
 
     Raises
     ------
     InputError
-        REAPER runs.
+        REAPER is running.
     """
     if found := running():
         raise InputError(f"REAPER is running: {', '.join(found)}", remedy="close it, then run the same command again")
@@ -95,8 +95,8 @@ def _usual_programs(environ: Mapping[str, str]) -> Iterator[Path]:
         yield from dict.fromkeys((folder / "reaper").resolve() for folder in (*known, *on_path))
 
 
-def _beside(program: Path) -> Path:
-    """Return where a portable installation of a program keeps its settings."""
+def _portable_folder(program: Path) -> Path:
+    """Return the resource folder of a portable installation of a program."""
     return program.parents[3] if program.parts[-4:-1][1:] == ("Contents", "MacOS") else program.parent
 
 
@@ -105,7 +105,8 @@ def _output(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, errors="replace", timeout=30).stdout  # noqa: S603 - a list, of the system's own programs
     except (OSError, subprocess.SubprocessError) as error:
         raise InputError(
-            f"{command[0]} does not tell whether REAPER runs ({error})", remedy="mend that and try again"
+            f"{command[0]} failed, so it is unknown whether REAPER is running ({error})",
+            remedy="repair it and try again",
         ) from error
 
 

@@ -16,15 +16,15 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Import the modules and print this Python's version and what it takes itself for."""
+    """Import the modules and print this Python's version and the modules' versions."""
     folder, *names = sys.argv[1:]
     sys.path[:0] = [folder, str(Path(folder) / "vendor")]
     main_module = sys.modules["__main__"]
-    main_module.obj = None  # type: ignore[attr-defined]  # how reapy knows that it is inside REAPER
-    stand_in = types.ModuleType("reaper_python")
-    stand_in._ft = {}  # type: ignore[attr-defined]
-    stand_in.RPR_GetResourcePath = lambda: folder  # type: ignore[attr-defined]
-    sys.modules["reaper_python"] = stand_in
+    main_module.obj = None  # type: ignore[attr-defined]  # how reapy detects that it is inside REAPER
+    fake = types.ModuleType("reaper_python")
+    fake._ft = {}  # type: ignore[attr-defined]
+    fake.RPR_GetResourcePath = lambda: folder  # type: ignore[attr-defined]
+    sys.modules["reaper_python"] = fake
     modules = [importlib.import_module(name) for name in names]
     versions = {module.__name__: str(getattr(module, "__version__", "")) for module in modules}
     sys.stdout.write(json.dumps({"python": platform.python_version(), "modules": versions}) + "\n")

@@ -1,4 +1,4 @@
-"""Python's shared library, which REAPER loads: found, and looked at for its version and its processor.
+"""Find Python's shared library, which REAPER loads, and read its version and processor.
 
 REAPER loads only libraries of its own architecture. A library's architecture is in its
 first bytes: ELF (Linux), Mach-O, thin or for several processors (macOS), PE (Windows).
@@ -28,18 +28,18 @@ _HEAD_BYTES = 4096
 
 @dataclass(frozen=True)
 class Library:
-    """A Python library: where it is, its version by its name, and the processors it is made for."""
+    """A Python library: its path, the version in its name, and the processors that it is built for."""
 
     path: Path
     version: tuple[int, int]
     processors: frozenset[str]
 
     def suits(self, processors: frozenset[str]) -> bool:
-        """Tell whether REAPER's Python interface takes it, in a REAPER made for one of `processors`."""
+        """Return whether a REAPER that is built for one of `processors` can load it."""
         return self.version >= OLDEST and not processors.isdisjoint(self.processors)
 
     def interpreter(self) -> Path | None:
-        """Return the `python` program that belongs to it, or None where there is none in its installation."""
+        """Return the `python` program of its installation, or None if there is none."""
         name = f"python{self.version[0]}.{self.version[1]}"
         names = ("python.exe",) if os.name == "nt" else (f"bin/{name}",)
         return next((path for folder in self._roots() for each in names if (path := folder / each).is_file()), None)
@@ -50,16 +50,16 @@ class Library:
 
 
 def library_at(path: Path) -> Library | None:
-    """Return what a file is as a Python library; None where it is not there or is none."""
+    """Return the Python library in a file, or None if it does not exist or is something else."""
     found = _NAME.fullmatch(path.name) or _FRAMEWORK.search(path.as_posix())
     processors = processors_of(path)
     return Library(path, (int(found[1]), int(found[2])), processors) if found and processors else None
 
 
 def processors_of(path: Path) -> frozenset[str]:
-    """Return the processors a program or a library is made for; none where it is neither."""
+    """Return the processors that a program or library is built for; none for any other file."""
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # opening a pipe would block
             return frozenset()
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -70,14 +70,14 @@ def processors_of(path: Path) -> frozenset[str]:
 
 
 def wanted_processors(reaper_programs: Iterable[Path]) -> frozenset[str]:
-    """Return what REAPER's programs are made for; this machine's own processor where none was found."""
+    """Return the processors of REAPER's programs; this machine's processor if none was found."""
     found = frozenset[str]().union(*map(processors_of, reaper_programs))
     machine = platform.machine().lower()
     return found or frozenset({_SAME.get(machine, machine)})
 
 
 def best_library(processors: frozenset[str]) -> Library | None:
-    """Return the library REAPER should load: that of the Python this runs on, else the newest of the system."""
+    """Return the library that REAPER should load: of the running Python, otherwise the system's newest."""
     fitting = [found for path in _candidates() if (found := library_at(path)) and found.suits(processors)]
     return fitting[0] if fitting else None
 

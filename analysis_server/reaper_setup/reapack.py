@@ -1,8 +1,8 @@
-"""A ReaPack repository: a folder to put on a web server, whose index.xml ReaPack reads, and the check of one.
+"""Write and check a ReaPack repository: a folder for a web server with an index.xml that ReaPack reads.
 
-ReaPack puts a script's file into `Scripts/<index name>/<category>/<file>`, takes the sections of REAPER's action list
-from `main`, and refuses a file whose SHA-256 is not the multihash (1220...) in `hash`. Format: ReaPack's wiki, Index
-Format, and what its reader (src/index_v1.cpp, src/source.cpp, src/version.cpp) makes of it.
+ReaPack installs a script's file as `Scripts/<index name>/<category>/<file>`, reads the sections of REAPER's action
+list from `main`, and refuses a file whose SHA-256 is not the multihash (1220...) in `hash`. Format: ReaPack's wiki,
+Index Format, and its reader (src/index_v1.cpp, src/source.cpp, src/version.cpp).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
-from analysis_server.reaper_setup.keymap import FOLDER, Action
+from analysis_server.reaper_setup.scripts import FOLDER, Action
 from core.errors import InputError
 from core.files import replacing
 
@@ -36,7 +36,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class Release:
-    """A version to publish: the files by their path in REAPER's Scripts folder, and where they will be found."""
+    """A version to publish: its files by their path in REAPER's Scripts folder, and the address of the repository."""
 
     version: str
     files: Mapping[str, bytes]
@@ -46,16 +46,16 @@ class Release:
 
 
 def write_repository(folder: Path, release: Release) -> list[Path]:
-    """Write the files and the index into `folder`, and return what was written. An earlier index is set aside.
+    """Write the files and the index into `folder`, and return their paths. An earlier index is kept under another name.
 
     Raises
     ------
     InputError
-        The address is none a browser would take, or the folder cannot be written to.
+        The address is not a web address, or the folder cannot be written to.
     """
     if urlsplit(release.url).scheme not in ("http", "https"):
         raise InputError(
-            f"{release.url!r} is no web address", remedy="say https://... of the folder these files will be in"
+            f"{release.url!r} is not a web address", remedy="give the https:// address of the published folder"
         )
     written = [folder / release.version / _below(name) for name in release.files]
     for path, content in zip(written, release.files.values(), strict=True):
@@ -88,65 +88,65 @@ def index_of(release: Release) -> bytes:
 
 
 def multihash(content: bytes) -> str:
-    """Return a content's SHA-256 as ReaPack writes it."""
+    """Return the SHA-256 of a content in ReaPack's form."""
     return _SHA256_MARK + hashlib.sha256(content).hexdigest()
 
 
-def faults(folder: Path, url: str) -> list[str]:
-    """Return what ReaPack would not take of the repository in `folder`, which will be found at `url`."""
+def problems_of(folder: Path, url: str) -> list[str]:
+    """Return why ReaPack would refuse the repository in `folder`, which will be published at `url`."""
     try:
-        root = ElementTree.fromstring((folder / INDEX).read_bytes())  # noqa: S314 - of one's own making
+        root = ElementTree.fromstring((folder / INDEX).read_bytes())  # noqa: S314 - our own file
     except (OSError, ElementTree.ParseError) as error:
         return [f"{INDEX}: {error}"]
-    return list(_faults(root, folder, url.rstrip("/") + "/"))
+    return list(_problems(root, folder, url.rstrip("/") + "/"))
 
 
-def _faults(root: ElementTree.Element, folder: Path, url: str) -> Iterator[str]:
+def _problems(root: ElementTree.Element, folder: Path, url: str) -> Iterator[str]:
     if root.tag != "index" or root.get("version") != "1" or not _is_plain(root.get("name", "")):
-        yield 'the root is no <index version="1" name="...">'
+        yield 'the root is not <index version="1" name="...">'
     versions = list(root.iterfind("category/reapack/version"))
     if not versions:
-        yield "there is no version of any package"
+        yield "no package has a version"
     for category in root.iterfind("category"):
         if not category.get("name"):
             yield "a category has no name"
         for package in category.iterfind("reapack"):
             if not package.get("name") or package.get("type") != "script":
-                yield f"{package.get('name')!r} is no script with a name"
+                yield f"{package.get('name')!r} is not a script with a name"
     for version in versions:
-        yield from _version_faults(version)
-        yield from _source_faults(version, folder, url)
+        yield from _version_problems(version)
+        yield from _source_problems(version, folder, url)
 
 
-def _version_faults(version: ElementTree.Element) -> Iterator[str]:
+def _version_problems(version: ElementTree.Element) -> Iterator[str]:
     name = version.get("name", "")
     if not re.match(r"\d", name):
         yield f"version {name!r} does not begin with a number"
     try:
         time.strptime(version.get("time", ""), _TIME)
     except ValueError:
-        yield f"version {name}: its time is not as 2025-01-31T12:00:00Z"
+        yield f"version {name}: its time is not like 2025-01-31T12:00:00Z"
     sections = " ".join(source.get("main", "") for source in version.iterfind("source")).split()
     if not sections:
         yield f"version {name} has no action"
-    yield from (f"version {name}: {section!r} is no section" for section in sorted(set(sections) - _SECTIONS))
+    yield from (f"version {name}: {section!r} is not a section" for section in sorted(set(sections) - _SECTIONS))
 
 
-def _source_faults(version: ElementTree.Element, folder: Path, url: str) -> Iterator[str]:
+def _source_problems(version: ElementTree.Element, folder: Path, url: str) -> Iterator[str]:
     seen = set()
     for source in version.iterfind("source"):
         file, address = source.get("file", ""), source.text or ""
         if not file or file in seen or ".." in file.split("/") or file.startswith("/"):
-            yield f"{file!r} is no path of its own below the category"
+            yield f"{file!r} is not a unique path below the category"
         seen.add(file)
         if not address.startswith(url):
             yield f"{file}: {address!r} is not below {url}"
             continue
         place = folder / unquote(address.removeprefix(url))
         if not place.is_file():
-            yield f"{file}: there is no {place}"
+            yield f"{file}: {place} does not exist"
         elif source.get("hash") != multihash(place.read_bytes()):
-            yield f"{file}: its hash is not that of {place}"
+            yield f"{file}: {place} has another hash"
 
 
 def _below(name: str) -> str:

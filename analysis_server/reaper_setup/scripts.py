@@ -1,39 +1,93 @@
-"""The files that belong into REAPER's Scripts folder: the actions, the package they share, what they import.
+"""The files that belong into REAPER's Scripts folder.
 
 Faderwise/faderwise_*.py               the actions
 Faderwise/faderwise_bridge/            the package they share
 Faderwise/vendor/                      reapy and typing-extensions
 Faderwise/faderwise_application.json   where the application is
+
+pip downloads the packages once into the data folder and checks them against the hashes in packages.txt. psutil, which
+reapy requires, is left out: reapy imports it outside REAPER only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+import os
+import re
+import secrets
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_server.paths import carried
-from analysis_server.reaper_setup.keymap import FOLDER
 from core import __version__
+from core.errors import FaderwiseError, InputError
+from core.files import content_hash
 
-APPLICATION = "faderwise_application.json"
+FOLDER = "Faderwise"
+"""The folder in REAPER's Scripts folder."""
+APPLICATION_FILE = "faderwise_application.json"
 VENDOR = "vendor"
+REQUIREMENTS = Path(__file__).with_name("packages.txt")
+_STAMP = "requirements.txt"
+_COMMAND = "FADERWISE_"
+_NEW_INSTANCE, _MAIN_SECTION = 516, 0
+_HEADER = re.compile(r"#\s*@(\w+)\s+(.+)")
 
 
 @dataclass(frozen=True)
-class Application:
-    """What the scripts start: the Python of the application's environment, and the folder where it keeps its things."""
+class Action:
+    """An action: the script's file name, its description in REAPER's action list, and the script's version."""
 
-    python: Path
-    home: Path
+    file: str
+    description: str
+    version: str
 
-    def described(self) -> bytes:
-        """Return the content of the file next to the scripts."""
-        facts = {"version": __version__, "python": self.python, "home": self.home}
-        return (
-            json.dumps({name: str(fact) for name, fact in facts.items()}, indent=1, ensure_ascii=False) + "\n"
-        ).encode()
+    @property
+    def command(self) -> str:
+        """The id in reaper-kb.ini; REAPER's name of the command is `_` and this id."""
+        return _COMMAND + Path(self.file).stem.removeprefix(_COMMAND.lower()).upper()
+
+    @property
+    def path(self) -> str:
+        """The script's path in REAPER's Scripts folder."""
+        return str(Path(FOLDER, self.file))
+
+    @property
+    def line(self) -> bytes:
+        """The line of reaper-kb.ini."""
+        words = f'SCR {_NEW_INSTANCE} {_MAIN_SECTION} {self.command} "{self.description}" "{self.path}"'
+        return words.encode()
+
+
+def is_our_command(command: str) -> bool:
+    """Return whether an id in reaper-kb.ini is one of Faderwise's."""
+    return command.startswith(_COMMAND)
+
+
+def read_action(path: Path) -> Action | None:
+    """Return the action in a script's header, or None if there is no header.
+
+    Raises
+    ------
+    InputError
+        The header lacks the description or the version, or the description cannot be written to reaper-kb.ini.
+    """
+    leading = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    header = {match[1]: match[2] for match in map(_HEADER.match, leading.splitlines()) if match}
+    if not header:
+        return None
+    description, version = header.get("description", "").strip(), header.get("version", "").strip()
+    if not description or not version or re.search(r"[\"'`]", description):
+        raise InputError("its header needs `# @description` (without quotes) and `# @version`", path=path)
+    return Action(path.name, description, version)
+
+
+def actions_in(scripts: Path) -> list[Action]:
+    """Return the actions of a folder's scripts, by file name."""
+    return [action for path in sorted(scripts.glob("*.py")) if (action := read_action(path))]
 
 
 def bundled_scripts() -> Path:
@@ -42,29 +96,102 @@ def bundled_scripts() -> Path:
     Raises
     ------
     InputError
-        It is not there: the installation is damaged.
+        It does not exist: the installation is damaged.
     """
     return carried("reaper_scripts")
 
 
+@dataclass(frozen=True)
+class Application:
+    """What the scripts start: the Python of the application's environment, and the data folder."""
+
+    python: Path
+    home: Path
+
+    def described(self) -> bytes:
+        """Return the content of `faderwise_application.json`."""
+        facts = {"version": __version__, "python": str(self.python), "home": str(self.home)}
+        return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
+
+
 def script_files(scripts: Path) -> dict[str, bytes]:
-    """Return the scripts' contents by their path in REAPER's Scripts folder, `/` between its parts."""
-    return dict(_files(scripts, FOLDER))
+    """Return the scripts' contents by their path in REAPER's Scripts folder, with `/`."""
+    return _contents(scripts, FOLDER)
 
 
 def package_files(packages: Path | None) -> dict[str, bytes]:
-    """Return the packages' contents likewise."""
-    return dict(_files(packages, f"{FOLDER}/{VENDOR}")) if packages else {}
+    """Return the packages' contents by their path in REAPER's Scripts folder."""
+    return _contents(packages, f"{FOLDER}/{VENDOR}") if packages else {}
 
 
-def wanted_files(scripts: Path, packages: Path | None, application: Application) -> dict[str, bytes]:
-    """Return all that belongs into REAPER's Scripts folder."""
-    described = {f"{FOLDER}/{APPLICATION}": application.described()}
-    return script_files(scripts) | package_files(packages) | described
-
-
-def _files(folder: Path, below: str) -> Iterator[tuple[str, bytes]]:
+def _contents(folder: Path, below: str) -> dict[str, bytes]:
+    contents = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
-            yield "/".join((below, *parts)), path.read_bytes()
+            contents["/".join((below, *parts))] = path.read_bytes()
+    return contents
+
+
+def package_names() -> str:
+    """Return the packages and their versions as a phrase."""
+    lines = REQUIREMENTS.read_text("utf-8").splitlines()
+    return " and ".join(line.split()[0].replace("==", " ") for line in lines if line and not line.startswith("#"))
+
+
+def downloaded_packages(home: Path) -> Path | None:
+    """Return the folder of the packages in `home`, or None if they were not downloaded yet."""
+    folder = home / "reaper" / "packages"
+    stamp = folder / _STAMP
+    return folder if stamp.is_file() and content_hash(stamp) == content_hash(REQUIREMENTS) else None
+
+
+def download_packages(home: Path, python: Path) -> Path:
+    """Return the folder of the packages in `home`; download them with the pip of `python` if they are missing.
+
+    Raises
+    ------
+    FaderwiseError
+        pip failed: no network, or a file has another hash.
+    InputError
+        `home` cannot be written to.
+    """
+    if folder := downloaded_packages(home):
+        return folder
+    folder = home / "reaper" / "packages"
+    unfinished = folder.with_name(f".packages-{secrets.token_hex(4)}")
+    try:
+        _run_pip(unfinished, python)
+        shutil.copyfile(REQUIREMENTS, unfinished / _STAMP)
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot be written ({reason})", path=folder, remedy="change its permissions") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def remove_packages(home: Path) -> None:
+    """Remove the downloaded packages from `home`."""
+    shutil.rmtree(home / "reaper" / "packages", ignore_errors=True)
+    with contextlib.suppress(OSError):  # it is not empty, or does not exist
+        (home / "reaper").rmdir()
+
+
+def _run_pip(folder: Path, python: Path) -> None:
+    options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile"]
+    checked = ["--require-hashes", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)]
+    command = [str(python), "-I", "-m", "pip", "install", *options, *checked, "--target", str(folder)]
+    environ = {**os.environ, "PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": ""}
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", env=environ)  # noqa: S603 - a list
+    except OSError as error:
+        raise FaderwiseError(f"{python}: does not start ({error}); run `python3 install.py` again") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise FaderwiseError(
+            f"pip could not download {package_names()} ({last}); check the network and PIP_INDEX_URL, then try again"
+        )

@@ -12,14 +12,14 @@ from pathlib import Path
 from random import Random
 
 from analysis_server.cli import parser
-from analysis_server.reaper_setup import commands, find_reaper
+from analysis_server.reaper_setup import find_reaper, install
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.verbs import mix
 from tests.fuzz import material
 from tests.fuzz.judging import RequirementError, hashes, run_and_check
 from tests.fuzz.mutations import EXTREME_NUMBERS, damaged_bytes, damaged_json, damaged_table
 from tests.fuzz.runs import with_two_runs, write_session
-from tests.reaper_setup.conftest import KEYMAP, SETTINGS, lay_packages
+from tests.reaper_setup.conftest import KEYMAP, SETTINGS, write_packages
 
 _NAMES = (
     "drums",
@@ -140,10 +140,10 @@ class Setups:
         self._mine = [resource / name for name in names]
         for path in self._mine:
             path.write_text(_MINE)
-        lay_packages(home)
+        write_packages(home)
         os.environ.update(REAPER_RESOURCE_PATH=str(resource), FADERWISE_HOME=str(home))
         application = Application(home / "environment" / "bin" / "python", home)
-        commands.set_up(application, commands.Prompter(lambda _: None, lambda _: True))
+        install.set_up(application, install.Prompter(lambda _: None, lambda _: True))
         shutil.copytree(self._now, self._sound)
 
     def __call__(self, folder: Path, chance: Random) -> str:

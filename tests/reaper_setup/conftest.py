@@ -1,4 +1,4 @@
-"""A REAPER folder as REAPER leaves it, scripts to put into it, and the packages as pip lays them."""
+"""A REAPER folder, scripts to install in it, and downloaded packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup import commands, find_reaper, packages
+from analysis_server.reaper_setup import find_reaper, install, scripts
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError
 
@@ -27,7 +27,7 @@ KEYMAP = (
 
 @pytest.fixture
 def resource(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """REAPER's resource folder, under a path with blanks and letters; the only one there is, and REAPER is closed."""
+    """The only resource folder of REAPER, with spaces and umlauts in its path; REAPER is closed."""
     folder = tmp_path / "Ä REAPER folder"
     (folder / "Scripts" / "Cockos").mkdir(parents=True)
     (folder / "reaper.ini").write_bytes(SETTINGS)
@@ -38,8 +38,8 @@ def resource(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of scripts as the application carries it."""
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small folder of scripts instead of the real one."""
     folder = tmp_path / "carried"
     (folder / "faderwise_bridge" / "__pycache__").mkdir(parents=True)
     for name, description in (("auto_mix_buses", "Auto-mix buses"), ("settings", "Settings")):
@@ -47,48 +47,48 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / f"faderwise_{name}.py").write_text(f'{header}"""Doc."""\n\nimport sys\n', "utf-8")
     (folder / "faderwise_bridge" / "__init__.py").write_text('"""The bridge."""\n', "utf-8")
     (folder / "faderwise_bridge" / "__pycache__" / "x.pyc").write_bytes(b"compiled")
-    monkeypatch.setattr(commands, "bundled_scripts", lambda: folder)
+    monkeypatch.setattr(scripts, "bundled_scripts", lambda: folder)
     return folder
 
 
 @pytest.fixture
 def application(tmp_path: Path) -> Application:
-    """An application whose packages are there already, as after an earlier run of pip."""
+    """An application whose packages were downloaded before."""
     home = tmp_path / "my data"
-    lay_packages(home)
+    write_packages(home)
     return Application(home / "environment" / "bin" / "python", home)
 
 
-def lay_packages(home: Path) -> None:
-    """Lay stand-ins of the packages as pip would."""
+def write_packages(home: Path) -> None:
+    """Write empty modules where pip would install the packages."""
     vendor = home / "reaper" / "packages"
     (vendor / "reapy").mkdir(parents=True)
     (vendor / "reapy" / "__init__.py").write_text("", "utf-8")
     (vendor / "typing_extensions.py").write_text("", "utf-8")
-    (vendor / "requirements.txt").write_bytes(packages.REQUIREMENTS.read_bytes())
+    (vendor / "requirements.txt").write_bytes(scripts.REQUIREMENTS.read_bytes())
 
 
 @pytest.fixture(scope="session")
-def got_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's folder with the packages as a real pip laid them. Do not write to it."""
+def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with packages that pip really downloaded. Do not write to it."""
     home = tmp_path_factory.mktemp("data with packages")
     try:
-        packages.get(home, Path(sys.executable))
+        scripts.download_packages(home, Path(sys.executable))
     except FaderwiseError as error:
         pytest.skip(f"needs the package registry: {error}")
     return home
 
 
 @dataclass
-class Listener:
-    """A person: hears what is said, and answers every question the same way."""
+class User:
+    """A user who reads every line and gives the same answer to every question."""
 
     answers: bool = True
-    heard: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
 
-    def talk(self) -> commands.Prompter:
-        return commands.Prompter(self.heard.append, self._answer)
+    def prompter(self) -> install.Prompter:
+        return install.Prompter(self.lines.append, self._answer)
 
     def _answer(self, question: str) -> bool:
         self.questions.append(question)
@@ -96,24 +96,24 @@ class Listener:
 
     @property
     def text(self) -> str:
-        return "\n".join(self.heard)
+        return "\n".join(self.lines)
 
 
 @pytest.fixture
-def person() -> Listener:
-    """Somebody who says yes."""
-    return Listener()
+def user() -> User:
+    """Return a user who always says yes."""
+    return User()
 
 
 @pytest.fixture
-def installed(scripts: Path, resource: Path, application: Application, person: Listener) -> Path:
-    """A resource folder with the scripts in it."""
-    commands.set_up(application, person.talk())
+def installed(bundled: Path, resource: Path, application: Application, user: User) -> Path:
+    """A resource folder with the scripts installed."""
+    install.set_up(application, user.prompter())
     return resource
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Return what a folder holds: each folder, and each file's hash."""
+    """Return the content of a folder: each folder, and the hash of each file."""
     return dict(_tree(folder))
 
 

@@ -1,4 +1,4 @@
-"""`faderwise reaper` as it is typed."""
+"""`faderwise reaper` as a user types it, and the simulated REAPER running what was installed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import io
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from analysis_server.cli import main
-from tests.reaper_setup.conftest import tree
+from analysis_server.reaper_setup.install import set_up, take_back
+from analysis_server.reaper_setup.scripts import Application, actions_in, bundled_scripts
+from tests.reaper.studio import end_server
+from tests.reaper_host import ReaperHost
+from tests.reaper_setup.conftest import User, tree
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, got_packages: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = Path(shutil.copytree(got_packages, tmp_path / "my data"))
+def home(tmp_path: Path, downloaded: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = Path(shutil.copytree(downloaded, tmp_path / "my data"))
     monkeypatch.setenv("FADERWISE_HOME", str(folder))
     return folder
 
 
-def test_it_is_asked_told_and_done(
+def test_installing_and_removing_ask_first(
     resource: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = tree(resource)
@@ -29,15 +34,15 @@ def test_it_is_asked_told_and_done(
     assert main(["reaper", "install"]) == 0
     assert tree(resource) == before
     assert main(["reaper", "install"]) == 0
-    told = capsys.readouterr()
-    assert "Make these changes to REAPER? [y/N]" in told.err
+    output = capsys.readouterr()
+    assert "Make these changes? [y/N]" in output.err
     described = json.loads((resource / "Scripts" / "Faderwise" / "faderwise_application.json").read_text("utf-8"))
     assert described["python"] == sys.executable
     assert main(["reaper", "uninstall"]) == 0
     assert tree(resource) == before
 
 
-def test_nobody_to_ask_is_told_with_the_way_out(
+def test_without_an_answer_the_error_names_the_option_yes(
     resource: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = tree(resource)
@@ -47,10 +52,51 @@ def test_nobody_to_ask_is_told_with_the_way_out(
     assert tree(resource) == before
 
 
-def test_programs_get_one_json_object(resource: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_is_one_object(resource: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reaper", "install", "--dry-run", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["folders"] == [str(resource)]
-    assert any("SCR 516 0 FADERWISE_SETTINGS" in line for line in told["told"])
+    result = json.loads(capsys.readouterr().out)
+    assert result["folders"] == [str(resource)]
+    assert any("SCR 516 0 FADERWISE_SETTINGS" in line for line in result["messages"])
     assert main(["reaper", "install", "--yes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["told"][-1].startswith("REAPER is set up.")
+    assert json.loads(capsys.readouterr().out)["messages"][-1].startswith("The actions are installed.")
+
+
+PROJECT = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
+
+
+@pytest.fixture
+def host(resource: Path, home: Path, user: User, tmp_path: Path) -> Iterator[ReaperHost]:
+    """REAPER, started after Faderwise was installed in it."""
+    set_up(Application(Path(sys.executable), home), user.prompter())
+    with ReaperHost(resource, Path(shutil.copy(PROJECT, tmp_path / "song.rpp"))) as host:
+        yield host
+    end_server(home)
+
+
+def test_every_action_is_in_the_action_list_with_an_existing_script(host: ReaperHost) -> None:
+    listed = {action.title: action for action in host.actions.actions.values()}
+    for action in actions_in(bundled_scripts()):
+        assert listed[action.description].path.is_file()
+        assert host.actions.number_of(f"_{action.command}") > 0
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # in reapy, as it is compiled for the first time
+def test_an_action_runs_from_reapers_folder_with_the_installed_reapy(host: ReaperHost, resource: Path) -> None:
+    host.dialogs.expect_message("OK")
+    script = host.run_action("Faderwise: Revert bus automation")
+    host.run_to_end(timeout_s=30)
+    assert script.error is None
+    folder = resource / "Scripts" / "Faderwise"
+    assert Path(sys.modules["faderwise_bridge"].__file__ or "").is_relative_to(folder)
+    assert Path(sys.modules["reapy"].__file__ or "").is_relative_to(folder / "vendor")
+
+
+def test_lines_that_reaper_has_rewritten_are_removed_too(
+    host: ReaperHost, resource: Path, home: Path, user: User
+) -> None:
+    before = {action.title for action in host.actions.actions.values()}
+    host.actions.write()
+    assert b'"Faderwise' not in (resource / "reaper-kb.ini").read_bytes().replace(b'"Faderwise: ', b"")
+    take_back(home, user.prompter())
+    after = {action.title for action in ReaperHost(resource).actions.actions.values()}
+    assert before - after == {action.description for action in actions_in(bundled_scripts())}

@@ -18,23 +18,23 @@ from analysis_server.cli import main
 from analysis_server.doctor import Finding, examine_application, examine_reaper
 from analysis_server.paths import private_folder
 from analysis_server.reaper_setup import find_reaper
-from analysis_server.reaper_setup.commands import set_up
+from analysis_server.reaper_setup.install import set_up
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.server.security import client_keys, write_private
-from tests.reaper_setup.conftest import Listener, tree
+from tests.reaper_setup.conftest import User, tree
 
 Damage = Callable[[Path], None]
 
 
 @pytest.fixture
-def home(tmp_path: Path, got_packages: Path) -> Path:
-    return Path(shutil.copytree(got_packages, tmp_path / "my data"))
+def home(tmp_path: Path, downloaded: Path) -> Path:
+    return Path(shutil.copytree(downloaded, tmp_path / "my data"))
 
 
 @pytest.fixture
-def installed(resource: Path, home: Path, person: Listener) -> Path:
+def installed(resource: Path, home: Path, user: User) -> Path:
     """A REAPER with the real scripts and the real packages."""
-    set_up(Application(Path(sys.executable), home), person.talk())
+    set_up(Application(Path(sys.executable), home), user.prompter())
     return resource
 
 
@@ -138,7 +138,7 @@ def test_what_is_broken_is_found_and_mended_by_what_is_said(
     assert finding.state == "wrong"
     assert found in finding.found
     assert "faderwise reaper install" in finding.remedy
-    set_up(Application(Path(sys.executable), home), Listener().talk())
+    set_up(Application(Path(sys.executable), home), User().prompter())
     assert [left.found for left in examine_reaper(home) if left.state == "wrong"] == []
 
 

@@ -28,19 +28,19 @@ def reaper_folder(path: Path) -> Path:
     return path
 
 
-def test_a_named_folder_is_the_only_one(home: Path) -> None:
+def test_the_folder_in_the_variable_is_the_only_one(home: Path) -> None:
     reaper_folder(home / ".config" / "REAPER")
     named = reaper_folder(home / "named")
     assert find_reaper.resource_folders({"REAPER_RESOURCE_PATH": str(named)}) == [named]
 
 
-def test_a_named_folder_that_is_none_is_told(home: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere: REAPER_RESOURCE_PATH names it"):
+def test_a_folder_without_settings_in_the_variable_is_an_error(home: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: REAPER_RESOURCE_PATH is set to it"):
         find_reaper.resource_folders({"REAPER_RESOURCE_PATH": str(home / "nowhere")})
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="where Linux has it")
-def test_the_usual_and_a_portable_one_are_found(home: Path) -> None:
+def test_the_usual_and_a_portable_folder_are_found(home: Path) -> None:
     assert find_reaper.resource_folders({}) == []
     (home / ".config" / "REAPER").mkdir(parents=True)
     assert find_reaper.resource_folders({}) == []
@@ -68,20 +68,20 @@ def test_the_usual_folder_of_each_system(
     assert find_reaper.resource_folders({name: str(home / value) for name, value in variables.items()}) == [folder]
 
 
-def test_a_portable_macos_reaper_keeps_its_settings_beside_the_app() -> None:
-    assert find_reaper._beside(Path("/Users/a/My REAPER/REAPER.app/Contents/MacOS/REAPER")) == Path(
+def test_a_portable_macos_reaper_has_its_settings_next_to_the_app() -> None:
+    assert find_reaper._portable_folder(Path("/Users/a/My REAPER/REAPER.app/Contents/MacOS/REAPER")) == Path(
         "/Users/a/My REAPER"
     )
-    assert find_reaper._beside(Path("/opt/REAPER/reaper")) == Path("/opt/REAPER")
+    assert find_reaper._portable_folder(Path("/opt/REAPER/reaper")) == Path("/opt/REAPER")
 
 
-def test_a_named_folder_in_nobodys_home_is_told(home: Path) -> None:
-    with pytest.raises(InputError, match=r"~nobody-of-that-name.REAPER: REAPER_RESOURCE_PATH names it"):
+def test_a_folder_of_an_unknown_user_is_an_error(home: Path) -> None:
+    with pytest.raises(InputError, match=r"~nobody-of-that-name.REAPER: REAPER_RESOURCE_PATH is set to it"):
         find_reaper.resource_folders({"REAPER_RESOURCE_PATH": "~nobody-of-that-name/REAPER"})
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="looks into /proc")
-def test_a_process_whose_name_the_system_cut_inside_a_letter_is_passed_over(tmp_path: Path) -> None:
+def test_a_process_name_that_is_not_utf_8_is_ignored(tmp_path: Path) -> None:
     for number, name in ((7, "ファイル操作".encode()[:15] + b"\xe4"), (8, b"reaper")):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "comm").write_bytes(name + b"\n")
@@ -89,7 +89,7 @@ def test_a_process_whose_name_the_system_cut_inside_a_letter_is_passed_over(tmp_
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_a_running_reaper_is_seen_until_it_ends(tmp_path: Path) -> None:
+def test_a_running_reaper_is_found_until_it_ends(tmp_path: Path) -> None:
     program = tmp_path / "reaper"
     shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
     before = find_reaper.running()
@@ -107,7 +107,7 @@ def test_a_running_reaper_is_seen_until_it_ends(tmp_path: Path) -> None:
     assert find_reaper.running() == before
 
 
-def test_what_the_systems_tell_is_understood() -> None:
+def test_the_output_of_the_systems_programs_is_parsed() -> None:
     tasks = '"System Idle Process","0","Services","0","8 K"\n"reaper.exe","4242","Console","1","90,000 K"\n'
     assert find_reaper._from_tasklist(tasks) == [("reaper.exe", "4242")]
     told = "    1 /sbin/launchd\n 4242 /Applications/My REAPER.app/Contents/MacOS/REAPER\n 9 /usr/bin/reaperd\n"
@@ -115,7 +115,7 @@ def test_what_the_systems_tell_is_understood() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a POSIX program")
-def test_a_system_that_tells_nothing_is_an_error_not_a_no() -> None:
+def test_a_failing_system_program_is_an_error() -> None:
     assert find_reaper._output("echo", "a b") == "a b\n"
-    with pytest.raises(InputError, match="no-such-program does not tell"):
+    with pytest.raises(InputError, match="no-such-program failed"):
         find_reaper._output("no-such-program")

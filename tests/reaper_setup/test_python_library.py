@@ -46,22 +46,22 @@ def test_processors_are_read_from_the_first_bytes(content: bytes, processors: se
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among files")
-def test_a_pipe_that_is_named_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "libpython3.11.so")
     assert library_at(tmp_path / "libpython3.11.so") is None
 
 
-def test_a_path_that_no_file_can_have_is_no_library() -> None:
+def test_an_invalid_path_is_not_a_library() -> None:
     assert library_at(Path("/usr/lib\0/libpython3.11.so")) is None
 
 
-def test_this_python_is_made_for_this_machine() -> None:
+def test_this_python_is_built_for_this_machine() -> None:
     same = {"amd64": "x86_64", "aarch64": "arm64"}
     machine = platform.machine().lower()
     assert processors_of(Path(sys.executable).resolve()) == {same.get(machine, machine)} == wanted_processors([])
 
 
-def test_reapers_own_processor_counts_before_the_machines(tmp_path: Path) -> None:
+def test_reapers_processor_has_priority_over_the_machines(tmp_path: Path) -> None:
     program = tmp_path / "reaper"
     program.write_bytes(ELF_ARM64)
     assert wanted_processors([program]) == {"arm64"}
@@ -80,7 +80,7 @@ def test_reapers_own_processor_counts_before_the_machines(tmp_path: Path) -> Non
         ("libother.so", None),
     ],
 )
-def test_a_library_tells_its_version_by_its_name(name: str, version: tuple[int, int] | None, tmp_path: Path) -> None:
+def test_the_version_is_read_from_the_name(name: str, version: tuple[int, int] | None, tmp_path: Path) -> None:
     file = tmp_path / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(ELF_ARM64)
@@ -88,7 +88,7 @@ def test_a_library_tells_its_version_by_its_name(name: str, version: tuple[int, 
     assert (found.version if found else None) == version
 
 
-def test_too_old_or_made_for_another_processor_does_not_suit() -> None:
+def test_an_old_library_or_another_processor_does_not_suit() -> None:
     library = Library(Path("libpython3.7.so"), (3, 7), frozenset({"arm64"}))
     assert not library.suits(frozenset({"arm64"}))
     newer = Library(Path("libpython3.8.so"), (3, 8), frozenset({"arm64"}))
@@ -96,7 +96,7 @@ def test_too_old_or_made_for_another_processor_does_not_suit() -> None:
     assert not newer.suits(frozenset({"x86_64"}))
 
 
-def test_the_chosen_library_belongs_to_a_python_of_its_version() -> None:
+def test_the_chosen_library_has_an_interpreter_of_its_version() -> None:
     library = best_library(wanted_processors([]))
     if library is None:
         pytest.skip("this machine has no shared library of Python")

@@ -1,4 +1,4 @@
-"""The ReaPack repository: made, read back as ReaPack reads it, and every fault found."""
+"""The ReaPack repository: written, read as ReaPack reads it, and checked for errors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis_server.cli import main
-from analysis_server.reaper_setup.keymap import actions_in
-from analysis_server.reaper_setup.reapack import Release, faults, write_repository
-from analysis_server.reaper_setup.scripts import bundled_scripts, script_files
+from analysis_server.reaper_setup.reapack import Release, problems_of, write_repository
+from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, script_files
 from core import __version__
 from core.errors import InputError
 
@@ -32,24 +31,24 @@ def sources(repository: Path) -> dict[str, ElementTree.Element]:
     return {source.get("file", ""): source for source in root.iter("source")}
 
 
-def test_every_file_it_names_is_there_and_every_file_there_is_named(repository: Path) -> None:
-    assert faults(repository, URL) == []
+def test_the_index_names_every_file_and_every_file_exists(repository: Path) -> None:
+    assert problems_of(repository, URL) == []
     named = {unquote(source.text or "").removeprefix(URL) for source in sources(repository).values()}
     files = {path.relative_to(repository).as_posix() for path in repository.rglob("*") if path.is_file()}
     assert named | {"index.xml"} == files
 
 
-def test_the_actions_and_nothing_else_go_into_the_action_list(repository: Path) -> None:
+def test_only_the_actions_are_added_to_the_action_list(repository: Path) -> None:
     actions = {file for file, source in sources(repository).items() if source.get("main") == "main"}
     assert actions == {action.file for action in actions_in(bundled_scripts())}
 
 
-def test_addresses_are_such_that_a_web_server_finds_the_file(repository: Path) -> None:
+def test_addresses_are_quoted(repository: Path) -> None:
     address = sources(repository)["vendor/a b/ü#%.py"].text
     assert address == f"{URL}{__version__}/vendor/a%20b/%C3%BC%23%25.py"
 
 
-def test_the_index_says_what_reapack_reads(repository: Path) -> None:
+def test_the_index_has_the_elements_that_reapack_reads(repository: Path) -> None:
     root = ElementTree.fromstring((repository / "index.xml").read_bytes())  # noqa: S314 - made by the test
     package = root.find("category/reapack")
     assert (root.get("version"), root.get("name")) == ("1", "Faderwise")
@@ -60,54 +59,54 @@ def test_the_index_says_what_reapack_reads(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("old", "new", "problem"),
     [
-        (b'<index version="1"', b'<index version="2"', "the root is no"),
+        (b'<index version="1"', b'<index version="2"', "the root is not"),
         (b'name="Mixing"', b'name=""', "a category has no name"),
-        (b'type="script"', b'type="theme"', "is no script"),
+        (b'type="script"', b'type="theme"', "is not a script"),
         (b'<version name="', b'<version name="v', "does not begin with a number"),
         (b'Z">', b'">', "its time is not"),
-        (b'main="main"', b'main="mian"', "'mian' is no section"),
+        (b'main="main"', b'main="mian"', "'mian' is not a section"),
         (b'main="main"', b"", "has no action"),
-        (b'file="faderwise_settings.py"', b'file="../faderwise_settings.py"', "is no path of its own"),
-        (b'file="faderwise_settings.py"', b'file="faderwise_match_buses.py"', "is no path of its own"),
-        (b"faderwise_settings.py</source>", b"faderwise_nothing.py</source>", "there is no"),
-        (b'hash="1220', b'hash="1320', "its hash is not"),
+        (b'file="faderwise_settings.py"', b'file="../faderwise_settings.py"', "is not a unique path"),
+        (b'file="faderwise_settings.py"', b'file="faderwise_match_buses.py"', "is not a unique path"),
+        (b"faderwise_settings.py</source>", b"faderwise_nothing.py</source>", "does not exist"),
+        (b'hash="1220', b'hash="1320', "another hash"),
         (b"https://example.org", b"https://example.com", "is not below"),
         (b"</index>", b"", "index.xml: "),
     ],
 )
-def test_each_fault_is_found(old: bytes, new: bytes, fault: str, repository: Path) -> None:
+def test_each_problem_is_found(old: bytes, new: bytes, problem: str, repository: Path) -> None:
     index = repository / "index.xml"
     content = index.read_bytes()
     assert old in content
     index.write_bytes(content.replace(old, new))
-    assert any(fault in found for found in faults(repository, URL))
+    assert any(problem in found for found in problems_of(repository, URL))
 
 
 def test_a_changed_file_is_found(repository: Path) -> None:
     (repository / __version__ / "faderwise_settings.py").write_text("# other\n", "utf-8")
-    (found,) = faults(repository, URL)
-    assert found.startswith("faderwise_settings.py: its hash is not")
+    (found,) = problems_of(repository, URL)
+    assert found.startswith("faderwise_settings.py: another hash")
 
 
-def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no web address"):
+def test_an_invalid_address_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a web address"):
         write_repository(tmp_path, Release("1", {}, [], "example.org"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_makes_one_with_what_the_scripts_import(
-    got_packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_command_writes_one_with_the_packages(
+    downloaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FADERWISE_HOME", str(got_packages))
+    monkeypatch.setenv("FADERWISE_HOME", str(downloaded))
     changes = tmp_path / "CHANGELOG.md"
     changes.write_text(f"# Changes\n\n## {__version__}\n\nThe first.\n\n## 0.0.1\n\nOlder.\n", "utf-8")
     out = tmp_path / "out"
     words = ["reaper", "index", "--url", URL, "--out", str(out), "--changelog", str(changes), "--json"]
     assert main(words) == 0
     assert str(out / "index.xml") in json.loads(capsys.readouterr().out)["files"]
-    assert faults(out, URL) == []
+    assert problems_of(out, URL) == []
     assert {"vendor/reapy/__init__.py", "vendor/typing_extensions.py"} <= set(sources(out))
     root = ElementTree.fromstring((out / "index.xml").read_bytes())  # noqa: S314 - made by the test
     assert root.findtext("category/reapack/version/changelog") == "The first."

@@ -1,0 +1,154 @@
+"""The scripts, the packages that they import, and the actions that they define."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis_server.reaper_setup import import_probe, scripts
+from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, read_action, script_files
+from core import __version__
+from core.errors import FaderwiseError, InputError
+
+
+def test_every_action_has_its_name_and_the_application_version() -> None:
+    actions = actions_in(bundled_scripts())
+    assert {action.description for action in actions} == {
+        "Faderwise: Auto-mix buses",
+        "Faderwise: Learn mix model from this session",
+        "Faderwise: Match buses to a mixdown",
+        "Faderwise: Audit bus automation",
+        "Faderwise: Edit bus automation",
+        "Faderwise: Revert bus automation",
+        "Faderwise: Settings",
+        "Faderwise: Check this REAPER",
+        "Faderwise: Auto-mix again",
+        "Faderwise: Auto-mix selected tracks",
+        "Faderwise: Compare with and without bus automation",
+    }
+    assert {action.version for action in actions} == {__version__}
+
+
+def test_every_script_next_to_the_bridge_is_an_action() -> None:
+    files = {name.rpartition("/")[2] for name in script_files(bundled_scripts()) if name.count("/") == 1}
+    assert files == {action.file for action in actions_in(bundled_scripts())}
+
+
+def test_commands_are_valid_ids_for_reaper() -> None:
+    for action in actions_in(bundled_scripts()):
+        assert re.fullmatch(r"FADERWISE_[A-Z_]+", action.command)
+
+
+def test_reapy_is_downloaded_without_packages_not_needed_inside_reaper(downloaded: Path) -> None:
+    folder = scripts.downloaded_packages(downloaded)
+    assert folder is not None
+    found = {path.name for path in folder.iterdir()}
+    assert found >= {"reapy", "typing_extensions.py"}
+    assert "psutil" not in found
+    assert [path for path in folder.rglob("*") if path.suffix in (".so", ".pyd", ".dylib")] == []
+
+
+def test_packages_are_downloaded_once(downloaded: Path) -> None:
+    assert scripts.download_packages(downloaded, Path("/no/such/python")) == scripts.downloaded_packages(downloaded)
+
+
+def test_a_package_with_another_hash_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, downloaded: Path
+) -> None:
+    other = tmp_path / "packages.txt"
+    other.write_text(f"typing-extensions==4.13.2 --hash=sha256:{'0' * 64}\n", "utf-8")
+    monkeypatch.setattr(scripts, "REQUIREMENTS", other)
+    assert scripts.downloaded_packages(downloaded) is None
+    with pytest.raises(FaderwiseError, match=r"pip could not download typing-extensions 4\.13\.2"):
+        scripts.download_packages(tmp_path / "data", Path(sys.executable))
+    assert list((tmp_path / "data").rglob("*.py")) == []
+
+
+def test_a_missing_python_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FaderwiseError, match="does not start"):
+        scripts.download_packages(tmp_path, tmp_path / "no python")
+    assert scripts.downloaded_packages(tmp_path) is None
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "_run_pip", lambda folder, python: folder.mkdir(parents=True))
+    (tmp_path / "reaper").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        scripts.download_packages(tmp_path, Path("python"))
+
+
+def test_other_requirements_replace_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+
+    def install(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        folder = Path(command[-1])
+        folder.mkdir(parents=True)
+        (folder / f"module{len(commands)}.py").touch()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(scripts.subprocess, "run", install)
+    scripts.download_packages(tmp_path, Path("python"))
+    other = tmp_path / "other.txt"
+    other.write_text("reapy==1\n", "utf-8")
+    monkeypatch.setattr(scripts, "REQUIREMENTS", other)
+    folder = scripts.download_packages(tmp_path, Path("python"))
+    assert sorted(path.name for path in folder.iterdir()) == ["module2.py", "requirements.txt"]
+    assert {"--require-hashes", "--no-deps", "--no-compile", "--target"} <= set(commands[0])
+
+
+VERSIONS = [f"3.{minor}" for minor in range(8, 15)]
+
+
+@pytest.fixture(scope="module")
+def folder(downloaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts together with the packages."""
+    folder = Path(shutil.copytree(bundled_scripts(), tmp_path_factory.mktemp("REAPER") / "Faderwise"))
+    shutil.copytree(downloaded / "reaper" / "packages", folder / "vendor")
+    return folder
+
+
+def python_of(version: str) -> str:
+    """Return a Python of that version, of the system or of pyenv."""
+    installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    for program in (*map(str, installed), f"python{version}"):
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run([program, "-c", ""], check=True, capture_output=True)  # noqa: S603 - a list
+            return program
+    pytest.skip(f"needs Python {version}, which is not here")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_scripts_import_under_each_python(version: str, folder: Path) -> None:
+    command = [python_of(version), "-I", "-B", import_probe.__file__, str(folder)]
+    done = subprocess.run(  # noqa: S603 - a list
+        [*command, "reapy", "faderwise_bridge.actions"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["python"].startswith(f"{version}.")
+    assert found["modules"]["reapy"] == "0.10.0"
+
+
+def test_actions_are_read_from_the_headers(bundled: Path) -> None:
+    assert [action.description for action in actions_in(bundled)] == [
+        "Faderwise: Auto-mix buses",
+        "Faderwise: Settings",
+    ]
+    (bundled / "faderwise_settings.py").write_text("import sys\n", "utf-8")
+    assert [action.file for action in actions_in(bundled)] == ["faderwise_auto_mix_buses.py"]
+
+
+@pytest.mark.parametrize("header", ["# @version 1\n", "# @description A\n", '# @description A "b"\n# @version 1\n'])
+def test_a_header_that_cannot_be_registered_is_an_error(header: str, tmp_path: Path) -> None:
+    script = tmp_path / "faderwise_x.py"
+    script.write_text(header, "utf-8")
+    with pytest.raises(InputError, match=r"faderwise_x\.py: its header needs"):
+        read_action(script)
