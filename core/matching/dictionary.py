@@ -95,6 +95,8 @@ JOINERS = frozenset({"and", "und", "et", "y", "и", "plus", "og", "och", "と"})
 NEGATIONS = frozenset({"no", "without", "minus", "ohne", "sans", "sin", "sem", "senza", "wo", "bez", "без", "less"})
 ACCOMPANIMENTS = frozenset({"with", "mit", "avec", "con", "com", "feat", "featuring"})
 """What follows these words only comes along in what the name describes."""
+REST = frozenset({"other", "others", "rest", "misc", "extra", "extras", "otros", "outros", "autres", "altro", "altri"})
+"""Words for what remains: they mean the accompaniment of a song, and in a folder what the folder contains."""
 VERSION_WORDS = frozenset({"new", "louder", "quieter", "updated", "up", "down", "neu", "nouveau", "nuevo", "changed"})
 """Words that make an instrument in brackets the description of a mix: "Song (new vox)"."""
 
@@ -206,6 +208,8 @@ class Word:
     """Number of the pair of brackets it is in, 0 outside."""
     joiner: str = ""
     """A sign such as + or & before it."""
+    is_upper: bool = False
+    """Whether it is written in capital letters."""
 
 
 def normalize(text: str) -> str:
@@ -254,8 +258,10 @@ def words_of(name: str) -> list[Word]:
             segment += 1
             joiner = chunk if chunk in "+&/" else ""
         else:
+            has_accents = normalize(chunk) != chunk.casefold()
             for piece in pieces_of(chunk):
-                words.append(Word(piece, segment, bracket, joiner))
+                text = chunk.casefold() if has_accents and piece in NEGATIONS else piece
+                words.append(Word(text, segment, bracket, joiner, chunk.isupper()))
                 joiner = ""
     return words
 

@@ -14,6 +14,7 @@ from core.matching.dictionary import (
     BUS_OF_ROLE,
     SEVERAL_BUSES,
     Word,
+    is_written_without_spaces,
     normalize,
     without_ending,
     words_of,
@@ -107,6 +108,7 @@ def _match_alone(name: str) -> Match:
     if described:
         return described
     counting = [hit for hit in _without_negated(words, hits) if _counts(hit, words, hits)]
+    counting = _without_vague(counting)
     if not counting:
         return unknown("no word of its name says what it is")
     return _several_buses(words, counting) or _match_of(_deciding(words, counting), words, hits)
@@ -133,7 +135,10 @@ def _in_folder(match: Match, folder: str) -> Match:
                 reason = f'"{word}" in the folder "{folder}" means {role}'
                 return replace(match, role=role, bus=BUS_OF_ROLE[role], reason=reason, certain=False)
     phrase = dictionary.phrases().get("".join(normalize(word).split()))
-    is_weak = phrase is not None and phrase.weight < _STRONG and not (match.bus and outer.bus == "melody")
+    is_related = match.bus is not None and (
+        outer.bus == "melody" or (match.bus in dictionary.FAMILY.get(outer.bus or "", ()) and match.bus != "melody")
+    )
+    is_weak = word in dictionary.REST or (phrase is not None and phrase.weight < _STRONG and not is_related)
     is_open = match.role == "unknown" or is_weak
     reason = f'it is in the folder "{folder}"'
     if is_open and outer.bus and outer.certain and outer.bus != match.bus:
@@ -194,35 +199,64 @@ def _counts(hit: _Hit, words: Sequence[Word], hits: Sequence[_Hit]) -> bool:
     """Return whether a hit is more than a word of a title."""
     segment = words[hit.start].segment
     unknown_here = _unknown_words(words, hits, segment)
+    others = [one for one in hits if one is not hit]
+    is_short = len(hit.phrase) <= 2
     if hit.weight == _DECISIVE or hit.role == "mixdown":
         elsewhere = any(one.weight >= _STRONG and words[one.start].segment != segment for one in hits)
-        return unknown_here <= 1 or not elsewhere
-    if hit.weight < 1.25 and hit.bus == "fx":
-        return _unknown_words(words, hits) == 0
-    if hit.weight < 1.7 or len(hit.phrase) <= 2:
-        return unknown_here <= 1
-    return True
+        counts = unknown_here <= 1 or not elsewhere
+    elif hit.role == "vocal double" and hit.weight < _STRONG:
+        counts = any(one.bus in ("vocals", "backing vocals") and one.role != hit.role for one in others)
+    elif hit.weight < 1.25 and hit.bus == "fx":
+        counts = _unknown_words(words, hits) == 0
+    elif unknown_here and len(hit.phrase) == 1 and is_written_without_spaces(hit.phrase):
+        counts = all(one.weight < _STRONG for one in others)
+    elif is_short and hit.weight >= 2 and hit.start == 0 and words[0].is_upper:
+        counts = unknown_here <= 3
+    else:
+        counts = unknown_here <= 1 or (hit.weight >= 1.7 and not is_short)
+    return counts
 
 
 def _without_negated(words: Sequence[Word], hits: Sequence[_Hit]) -> list[_Hit]:
     """Return the hits without those after "no" and "with"."""
-    kept = list(hits)
-    for i, word in enumerate(words):
-        after = _governed(words, kept, i)
-        if word.text in dictionary.NEGATIONS:
-            kept = [hit for hit in kept if hit not in after[:1]]
-        elif word.text in dictionary.ACCOMPANIMENTS:
-            kept = [hit for hit in kept if hit not in after]
-    return kept
+    governed = [hit for i in range(len(words)) for hit in _governed(words, hits, i)]
+    return [hit for hit in hits if hit not in governed]
 
 
 def _governed(words: Sequence[Word], hits: Sequence[_Hit], index: int) -> list[_Hit]:
-    """Return the hits right after a word and later in its segment."""
-    return [
-        hit
-        for hit in hits
-        if hit.start > index and (hit.start == index + 1 or words[hit.start].segment == words[index].segment)
-    ]
+    """Return the hits that the word at `index` negates ("no" only what follows it) or names as an accompaniment."""
+    after = [hit for hit in hits if hit.start > index]
+    if words[index].text in dictionary.NEGATIONS:
+        return [hit for hit in after if all(word.text == "the" for word in words[index + 1 : hit.start])]
+    if words[index].text in dictionary.ACCOMPANIMENTS:
+        return [hit for hit in after if hit.start == index + 1 or words[hit.start].segment == words[index].segment]
+    return []
+
+
+def _without_vague(hits: Sequence[_Hit]) -> list[_Hit]:
+    """Return the hits without codes, microphone positions and "other" where another word names an instrument.
+
+    "B3" is an organ and "room" a drum room only where no word says otherwise: "Gtr Body B3", "Piano Room".
+    """
+    if any(hit.bus and hit.weight >= _STRONG and hit.phrase not in dictionary.REST for hit in hits):
+        hits = [hit for hit in hits if hit.phrase not in dictionary.REST]
+    instruments = [hit for hit in hits if hit.bus and hit.weight >= 2 and not _is_code(hit) and not _is_position(hit)]
+    if not instruments:
+        return list(hits)
+    others = {hit.bus for hit in instruments} - {"drums"}
+    return [hit for hit in hits if not (_is_code(hit) or (_is_position(hit) and others and not _names_kit(hit)))]
+
+
+def _is_code(hit: _Hit) -> bool:
+    return len(hit.phrase) <= 3 and hit.phrase[-1].isdigit() and not hit.phrase.isdigit()
+
+
+def _is_position(hit: _Hit) -> bool:
+    return hit.role in ("overheads", "room")
+
+
+def _names_kit(hit: _Hit) -> bool:
+    return "drum" in hit.phrase or "kit" in hit.phrase
 
 
 def _description_of_a_mix(words: Sequence[Word], hits: Sequence[_Hit]) -> Match | None:
@@ -257,6 +291,8 @@ def _several_buses(words: Sequence[Word], hits: Sequence[_Hit]) -> Match | None:
         between = {word.text for word in words[first.stop : second.start]}
         is_joined = (between & dictionary.JOINERS or words[second.start].joiner) and len(between) <= 2
         is_related = first.bus == second.bus or second.bus in dictionary.FAMILY.get(first.bus or "", ())
+        if is_joined and first.bus == "melody" and is_related:
+            return _match_of(first, words, hits)
         if is_joined and not is_related:
             phrases = (_as_written(words, first), _as_written(words, second))
             reason = f"it contains {phrases[0]} and {phrases[1]}"
@@ -266,8 +302,12 @@ def _several_buses(words: Sequence[Word], hits: Sequence[_Hit]) -> Match | None:
 
 def _deciding(words: Sequence[Word], hits: Sequence[_Hit]) -> _Hit:
     """Return the heaviest hit, the last of equal ones, with the particular role that others of its bus give it."""
-    outside = [hit for hit in hits if hit.weight >= 2.5 and not words[hit.start].bracket]
+    outside = [hit for hit in hits if hit.weight >= 2.5 and (hit.weight == _DECISIVE or not words[hit.start].bracket)]
     best = max(outside or hits, key=lambda hit: (hit.weight, hit.start))
+    mixes = [hit for hit in hits if hit.role == "mixdown"]
+    is_title = best.weight < 1.25 or (best.weight < 1.9 and _unknown_words(words, hits) > 1)
+    if mixes and best.bus and is_title:
+        return mixes[-1]  # "Field of Rain Mix"
     if best.role == "lead vocal":
         for role in ("backing vocal", "vocal double", "vocal fx"):
             described = [hit for hit in hits if hit.role == role and hit.phrase not in ("hey", "kids", "unison")]

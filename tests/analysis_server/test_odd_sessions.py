@@ -130,7 +130,7 @@ def test_a_project_of_any_name_whose_media_have_any_name(faderwise: Faderwise, t
     folder = write_song(tmp_path / name, {f"{name} 1": tone(900.0), f"{name} 2": tone(110.0)})
     tracks = [_track(title, f"{name} {number}.wav") for number, title in ((1, f"DRUMS {name}"), (2, f"{name} bass"))]
     path = _project(folder / f"{name}.RPP", tracks)
-    result = outcome_of(faderwise, "mix", path, tmp_path / "out", "--bus", "drums=1", "--bus", "bass=2")
+    result = outcome_of(faderwise, "mix", path, tmp_path / "out")
     assert set(result["n_points"]) == {"drums", "bass"}
     written = read_project(Path(result["files"][f"{name}-faderwise.RPP"]))
     assert [track.name for track in written.tracks] == [f"DRUMS {name}", f"{name} bass"]
