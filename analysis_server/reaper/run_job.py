@@ -17,9 +17,8 @@ import numpy as np
 import soundfile
 
 from analysis_server.models import DEFAULT_MODEL
-from analysis_server.reaper.edit_job import edit, revert
 from analysis_server.reaper.inspect_project import BUSES_KEY, as_value, plan, saved_choice
-from analysis_server.reaper.instructions import marks_to_set, points_to_write, record_to_store
+from analysis_server.reaper.instructions import edit, marks_to_set, points_to_write, record_to_store, revert
 from analysis_server.reaper.job_file import Answer, Instructions, JobFile, read_job, write_answer
 from analysis_server.runs import kept_runs
 from analysis_server.sources.session import RenderedStems

@@ -3,3 +3,18 @@
 Only the standard library and reapy, on Python 3.8 to 3.13. Nothing here computes or reads a project file: the
 application does that in separate processes. How they work together: docs/development/bridge.md.
 """
+
+
+class BridgeError(Exception):
+    """A message for the user, with the remedy.
+
+    `keeps_job` says that the job can be resumed: its stems stay, and the next start of an action offers to go on.
+    """
+
+    def __init__(self, message: str, keeps_job: bool = False) -> None:
+        super().__init__(message)
+        self.keeps_job = keeps_job
+
+
+class UserCancelled(Exception):  # noqa: N818 - not an error
+    """The user closed a dialog or cancelled the job."""

@@ -12,8 +12,7 @@ from typing import Any, Mapping
 
 from reapy import reascript_api as RPR  # noqa: N812
 
-from faderwise_bridge import dialogs, reaper_api, restore_state, settings
-from faderwise_bridge.errors import BridgeError
+from faderwise_bridge import BridgeError, dialogs, reaper_api, restore_state, settings
 from faderwise_bridge.restore_state import Pointers
 
 SECTION = "Faderwise"

@@ -9,7 +9,7 @@ from typing import Sequence
 
 from reapy import reascript_api as RPR  # noqa: N812
 
-from faderwise_bridge.errors import UserCancelled
+from faderwise_bridge import UserCancelled
 
 TITLE = "Faderwise"
 _OK, _YES_NO_CANCEL, _YES_NO = 0, 3, 4

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Generator, Iterator, Sequence
 
-from faderwise_bridge import application as applications
 from faderwise_bridge import (
+    BridgeError,
     apply_result,
     dialogs,
     questions,
@@ -17,11 +17,10 @@ from faderwise_bridge import (
     scheduler,
     self_test,
 )
-from faderwise_bridge.application import Application
-from faderwise_bridge.errors import BridgeError
-from faderwise_bridge.job import Job, new_job
-from faderwise_bridge.poll_job import Worker, left_job, removed_at_the_end
+from faderwise_bridge import application as applications
+from faderwise_bridge.application import Application, Job, new_job
 from faderwise_bridge.restore_state import Pointers
+from faderwise_bridge.scheduler import Worker, left_job, removed_at_the_end
 
 _MIN_SELECTED = 2
 Flow = Iterator[None]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Generator
 
-from faderwise_bridge import apply_result, dialogs, reaper_api, settings
-from faderwise_bridge.errors import BridgeError, UserCancelled
-from faderwise_bridge.job import Job
-from faderwise_bridge.poll_job import Worker
+from faderwise_bridge import BridgeError, UserCancelled, apply_result, dialogs, reaper_api, settings
+from faderwise_bridge.application import Job
+from faderwise_bridge.scheduler import Worker
 
 Plan = Dict[str, Any]
 _TRUTHS = ("faders", "mixdown", "edits")

@@ -17,8 +17,7 @@ from typing import Dict, Generator, Iterator, NamedTuple, Sequence, Tuple
 
 from reapy import reascript_api as RPR  # noqa: N812
 
-from faderwise_bridge import dialogs, reaper_api, restore_state
-from faderwise_bridge.errors import BridgeError
+from faderwise_bridge import BridgeError, dialogs, reaper_api, restore_state
 from faderwise_bridge.restore_state import Pointers
 
 STALLED_S = 5.0

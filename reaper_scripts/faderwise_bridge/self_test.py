@@ -18,10 +18,8 @@ from typing import Any, Generator, NamedTuple
 
 from reapy import reascript_api as RPR  # noqa: N812
 
-from faderwise_bridge import dialogs, reaper_api, render_stems, restore_state
-from faderwise_bridge.application import Application
-from faderwise_bridge.errors import BridgeError, UserCancelled
-from faderwise_bridge.job import read_json, write_json
+from faderwise_bridge import BridgeError, UserCancelled, dialogs, reaper_api, render_stems, restore_state
+from faderwise_bridge.application import Application, read_json, write_json
 
 FILE = "reaper_check.json"
 WITHOUT_ITEMS = "stem of a track without items"

@@ -51,7 +51,7 @@ class Studio:
     def inside(self, code: str) -> Any:
         """Run code with the bridge's modules at hand inside REAPER; return what it leaves in `result`."""
         script = self.scripts / "inside.py"
-        names = "apply_result, errors, job, reaper_api, render_stems, restore_state, settings"
+        names = "BridgeError, application, apply_result, reaper_api, render_stems, restore_state, settings"
         head = f"import sys\nfrom pathlib import Path\nfrom faderwise_bridge import {names}\nresult = None\n"
         script.write_text(head + code, encoding="utf-8")
         run = self.host.run_script(script)

@@ -49,16 +49,18 @@ def test_damaged_jobs_are_removed(tmp_path: Path) -> None:
     for number, content in enumerate([*left, b"[" * 100_000, b"\xff"]):
         (tmp_path / "jobs" / str(number)).mkdir(parents=True)
         (tmp_path / "jobs" / str(number) / "job.json").write_bytes(content)
-    told = inside(tmp_path, f"job; print(*(one.folder.name for one in job.left_jobs(Path({str(tmp_path)!r}))))")
+    told = inside(
+        tmp_path, f"application; print(*(one.folder.name for one in application.left_jobs(Path({str(tmp_path)!r}))))"
+    )
     assert told == ["0"]
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["0"]
 
 
 def test_a_job_can_be_cancelled_on_a_full_disk(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(json.dumps(SOUND), "utf-8")
-    code = f"job; one = job.job_in(Path({str(tmp_path)!r}))\n"
+    code = f"application; one = application.job_in(Path({str(tmp_path)!r}))\n"
     code += "def full(_path): raise OSError(28, 'No space left on device')\n"
-    code += "job.Path.touch = full\none.cancel(); print(sorted(path.name for path in one.folder.iterdir()))"
+    code += "application.Path.touch = full\none.cancel(); print(sorted(path.name for path in one.folder.iterdir()))"
     assert inside(tmp_path, code) == ["['scripts']"]
 
 
@@ -70,7 +72,7 @@ def test_an_invalid_place_of_the_application_is_reported_with_the_remedy(tmp_pat
     shutil.copytree(ROOT / "reaper_scripts", tmp_path / "scripts")
     file = tmp_path / "scripts" / "faderwise_application.json"
     file.write_text(place, encoding="utf-8")
-    code = "application, errors\ntry:\n    application.find()\nexcept errors.BridgeError as error:\n    print(error)"
+    code = "application, BridgeError\ntry:\n    application.find()\nexcept BridgeError as error:\n    print(error)"
     environment = "import os; os.environ['FADERWISE_HOME'] = '/none'\n"
     (line,) = inside(tmp_path, code.replace("\n", f"\n{environment}", 1))
     assert "not installed" in line

@@ -30,7 +30,7 @@ answer = {answer!r}
 before = {{guid: reaper_api.volume_chunk(track) for guid, track in reaper_api.tracks().items()}}
 try:
     result = apply_result.apply(answer, restore_state.Pointers(reaper_api.tracks()), before)
-except errors.BridgeError as error:
+except BridgeError as error:
     result = [str(error)]
 """
 

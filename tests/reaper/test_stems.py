@@ -22,7 +22,7 @@ def step(flow):
         next(flow)
     except StopIteration as end:
         result.update(end.value)
-    except errors.BridgeError as error:
+    except BridgeError as error:
         result["error"] = str(error)
     else:
         reapy.defer(step, flow)
