@@ -103,7 +103,7 @@ def test_the_json_holds_what_the_page_shows(faderwise: Ran, out: Path) -> None:
         assert f"{bus} " in page
 
 
-def test_an_edit_is_no_edit_by_hand(faderwise: Ran, out: Path) -> None:
+def test_an_edit_command_does_not_count_as_an_edit_by_hand(faderwise: Ran, out: Path) -> None:
     faderwise("edit", out, "--depth", "50", "--offset", "bass=-2")
     result = as_json(faderwise("audit", out, "--json", "--no-sound"))
     assert not result["is_edited"]
@@ -112,7 +112,7 @@ def test_an_edit_is_no_edit_by_hand(faderwise: Ran, out: Path) -> None:
     assert np.median(np.array(bass["predicted_db"]) - bass["written_db"]) > 2.0
 
 
-def test_hand_made_points_are_still_told_after_an_edit_kept_them(faderwise: Ran, out: Path) -> None:
+def test_points_made_by_hand_are_still_reported_after_an_edit(faderwise: Ran, out: Path) -> None:
     edit_by_hand(out)
     faderwise("edit", out, "--depth", "50")
     result = as_json(faderwise("audit", out, "--json", "--no-sound"))
@@ -120,9 +120,7 @@ def test_hand_made_points_are_still_told_after_an_edit_kept_them(faderwise: Ran,
     assert found == {"drums": [], "bass": [], "melody": [], "vocals": [[[8.0, -9.5], [10.0, -9.0]]]}
 
 
-def test_where_the_stems_are_gone_the_mix_is_heard_as_written_and_that_is_told(
-    faderwise: Ran, mixed: Path, tmp_path: Path
-) -> None:
+def test_without_stems_the_mix_is_played_as_written_with_a_warning(faderwise: Ran, mixed: Path, tmp_path: Path) -> None:
     stems, out = shutil.copytree(STEMS, tmp_path / "stems"), tmp_path / "out"
     faderwise("mix", stems, "--out", out)
     shutil.rmtree(stems)

@@ -110,7 +110,7 @@ def test_a_file_that_may_not_be_read_is_named(faderwise: Faderwise, tiny_song: P
     is_refused(faderwise("mix", tiny_song), "bass.wav")
 
 
-def test_a_path_of_another_alphabet_is_named_as_it_is(faderwise: Faderwise, tiny_song: Path) -> None:
+def test_a_path_in_another_alphabet_is_shown_unchanged(faderwise: Faderwise, tiny_song: Path) -> None:
     folder = tiny_song.rename(tiny_song.with_name("Ünïcode песня"))
     _truncate(folder)
     is_refused(faderwise("mix", folder), "Ünïcode песня", "bass.wav")
@@ -170,7 +170,7 @@ def test_an_output_folder_that_may_not_be_written_to(faderwise: Faderwise, tiny_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where names are bytes")
 @pytest.mark.parametrize("verb", ["mix", "match", "estimate", "learn"])
-def test_a_folder_whose_name_is_no_text_is_refused(
+def test_a_folder_whose_name_is_not_text_is_refused(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str
 ) -> None:
     song = tiny_song.rename(Path(os.fsdecode(os.fsencode(tiny_song.parent) + b"/M\xfcsik")))
@@ -200,7 +200,7 @@ sys.exit(main())
 
 
 @posix
-def test_a_full_disk_is_one_line_and_the_earlier_outcome_stands(
+def test_a_full_disk_is_reported_in_one_line_and_the_earlier_result_is_kept(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path
 ) -> None:
     assert faderwise("mix", tiny_song, "--out", tmp_path / "out").code == 0

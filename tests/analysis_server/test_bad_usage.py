@@ -78,6 +78,6 @@ def test_a_name_that_no_file_can_have_is_refused(faderwise: Faderwise, tiny_song
 
 
 @pytest.mark.parametrize("text", ["", "not JSON", "[1, 2]", '{"format": "faderwise-model", "version": 99}'])
-def test_a_file_that_is_no_model_is_refused(faderwise: Faderwise, tiny_song: Path, text: str) -> None:
+def test_a_file_that_is_not_a_model_is_refused(faderwise: Faderwise, tiny_song: Path, text: str) -> None:
     Path("mine.json").write_text(text)
     is_refused(faderwise("mix", tiny_song, "--model", "./mine.json"), "mine.json", ";")

@@ -93,7 +93,7 @@ def test_files_in_subfolders_are_listed_where_the_folder_has_none(faderwise: Fad
     assert (row["file"], row["bus"]) == ("Audio/Drums/Mic 3.wav", "drums")
 
 
-def test_no_file_with_a_bus_is_no_error(faderwise: Faderwise, tmp_path: Path) -> None:
+def test_files_without_a_bus_are_not_an_error(faderwise: Faderwise, tmp_path: Path) -> None:
     (tmp_path / "Alex.wav").touch()
     assert [row["bus"] for row in rows_of(faderwise, tmp_path)] == [None]
 

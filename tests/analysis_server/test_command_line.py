@@ -113,7 +113,7 @@ def test_an_interrupt_while_measuring_leaves_no_folder(
 
 
 @posix
-def test_a_reader_that_goes_away_is_no_error(start: Start) -> None:
+def test_a_closed_output_pipe_is_not_an_error(start: Start) -> None:
     process = start("models", "list")
     assert process.stdout is not None
     process.stdout.close()
@@ -122,7 +122,9 @@ def test_a_reader_that_goes_away_is_no_error(start: Start) -> None:
     assert (process.returncode, told) == (0, "")
 
 
-def test_a_process_of_its_own_keeps_results_and_messages_apart(start: Start, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_separate_process_prints_results_and_messages_separately(
+    start: Start, tiny_song: Path, tmp_path: Path
+) -> None:
     samples = soundfile.read(tiny_song / "bass.wav")[0]
     soundfile.write(tiny_song / "bass.wav", samples[:RATE], RATE)
     process = start("mix", tiny_song, "--out", tmp_path / "out", "--json")
@@ -159,7 +161,7 @@ def test_a_name_that_the_output_cannot_hold_is_spelled_out(
     assert not words or json.loads(printed)["title"] == "歌"
 
 
-def test_a_process_of_its_own_ends_with_2_on_bad_input(start: Start) -> None:
+def test_a_separate_process_exits_with_2_on_bad_input(start: Start) -> None:
     process = start("mix", "no such song")
     printed, told = process.communicate(timeout=60)
     assert (process.returncode, printed) == (2, "")
@@ -167,7 +169,7 @@ def test_a_process_of_its_own_ends_with_2_on_bad_input(start: Start) -> None:
     assert "Traceback" not in told
 
 
-def test_an_error_nobody_expected_is_one_line_and_1(
+def test_an_unexpected_error_is_one_line_and_exit_code_1(
     faderwise: Faderwise, tiny_song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from analysis_server.verbs import mix
@@ -182,7 +184,7 @@ def test_an_error_nobody_expected_is_one_line_and_1(
     assert ran.err == "faderwise: internal error (RuntimeError: two lines); set FADERWISE_DEBUG=1 and report it\n"
 
 
-def test_an_error_nobody_expected_is_traced_when_asked(
+def test_an_unexpected_error_has_a_traceback_on_request(
     faderwise: Faderwise, tiny_song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from analysis_server.verbs import mix
@@ -195,7 +197,7 @@ def test_an_error_nobody_expected_is_traced_when_asked(
     assert "Traceback" in faderwise("mix", tiny_song).err
 
 
-def test_running_out_of_memory_is_told_plainly(
+def test_running_out_of_memory_is_reported(
     faderwise: Faderwise, tiny_song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from analysis_server.verbs import mix

@@ -50,7 +50,7 @@ def test_two_mixdowns_differ_by_what_was_turned_up(faderwise: Ran, material: Pat
     assert result["second"]["figures"]["loudness_lufs"] > result["first"]["figures"]["loudness_lufs"]
 
 
-def test_a_number_of_a_run_that_no_run_can_have_is_no_number(faderwise: Ran, material: Path) -> None:
+def test_an_impossible_run_number_is_not_read_as_one(faderwise: Ran, material: Path) -> None:
     ran = faderwise("compare", f"{material / 'out'}#{'1' * 5000}", material / "out")
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.err_lines) == 1
@@ -70,7 +70,7 @@ def test_a_run_is_compared_with_an_earlier_one_and_with_its_model(
     assert "The balances differ by 2." in ran.out
 
 
-def test_two_models_name_the_songs_only_one_knows(faderwise: Ran, material: Path) -> None:
+def test_songs_in_only_one_of_two_models_are_listed(faderwise: Ran, material: Path) -> None:
     faderwise("learn", material / "song", "--model", "mine")
     result = as_json(faderwise("compare", "mine", "equal-level", "--on", material / "song", "--json"))
     assert result["first"]["songs_alone"] == ["song"]
@@ -97,7 +97,7 @@ def test_without_a_folder_no_page_is_written(faderwise: Ran, material: Path) -> 
     assert as_json(faderwise("compare", material / "out", material / "out", "--json"))["files"] == {}
 
 
-def test_what_is_known_of_an_estimate_is_told(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+def test_the_figures_of_an_estimate_are_reported(faderwise: Ran, material: Path, tmp_path: Path) -> None:
     samples, rate = soundfile.read(material / "plain.wav")
     soundfile.write(tmp_path / "other.wav", samples[::-1], rate, subtype="FLOAT")
     ran = faderwise("compare", material / "plain.wav", tmp_path / "other.wav", "--on", material / "song")

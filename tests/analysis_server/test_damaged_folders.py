@@ -34,7 +34,9 @@ def folder(tmp_path: Path) -> Path:
         ("run.json", b'{"runs": [{"title": "\xff"}]}', "is damaged"),
     ],
 )
-def test_what_is_no_text_is_told_in_one_line(faderwise: Ran, folder: Path, name: str, damage: bytes, told: str) -> None:
+def test_files_that_are_not_text_are_reported_in_one_line(
+    faderwise: Ran, folder: Path, name: str, damage: bytes, told: str
+) -> None:
     (folder / name).write_bytes(damage)
     before = hashes(folder)
     ran = faderwise("edit", folder, "--depth", "50")
@@ -82,13 +84,13 @@ def test_edits_are_not_learned_without_the_points_of_every_bus(faderwise: Ran, f
     assert (ran.code, "no points for the drums" in ran.err) == (2, True)
 
 
-def test_runs_are_read_or_refused_whatever_the_bytes(folder: Path) -> None:
+def test_runs_with_any_bytes_are_read_or_refused(folder: Path) -> None:
     (folder / run_folder.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
     with pytest.raises(InputError, match="is damaged"):
         run_folder.read(folder)
 
 
-def test_runs_that_are_out_of_order_are_told(folder: Path) -> None:
+def test_runs_that_are_out_of_order_are_refused(folder: Path) -> None:
     edit.run(edit.EditRequest(target=str(folder), depth_percent=50.0))
     content = json.loads((folder / run_folder.NAME).read_bytes())
     for number in (2, 1 << 53):

@@ -63,7 +63,7 @@ def test_half_the_depth_is_half_of_every_difference_in_the_project(faderwise: Ra
     assert [run.action for run in store.read_history(read_project(copy))] == ["mix", "edit"]
 
 
-def test_settings_stay_from_edit_to_edit_until_afresh(faderwise: Ran, copy: Path) -> None:
+def test_an_edit_starts_from_the_last_settings_unless_afresh(faderwise: Ran, copy: Path) -> None:
     start = heard_db(read_project(copy))
     faderwise("edit", copy, "--depth", "50")
     half = heard_db(read_project(copy))
@@ -76,7 +76,7 @@ def test_settings_stay_from_edit_to_edit_until_afresh(faderwise: Ran, copy: Path
     np.testing.assert_allclose(between(heard_db(read_project(copy))), between(start), atol=0.25)
 
 
-def test_hand_made_points_survive_edit_after_edit_and_are_told(faderwise: Ran, copy: Path) -> None:
+def test_points_made_by_hand_survive_repeated_edits_and_are_reported(faderwise: Ran, copy: Path) -> None:
     line = drag(copy, "vocals", "0.12345")
     result = as_json(faderwise("edit", copy, "--depth", "0", "--json"))
     assert line in copy.read_bytes()
@@ -117,7 +117,7 @@ def test_reverting_brings_the_project_back_to_the_byte_at_every_step(faderwise: 
     assert states[0] in kept  # what was taken back lies beside it
 
 
-def test_a_user_who_moved_the_fader_is_told_that_it_stays(faderwise: Ran, copy: Path) -> None:
+def test_a_moved_fader_is_kept_and_reported(faderwise: Ran, copy: Path) -> None:
     copy.write_bytes(copy.read_bytes().replace(b"VOLPAN 1.9 ", b"VOLPAN 0.95 "))
     ran = faderwise("edit", copy, "--depth", "80")
     assert "track 1 'drums' was moved by -6.0 dB since; that stays on top" in ran.err
@@ -152,7 +152,7 @@ def csv_rows(out: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", ["automation.csv", "automation.json"])
-def test_a_folder_edited_by_hand_keeps_the_edit_and_goes_back(faderwise: Ran, work: Path, name: str) -> None:
+def test_edits_by_hand_in_a_folder_are_kept_and_reverted(faderwise: Ran, work: Path, name: str) -> None:
     out = work / "out"
     whole = {path.name: path.read_bytes() for path in out.iterdir()}
     if name == "automation.csv":
@@ -248,7 +248,7 @@ def test_bad_usage_is_one_line(
     assert says in ran.err
 
 
-def test_a_deleted_envelope_is_left_alone_and_told(faderwise: Ran, copy: Path) -> None:
+def test_a_deleted_envelope_is_not_changed_and_reported(faderwise: Ran, copy: Path) -> None:
     content = copy.read_bytes()
     copy.write_bytes(re.sub(rb"(NAME melody.*?)    <VOLENV2.*?\n    >\n", rb"\1", content, count=1, flags=re.DOTALL))
     ran = faderwise("edit", copy, "--depth", "50")

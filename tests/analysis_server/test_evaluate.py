@@ -56,7 +56,7 @@ def test_the_authors_matrices_give_the_originals_errors_and_no_preset_need_be_na
     assert np.mean(list(result["balance_db"].values())) == pytest.approx(5.90, abs=5e-3)
 
 
-def test_the_rules_stand_beside_the_prediction(faderwise: Faderwise) -> None:
+def test_the_simple_rules_are_listed_with_the_prediction(faderwise: Faderwise) -> None:
     baselines = result_of(faderwise, GOLDEN / "rock_condition1.npz")["baselines"]
     assert len(baselines) == 12
     for rule in baselines.values():
@@ -131,7 +131,7 @@ def refused(faderwise: Faderwise, *words: object) -> str:
     return str(line)
 
 
-def test_one_song_alone_is_refused(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_single_song_is_refused(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_song, tmp_path / "one" / "song")
     assert "at least two songs" in refused(faderwise, tmp_path / "one")
 

@@ -101,7 +101,7 @@ def test_another_run_sets_the_earlier_files_aside(faderwise: Faderwise, tmp_path
     assert after["tables.csv"] != before["tables.csv"]
 
 
-def test_an_interrupted_drawing_leaves_the_folder_as_it_was(
+def test_an_interrupted_drawing_does_not_change_the_folder(
     faderwise: Faderwise, tmp_path: Path, tiny_song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from matplotlib.figure import Figure
@@ -123,7 +123,7 @@ def test_an_interrupted_drawing_leaves_the_folder_as_it_was(
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_a_process_of_its_own_draws_without_a_word_and_keeps_its_fonts_at_home(
+def test_a_separate_process_draws_silently_and_stores_its_font_cache_in_the_data_folder(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MPLCONFIGDIR", raising=False)

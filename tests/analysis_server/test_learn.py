@@ -83,13 +83,13 @@ def test_fresh_forgets_what_was_known_and_sets_it_aside(faderwise: Faderwise, da
     assert before in [path.read_bytes() for path in (own_home / "models").iterdir()]
 
 
-def test_a_dry_run_tells_all_and_writes_nothing(faderwise: Faderwise, dataset: Path, own_home: Path) -> None:
+def test_a_dry_run_reports_everything_and_writes_nothing(faderwise: Faderwise, dataset: Path, own_home: Path) -> None:
     dry = learned(faderwise, dataset, "--model", "mine", "--dry-run")
     assert not list(own_home.rglob("mine*"))
     assert learned(faderwise, dataset, "--model", "mine") == dry
 
 
-def test_a_dry_run_on_a_known_model_leaves_it_as_it_is(faderwise: Faderwise, dataset: Path) -> None:
+def test_a_dry_run_on_an_existing_model_does_not_change_it(faderwise: Faderwise, dataset: Path) -> None:
     file = Path(learned(faderwise, dataset / "Amber", "--model", "mine")["file"])
     before = file.read_bytes()
     assert learned(faderwise, dataset / "Blue", "--model", "mine", "--dry-run")["songs"] == ["Amber", "Blue"]

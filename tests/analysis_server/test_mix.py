@@ -15,7 +15,7 @@ import soundfile
 from tests.analysis_server.outcomes import OUTCOME, RATE, ROOT, Faderwise, as_json, names
 
 
-def test_a_mix_writes_its_files_and_says_where(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_mix_writes_its_files_and_prints_their_paths(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
     assert (ran.code, ran.err) == (0, "")
     assert names(tmp_path / "out") == OUTCOME
@@ -82,7 +82,9 @@ def test_the_written_mix_is_the_stems_under_the_written_automation(
     assert pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(samples) == pytest.approx(-30.0, abs=0.1)
 
 
-def test_a_target_that_the_peaks_forbid_is_told(faderwise: Faderwise, short_song_folder: Path, tmp_path: Path) -> None:
+def test_a_target_loudness_that_peaks_prevent_is_reported(
+    faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
+) -> None:
     ran = faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--target-lufs", "-4", "--json")
     result = as_json(ran)
     assert result["true_peak_dbtp"] == pytest.approx(-1.0)

@@ -55,7 +55,7 @@ def test_a_model_is_exported_removed_and_imported_again(faderwise: Faderwise, le
     assert {"mine", "ours"} <= set(listed(faderwise))
 
 
-def test_a_removed_model_can_be_taken_back_as_the_message_says(faderwise: Faderwise, learned: str) -> None:
+def test_a_removed_model_can_be_restored_as_the_message_describes(faderwise: Faderwise, learned: str) -> None:
     ran = faderwise("models", "remove", learned)
     file = ran.out.strip().rpartition("import ")[2]
     assert faderwise("models", "import", file).code == 0

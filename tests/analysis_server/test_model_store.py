@@ -40,7 +40,7 @@ def keep(name: str, title: str = "a song") -> Path:
 # Where models are
 
 
-def test_models_lie_where_faderwise_home_says(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_stored_in_faderwise_home(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert keep("mine") == own_home / "models" / "mine.json"
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "elsewhere"))
     assert models.names() == SHIPPED
@@ -93,7 +93,7 @@ def test_the_users_model_comes_before_the_shipped_one_of_that_name() -> None:
     assert models.names() == SHIPPED
 
 
-def test_a_model_nobody_has_is_refused_with_those_there_are() -> None:
+def test_an_unknown_model_is_refused_with_the_available_ones() -> None:
     keep("mine")
     with pytest.raises(ModelError, match="no model 'yours'; there are: default, equal-level, mine"):
         models.find("yours")
@@ -112,7 +112,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 # Removing, and taking in
 
 
-def test_a_removed_model_lies_aside_and_can_be_taken_back() -> None:
+def test_a_removed_model_is_kept_and_can_be_restored() -> None:
     path = keep("mine")
     before = path.read_bytes()
     aside = models.remove("mine")
@@ -166,14 +166,14 @@ def test_taking_in_a_model_of_a_known_name_sets_the_known_one_aside(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/escaped", "escaped.json", "a\\b"])
-def test_a_strangers_model_cannot_choose_a_place_outside_the_folder(tmp_path: Path, name: str) -> None:
+def test_an_imported_model_cannot_be_stored_outside_the_folder(tmp_path: Path, name: str) -> None:
     model(name).save(tmp_path / "file.json")
     with pytest.raises(ModelError, match="cannot be a model's name"):
         models.take_in(tmp_path / "file.json", None)
     assert not list(tmp_path.rglob("*escaped*"))
 
 
-def test_what_is_no_model_is_not_taken_in(tmp_path: Path) -> None:
+def test_files_that_are_not_models_are_not_imported(tmp_path: Path) -> None:
     (tmp_path / "file.json").write_text("{}")
     with pytest.raises(ModelError, match=r"file\.json: is no model file"):
         models.take_in(tmp_path / "file.json", "mine")

@@ -62,7 +62,7 @@ def test_floats_above_full_scale_are_not_clipped_and_the_mix_stays_below_it(
     assert found["median_gain_db"]["drums"] == pytest.approx(20 * np.log10(0.5), abs=0.1)
 
 
-def test_mono_beside_stereo_beside_six_channels(faderwise: Faderwise, tmp_path: Path) -> None:
+def test_mono_stereo_and_six_channels_are_mixed_together(faderwise: Faderwise, tmp_path: Path) -> None:
     drums, bass, melody = tone(900.0), tone(110.0), tone(440.0)
     six = np.concatenate([melody, 0.5 * melody, 0.2 * melody], axis=1)
     song = write_song(tmp_path / "song", {"drums": drums, "bass": bass[:, 0], "melody": six})
@@ -80,7 +80,7 @@ def test_mono_beside_stereo_beside_six_channels(faderwise: Faderwise, tmp_path: 
 
 @not_on_windows
 @pytest.mark.parametrize("name", [*ODD_NAMES, *QUOTED_NAMES])
-def test_a_song_of_any_name_is_mixed_and_told_by_its_name(faderwise: Faderwise, tmp_path: Path, name: str) -> None:
+def test_a_song_with_any_name_is_mixed_and_shown_by_its_name(faderwise: Faderwise, tmp_path: Path, name: str) -> None:
     song = write_song(tmp_path / name / name, {"drums": tone(900.0), "bass": tone(110.0)})
     result = outcome_of(faderwise, "mix", song, tmp_path / "out" / name)
     assert result["title"] == name
@@ -89,7 +89,7 @@ def test_a_song_of_any_name_is_mixed_and_told_by_its_name(faderwise: Faderwise, 
 
 
 @not_on_windows
-def test_a_name_over_two_lines_is_told_in_one(faderwise: Faderwise, tmp_path: Path) -> None:
+def test_a_name_with_a_line_break_is_shown_in_one_line(faderwise: Faderwise, tmp_path: Path) -> None:
     song = write_song(tmp_path / "one\ntwo", {"drums": tone(900.0), "bass": tone(110.0)})
     result = outcome_of(faderwise, "mix", song, tmp_path / "out")
     assert result["title"] == "one\ntwo"
@@ -101,7 +101,9 @@ def test_a_name_over_two_lines_is_told_in_one(faderwise: Faderwise, tmp_path: Pa
 
 
 @not_on_windows
-def test_a_song_whose_name_is_as_long_as_can_be_goes_where_it_is_told(faderwise: Faderwise, tmp_path: Path) -> None:
+def test_a_song_with_the_longest_possible_name_is_written_to_the_given_folder(
+    faderwise: Faderwise, tmp_path: Path
+) -> None:
     song = write_song(tmp_path / LONGEST, {"drums": tone(900.0), "bass": tone(110.0)})
     refused = faderwise("mix", song)
     assert refused.code == 2

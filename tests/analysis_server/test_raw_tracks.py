@@ -59,7 +59,7 @@ def test_raw_tracks_are_mixed_edited_and_audited(faderwise: Faderwise, raw: Path
     assert faderwise("edit", out, "--depth", 50, "--render").code == 0
 
 
-def test_a_file_whose_name_says_nothing_is_added_to_the_bus_of_the_option(raw: Path) -> None:
+def test_a_file_with_an_unknown_name_is_added_to_the_bus_of_the_option(raw: Path) -> None:
     (raw / "01_Kick.wav").rename(raw / "zzqx.wav")
     parts = open_song_folder(str(raw), {"drums": ["zzqx.wav"]}).stems["drums"].parts
     assert {part.path.name for part in parts} == {"02_SnareUp.wav", "03_OH L.wav", "zzqx.wav"}
@@ -129,7 +129,7 @@ def test_a_mixdown_that_is_the_plain_sum_is_reported_with_what_the_mix_changes(f
     assert "Raw Song Mix.wav" in warning and "faderwise match" in warning
 
 
-def test_a_mixdown_with_a_balance_of_its_own_is_not_reported(faderwise: Faderwise, raw: Path) -> None:
+def test_a_mixdown_with_another_balance_is_not_reported(faderwise: Faderwise, raw: Path) -> None:
     (raw / "click.wav").unlink()
     tracks = [soundfile.read(path)[0] for path in sorted(raw.iterdir())]
     length = min(map(len, tracks))

@@ -42,7 +42,7 @@ REPAIRS: dict[str, tuple[Change, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("verb", ["mix", "match"])
 @pytest.mark.parametrize("repair", REPAIRS)
-def test_a_repair_is_told_and_the_work_done(
+def test_a_repair_is_reported_and_the_work_done(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path, repair: str, verb: str
 ) -> None:
     change, words = REPAIRS[repair]
@@ -66,7 +66,7 @@ def test_a_page_calls_a_silent_stem_silent(faderwise: Faderwise, tiny_song: Path
         assert "120.0 LUFS" not in page
 
 
-def test_a_missing_bus_is_no_mistake(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_missing_bus_is_not_an_error(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     (tiny_song / "bass.wav").unlink()
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
     assert (ran.code, ran.err) == (0, "")
@@ -86,13 +86,13 @@ def test_a_mono_mixdown_is_fitted_by_the_stems_mean(faderwise: Faderwise, tiny_s
     mixed_with_warning(faderwise("match", tiny_song, "--out", tmp_path / "out"), "mixdown is mono")
 
 
-def test_a_mixdown_of_another_song_is_told(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_mixdown_of_another_song_is_reported(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     write(tiny_song, "mix", np.random.default_rng(0).normal(size=(RATE, 2)) * 0.1)
     mixed_with_warning(faderwise("match", tiny_song, "--out", tmp_path / "out"), "does not seem to come from")
 
 
 @pytest.mark.parametrize("verb", ["mix", "match"])
-def test_a_song_of_silence_alone_is_no_crash(faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str) -> None:
+def test_a_silent_song_does_not_crash(faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str) -> None:
     for name in ("drums", "bass"):
         write(tiny_song, name, np.zeros((RATE, 2)))
     ran = faderwise(verb, tiny_song, "--out", tmp_path / "out")

@@ -65,9 +65,7 @@ def test_a_dry_run_and_a_no_delete_nothing(faderwise: Faderwise, old: Path, monk
     assert sorted(path.name for path in old.iterdir()) == ["mix.wav", "report.html", "run.json"]
 
 
-def test_where_nobody_answers_nothing_is_deleted(
-    faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_deleted_without_an_answer(faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     ran = faderwise("runs", "clear")
     assert (ran.code, old.is_dir()) == (2, True)
@@ -85,7 +83,7 @@ def test_what_is_not_ours_stays_and_is_named(faderwise: Faderwise, own_home: Pat
     assert (elsewhere / "mix.wav").is_file()
 
 
-def test_a_run_at_work_is_left_alone(faderwise: Faderwise, own_home: Path, old: Path) -> None:
+def test_a_running_run_is_not_deleted(faderwise: Faderwise, own_home: Path, old: Path) -> None:
     (old / ".faderwise-abc").mkdir()
     os.utime(old, (0, 0))
     assert as_json(faderwise("runs", "clear", "--older-than", "0", "--yes", "--json"))["deleted"] == []
@@ -93,7 +91,7 @@ def test_a_run_at_work_is_left_alone(faderwise: Faderwise, own_home: Path, old: 
 
 
 @pytest.mark.parametrize("days", ["soon", "-1", "nan"])
-def test_a_number_of_days_that_is_none_is_one_line(faderwise: Faderwise, days: str) -> None:
+def test_an_invalid_number_of_days_is_reported_in_one_line(faderwise: Faderwise, days: str) -> None:
     ran = faderwise("runs", "clear", f"--older-than={days}")
     assert (ran.code, len(ran.err_lines)) == (2, 1)
     assert "expected a number of days, such as 30" in ran.err

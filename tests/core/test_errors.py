@@ -77,7 +77,7 @@ def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error", [RuntimeError("a bug"), ValueError("x"), OSError("no file in it"), OSError(errno.EIO, "broken", "a.wav")]
 )
-def test_other_errors_stay_as_they_are(error: Exception) -> None:
+def test_other_errors_are_not_converted(error: Exception) -> None:
     assert to_user_error(error) is error
 
 

@@ -265,7 +265,7 @@ class TestFolderOfFiles:
         names = ("Bass Culture - Kick.wav", "Bass Culture - Snare.wav", "Bass Culture - Vox.wav", "Bass Culture.wav")
         assert buses_of(*names) == ["drums", "drums", "vocals", None]
 
-    def test_the_songs_title_alone_is_the_mixdown(self) -> None:
+    def test_a_file_named_only_by_the_song_title_is_the_mixdown(self) -> None:
         names = ("Kick.wav", "Bass.wav", "Long_Road.wav")
         matches = assign([Item(name, "file") for name in names], song="Long Road")
         assert matches[2].bar == "mixdown"
@@ -317,7 +317,7 @@ class TestProject:
             [None, "drums", "drums", "drums", "melody", "guitars", "keys", "vocals", "vocals", "backing vocals"]
         )
 
-    def test_a_folder_without_a_telling_name_belongs_to_the_bus_of_all_in_it(self) -> None:
+    def test_a_folder_with_an_unknown_name_belongs_to_the_bus_of_its_tracks(self) -> None:
         matches = assign(tracks("Alex", "  Kick", "  Snare", "  Something"))
         assert [match.bus for match in matches] == ["drums"] * 4
 

@@ -65,7 +65,7 @@ def test_a_server_killed_in_the_middle_is_started_again(mixing: Studio) -> None:
 
 
 @pytest.mark.parametrize("power_fails", [False, True])
-def test_reaper_closed_in_the_middle_goes_on_at_the_next_start(
+def test_a_job_interrupted_by_closing_reaper_continues_at_the_next_start(
     mixing: Studio, studio_for: StudioFor, power_fails: bool
 ) -> None:
     before = mixing.path.read_bytes()
@@ -107,7 +107,7 @@ def test_a_job_that_the_user_does_not_resume_is_removed(mixing: Studio, studio_f
     assert n_envelopes(again) == 0
 
 
-def test_a_job_that_another_reaper_polls_is_left_alone(mixing: Studio, studio_for: StudioFor) -> None:
+def test_a_job_of_another_reaper_is_not_touched(mixing: Studio, studio_for: StudioFor) -> None:
     (folder,) = mixing.jobs()
     asked = (folder / "job.json").read_text(encoding="utf-8")
     closed(mixing)
@@ -118,7 +118,7 @@ def test_a_job_that_another_reaper_polls_is_left_alone(mixing: Studio, studio_fo
     assert again.jobs() == [folder]
 
 
-def test_after_a_bus_was_deleted_and_restored_the_job_goes_on(mixing: Studio) -> None:
+def test_a_job_continues_after_a_bus_was_deleted_and_restored(mixing: Studio) -> None:
     host = mixing.host.RPR
     mixing.inside(
         "with reaper_api.undo_block('Delete'):\n    reaper_api.RPR.DeleteTrack(reaper_api.RPR.GetTrack(0, 1))"

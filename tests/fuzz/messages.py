@@ -45,7 +45,7 @@ class Messages:
         self._memory_bytes = self._server.memory_bytes()
 
     def __call__(self, folder: Path, chance: Random) -> str:
-        outcome = self._from_a_stranger(chance) if chance.random() < 0.2 else self._from_a_client(chance)
+        outcome = self._from_an_unauthorized_client(chance) if chance.random() < 0.2 else self._from_a_client(chance)
         with RawClient(self._server.folder) as client:
             if client.ask("state")["pid"] != self._server.pid:
                 raise RequirementError("the server was restarted")
@@ -66,7 +66,7 @@ class Messages:
             raise RequirementError(f"{answer} to {content[:2000]!r}")
         return "refused" if answer["type"] == "error" else "done"
 
-    def _from_a_stranger(self, chance: Random) -> str:
+    def _from_an_unauthorized_client(self, chance: Random) -> str:
         connection = read_connection(self._server.folder)
         parts = urlsplit(connection.address if connection else "")
         with socket.create_connection((parts.hostname, parts.port), _ANSWERED_S) as stranger:

@@ -58,7 +58,7 @@ def test_install_puts_it_into_the_users_folder(checkout, pip, data, capsys):
     assert not (checkout / ".venv").exists()
 
 
-def test_dry_run_tells_the_steps_and_does_nothing(checkout, pip, data, capsys):
+def test_dry_run_prints_the_steps_and_does_nothing(checkout, pip, data, capsys):
     before = sorted(checkout.rglob("*"))
     assert install.main(["--dry-run", "--yes"]) == 0
     told = capsys.readouterr().out
@@ -121,7 +121,7 @@ def test_purge_also_removes_models_keys_and_settings(checkout, pip, data, capsys
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
-def test_reaper_is_asked_about_unless_yes_is_said(command, pip, data, monkeypatch, capsys):
+def test_reaper_setup_asks_unless_yes_is_given(command, pip, data, monkeypatch, capsys):
     answers = iter(["y", "n"])
     monkeypatch.setattr("builtins.input", lambda question: next(answers))
     install.main([command])
@@ -132,7 +132,7 @@ def test_reaper_is_asked_about_unless_yes_is_said(command, pip, data, monkeypatc
     assert "REAPER is changed" in capsys.readouterr().out
 
 
-def test_reaper_is_told_where_the_application_is(checkout, pip, data, reaper):
+def test_reaper_setup_gets_the_path_of_the_application(checkout, pip, data, reaper):
     python = Path(user_program())
     assert install.main(["--yes"]) == 0
     assert install.main(["--dry-run", "--yes"]) == 0
@@ -144,7 +144,7 @@ def test_reaper_is_told_where_the_application_is(checkout, pip, data, reaper):
     ]
 
 
-def test_reaper_is_left_alone_when_told_so(checkout, pip, data, reaper):
+def test_reaper_is_not_set_up_with_no_reaper(checkout, pip, data, reaper):
     assert install.main(["--no-reaper"]) == 0
     assert install.main(["uninstall", "--no-reaper", "--yes"]) == 0
     assert reaper.calls == []
@@ -171,7 +171,7 @@ def test_application_is_installed_where_reaper_cannot_be_set_up(error, code, rea
     assert told.err.count("\n") == 1
 
 
-def test_nobody_to_ask_about_reaper_is_told_with_the_way_out(checkout, pip, data, monkeypatch, capsys):
+def test_without_a_terminal_the_error_names_the_options(checkout, pip, data, monkeypatch, capsys):
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         assert install.main([]) == 2
@@ -198,7 +198,7 @@ def test_uninstall_without_anyone_to_ask_removes_nothing(checkout, pip, data, mo
     assert (data / "environment").exists()
 
 
-def test_uninstall_leaves_a_foreign_folder_alone(checkout, data, capsys):
+def test_uninstall_does_not_touch_a_foreign_folder(checkout, data, capsys):
     (data / "environment").mkdir(parents=True)
     assert install.main(["uninstall", "--yes"]) == 0
     assert (data / "environment").is_dir()

@@ -21,7 +21,7 @@ def test_made_once_then_kept(checkout, pip, capsys):
     assert sorted((path, path.stat().st_mtime_ns) for path in checkout.rglob("*")) == before
 
 
-def test_environment_is_a_real_one_of_its_own(checkout, pip):
+def test_environment_is_a_separate_virtual_environment(checkout, pip):
     environment = venv_of(checkout)
     environment.ensure()
     done = setup.run([environment.program(), "-c", "import sys; print(sys.prefix, sys.base_prefix)"], quiet=True)
@@ -110,7 +110,7 @@ def _other_python(environment):
         (_other_python, "it was made for Python 3.7 "),
     ],
 )
-def test_broken_environment_is_made_anew_and_told_why(damage, reason, checkout, pip, capsys):
+def test_broken_environment_is_recreated_with_a_reason(damage, reason, checkout, pip, capsys):
     environment = venv_of(checkout)
     environment.ensure()
     (environment.folder / "old").touch()
@@ -136,7 +136,7 @@ def test_lost_test_tool_matters_to_test_only(checkout, pip):
     )
 
 
-def test_moved_checkout_is_made_anew(checkout, pip, monkeypatch):
+def test_environment_of_a_moved_checkout_is_recreated(checkout, pip, monkeypatch):
     venv_of(checkout).ensure()
     moved = checkout.rename(checkout.with_name("elsewhere"))
     monkeypatch.setattr(setup, "ROOT", moved)
@@ -162,7 +162,7 @@ def test_interrupted_addition_does_not_pass_as_whole(checkout, pip):
     assert venv_of(checkout).examine()[1] == "an earlier run did not finish"
 
 
-def test_installation_that_does_not_work_is_told_and_not_stamped(checkout, pip, capsys):
+def test_failed_installation_is_reported_and_not_stamped(checkout, pip, capsys):
     pip.leaves_out = ("scipy",)
     assert install.main(["demo"]) == 1
     assert "No module named 'scipy'" in capsys.readouterr().err

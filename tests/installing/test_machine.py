@@ -33,7 +33,7 @@ def test_it_runs_with_nothing_installed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_old_python_is_told_with_the_remedy(checkout, pip, monkeypatch, capsys):
+def test_too_old_python_is_reported_with_a_remedy(checkout, pip, monkeypatch, capsys):
     monkeypatch.setattr(install.sys, "version_info", (3, 8, 18, "final", 0))
     monkeypatch.setattr(setup.shutil, "which", lambda name: name if name == "python3.12" else None)
     assert install.main(["demo"]) == 2
@@ -115,7 +115,7 @@ def test_long_output_is_cut_to_its_last_lines():
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything may be written by this user")
-def test_folder_without_write_permission_is_told(checkout, pip, capsys):
+def test_folder_without_write_permission_is_reported(checkout, pip, capsys):
     checkout.chmod(0o555)
     try:
         assert install.main(["demo"]) == 2
@@ -124,7 +124,7 @@ def test_folder_without_write_permission_is_told(checkout, pip, capsys):
     assert "No permission to write" in capsys.readouterr().err
 
 
-def test_operating_system_error_is_told_in_one_line(checkout, pip, capsys):
+def test_operating_system_error_is_reported_in_one_line(checkout, pip, capsys):
     pip.error = PermissionError(13, "Permission denied", "/somewhere")
     assert install.main(["demo"]) == 2
     error = capsys.readouterr().err

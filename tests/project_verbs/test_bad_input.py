@@ -55,7 +55,7 @@ def test_missing_media_leave_nothing_behind(small: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else False, reason="root writes everywhere")
-def test_a_read_only_folder_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_read_only_folder_is_reported(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small.parent.chmod(stat.S_IREAD | stat.S_IEXEC)
     try:
         code, _, told = run(capsys, "mix", str(small))
@@ -65,7 +65,9 @@ def test_a_read_only_folder_is_told(small: Path, capsys: pytest.CaptureFixture[s
     assert "cannot be written" in told
 
 
-def test_an_out_folder_that_is_a_file_is_told(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_out_folder_that_is_a_file_is_reported(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").write_text("a file")
     code, _, told = run(capsys, "mix", str(small), "--out", str(tmp_path / "out"))
     assert (code, told.count("\n")) == (2, 1)
@@ -73,7 +75,7 @@ def test_an_out_folder_that_is_a_file_is_told(small: Path, tmp_path: Path, capsy
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that not even root can write to")
-def test_a_folder_nobody_can_write_to_is_told(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_to_is_reported(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, told = run(capsys, "mix", str(small), "--out", "/proc/faderwise")
     assert (code, told.count("\n")) == (2, 1)
     assert "/proc/faderwise: cannot be written" in told

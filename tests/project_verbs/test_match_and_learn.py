@@ -15,7 +15,7 @@ from tests.project_verbs.sessions import moving_gains, render, run, with_faders
 from tests.session_media import ROLES, STEMS
 
 
-def test_match_recovers_a_mixdown_beside_the_project(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_match_uses_a_mixdown_next_to_the_project(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gains = moving_gains(soundfile.info(STEMS / "drums.flac").frames)
     render(small.with_name("Song.wav"), gains)
     code, result, told = run(capsys, "match", str(small))
@@ -30,7 +30,7 @@ def test_match_recovers_a_mixdown_beside_the_project(small: Path, capsys: pytest
         assert np.median(np.abs(error_db)) < 0.3
 
 
-def test_match_without_a_mixdown_says_so(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_match_without_a_mixdown_is_an_error(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, told = run(capsys, "match", str(small))
     assert (code, told.count("\n")) == (2, 1)
     assert "no mixdown found" in told

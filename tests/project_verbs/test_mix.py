@@ -95,7 +95,7 @@ def test_stems_that_reaper_exported_are_taken(small: Path, tmp_path: Path, capsy
         assert medians[0][role] == pytest.approx(medians[1][role], abs=0.05)  # type: ignore[index]
 
 
-def test_the_copy_goes_where_it_was_asked_for_and_relative_media_are_told(
+def test_the_copy_is_written_to_the_given_folder_and_relative_media_are_reported(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -140,7 +140,7 @@ def test_an_earlier_copy_is_set_aside(small: Path, capsys: pytest.CaptureFixture
     assert len(list(small.parent.glob("Song-faderwise.*"))) == 2
 
 
-def test_a_range_leaves_the_rest_of_the_session_alone(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_range_does_not_change_the_rest_of_the_session(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, told = run(capsys, "mix", str(small), "--range", "8:12")
     assert code == 0
     content = small.with_name("Song-faderwise.RPP").read_bytes()

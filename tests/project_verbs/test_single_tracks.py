@@ -31,7 +31,7 @@ def raw_tracks(path: Path) -> None:
     )
 
 
-def test_every_track_of_a_bus_gets_its_own_gain_which_edit_audit_and_revert_know(
+def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
     small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw_tracks(small)

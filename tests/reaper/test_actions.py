@@ -87,7 +87,7 @@ def test_a_second_run_asks_nothing_and_an_edit_and_reverts_need_no_audio(studio:
     assert studio.jobs() == []
 
 
-def test_the_users_own_moves_are_combined_or_replaced_as_he_says(tmp_path: Path, studio_for: StudioFor) -> None:
+def test_the_users_moves_are_combined_or_replaced_by_choice(tmp_path: Path, studio_for: StudioFor) -> None:
     moves = ("    <VOLENV2", "      ACT 1 -1", "      VIS 1 1 1", "      PT 2 1 0", "      PT 8 0.5 0", "    >")
     studio = studio_for(small_session(tmp_path / "session", *moves, length_s=10.0))
     studio.host.RPR.RPR_SetExtState("Faderwise", "target_lufs", "-40", True)
@@ -123,7 +123,7 @@ def test_a_mixdown_is_matched(studio: Studio) -> None:
     assert np.median(np.abs(20 * np.log10(gains(studio, at_s) / wanted))) < 0.3
 
 
-def test_a_mixdown_is_learned_from_and_the_project_stays_as_it_was(studio: Studio) -> None:
+def test_a_mixdown_is_learned_without_changing_the_project(studio: Studio) -> None:
     write_rough_mix(studio)
     before = studio.host.project.to_bytes()
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
@@ -139,7 +139,7 @@ def test_a_mixdown_is_learned_from_and_the_project_stays_as_it_was(studio: Studi
     assert studio.jobs() == []
 
 
-def test_the_faders_are_learned_exactly_and_the_project_stays_as_it_was(studio: Studio) -> None:
+def test_the_faders_are_learned_exactly_without_changing_the_project(studio: Studio) -> None:
     before = studio.host.project.to_bytes()
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
     studio.host.dialogs.expect_inputs(["", "ears"], containing="learn a mix model")

@@ -164,7 +164,7 @@ def test_a_failure_that_changed_nothing_does_not_undo_the_users_step(three: Stud
     assert three.host.RPR.RPR_Undo_CanUndo2(0) == "The user"
 
 
-def test_nothing_is_written_if_a_track_is_gone(three: Studio) -> None:
+def test_nothing_is_written_if_a_track_was_deleted(three: Studio) -> None:
     answer = answer_of(three, {AMPLITUDE: everything((0.0, 0.1)), FADER: everything((0.0, 0.1))})
     three.host.RPR.RPR_DeleteTrack(three.host.RPR.RPR_GetTrack(0, 2))
     before = three.host.project.to_bytes()

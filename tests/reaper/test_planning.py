@@ -92,7 +92,7 @@ def test_a_choice_kept_in_the_project_is_not_asked_again(song: Path) -> None:
     assert [bus.role for bus in found.buses] == ["drums", "backing vocals"]
 
 
-def test_a_kept_choice_whose_track_is_gone_is_asked_again(song: Path) -> None:
+def test_a_stored_choice_with_a_deleted_track_is_asked_again(song: Path) -> None:
     with_choice(song, as_value({"drums": ["{00000000-0000-0000-0000-000000000000}"]}))
     found = planned(song)
     assert not found.settled
@@ -100,7 +100,7 @@ def test_a_kept_choice_whose_track_is_gone_is_asked_again(song: Path) -> None:
     assert found.fields[0].text == "DRUMS BUS"
 
 
-def test_an_unknown_model_is_told_with_those_there_are(song: Path) -> None:
+def test_an_unknown_model_is_reported_with_the_available_ones(song: Path) -> None:
     found = planned(song, answers=BusAnswers(roles={"drums": "1"}), settings={"model": "nobody"})
     assert found.problem == f"There is no model 'nobody'; there are: {', '.join(found.models)}."
 
@@ -112,7 +112,7 @@ def test_tracks_that_could_be_mistaken_are_named_by_number(tmp_path: Path) -> No
     assert (texts["drums"], texts["bass"]) == ("1", "Bass")
 
 
-def test_moves_missing_media_and_solos_are_told(song: Path) -> None:
+def test_moves_missing_media_and_solos_are_reported(song: Path) -> None:
     (song.parent / "bass.flac").unlink()
     moves = b"    MAINSEND 1 0\n    <VOLENV2\n      ACT 1 -1\n      PT 0 1 0\n      PT 9 0.5 0\n    >\n"
     content = song.read_bytes().replace(b"MUTESOLO 0 0 0", b"MUTESOLO 0 1 0", 1)
@@ -131,12 +131,12 @@ def test_an_empty_project_has_nothing_to_ask(tmp_path: Path) -> None:
     assert (found.settled, found.fields) == (False, [])
 
 
-def test_without_a_run_there_is_no_history(song: Path) -> None:
+def test_a_project_without_a_run_has_no_history(song: Path) -> None:
     with pytest.raises(InputError, match="no run of Faderwise"):
         planned(song, verb="revert")
 
 
-def test_a_mixdown_beside_the_open_project_is_found(song: Path, tmp_path: Path) -> None:
+def test_a_mixdown_next_to_the_open_project_is_found(song: Path, tmp_path: Path) -> None:
     (song.parent / "drums.flac").rename(song.parent / "mix.flac")
     copy = tmp_path / "copy.rpp"
     copy.write_bytes(song.read_bytes())

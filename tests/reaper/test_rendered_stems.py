@@ -42,7 +42,7 @@ def noise(seed: int, length_s: float = 2.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0.0, 0.1, (round(length_s * RATE), 2)).astype(np.float32)
 
 
-def test_tracks_of_one_bus_are_summed_and_a_single_one_is_taken_as_it_is(
+def test_tracks_of_one_bus_are_summed_and_a_single_track_is_unchanged(
     tmp_path: Path, project: Project, tracks: tuple[Track, ...]
 ) -> None:
     stems = noise(1), noise(2)
@@ -54,7 +54,7 @@ def test_tracks_of_one_bus_are_summed_and_a_single_one_is_taken_as_it_is(
     assert song.duration_s == pytest.approx(2.0)
 
 
-def test_a_render_that_was_stopped_is_told(tmp_path: Path, project: Project, tracks: tuple[Track, ...]) -> None:
+def test_a_stopped_render_is_an_error(tmp_path: Path, project: Project, tracks: tuple[Track, ...]) -> None:
     short = rendered(tmp_path, tracks, noise(1), noise(2, length_s=1.2))
     with pytest.raises(InputError, match=r"track 2 'Right' lasts 1\.2 s instead of 2\.0 s"):
         song_of(project, Buses({"drums": tracks}, ()), short, tmp_path, None)
@@ -78,6 +78,6 @@ def test_numbers_that_no_project_has_are_refused(
         song_of(project, Buses({"drums": tracks}, ()), odd, tmp_path, None)
 
 
-def test_a_stem_that_is_not_there_is_told(tmp_path: Path, project: Project, tracks: tuple[Track, ...]) -> None:
+def test_a_missing_stem_is_an_error(tmp_path: Path, project: Project, tracks: tuple[Track, ...]) -> None:
     with pytest.raises(InputError, match="track 2 'Right' was not rendered"):
         song_of(project, Buses({"drums": tracks}, ()), rendered(tmp_path, tracks, noise(1)), tmp_path, None)

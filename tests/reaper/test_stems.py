@@ -226,7 +226,7 @@ def test_playback_is_stopped(moved: Studio) -> None:
     assert moved.host.play_state == 0
 
 
-def test_a_project_closed_during_a_render_leaves_the_others_alone(moved: Studio, tmp_path: Path) -> None:
+def test_a_project_closed_during_a_render_does_not_change_the_others(moved: Studio, tmp_path: Path) -> None:
     moved.host.switches.render_lasts_ticks = 50
     moved.inside(RENDER.format(folder=str(moved.path.parent / "stems"), adds_items=False))
     moved.host.tick(2)

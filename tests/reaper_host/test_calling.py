@@ -53,7 +53,7 @@ def test_every_function_is_there_and_refuses_one_argument_more(host: ReaperHost)
             getattr(host.RPR, f"RPR_{name}")(*[0] * (len(signature.arguments) + 1))
 
 
-def test_what_reaper_has_and_the_host_has_not_says_so(host: ReaperHost) -> None:
+def test_functions_that_are_not_simulated_raise_an_error(host: ReaperHost) -> None:
     with pytest.raises(NotSimulated, match="RPR_TrackFX_GetCount"):
         host.RPR.RPR_TrackFX_GetCount(0)
 
@@ -128,7 +128,7 @@ def test_a_pointer_of_another_tab_is_not_valid(host: ReaperHost) -> None:
     assert host.RPR.RPR_GetTrackName(track, "", 512)[0] == 0
 
 
-def test_a_project_that_is_none_means_the_active_one(host: ReaperHost) -> None:
+def test_a_null_project_means_the_active_one(host: ReaperHost) -> None:
     for project in (0, None, "anything"):
         assert host.RPR.RPR_CountTracks(project) == len(host.project.tracks)
 

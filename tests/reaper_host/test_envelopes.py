@@ -81,7 +81,7 @@ def test_the_toggle_makes_one_point_at_zero_with_the_faders_gain(host: ReaperHos
     assert api.RPR_GetSetEnvelopeInfo_String(made.pointer, "VISIBLE", "", False)[3] == "0"
 
 
-def test_the_api_speaks_the_faders_scale_and_the_file_gain(host: ReaperHost, tmp_path: Path) -> None:
+def test_the_api_uses_the_fader_scale_and_the_file_uses_gain(host: ReaperHost, tmp_path: Path) -> None:
     volume = opened(host, tmp_path, envelope("0 1 0"))
     volume.insert(1.0, volume.api.RPR_ScaleToEnvelopeMode(1, 0.5))
     volume.insert(2.0, 0.5)
@@ -149,7 +149,7 @@ def test_points_stay_where_they_were_put_until_they_are_sorted(host: ReaperHost,
     assert volume.times == [-1.0, 0.0, 2.0, 3.0]
 
 
-def test_a_script_that_leaves_points_unsorted_is_told(host: ReaperHost, tmp_path: Path) -> None:
+def test_a_script_that_leaves_points_unsorted_gets_a_complaint(host: ReaperHost, tmp_path: Path) -> None:
     volume = opened(host, tmp_path, envelope("0 1 0"))
     volume.insert(3.0, 700.0, no_sort=True)
     host.tick()

@@ -30,7 +30,7 @@ def test_a_bundled_project_is_saved_byte_for_byte(host: ReaperHost, path: Path) 
     assert looked_through(host, path) == path.read_bytes()
 
 
-def test_every_strangers_project_is_saved_byte_for_byte(host: ReaperHost, shared: Path) -> None:
+def test_every_foreign_project_is_saved_byte_for_byte(host: ReaperHost, shared: Path) -> None:
     files = sorted(path for path in (shared / "rpp").iterdir() if path.suffix.lower() == ".rpp")
     assert len(files) >= 12
     assert [path.name for path in files if looked_through(host, path) != path.read_bytes()] == []

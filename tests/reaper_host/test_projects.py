@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_written_shows_a_window(host: ReaperHost, tmp_path
         host.RPR.RPR_Main_SaveProjectEx(0, str(tmp_path / "no such folder" / "copy.rpp"), 0)
 
 
-def test_opening_over_changes_asks_unless_told_not_to(host: ReaperHost, project_file: Path) -> None:
+def test_opening_over_changes_asks_unless_disabled(host: ReaperHost, project_file: Path) -> None:
     rename(host, "one")
     with pytest.raises(ModalHang, match="Save changes"):
         host.RPR.RPR_Main_openProject(str(project_file))
@@ -192,7 +192,7 @@ def test_tabs_open_and_close(host: ReaperHost, project_file: Path) -> None:
     assert api.RPR_EnumProjects(-1, "", 4096)[2] == str(project_file)
 
 
-def test_a_faders_move_and_its_return_leave_the_file_as_it_was(host: ReaperHost, project_file: Path) -> None:
+def test_moving_a_fader_and_back_does_not_change_the_file(host: ReaperHost, project_file: Path) -> None:
     api = host.RPR
     for place in range(api.RPR_CountTracks(0)):
         pointer = api.RPR_GetTrack(0, place)

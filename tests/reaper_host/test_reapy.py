@@ -13,7 +13,7 @@ from tests.reaper_host import ReaperCrash, ReaperHost
 WriteScript = Callable[..., Path]
 
 
-def test_reapy_believes_to_be_inside_reaper(host: ReaperHost, write_script: WriteScript) -> None:
+def test_reapy_detects_that_it_is_inside_reaper(host: ReaperHost, write_script: WriteScript) -> None:
     script = host.run_script(
         write_script(
             "import reapy\n"
@@ -28,7 +28,7 @@ def test_reapy_believes_to_be_inside_reaper(host: ReaperHost, write_script: Writ
     assert [line.rsplit(" ", 2)[0] for line in host.dialogs.console.splitlines()] == names
 
 
-def test_reapy_defers_and_says_goodbye(host: ReaperHost, write_script: WriteScript) -> None:
+def test_reapy_defers_and_runs_its_exit_function(host: ReaperHost, write_script: WriteScript) -> None:
     script = host.run_script(
         write_script(
             "import reapy\n"
@@ -121,7 +121,7 @@ def test_validate_ptr2_through_reapy_wants_a_number(host: ReaperHost, write_scri
     assert "TypeError" in script.error or "ArgumentError" in script.error
 
 
-def test_reapy_compiled_anew_warns_of_nothing_that_counts_as_an_error_here(
+def test_compiling_reapy_again_raises_no_warning_that_is_an_error_here(
     host: ReaperHost, write_script: WriteScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)

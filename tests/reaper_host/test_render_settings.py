@@ -41,7 +41,7 @@ def test_two_tracks_of_one_name_get_two_files(empty_host: ReaperHost, folder: Pa
     assert [Path(name).name for name in names] == ["A.wav", "A-001.wav"]
 
 
-def test_settings_put_back_leave_the_file_as_it_was(empty_host: ReaperHost, folder: Path) -> None:
+def test_restored_settings_leave_the_file_unchanged(empty_host: ReaperHost, folder: Path) -> None:
     path = write_project(folder, track("A", item("tone.wav")))
     empty_host.open(path)
     api = empty_host.RPR

@@ -73,7 +73,7 @@ def test_muted_tracks_and_items_are_silent(empty_host: ReaperHost, folder: Path)
     assert not master_of(empty_host, folder, *tracks).any()
 
 
-def test_a_soloed_track_is_heard_alone_through_its_folder(empty_host: ReaperHost, folder: Path) -> None:
+def test_only_the_soloed_track_is_heard_through_its_folder(empty_host: ReaperHost, folder: Path) -> None:
     tracks = (
         track("BUS", "ISBUS 1 1", "VOLPAN 0.5 0 -1 -1 1"),
         track("A", "MUTESOLO 0 1 0", item("tone.wav")),
@@ -104,7 +104,7 @@ def test_sends_leave_after_or_before_the_fader(
 
 
 @pytest.mark.parametrize(("automation", "expected"), [(0, 0.5 * 0.5), (1, 0.5), (2, 0.5), (4, 0.5)])
-def test_the_fader_multiplies_the_envelope_in_trim_read_alone(
+def test_the_fader_multiplies_the_envelope_only_in_trim_read(
     empty_host: ReaperHost, folder: Path, automation: int, expected: float
 ) -> None:
     lines = track("A", f"AUTOMODE {automation}", "VOLPAN 0.5 0 -1 -1 1", envelope("0 0.5 0"), item("tone.wav"))
@@ -121,7 +121,7 @@ def test_a_bypassed_envelope_leaves_the_fader(empty_host: ReaperHost, folder: Pa
     np.testing.assert_allclose(master_of(empty_host, folder, lines), tone() * 0.5, atol=1e-6)
 
 
-def test_a_project_that_bypasses_automation_has_its_faders_alone(empty_host: ReaperHost, folder: Path) -> None:
+def test_a_project_that_bypasses_automation_uses_only_its_faders(empty_host: ReaperHost, folder: Path) -> None:
     path = write_project(folder, track("A", "VOLPAN 0.5 0 -1 -1 1", envelope("0 0.1 0"), item("tone.wav")))
     path.write_bytes(path.read_bytes().replace(b"GLOBAL_AUTO -1", b"GLOBAL_AUTO 5"))
     empty_host.open(path)
@@ -135,7 +135,7 @@ def test_the_entire_project_ends_at_its_end_marker(empty_host: ReaperHost, folde
     np.testing.assert_allclose(out, tone()[RATE // 2 : RATE // 2 + RATE], atol=1e-6)
 
 
-def test_an_audio_accessor_has_the_tracks_items_alone(empty_host: ReaperHost, folder: Path) -> None:
+def test_an_audio_accessor_returns_only_the_items_of_the_track(empty_host: ReaperHost, folder: Path) -> None:
     tracks = track("BUS", "ISBUS 1 1"), track("A", "ISBUS 2 -1", "VOLPAN 0.5 0 -1 -1 1", item("tone.wav"))
     empty_host.open(write_project(folder, *tracks))
     api = empty_host.RPR

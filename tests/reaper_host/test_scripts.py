@@ -82,7 +82,7 @@ def test_a_callable_cannot_be_deferred(host: ReaperHost, write_script: WriteScri
     assert "TypeError" in script.error
 
 
-def test_an_uncaught_exception_ends_the_script_alone(host: ReaperHost, write_script: WriteScript) -> None:
+def test_an_uncaught_exception_ends_only_the_script(host: ReaperHost, write_script: WriteScript) -> None:
     broken = host.run_script(write_script("RPR_defer('1 / 0')\nRPR_defer('never()')\n", "broken.py"))
     sound = host.run_script(write_script(PRELUDE + "RPR_defer('RPR_ShowConsoleMsg(\"on\")')\n", "sound.py"))
     host.tick()
@@ -185,7 +185,7 @@ def test_refreshes_that_are_not_given_back_are_complained_of(host: ReaperHost, w
     assert "PreventUIRefresh" in host.complaints[0]
 
 
-def test_ticks_tell_the_scripts_share_of_their_time(host: ReaperHost, write_script: WriteScript) -> None:
+def test_ticks_record_the_scripts_share_of_their_time(host: ReaperHost, write_script: WriteScript) -> None:
     text = PRELUDE + "import time\nRPR_defer('time.sleep(0.05)')\nRPR_defer('RPR_ExecProcess(program, 0)')\n"
     host.run_script(write_script(text + f"program = '{sys.executable} -c \"import time; time.sleep(0.1)\"'\n"))
     host.tick()
@@ -199,7 +199,7 @@ def test_what_is_not_simulated_cannot_be_hidden(host: ReaperHost, write_script: 
         host.run_script(write_script(PRELUDE + "try:\n    RPR_TrackFX_GetCount('')\nexcept BaseException:\n    pass\n"))
 
 
-def test_a_slip_of_the_test_is_not_taken_for_one_of_the_script(host: ReaperHost, write_script: WriteScript) -> None:
+def test_an_error_of_the_test_is_not_attributed_to_the_script(host: ReaperHost, write_script: WriteScript) -> None:
     host.dialogs.expect_inputs(["too", "many"])
     with pytest.raises(HostFault, match="fields"):
         host.run_script(write_script(PRELUDE + "RPR_GetUserInputs('Title', 1, 'A', '', 100)\n"))

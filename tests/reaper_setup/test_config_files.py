@@ -101,7 +101,7 @@ def test_settings_are_added_at_the_end_of_the_section() -> None:
     assert library_set(lines) == LIBRARY
 
 
-def test_settings_are_changed_in_place_whatever_their_case() -> None:
+def test_settings_are_changed_in_place_in_any_case() -> None:
     lines = changed(parse_lines(b"\xef\xbb\xbf[reaper]\nPythonLibDll64 = old.so\nReaScript=0\nother=1"))
     assert lines.content == (
         b"\xef\xbb\xbf[reaper]\nPythonLibDll64=libpython3.11.so\nReaScript=1\nother=1\n"

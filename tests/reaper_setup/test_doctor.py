@@ -130,7 +130,7 @@ def _lose_application(installed: Path) -> None:
         (_lose_application, "application", "does not say where the application is"),
     ],
 )
-def test_what_is_broken_is_found_and_mended_by_what_is_said(
+def test_each_fault_is_found_and_fixed_by_its_remedy(
     damage: Damage, subject: str, found: str, installed: Path, home: Path
 ) -> None:
     damage(installed)
@@ -142,12 +142,12 @@ def test_what_is_broken_is_found_and_mended_by_what_is_said(
     assert [left.found for left in examine_reaper(home) if left.state == "wrong"] == []
 
 
-def test_a_reaper_that_faderwise_is_not_in_is_told(resource: Path, home: Path) -> None:
+def test_a_reaper_without_faderwise_is_reported(resource: Path, home: Path) -> None:
     wrong = {finding.subject for finding in examine_reaper(home) if finding.state == "wrong"}
     assert wrong == {"REAPER's Python", "scripts", "actions", "application"}
 
 
-def test_no_reaper_is_worth_knowing_and_not_wrong(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_reaper_is_a_note_and_not_a_fault(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find_reaper, "resource_folders", list)
     (finding,) = examine_reaper(home)
     assert (finding.state, finding.found) == ("note", "none was found")
@@ -172,7 +172,7 @@ def test_application_is_checked(tmp_path: Path, full: bool) -> None:
     assert findings["server"].state == "right"
 
 
-def test_much_that_runs_left_is_told_with_the_command_that_clears_it(
+def test_large_run_folders_are_reported_with_the_command_that_clears_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mix = tmp_path / "runs" / "Song 20260101-120000 mix" / "mix.wav"
@@ -205,7 +205,7 @@ def test_server_that_does_not_answer_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
-def test_keys_that_others_may_read_are_told_with_the_command_that_mends(tmp_path: Path) -> None:
+def test_keys_that_others_can_read_are_reported_with_the_command_that_fixes_it(tmp_path: Path) -> None:
     client_keys(tmp_path)
     (tmp_path / "keys" / "client.json").chmod(0o644)
     finding = by_subject(list(islice(examine_application(tmp_path), 7)))["keys"]
@@ -226,7 +226,7 @@ def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("said", ["", "{}", "[1]", "no json"])
-def test_an_interpreter_that_says_something_else_is_a_finding(
+def test_an_interpreter_with_unexpected_output_is_a_finding(
     installed: Path, home: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     monkeypatch.setattr("analysis_server.doctor.asked", lambda _command: (True, said))
@@ -235,7 +235,7 @@ def test_an_interpreter_that_says_something_else_is_a_finding(
     assert "does not answer as a Python does" in finding.found
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_a_finding(tmp_path: Path) -> None:
     place = tmp_path / "a file"
     place.write_text("", "utf-8")
     findings = by_subject(list(examine_application(place / "data", full=True)))

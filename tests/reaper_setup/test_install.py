@@ -101,7 +101,7 @@ def test_a_dry_run_downloads_nothing(resource: Path, tmp_path: Path, user: User)
     assert not home.exists()
 
 
-def test_nothing_is_changed_when_the_user_says_no(resource: Path, application: Application) -> None:
+def test_nothing_is_changed_if_the_user_declines(resource: Path, application: Application) -> None:
     before, user = tree(resource), User(answers=False)
     set_up(application, user.prompter())
     assert tree(resource) == before

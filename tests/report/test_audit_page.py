@@ -33,7 +33,7 @@ def test_an_audit_shows_its_curves_reasons_and_tables(make_audit):
     assert [len(column) for column in buses[0]["why"]] == [len(buses[0]["time"])] * 2
 
 
-def test_a_report_without_an_audit_says_nothing_of_one(make_report):
+def test_a_report_without_an_audit_does_not_mention_one(make_report):
     page = render_report(make_report())
     assert "Predicted, written, now" not in page
     assert 'class="predicted"' not in page
@@ -45,7 +45,7 @@ def test_the_text_of_a_term_cannot_leave_its_place(make_audit, make_audited_bus)
     assert "<script>hit=1" not in page
 
 
-def test_an_audit_says_why_at_the_moment_under_the_keyboard(browser, tmp_path, make_audit, make_audited_bus):
+def test_an_audit_explains_the_moment_selected_by_keyboard(browser, tmp_path, make_audit, make_audited_bus):
     page = tmp_path / "audit.html"
     page.write_text(render_report(make_audit()), encoding="utf-8")
     browser.open(page)

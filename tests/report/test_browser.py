@@ -287,7 +287,7 @@ def test_pointing_reads_out_every_bus(browser, pages):
     assert browser.run("getComputedStyle(document.querySelector('.pointer')).display") == "block"
 
 
-def test_the_louder_sound_is_turned_down_until_the_user_asks_for_the_true_levels(browser, tmp_path, make_report):
+def test_the_louder_mix_is_attenuated_until_the_user_selects_true_levels(browser, tmp_path, make_report):
     content = make_report()
     players = tuple(replace(one, loudness_lufs=lufs) for one, lufs in zip(content.players, (-18.0, -12.0), strict=True))
     page = tmp_path / "levels.html"

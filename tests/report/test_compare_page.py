@@ -40,7 +40,7 @@ def test_a_comparison_reads_both_gains_out(make_report):
     np.testing.assert_allclose(apart, 300, atol=1)
 
 
-def test_a_comparison_says_both_gains_at_the_moment_under_the_keyboard(browser, tmp_path, make_report):
+def test_a_comparison_shows_both_gains_at_the_moment_selected_by_keyboard(browser, tmp_path, make_report):
     page = tmp_path / "compare.html"
     page.write_text(render_report(comparison_of(make_report())), encoding="utf-8")
     browser.open(page)

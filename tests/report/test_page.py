@@ -228,7 +228,7 @@ def test_policy_forbids_the_network_and_every_other_script(page):
     assert page.index("Content-Security-Policy") < page.index("<style>")
 
 
-def test_page_can_be_written_as_utf8_and_says_so(page):
+def test_page_is_utf8_and_declares_it(page):
     assert '<meta charset="utf-8">' in page.encode("utf-8").decode("utf-8")[:200]
     assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
 
@@ -268,7 +268,7 @@ def test_players_hold_their_sound(make_report):
     assert sources == ["data:audio/mpeg;base64," + base64.b64encode(b"\x00\xffsound").decode()]
 
 
-def test_band_points_and_hatching_only_where_there_are_any(make_report, make_bus):
+def test_band_points_and_hatching_are_drawn_only_if_present(make_report, make_bus):
     bare = make_bus(uncertainty_db=None, active=np.ones(240, bool), point_time_s=EMPTY, point_gain_db=EMPTY)
     classes = Outline(render_report(make_report(buses=(bare,)))).values("class")
     assert {"curve", "level"} <= set(classes)
@@ -285,7 +285,7 @@ def test_difference_of_spectra_only_with_two(make_report):
     )
 
 
-def test_content_is_left_as_it_was(make_report, make_bus):
+def test_rendering_does_not_change_the_content(make_report, make_bus):
     bus = make_bus()
     kept = {name: np.copy(getattr(bus, name)) for name in ("time_s", "gain_db", "level_lufs", "active")}
     render_report(make_report(buses=(bus,)))

@@ -78,7 +78,9 @@ def test_the_server_uses_the_cluster_too(home: Path, songs: Path, cluster: str) 
     assert result.learned == ["one", "three", "two"]
 
 
-def test_a_song_the_cluster_cannot_read_is_told_as_here(home: Path, songs: Path, tmp_path: Path, cluster: str) -> None:
+def test_a_song_that_the_cluster_cannot_read_is_reported_as_in_a_local_run(
+    home: Path, songs: Path, tmp_path: Path, cluster: str
+) -> None:
     (tmp_path / "set" / "bad").mkdir(parents=True)
     (tmp_path / "set" / "bad" / "drums.wav").write_bytes(b"no audio")
     messages = []
@@ -89,7 +91,7 @@ def test_a_song_the_cluster_cannot_read_is_told_as_here(home: Path, songs: Path,
     assert messages[0] == messages[1]
 
 
-def test_it_is_told_how_far_it_is_and_can_be_cancelled(home: Path, songs: Path, cluster: str) -> None:
+def test_progress_is_reported_and_work_can_be_cancelled(home: Path, songs: Path, cluster: str) -> None:
     def tell(fraction: float, stage: str) -> None:
         raise Cancelled(f"{fraction} {stage}")
 
@@ -97,7 +99,7 @@ def test_it_is_told_how_far_it_is_and_can_be_cancelled(home: Path, songs: Path, 
         learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask=cluster), tell)
 
 
-def test_an_address_where_nobody_answers_is_told(home: Path, songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_scheduler_is_reported(home: Path, songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis_server.training.dask._ANSWER_S", 0.5)
     with pytest.raises(InputError, match="no dask scheduler answers"):
         learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask="tcp://127.0.0.1:9"))

@@ -34,7 +34,7 @@ def _latencies_ms(client: RawClient, count: int) -> list[float]:
     return latencies
 
 
-def _send_as_stranger(address: tuple[str, int], content: bytes, held: list[socket.socket]) -> bytes:
+def _send_without_a_valid_key(address: tuple[str, int], content: bytes, held: list[socket.socket]) -> bytes:
     """Connect, send and keep the connection half open; return what an earlier stranger was answered."""
     stranger = socket.create_connection(address, 30.0)
     stranger.setblocking(False)
@@ -63,17 +63,17 @@ def _send_with_wrong_keys(address: str, server_key: str, context: zmq.Context[zm
 @pytest.mark.parametrize(
     ("n_strangers", "n_keys"), [(200, 10), pytest.param(10_000, 300, marks=slow, id="10000 strangers")]
 )
-def test_strangers_are_not_answered_and_leave_no_memory(tmp_path: Path, n_strangers: int, n_keys: int) -> None:
+def test_unauthorized_clients_get_no_answer_and_use_no_memory(tmp_path: Path, n_strangers: int, n_keys: int) -> None:
     with running(tmp_path / "home", n_workers=1) as server, RawClient(server.folder) as client:
         server.wait_until_ready(1)
         connection, kinds = connection_of(server.folder), list(STRANGERS)
         address, held, n_answered = address_of(connection), list[socket.socket](), 0
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         for number in range(n_strangers // 5):  # the allocator keeps what it once needed
-            _send_as_stranger(address, STRANGERS[kinds[number % len(kinds)]](), held)
+            _send_without_a_valid_key(address, STRANGERS[kinds[number % len(kinds)]](), held)
         before, latencies = server.memory_bytes(), []
         for number in range(n_strangers):
-            answer = _send_as_stranger(address, STRANGERS[kinds[number % len(kinds)]](), held)
+            answer = _send_without_a_valid_key(address, STRANGERS[kinds[number % len(kinds)]](), held)
             n_answered += len(answer) > MAX_ANSWER_BYTES or b"type" in answer
             if number % 50 == 0:
                 latencies += _latencies_ms(client, 2)

@@ -31,7 +31,7 @@ def open_umask() -> Iterator[None]:
 
 @posix
 @pytest.mark.usefixtures("open_umask")
-def test_everything_is_private_whatever_the_umask(tmp_path: Path) -> None:
+def test_everything_is_private_with_any_umask(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with running(home, n_workers=1) as server:
         files = [path for path in home.rglob("*") if path.is_file() and path.name != "lock"]
@@ -181,7 +181,7 @@ def _server_key(server: Running) -> bytes:
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
-def test_a_stranger_gets_no_message(server: Running, kind: str) -> None:
+def test_an_unauthorized_client_gets_no_message(server: Running, kind: str) -> None:
     answer = answer_to(STRANGERS[kind](), connection_of(server.folder), 5.0)
     assert len(answer) <= MAX_ANSWER_BYTES
     assert b"type" not in answer

@@ -74,13 +74,13 @@ def test_a_bus_file_that_is_partly_explained_is_reported_with_the_options(tmp_pa
     assert "--bus none=Kick.wav --bus none=Snare.wav" in note
 
 
-def test_a_sum_is_recognized_without_a_name_that_says_so(tmp_path: Path, signals: Signals) -> None:
+def test_a_sum_is_recognized_without_a_hint_in_its_name(tmp_path: Path, signals: Signals) -> None:
     vocals = {"Vox 1": signals["LeadVox"], "Vox 2": signals["OH"], "Vox 3": signals["LeadVox"] + signals["OH"]}
     write(tmp_path, {"Bass": signals["Bass"], "Kick": signals["Kick"], **vocals})
     assert stem_names(tmp_path)["vocals"] == {"Vox 3"}
 
 
-def test_files_by_option_are_summed_as_the_option_says(tmp_path: Path, signals: Signals) -> None:
+def test_files_given_by_option_are_summed(tmp_path: Path, signals: Signals) -> None:
     write(tmp_path, {**signals, "Drums": signals["Kick"] + 0.7 * signals["Snare"] + signals["OH"]})
     chosen = [tmp_path / f"{name}.wav" for name in ("Kick", "Drums")]
     assert len(open_song(tmp_path, buses={"drums": chosen}).stems["drums"].parts) == 2

@@ -62,7 +62,7 @@ def test_files_whose_names_say_nothing_are_left_out_and_reported(tmp_path: Path)
     assert note.startswith("zzqx.wav was left out") and "--bus ROLE=zzqx.wav" in note
 
 
-def test_a_chosen_file_has_the_chosen_role_whatever_its_name(tmp_path: Path) -> None:
+def test_a_chosen_file_has_the_chosen_role_regardless_of_its_name(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav")
     take = write(tmp_path / "take 3.wav")
     song = open_song(tmp_path, buses={"drums": [take], "zither": [tmp_path / "drums.wav"]})
@@ -162,7 +162,7 @@ def test_a_folder_without_songs_is_refused_as_a_dataset(tmp_path: Path) -> None:
         find_song_folders(tmp_path / "missing")
 
 
-def test_the_files_of_a_bus_become_stems_of_their_own(tmp_path: Path) -> None:
+def test_the_files_of_a_bus_become_separate_stems(tmp_path: Path) -> None:
     for name in ("kick", "snare", "bass"):
         soundfile.write(tmp_path / f"{name}.wav", np.zeros(4410), 44_100)
     song = open_song(tmp_path).with_single_tracks()

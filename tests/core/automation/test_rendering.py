@@ -77,7 +77,7 @@ def test_the_mix_is_a_24_bit_wav_of_the_stems_rate_channels_and_length(short_son
     assert (info.samplerate, info.channels, info.frames) == (RATE, 2, 269_010)
 
 
-def test_a_mix_is_wav_whatever_its_file_name(short_song: Song, tmp_path: Path) -> None:
+def test_a_mix_is_wav_regardless_of_its_file_name(short_song: Song, tmp_path: Path) -> None:
     for name in ("bounce", "bounce.flac"):
         write_mix(short_song, None, tmp_path / name)
         assert soundfile.info(tmp_path / name).format == "WAV"

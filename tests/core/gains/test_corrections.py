@@ -102,7 +102,7 @@ def test_mixdown_with_swapped_channels(tmp_path: Path, stems: dict[str, Array]) 
     assert any("swapped" in warning for warning in found.warnings)
 
 
-def test_plain_sum_is_left_as_it_is(tmp_path: Path, stems: dict[str, Array]) -> None:
+def test_a_plain_sum_is_not_corrected(tmp_path: Path, stems: dict[str, Array]) -> None:
     found = estimated(tmp_path, stems, mixed(stems))
     assert_gains(found, 1e-3)
     assert found.warnings == ()

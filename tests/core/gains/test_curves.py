@@ -34,7 +34,7 @@ def test_gains_in_db_have_a_lower_limit(curves: GainCurves) -> None:
     assert curves.gains_db[1, 1] == -150.0
 
 
-def test_the_median_is_over_sounding_frames_or_over_all_if_there_are_none(curves: GainCurves) -> None:
+def test_the_median_is_over_sounding_frames_or_over_all_frames_of_a_silent_bus(curves: GainCurves) -> None:
     assert curves.median_gain_db() == pytest.approx({"drums": 3.0103, "lead, left": -6.0206}, abs=1e-4)
 
 

@@ -47,7 +47,9 @@ def test_the_lag_of_a_mixdown_is_found_exactly_and_compensated(
     assert np.median(errors_db(found, moves)) <= 0.03
 
 
-def test_a_late_mixdown_that_ends_with_the_stems_is_no_worse(recovered: Estimator, moves: FaderMoves) -> None:
+def test_a_late_mixdown_that_ends_with_the_stems_is_estimated_equally_well(
+    recovered: Estimator, moves: FaderMoves
+) -> None:
     found = recovered(np.concatenate([np.zeros((137, 2)), moves.mixdown])[: len(moves.mixdown)])
     assert found.lag_samples == 137
     assert np.median(errors_db(found, moves)) <= 0.03
@@ -116,7 +118,7 @@ def test_mono_stems_work_with_a_stereo_mixdown(recovered_from: Estimator, moves:
     assert not any("mixdown is mono" in warning for warning in found.warnings)
 
 
-def test_a_short_mixdown_says_nothing_about_the_rest_of_the_stems(recovered: Estimator, moves: FaderMoves) -> None:
+def test_gains_are_held_after_the_end_of_a_short_mixdown(recovered: Estimator, moves: FaderMoves) -> None:
     found = recovered(moves.mixdown[: 12 * 44_100])
     curves = found.curves
     assert np.median(errors_db(found, moves, until_s=12.0)) <= 0.03

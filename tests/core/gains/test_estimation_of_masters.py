@@ -84,7 +84,7 @@ def test_a_mixdown_of_another_song_is_recognised(recovered: Estimator, moves: Fa
     assert any("does not seem to come from these stems" in warning for warning in found.warnings)
 
 
-def test_a_warning_says_that_faders_explain_little_of_the_released_master(caesium: Song) -> None:
+def test_a_warning_reports_that_faders_explain_little_of_the_released_master(caesium: Song) -> None:
     found = estimate(caesium)
     assert found.domain == "power"
     explained = f"{100.0 * align(caesium).linear_fit:.0f} %"

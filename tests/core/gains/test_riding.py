@@ -58,7 +58,7 @@ def test_a_full_ride_recovers_known_steps(kind: str, sizes_db: tuple[float, ...]
 
 
 @pytest.mark.parametrize("kind", ["speech", "sung"])
-def test_a_steady_voice_is_hardly_moved(kind: str) -> None:
+def test_a_steady_voice_is_barely_moved(kind: str) -> None:
     gain_db = ride_db(with_others(voice(kind, stepped((0.0,)))), 0, 100.0)
     assert np.abs(gain_db).max() < 1.5
 
@@ -103,5 +103,5 @@ def test_a_ride_keeps_the_energy_of_its_bus() -> None:
     assert 10.0 * np.log10(after.sum() / before.sum()) == pytest.approx(0.0, abs=0.2)
 
 
-def test_a_silent_bus_is_left_alone() -> None:
+def test_a_silent_bus_is_not_changed() -> None:
     assert (ride_db(with_others(np.full(N_FRAMES, -np.inf)), 0, 100.0) == 0.0).all()

@@ -57,7 +57,7 @@ def test_what_compares_buses_adds_up_to_nothing_over_them(seed: int, n_buses: in
     np.testing.assert_allclose(features[:, :, of_song].sum(axis=1), 0.0, atol=1e-9)
 
 
-def test_a_stem_that_never_sounds_has_no_features_and_is_no_other() -> None:
+def test_a_silent_stem_has_no_features_and_does_not_affect_the_others() -> None:
     silent = levels(1, 4)
     silent.active[:, 3] = False
     silent.frame_lufs[:, 3] = FLOOR_LUFS
@@ -76,7 +76,7 @@ def test_a_stem_that_never_sounds_has_no_features_and_is_no_other() -> None:
     np.testing.assert_allclose(features[:, :3], balance_features(without), atol=1e-9)
 
 
-def test_levels_alone_leave_spectra_out() -> None:
+def test_features_from_levels_have_no_spectral_part() -> None:
     rms = np.random.default_rng(0).uniform(0.01, 0.2, (N_FRAMES, 3))
     features = balance_features(levels_without_spectra(rms, rms > 0.02))
     for name in ("tone", "covered", "covered_moment"):
@@ -110,7 +110,7 @@ def power_in(*bands: list[int]) -> FloatArray:
     return power
 
 
-def test_a_bus_alone_in_its_bands_is_not_covered_and_equal_ones_by_their_number() -> None:
+def test_a_bus_with_separate_bands_is_not_covered_and_equal_ones_by_their_number() -> None:
     power, active = power_in([1, 2], [8, 9], [8, 9]), np.ones((1, 3), bool)
     of_song, of_moment = covered_throughout_db(power, active), covered_db(power, active)
     np.testing.assert_allclose(of_song, [0.0, 10.0 * np.log10(2.0), 10.0 * np.log10(2.0)], atol=1e-9)
@@ -130,7 +130,7 @@ def test_covering_is_never_negative_and_bounded(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 60))
-def test_a_moment_stands_still_where_a_bus_is_silent(seed: int) -> None:
+def test_the_moment_is_constant_where_a_bus_is_silent(seed: int) -> None:
     song = levels(seed)
     moving = moving_part(song.frame_lufs, song.active, np.where(song.active, 1.0, 0.0))
     change = np.diff(moving, axis=0)
@@ -156,7 +156,7 @@ def test_a_slow_swell_of_one_bus_is_its_moment() -> None:
     np.testing.assert_allclose(moving[:, 1], -swell / 2.0, atol=0.3)
 
 
-def test_a_bus_that_sounds_alone_has_no_moment() -> None:
+def test_a_bus_that_sounds_without_others_has_no_moment() -> None:
     values = np.random.default_rng(0).normal(0.0, 5.0, (60, 2))
     active = np.tile([True, False], (60, 1))
     assert np.abs(moving_part(values, active, active.astype(float))).max() < 1e-12

@@ -51,7 +51,7 @@ def balance_song(title: str, buses: tuple[str, ...] = ("drums", "vocals"), **oth
     return msgspec.structs.replace(song, **others)
 
 
-def test_a_model_that_starts_from_another_begins_with_what_that_one_knows() -> None:
+def test_a_model_that_starts_from_another_predicts_like_it() -> None:
     shipped = Model(name="shipped", preset="default", feature_set="condition3").with_song(balance_song("Blue"))
     own = replace(shipped, name="own", songs=(), prior=shipped.as_prior())
     for bus in ("drums", "vocals", "a bus nobody taught"):
@@ -68,7 +68,7 @@ def test_a_heavier_song_pulls_every_offset_further(n_songs: int, weight: float) 
     assert moved[1] > moved[0]
 
 
-def test_a_weight_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_weight_is_refused(tmp_path: Path) -> None:
     Model(name="m", preset="default", feature_set="condition3", songs=(balance_song("Blue"),)).save(tmp_path / "m.json")
     content = json.loads((tmp_path / "m.json").read_text())
     for weight in (0.0, -1.0, 1e9, None):

@@ -171,7 +171,7 @@ def learned(song: Song, curves: GainCurves, measurement: object) -> Model:
 # The shipped model
 
 
-def test_the_shipped_model_is_what_its_command_makes_of_the_repository(caesium: Song) -> None:
+def test_the_shipped_model_is_the_output_of_its_command(caesium: Song) -> None:
     made, shipped = trained([caesium.mixdown.path.parent]) if caesium.mixdown else None, find(DEFAULT_MODEL)
     assert made is not None
     assert [song.title for song in made.songs] == [song.title for song in shipped.songs]

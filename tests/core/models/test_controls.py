@@ -119,7 +119,7 @@ def test_a_session_without_common_buses_is_refused(prediction: Prediction, level
     assert refused.value.option == "--like"
 
 
-def test_riding_is_a_term_of_its_own_and_replaces_the_moments(prediction: Prediction, levels: FloatArray) -> None:
+def test_riding_is_a_separate_term_and_replaces_the_moment(prediction: Prediction, levels: FloatArray) -> None:
     changed = with_ride(prediction, {"vocals": 100.0}, levels)
     require_terms_that_add_up(changed)
     explanation = changed.explanation

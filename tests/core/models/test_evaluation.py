@@ -73,7 +73,7 @@ def test_silent_frames_count_in_the_mse_and_not_in_the_balance() -> None:
     assert balance_error_db(one, predicted) == pytest.approx(0.0)
 
 
-def test_a_louder_mix_is_no_other_balance() -> None:
+def test_a_louder_mix_has_the_same_balance() -> None:
     one = song("a", [1.0, 0.3], [0.1, 0.1])
     assert balance_error_db(one, one.gains * 4.0) == pytest.approx(0.0, abs=1e-12)
 
@@ -110,7 +110,7 @@ def test_a_song_with_no_active_bus_has_no_balance_and_the_mean_leaves_it_out() -
     assert scores.mean_balance_db() == scores.balance_db["plain"] == pytest.approx(20.0 * np.log10(2.0) / 2.0)
 
 
-def test_scores_of_silent_songs_alone_have_no_mean_balance() -> None:
+def test_scores_of_only_silent_songs_have_no_mean_balance() -> None:
     assert np.isnan(Scores(mse={"a": {"drums": 1.0}}, balance_db={"a": float("nan")}).mean_balance_db())
 
 
@@ -144,7 +144,7 @@ def test_songs_to_learn_from_may_be_others() -> None:
     assert scores.mse == {"test": {"drums": pytest.approx(0.25), "vocals": pytest.approx(0.25)}}
 
 
-def test_one_song_alone_cannot_be_left_out() -> None:
+def test_a_single_song_cannot_be_left_out() -> None:
     with pytest.raises(InputError, match="at least two songs"):
         score(baselines()["unity gain"], [song("a", [1.0, 1.0], [0.1, 0.1])])
 
@@ -201,7 +201,7 @@ def test_vocals_stand_6_db_above_the_rest() -> None:
     np.testing.assert_allclose(20.0 * np.log10(predicted[0] * 0.1), [-24.0, -18.0])
 
 
-def test_the_oracle_knows_the_songs_own_gains() -> None:
+def test_the_oracle_uses_the_songs_true_gains() -> None:
     songs = [song("a", [0.3, 2.0], [0.1, 0.1]), song("b", [1.5, 0.7], [0.1, 0.1])]
     scores = score(baselines()["oracle (one gain a song)"], songs)
     assert max(max(row.values()) for row in scores.mse.values()) < 1e-20

@@ -229,7 +229,7 @@ def test_a_song_is_kept_with_the_hashes_of_all_its_files(caesium: Song) -> None:
     assert set(song.triangles) == set(BUSES)
 
 
-def test_the_papers_sets_are_kept_as_they_are(caesium: Song) -> None:
+def test_the_papers_feature_sets_are_unchanged(caesium: Song) -> None:
     rng = np.random.default_rng(0)
     features = {bus: rng.random((N_FRAMES, 5)) for bus in BUSES}
     measurement = Measurement(

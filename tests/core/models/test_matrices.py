@@ -134,14 +134,14 @@ def test_arrays_that_do_not_belong_together_are_refused(
 @pytest.mark.parametrize(
     "content", [b"", b"no archive", b"PK\x03\x04 and then nothing", b"\x93NUMPY\x01\x00"], ids=repr
 )
-def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_npz_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "matrices.npz"
     path.write_bytes(content)
     with pytest.raises(InputError, match="is no readable NPZ file"):
         load_matrices(path)
 
 
-def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
+def test_a_single_array_is_not_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "matrices.npz"
     with path.open("wb") as file:
         np.save(file, np.zeros(3))

@@ -81,14 +81,14 @@ def test_a_song_of_the_same_title_takes_the_others_place() -> None:
     assert model_of("Blue", "Amber", "Blue") == model_of("Blue", "Amber")
 
 
-def test_taking_all_songs_out_leaves_a_model_that_knows_no_bus() -> None:
+def test_a_model_without_songs_has_no_bus() -> None:
     empty = model_of("Blue").without_song("Blue")
     assert (empty.songs, empty.buses, empty.named_coefficients()) == ((), (), {})
     with pytest.raises(ModelError, match="no song taught it the bus drums"):
         empty.coefficients("drums")
 
 
-def test_a_song_without_a_bus_leaves_that_bus_alone() -> None:
+def test_a_song_without_a_bus_does_not_change_that_bus() -> None:
     model = model_of("Blue")
     more = model.with_song(training_song("Amber", ("drums",)))
     assert more.coefficients("vocals").tolist() == model.coefficients("vocals").tolist()
@@ -101,7 +101,7 @@ def test_buses_stand_in_the_usual_order() -> None:
     assert model.buses == ("drums", "vocals", "keys", "zither")
 
 
-def test_forgetting_a_song_it_never_knew_names_those_it_does() -> None:
+def test_removing_an_unknown_song_lists_the_known_ones() -> None:
     with pytest.raises(ModelError, match="no song 'Violet' in it; it knows: Amber, Blue"):
         model_of("Blue", "Amber").without_song("Violet")
 
@@ -109,7 +109,7 @@ def test_forgetting_a_song_it_never_knew_names_those_it_does() -> None:
 # The file
 
 
-def test_a_model_comes_back_as_it_was_written(saved: Path) -> None:
+def test_a_model_survives_a_round_trip(saved: Path) -> None:
     assert load(saved) == model_of(*TITLES)
     assert load(saved).coefficients("drums").tolist() == model_of(*TITLES).coefficients("drums").tolist()
 
@@ -225,7 +225,7 @@ def test_a_changed_file_is_refused_by_name(saved: Path, change: Callable[[dict[s
     [b"", b"{", b"[]", b"null", b"model", b"\x00\xff\xfe", b"[" * 100_000, b'{"format": 1e999}', b'"\\ud800"'],
     ids=lambda content: repr(content[:12]),
 )
-def test_garbage_is_no_model(tmp_path: Path, content: bytes) -> None:
+def test_garbage_is_not_a_model(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.json"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"mine\.json: is no model file"):

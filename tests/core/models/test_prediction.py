@@ -118,7 +118,7 @@ def test_the_total_energy_stays_what_it_was(seed: int) -> None:
 
 
 @pytest.mark.parametrize("silent", [0, 2])
-def test_a_silent_bus_is_held_at_0_db_and_leaves_the_others_alone(silent: int) -> None:
+def test_a_silent_bus_is_held_at_0_db_and_does_not_affect_the_others(silent: int) -> None:
     levels_db = np.array([-12.0, -20.0, -31.0, -17.0])
     levels_db[silent] = -300.0
     gains_db = predict(RULE, steady(*levels_db)).gains_db
@@ -128,13 +128,13 @@ def test_a_silent_bus_is_held_at_0_db_and_leaves_the_others_alone(silent: int) -
     np.testing.assert_allclose(mixed_db, np.broadcast_to(mixed_db[0, 0], mixed_db.shape), atol=1e-9)
 
 
-def test_a_song_that_is_silent_throughout_is_left_as_it_is() -> None:
+def test_a_silent_song_gets_no_gain() -> None:
     curves = predict(RULE, steady(-300.0, -300.0, -300.0, -300.0))
     assert (curves.gains == 1.0).all()
     assert not curves.active.any()
 
 
-def test_one_stem_alone_is_left_as_it_is() -> None:
+def test_a_single_stem_gets_no_gain() -> None:
     np.testing.assert_allclose(predict(RULE, steady(-20.0)).gains_db, 0.0, atol=1e-9)
 
 
@@ -169,7 +169,7 @@ def test_the_terms_add_up_to_the_gain_exactly(seed: int, offset_db: float, momen
 
 
 @pytest.mark.parametrize("silent", [0, 2])
-def test_nothing_is_told_of_a_bus_that_is_silent_throughout(silent: int) -> None:
+def test_a_silent_bus_has_no_explanation(silent: int) -> None:
     levels_db = np.array([-12.0, -20.0, -31.0, -17.0])
     levels_db[silent] = -300.0
     explanation = predict_explained(RULE, steady(*levels_db)).explanation
@@ -210,14 +210,14 @@ def test_a_terms_mean_is_taken_where_it_is_asked_for() -> None:
     np.testing.assert_allclose(explanation.mean_db("bass"), explanation.contributions_db[:, 1].mean(axis=0))
 
 
-def test_a_balance_tells_how_unsure_it_is() -> None:
+def test_a_balance_has_a_standard_deviation() -> None:
     curves = predict(RULE, lively())
     assert curves.deviation_db is not None
     assert curves.deviation_db.shape == curves.gains.shape
     assert (curves.deviation_db > 0.0).all()
 
 
-def test_a_predictions_curves_tell_their_time_and_no_fit() -> None:
+def test_predicted_curves_have_times_and_no_fit() -> None:
     song = lively()
     curves = predict(RULE, song)
     assert (curves.title, curves.buses) == ("song", BUSES)
@@ -241,7 +241,7 @@ def paper_song(title: str, features: dict[str, FloatArray], gains: FloatArray) -
     )
 
 
-def test_a_bus_the_paper_model_does_not_know_is_refused_by_name() -> None:
+def test_a_bus_that_is_not_in_the_paper_model_is_refused_by_name() -> None:
     rng = np.random.default_rng(0)
     features = {bus: rng.random((20, 3)) for bus in BUSES}
     model = Model(

@@ -69,7 +69,7 @@ def test_where_a_stem_of_training_matrices_is_silent_its_gain_fades_as_the_origi
     np.testing.assert_allclose(found[half:], found[half - 1] * 0.9 ** np.arange(1, half + 1))
 
 
-def test_a_song_whose_audio_was_measured_is_predicted_as_it_is() -> None:
+def test_a_measured_song_is_predicted_directly() -> None:
     one = song(np.full(N_FRAMES, 0.1))
     found = predicted(one, levels_without_spectra(one.rms, one.active))
     np.testing.assert_allclose(found, np.tile(predicted(one)[0], (N_FRAMES, 1)))

@@ -25,13 +25,13 @@ def blocks_of(block: Block) -> list[Block]:
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.name)
-def test_a_bundled_project_is_written_as_it_was_read(path: Path) -> None:
+def test_a_bundled_project_is_written_byte_for_byte(path: Path) -> None:
     document = read_document(path)
     assert document.to_bytes() == path.read_bytes()
     assert len(blocks_of(document.root)) > 20
 
 
-def test_every_real_project_is_written_as_it_was_read(shared: Path) -> None:
+def test_every_real_project_is_written_byte_for_byte(shared: Path) -> None:
     paths = sorted(path for path in (shared / "rpp").iterdir() if path.suffix.lower() == ".rpp")
     assert len(paths) == 12
     for path in paths:

@@ -122,7 +122,7 @@ def test_several_tracks_of_one_name_form_one_bus_and_are_reported() -> None:
     assert "the balance between them stays" in find_buses(found).notes[0]
 
 
-def test_the_tracks_of_a_bus_are_listed_in_words() -> None:
+def test_the_tracks_of_a_bus_are_listed() -> None:
     for names, listed in (("LR", "{} and {}"), ("LMR", "{}, {} and {}")):
         titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
         (told,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes

@@ -34,6 +34,6 @@ def test_a_project_that_ends_in_the_middle_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.stem)
-def test_every_small_project_that_is_read_is_written_as_it_was(path) -> None:  # type: ignore[no-untyped-def]
+def test_every_small_project_is_written_byte_for_byte(path) -> None:  # type: ignore[no-untyped-def]
     if path.stem != "edge_truncated":
         assert read_project(path).document.to_bytes() == path.read_bytes()

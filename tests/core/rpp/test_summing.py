@@ -174,7 +174,7 @@ def test_several_tracks_of_a_bus_are_summed_and_the_pre_fx_envelope_counts(tmp_p
 
 
 @pytest.mark.parametrize("name", ["Audio Files\\a.wav", "C:\\Users\\me\\a.wav", "//server//media//a.wav", "rec/a.wav"])
-def test_media_are_found_under_their_name_or_beside_the_project(tmp_path: Path, name: str) -> None:
+def test_media_are_found_by_their_path_or_next_to_the_project(tmp_path: Path, name: str) -> None:
     place = (
         tmp_path / ("Audio Files" if name.startswith("Audio") else "rec" if name.startswith("rec") else "") / "a.wav"
     )

@@ -51,7 +51,7 @@ def heard_db(project: Project) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("highest_gain", "top_db", "lowered_db"), [(2.0, 6.02, 4.98), (4.0, 11.0, 0.0)])
-def test_an_edit_that_passes_the_top_that_the_run_knew_lowers_all_buses_and_reports_it(
+def test_an_edit_above_the_envelope_top_of_the_run_lowers_all_buses_and_reports_it(
     highest_gain: float, top_db: float, lowered_db: float
 ) -> None:
     project = session(highest_gain)
@@ -146,7 +146,7 @@ def test_an_edit_of_a_folder_starts_from_the_last_edit_unless_afresh() -> None:
         assert (done.record.number, done.record.of) == (3, run.id)
 
 
-def test_a_point_set_by_hand_in_a_folder_is_kept() -> None:
+def test_a_point_that_the_user_set_in_a_folder_is_kept() -> None:
     runs = store.read_history(session(2.0))
     by_hand = EnvelopePoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
     done = re_apply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})

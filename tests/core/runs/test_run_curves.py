@@ -124,7 +124,7 @@ def test_the_first_of_several_tracks_of_a_bus_counts() -> None:
     np.testing.assert_allclose(found.gain_db[:, 0], -4.0, atol=1e-6)
 
 
-def test_there_are_no_curves_before_the_first_run() -> None:
+def test_before_the_first_run_no_bus_has_a_curve() -> None:
     with raises_error(path="song.rpp"):
         compare.as_written([run(2, {"drums": 0.0})], 1, "song.rpp")
 

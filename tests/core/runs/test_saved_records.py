@@ -98,7 +98,7 @@ def test_values_that_reaper_saved_as_text_blocks_are_read() -> None:
     assert store.read_history(project(b"".join(lines))) == store.read_history(read_project(AS_WRITTEN))
 
 
-def test_the_error_for_a_record_that_reaper_cut_says_what_can_still_be_done() -> None:
+def test_the_error_for_a_record_that_reaper_cut_has_a_remedy() -> None:
     cut = cut_long_lines(AS_WRITTEN.read_bytes())
     assert cut != AS_WRITTEN.read_bytes()
     song = project(cut)

@@ -105,7 +105,7 @@ def test_undo_of_the_second_run_leaves_the_first(first_in_reaper: bool, second_i
     assert store.restored(third, 1).content == original.document.to_bytes()
 
 
-def test_a_run_whose_id_is_on_no_track_is_undone_whatever_was_done_to_the_envelopes_since() -> None:
+def test_a_run_whose_id_is_on_no_track_is_undone_even_if_envelopes_changed() -> None:
     before = session(ENVELOPE)
     after = mixed(before, -6.0, in_reaper=True)
     moved = project(undone(before, after).document.to_bytes().replace(b"PT 0 0.5 0", b"PT 0 0.7 0"))
