@@ -25,7 +25,7 @@ from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import MixFigures, RenderedMix, headroom_db
-from core.decibels import FloatArray, db_to_gain
+from core.decibels import FloatArray
 from core.files import FileSet, write_text
 from core.gains.curves import GainCurves
 from core.models import balance
@@ -40,7 +40,7 @@ from core.runs.record import (
     BusRun,
     RunRecord,
     TrackRun,
-    WrittenPoint,
+    rounded,
     to_steps,
 )
 from core.runs.store import block_text
@@ -250,10 +250,7 @@ def tracks_of_project(written: Written) -> list[TrackRun]:
             role=envelope.role,
             scale=envelope.scale,
             before=block_text(written.project, envelope.track),
-            written=[
-                WrittenPoint(round(point.time_s, 8), round(point.gain, 8), point.shape, round(point.tension, 8))
-                for point in envelope.points
-            ],
+            written=rounded(envelope.points),
             weight=envelope.weight if envelope.weight != 1.0 else msgspec.UNSET,
         )
         for envelope in written.envelopes
@@ -270,10 +267,7 @@ def tracks_of_stems(automation: Automation) -> list[TrackRun]:
             role=bus,
             scale=1.0,
             before=None,
-            written=[
-                WrittenPoint(round(time_s, 6), round(gain, 8))
-                for time_s, gain in zip(points.time_s.tolist(), db_to_gain(points.gain_db).tolist(), strict=True)
-            ],
+            written=rounded(points.points()),
         )
         for number, (bus, points) in enumerate(automation.items(), start=1)
     ]

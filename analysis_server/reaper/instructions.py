@@ -15,15 +15,16 @@ from analysis_server.reaper.inspect_project import BUSES_KEY, opened
 from analysis_server.reaper.job_file import EditAnswers, ExtState, Instructions, JobFile, Points, Restoration, WriteOn
 from analysis_server.verbs.edit import EditConflict, EditResult, edited
 from analysis_server.verbs.revert import reverted
+from core.automation.points import Point
 from core.errors import InputError
 from core.roles import canonical_role
-from core.rpp.envelope import Envelope, Point
+from core.rpp.envelope import Envelope
 from core.rpp.ext_state import ext_state
 from core.rpp.project import Project, Track
 from core.rpp.write import Written
 from core.runs import store
 from core.runs.edit import EditSettings, basis_of
-from core.runs.record import RunRecord
+from core.runs.record import RunRecord, rounded
 from core.runs.store import (
     SECTION,
     block_bytes,
@@ -36,9 +37,6 @@ from core.runs.store import (
     to_ext_state,
     track_of,
 )
-
-_DIGITS = 8
-"""Decimals of times, gains and tensions, as in a project file."""
 
 
 def points_to_write(written: Written) -> list[WriteOn]:
@@ -125,16 +123,8 @@ def _difference(envelope: Envelope | None, new: Sequence[Point]) -> Points:
     changed = new[first : len(new) - last]
     times = [point.time_s for point in (*changed, *old[first : len(old) - last])]
     if not times or (first == 0 and last == 0):  # without times the envelope is only switched on
-        return _points(None, None, new)
-    return _points(min(times), max(times), changed)
-
-
-def _points(start_s: float | None, end_s: float | None, points: Sequence[Point]) -> Points:
-    listed = [
-        (round(point.time_s, _DIGITS), round(point.gain, _DIGITS), point.shape, round(point.tension, _DIGITS))
-        for point in points
-    ]
-    return Points(start_s=start_s, end_s=end_s, points=listed)
+        return Points(start_s=None, end_s=None, points=rounded(new))
+    return Points(start_s=min(times), end_s=max(times), points=rounded(changed))
 
 
 def _same_at_start(old: Sequence[Point], new: Sequence[Point]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -152,7 +153,7 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
 
     start_s: float | None
     end_s: float | None
-    points: list[tuple[float, float, int, float]]
+    points: Sequence[tuple[float, float, int, float]]
 
 
 class Restoration(msgspec.Struct, frozen=True, kw_only=True):

@@ -186,7 +186,7 @@ def _edits(track: AuditedTrack) -> list[AuditEdit]:
     for span in track.edits.spans:
         points, made_pairs = made_pairs[: len(span.added)], made_pairs[len(span.added) :]
         removed, gone_pairs = gone_pairs[: len(span.removed)], gone_pairs[len(span.removed) :]
-        start_s, end_s = (value if math.isfinite(value) else None for value in (span.span.start_s, span.span.end_s))
+        start_s, end_s = (value if math.isfinite(value) else None for value in (span.start_s, span.end_s))
         edits.append(AuditEdit(start_s=start_s, end_s=end_s, points=points, gone=removed))
     return edits
 

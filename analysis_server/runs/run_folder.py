@@ -16,13 +16,12 @@ import numpy as np
 
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy
-from core.automation.points import Automation, EnvelopePoints, to_csv
+from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
 from core.files import UNDECODABLE, FileSet, read_whole, recover, replacing_set, write_text
-from core.rpp.envelope import Point
 from core.runs.audit import Audited, audited_points, audited_project
-from core.runs.merge import edits_between, linear_points
+from core.runs.merge import edits_between
 from core.runs.record import RunRecord, TrackRun, identified, problem_of
 from core.runs.store import restored_tracks
 
@@ -183,13 +182,13 @@ def read_automation_folder(folder: Path) -> AutomationFolder:
         A file is missing or damaged, or both were edited and differ.
     """
     runs = read(folder)
-    written = {track.role: [Point(*point) for point in track.written] for track in latest_tracks(runs)}
+    written = {track.role: track.written for track in latest_tracks(runs)}
     readers = {CSV: _from_csv, JSON: _from_json}
     found = {name: reader(folder / name) for name, reader in readers.items() if (folder / name).is_file()}
     if not found:
         raise InputError(f"has neither {CSV} nor {JSON}", path=folder, remedy="mix or match the song again")
     edited = [name for name, points in found.items() if not _are_same(written, points)]
-    if len(edited) == 2 and not _are_same({bus: list(linear_points(p)) for bus, p in found[CSV].items()}, found[JSON]):
+    if len(edited) == 2 and not _are_same({bus: points.points() for bus, points in found[CSV].items()}, found[JSON]):
         raise InputError(f"{CSV} and {JSON} were both edited, and differ", path=folder, remedy="move one of them away")
     return AutomationFolder(folder, tuple(runs), found[edited[0] if edited else next(iter(found))])
 
@@ -251,9 +250,7 @@ def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFil
 
 
 def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
-    return set(written) == set(now) and all(
-        edits_between(written[bus], linear_points(now[bus])).are_none for bus in now
-    )
+    return set(written) == set(now) and all(edits_between(written[bus], now[bus].points()).are_none for bus in now)
 
 
 def _from_csv(path: Path) -> dict[str, EnvelopePoints]:

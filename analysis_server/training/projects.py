@@ -215,6 +215,6 @@ def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:
     edited = np.zeros(len(times), bool)
     for track in audited.tracks:
         for edit in track.edits.spans:
-            edited |= (times >= edit.span.start_s) & (times <= edit.span.end_s)
+            edited |= (times >= edit.start_s) & (times <= edit.end_s)
         edited |= track.edits.lift != 1.0
     return edited

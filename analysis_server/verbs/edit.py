@@ -13,6 +13,7 @@ from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.project_copy import project_with_runs
+from core.automation.points import EnvelopePoints
 from core.decibels import gain_to_db
 from core.errors import InputError
 from core.files import replacing_set
@@ -21,7 +22,6 @@ from core.rpp.project import Project
 from core.rpp.write import Written
 from core.runs import store
 from core.runs.edit import EditSettings, ReApplied, TrackEdit, described, re_apply, re_apply_points
-from core.runs.merge import Span, as_envelope_points
 from core.runs.record import RunRecord
 
 
@@ -161,7 +161,7 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     result = _result(done, (time.perf_counter() - started_s) * 1000.0)
     if request.dry_run:
         return result
-    merged = {edit.run.role: as_envelope_points(edit.merged.points) for edit in done.tracks}
+    merged = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
     song = None
     if request.render:
@@ -211,8 +211,8 @@ def _kept(edit: TrackEdit) -> Sequence[KeptEdit]:
         KeptEdit(
             bus=edit.run.role,
             track=_name(edit),
-            start_s=_finite(span.span, "start_s"),
-            end_s=_finite(span.span, "end_s"),
+            start_s=_finite(span.start_s),
+            end_s=_finite(span.end_s),
             n_points=len(span.added),
         )
         for span in edit.merged.edits.spans
@@ -225,8 +225,8 @@ def _conflicts(edit: TrackEdit) -> Sequence[EditConflict]:
         EditConflict(
             bus=edit.run.role,
             track=_name(edit),
-            start_s=conflict.span.start_s,
-            end_s=conflict.span.end_s,
+            start_s=conflict.start_s,
+            end_s=conflict.end_s,
             at_s=conflict.at_s,
             kept_db=conflict.kept_db + scale_db,
             wanted_db=conflict.wanted_db + scale_db,
@@ -235,6 +235,5 @@ def _conflicts(edit: TrackEdit) -> Sequence[EditConflict]:
     ]
 
 
-def _finite(span: Span, side: str) -> float | None:
-    value: float = getattr(span, side)
-    return value if math.isfinite(value) else None
+def _finite(time_s: float) -> float | None:
+    return time_s if math.isfinite(time_s) else None

@@ -1,4 +1,4 @@
-"""Thin gain curves to envelope points.
+"""Envelope points, and thinning of gain curves to them.
 
 Conventions: gains are linear in dB between points; the first and the last one apply to the song's start and end. Gains
 at or below `LOWEST_DB` are treated as `LOWEST_DB`.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
+import msgspec
 import numpy as np
 
-from core.decibels import LOWEST_DB, FloatArray
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.gains.curves import GainCurves
 
 TOLERANCE_DB = 0.1
@@ -23,9 +25,18 @@ EDGE_S = 0.02
 """The length of the ramps at the edges of a range."""
 
 
+class Point(NamedTuple):
+    """An envelope point: `gain` is linear; `shape` and `tension` are REAPER's, for the stretch up to the next point."""
+
+    time_s: float
+    gain: float
+    shape: Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)] = 0
+    tension: float = 0.0
+
+
 @dataclass(frozen=True)
 class EnvelopePoints:
-    """The envelope points of one bus, linear in dB between each other.
+    """The gain curve of one bus as envelope points, linear in dB between each other.
 
     Attributes
     ----------
@@ -39,10 +50,23 @@ class EnvelopePoints:
     [-2.0, 1.0]
     >>> points.shifted(10.0).time_s.tolist()
     [10.0, 12.0]
+    >>> EnvelopePoints.of([Point(0.0, 1.0), Point(2.0, 0.5)]).gain_db.round(2).tolist()
+    [0.0, -6.02]
     """
 
     time_s: FloatArray
     gain_db: FloatArray
+
+    @classmethod
+    def of(cls, points: Sequence[Point], gain_db: float = 0.0) -> EnvelopePoints:
+        """Return the times and gains of `points`, with `gain_db` added; their shapes are ignored."""
+        levels_db = gain_to_db(np.array([point.gain for point in points], dtype=np.float64)) + gain_db
+        times = np.array([point.time_s for point in points], dtype=np.float64)
+        return cls(times, np.maximum(levels_db, LOWEST_DB))
+
+    def points(self) -> tuple[Point, ...]:
+        """Return the points with linear gain."""
+        return tuple(map(Point, self.time_s.tolist(), db_to_gain(self.gain_db).tolist()))
 
     def at(self, time_s: FloatArray) -> FloatArray:
         """Return the gain in dB at `time_s`, same shape."""
@@ -55,6 +79,12 @@ class EnvelopePoints:
     def shifted(self, delay_s: float) -> EnvelopePoints:
         """Return the points `delay_s` later."""
         return EnvelopePoints(self.time_s + delay_s, self.gain_db)
+
+    def from_start(self) -> EnvelopePoints:
+        """Return the points with one at the song's start; until the first point its gain applies."""
+        if self.time_s[0] <= 0.0:
+            return self
+        return EnvelopePoints(np.concatenate([[0.0], self.time_s]), np.concatenate([self.gain_db[:1], self.gain_db]))
 
     def within(self, span_s: tuple[float, float]) -> EnvelopePoints:
         """Return the points inside a span, with 0 dB at its edges, as `thin_curves` gives them for one."""

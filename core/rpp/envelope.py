@@ -17,13 +17,16 @@ are from memory and unverified.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
-from core.decibels import FloatArray
+from core.automation.points import Point
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.rpp.parser import Block, Document
 
 _LOG, _LINEAR, _CONSTANT = 2.0390589, 2.4701079, -1.0885569
@@ -48,14 +51,8 @@ def from_fader(place: npt.ArrayLike) -> FloatArray:
 LINEAR, SQUARE, SLOW, FAST_START, FAST_END, BEZIER = range(6)
 
 
-@dataclass(frozen=True)
-class Point:
-    """An envelope point: `gain` is linear; `tension` bends shape 5."""
-
-    time_s: float
-    gain: float
-    shape: int = LINEAR
-    tension: float = 0.0
+Scaling = Literal["amplitude", "fader", "db"]
+"""What an envelope is straight in: amplitude, or the fader's scale (``VOLTYPE 1``); an automation file is in dB."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +63,14 @@ class Envelope:
     ----------
     points : its points, their times never falling.
     is_active : whether it is heard (``ACT 1``).
-    is_fader_scaled : whether it is straight on the fader's scale (``VOLTYPE 1``), or in amplitude.
+    scaling : what it is straight in between two points.
     has_items : whether automation items lie on it.
     block : its place in the file, or None for one that is not in a file.
     """
 
     points: tuple[Point, ...]
     is_active: bool = True
-    is_fader_scaled: bool = False
+    scaling: Scaling = "amplitude"
     has_items: bool = False
     block: Block | None = None
 
@@ -89,33 +86,38 @@ class Envelope:
 
     def gain_at(self, time_s: FloatArray) -> FloatArray:
         """Return the gain at `time_s`, same shape."""
-        times = np.array([point.time_s for point in self.points])
+        return self.gain_of(self.points, time_s)
+
+    def gain_of(self, points: Sequence[Point], time_s: FloatArray) -> FloatArray:
+        """Return the gain at `time_s`, same shape, that other points would have on this envelope."""
+        times, gains, shapes, tensions = np.array(points, dtype=np.float64).reshape(-1, 4).T
         last = len(times) - 1
         begins = np.clip(np.searchsorted(times, time_s, side="right") - 1, 0, last)
         ends = np.minimum(begins + 1, last)
         length_s = times[ends] - times[begins]
         elapsed = np.clip((time_s - times[begins]) / np.where(length_s > 0.0, length_s, 1.0), 0.0, 1.0)
-        share = self._bent(elapsed, begins)
-        level = self._level(np.array([point.gain for point in self.points]))
+        share = _bent(elapsed, shapes[begins], tensions[begins])
+        if self.scaling == "fader":
+            level = to_fader(gains)
+        else:
+            level = gains if self.scaling == "amplitude" else np.maximum(gain_to_db(gains), LOWEST_DB)
         value = level[begins] + share * (level[ends] - level[begins])
-        return from_fader(value) if self.is_fader_scaled else value
+        if self.scaling == "fader":
+            return from_fader(value)
+        return value if self.scaling == "amplitude" else db_to_gain(value)
 
-    def _level(self, gain: FloatArray) -> FloatArray:
-        return to_fader(gain) if self.is_fader_scaled else gain
 
-    def _bent(self, elapsed: FloatArray, begins: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> FloatArray:
-        shape = np.array([point.shape for point in self.points])[begins]
-        tension = np.array([point.tension for point in self.points])[begins]
-        curves = [
-            np.where(elapsed >= 1.0, 1.0, 0.0),
-            elapsed**2 * (3.0 - 2.0 * elapsed),
-            1.0 - (1.0 - elapsed) ** 3,
-            elapsed**3,
-            _bezier(elapsed, tension),
-        ]
-        return np.select(
-            [shape == SQUARE, shape == SLOW, shape == FAST_START, shape == FAST_END, shape == BEZIER], curves, elapsed
-        )
+def _bent(elapsed: FloatArray, shape: FloatArray, tension: FloatArray) -> FloatArray:
+    curves = [
+        np.where(elapsed >= 1.0, 1.0, 0.0),
+        elapsed**2 * (3.0 - 2.0 * elapsed),
+        1.0 - (1.0 - elapsed) ** 3,
+        elapsed**3,
+        _bezier(elapsed, tension),
+    ]
+    return np.select(
+        [shape == SQUARE, shape == SLOW, shape == FAST_START, shape == FAST_END, shape == BEZIER], curves, elapsed
+    )
 
 
 def _bezier(elapsed: FloatArray, tension: FloatArray) -> FloatArray:
@@ -142,7 +144,7 @@ def read_envelope(document: Document, block: Block) -> Envelope:
     return Envelope(
         points=tuple(sorted(points, key=lambda point: point.time_s)),
         is_active=active is None or active.whole(0, 1) != 0,
-        is_fader_scaled=scaling is not None and scaling.whole(0) == 1,
+        scaling="fader" if scaling is not None and scaling.whole(0) == 1 else "amplitude",
         has_items=document.fields(block, "POOLEDENVINST") is not None,
         block=block,
     )

@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.automation.points import EnvelopePoints, thin
+from core.automation.points import EnvelopePoints, Point, thin
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
-from core.rpp.envelope import LINEAR, SQUARE, Envelope, Point
+from core.rpp.envelope import LINEAR, SQUARE, Envelope
 from core.rpp.faders import BYPASS, bus_weights, group_notes, mode_of
 from core.rpp.parser import Block, Document, Edit
 from core.rpp.project import Project, Track
@@ -94,7 +94,7 @@ def envelope_edit(project: Project, track: Track, envelope: Envelope) -> Edit:
 def _opening(project: Project, track: Track, envelope: Envelope, margin: bytes, end: bytes) -> list[bytes]:
     guid = uuid.uuid5(_NAMESPACE, f"{project.path.name} {track.guid} {track.index}")
     lines = [f"EGUID {{{str(guid).upper()}}}", "ACT 1 -1", "VIS 1 1 1", "LANEHEIGHT 0 0", "ARM 0", "DEFSHAPE 0 -1 -1"]
-    lines += ["VOLTYPE 1"] if envelope.is_fader_scaled else []
+    lines += ["VOLTYPE 1"] if envelope.scaling == "fader" else []
     return [margin + b"<VOLENV2" + end, *(margin + b"  " + line.encode() + end for line in lines)]
 
 
@@ -171,25 +171,6 @@ class Written:
         return replace(self, edits=(*self.edits, *edits))
 
 
-@dataclass(frozen=True)
-class _Lane:
-    """One track to write on.
-
-    Attributes
-    ----------
-    track, role : the track and its bus.
-    weight : the track's weight in its bus.
-    scale : what multiplies the envelope to the gain of the bus.
-    curve : the gain of the bus, with the moves that stay on top of it.
-    """
-
-    track: Track
-    role: str
-    weight: float
-    scale: float
-    curve: EnvelopePoints
-
-
 def with_envelopes(
     project: Project,
     tracks: Mapping[str, tuple[Track, ...]],
@@ -222,14 +203,15 @@ def with_envelopes(
     InputError
         The faders of all tracks of a bus are all the way down, or an envelope has automation items.
     """
-    lanes, notes = [], []
+    targets: list[tuple[WrittenEnvelope, EnvelopePoints]] = []
+    notes: list[str] = []
     for role, bus in tracks.items():
         if role not in automation:
             continue
         require_audible(project, bus)
         weight_of = weights if weights is not None else bus_weights(project, bus, with_envelope=moves is None)
         curve = automation[role]
-        inner = _from_start(curve) if span_s is None else EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
+        inner = curve.from_start() if span_s is None else EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
         for track in bus:
             weight = weight_of[track.index]
             if weight <= db_to_gain(LOWEST_DB):
@@ -238,37 +220,49 @@ def with_envelopes(
             require_writable(project, track)
             own = None if moves is None else moves.get(track.guid)
             heard = combined(inner, own, is_part=span_s is not None)
-            lanes.append(_Lane(track, role, weight, scale_of(project, track) / weight, heard))
-    over_db = [float(lane.curve.gain_db.max() - gain_to_db(lane.scale * highest_gain)) for lane in lanes]
-    lowered_db = max(max(over_db, default=0.0), 0.0)
-    if lowered_db < _SMALLEST_OVERSHOOT_DB:
-        lowered_db = 0.0
-    else:
-        notes.append(lowered_note(lowered_db, lanes[over_db.index(max(over_db))].track, highest_gain))
+            scale = scale_of(project, track) / weight
+            targets.append((WrittenEnvelope(track, role, scale, (), weight), heard))
+    lowered_db, lowered_notes = lowering(targets, highest_gain)
+    notes += lowered_notes
     edits, envelopes = [], []
-    for lane in lanes:
-        old = lane.track.envelopes.get("VOLENV2")
-        base = old if old is not None else Envelope((), is_fader_scaled=_is_modern(project))
-        points = points_of(lane.curve.with_gain_db(-lowered_db), lane.scale)
+    for target, curve in targets:
+        track = target.track
+        old = track.envelopes.get("VOLENV2")
+        base = old if old is not None else Envelope((), scaling="fader" if _is_modern(project) else "amplitude")
+        points = points_of(curve.with_gain_db(-lowered_db), target.scale)
         if span_s is not None:
-            points = _inside(base, points, span_s, _level_without(project, lane.track))
-        envelope = replace(base, points=tuple(points), is_active=True)
-        edits.append(envelope_edit(project, lane.track, envelope))
-        envelopes.append(WrittenEnvelope(lane.track, lane.role, lane.scale, envelope.points, lane.weight))
-        notes += _notes(project, lane.track, is_part=span_s is not None, keeps_moves=moves is not None)
+            level = 1.0 if mode_of(project, track) == 0 else track.volume  # changes nothing where no envelope was heard
+            kept = base if base.is_heard else replace(base, points=(Point(0.0, level),))
+            points = with_span(kept, points, span_s)
+        envelope = replace(base, points=points, is_active=True)
+        edits.append(envelope_edit(project, track, envelope))
+        envelopes.append(replace(target, points=points))
+        notes += _notes(project, track, is_part=span_s is not None, keeps_moves=moves is not None)
     if project.global_automation == BYPASS:
         notes.append("the project bypasses all automation; switch that off in REAPER to hear the envelopes")
-    notes += group_notes(project, [lane.track for lane in lanes])
+    notes += group_notes(project, [target.track for target, _ in targets])
     return Written(project, tuple(edits), tuple(envelopes), tuple(notes), lowered_db)
 
 
-def lowered_note(lowered_db: float, track: Track, highest_gain: float) -> str:
-    """Return the note for the user where all buses were lowered."""
-    return (
-        f"all buses were lowered by {lowered_db:.1f} dB, so that the curve of {track.title} stays below the top of its "
-        f"envelope ({float(gain_to_db(highest_gain)):+.0f} dB over its fader); to have the level back, raise its fader "
-        "and mix again, or raise the master"
+def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_gain: float) -> tuple[float, list[str]]:
+    """Return by how many dB all curves must be lowered so that each fits its envelope, and a note if that is not 0.
+
+    Parameters
+    ----------
+    targets : the envelopes (without points) and the curves to write on them.
+    highest_gain : the top of an envelope, linear.
+    """
+    over_db = [float(curve.gain_db.max() - gain_to_db(target.scale * highest_gain)) for target, curve in targets]
+    lowered_db = max(over_db, default=0.0)
+    if lowered_db < _SMALLEST_OVERSHOOT_DB:
+        return 0.0, []
+    highest = targets[over_db.index(lowered_db)][0].track
+    note = (
+        f"all buses were lowered by {lowered_db:.1f} dB, so that the curve of {highest.title} stays below the top of "
+        f"its envelope ({float(gain_to_db(highest_gain)):+.0f} dB over its fader); to have the level back, raise its "
+        "fader and mix again, or raise the master"
     )
+    return lowered_db, [note]
 
 
 def scale_of(project: Project, track: Track) -> float:
@@ -301,11 +295,11 @@ def require_audible(project: Project, tracks: Sequence[Track]) -> None:
         scale_of(project, tracks[0])
 
 
-def points_of(curve: EnvelopePoints, scale: float) -> list[Point]:
+def points_of(curve: EnvelopePoints, scale: float) -> tuple[Point, ...]:
     """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart."""
     time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
-    return [Point(time, value) for time, value in zip(time_s.tolist(), gain.tolist(), strict=True)]
+    return tuple(map(Point, time_s.tolist(), gain.tolist()))
 
 
 def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -329,25 +323,20 @@ def require_writable(project: Project, track: Track) -> None:
     scale_of(project, track)
 
 
-def _from_start(curve: EnvelopePoints) -> EnvelopePoints:
-    if curve.time_s[0] <= 0.0:
-        return curve
-    return EnvelopePoints(np.concatenate([[0.0], curve.time_s]), np.concatenate([curve.gain_db[:1], curve.gain_db]))
+def with_span(old: Envelope, inner: Sequence[Point], span_s: tuple[float, float]) -> tuple[Point, ...]:
+    """Return an envelope's points outside a span, new ones inside it, and guard points at both edges.
 
-
-def _level_without(project: Project, track: Track) -> float:
-    """Return what an envelope must be worth to change nothing where none was heard."""
-    return 1.0 if mode_of(project, track) == 0 else track.volume
-
-
-def _inside(old: Envelope, inner: list[Point], span_s: tuple[float, float], level: float) -> list[Point]:
-    """Return the old points outside `span_s`, the new ones inside it, and guard points at both edges."""
-    kept = old if old.is_heard else replace(old, points=(Point(0.0, level),))
+    Parameters
+    ----------
+    old : the envelope; it has a point.
+    inner : the new points, all of them inside the span.
+    span_s : start and end of the span in seconds.
+    """
     start_s, end_s = span_s
-    up_to, after = _cut(kept, start_s, end_s)
-    entry, leave = kept.gain_at(np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
-    lead_in = [Point(start_s, entry)] if start_s > 0.0 else [Point(0.0, inner[0].gain)]
-    return [*up_to, *lead_in, *inner, Point(end_s, leave, _shape_at(kept, end_s)), *after]
+    up_to, after = _cut(old, start_s, end_s)
+    entry, leave = old.gain_at(np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
+    lead_in = Point(start_s, entry) if start_s > 0.0 else Point(0.0, inner[0].gain)
+    return (*up_to, lead_in, *inner, Point(end_s, leave, _shape_at(old, end_s)), *after)
 
 
 def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list[Point]]:
@@ -356,7 +345,7 @@ def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list
     after = [point for point in old.points if point.time_s > end_s]
     if before and before[-1].shape > SQUARE and before[-1] is not old.points[-1]:
         bent = before.pop()
-        before += [replace(bent, shape=LINEAR, tension=0.0), *_straight(old, bent.time_s, start_s)]
+        before += [bent._replace(shape=LINEAR, tension=0.0), *_straight(old, bent.time_s, start_s)]
     cut = old.points[-len(after) - 1] if 0 < len(after) < len(old.points) else None
     if cut is not None and cut.shape > SQUARE:
         after = [*_straight(old, end_s, after[0].time_s), *after]
@@ -365,7 +354,7 @@ def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list
 
 def _straight(old: Envelope, start_s: float, end_s: float) -> list[Point]:
     times = np.linspace(start_s, end_s, _BENT_PIECES + 1)[1:-1]
-    return [Point(time, gain) for time, gain in zip(times.tolist(), old.gain_at(times).tolist(), strict=True)]
+    return list(map(Point, times.tolist(), old.gain_at(times).tolist()))
 
 
 def _shape_at(old: Envelope, time_s: float) -> int:
@@ -374,7 +363,7 @@ def _shape_at(old: Envelope, time_s: float) -> int:
 
 
 def _is_modern(project: Project) -> bool:
-    """Tell whether the project was saved by a REAPER whose new envelopes are fader-scaled."""
+    """Return whether the project was saved by a REAPER whose new envelopes are fader-scaled."""
     version = project.document.fields_at(project.document.root.first).text(1)
     found = re.match(r"\d+(?:\.\d+)?", version)
     return found is not None and float(found[0]) >= _MODERN

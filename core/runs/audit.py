@@ -8,7 +8,7 @@ the user's points that were kept), `now_db` what is there now.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,12 +16,12 @@ import numpy as np
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.automation.points import EnvelopePoints
 from core.decibels import LOWEST_DB, FloatArray, gain_to_db
-from core.rpp.envelope import Point
+from core.rpp.envelope import Envelope
 from core.rpp.project import Project
 from core.rpp.write import scale_of
 from core.runs import store
-from core.runs.edit import Basis, base_points, basis_of
-from core.runs.merge import Edits, Lane, edits_between, envelope_lane, file_lane
+from core.runs.edit import Basis, basis_of
+from core.runs.merge import Edits, edits_between
 from core.runs.record import (
     GAIN_STEP_DB,
     LEVEL_STEP_LU,
@@ -69,12 +69,12 @@ class AuditedTrack:
     @property
     def edited(self) -> EnvelopePoints:
         """The points that were made or moved by hand, gains as heard."""
-        return _heard([point for span in self.edits.spans for point in span.added], self.scale_db)
+        return EnvelopePoints.of([point for span in self.edits.spans for point in span.added], self.scale_db)
 
     @property
     def deleted(self) -> EnvelopePoints:
         """Points of ours that were deleted or moved away, gains as they were heard."""
-        return _heard([point for span in self.edits.spans for point in span.removed], self.scale_db)
+        return EnvelopePoints.of([point for span in self.edits.spans for point in span.removed], self.scale_db)
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def audited_project(project: Project) -> Audited:
             continue
         if not envelope.is_active:
             notes.append(f"the volume envelope of {track.title} is bypassed, so it is not heard")
-        scale = scale_of(project, track) / then.weight_in_bus
-        tracks.append(_track(basis, then, envelope_lane(envelope, then.scale, base_points(then)), scale))
+            envelope = replace(envelope, points=tuple(then.base))
+        tracks.append(_track(basis, then, envelope, scale_of(project, track) / then.weight_in_bus))
     return Audited(basis, frame_times_s(basis.root) + basis.root.start_s, tuple(tracks), runs, tuple(notes))
 
 
@@ -143,7 +143,11 @@ def audited_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints])
         No run has a prediction.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
-    tracks = [_track(basis, then, file_lane(now[then.role]), 1.0) for then in basis.tracks if then.role in now]
+    tracks = [
+        _track(basis, then, Envelope(now[then.role].points(), scaling="db"), 1.0)
+        for then in basis.tracks
+        if then.role in now
+    ]
     missing = [f"the {then.role} have no point any more" for then in basis.tracks if then.role not in now]
     return Audited(basis, frame_times_s(basis.root), tuple(tracks), tuple(runs), tuple(missing))
 
@@ -154,40 +158,30 @@ def largest_moves(audited: Audited, count: int) -> list[Move]:
     return sorted(found, key=lambda move: -abs(move.end_db - move.start_db))[:count]
 
 
-def _track(basis: Basis, then: TrackRun, lane: Lane, scale: float) -> AuditedTrack:
+def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> AuditedTrack:
     times = frame_times_s(basis.root) + basis.root.start_s
     bus = next(bus for bus in basis.root.buses if bus.role == then.role)
-    written = [Point(*point) for point in then.written]
+    then_db, now_db = float(gain_to_db(then.scale)), float(gain_to_db(scale))
     return AuditedTrack(
         role=then.role,
         name=then.name,
         predicted_db=np.maximum(from_steps(bus.predicted_cdb, GAIN_STEP_DB), LOWEST_DB),
-        written_db=_played(lane, written, times, then.scale),
-        now_db=_played(lane, lane.now, times, scale),
+        written_db=np.maximum(gain_to_db(envelope.gain_of(then.written, times) * then.scale), LOWEST_DB),
+        now_db=np.maximum(gain_to_db(envelope.gain_at(times) * scale), LOWEST_DB),
         deviation_db=None if bus.deviation_cdb is None else from_steps(bus.deviation_cdb, GAIN_STEP_DB),
         level_lufs=heard_level_lufs(bus),
         terms_db={term: from_steps(steps, TERM_STEP_DB) for term, steps in bus.terms_ddb.items()},
-        written=_heard(written, float(gain_to_db(then.scale))),
-        now=_heard(lane.now, float(gain_to_db(scale))),
-        edits=edits_between(base_points(then), lane.now),
-        scale_db=float(gain_to_db(scale)),
+        written=EnvelopePoints.of(then.written, then_db),
+        now=EnvelopePoints.of(envelope.points, now_db),
+        edits=edits_between(then.base, envelope.points),
+        scale_db=now_db,
     )
-
-
-def _played(lane: Lane, points: Sequence[Point], times: FloatArray, scale: float) -> FloatArray:
-    return np.maximum(gain_to_db(lane.plays(points, times) * scale), LOWEST_DB)
 
 
 def heard_level_lufs(bus: BusRun) -> FloatArray:
     """Return how loud a bus's stem was per frame, LUFS, shape (n_frames,); minus infinity where it is silent."""
     level = from_steps(bus.level_lufs, LEVEL_STEP_LU)
     return np.where(level <= ABSOLUTE_GATE_LUFS, -np.inf, level)
-
-
-def _heard(points: Sequence[Point], scale_db: float) -> EnvelopePoints:
-    gains = np.array([point.gain for point in points], dtype=np.float64)
-    times = np.array([point.time_s for point in points], dtype=np.float64)
-    return EnvelopePoints(times, np.maximum(gain_to_db(gains) + scale_db, LOWEST_DB))
 
 
 def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.automation.points import EnvelopePoints
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.curves import GainCurves
-from core.rpp.envelope import Point
 from core.runs.audit import Audited, AuditedTrack, heard_level_lufs
 from core.runs.edit import basis_of
-from core.runs.merge import as_envelope_points
 from core.runs.record import RunRecord, frame_times_s
 from core.runs.store import restored_tracks
 
@@ -90,7 +89,7 @@ def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
     time_s = frame_times_s(basis.root)
     columns: dict[str, FloatArray] = {}
     for track in restored_tracks(list(reversed(up_to))):
-        points = as_envelope_points([Point(*point) for point in track.written])
+        points = EnvelopePoints.of(track.written)
         level_db = points.at(time_s + basis.root.start_s) + float(gain_to_db(track.scale))
         columns.setdefault(track.role, level_db)
     levels = {bus.role: heard_level_lufs(bus) for bus in basis.root.buses}

@@ -27,20 +27,20 @@ from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.riding import ride_db
 from core.models.balance import common_db
-from core.rpp.envelope import Envelope, Point
-from core.rpp.project import Project, Track
-from core.rpp.write import Written, WrittenEnvelope, envelope_edit, lowered_note, scale_of
+from core.rpp.envelope import Envelope
+from core.rpp.project import Project
+from core.rpp.write import Written, WrittenEnvelope, combined, envelope_edit, lowering, points_of, scale_of, with_span
 from core.runs import store
-from core.runs.merge import Lane, Merged, envelope_lane, file_lane, merge
+from core.runs.merge import Merged, merge
 from core.runs.record import (
     GAIN_STEP_DB,
     LEVEL_STEP_LU,
     TERM_STEP_DB,
     RunRecord,
     TrackRun,
-    WrittenPoint,
     frame_times_s,
     from_steps,
+    rounded,
 )
 from core.runs.store import block_text, moves_before, restored_tracks, track_of
 
@@ -222,7 +222,7 @@ def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: f
 
 ON_TOP = "moves_on_top"
 """The setting of a run that kept the previous moves on top of its gains."""
-_FADER_MOVED_DB, _TOLD_OVER_DB = 0.05, 1e-6
+_FADER_MOVED_DB = 0.05
 
 
 @dataclass(frozen=True)
@@ -254,10 +254,9 @@ class Basis:
 
 @dataclass(frozen=True)
 class TrackEdit:
-    """The points of one track: as they are, merged with what the settings ask for."""
+    """One track: what was written on it last, and its present points merged with what the settings ask for."""
 
     run: TrackRun
-    now: tuple[Point, ...]
     merged: Merged
 
 
@@ -325,10 +324,10 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
-    settings = for_roles(changed(EditSettings() if afresh else basis.settings, changes), basis.buses)
-    curves = basis.curves_db(settings)
-    written, notes = Written(project, (), (), ()), _notes(basis, settings)
-    lanes: list[tuple[TrackRun, Track, Envelope, Lane]] = []
+    settings, curves, span_s = _asked(basis, changes, afresh=afresh)
+    root, notes = basis.root, _notes(basis, settings)
+    found: list[tuple[TrackRun, Envelope]] = []
+    targets: list[tuple[WrittenEnvelope, EnvelopePoints]] = []
     for then in basis.tracks:
         track = track_of(project, then)
         envelope = track.envelopes.get("VOLENV2") if track else None
@@ -340,22 +339,30 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
         if envelope.has_items:
             notes.append(f"{track.title} has automation items on its volume envelope, so it was not changed")
             continue
-        notes += _fader_notes(project, track, then)
-        moves = moves_before(project, track, basis.root) if basis.root.settings.get(ON_TOP) else None
-        lanes.append((then, track, envelope, envelope_lane(envelope, then.scale, base_points(then), moves)))
-    top_gain = basis.root.highest_gain
-    peaks_db = [_peak_db(basis.root, settings, curves[then.role], lane) for then, _, _, lane in lanes]
-    lowered_db = max(max(peaks_db, default=0.0) - float(gain_to_db(top_gain)), 0.0)
-    if lowered_db > _TOLD_OVER_DB:
-        notes.append(lowered_note(lowered_db, lanes[peaks_db.index(max(peaks_db))][1], top_gain))
-    edits: list[TrackEdit] = []
-    for then, track, envelope, lane in lanes:
-        edit = _merged(basis, settings, then, curves[then.role] - lowered_db, lane)
-        edits.append(edit)
-        written = _with_track(written, track, replace(envelope, points=edit.merged.points, is_active=True), then)
-    record = _record(basis, settings, [_track_run(edit, _text(project, edit.run)) for edit in edits])
-    record = msgspec.structs.replace(record, number=store.next_number(project))
-    return ReApplied(record, tuple(edits), settings, tuple(notes)), written
+        moved_db = float(gain_to_db(scale_of(project, track) / (then.scale * then.weight_in_bus)))
+        if abs(moved_db) >= _FADER_MOVED_DB:
+            notes.append(
+                f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"
+            )
+        moves = moves_before(project, track, root) if root.settings.get(ON_TOP) else None
+        curve = curves[then.role] if span_s else curves[then.role].from_start()
+        found.append((then, envelope))
+        target = WrittenEnvelope(track, then.role, then.scale, (), then.weight_in_bus)
+        targets.append((target, combined(curve, moves, is_part=span_s is not None)))
+    lowered_db, lowered_notes = lowering(targets, root.highest_gain)
+    edits, envelopes, tracks = [], [], []
+    for (then, envelope), (target, curve) in zip(found, targets, strict=True):
+        new = points_of(curve.with_gain_db(-lowered_db), then.scale)
+        base = replace(envelope, points=tuple(then.base), is_active=True)
+        now = envelope if envelope.is_active else base  # a bypassed envelope plays nothing, so it counts as unedited
+        merged = merge(base.points, now.points, with_span(base, new, span_s) if span_s else new, base.gain_of)
+        tracks.append(TrackEdit(then, merged))
+        edits.append(envelope_edit(project, target.track, replace(base, points=merged.points)))
+        envelopes.append(replace(target, points=merged.points))
+    written = Written(project, tuple(edits), tuple(envelopes), ())
+    before = [block_text(project, target.track) for target, _ in targets]
+    record = _record(basis, settings, tracks, before, store.next_number(project))
+    return ReApplied(record, tuple(tracks), settings, (*notes, *lowered_notes)), written
 
 
 def re_apply_points(
@@ -369,58 +376,29 @@ def re_apply_points(
         No run can be edited, or a setting is out of range.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
+    settings, curves, span_s = _asked(basis, changes, afresh=afresh)
+    tracks = []
+    for then in basis.tracks:
+        if then.role in now and then.role not in settings.freeze:
+            base = Envelope(tuple(then.base), scaling="db")
+            new = curves[then.role].points()
+            new = with_span(base, new, span_s) if span_s else new
+            tracks.append(TrackEdit(then, merge(base.points, now[then.role].points(), new, base.gain_of)))
+    record = _record(basis, settings, tracks, [None] * len(tracks), runs[-1].number + 1)
+    return ReApplied(record, tuple(tracks), settings, tuple(_notes(basis, settings)))
+
+
+def _asked(
+    basis: Basis, changes: Mapping[str, object], *, afresh: bool
+) -> tuple[EditSettings, dict[str, EnvelopePoints], tuple[float, float] | None]:
+    """Return the settings, the points of each bus under them, and the span they are for, in the project's time."""
     settings = for_roles(changed(EditSettings() if afresh else basis.settings, changes), basis.buses)
-    curves = basis.curves_db(settings)
-    edits = [
-        _merged(basis, settings, then, curves[then.role], file_lane(now[then.role]))
-        for then in basis.tracks
-        if then.role in now and then.role not in settings.freeze
-    ]
-    record = _record(basis, settings, [_track_run(edit, None) for edit in edits])
-    record = msgspec.structs.replace(record, number=runs[-1].number + 1)
-    return ReApplied(record, tuple(edits), settings, tuple(_notes(basis, settings)))
-
-
-def base_points(then: TrackRun) -> tuple[Point, ...]:
-    """Return what we wrote on a track, without what a user had made of it before."""
-    return tuple(Point(*point) for point in (then.ours or then.written))
-
-
-def _merged(basis: Basis, settings: EditSettings, then: TrackRun, gain_db: FloatArray, lane: Lane) -> TrackEdit:
-    base = base_points(then)
-    new = _wanted(basis.root, settings, base, gain_db, lane)
-    return TrackEdit(then, lane.now, merge(base, lane.now, new, lane.plays))
-
-
-def _peak_db(root: RunRecord, settings: EditSettings, gain_db: FloatArray, lane: Lane) -> float:
-    """Return the highest value that a bus's gains (n_frames,) ask of an envelope, dB."""
-    points, _ = _asked_for(root, settings, gain_db, lane)
-    return float(gain_to_db(max(point.gain for point in points)))
-
-
-def _asked_for(
-    root: RunRecord, settings: EditSettings, gain_db: FloatArray, lane: Lane
-) -> tuple[Sequence[Point], tuple[float, float] | None]:
-    """Return the points of a bus's gains (n_frames,), and the part of the song they are for."""
-    span = _common_span(root.range_s, settings.range_s)
-    thinned = thin_bus(frame_times_s(root), gain_db, span_s=span)
-    return lane.points(thinned.shifted(root.start_s), span is not None), span
-
-
-def _wanted(
-    root: RunRecord, settings: EditSettings, base: tuple[Point, ...], gain_db: FloatArray, lane: Lane
-) -> tuple[Point, ...]:
-    """Return the points the settings ask for: on the whole lane, or in a span with `base` around it."""
-    points, span = _asked_for(root, settings, gain_db, lane)
-    if span is None:
-        return tuple(points)
-    start_s, end_s = span[0] + root.start_s, span[1] + root.start_s
-    inner = [point for point in points if start_s < point.time_s < end_s]
-    entry, leave = lane.plays(base, np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
-    lead_in = Point(start_s, entry if start_s > 0.0 else inner[0].gain)
-    before = [point for point in base if point.time_s < start_s]
-    after = [point for point in base if point.time_s > end_s]
-    return (*before, lead_in, *inner, Point(end_s, leave), *after)
+    root = basis.root
+    curves_db = basis.curves_db(settings)
+    span_s = _common_span(root.range_s, settings.range_s)
+    times = frame_times_s(root)
+    curves = {bus: thin_bus(times, gain_db, span_s=span_s).shifted(root.start_s) for bus, gain_db in curves_db.items()}
+    return settings, curves, None if span_s is None else (span_s[0] + root.start_s, span_s[1] + root.start_s)
 
 
 def _common_span(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -432,15 +410,27 @@ def _common_span(one: tuple[float, float] | None, other: tuple[float, float] | N
     return span
 
 
-def _record(basis: Basis, settings: EditSettings, tracks: list[TrackRun]) -> RunRecord:
-    root = basis.root
+def _record(
+    basis: Basis, settings: EditSettings, edits: Sequence[TrackEdit], before: Sequence[str | None], number: int
+) -> RunRecord:
+    """Return the record of an edit, without id and date; `before` is the text of each track's previous envelope."""
+    tracks = [
+        msgspec.structs.replace(
+            edit.run,
+            before=text,
+            written=rounded(edit.merged.points),
+            ours=None if edit.merged.edits.are_none else rounded(edit.merged.ours),
+        )
+        for edit, text in zip(edits, before, strict=True)
+    ]
     return msgspec.structs.replace(
-        root,
+        basis.root,
+        number=number,
         action="edit",
         id="",
         made_at="",
         settings=msgspec.to_builtins(settings),
-        of=root.id,
+        of=basis.root.id,
         buses=[],
         tracks=tracks,
         warnings=[],
@@ -448,37 +438,5 @@ def _record(basis: Basis, settings: EditSettings, tracks: list[TrackRun]) -> Run
     )
 
 
-def _track_run(edit: TrackEdit, before: str | None) -> TrackRun:
-    merged = edit.merged
-    return msgspec.structs.replace(
-        edit.run,
-        before=before,
-        written=_rounded(merged.points),
-        ours=None if merged.edits.are_none else _rounded(merged.ours),
-    )
-
-
-def _rounded(points: Sequence[Point]) -> list[WrittenPoint]:
-    return [WrittenPoint(round(p.time_s, 8), round(p.gain, 8), p.shape, round(p.tension, 8)) for p in points]
-
-
-def _with_track(written: Written, track: Track, envelope: Envelope, then: TrackRun) -> Written:
-    edit = envelope_edit(written.project, track, envelope)
-    new = WrittenEnvelope(track, then.role, then.scale, envelope.points, then.weight_in_bus)
-    return replace(written, edits=(*written.edits, edit), envelopes=(*written.envelopes, new))
-
-
-def _text(project: Project, then: TrackRun) -> str | None:
-    track = track_of(project, then)
-    return block_text(project, track) if track else None
-
-
 def _notes(basis: Basis, settings: EditSettings) -> list[str]:
     return list(basis.notes) if settings.range_s is None else []
-
-
-def _fader_notes(project: Project, track: Track, then: TrackRun) -> list[str]:
-    moved_db = float(gain_to_db(scale_of(project, track) / (then.scale * then.weight_in_bus)))
-    if abs(moved_db) < _FADER_MOVED_DB:
-        return []
-    return [f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"]

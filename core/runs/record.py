@@ -8,12 +8,14 @@ keeps them small: hundredths of a decibel for gains, tenths for an explanation's
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from core.audio.framing import HOP_S
+from core.automation.points import Point
 from core.decibels import FloatArray
 
 VERSION = 1
@@ -23,16 +25,6 @@ _LOWEST, _HIGHEST = -120.0, 1_000.0
 """No value is beyond these: what a record claims beyond them is damage, and its power would be no number."""
 Steps = list[Annotated[int, msgspec.Meta(ge=-200_000_000, le=200_000_000)]]
 """A curve as `to_steps` gives it, with room for what earlier versions took for a value."""
-_Shape = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
-
-
-class WrittenPoint(NamedTuple):
-    """An envelope point as it was written: `gain` is linear, in the envelope's own terms (before its `scale`)."""
-
-    time_s: float
-    gain: float
-    shape: _Shape = 0
-    tension: float = 0.0
 
 
 class BusRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +67,14 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     scale: float
     before: str | None
-    written: list[WrittenPoint]
-    ours: list[WrittenPoint] | None = None
+    written: list[Point]
+    ours: list[Point] | None = None
     weight: float | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def base(self) -> list[Point]:
+        """The points as written, without those that a user had made."""
+        return self.ours or self.written
 
     @property
     def weight_in_bus(self) -> float:
@@ -168,6 +165,13 @@ def frame_times_s(record: RunRecord) -> FloatArray:
     """Return the frames' centres in the stems' time, shape (n_frames,)."""
     n_frames = len(record.buses[0].predicted_cdb) if record.buses else 0
     return _FIRST_CENTRE_S + HOP_S * np.arange(n_frames, dtype=np.float64)
+
+
+def rounded(points: Sequence[Point]) -> list[Point]:
+    """Return points as a record and a project file store them, with 8 decimals."""
+    return [
+        Point(round(time_s, 8), round(gain, 8), shape, round(tension, 8)) for time_s, gain, shape, tension in points
+    ]
 
 
 def to_steps(curve: FloatArray, step: float) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis_server.reaper.job_file import Points
-from core.rpp.envelope import Point
+from core.automation.points import Point
 from core.rpp.ext_state import ext_state
 from core.rpp.project import Project
 from core.runs.store import SECTION

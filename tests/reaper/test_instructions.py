@@ -20,8 +20,9 @@ from analysis_server.reaper.instructions import points_to_write
 from analysis_server.reaper.job_file import Answer, Instructions
 from analysis_server.sources.session import RenderedStems
 from analysis_server.verbs import edit, match, mix, revert
+from core.automation.points import Point
 from core.rpp import project as project_module
-from core.rpp.envelope import Envelope, Point
+from core.rpp.envelope import Envelope
 from core.rpp.parser import parse, read_document
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import Written, WrittenEnvelope

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automation.points import EnvelopePoints
+from core.automation.points import EnvelopePoints, Point
 from core.decibels import gain_to_db
-from core.rpp.envelope import BEZIER, FAST_START, LINEAR, SLOW, SQUARE, Envelope, Point
+from core.rpp.envelope import BEZIER, FAST_START, LINEAR, SLOW, SQUARE, Envelope, Scaling
 from core.rpp.write import combined
 
 CURVE = EnvelopePoints(np.array([0.5, 10.0, 20.0]), np.array([-3.0, 2.0, -8.0]))
@@ -21,11 +21,11 @@ def test_without_moves_the_curve_is_unchanged() -> None:
     assert [combined(CURVE, moves) for moves in (None, still, bypassed)] == [CURVE] * 3
 
 
-@pytest.mark.parametrize("is_fader_scaled", [False, True])
+@pytest.mark.parametrize("scaling", ["amplitude", "fader"])
 @pytest.mark.parametrize("shape", [LINEAR, SLOW, FAST_START, BEZIER])
-def test_the_product_is_heard_everywhere(shape: int, is_fader_scaled: bool) -> None:
+def test_the_product_is_heard_everywhere(shape: int, scaling: Scaling) -> None:
     points = (Point(2.0, 0.9, shape, 0.5), Point(6.0, 0.2, shape, -0.7), Point(7.0, 1.4, LINEAR))
-    moves = Envelope(points, is_fader_scaled=is_fader_scaled)
+    moves = Envelope(points, scaling=scaling)
     time_s = np.linspace(0.0, 25.0, 5001)
     product_db = CURVE.at(time_s) + gain_to_db(moves.gain_at(time_s))
     np.testing.assert_allclose(combined(CURVE, moves).at(time_s), product_db, atol=0.15)

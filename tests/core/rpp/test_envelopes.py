@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automation.points import EDGE_S, EnvelopePoints
-from core.rpp.envelope import Envelope, Point, from_fader, to_fader
+from core.automation.points import EDGE_S, EnvelopePoints, Point
+from core.rpp.envelope import Envelope, from_fader, to_fader
 from core.rpp.faders import bus_weights, fader_stage, gains_at
 from core.rpp.parser import parse, read_document
 from core.rpp.project import Project, project_of, read_project
@@ -60,7 +60,7 @@ def test_the_fader_scale_can_be_inverted(gain: float) -> None:
 def test_the_heard_gain_is_the_curve_on_either_scale(scaling: bytes, mixed: bytes) -> None:
     before = project(b"    VOLPAN " + mixed + b" 0 -1", *envelope(b"PT 0 1 0", b"PT 3 0.2 0 0 1", scaling=scaling))
     after = written(before, CURVE)
-    assert after.tracks[0].envelopes["VOLENV2"].is_fader_scaled == (scaling == b"VOLTYPE 1")
+    assert after.tracks[0].envelopes["VOLENV2"].scaling == ("fader" if scaling == b"VOLTYPE 1" else "amplitude")
     assert np.abs(heard_db(after) - CURVE.at(TIMES)).max() < 0.1
 
 
@@ -70,7 +70,7 @@ def test_points_keep_any_curve_within_a_tenth_of_a_decibel(steps: list[tuple[flo
     points = tuple(points_of(curve, 1.0))
     times = np.linspace(0.0, float(curve.time_s[-1]) + 1.0, 2000)
     for scaled in (False, True):
-        gain = Envelope(points, is_fader_scaled=scaled).gain_at(times)
+        gain = Envelope(points, scaling="fader" if scaled else "amplitude").gain_at(times)
         assert np.abs(20 * np.log10(gain) - curve.at(times)).max() < 0.1
 
 
@@ -151,8 +151,8 @@ def test_a_new_envelope_is_written_as_that_version_of_reaper_writes_it() -> None
     modern = written(project(b"    MAINSEND 1 0", b"    <FXCHAIN", b"    >"), CURVE)
     track = modern.tracks[0].block
     assert [block.name for block in track.blocks] == ["VOLENV2", "FXCHAIN"]
-    assert modern.tracks[0].envelopes["VOLENV2"].is_fader_scaled
-    assert not written(project(version="5.70"), CURVE).tracks[0].envelopes["VOLENV2"].is_fader_scaled
+    assert modern.tracks[0].envelopes["VOLENV2"].scaling == "fader"
+    assert written(project(version="5.70"), CURVE).tracks[0].envelopes["VOLENV2"].scaling == "amplitude"
 
 
 def test_line_ends_and_all_other_bytes_are_unchanged() -> None:

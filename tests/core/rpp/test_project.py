@@ -35,7 +35,7 @@ def test_a_real_project_is_read_as_reaper_shows_it() -> None:
     left, drums, backups, muted = found.tracks[0], found.tracks[4], found.tracks[5], found.tracks[7]
     assert (left.volume, left.pan) == (1.66917422443258, -0.496)
     assert left.envelopes["VOLENV2"].points[0].gain == 0.56412952
-    assert left.envelopes["VOLENV2"].is_fader_scaled
+    assert left.envelopes["VOLENV2"].scaling == "fader"
     assert (drums.volume, drums.items[0].takes[0].source.file) == (0.52901304635576, r"Audio Files\indie.mp3")  # type: ignore[union-attr]
     assert backups.is_folder
     assert [one.number for one in found.children(backups)] == [7, 8]

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.automation.points import EnvelopePoints
+from core.automation.points import EnvelopePoints, Point
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record as record_module
@@ -29,7 +29,7 @@ def record(
     wrote: Sequence[tuple[float, float]] = tuple(WRITTEN),
     before: str | None = None,
 ) -> record_module.RunRecord:
-    points = [record_module.WrittenPoint(time_s, 10 ** (gain_db / 20) / scale) for time_s, gain_db in wrote]
+    points = [Point(time_s, 10 ** (gain_db / 20) / scale) for time_s, gain_db in wrote]
     track = record_module.TrackRun(
         guid=guid, number=1, name="Drums", role="drums", scale=scale, before=before, written=points
     )
@@ -81,7 +81,7 @@ def test_exactly_the_dragged_and_the_added_point_are_found(in_project: bool) -> 
     np.testing.assert_allclose(track.edited.gain_db, [-6.0, 1.0], atol=1e-3)
     np.testing.assert_allclose(track.deleted.gain_db, [-1.0], atol=1e-3)
     (span,) = track.edits.spans
-    assert (span.span.start_s, span.span.end_s) == (5.0, 20.25)
+    assert (span.start_s, span.end_s) == (5.0, 20.25)
 
 
 def test_a_moved_fader_changes_the_heard_gain() -> None:

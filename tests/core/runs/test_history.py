@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.automation.points import EnvelopePoints
+from core.automation.points import EnvelopePoints, Point
 from core.decibels import db_to_gain, db_to_power
 from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import parse
@@ -25,7 +25,7 @@ from tests.expected_errors import raises_error
 
 WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"
 TRACK = record_module.TrackRun(
-    guid="{G}", number=1, name="", role="drums", scale=1.0, before=None, written=[record_module.WrittenPoint(0.0, 1.0)]
+    guid="{G}", number=1, name="", role="drums", scale=1.0, before=None, written=[Point(0.0, 1.0)]
 )
 CURVE = EnvelopePoints(np.array([0.5, 2.0, 7.0]), np.array([-3.0, 1.5, -12.0]))
 
@@ -68,7 +68,7 @@ def with_run(song: Project, number: int | None = None) -> bytes:
         role="drums",
         scale=envelope.scale,
         before=block_text(song, envelope.track),
-        written=[record_module.WrittenPoint(p.time_s, p.gain) for p in envelope.points],
+        written=[Point(p.time_s, p.gain) for p in envelope.points],
     )
     run = record(number or store.next_number(song), track)
     return written.with_edits(store.added(song.document, run)).content

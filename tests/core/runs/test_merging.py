@@ -1,18 +1,18 @@
-"""A user's points and a re-applied prediction: edited spans keep the user's points, conflicts are told."""
+"""Merge of a user's points and a re-applied prediction: edited spans keep the user's points, conflicts are reported."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rpp.envelope import Envelope, Point
-from core.runs.merge import Merged, edits_between, merge, straight_in_db
+from core.automation.points import Point
+from core.rpp.envelope import Envelope
+from core.runs.merge import Merged, edits_between, merge
 
 
 def points(*pairs: tuple[float, float]) -> tuple[Point, ...]:
@@ -21,20 +21,21 @@ def points(*pairs: tuple[float, float]) -> tuple[Point, ...]:
 
 BASE = points((0, 0), (4, -3), (8, 2), (12, -1), (16, 0))
 NEW = points((0, 1), (5, -6), (9, 4), (13, -2), (16, 1))
+linear_in_db = Envelope((), scaling="db").gain_of
 TIMES = np.arange(0.0, 16.0, 0.05)
 
 
 def played(of: Sequence[Point], times: np.ndarray = TIMES) -> np.ndarray:
-    return 20 * np.log10(straight_in_db(of, times))
+    return 20 * np.log10(linear_in_db(of, times))
 
 
 def merged(now: Sequence[Point], new: Sequence[Point] = NEW) -> Merged:
-    return merge(BASE, tuple(now), new, straight_in_db)
+    return merge(BASE, tuple(now), new, linear_in_db)
 
 
 def edited(index: int, **change: float) -> tuple[Point, ...]:
     moved = list(BASE)
-    moved[index] = replace(moved[index], **change)
+    moved[index] = moved[index]._replace(**change)
     return tuple(sorted(moved, key=lambda point: point.time_s))
 
 
@@ -47,7 +48,7 @@ def test_a_dragged_point_is_kept_exactly_and_the_rest_is_new() -> None:
     now = edited(2, gain=0.5)
     done = merged(now)
     (span,) = done.edits.spans
-    assert (span.span.start_s, span.span.end_s, span.added) == (4.0, 12.0, (now[2],))
+    assert (span.start_s, span.end_s, span.added) == (4.0, 12.0, (now[2],))
     assert now[2] in done.points
     outside = (TIMES <= 4.0) | (TIMES >= 12.0)
     np.testing.assert_allclose(played(done.points)[outside], played(NEW)[outside], atol=1e-9)
@@ -88,11 +89,11 @@ def test_added_and_moved_points_are_kept() -> None:
     now = tuple(sorted([*edited(0, gain=0.9), extra], key=lambda point: point.time_s))
     done = merged(now)
     assert {extra, now[0]} <= set(done.points)
-    assert [edit.span.start_s for edit in done.edits.spans] == [-math.inf, 4.0]
+    assert [edit.start_s for edit in done.edits.spans] == [-math.inf, 4.0]
 
 
 def test_the_shift_of_a_whole_curve_is_applied_to_the_new_one() -> None:
-    now = tuple(replace(point, gain=point.gain * 10 ** (2 / 20)) for point in BASE)
+    now = tuple(point._replace(gain=point.gain * 10 ** (2 / 20)) for point in BASE)
     done = merged(now)
     assert done.edits.lift_db == pytest.approx(2.0)
     assert done.edits.spans == ()
@@ -100,15 +101,15 @@ def test_the_shift_of_a_whole_curve_is_applied_to_the_new_one() -> None:
 
 
 def test_a_shift_and_a_dragged_point_are_distinguished() -> None:
-    now = [replace(point, gain=point.gain * 10 ** (2 / 20)) for point in BASE]
-    now[3] = replace(now[3], gain=0.3)
+    now = [point._replace(gain=point.gain * 10 ** (2 / 20)) for point in BASE]
+    now[3] = now[3]._replace(gain=0.3)
     done = merged(now)
     assert done.edits.lift_db == pytest.approx(2.0)
     assert [span.added for span in done.edits.spans] == [(now[3],)]
 
 
 def test_rounding_by_reaper_is_not_an_edit() -> None:
-    now = [replace(point, time_s=point.time_s + 1e-6, gain=point.gain * 1.0001) for point in BASE]
+    now = [point._replace(time_s=point.time_s + 1e-6, gain=point.gain * 1.0001) for point in BASE]
     assert edits_between(BASE, now).are_none
 
 
@@ -117,8 +118,8 @@ def test_an_edit_of_an_edit_finds_the_same_points() -> None:
     first = merged(now)
     again = edits_between(first.ours, first.points)
     (span,) = again.spans
-    assert (span.span.start_s, span.span.end_s, span.added) == (4.0, 12.0, (now[2],))
-    second = merge(first.ours, first.points, BASE, straight_in_db)
+    assert (span.start_s, span.end_s, span.added) == (4.0, 12.0, (now[2],))
+    second = merge(first.ours, first.points, BASE, linear_in_db)
     assert now[2] in second.points
     outside = (TIMES <= 4.0) | (TIMES >= 12.0)
     np.testing.assert_allclose(played(second.points)[outside], played(BASE)[outside], atol=1e-9)
@@ -127,12 +128,12 @@ def test_an_edit_of_an_edit_finds_the_same_points() -> None:
 @pytest.mark.parametrize("count", [4, 400])
 def test_the_number_of_curve_evaluations_does_not_grow_with_the_points(count: int) -> None:
     base = tuple(Point(float(place), 1.0) for place in range(count))
-    now = tuple(replace(point, gain=0.5) if place % 2 else point for place, point in enumerate(base))
+    now = tuple(point._replace(gain=0.5) if place % 2 else point for place, point in enumerate(base))
     calls = []
 
     def counted(of: Sequence[Point], times: np.ndarray) -> np.ndarray:
         calls.append(len(times))
-        return straight_in_db(of, times)
+        return linear_in_db(of, times)
 
     done = merge(base, now, [Point(0.0, 2.0), Point(float(count), 2.0)], counted)
     assert len(done.conflicts) == len(done.edits.spans) == count // 2
@@ -141,11 +142,7 @@ def test_the_number_of_curve_evaluations_does_not_grow_with_the_points(count: in
 
 
 def test_points_of_a_fader_scaled_envelope_are_unchanged_outside_the_edits() -> None:
-    scaling = Envelope((), is_fader_scaled=True)
-
-    def plays(these: Sequence[Point], time_s: np.ndarray) -> np.ndarray:
-        return replace(scaling, points=tuple(these)).gain_at(time_s)
-
+    plays = Envelope((), scaling="fader").gain_of
     done = merge(BASE, edited(2, gain=0.5), NEW, plays)
     outside = (TIMES <= 4.0) | (TIMES >= 12.0)
     np.testing.assert_allclose(plays(done.points, TIMES)[outside], plays(NEW, TIMES)[outside], atol=1e-6)
@@ -156,7 +153,7 @@ GRID = st.lists(
 )
 
 
-def lane(pairs: list[tuple[int, float]]) -> tuple[Point, ...]:
+def curve(pairs: list[tuple[int, float]]) -> tuple[Point, ...]:
     return points(*sorted((time * 0.5, gain_db) for time, gain_db in pairs))
 
 
@@ -164,18 +161,14 @@ def lane(pairs: list[tuple[int, float]]) -> tuple[Point, ...]:
 def test_every_point_of_the_user_is_kept(
     base: list[tuple[int, float]], now: list[tuple[int, float]], new: list[tuple[int, float]]
 ) -> None:
-    done = merge(lane(base), lane(now), lane(new), straight_in_db)
+    done = merge(curve(base), curve(now), curve(new), linear_in_db)
     for edit in done.edits.spans:
         assert set(edit.added) <= set(done.points)
     times = [point.time_s for point in done.points]
     assert times == sorted(times)
     untouched = np.array(
-        [
-            t
-            for t in np.arange(0, 31, 0.25)
-            if not any(edit.span.start_s <= t <= edit.span.end_s for edit in done.edits.spans)
-        ]
+        [t for t in np.arange(0, 31, 0.25) if not any(edit.start_s <= t <= edit.end_s for edit in done.edits.spans)]
     )
     if untouched.size:
-        wanted = played(lane(new), untouched) + done.edits.lift_db
+        wanted = played(curve(new), untouched) + done.edits.lift_db
         np.testing.assert_allclose(played(done.points, untouched), np.maximum(wanted, -60.0), atol=1e-6)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.automation.points import Point
 from core.rpp.envelope import Envelope
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
@@ -23,7 +24,7 @@ def envelope(gains: tuple[float, ...]) -> str:
 
 def run(number: int, before: str | None, guid: str = "{G}") -> record.RunRecord:
     """The run that wrote the `number`-th of `OURS` over `before`."""
-    written = [record.WrittenPoint(float(at), gain) for at, gain in enumerate(OURS[number - 1])]
+    written = [Point(float(at), gain) for at, gain in enumerate(OURS[number - 1])]
     track = record.TrackRun(guid=guid, number=1, name="Drums", role="drums", scale=1.0, before=before, written=written)
     bus = record.BusRun(role="drums", predicted_cdb=[0, 0], level_lufs=[-20, 0])
     return record.identified(

@@ -8,13 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.automation.points import EnvelopePoints
+from core.automation.points import EnvelopePoints, Point
 from core.rpp.faders import fader_stage
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record, store
 from core.runs.edit import ReApplied, basis_of, re_apply, re_apply_points
-from core.runs.merge import as_envelope_points, linear_points
 from core.runs.record import to_steps
 from tests.expected_errors import raises_error
 
@@ -29,7 +28,7 @@ def session(highest_gain: float, range_s: tuple[float, float] | None = None) -> 
         gain = 10 ** (level_db / 20)
         blocks += [f"  <TRACK {{{number}}}", f"    NAME {role}", "    VOLPAN 1 0 -1", "    <VOLENV2", "      ACT 1 -1"]
         blocks += [f"      PT 0 {gain:.8f} 0", "    >", "  >"]
-        written = [record.WrittenPoint(0.0, round(gain, 8))]
+        written = [Point(0.0, round(gain, 8))]
         tracks.append(
             record.TrackRun(
                 guid=f"{{{number}}}", number=number, name=role, role=role, scale=1.0, before=None, written=written
@@ -138,7 +137,7 @@ def test_an_edit_of_a_folder_starts_from_the_last_edit_unless_afresh() -> None:
     stands = folder_of({"drums": 3.0, "bass": -3.0})
     first = re_apply_points([run], stands, {"offset_db": {"bass": 1.0}})
     edited = record.identified(msgspec.structs.replace(first.record, made_at="2026"))
-    stands = {edit.run.role: as_envelope_points(edit.merged.points) for edit in first.tracks}
+    stands = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in first.tracks}
     for afresh, bass_db in ((False, -2.0), (True, -3.0)):
         done = re_apply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
         assert gains_db(done)["bass"] == [pytest.approx(bass_db, abs=0.01)]
@@ -167,14 +166,14 @@ def test_an_edit_of_a_folder_reports_the_edit_that_it_replaces() -> None:
 def test_an_edit_of_a_part_keeps_the_moves_around_it(start_s: float) -> None:
     plain = store.read_history(session(2.0))[0]
     fall = EnvelopePoints(np.array([0.0, 20.0]) + start_s, np.array([0.0, -20.0]))
-    wrote = [record.WrittenPoint(point.time_s, point.gain) for point in linear_points(fall)]
+    wrote = list(fall.points())
     track = msgspec.structs.replace(plain.tracks[0], written=wrote)
     frames_s = 0.5 + 0.25 * np.arange(80)
     bus = msgspec.structs.replace(plain.buses[0], predicted_cdb=to_steps(-np.minimum(frames_s, 20.0), 0.01))
     run = msgspec.structs.replace(plain, tracks=[track], buses=[bus], start_s=start_s)
     done = re_apply_points([run], {"drums": fall}, {"range_s": (5.0, 10.0), "offset_db": {"drums": 3.0}})
     (edit,) = done.tracks
-    found_db = as_envelope_points(edit.merged.points).at(frames_s + start_s)
+    found_db = EnvelopePoints.of(edit.merged.points).at(frames_s + start_s)
     outside, raised = np.abs(frames_s - 7.5) > 2.6, np.abs(frames_s - 7.5) < 2.4
     np.testing.assert_allclose(found_db[outside], -np.minimum(frames_s, 20.0)[outside], atol=0.02)
     np.testing.assert_allclose(found_db[raised], 3.0 - frames_s[raised], atol=0.11)

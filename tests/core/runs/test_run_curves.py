@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.automation.points import EnvelopePoints
+from core.automation.points import EnvelopePoints, Point
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import compare, record, store
@@ -32,7 +32,7 @@ def run(number: int, levels_db: dict[str, float], start_s: float = 0.0) -> recor
     for place, (role, level_db) in enumerate(levels_db.items(), start=1):
         lufs = to_steps(np.where(SOUNDING | (role == "bass"), -20.0, -120.0), 1.0)
         buses.append(record.BusRun(role=role, predicted_cdb=to_steps(np.full(80, level_db), 0.01), level_lufs=lufs))
-        written = [record.WrittenPoint(0.0, gain(level_db) / FADERS[role])]
+        written = [Point(0.0, gain(level_db) / FADERS[role])]
         tracks.append(
             record.TrackRun(
                 guid=f"{{{role}}}",
@@ -111,7 +111,7 @@ def test_written_curves_of_each_run(start_s: float) -> None:
 
 def test_written_curves_are_in_the_time_of_the_stems() -> None:
     plain = run(1, {"bass": 0.0}, START_S)
-    ramp = [record.WrittenPoint(START_S + time_s, gain(-time_s)) for time_s in np.arange(0.0, 21.0)]
+    ramp = [Point(START_S + time_s, gain(-time_s)) for time_s in np.arange(0.0, 21.0)]
     moved = msgspec.structs.replace(plain, tracks=[msgspec.structs.replace(plain.tracks[0], written=ramp)])
     found = compare.as_written([moved], 1, "song.rpp")
     np.testing.assert_allclose(found.gain_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
@@ -119,7 +119,7 @@ def test_written_curves_are_in_the_time_of_the_stems() -> None:
 
 def test_the_first_of_several_tracks_of_a_bus_counts() -> None:
     plain = run(1, {"drums": -4.0})
-    second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[record.WrittenPoint(0, 0.1)])
+    second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[Point(0, 0.1)])
     found = compare.as_written([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
     np.testing.assert_allclose(found.gain_db[:, 0], -4.0, atol=1e-6)
 

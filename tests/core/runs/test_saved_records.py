@@ -14,7 +14,7 @@ from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as records
 from core.runs import store
-from core.runs.record import BusRun, RunRecord, TrackRun, WrittenPoint, to_steps
+from core.runs.record import BusRun, Point, RunRecord, TrackRun, to_steps
 from core.runs.store import block_text
 from tests.cases.reaper_reader import FOLDER, cut_long_lines
 
@@ -65,7 +65,7 @@ def match_of_half_an_hour(song: Project) -> bytes:
                 role=one.role,
                 scale=one.scale,
                 before=block_text(song, one.track),
-                written=[WrittenPoint(round(p.time_s, 8), round(p.gain, 8)) for p in one.points],
+                written=[Point(round(p.time_s, 8), round(p.gain, 8)) for p in one.points],
             )
             for one in written.envelopes
         ],

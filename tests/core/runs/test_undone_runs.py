@@ -18,7 +18,7 @@ from core.runs import record as records
 from core.runs import store
 from core.runs.audit import audited_project
 from core.runs.edit import re_apply
-from core.runs.record import BusRun, RunRecord, TrackRun, WrittenPoint, to_steps
+from core.runs.record import BusRun, Point, RunRecord, TrackRun, to_steps
 from tests.cases.reaper_reader import FOLDER
 
 ENVELOPE = b"    <VOLENV2\n      ACT 1 -1\n      VIS 1 1 1\n      PT 0 0.5 0\n    >\n"
@@ -58,7 +58,7 @@ def mixed(song: Project, level_db: float, *, in_reaper: bool) -> Project:
                 role=one.role,
                 scale=one.scale,
                 before=store.block_text(song, one.track),
-                written=[WrittenPoint(round(p.time_s, 8), round(p.gain, 8)) for p in one.points],
+                written=[Point(round(p.time_s, 8), round(p.gain, 8)) for p in one.points],
             )
             for one in written.envelopes
         ],
