@@ -25,7 +25,7 @@ from core.models.balance import StemLevels
 from core.models.fit import EIGHTY_PERCENT
 from core.models.habits import DeviationsOfSong, learn_habits
 from core.models.model import Model
-from core.models.predict import predict_balance
+from core.models.predict import KIT_LEVELS_DB, predict_balance
 from core.models.prior import WRITTEN, BalancePrior
 
 LEAST_ENTRIES = 3
@@ -42,15 +42,18 @@ class Facts:
 
     Attributes
     ----------
-    producer, title : the song's.
+    producer, title, collection : the song's; a song may be in several collections, with other buses.
     buses : the bus that each entry is or belongs to.
+    roles : what each entry plays, such as "snare".
     loudness_lufs, tone_db : gated loudness, and RMS minus loudness (0 where unknown), shape (n_entries,).
     level_error_db : standard error of the levels.
     """
 
     producer: str
     title: str
+    collection: str
     buses: tuple[str, ...]
+    roles: tuple[str, ...]
     loudness_lufs: FloatArray
     tone_db: FloatArray
     level_error_db: float
@@ -77,20 +80,28 @@ def read_facts(path: Path) -> dict[str, list[Facts]]:
     level = next((name for name in ("loudness_lufs", "level_lufs_like") if name in columns), None)
     if level is None:
         raise InputError(f"{path}: has no column loudness_lufs or level_lufs_like; give a file of levels")
-    songs: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    songs: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
     for row in rows:
         if math.isnan(_number(row.get(level))) or (row.get("usable") or "yes").strip().lower() in ("no", "false", "0"):
             continue
         is_bus = "stem" not in columns or (row["stem"] or "").strip() == _BUS_ROW
         producer = (row.get("producer") or row.get("artist") or row.get("song") or "").strip()
-        songs.setdefault(("buses" if is_bus else "stems", producer, (row.get("song") or "").strip()), []).append(row)
+        key = (
+            "buses" if is_bus else "stems",
+            producer,
+            (row.get("song") or "").strip(),
+            (row.get("set") or "").strip(),
+        )
+        songs.setdefault(key, []).append(row)
     found: dict[str, list[Facts]] = {"buses": [], "stems": []}
-    for (kind, producer, title), entries in songs.items():
+    for (kind, producer, title, collection), entries in songs.items():
         tone = np.array([_number(row.get("tone_db")) for row in entries])
         song = Facts(
             producer=producer,
             title=title,
+            collection=collection,
             buses=tuple(_bus_of(row) for row in entries),
+            roles=tuple(_role_of(row) for row in entries),
             loudness_lufs=np.array([_number(row[level]) for row in entries]),
             tone_db=np.nan_to_num(tone),
             level_error_db=ESTIMATED_LEVEL_ERROR_DB if level == "level_lufs_like" else 0.0,
@@ -117,7 +128,7 @@ def predicted(song: Facts, *, tracks: bool, prior: BalancePrior = WRITTEN) -> tu
         frame_lufs=song.loudness_lufs[None],
         active=np.ones((1, n_entries), bool),
     )
-    balance = predict_balance(model, song.buses, levels, tracks=tracks)
+    balance = predict_balance(model, song.buses, levels, tracks=tracks, track_roles=song.roles if tracks else ())
     return balance.balance_db[0], balance.deviation_db
 
 
@@ -134,20 +145,20 @@ def _compared(songs: Sequence[Facts], *, tracks: bool) -> dict[str, Any]:
     }
     errors = {name: [error_db(rule(song)) for song in songs] for name, rule in rules.items()}
     compared: dict[str, Any] = {
-        "songs": len(songs),
+        "songs": len({(song.producer, song.title) for song in songs}),
         "producers": len({song.producer for song in songs}),
         "rules": {name: _summary(songs, found, errors) for name, found in errors.items()} if songs else {},
     }
     if songs:
         compared["band_80_coverage"] = _band_coverage(songs, tracks=tracks)
-    several = [i for i, song in enumerate(songs) if sum(s.producer == song.producer for s in songs) > 1]
+    several = [i for i, song in enumerate(songs) if _others_of(song, songs)]
     if several:
         known = [songs[i] for i in several]
         own = {name: [found[i] for i in several] for name, found in errors.items()}
         learned = [error_db(_learned_gains_db(song, known, tracks=tracks)) for song in known]
         producers = len({song.producer for song in known})
         compared["rules"]["ours_learned"] = {
-            "songs": len(known),
+            "songs": len({(song.producer, song.title) for song in known}),
             "producers": producers,
             **_summary(known, learned, own),
             "against_ours": _difference(known, learned, own["ours"]),
@@ -157,7 +168,7 @@ def _compared(songs: Sequence[Facts], *, tracks: bool) -> dict[str, Any]:
 
 def _learned_gains_db(song: Facts, songs: Sequence[Facts], *, tracks: bool) -> FloatArray:
     """Return the rule's gains for `song` after the habits that its producer's other songs show."""
-    others = [other for other in songs if other.producer == song.producer and other is not song]
+    others = _others_of(song, songs)
     habits = learn_habits(
         [
             DeviationsOfSong(other.buses, -predicted(other, tracks=tracks)[0], known_error_db=other.level_error_db)
@@ -165,6 +176,15 @@ def _learned_gains_db(song: Facts, songs: Sequence[Facts], *, tracks: bool) -> F
         ]
     )
     return predicted(song, tracks=tracks)[0] + np.array([habits.offset_of(bus) for bus in song.buses])
+
+
+def _others_of(song: Facts, songs: Sequence[Facts]) -> list[Facts]:
+    """Return the other songs of the producer in the same collection."""
+    return [
+        other
+        for other in songs
+        if (other.producer, other.collection) == (song.producer, song.collection) and other.title != song.title
+    ]
 
 
 def _band_coverage(songs: Sequence[Facts], *, tracks: bool) -> dict[str, float]:
@@ -214,6 +234,12 @@ def _bus_of(row: Mapping[str, str]) -> str:
         if bus:
             return bus
     return (row.get("role") or row.get("bus") or "unknown").strip().casefold()
+
+
+def _role_of(row: Mapping[str, str]) -> str:
+    """Return what an entry plays: a drum where its role or its name is one, else the instrument of its role."""
+    found = [match_name((row.get(column) or "").replace("/", " ")).role for column in ("role", "stem")]
+    return next((role for role in found if role in KIT_LEVELS_DB), found[0])
 
 
 def _number(text: str | None) -> float:

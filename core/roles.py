@@ -90,12 +90,17 @@ def bus_of(role: str) -> str:
     return role.partition(_OF_BUS)[0]
 
 
-def sharing(roles: Sequence[str]) -> list[int]:
-    """Return with how many of `roles`, itself included, each one shares its place in the mix.
+def place_of(bus: str) -> str:
+    """Return the place in the mix that a bus shares with others of its kind.
 
-    Two guitars and a piano share what would else be one melody; a name nobody listed is an instrument like them.
+    Two guitars and a piano share what would otherwise be one melody. An unlisted name is an instrument like them.
     """
-    places = [role if role in (*LEADING, *SUPPORTING) else "melody" for role in roles]
+    return bus if bus in (*LEADING, *SUPPORTING) else "melody"
+
+
+def sharing(buses: Sequence[str]) -> list[int]:
+    """Return with how many of `buses`, itself included, each one shares its place in the mix."""
+    places = [place_of(bus) for bus in buses]
     return [places.count(place) for place in places]
 
 

@@ -185,16 +185,22 @@ def _on_the_songs_hops(per_hop: FloatArray, measurement: Measurement) -> FloatAr
     return powers
 
 
-def at_equal_level_db(buses: Sequence[str], levels: StemLevels) -> FloatArray:
+def at_equal_level_db(buses: Sequence[str], levels: StemLevels, share: FloatArray | None = None) -> FloatArray:
     """Return the gains that bring every bus to 0 LUFS, dB, shape (n_buses,); 0 for silent buses.
 
-    Buses that share a place in the mix (`roles.sharing`) are lower by `SHARING_DB` times log10 of their number.
+    Buses that share a place in the mix (`roles.place_of`) are lower by `SHARING_DB` times log10 of their number.
+
+    Parameters
+    ----------
+    buses, levels : the stems' buses and levels.
+    share : how many instruments each stem counts as, shape (n_buses,); 1 by default.
     """
     heard = levels.heard
-    gains_db = np.zeros(len(buses))
-    n_sharing = roles.sharing([bus for bus, sounds in zip(buses, heard, strict=True) if sounds])
-    gains_db[heard] = -levels.loudness_lufs[heard] - SHARING_DB * np.log10(np.array(n_sharing, dtype=np.float64))
-    return gains_db
+    places = [roles.place_of(bus) for bus in buses]
+    instruments = heard.astype(np.float64) if share is None else np.where(heard, share, 0.0)
+    n_sharing = np.array([sum(instruments[j] for j, other in enumerate(places) if other == place) for place in places])
+    gains_db = -levels.loudness_lufs - SHARING_DB * np.log10(np.where(heard, n_sharing, 1.0))
+    return np.where(heard, gains_db, 0.0)
 
 
 def balance_features(levels: StemLevels) -> FloatArray:

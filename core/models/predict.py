@@ -1,7 +1,11 @@
 """Predict gain curves from a model and a song's features.
 
-Conventions: terms are in dB and have shape (n_frames, n_buses); they add up to the balance, which is complete but for a
-gain common to all buses. Buses that never sound have 0 in every term.
+Conventions: terms are in dB and have shape (n_frames, n_buses); their sum is the balance, which lacks only a gain that
+all buses share. Buses without signal have 0 in every term.
+
+Single tracks are balanced against all other tracks of the song, each one as an instrument, so no bus is balanced as a
+whole. Two or more microphones of a drum kit count as one instrument. Nothing measured is known about their levels
+inside the kit: `KIT_LEVELS_DB` are rules of thumb, with a wide band.
 """
 
 from __future__ import annotations
@@ -11,14 +15,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core import roles
 from core.analysis.measure import ACTIVE_RMS, Measurement
-from core.decibels import FloatArray, db_to_gain
+from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
 from core.errors import ModelError
 from core.gains.curves import GainCurves, exponential
 from core.models.balance import (
     NAMES,
     OF_SONG,
+    Mask,
     StemLevels,
     against_the_others,
     at_equal_level_db,
@@ -27,7 +31,7 @@ from core.models.balance import (
     levels_of,
 )
 from core.models.explain import Explanation, Prediction
-from core.models.fit import BalanceFit, centred_deviation_db
+from core.models.fit import centred_deviation_db
 from core.models.model import Model
 from core.models.prior import BalanceRule
 
@@ -38,6 +42,23 @@ SONG_LIMIT_DB = 24.0
 PRESENT_DEVIATION_DB = 7.0
 """How far the stems of a session that is yet to be mixed are from the level they will have, mean over the buses."""
 _DB_PER_VARIANCE = np.log(10.0) / 40.0
+
+KIT_LEVELS_DB: Mapping[str, float] = {
+    "kick": 0.0,
+    "snare": 0.0,
+    "toms": -3.0,
+    "overheads": -4.0,
+    "cymbals": -6.0,
+    "claps": -6.0,
+    "hihat": -8.0,
+    "room": -8.0,
+}
+"""Loudness of a kit's microphones against the kick, dB, by role (`core.matching`): kick and snare carry the kit,
+overheads support them, hi-hat and room are the quietest. Microphones of one drum share its energy."""
+KIT_GROWTH_DB = 2.0
+"""A kit of ten tracks is this much louder in total than a kit of one; of n tracks, this times log10(n)."""
+KIT_DEVIATION_DB = 6.0
+"""Standard deviation of a microphone's level inside the kit, in addition to the kit's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +84,12 @@ class PredictedBalance:
 
 
 def predict_balance(
-    model: Model, buses: Sequence[str], levels: StemLevels, *, tracks: bool | None = None
+    model: Model,
+    buses: Sequence[str],
+    levels: StemLevels,
+    *,
+    tracks: bool | None = None,
+    track_roles: Sequence[str] = (),
 ) -> PredictedBalance:
     """Return the balance that `model` gives stems of these levels, its terms within their limits.
 
@@ -73,29 +99,64 @@ def predict_balance(
     buses : the bus of each stem, such as "vocals"; single tracks may have the same one.
     levels : the stems' levels.
     tracks : whether the stems are single tracks; by default, they are where any bus is a single instrument.
+    track_roles : what each track plays, such as "snare"; without them no track is a microphone of a kit.
     """
     fit = model.balance_fit
     rule = fit.prior.rule_for(buses, tracks=tracks)
+    heard = levels.heard
     features = balance_features(levels)
     coefficients = fit.coefficients_of(buses, rule)
-    terms = {
-        **_song_terms(fit, rule, buses, levels, features),
-        **{name: features[:, :, i] * coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)},
+    kit_db, share = _kits(buses, track_roles, heard)
+    equal_db = at_equal_level_db(buses, levels, share)
+    in_kit = share < 1.0
+    tone, covered, presence = (features[0, :, i] * rule.shared[i - 1] for i in range(1, len(OF_SONG)))
+    of_song = {
+        "level": -against_the_others(np.where(heard, levels.loudness_lufs, 0.0), heard),
+        "company": against_the_others(np.where(heard, equal_db + levels.loudness_lufs, 0.0), heard),
+        "tone": tone,
+        "covered": covered,
+        "presence": presence,
+        "role": against_the_others(rule.offsets_of(buses), heard),
+        "sessions": against_the_others(fit.habits_of(buses), heard),
     }
-    moments = [terms["moment"], terms["covered_moment"]]
-    of_song = [term for name, term in terms.items() if name not in ("moment", "covered_moment")]
-    of_song.append(_departure_excess_db(terms, rule, levels, features))
-    terms["limit"] = of_song[-1] + _excess_db(of_song, SONG_LIMIT_DB) + _excess_db(moments, MOMENT_LIMIT_DB)
-    heard = levels.heard
+    if in_kit.any():
+        of_song["kit"] = against_the_others(kit_db, heard)
+    moments = {name: features[:, :, i] * coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)}
+    terms = {name: np.broadcast_to(value, levels.active.shape) for name, value in of_song.items()} | moments
+    excess_db = _departure_excess_db(terms, rule, levels, features)
+    song_terms = [*(terms[name] for name in of_song), excess_db]
+    limits = _excess_db(song_terms, SONG_LIMIT_DB) + _excess_db(list(moments.values()), MOMENT_LIMIT_DB)
+    terms["limit"] = excess_db + limits
     deviation_db = np.zeros(len(heard))
     if heard.any():
-        deviation_db[heard] = centred_deviation_db(fit.deviation_factor * rule.deviations_of(buses)[heard])
+        of_stems = np.hypot(fit.deviation_factor * rule.deviations_of(buses), np.where(in_kit, KIT_DEVIATION_DB, 0.0))
+        deviation_db[heard] = centred_deviation_db(of_stems[heard])
     return PredictedBalance(
         terms=terms,
         deviation_db=np.hypot(deviation_db, fit.moment_deviation_db),
         output_lufs=fit.output_lufs,
         output_deviation_db=fit.output_deviation_db,
     )
+
+
+def _kits(buses: Sequence[str], track_roles: Sequence[str], heard: Mask) -> tuple[FloatArray, FloatArray]:
+    """Return each microphone's level against a whole kit, dB, and the share of an instrument each track counts as.
+
+    Both have shape (n_tracks,): 0 dB and a share of 1 for tracks that are not microphones of a kit.
+    """
+    levels_db, share = np.zeros(len(buses)), np.ones(len(buses))
+    is_microphone = np.array([role in KIT_LEVELS_DB for role in track_roles], dtype=bool) & heard[: len(track_roles)]
+    for bus in sorted(set(buses)) if is_microphone.any() else ():
+        kit = [i for i, other in enumerate(buses) if other == bus and is_microphone[i]]
+        if len(kit) < 2:
+            continue
+        kit_roles = [track_roles[i] for i in kit]
+        sharing = np.array([kit_roles.count(role) for role in kit_roles], dtype=np.float64)
+        relative_db = np.array([KIT_LEVELS_DB[role] for role in kit_roles]) - 10.0 * np.log10(sharing)
+        total_db = float(power_to_db(float(db_to_power(relative_db).sum())))
+        levels_db[kit] = relative_db - total_db + KIT_GROWTH_DB * np.log10(len(kit))
+        share[kit] = 1.0 / len(kit)
+    return levels_db, share
 
 
 def least_squares_gains(balance: PredictedBalance, buses: Sequence[str], levels: StemLevels) -> FloatArray:
@@ -118,25 +179,6 @@ def _common_level(balance: PredictedBalance, present_lufs: FloatArray) -> tuple[
     learned = balance.output_deviation_db**2
     share = learned / (learned + PRESENT_DEVIATION_DB**2)
     return (1.0 - share) * (balance.output_lufs - float(present_lufs.mean())), learned * (1.0 - share)
-
-
-def _song_terms(
-    fit: BalanceFit, rule: BalanceRule, buses: Sequence[str], levels: StemLevels, features: FloatArray
-) -> dict[str, FloatArray]:
-    """Return the terms of the whole song: what the rule gives for each feature, and what the songs changed."""
-    heard = levels.heard
-    loudness = np.where(heard, levels.loudness_lufs, 0.0)
-    tone, covered, presence = (features[0, :, i] * rule.shared[i - 1] for i in range(1, len(OF_SONG)))
-    of_bus = {
-        "level": -against_the_others(loudness, heard),
-        "company": against_the_others(at_equal_level_db(buses, levels) + loudness, heard),
-        "tone": tone,
-        "covered": covered,
-        "presence": presence,
-        "role": against_the_others(rule.offsets_of(buses), heard),
-        "sessions": against_the_others(fit.habits_of(buses), heard),
-    }
-    return {name: np.broadcast_to(value, levels.active.shape) for name, value in of_bus.items()}
 
 
 def _departure_excess_db(
@@ -179,16 +221,47 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
         The model does not know one of the song's buses.
     """
     if model.feature_set == "condition3":
-        return _predict_balance(model, measurement)
+        return _prediction_of_balance(measurement, predict_balance(model, measurement.buses, levels_of(measurement)))
     _require_buses(model, measurement)
     raw = np.stack([measurement.features[bus] @ model.coefficients(bus) for bus in measurement.buses], axis=1)
     curves = _curves(measurement, exponential(raw, keep_first=False), raw, measurement.rms > ACTIVE_RMS)
     return Prediction(curves, _explanation(curves, {"paper": curves.gains_db}))
 
 
-def _predict_balance(model: Model, measurement: Measurement) -> Prediction:
+def predict_tracks(
+    model: Model, measurement: Measurement, buses: Sequence[str], track_roles: Sequence[str] = ()
+) -> Prediction:
+    """Return the gains that `model` gives single tracks, and what they are made of.
+
+    Parameters
+    ----------
+    model : a model of condition 3.
+    measurement : of the tracks, by the default preset.
+    buses : the bus of each track.
+    track_roles : what each track plays, such as "snare"; without them, drums are balanced like other tracks.
+
+    Returns
+    -------
+    Prediction
+        Curves and terms of shape (n_frames, n_tracks).
+
+    Raises
+    ------
+    ModelError
+        The model was learned from the paper's features, which have no rule for single tracks.
+    """
+    if model.feature_set != "condition3":
+        raise ModelError(
+            f"model {model.name} has no rule for single tracks",
+            option="--level tracks",
+            remedy="use a model of the default preset",
+        )
+    balance = predict_balance(model, buses, levels_of(measurement), tracks=True, track_roles=track_roles)
+    return _prediction_of_balance(measurement, balance)
+
+
+def _prediction_of_balance(measurement: Measurement, balance: PredictedBalance) -> Prediction:
     levels = levels_of(measurement)
-    balance = predict_balance(model, measurement.buses, levels)
     common = np.where(
         levels.heard, -common_db(balance.balance_db, levels.frame_lufs), np.zeros_like(balance.balance_db)
     )
@@ -231,147 +304,4 @@ def _curves(
         gains_raw=raw,
         active=active,
         fit=np.full(measurement.n_frames, np.nan),
-    )
-
-
-_CONDITION = "condition3"
-KIT_LEVELS_DB: Mapping[str, float] = {
-    "kick": 0.0,
-    "snare": 0.0,
-    "toms": -3.0,
-    "overheads": -4.0,
-    "cymbals": -6.0,
-    "claps": -6.0,
-    "hihat": -8.0,
-    "room": -8.0,
-}
-"""Loudness of a kit's microphones against the kick, dB, by role (`core.matching`): kick and snare carry the kit,
-overheads support them, hi-hat and room come last."""
-KIT_DEVIATION_DB = 6.0
-
-
-def predict_tracks(
-    model: Model, measurement: Measurement, buses: Sequence[str], track_roles: Sequence[str] = ()
-) -> Prediction:
-    """Return the gains that `model` gives single tracks, and what they are made of.
-
-    Parameters
-    ----------
-    model : a model of condition 3.
-    measurement : of the tracks, by the default preset.
-    buses : the bus of each track.
-    track_roles : what each track plays, such as "snare"; without them, drums are balanced like other tracks.
-
-    Returns
-    -------
-    Prediction
-        Curves and terms of shape (n_frames, n_tracks). Each term is the sum of what it adds inside the bus and to the
-        bus; the variances of both predictions add up as well.
-
-    Raises
-    ------
-    ModelError
-        The model was learned from the paper's features, which have no rule for single tracks.
-    """
-    if model.feature_set != _CONDITION:
-        raise ModelError(
-            f"model {model.name} has no rule for single tracks",
-            option="--level tracks",
-            remedy="use a model of the default preset",
-        )
-    shape = measurement.rms.shape
-    within_db, deviation_db = np.zeros(shape), np.zeros(shape)
-    terms: dict[str, FloatArray] = {}
-    order = roles.in_order(set(buses))
-    members = {bus: [i for i, other in enumerate(buses) if other == bus] for bus in order}
-    for bus, indices in members.items():
-        if len(indices) == 1:
-            continue
-        levels = levels_of(_part(measurement, indices))
-        balance = predict_balance(model, [bus] * len(indices), levels, tracks=True)
-        kit_db, is_microphone = _kit_levels_db(
-            [track_roles[i] for i in indices] if track_roles else [""] * len(indices)
-        )
-        kit_db = np.where(levels.heard, kit_db, 0.0)
-        balance_db = balance.balance_db + kit_db
-        common = np.where(levels.heard, -common_db(balance_db, levels.frame_lufs), 0.0)
-        for name, values in {**balance.terms, "kit": kit_db, "common": common}.items():
-            terms.setdefault(name, np.zeros(shape))[:, indices] += values
-        within_db[:, indices] = balance_db + common
-        deviation_db[:, indices] = np.hypot(balance.deviation_db, np.where(is_microphone, KIT_DEVIATION_DB, 0.0))
-    of_buses = predict_explained(model, _summed(measurement, members, within_db))
-    column = [order.index(bus) for bus in buses]
-    for place, name in enumerate(of_buses.explanation.terms):
-        added = of_buses.explanation.contributions_db[:, column, place]
-        terms[name] = terms.get(name, np.zeros(shape)) + added
-    terms = {**terms, "common": terms.pop("common")}
-    bus_deviation_db = of_buses.curves.deviation_db
-    if bus_deviation_db is not None:
-        deviation_db = np.hypot(deviation_db, bus_deviation_db[:, column])
-    gains = db_to_gain(within_db + of_buses.curves.gains_db[:, column])
-    curves = GainCurves(
-        title=measurement.title,
-        buses=measurement.buses,
-        time_s=measurement.time_s,
-        gains=gains,
-        gains_raw=gains,
-        active=levels_of(measurement).active,
-        fit=np.full(measurement.n_frames, np.nan),
-        deviation_db=deviation_db,
-    )
-    contributions = np.stack(list(terms.values()), axis=2)
-    explanation = Explanation(
-        buses=curves.buses, time_s=curves.time_s, terms=tuple(terms), contributions_db=contributions
-    )
-    return Prediction(curves, explanation)
-
-
-def _kit_levels_db(track_roles: Sequence[str]) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
-    """Return how loud each track of a bus is as part of a drum kit, dB, and whether it is one, shape (n_tracks,).
-
-    Several microphones of one drum share its energy.
-    """
-    is_microphone = np.array([role in KIT_LEVELS_DB for role in track_roles])
-    if np.count_nonzero(is_microphone) < 2:
-        return np.zeros(len(track_roles)), np.zeros(len(track_roles), dtype=bool)
-    sharing = np.array([track_roles.count(role) for role in track_roles], dtype=np.float64)
-    levels_db = np.array([KIT_LEVELS_DB.get(role, 0.0) for role in track_roles]) - 10.0 * np.log10(sharing)
-    return np.where(is_microphone, levels_db, 0.0), is_microphone
-
-
-def _part(measurement: Measurement, indices: Sequence[int]) -> Measurement:
-    """Return what was measured of some of the stems."""
-    columns = list(indices)
-    return replace(
-        measurement,
-        buses=tuple(measurement.buses[i] for i in columns),
-        rms=measurement.rms[:, columns],
-        gram=None,
-        moments=None,
-        features={},
-        step_power=None if measurement.step_power is None else measurement.step_power[:, columns],
-        band_power=None if measurement.band_power is None else measurement.band_power[:, columns],
-        onset_rms=None if measurement.onset_rms is None else measurement.onset_rms[:, columns],
-    )
-
-
-def _summed(measurement: Measurement, members: dict[str, list[int]], gain_db: FloatArray) -> Measurement:
-    """Return what would be measured of each bus's sum with these gains (n_frames, n_tracks), averaged over the song."""
-    power = db_to_gain(gain_db.mean(axis=0)) ** 2 if len(gain_db) else np.ones(gain_db.shape[1])
-
-    def added(values: FloatArray) -> FloatArray:
-        weighted = values * power.reshape(1, -1, *[1] * (values.ndim - 2))
-        return np.stack([weighted[:, indices].sum(axis=1) for indices in members.values()], axis=1)
-
-    onset_rms, bands = measurement.onset_rms, measurement.band_power
-    return replace(
-        measurement,
-        buses=tuple(members),
-        rms=np.sqrt(added(measurement.rms**2)),
-        gram=None,
-        moments=None,
-        features={},
-        step_power=None if measurement.step_power is None else added(measurement.step_power),
-        band_power=None if bands is None else added(np.asarray(bands, dtype=np.float64)),
-        onset_rms=None if onset_rms is None else np.sqrt(added(onset_rms**2)),
     )
