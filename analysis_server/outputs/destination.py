@@ -116,7 +116,7 @@ class CopyDestination:
             highest_gain=_highest_gain(self.session),
             stems_stay=self.request.stems is not None,
             moves_on_top=self.existing == "combine",
-            tracks=run_output.tracks_of_project(self.written),
+            tracks=store.track_runs(self.written),
         )
 
     def _copy_notes(self) -> list[str]:

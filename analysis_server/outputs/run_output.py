@@ -31,7 +31,7 @@ from core.gains.curves import GainCurves
 from core.models import balance
 from core.models.explain import Explanation
 from core.progress import ProgressCallback, stages
-from core.rpp.write import HIGHEST_GAIN, Written
+from core.rpp.write import HIGHEST_GAIN
 from core.runs.edit import ON_TOP
 from core.runs.record import (
     GAIN_STEP_DB,
@@ -43,7 +43,6 @@ from core.runs.record import (
     rounded,
     to_steps,
 )
-from core.runs.store import block_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,23 +237,6 @@ def record_of(done: Outcome, place: Place) -> RunRecord:
         buses=_buses(done),
         tracks=place.tracks,
     )
-
-
-def tracks_of_project(written: Written) -> list[TrackRun]:
-    """Return what was written on a project's tracks."""
-    return [
-        TrackRun(
-            guid=envelope.track.guid,
-            number=envelope.track.number,
-            name=envelope.track.name,
-            role=envelope.role,
-            scale=envelope.scale,
-            before=block_text(written.project, envelope.track),
-            written=rounded(envelope.points),
-            weight=envelope.weight if envelope.weight != 1.0 else msgspec.UNSET,
-        )
-        for envelope in written.envelopes
-    ]
 
 
 def tracks_of_stems(automation: Automation) -> list[TrackRun]:

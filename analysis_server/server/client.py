@@ -207,11 +207,13 @@ class Client:
 
     def cancel(self, job: str, *, deadline_s: float | None = 2.0) -> JobState | None:
         """Cancel a job, or discard the result of a finished one; return None if the server does not know it."""
-        return self._about_job(Cancel(id=self._next_id(), version=PROTOCOL_VERSION, job=job), deadline_s)
-
-    def job_state(self, job: str, *, deadline_s: float | None = 5.0) -> JobState | None:
-        """Return a job's state, or None if the server does not know it; its messages are then sent to this client."""
-        return self._about_job(GetState(id=self._next_id(), version=PROTOCOL_VERSION, job=job), deadline_s)
+        try:
+            cancel = Cancel(id=self._next_id(), version=PROTOCOL_VERSION, job=job)
+            return self._ask(cancel, JobState, Deadline(deadline_s))
+        except ServerError as error:
+            if error.code == "unknown_job":
+                return None
+            raise
 
     def state(self, *, deadline_s: float | None = 5.0) -> ServerState:
         """Return what the server is doing."""
@@ -251,14 +253,6 @@ class Client:
             elif now > asked_s + _SILENCE_S:
                 asked_s = now
                 self._send(GetState(id=self._next_id(), version=PROTOCOL_VERSION), deadline)
-
-    def _about_job(self, request: Cancel | GetState, deadline_s: float | None) -> JobState | None:
-        try:
-            return self._ask(request, JobState, Deadline(deadline_s))
-        except ServerError as error:
-            if error.code == "unknown_job":
-                return None
-            raise
 
     def _cancel_quietly(self, job: str) -> None:
         """Send a cancel without waiting for the answer; where no server is connected, there is nothing to cancel."""

@@ -102,11 +102,6 @@ class Settings:
         """The workers' temporary files; emptied when a server starts."""
         return self.folder / "server" / "spool"
 
-    @property
-    def logs(self) -> Path:
-        """The folder of the server's log."""
-        return self.folder / "logs"
-
 
 def serve(settings: Settings, on_start: Callable[[Connection], None], should_stop: Callable[[], bool]) -> bool:
     """Serve until a client stops the server, it was idle for `idle_s`, or `should_stop` returns True.

@@ -97,11 +97,6 @@ class Measurement:
         """The frames' centres in seconds, (n_frames,)."""
         return Framing(self.sample_rate).time_s(self.n_frames)
 
-    @property
-    def onset_s(self) -> float:
-        """Where the song begins to sound, seconds."""
-        return self.onset_samples / self.sample_rate
-
 
 def measure_blocks(
     blocks: InTurn[Block], measure: Callable[[Block], Arrays], reader: LockstepReader, progress: ProgressCallback

@@ -35,17 +35,12 @@ _KEPT_BYTES = 31 << 20
 
 @dataclass(frozen=True)
 class Block:
-    """Samples of hops `first_hop` to `end_hop`; sample `before` is the first hop's first."""
+    """Samples of `n_hops` hops from `first_hop` on; sample `before` is the first hop's first."""
 
     first_hop: int
     n_hops: int
     before: int
     samples: Samples
-
-    @property
-    def end_hop(self) -> int:
-        """The hop that follows the block's last one."""
-        return self.first_hop + self.n_hops
 
 
 class InTurn(Generic[Item]):

@@ -16,7 +16,6 @@ from core.decibels import FloatArray, db_to_power, power_to_db
 
 LIMIT_DB = 12.0
 """A ride at any percentage stays within this."""
-MOST_PERCENT = 100.0
 GATE_DB = 25.0
 _ENVELOPE_FRAMES = 7
 """Width of the running maximum that follows syllables and words, frames."""

@@ -78,7 +78,6 @@ class Take:
     offset_s: float
     play_rate: float
     pitch: float
-    keeps_pitch: bool
     channel_mode: int
     source: Source | None
     left_out: tuple[str, ...]
@@ -197,7 +196,6 @@ def _take(document: Document, part: _Part, *, is_first: bool) -> Take:
         pan=min(max(pan, -1.0), 1.0),
         offset_s=_time_s(part.lines.get("SOFFS", empty)),
         play_rate=play_rate,
-        keeps_pitch=rate.whole(1, 1) != 0,
         pitch=rate.number(2),
         channel_mode=part.lines.get("CHANMODE", empty).whole(0),
         source=_source_of(document, part),
@@ -239,8 +237,8 @@ def _left_out(document: Document, part: _Part) -> tuple[str, ...]:
     return (*found, *(["stretch markers"] if "SM" in part.lines else []))
 
 
-POST_FADER, PRE_FX, PRE_FADER = 0, 1, 3
-"""Where a send takes its signal."""
+POST_FADER = 0
+"""The mode of a send that takes its signal after the fader; 1 is before the plug-ins, 3 before the fader."""
 _ENVELOPES = {"VOLENV", "VOLENV2", "VOLENV3", "PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2", "MUTEENV"}
 _OLD_FOLDER_CHANGES = {1: 1, 2: -1}
 """What the one number of ISBUS says in projects of REAPER 3 and before: a folder begins, its last track."""

@@ -34,8 +34,8 @@ from core.rpp.envelope import Envelope, read_envelope
 from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import Document, Edit, parse, words
 from core.rpp.project import Project, Track
-from core.rpp.write import place_of_envelope
-from core.runs.record import VERSION, RunRecord, TrackRun, problem_of
+from core.rpp.write import Written, place_of_envelope
+from core.runs.record import VERSION, RunRecord, TrackRun, problem_of, rounded
 
 PIECE_CHARACTERS = 900
 """WDL writes strings from 1,023 characters on as blocks, and its reader cuts lines after 4,094 characters."""
@@ -277,6 +277,23 @@ def block_text(project: Project, track: Track) -> str | None:
 def block_bytes(text: str) -> bytes:
     """Return the bytes of a text from `block_text`."""
     return text[1:].encode("latin-1") if text.startswith("\0") else text.encode("utf-8")
+
+
+def track_runs(written: Written) -> list[TrackRun]:
+    """Return what was written on each track of a project, for the record of the run."""
+    return [
+        TrackRun(
+            guid=envelope.track.guid,
+            number=envelope.track.number,
+            name=envelope.track.name,
+            role=envelope.role,
+            scale=envelope.scale,
+            before=block_text(written.project, envelope.track),
+            written=rounded(envelope.points),
+            weight=envelope.weight if envelope.weight != 1.0 else msgspec.UNSET,
+        )
+        for envelope in written.envelopes
+    ]
 
 
 @lru_cache(maxsize=256)

@@ -60,17 +60,7 @@ OTHERS = (b"  <EXTSTATE", b"    <OTHER", b'      KEY "a value"', b"    >", b"  >
 def with_run(song: Project, number: int | None = None) -> bytes:
     """The project with automation on its first track, and the record of that run in it."""
     written = with_envelopes(song, {"drums": song.tracks[:1]}, {"drums": CURVE})
-    (envelope,) = written.envelopes
-    track = record_module.TrackRun(
-        guid=envelope.track.guid,
-        number=envelope.track.number,
-        name=envelope.track.name,
-        role="drums",
-        scale=envelope.scale,
-        before=block_text(song, envelope.track),
-        written=[Point(p.time_s, p.gain) for p in envelope.points],
-    )
-    run = record(number or store.next_number(song), track)
+    run = record(number or store.next_number(song), *store.track_runs(written))
     return written.with_edits(store.added(song.document, run)).content
 
 

@@ -14,8 +14,7 @@ from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as records
 from core.runs import store
-from core.runs.record import BusRun, Point, RunRecord, TrackRun, to_steps
-from core.runs.store import block_text
+from core.runs.record import BusRun, RunRecord, to_steps
 from tests.cases.reaper_reader import FOLDER, cut_long_lines
 
 AS_WRITTEN = FOLDER / "long_record_as_written.RPP"
@@ -57,18 +56,7 @@ def match_of_half_an_hour(song: Project) -> bytes:
             )
             for name, curve in curves.items()
         ],
-        tracks=[
-            TrackRun(
-                guid=one.track.guid,
-                number=one.track.number,
-                name=one.track.name,
-                role=one.role,
-                scale=one.scale,
-                before=block_text(song, one.track),
-                written=[Point(round(p.time_s, 8), round(p.gain, 8)) for p in one.points],
-            )
-            for one in written.envelopes
-        ],
+        tracks=store.track_runs(written),
     )
     return written.with_edits(store.added(song.document, records.identified(record))).content
 

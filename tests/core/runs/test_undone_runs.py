@@ -18,7 +18,7 @@ from core.runs import record as records
 from core.runs import store
 from core.runs.audit import audited_project
 from core.runs.edit import re_apply
-from core.runs.record import BusRun, Point, RunRecord, TrackRun, to_steps
+from core.runs.record import BusRun, RunRecord, to_steps
 from tests.cases.reaper_reader import FOLDER
 
 ENVELOPE = b"    <VOLENV2\n      ACT 1 -1\n      VIS 1 1 1\n      PT 0 0.5 0\n    >\n"
@@ -50,18 +50,7 @@ def mixed(song: Project, level_db: float, *, in_reaper: bool) -> Project:
         title="Song",
         duration_s=5.0,
         buses=[BusRun(role=role, predicted_cdb=steps, level_lufs=to_steps(np.full(20, -20.0), 1.0)) for role in tracks],
-        tracks=[
-            TrackRun(
-                guid=one.track.guid,
-                number=one.track.number,
-                name=one.track.name,
-                role=one.role,
-                scale=one.scale,
-                before=store.block_text(song, one.track),
-                written=[Point(round(p.time_s, 8), round(p.gain, 8)) for p in one.points],
-            )
-            for one in written.envelopes
-        ],
+        tracks=store.track_runs(written),
     )
     record = records.identified(store.marked(record, song) if in_reaper else record)
     edits = [*store.added(song.document, record), *store.mark_tracks(song, record)]
