@@ -17,6 +17,8 @@ _UNWRITABLE = {"Cc", "Cs"}  # controls and lone surrogates
 
 def printable(text: str) -> str:
     """Return `text` with control characters and lone surrogates replaced by U+FFFD."""
+    if text.isprintable():
+        return text
     return "".join(REPLACEMENT if unicodedata.category(letter) in _UNWRITABLE else letter for letter in text)
 
 

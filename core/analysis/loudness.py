@@ -10,13 +10,12 @@ Sources: ITU-R BS.1770-4, annex 1 (filters, channel weights, 400 ms blocks with 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy
-from numpy.lib.stride_tricks import sliding_window_view
 
 from core.decibels import FloatArray, power_to_db
 
@@ -31,9 +30,8 @@ _STEPS_A_BLOCK = 8
 _STEPS_BETWEEN_BLOCKS = 2
 _SETTLING_S = 0.06
 """The K-weighting's impulse response has decayed to 1e-5 after this time."""
-_STEPS_A_TRANSFORM = 5
-_TRANSFORMS_AT_ONCE = 8
-"""Few enough that they stay in the processor's cache."""
+_BLOCK_SAMPLES = 64
+_DECAYED = 1e-9
 _SURROUND_WEIGHT = 1.41
 _LOUDNESS_ROUNDS = 20
 _LOUDNESS_TOLERANCE_LU = 1e-3
@@ -96,7 +94,8 @@ def channel_weights(n_channels: int) -> FloatArray:
 def k_weighted_step_powers(signal: Samples, sample_rate: int, n_steps: int) -> FloatArray:
     """Return the K-weighted power of 50 ms steps, channels added with their weights, shape (n_steps,).
 
-    The filter is applied by overlapping transforms, two channels to a complex one.
+    The recursive filter runs over blocks of samples: one matrix product gives a block's output from its samples and
+    from the filter's state before it.
 
     Parameters
     ----------
@@ -105,37 +104,77 @@ def k_weighted_step_powers(signal: Samples, sample_rate: int, n_steps: int) -> F
     n_steps : how many steps to take; samples that are missing at the end are silent.
     """
     step, settling = sample_rate // 20, settling_samples(sample_rate)
-    n_rows = -(-n_steps // _STEPS_A_TRANSFORM)
-    length = scipy.fft.next_fast_len(settling + _STEPS_A_TRANSFORM * step)
-    advance = _STEPS_A_TRANSFORM * step
-    response = _response_of_transform(sample_rate, length)
-    powers = np.zeros((n_rows, _STEPS_A_TRANSFORM))
-    for first in range(0, len(signal), 2):
-        pair = signal[first : first + 2, : settling + n_steps * step]
-        samples = np.zeros((n_rows - 1) * advance + length, np.complex64)
-        parts = samples.view(np.float32).reshape(-1, 2)
-        parts[: pair.shape[1], : len(pair)] = pair.T
-        windows = sliding_window_view(samples, length)[::advance]
-        weights = channel_weights(len(signal))[first : first + 2]
-        for row in range(0, n_rows, _TRANSFORMS_AT_ONCE):
-            own = np.s_[row : row + _TRANSFORMS_AT_ONCE]
-            spectra = scipy.fft.fft(windows[own])
-            spectra *= response
-            filtered = scipy.fft.ifft(spectra, overwrite_x=True).view(np.float32)
-            for index in range(_STEPS_A_TRANSFORM):
-                start = settling + index * step
-                of_step = filtered[:, 2 * start : 2 * (start + step)]
-                if len(set(weights)) == 1:  # a channel that is missing is silent
-                    powers[own, index] += weights[0] * np.vecdot(of_step, of_step)
-                else:
-                    by_channel = np.einsum("rtc,rtc->rc", *[of_step.reshape(len(of_step), -1, 2)] * 2)
-                    powers[own, index] += by_channel @ weights
-    return powers.reshape(-1)[:n_steps] / step
+    filtering = _block_filter(sample_rate)
+    n_samples = settling + n_steps * step
+    n_blocks = -(-n_samples // _BLOCK_SAMPLES)
+    rows: Samples = np.zeros((n_blocks, _BLOCK_SAMPLES + len(filtering.advance)), np.float32)
+    samples, states = rows[:, :_BLOCK_SAMPLES], rows[:, _BLOCK_SAMPLES:]
+    powers = np.zeros(n_steps)
+    for channel, weight in zip(signal, channel_weights(len(signal)), strict=True):
+        if weight == 0.0:
+            continue
+        n_whole = min(len(channel), n_samples) // _BLOCK_SAMPLES
+        samples[n_whole:] = 0.0
+        samples[:n_whole] = channel[: n_whole * _BLOCK_SAMPLES].reshape(n_whole, _BLOCK_SAMPLES)
+        rest = channel[n_whole * _BLOCK_SAMPLES : n_samples]
+        if len(rest):
+            samples[n_whole, : len(rest)] = rest
+        states[:] = _states(filtering, samples).T
+        of_steps = (rows @ filtering.output).reshape(-1)[settling:n_samples].reshape(n_steps, step)
+        powers += weight * np.vecdot(of_steps, of_steps)
+    return powers / step
+
+
+@dataclass(frozen=True)
+class _BlockFilter:
+    """The K-weighting of `_BLOCK_SAMPLES` samples at once, with a state of n values.
+
+    Attributes
+    ----------
+    output : a block's samples and the state before it, to its filtered samples, shape (block + n, block).
+    gather : a block's samples to what they add to the state, shape (n, block).
+    advance : the state before a block to what is left of it after the block, shape (n, n).
+    """
+
+    output: Samples
+    gather: Samples
+    advance: FloatArray
 
 
 @lru_cache
-def _response_of_transform(sample_rate: int, length: int) -> npt.NDArray[np.complex64]:
-    return k_response(sample_rate, np.fft.fftfreq(length, 1.0 / sample_rate).astype(np.float64)).astype(np.complex64)
+def _block_filter(sample_rate: int) -> _BlockFilter:
+    """Return the K-weighting in state-space form, two sections in a row, each in transposed direct form II."""
+    update, entry = np.zeros((0, 0)), np.zeros((0, 1))
+    exit_, direct = np.zeros((1, 0)), np.ones((1, 1))
+    for b0, b1, b2, _, a1, a2 in k_filter(sample_rate):
+        own_update, own_entry = np.array([[-a1, 1.0], [-a2, 0.0]]), np.array([[b1 - a1 * b0], [b2 - a2 * b0]])
+        update = np.block([[update, np.zeros((len(update), 2))], [own_entry @ exit_, own_update]])
+        entry = np.vstack([entry, own_entry @ direct])
+        exit_, direct = np.hstack([b0 * exit_, [[1.0, 0.0]]]), b0 * direct
+    powers = [np.eye(len(update))]
+    for _ in range(_BLOCK_SAMPLES):
+        powers.append(update @ powers[-1])
+    response = np.concatenate([direct[0], *[(exit_ @ power @ entry)[0] for power in powers[: _BLOCK_SAMPLES - 1]]])
+    output = np.zeros((_BLOCK_SAMPLES + len(update), _BLOCK_SAMPLES))
+    for sample in range(_BLOCK_SAMPLES):
+        output[sample, sample:_BLOCK_SAMPLES] = response[: _BLOCK_SAMPLES - sample]
+        output[_BLOCK_SAMPLES:, sample] = (exit_ @ powers[sample])[0]
+    gather = np.hstack([powers[_BLOCK_SAMPLES - 1 - sample] @ entry for sample in range(_BLOCK_SAMPLES)])
+    return _BlockFilter(output.astype(np.float32), gather.astype(np.float32), powers[_BLOCK_SAMPLES])
+
+
+def _states(filtering: _BlockFilter, blocks: Samples) -> FloatArray:
+    """Return the filter's state before each of `blocks` (n_blocks, block), which begin at rest, shape (n, n_blocks).
+
+    Each round doubles the number of blocks whose contributions a state contains, until older ones have decayed.
+    """
+    states = np.zeros((len(filtering.advance), len(blocks)))
+    states[:, 1:] = (filtering.gather @ blocks.T)[:, :-1]
+    advance, distance = filtering.advance, 1
+    while distance < len(blocks) and np.abs(advance).max() > _DECAYED:
+        states[:, distance:] += advance @ states[:, :-distance]
+        advance, distance = advance @ advance, 2 * distance
+    return states
 
 
 def loudness_lufs(power: FloatArray) -> FloatArray:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
 from core.analysis.loudness import k_weights
 from core.audio.framing import STEPS_PER_HOP, Framing
 from core.decibels import FloatArray
+from core.fft import fft
 
 if TYPE_CHECKING:
     from core.audio.io import Samples
@@ -109,7 +109,7 @@ def _add_weighted(
     Silence, common in stems, has no spectrum to take.
     """
     own = np.s_[:] if heard.all() else heard  # a mask copies what it chooses
-    spectra: Samples = scipy.fft.fft(hops[own]).view(np.float32)
+    spectra: Samples = fft(hops[own]).view(np.float32)
     squares = np.square(spectra, out=spectra)
     weighted[own] += squares @ _k_weights(framing)
     if bands is not None:
@@ -165,7 +165,7 @@ def _squared_parts(signal: Samples, framing: Framing, n_hops: int) -> Iterator[S
     for (pair,) in _complex_pairs(signal[None]):
         windows = sliding_window_view(pair.view(np.float32), len(window))[:: 2 * framing.step_samples]
         windowed = (windows[: n_hops * STEPS_PER_HOP] * window).view(np.complex64)
-        parts: Samples = scipy.fft.fft(windowed, overwrite_x=True).view(np.float32)
+        parts: Samples = fft(windowed, in_place=True).view(np.float32)
         yield np.square(parts, out=parts)
 
 

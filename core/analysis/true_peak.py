@@ -8,7 +8,7 @@ Source: ITU-R BS.1770-4, annex 2. The interpolator is a Kaiser-windowed sinc wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -22,18 +22,15 @@ CONTEXT_SAMPLES = 12
 _N_TAPS = 2 * CONTEXT_SAMPLES
 _KAISER_BETA = 6.0
 _CHUNK_SAMPLES = 32
-_CHUNKS_AT_ONCE = 768
-"""Few enough that what is computed of them stays in the processor's cache."""
-_NEAREST_SHARE = 0.69
-"""A grid of half samples has a value of at least cos(pi / 4) times the peak next to it; this allows a little less."""
 
 
 def true_peak(signal: Samples, sample_rate: int, known_peak: float = 0.0) -> float:
     """Return the larger of `known_peak` and the largest absolute value at and between a signal's samples.
 
-    Only the parts of the signal that can exceed what was found before are oversampled, so the result is the same as if
-    all of it were. First come the values half-way between samples. A band-limited signal is at least as large as a
-    cosine around its maximum, so the remaining values are needed only next to values near the maximum.
+    Only chunks of the signal that can exceed what was found before are oversampled, so the result is the same as if all
+    of it were. A value between two samples exceeds the larger of them by no more than a multiple of the largest second
+    difference around them, and is itself no more than a multiple of the largest sample around it; both factors follow
+    from the interpolator's taps.
 
     Parameters
     ----------
@@ -59,17 +56,20 @@ def true_peak(signal: Samples, sample_rate: int, known_peak: float = 0.0) -> flo
     factor = oversampling(sample_rate)
     if factor == 1 or peak == 0.0:
         return peak
-    half, between = _interpolators(factor)
-    largest_overshoot = float(np.abs(half[:_N_TAPS, 0]).sum())
-    for chunks in _chunks(signal, n_intervals):
-        if _largest(chunks) * largest_overshoot <= peak * _NEAREST_SHARE:
-            continue
-        half_way = np.abs(chunks @ half)
-        peak = max(peak, float(half_way.max()))
-        if factor > 2:
-            threshold = peak * _NEAREST_SHARE
-            near = (half_way >= threshold).any(axis=1) | (np.abs(chunks) >= threshold).any(axis=1)
-            peak = max(peak, _largest(chunks[near] @ between))
+    interpolator = _interpolator(factor)
+    length = _CHUNK_SAMPLES + _N_TAPS - 1
+    n_chunks = -(-n_intervals // _CHUNK_SAMPLES)
+    padded: Samples = np.zeros(n_chunks * _CHUNK_SAMPLES + _N_TAPS - 1, np.float32)
+    n_copied = min(signal.shape[1], len(padded))
+    for channel in signal:
+        padded[:n_copied] = channel[:n_copied]
+        levels = np.maximum.reduceat(np.abs(padded), np.arange(0, len(padded), _CHUNK_SAMPLES))
+        largest = np.maximum(levels[:-1], levels[1:])
+        near = np.flatnonzero(largest * interpolator.largest_gain > peak)
+        chunks = sliding_window_view(padded, length)[::_CHUNK_SAMPLES][near]
+        curvature = np.abs(np.diff(chunks, n=2)).max(axis=1)
+        bound = largest[near] * interpolator.gain_of_line + curvature * interpolator.gain_of_curvature
+        peak = max(peak, _largest(chunks[bound > peak] @ interpolator.matrix))
     return peak
 
 
@@ -78,39 +78,42 @@ def oversampling(sample_rate: int) -> int:
     return 4 if sample_rate < 88_200 else 2 if sample_rate < 176_400 else 1
 
 
-def _chunks(signal: Samples, n_intervals: int) -> Iterator[Samples]:
-    """Give pieces of the channels, with the context of their intervals, shape (n, chunk + taps - 1), some at a time."""
-    length = _CHUNK_SAMPLES + _N_TAPS - 1
-    n_chunks = -(-n_intervals // _CHUNK_SAMPLES)
-    padded: Samples = np.zeros(n_chunks * _CHUNK_SAMPLES + _N_TAPS - 1, np.float32)
-    n_copied = min(signal.shape[1], len(padded))
-    for channel in signal:
-        padded[:n_copied] = channel[:n_copied]
-        pieces = sliding_window_view(padded, length)[::_CHUNK_SAMPLES]
-        for first in range(0, n_chunks, _CHUNKS_AT_ONCE):
-            yield np.ascontiguousarray(pieces[first : first + _CHUNKS_AT_ONCE])
-
-
 def _largest(samples: Samples) -> float:
     return max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
 
 
+@dataclass(frozen=True)
+class _Interpolator:
+    """The values between the samples of a chunk, and how large they can be.
+
+    Attributes
+    ----------
+    matrix : a chunk with its context to all values in between, shape (chunk + taps - 1, (factor - 1) * chunk).
+    largest_gain : the largest ratio of a value and the largest sample around it.
+    gain_of_line, gain_of_curvature : a value is at most the largest sample times the one plus the largest second
+        difference times the other.
+    """
+
+    matrix: Samples
+    largest_gain: float
+    gain_of_line: float
+    gain_of_curvature: float
+
+
 @lru_cache
-def _interpolators(factor: int) -> tuple[Samples, Samples]:
-    """Return matrices that turn a chunk into the values half-way between its samples, and into those in between."""
-    halves = [0.5]
-    others = [step / factor for step in range(1, factor) if 2 * step != factor]
-    return _matrix(halves), _matrix(others)
-
-
-def _matrix(offsets: list[float]) -> Samples:
-    """Return the matrix (chunk + taps - 1, n_offsets * chunk) that interpolates `offsets` after each sample."""
+def _interpolator(factor: int) -> _Interpolator:
+    offsets = [step / factor for step in range(1, factor)]
     matrix = np.zeros((_CHUNK_SAMPLES + _N_TAPS - 1, len(offsets), _CHUNK_SAMPLES))
+    gains = np.zeros((len(offsets), 3))
     for index, offset in enumerate(offsets):
         taps = _taps(offset)
         for sample in range(_CHUNK_SAMPLES):
             matrix[sample : sample + _N_TAPS, index, sample] = taps
-    return matrix.reshape(len(matrix), -1).astype(np.float32)
+        taps[CONTEXT_SAMPLES - 1 : CONTEXT_SAMPLES + 1] -= 1.0 - offset, offset
+        of_differences = np.cumsum(np.cumsum(taps))  # the rest as a filter of second differences, and a slope
+        slope = abs(of_differences[-1])
+        gains[index] = np.abs(_taps(offset)).sum(), 1.0 + 2.0 * slope, np.abs(of_differences[:-2]).sum()
+    return _Interpolator(matrix.reshape(len(matrix), -1).astype(np.float32), *(1.0001 * gains.max(axis=0)).tolist())
 
 
 def _taps(offset: float) -> npt.NDArray[np.float64]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
 from core.audio.blocks import Block, LockstepReader, for_each_block
 from core.audio.io import Samples
 from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain, gain_to_db
+from core.fft import rfft
 from core.progress import ProgressCallback, no_progress
 
 WINDOW_SAMPLES = 4096
@@ -77,7 +77,7 @@ class SpectrumSums:
             return
         from_first = samples[:, first * self._distance - start :]
         windows = sliding_window_view(from_first, WINDOW_SAMPLES, axis=1)[:, :: self._distance][:, : after - first]
-        magnitude = np.abs(scipy.fft.rfft(windows * _hann()))
+        magnitude = np.abs(rfft(windows * _hann()))
         self._sums[start] = magnitude.sum(axis=(0, 1), dtype=np.float64) / len(samples)
 
     def average(self) -> AverageSpectrum:

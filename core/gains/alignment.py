@@ -22,12 +22,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import scipy
+import numpy.typing as npt
 
 from core.audio.blocks import one_blas_thread
 from core.audio.io import AudioFile, Samples, read_excerpt
 from core.audio.song import Song
 from core.decibels import FloatArray, gain_to_db
+from core.fft import fast_length, irfft, rfft
 
 NEAR_S, FAR_S = 0.25, 10.0
 LINEAR_FIT = 0.85
@@ -256,8 +257,7 @@ def constant_gains(song: Song) -> ConstantGains:
     loudest = int(np.argmax([np.sum(excerpt.sum(axis=0) ** 2) for excerpt in stems]))
     reach = round(NEAR_S * song.sample_rate)
     around = _mono(song, mixdown, starts[loudest] - reach, length + 2 * reach)
-    correlation = scipy.signal.correlate(around, stems[loudest].sum(axis=0), mode="valid", method="fft")
-    lag = int(np.argmax(correlation)) - reach
+    lag = int(np.argmax(_cross_correlations(stems[loudest].sum(axis=0)[None], around, 2 * reach + 1))) - reach
     gram, target, energy = np.zeros((n_stems, n_stems)), np.zeros(n_stems), 0.0
     for start, excerpt in zip(starts, stems, strict=True):
         signals = excerpt.astype(np.float64)
@@ -364,13 +364,12 @@ def _thinned(samples: Samples, stride: int) -> Samples:
     return samples.reshape(*samples.shape[:-1], -1, stride) @ mean
 
 
-def _cross_correlations(stems: Samples, mixdown: Samples, n_lags: int) -> Samples:
+def _cross_correlations(stems: Samples, mixdown: Samples, n_lags: int) -> npt.NDArray[np.floating]:
     n_samples = stems.shape[1]
     if n_lags <= _FEW_LAGS:
         return np.stack([stems @ mixdown[lag : lag + n_samples] for lag in range(n_lags)], axis=1)
-    size = scipy.fft.next_fast_len(len(mixdown), real=True)
-    spectra = np.conj(scipy.fft.rfft(stems, size)) * scipy.fft.rfft(mixdown, size)
-    return scipy.fft.irfft(spectra, size)[:, :n_lags]
+    size = fast_length(len(mixdown))
+    return irfft(np.conj(rfft(stems, size)) * rfft(mixdown, size), size)[..., :n_lags]
 
 
 def _correction_excerpts(song: Song, lag_samples: int, reach: int = 0) -> list[tuple[Samples, Samples]]:

@@ -8,11 +8,12 @@ frame to the next, so pauses, breaths and noise are never pulled up.
 from __future__ import annotations
 
 import numpy as np
-import scipy
+from numpy.lib.stride_tricks import sliding_window_view
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S
 from core.decibels import FloatArray, db_to_power, power_to_db
+from core.gains.curves import gaussian
 
 LIMIT_DB = 12.0
 """A ride at any percentage stays within this."""
@@ -54,13 +55,14 @@ def ride_db(levels_lufs: FloatArray, bus: int, percent: float) -> FloatArray:
     if percent <= 0.0 or not sounding.any():
         return np.zeros(len(own))
     sounding &= own > np.percentile(own[sounding], 90.0) - GATE_DB
-    envelope = scipy.ndimage.maximum_filter1d(np.where(sounding, own, -np.inf), _ENVELOPE_FRAMES, mode="nearest")
+    levels = np.pad(np.where(sounding, own, -np.inf), _ENVELOPE_FRAMES // 2, mode="edge")
+    envelope = sliding_window_view(levels, _ENVELOPE_FRAMES).max(axis=1)
     deviation_db = _centred(envelope, sounding)
     deviation_db -= _deviation_of_others_db(levels_lufs, bus, sounding)
     gain_db = np.clip(-percent / 100.0 * deviation_db, -LIMIT_DB, LIMIT_DB)
     known = np.flatnonzero(sounding)
     gain_db = np.interp(np.arange(len(own)), known, gain_db[known])
-    gain_db = scipy.ndimage.gaussian_filter1d(gain_db, _SMOOTH_FRAMES, mode="nearest")
+    gain_db = gaussian(gain_db, _SMOOTH_FRAMES)
     power = np.where(sounding, db_to_power(own), 0.0)
     energy_db = power_to_db(float((power * db_to_power(gain_db)).sum() / power.sum()))
     return np.clip(gain_db - energy_db, -LIMIT_DB, LIMIT_DB)
@@ -79,7 +81,7 @@ def _deviation_of_others_db(
     heard &= level > np.percentile(level[heard], 90.0) - GATE_DB
     known = np.flatnonzero(heard)
     level = np.interp(np.arange(len(level)), known, level[known])
-    smooth = scipy.ndimage.gaussian_filter1d(level, _OTHERS_SMOOTH_FRAMES, mode="nearest")
+    smooth = gaussian(level, _OTHERS_SMOOTH_FRAMES)
     return np.clip(_centred(smooth, sounding), -_OTHERS_LIMIT_DB, _OTHERS_LIMIT_DB)
 
 

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS, FLOOR_LUFS, integrated_lufs, k_weights, loudness_lufs, power_of
 from core.analysis.spectra import BAND_EDGES_HZ
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
+from core.gains.curves import gaussian
 
 if TYPE_CHECKING:
     from core.analysis.measure import Measurement
@@ -75,7 +75,7 @@ def _smooth(values: FloatArray, active: Mask) -> FloatArray:
     sounding = np.flatnonzero(active)
     if not sounding.size:
         return np.zeros_like(values)
-    smooth = scipy.ndimage.gaussian_filter1d(values[sounding], _SMOOTH_FRAMES, mode="nearest")
+    smooth = gaussian(values[sounding], _SMOOTH_FRAMES)
     smooth = smooth - smooth.mean()
     last = np.searchsorted(sounding, np.arange(len(values)), side="right") - 1
     held: FloatArray = smooth[np.maximum(last, 0)]

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
@@ -25,6 +24,7 @@ from core.audio.framing import HOP_S, LONGEST_S
 from core.automation.points import EnvelopePoints, thin_bus
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
+from core.gains.curves import gaussian
 from core.gains.riding import ride_db
 from core.models.balance import common_db
 from core.rpp.envelope import Envelope
@@ -108,7 +108,7 @@ def applied(
         shaped_db = np.clip(shaped_db, -settings.limit_db, settings.limit_db)
     if settings.smooth_s > 0.0:
         frames = settings.smooth_s / HOP_S / _SIGMAS_IN_SMOOTHING
-        shaped_db = scipy.ndimage.gaussian_filter1d(shaped_db, frames, axis=0, mode="nearest")
+        shaped_db = gaussian(shaped_db, frames)
     for start_s, end_s in settings.ignore_s:
         shaped_db = _straight(shaped_db, time_s, start_s, end_s)
     level_db = whole_db - common_db(shaped_db, levels_lufs)

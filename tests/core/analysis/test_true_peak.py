@@ -11,7 +11,7 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.analysis.true_peak import CONTEXT_SAMPLES, oversampling, true_peak
+from core.analysis.true_peak import CONTEXT_SAMPLES, _taps, oversampling, true_peak
 
 Samples = npt.NDArray[np.float32]
 
@@ -72,6 +72,26 @@ def test_skipping_quiet_parts_gives_the_peak_of_full_oversampling() -> None:
     eightfold = scipy.signal.resample(signal.astype(np.float64), signal.shape[1] * 8, axis=1)
     expected = 20.0 * np.log10(np.abs(eightfold).max())
     assert true_peak_dbtp(signal, 44_100) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["low", "bright", "clipped", "impulses"])
+@pytest.mark.parametrize("sample_rate", [44_100, 96_000])
+def test_result_is_the_largest_value_of_the_interpolation_everywhere(kind: str, sample_rate: int) -> None:
+    rng = np.random.default_rng(4)
+    white = rng.uniform(-1.0, 1.0, 20_000)
+    low = scipy.signal.lfilter([0.1], [1.0, -0.95], white)
+    samples = {
+        "low": low,
+        "bright": np.diff(white),
+        "clipped": np.clip(4.0 * low, -0.9, 0.9),
+        "impulses": np.where(rng.random(20_000) < 0.01, white, 0.0),
+    }[kind].astype(np.float32)
+    factor = oversampling(sample_rate)
+    expected = float(np.abs(samples).max())
+    for step in range(1, factor):
+        between = np.convolve(samples.astype(np.float64), _taps(step / factor)[::-1])
+        expected = max(expected, float(np.abs(between).max()))
+    assert 10.0 ** (true_peak_dbtp(samples[None], sample_rate) / 20.0) == pytest.approx(expected, rel=1e-6)
 
 
 def test_bright_noise_peaks_as_in_a_fourfold_interpolation_of_all_of_it() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
-from core.gains.curves import GainCurves
+from core.gains.curves import GainCurves, gaussian
 from tests.expected_errors import raises_error
 
 
@@ -86,3 +87,11 @@ def test_another_file_name_extension_is_refused(curves: GainCurves, tmp_path: Pa
     with raises_error(path="c.xlsx", facts=(".csv", ".npz")):
         curves.save(tmp_path / "c.xlsx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(200,), (200, 3), (5,)])
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 8.0])
+def test_gaussian_smoothing_agrees_with_scipy(shape: tuple[int, ...], sigma: float) -> None:
+    curve = np.random.default_rng(0).standard_normal(shape)
+    expected = scipy.ndimage.gaussian_filter1d(curve, sigma, axis=0, mode="nearest")
+    np.testing.assert_allclose(gaussian(curve, sigma), expected, atol=1e-12)
