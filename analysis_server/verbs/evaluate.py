@@ -21,7 +21,7 @@ from analysis_server.training.songs import (
     study_one_by_one,
 )
 from core.decibels import FloatArray
-from core.files import move_into_place, workshop, write_text
+from core.files import replacing_set, write_text
 from core.models.evaluate import (
     BalanceRegression,
     Dataset,
@@ -241,12 +241,12 @@ def _written(
     os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))  # read when matplotlib is imported
     from analysis_server.report.evaluate import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
-    with workshop(folder) as made:
-        names = [*(Path(file).name for file in draw(evaluation, made, progress)), TABLE]
+    with replacing_set(folder) as files:
+        names = [*(Path(file).name for file in draw(evaluation, files.folder, progress)), TABLE]
         told = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
-        write_text(made / TABLE, table_text(told))
+        write_text(files.folder / TABLE, table_text(told))
         for name in names:
-            move_into_place(made / name, folder / name)
+            files.new(folder / name)  # where it is now, in the set's own folder
     return told
 
 

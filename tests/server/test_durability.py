@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from analysis_server import models
 from analysis_server.cli import main
 from analysis_server.runs import run_folder
 from core.files import recover
-from tests.server.conftest import ROOT, environment
+from tests.server.conftest import ROOT, environment, running
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills processes as only POSIX systems can")
 N_KILLS = [pytest.param(20, id="20"), pytest.param(200, id="200", marks=[pytest.mark.slow, pytest.mark.timeout(7200)])]
@@ -121,74 +121,131 @@ def _hand_edit_is_kept(out: Path) -> bool:
 @pytest.mark.parametrize("n_kills", N_KILLS)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_killed_command_leaves_the_old_or_the_new_set(
-    verb: str, n_kills: int, home: Path, short_songs: Path, tmp_path: Path
+    verb: str, n_kills: int, commands: Commands, short_songs: Path, tmp_path: Path
 ) -> None:
     dice = random.Random(verb)  # noqa: S311 - not a secret
     prepare, words = VERBS[verb]
-    commands, before = Commands(home), tmp_path / "before"
-    try:
-        prepare(commands, short_songs, before)
-        started_s = time.monotonic()
-        out = tmp_path / "whole"
+    before = tmp_path / "before"
+    prepare(commands, short_songs, before)
+    started_s = time.monotonic()
+    out = tmp_path / "whole"
+    shutil.copytree(before, out)
+    filled = [word.format(song=short_songs / "one", out=out) for word in words]
+    assert commands.run(*filled) == 0
+    took_s, n_killed = time.monotonic() - started_s, 0
+    for number in range(n_kills):
+        out = tmp_path / f"out-{number}"
         shutil.copytree(before, out)
         filled = [word.format(song=short_songs / "one", out=out) for word in words]
-        assert commands.run(*filled) == 0
-        took_s, n_killed = time.monotonic() - started_s, 0
-        for number in range(n_kills):
-            out = tmp_path / f"out-{number}"
-            shutil.copytree(before, out)
-            filled = [word.format(song=short_songs / "one", out=out) for word in words]
-            n_killed += commands.run(*filled, kill_after_s=dice.uniform(0.0, took_s)) < 0
-            _require_a_whole_set(out)
-            if verb in ("edit", "revert"):
-                assert _hand_edit_is_kept(out)
-            assert not list(out.glob(".faderwise-*"))
-            shutil.rmtree(out)
-    finally:
-        commands.close()
+        n_killed += commands.run(*filled, kill_after_s=dice.uniform(0.0, took_s)) < 0
+        _require_a_whole_set(out)
+        if verb in ("edit", "revert"):
+            assert _hand_edit_is_kept(out)
+        assert not list(out.glob(".faderwise-*"))
+        shutil.rmtree(out)
     print(f"{verb}: {n_kills} commands, {n_killed} killed before they ended, every set was complete")
 
 
-@pytest.mark.parametrize("n_rounds", [3, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
-def test_concurrent_changes_of_a_model_lose_and_restore_nothing(home: Path, short_songs: Path, n_rounds: int) -> None:
-    first, second = Commands(home), Commands(home)
-    try:
-        for number in range(n_rounds):
-            name = f"model-{number}"
-            assert first.run("learn", str(short_songs / "three"), "--model", name) == 0
-            with ThreadPoolExecutor() as threads:
-                rounds = [
-                    threads.submit(first.run, "learn", str(short_songs / "one"), "--model", name),
-                    threads.submit(second.run, "models", "remove", name, "--song", "three"),
-                ]
-                assert [one.result() for one in rounds] == [0, 0]
-            with ThreadPoolExecutor() as threads:
-                rounds = [
-                    threads.submit(first.run, "learn", str(short_songs / "two"), "--model", name),
-                    threads.submit(second.run, "learn", str(short_songs / "three"), "--model", name),
-                ]
-                assert [one.result() for one in rounds] == [0, 0]
-            assert sorted(song.title for song in models.find(name).songs) == ["one", "three", "two"]
-    finally:
-        first.close()
-        second.close()
+ROUNDS = [1, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])]
+MODEL_COMMANDS = {
+    "learn one": ["learn", "{songs}/one", "--model", "mine"],
+    "learn two": ["learn", "{songs}/two", "--model", "mine"],
+    "remove three": ["models", "remove", "mine", "--song", "three"],
+    "import two": ["models", "import", "{exported}", "--name", "mine"],
+}
+MODEL_PAIRS: dict[tuple[str, str], list[set[str]]] = {
+    ("learn one", "learn two"): [{"one", "two", "three"}],
+    ("learn one", "remove three"): [{"one"}],
+    ("learn one", "import two"): [{"one", "two"}, {"two"}],
+    ("remove three", "import two"): [{"two"}],
+}
+"""Pairs of commands on a model that has learned the song `three`, and the songs after one of the two orders."""
+RUN_COMMANDS = {
+    "mix": ["mix", "{songs}/one", "--out", "{out}", "--model", "equal-level"],
+    "edit": ["edit", "{out}", "--depth", "50"],
+    "another edit": ["edit", "{out}", "--offset", "bass=1.5"],
+    "revert": ["revert", "{out}"],
+}
+RUN_PAIRS = [("edit", "another edit"), ("edit", "revert"), ("mix", "edit")]
 
 
-def test_concurrent_edits_of_a_run_are_all_recorded(home: Path, short_songs: Path, tmp_path: Path) -> None:
-    first, second = Commands(home), Commands(home)
-    try:
-        _mixed(first, short_songs, tmp_path / "out")
-        for depth in ("50", "75", "100"):
-            with ThreadPoolExecutor() as threads:
-                edits = [
-                    threads.submit(commands.run, "edit", str(tmp_path / "out"), "--depth", depth)
-                    for commands in (first, second)
-                ]
-                assert [edit.result() for edit in edits] == [0, 0]
-        assert [run.number for run in run_folder.read(tmp_path / "out")] == list(range(1, 8))
-    finally:
-        first.close()
-        second.close()
+@pytest.fixture(scope="module")
+def commands_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("commands") / "home"
+
+
+@pytest.fixture(scope="module")
+def two_commands(commands_home: Path) -> Iterator[tuple[Commands, Commands]]:
+    with closing(Commands(commands_home)) as first, closing(Commands(commands_home)) as second:
+        yield first, second
+
+
+@pytest.fixture(scope="module")
+def commands(two_commands: tuple[Commands, Commands]) -> Commands:
+    return two_commands[0]
+
+
+@pytest.fixture(params=["own process", "server"])
+def worked_by(request: pytest.FixtureRequest, commands_home: Path) -> Iterator[str]:
+    """Let a server do the commands' work, or not."""
+    with running(commands_home) if request.param == "server" else nullcontext():
+        yield request.param
+
+
+def _at_once(words: Sequence[Sequence[str]], commands: Sequence[Commands]) -> list[int]:
+    """Run commands at the same time, one in each process, and return their exit codes."""
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(lambda one, its_words: one.run(*its_words), commands, words))
+
+
+def _filled(words: Sequence[str], **paths: Path) -> list[str]:
+    return [word.format(**paths) for word in words]
+
+
+@pytest.mark.parametrize("n_rounds", ROUNDS)
+@pytest.mark.usefixtures("worked_by")
+def test_concurrent_changes_of_a_model_lose_and_restore_nothing(
+    two_commands: tuple[Commands, Commands], commands_home: Path, short_songs: Path, tmp_path: Path, n_rounds: int
+) -> None:
+    model = commands_home / "models" / "mine.json"
+    for title in ("two", "three"):
+        assert two_commands[0].run("learn", str(short_songs / title), "--model", "mine", "--fresh") == 0
+        shutil.move(model, tmp_path / f"{title}.json")
+    for pair, expected in MODEL_PAIRS.items():
+        words = [_filled(MODEL_COMMANDS[name], songs=short_songs, exported=tmp_path / "two.json") for name in pair]
+        for _ in range(n_rounds):
+            shutil.copy(tmp_path / "three.json", model)
+            _at_once(words, two_commands)
+            assert {song.title for song in models.find(str(model)).songs} in expected, pair
+    print(f"models: {n_rounds} rounds of each of {len(MODEL_PAIRS)} pairs of commands, nothing was lost or restored")
+
+
+@pytest.mark.parametrize("n_rounds", ROUNDS)
+@pytest.mark.usefixtures("worked_by")
+def test_concurrent_changes_of_a_run_folder_are_all_recorded(
+    two_commands: tuple[Commands, Commands], short_songs: Path, tmp_path: Path, n_rounds: int
+) -> None:
+    before = tmp_path / "before"
+    _mixed(two_commands[0], short_songs, before)
+    assert two_commands[0].run("edit", str(before), "--depth", "75") == 0
+
+    def runs_after(act: Callable[[list[list[str]]], list[int]], pair: Sequence[str]) -> list[int]:
+        out = tmp_path / "out"
+        shutil.copytree(before, out)
+        assert act([_filled(RUN_COMMANDS[name], songs=short_songs, out=out) for name in pair]) == [0, 0], pair
+        numbers = [run.number for run in run_folder.read(out)]
+        _require_a_whole_set(out)
+        shutil.rmtree(out)
+        return numbers
+
+    def one_by_one(words: list[list[str]]) -> list[int]:
+        return [two_commands[0].run(*one) for one in words]
+
+    for pair in RUN_PAIRS:
+        orders = [runs_after(one_by_one, order) for order in (pair, pair[::-1])]
+        for _ in range(n_rounds):
+            assert runs_after(lambda words: _at_once(words, two_commands), pair) in orders, pair
+    print(f"runs: {n_rounds} rounds of each of {len(RUN_PAIRS)} pairs of commands, every run was recorded")
 
 
 @pytest.mark.parametrize("verb", ["mix", "match"])
