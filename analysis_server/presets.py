@@ -37,7 +37,9 @@ def feature_set_of(preset: str, asked: str | None) -> str:
     """
     chosen = asked or DEFAULT_SET[preset]
     if preset == "paper" and chosen == "condition3":
-        raise InputError("--features condition3: the paper has conditions 1 and 2 only", remedy="use --preset default")
+        raise InputError(
+            "the paper has only conditions 1 and 2", option="--features condition3", remedy="use --preset default"
+        )
     return chosen
 
 
@@ -66,7 +68,9 @@ def estimated(
         return estimate(song, domain=domain, feature_set=feature_set or "condition3", progress=progress)
     if domain not in (None, "magnitude"):
         raise InputError(
-            f"--domain {domain}: the paper preset fits magnitudes", remedy="leave --domain out, or --preset paper"
+            "the paper preset compares magnitudes",
+            option=f"--domain {domain}",
+            remedy="omit --domain, or --preset paper",
         )
     return estimate_as_paper(song, feature_set=feature_set, progress=progress)
 

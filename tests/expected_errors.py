@@ -18,6 +18,7 @@ def raises_error(
     path: str | None = None,
     option: str | None = None,
     facts: tuple[str, ...] = (),
+    remedy_facts: tuple[str, ...] = (),
 ) -> Iterator[pytest.ExceptionInfo[FaderwiseError]]:
     """Require that the block raises an error with these fields.
 
@@ -25,7 +26,8 @@ def raises_error(
     ----------
     path : the file name of the error's path; None if the error must have no path.
     option : the error's option; None if it must have none.
-    facts : values that the problem must contain, such as names and times; not its wording.
+    facts, remedy_facts : values that the problem and the remedy must contain, such as names and times; not their
+        wording.
     """
     with pytest.raises(kind) as caught:
         yield caught
@@ -33,3 +35,4 @@ def raises_error(
     assert (None if error.path is None else Path(error.path).name) == path
     assert error.option == option
     assert [fact for fact in facts if fact not in error.problem] == []
+    assert [fact for fact in remedy_facts if fact not in (error.remedy or "")] == []

@@ -63,7 +63,10 @@ def opened_song(
             yield Opened(session.song, session, session.left(progress))
     elif request.stems is not None or request.tracks:
         raise InputError(
-            "--stems and bus tracks belong to a REAPER project (.RPP)", path=request.song, remedy="leave them out"
+            "stems and bus tracks apply only to REAPER projects (.RPP)",
+            path=request.song,
+            option="--stems, --bus",
+            remedy="omit them",
         )
     else:
         song = open_song_folder(request.song, request.buses, mixdown, complete=True)

@@ -84,12 +84,14 @@ def _connected(address: str) -> Any:
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        raise InputError("--dask needs dask: pip install 'faderwise[dask]'") from error
+        raise InputError("dask is not installed", option="--dask", remedy="install faderwise[dask]") from error
     try:
         return Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InputError(
-            f"--dask {address}: no dask scheduler answers there ({error})", remedy="start one, or leave it out"
+            f"no dask scheduler answers there ({error})",
+            option=f"--dask {address}",
+            remedy="start one, or omit the option",
         ) from error
 
 

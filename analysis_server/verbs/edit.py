@@ -141,7 +141,9 @@ def edited(
 
 def _edit_project(request: EditRequest) -> EditResult:
     if request.render:
-        raise InputError("--render is for folders", path=request.target, remedy="REAPER renders a project")
+        raise InputError(
+            "a project is rendered in REAPER", path=request.target, option="--render", remedy="omit the option"
+        )
     project = project_with_runs(Path(request.target))
     result, written, record = edited(project, request.changes(), afresh=request.afresh)
     path = project_copy.path_of(project.path, request.out)
@@ -154,7 +156,7 @@ def _edit_project(request: EditRequest) -> EditResult:
 
 def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult:
     if request.out is not None:
-        raise InputError("--out is for projects", path=request.target, remedy="a folder is edited where it is")
+        raise InputError("a folder is edited in place", path=request.target, option="--out", remedy="omit the option")
     folder = run_folder.read_automation_folder(Path(request.target))
     started_s = time.perf_counter()
     done = re_apply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)

@@ -161,10 +161,12 @@ def _require_projects(
 ) -> None:
     others = [*matrices, *map(str, folders)]
     if request.truth == "faders" and others:
-        raise InputError("has no faders", path=others[0], remedy="--from faders takes REAPER projects (.RPP) alone")
+        raise InputError(
+            "is not a REAPER project (.RPP)", path=others[0], option="--from faders", remedy="use --from mixdown"
+        )
     if (request.mixdown or request.stems) and len(sessions) != 1:
         raise InputError(
-            "--mixdown and --stems belong to one REAPER project", remedy="give one, and learn from others after it"
+            "apply to a single REAPER project", option="--mixdown, --stems", remedy="learn from one project at a time"
         )
 
 
@@ -173,5 +175,5 @@ def _require_unique_titles(songs: Sequence[TrainingSong]) -> None:
     twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
         raise InputError(
-            f"two songs are called {twice[0]!r}", remedy="a model knows songs by their folders' names, rename one"
+            f"two songs have the name {twice[0]!r}", remedy="a model identifies songs by their folder names; rename one"
         )

@@ -115,7 +115,9 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
     ):
         refuse_inputs(request, opened.song, opened.session)
         if opened.session is None and request.existing == "combine":
-            raise InputError("--existing belongs to a REAPER project (.RPP)", path=request.song, remedy="leave it out")
+            raise InputError(
+                "applies only to REAPER projects (.RPP)", path=request.song, option="--existing", remedy="omit it"
+            )
         return _mixed(request, model, opened, workshop, deliver)
 
 
@@ -228,8 +230,9 @@ def _balance_notes(song: Song, curves: GainCurves) -> list[str]:
 def _require_loudness(target_lufs: float | None) -> None:
     if target_lufs is not None and not QUIETEST_LUFS <= target_lufs <= LOUDEST_LUFS:
         raise InputError(
-            f"--target-lufs {target_lufs:g}: is no loudness between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS",
-            remedy="give one such as -14",
+            f"the loudness must be between {QUIETEST_LUFS:g} and {LOUDEST_LUFS:g} LUFS",
+            option=f"--target-lufs {target_lufs:g}",
+            remedy="give a value such as -14",
         )
 
 
@@ -239,8 +242,9 @@ def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
     start_s, end_s = range_s
     if not 0.0 <= start_s < end_s < LONGEST_S or start_s >= song.duration_s:
         raise InputError(
-            f"--range {start_s:g}:{end_s:g}: the song lasts {song.duration_s:.1f} s",
-            remedy="give a start and a later end in it",
+            f"the song lasts {song.duration_s:.1f} s",
+            option=f"--range {start_s:g}:{end_s:g}",
+            remedy="give a start and a later end within it",
         )
 
 

@@ -87,7 +87,7 @@ def _revert_project(request: RevertRequest) -> RevertResult:
 
 def _revert_folder(request: RevertRequest) -> RevertResult:
     if request.out is not None:
-        raise InputError("--out is for projects", path=request.target, remedy="a folder goes back where it is")
+        raise InputError("a folder is reverted in place", path=request.target, option="--out", remedy="omit the option")
     folder = Path(request.target)
     runs = run_folder.read(folder)
     to = runs[0].number if request.to is None else request.to

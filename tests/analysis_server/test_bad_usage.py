@@ -37,7 +37,7 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an unknown preset": (("estimate", "SONG", "--out", "g.csv", "--preset", "mine"), ("--preset", "mine", "paper")),
     "a domain the paper lacks": (
         ("estimate", "SONG", "--out", "g.csv", "--preset", "paper", "--domain", "power"),
-        ("--domain power", "leave --domain out"),
+        ("--domain power", "--preset paper"),
     ),
     "features the paper lacks": (
         ("features", "SONG", "--out", "f.csv", "--preset", "paper", "--features", "condition3"),

@@ -11,7 +11,7 @@ import pytest
 
 from analysis_server.runs import run_folder
 from analysis_server.verbs import edit, mix
-from core.errors import InputError
+from tests.expected_errors import raises_error
 from tests.fuzz import material
 from tests.fuzz.judging import hashes
 
@@ -86,7 +86,7 @@ def test_edits_are_not_learned_without_the_points_of_every_bus(faderwise: Ran, f
 
 def test_runs_with_any_bytes_are_read_or_refused(folder: Path) -> None:
     (folder / run_folder.NAME).write_bytes(b'{"runs": ' + b"[" * 50_000)
-    with pytest.raises(InputError, match="is damaged"):
+    with raises_error(path=run_folder.NAME):
         run_folder.read(folder)
 
 
@@ -96,5 +96,5 @@ def test_runs_that_are_out_of_order_are_refused(folder: Path) -> None:
     for number in (2, 1 << 53):
         content["runs"][0]["number"] = number
         (folder / run_folder.NAME).write_text(json.dumps(content), encoding="utf-8")
-        with pytest.raises(InputError, match="holds runs that are out of order"):
+        with raises_error(path=run_folder.NAME):
             run_folder.read(folder)

@@ -205,47 +205,47 @@ def test_files_that_were_both_edited_and_differ_are_refused(faderwise: Ran, work
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "fact"),
     [
         (lambda text: text.replace("gain_db", "gain", 1), "has no columns bus, time_s and gain_db"),
         (lambda text: text.replace("0.500000", "early", 1), "line 2: 'early' is not a number"),
         (lambda text: text.replace("0.500000", "-1", 1), "before 0 s"),
     ],
 )
-def test_a_file_that_a_hand_broke_is_one_line(faderwise: Ran, work: Path, change: Any, says: str) -> None:
+def test_a_file_damaged_by_hand_is_reported_in_one_line(faderwise: Ran, work: Path, change: Any, fact: str) -> None:
     path = work / "out" / "automation.csv"
     path.write_text(change(path.read_text()))
     ran = faderwise("edit", work / "out", "--depth", "50")
     assert (ran.code, len(ran.err_lines)) == (2, 1)
-    assert says in ran.err
+    assert fact in ran.err
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "fact"),
     [
-        (("edit", "Song.RPP", "--depth", "50"), "has no run of Faderwise in it; give"),
-        (("revert", "Song.RPP"), "has no run of Faderwise in it; give"),
-        (("edit", ".", "--depth", "50"), "has no run.json; give a folder that mix or match wrote"),
-        (("edit", "gone.RPP"), "no such file"),
-        (("edit", "out", "--depth", "300"), "--depth 300: give 0 to 200 percent"),
-        (("edit", "out", "--depth", "much"), "expected a percentage"),
-        (("edit", "out", "--offset", "vocals"), "expected ROLE=DB, such as vocals=1.5"),
-        (("edit", "out", "--offset", "horns=1"), "has no such bus; it has drums, bass, melody, vocals"),
-        (("edit", "Song-faderwise.RPP", "--render"), "--render is for folders"),
-        (("edit", "out", "--out", "x"), "--out is for projects"),
-        (("revert", "out"), "run 1 is the latest, so there is nothing to take back"),
-        (("revert", "out", "--to", "0"), "before it there was nothing to go back to"),
-        (("revert", "Song-faderwise.RPP", "--to", "7"), "has no run 7; its runs: 1"),
-        (("revert", "Song-faderwise.RPP", "--to", "1"), "run 1 is the latest"),
+        (("edit", "Song.RPP", "--depth", "50"), "Song.RPP: "),
+        (("revert", "Song.RPP"), "Song.RPP: "),
+        (("edit", ".", "--depth", "50"), "run.json"),
+        (("edit", "gone.RPP"), "gone.RPP: "),
+        (("edit", "out", "--depth", "300"), "--depth 300: "),
+        (("edit", "out", "--depth", "much"), "--depth: "),
+        (("edit", "out", "--offset", "vocals"), "ROLE=DB"),
+        (("edit", "out", "--offset", "horns=1"), "drums, bass, melody, vocals"),
+        (("edit", "Song-faderwise.RPP", "--render"), "--render: "),
+        (("edit", "out", "--out", "x"), "--out: "),
+        (("revert", "out"), "run 1"),
+        (("revert", "out", "--to", "0"), "run 1"),
+        (("revert", "Song-faderwise.RPP", "--to", "7"), "run 7"),
+        (("revert", "Song-faderwise.RPP", "--to", "1"), "run 1"),
     ],
 )
 def test_bad_usage_is_one_line(
-    faderwise: Ran, work: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
+    faderwise: Ran, work: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], fact: str
 ) -> None:
     monkeypatch.chdir(work)
     ran = faderwise(*words)
     assert (ran.code, len(ran.err_lines)) == (2, 1)
-    assert says in ran.err
+    assert fact in ran.err
 
 
 def test_a_deleted_envelope_is_not_changed_and_reported(faderwise: Ran, copy: Path) -> None:

@@ -111,7 +111,7 @@ def test_two_songs_of_one_title_are_refused(
     shutil.copytree(tiny_song, tmp_path / "others" / "Blue")
     ran = faderwise("learn", dataset, tmp_path / "others", "--model", "mine")
     assert ran.code == 2
-    assert "two songs are called 'Blue'" in ran.err
+    assert "'Blue'" in ran.err
     assert not list(own_home.rglob("mine*"))
 
 

@@ -19,20 +19,20 @@ WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "fact"),
     [
-        (("learn", str(STEMS), "--from", "faders", "--model", "x"), "has no faders"),
-        (("learn", str(STEMS), "--stems", "x", "--model", "x"), "belong to one REAPER project"),
+        (("learn", str(STEMS), "--from", "faders", "--model", "x"), "--from faders: "),
+        (("learn", str(STEMS), "--stems", "x", "--model", "x"), "--stems"),
         (("learn", str(STEMS), str(WINCING), "--bus", "drums=5", "--model", "x"), "one kind at a time"),
-        (("mix", str(STEMS), "--stems", "x"), "belong to a REAPER project"),
-        (("mix", "gone.RPP"), "gone.RPP: no such file"),
-        (("mix", str(WINCING)), "media files are missing"),
+        (("mix", str(STEMS), "--stems", "x"), "--stems, --bus: "),
+        (("mix", "gone.RPP"), "gone.RPP: "),
+        (("mix", str(WINCING)), "wincing.rpp: "),
     ],
 )
-def test_bad_usage_is_one_line(arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_usage_is_one_line(arguments: tuple[str, ...], fact: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, told = run(capsys, *arguments)
     assert (code, told.count("\n")) == (2, 1)
-    assert says in told
+    assert fact in told
 
 
 def test_no_bus_found_lists_the_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from analysis_server.verbs import mix
 from core.errors import InputError
 from core.rpp.buses import find_buses
 from core.rpp.project import read_project
+from tests.expected_errors import raises_error
 from tests.reaper.studio import ROOT, small_session
 
 SOUND = {"action": "Auto-mix buses", "title": "Song", "phase": "do", "before": {}}
@@ -39,7 +40,7 @@ def inside(folder: Path, code: str) -> list[str]:
 @pytest.mark.parametrize("content", [b'{"version": 1, "action": "\xff"}', b"[" * 100_000, b'{"version": 1}'])
 def test_a_damaged_job_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "job.json").write_bytes(content)
-    with pytest.raises(InputError, match="is not a job of this version"):
+    with raises_error(path="job.json"):
         read_job(tmp_path)
 
 
@@ -109,7 +110,7 @@ def test_an_invalid_loudness_is_reported_with_its_field_and_remedy(tmp_path: Pat
 
 @pytest.mark.parametrize("loudness", ["nan", "inf", "-1e308"])
 def test_an_impossible_loudness_is_refused(tmp_path: Path, loudness: str) -> None:
-    with pytest.raises(InputError, match="between -70 and 0 LUFS"):
+    with raises_error(option=f"--target-lufs {float(loudness):g}", facts=("-70", "0 LUFS")):
         run(asked(tmp_path, settings={"target_lufs": loudness}), tmp_path)
 
 
@@ -150,5 +151,5 @@ def test_an_answer_that_cannot_be_written_is_logged(tmp_path: Path) -> None:
 
 def test_a_bus_without_a_track_is_refused(tmp_path: Path) -> None:
     project = read_project(small_session(tmp_path / "session"))
-    with pytest.raises(InputError, match="no track was chosen for the bass"):
+    with raises_error(path="Song.RPP", facts=("bass",)):
         find_buses(project, {"drums": ["1"], "bass": []})

@@ -9,8 +9,8 @@ import pytest
 
 from analysis_server.reaper.inspect_project import as_value, plan, saved_choice
 from analysis_server.reaper.job_file import BusAnswers, JobFile, Plan
-from core.errors import InputError
 from core.rpp.project import read_project
+from tests.expected_errors import raises_error
 from tests.reaper.studio import bus_text, project_text, small_session
 
 
@@ -132,7 +132,7 @@ def test_an_empty_project_has_nothing_to_ask(tmp_path: Path) -> None:
 
 
 def test_a_project_without_a_run_has_no_history(song: Path) -> None:
-    with pytest.raises(InputError, match="no run of Faderwise"):
+    with raises_error(path="Song.RPP"):
         planned(song, verb="revert")
 
 

@@ -26,7 +26,7 @@ from analysis_server.reaper_setup.config_files import (
     write_lines,
 )
 from analysis_server.reaper_setup.scripts import Action
-from core.errors import InputError
+from tests.expected_errors import raises_error
 
 BODIES = st.lists(st.binary(max_size=6).map(lambda body: body.replace(b"\n", b"").rstrip(b"\r")), max_size=6)
 ENDS = st.sampled_from([b"\n", b"\r\n"])
@@ -64,7 +64,7 @@ def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
 def test_utf_16_is_an_error_with_the_path(tmp_path: Path) -> None:
     file = tmp_path / "reaper.ini"
     file.write_bytes("[REAPER]\n".encode("utf-16"))
-    with pytest.raises(InputError, match=r"reaper\.ini: is UTF-16"):
+    with raises_error(path="reaper.ini", facts=("UTF-16",)):
         read_lines(file)
 
 
@@ -137,7 +137,7 @@ def test_undoing_a_change_that_was_never_made_changes_nothing() -> None:
 
 
 def test_a_file_without_the_section_is_an_error() -> None:
-    with pytest.raises(InputError, match="start REAPER once"):
+    with raises_error(facts=("[REAPER]",)):
         value_of(parse_lines(b""), "reascript")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis_server.reaper_setup import find_reaper
-from core.errors import InputError
+from tests.expected_errors import raises_error
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_folder_in_the_variable_is_the_only_one(home: Path) -> None:
 
 
 def test_a_folder_without_settings_in_the_variable_is_an_error(home: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere: REAPER_RESOURCE_PATH is set to it"):
+    with raises_error(path="nowhere", facts=("REAPER_RESOURCE_PATH",)):
         find_reaper.resource_folders({"REAPER_RESOURCE_PATH": str(home / "nowhere")})
 
 
@@ -76,7 +76,7 @@ def test_a_portable_macos_reaper_has_its_settings_next_to_the_app() -> None:
 
 
 def test_a_folder_of_an_unknown_user_is_an_error(home: Path) -> None:
-    with pytest.raises(InputError, match=r"~nobody-of-that-name.REAPER: REAPER_RESOURCE_PATH is set to it"):
+    with raises_error(path="REAPER", facts=("REAPER_RESOURCE_PATH",)):
         find_reaper.resource_folders({"REAPER_RESOURCE_PATH": "~nobody-of-that-name/REAPER"})
 
 
@@ -99,7 +99,7 @@ def test_a_running_reaper_is_found_until_it_ends(tmp_path: Path) -> None:
         while not find_reaper.running() and time.monotonic() < by_s:  # the name appears shortly after the start
             time.sleep(0.01)
         assert f"reaper (process {process.pid})" in find_reaper.running()
-        with pytest.raises(InputError, match=f"process {process.pid}.*close it"):
+        with raises_error(facts=(f"process {process.pid}",)):
             find_reaper.refuse_while_running()
     finally:
         process.kill()
@@ -117,5 +117,5 @@ def test_the_output_of_the_systems_programs_is_parsed() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="runs a POSIX program")
 def test_a_failing_system_program_is_an_error() -> None:
     assert find_reaper._output("echo", "a b") == "a b\n"
-    with pytest.raises(InputError, match="no-such-program failed"):
+    with raises_error(facts=("no-such-program",)):
         find_reaper._output("no-such-program")

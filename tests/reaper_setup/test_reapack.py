@@ -13,7 +13,7 @@ from analysis_server.cli import main
 from analysis_server.reaper_setup.reapack import Release, problems_of, write_repository
 from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, script_files
 from core import __version__
-from core.errors import InputError
+from tests.expected_errors import raises_error
 
 URL = "https://example.org/my reapack/"
 
@@ -92,7 +92,7 @@ def test_a_changed_file_is_found(repository: Path) -> None:
 
 
 def test_an_invalid_address_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a web address"):
+    with raises_error(facts=("example.org",)):
         write_repository(tmp_path, Release("1", {}, [], "example.org"))
     assert list(tmp_path.iterdir()) == []
 

@@ -11,6 +11,7 @@ import pytest
 from analysis_server import models
 from analysis_server.verbs import evaluate, learn
 from core.errors import Cancelled, InputError
+from tests.expected_errors import raises_error
 from tests.server.conftest import running
 
 distributed = pytest.importorskip(
@@ -101,5 +102,5 @@ def test_progress_is_reported_and_work_can_be_cancelled(home: Path, songs: Path,
 
 def test_an_address_without_a_scheduler_is_reported(home: Path, songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis_server.training.dask._ANSWER_S", 0.5)
-    with pytest.raises(InputError, match="no dask scheduler answers"):
+    with raises_error(option="--dask tcp://127.0.0.1:9"):
         learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask="tcp://127.0.0.1:9"))

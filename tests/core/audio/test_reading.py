@@ -12,7 +12,6 @@ import pytest
 import soundfile
 
 from core.audio.io import AudioStream, inspect, read_excerpt
-from core.errors import InputError
 from tests.expected_errors import raises_error
 
 RATE = 44_100
@@ -191,7 +190,7 @@ def test_a_truncated_wav_is_named(tmp_path: Path) -> None:
 def test_a_truncated_flac_is_reported_with_the_position(tmp_path: Path) -> None:
     path = written(tmp_path / "drums.flac", noise(2 * RATE, 2), kind="flac16")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=r"drums\.flac: cannot be decoded at [01]\.\d\d s"):
+    with raises_error(path="drums.flac"):
         read_whole(path, n_channels=2)
 
 
@@ -201,7 +200,7 @@ def test_a_file_that_is_truncated_while_reading_is_reported_with_the_position(tm
     path.write_bytes(path.read_bytes()[: 44 + 4 * RATE * 5 // 4])
     with AudioStream(file, sample_rate=RATE, n_channels=2) as stream:
         stream.read_into(np.empty((2, RATE), np.float32))
-        with pytest.raises(InputError, match=r"cannot be decoded at 1\.25 s \(the file ends early\)"):
+        with raises_error(path="drums.wav", facts=("1.25 s",)):
             stream.read_into(np.empty((2, RATE), np.float32))
 
 
@@ -250,5 +249,5 @@ def test_a_float_file_above_full_scale_is_not_clipped(tmp_path: Path) -> None:
 def test_a_file_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"M\xfcsik.wav")
     path.write_bytes(written(tmp_path / "whole.wav", noise(100, 1)).read_bytes())
-    with pytest.raises(InputError, match="UTF-8"):
+    with raises_error(path="M\\udcfcsik.wav"):
         inspect(path)

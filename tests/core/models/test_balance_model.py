@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from core.models.balance import NAMES
 from core.models.fit import fold
 from core.models.model import Model, TrainingSong, load
 from core.models.prior import TRACK_OFFSETS_DB, WRITTEN, BalancePrior
+from tests.expected_errors import raises_error
 
 
 def test_a_balance_model_without_songs_is_its_prior() -> None:
@@ -74,7 +74,7 @@ def test_an_invalid_weight_is_refused(tmp_path: Path) -> None:
     for weight in (0.0, -1.0, 1e9, None):
         content["songs"][0]["weight"] = weight
         (tmp_path / "m.json").write_text(json.dumps(content))
-        with pytest.raises(ModelError, match="is a damaged model"):
+        with raises_error(ModelError, path="m.json"):
             load(tmp_path / "m.json")
 
 

@@ -15,6 +15,7 @@ from scipy.optimize import nnls
 from core.errors import ModelError
 from core.models.fit import fold
 from core.models.model import LARGEST_FILE_BYTES, Model, TrainingSong, load
+from tests.expected_errors import raises_error
 
 FloatArray = npt.NDArray[np.float64]
 Frames = dict[str, tuple[FloatArray, FloatArray]]
@@ -84,7 +85,7 @@ def test_a_song_of_the_same_title_takes_the_others_place() -> None:
 def test_a_model_without_songs_has_no_bus() -> None:
     empty = model_of("Blue").without_song("Blue")
     assert (empty.songs, empty.buses, empty.named_coefficients()) == ((), (), {})
-    with pytest.raises(ModelError, match="no song taught it the bus drums"):
+    with raises_error(ModelError, facts=("drums",)):
         empty.coefficients("drums")
 
 
@@ -102,7 +103,7 @@ def test_buses_stand_in_the_usual_order() -> None:
 
 
 def test_removing_an_unknown_song_lists_the_known_ones() -> None:
-    with pytest.raises(ModelError, match="no song 'Violet' in it; it knows: Amber, Blue"):
+    with raises_error(ModelError, facts=("Violet",), remedy_facts=("Amber", "Blue")):
         model_of("Blue", "Amber").without_song("Violet")
 
 
@@ -153,7 +154,7 @@ def test_a_balance_of_the_first_version_names_the_songs_to_learn_again(saved: Pa
     content = json.loads(saved.read_text(encoding="utf-8"))
     content |= {"version": 1, "preset": "default", "features": "condition3"}
     saved.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ModelError, match=r"learn its songs again \(Amber, Blue, Cyan"):
+    with raises_error(ModelError, path="mine.json", remedy_facts=("Amber", "Blue", "Cyan")):
         load(saved)
 
 
@@ -228,13 +229,13 @@ def test_a_changed_file_is_refused_by_name(saved: Path, change: Callable[[dict[s
 def test_garbage_is_not_a_model(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.json"
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"mine\.json: is no model file"):
+    with raises_error(ModelError, path="mine.json"):
         load(path)
 
 
 def test_a_model_in_another_encoding_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_text(encoding="utf-8").encode("utf-16"))
-    with pytest.raises(ModelError, match=r"mine\.json: "):
+    with raises_error(ModelError, path="mine.json"):
         load(saved)
 
 
@@ -242,7 +243,7 @@ def test_a_model_in_another_encoding_is_refused(saved: Path) -> None:
 def test_a_truncated_model_is_refused(saved: Path, kept: float) -> None:
     whole = saved.read_bytes()
     saved.write_bytes(whole[: int(kept * len(whole))])
-    with pytest.raises(ModelError, match=r"mine\.json: "):
+    with raises_error(ModelError, path="mine.json"):
         load(saved)
 
 
@@ -250,11 +251,11 @@ def test_a_huge_file_is_not_even_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     with path.open("wb") as file:
         file.truncate(LARGEST_FILE_BYTES + 1)
-    with pytest.raises(ModelError, match="too large for a model"):
+    with raises_error(ModelError, path="mine.json"):
         load(path)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.json", tmp_path):
-        with pytest.raises(ModelError, match="cannot be read"):
+        with raises_error(ModelError, path=path.name):
             load(path)
