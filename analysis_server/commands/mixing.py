@@ -203,6 +203,7 @@ def _listed(names: list[str]) -> str:
 
 def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
     terminal.say(f"{title}: {headline[:1].lower()}{headline[1:]}")
+    are_tracks = all(len(result.files) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
     rows = []
     for bus, result in buses.items():
         files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]
@@ -210,7 +211,10 @@ def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], ter
         before, after = (_lufs(value) for value in (result.loudness_before_lufs, result.loudness_after_lufs))
         loudness = "silent" if result.loudness_before_lufs is None else f"{before} → {after} LUFS"
         rows.append((bus, ", ".join(files), f"{result.gain_db:+.1f} dB", band, loudness))
-    terminal.table(("bus", "files", "gain", "80 % band", "loudness"), rows, align="ll")
+    columns = ("bus", "files", "gain", "80 % band", "loudness")
+    if are_tracks:  # their names are in the first column
+        rows, columns = [(row[0], *row[2:]) for row in rows], ("track", *columns[2:])
+    terminal.table(columns, rows, align="l" if are_tracks else "ll")
 
 
 def _lufs(value: float | None) -> str:

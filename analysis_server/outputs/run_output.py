@@ -85,6 +85,14 @@ class Outcome:
     stems_in_report: bool = False
 
     @property
+    def compared_after(self) -> MixFigures:
+        """Figures of the automated mix to compare with `before`.
+
+        Next to a mixdown that is the mix as the automation makes it, else the mix in `mix.wav`.
+        """
+        return self.after if self.reference is None else self.after.with_gain_db(-self.file_gain_db)
+
+    @property
     def labels(self) -> tuple[str, str]:
         """The labels of the two compared mixes."""
         return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")
@@ -147,7 +155,7 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
         gains_db=(before_db, outcome.file_gain_db),
         wholes=(None, "mix.wav"),
     )
-    spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.after))
+    spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
     Sounds(players, spectra).save(workshop / audio.NAME, run_id)
     content = content_of(
         outcome.text,
@@ -155,7 +163,7 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
         measurement=outcome.measurement,
         curves=curves,
         automation=outcome.automation,
-        mixes={before: outcome.before, after: outcome.after},
+        mixes={before: outcome.before, after: outcome.compared_after},
         players=players,
         verb=outcome.verb,
         made_by=MADE_BY,
@@ -213,7 +221,7 @@ class Place:
 
 def record_of(done: Outcome, place: Place) -> RunRecord:
     """Return the record of a run; it is not dated yet."""
-    figures = {**_figures(done.before, done.after), **done.further_figures}
+    figures = {**_figures(done.before, done.compared_after), **done.further_figures}
     stems = {bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {}
     stem_files = {bus: [str(part.path.resolve()) for part in done.song.stems[bus].parts] for bus in stems}
     stem_files = {bus: files for bus, files in stem_files.items() if files}

@@ -23,6 +23,8 @@ IndexArray = npt.NDArray[np.intp]
 
 GAIN_LIMIT_DB = 120.0
 """Gains beyond this are drawn at it."""
+CLOSED_DB = -80.0
+"""Gains below this, such as those of a closed fader, do not affect the axes."""
 NARROW_BAND_DB = 2.0
 """The 80 % band is drawn where its median half width is at most this; wider ones are given in words."""
 LEVEL_RANGE_DB = 50.0
@@ -94,7 +96,7 @@ def time_axis(duration_s: float, buses: Sequence[BusContent]) -> Axis:
 def gain_axis(buses: Sequence[BusContent]) -> Axis:
     """Return the gain axis that all buses share; it includes 0 dB.
 
-    Gains where a bus is silent do not widen it.
+    Gains where a bus is silent, and those below `CLOSED_DB`, do not widen it.
     """
     values = [np.zeros(1)]
     for bus in buses:
@@ -104,7 +106,7 @@ def gain_axis(buses: Sequence[BusContent]) -> Axis:
             curves.append(bus.audit.edited_gain_db)
         values += [curve[audible] if curve.shape == audible.shape else curve for curve in curves]
     drawn = np.concatenate(values)
-    drawn = np.clip(drawn[np.isfinite(drawn)], -GAIN_LIMIT_DB, GAIN_LIMIT_DB)
+    drawn = np.minimum(drawn[np.isfinite(drawn) & (drawn > CLOSED_DB)], GAIN_LIMIT_DB)
     low, high = float(drawn.min()), float(drawn.max())
     step = next((step for step in _LEVEL_STEPS_DB if (high - low) / step <= 4), _LEVEL_STEPS_DB[-1])
     return stepped_axis(low, high, step)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core import roles
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -66,8 +68,8 @@ class BusContent:
 
     Attributes
     ----------
-    role : the bus, such as ``"vocals"``.
-    time_s, gain_db : the gain curve before thinning, shape (n_frames,).
+    role : the bus, such as ``"vocals"``, or a single track of one, such as ``"vocals: Lead"``.
+    time_s, gain_db : the gain that the automation makes, shape (n_frames,).
     level_lufs : K-weighted level of the stem per frame before its fader, LUFS, shape (n_frames,).
     active : where the stem has signal, shape (n_frames,), bool.
     uncertainty_db : half width of the curve's 80 % band per frame, or None.
@@ -95,6 +97,21 @@ class BusContent:
     compared: BusComparison | None = None
 
     @property
+    def group(self) -> str:
+        """The bus that this is, or is a single track of."""
+        return roles.bus_of(self.role)
+
+    @property
+    def name(self) -> str:
+        """The name within the group."""
+        return self.role.removeprefix(roles.single_track(self.group, ""))
+
+    @property
+    def present_gain_db(self) -> FloatArray:
+        """The gain that is heard now, shape (n_frames,)."""
+        return self.gain_db if self.audit is None else self.audit.now_gain_db
+
+    @property
     def gain_curves(self) -> dict[str, FloatArray]:
         """Every curve in the panel by its label, each of shape (n_frames,)."""
         if self.audit is not None:
@@ -102,6 +119,18 @@ class BusContent:
         if self.compared is not None:
             return {"A": self.gain_db, "B": self.compared.second_gain_db}
         return {"Gain": self.gain_db}
+
+
+def median_gain_db(gain_db: FloatArray, active: npt.NDArray[np.bool_]) -> float:
+    """Return the median of a gain where its stem has signal, as every page and table shows it.
+
+    Parameters
+    ----------
+    gain_db : the gain per frame, shape (n_frames,).
+    active : where the stem has signal, shape (n_frames,), bool; if nowhere, all frames count.
+    """
+    shown = gain_db[active] if active.any() else gain_db
+    return float(np.median(shown)) if shown.size else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

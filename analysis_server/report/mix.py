@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis_server.report.audio import spectrum_of
-from analysis_server.report.content import BusContent, Figure, Player, ReportContent, StemSound, Term
+from analysis_server.report.content import BusContent, Figure, Player, ReportContent, StemSound, Term, median_gain_db
 from analysis_server.report.text import decimal_text, headline, plural
-from core.analysis.loudness import FLOOR_LUFS
+from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.analysis.measure import Measurement
 from core.audio.song import Song
 from core.automation.points import Automation
@@ -38,9 +38,9 @@ class ReportText:
 
 
 def or_silence(level_lufs: npt.ArrayLike) -> FloatArray:
-    """Return levels in LUFS, same shape, with silence (`FLOOR_LUFS`) as minus infinity."""
+    """Return levels in LUFS, same shape, with silence (`ABSOLUTE_GATE_LUFS` or less) as minus infinity."""
     levels = np.asarray(level_lufs, dtype=np.float64)
-    return np.where(levels <= FLOOR_LUFS, -np.inf, levels)
+    return np.where(levels <= ABSOLUTE_GATE_LUFS, -np.inf, levels)
 
 
 def bus_loudness_lufs(level_lufs: FloatArray, gain_db: FloatArray | None = None) -> float:
@@ -55,12 +55,12 @@ def bus_loudness_lufs(level_lufs: FloatArray, gain_db: FloatArray | None = None)
     return float(or_silence(balance.gated_mean_lufs(levels)))
 
 
-def headline_of(curves: GainCurves, *, prefix: str = "") -> str:
-    """Return a result in one sentence: the largest median gains, and the half width of the 80 % band."""
+def headline_of(buses: Mapping[str, BusResult], curves: GainCurves, *, prefix: str = "") -> str:
+    """Return a result in one sentence: the largest gains, and the half width of the 80 % band."""
     half_width_db = float("nan")
     if curves.deviation_db is not None and curves.active.any():
         half_width_db = EIGHTY_PERCENT * float(np.median(curves.deviation_db[curves.active]))
-    return headline(curves.median_gain_db(), half_width_db, prefix=prefix)
+    return headline({bus: result.gain_db for bus, result in buses.items()}, half_width_db, prefix=prefix)
 
 
 def content_of(
@@ -144,9 +144,9 @@ def _bus(
     return BusContent(
         role=bus,
         time_s=time_s,
-        gain_db=np.maximum(curves.gains_db[:n_frames, index], LOWEST_DB),
+        gain_db=np.maximum(points.at(time_s), LOWEST_DB),
         level_lufs=levels,
-        active=curves.active[:n_frames, index],
+        active=np.isfinite(levels),
         uncertainty_db=None if curves.deviation_db is None else EIGHTY_PERCENT * curves.deviation_db[:n_frames, index],
         point_time_s=points.time_s,
         point_gain_db=points.gain_db,
@@ -210,11 +210,11 @@ def bus_results(
     """
     n_frames = min(len(curves.time_s), measurement.n_frames)
     levels_lufs = balance.frame_levels_lufs(measurement)[:n_frames]
-    medians_db = curves.median_gain_db()
     results = {}
     for index, bus in enumerate(curves.buses):
         file = song.stems[bus]
         levels = or_silence(levels_lufs[:, index])
+        gain_db = automation[bus].at(curves.time_s[:n_frames])
         active = curves.active[:, index]
         deviation_db = curves.deviation_db
         band_db = None
@@ -222,10 +222,10 @@ def bus_results(
             band_db = EIGHTY_PERCENT * float(np.median(deviation_db[active, index]))
         results[bus] = BusResult(
             files=[part.path.name for part in file.parts or (file,)],
-            gain_db=medians_db[bus],
+            gain_db=median_gain_db(gain_db, np.isfinite(levels)),
             band_db=band_db,
             loudness_before_lufs=_finite(bus_loudness_lufs(levels)),
-            loudness_after_lufs=_finite(bus_loudness_lufs(levels, automation[bus].at(curves.time_s[:n_frames]))),
+            loudness_after_lufs=_finite(bus_loudness_lufs(levels, gain_db)),
         )
     return results
 

@@ -10,15 +10,17 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from math import nan
 from typing import Any
 
 import jinja2
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from analysis_server.report import charts
 from analysis_server.report.charts import IndexArray, drawable_gain, extreme_indices, half_width_db
-from analysis_server.report.content import BusContent, FloatArray, ReportContent, Spectrum, Term
+from analysis_server.report.content import BusContent, FloatArray, ReportContent, Spectrum, Term, median_gain_db
 from analysis_server.report.text import (
     MISSING,
     change_text,
@@ -26,10 +28,13 @@ from analysis_server.report.text import (
     decimal_text,
     gain_text,
     level_text,
+    plural,
     printable,
 )
 
 TABLE_ROWS = 40
+MOST_OPEN_PANELS = 12
+"""Where single tracks have more panels than this, the panels of each bus are folded."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _UNSAFE_IN_SCRIPT = re.compile("[<>&\u2028\u2029]")
 _CELLS = {
@@ -52,6 +57,7 @@ def render_report(content: ReportContent) -> str:
     """
     script = _file("page.js")
     time = charts.time_axis(content.duration_s, content.buses)
+    groups = _groups(content.buses)
     view: dict[str, Any] = {
         "content": content,
         "comparing": any(bus.compared for bus in content.buses),
@@ -62,11 +68,15 @@ def render_report(content: ReportContent) -> str:
         "style": Markup(_file("page.css")),  # noqa: S704 - our own files
         "script": Markup(script),  # noqa: S704
         "data": Markup(read_out_json(content.buses, time)),  # noqa: S704 - escaped for a script element
-        "hues": charts.hues_of([bus.role for bus in content.buses]),
+        "groups": groups,
+        "grouped": len(groups) < len(content.buses),
+        "open_groups": len(content.buses) <= MOST_OPEN_PANELS,
+        "hues": {number: group["hue"] for group in groups for number in group["members"]},
         "time": time,
         "gain": charts.gain_axis(content.buses),
         "loudness": charts.loudness_axis(content.buses),
-        "legend": _legend(content.buses),
+        "legend": _legend(content.verb, content.buses),
+        "loudness_labels": ("Stem", "Recovered") if content.verb == "match" else ("Before", "After"),
         "cells": _cells(content.buses),
         "letters": [*_LETTERS, *[""] * len(content.players)],
         "letters_named": _joined(list(_LETTERS[: len(content.players)])),
@@ -141,11 +151,11 @@ def _cells(buses: Sequence[BusContent]) -> tuple[tuple[str, str], ...]:
     return _CELLS.get(kind, _MIX_CELLS)
 
 
-def _legend(buses: Sequence[BusContent]) -> list[tuple[str, str]]:
+def _legend(verb: str, buses: Sequence[BusContent]) -> list[tuple[str, str]]:
     """Return the marks that occur on this page, with their meanings."""
     audits = [bus.audit for bus in buses if bus.audit]
     compares = any(bus.compared for bus in buses)
-    marks = [("curve", "gain")]
+    marks = [("curve", "recovered gain" if verb == "match" else "gain")]
     if audits:
         marks = [("curve", "written"), ("predicted", "predicted")]
         if any(audit.is_edited for audit in audits):
@@ -162,37 +172,45 @@ def _legend(buses: Sequence[BusContent]) -> list[tuple[str, str]]:
     return marks
 
 
+def _groups(buses: Sequence[BusContent]) -> list[dict[str, Any]]:
+    """Return the buses of the page, each with its name, hue and the numbers of its panels."""
+    members: dict[str, list[int]] = {}
+    for number, bus in enumerate(buses):
+        members.setdefault(bus.group, []).append(number)
+    hues = charts.hues_of(list(members))
+    return [
+        {"name": name, "hue": hue, "members": numbers, "title": f"{name}, {plural(len(numbers), 'track')}"}
+        for (name, numbers), hue in zip(members.items(), hues, strict=True)
+    ]
+
+
 def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
     """Return the rows and the axis of the overview: all faders on one scale."""
-    hues = charts.hues_of([bus.role for bus in buses])
-    spans = []
-    for bus in buses:
-        curve = bus.audit.now_gain_db if bus.audit else bus.gain_db
-        shown = curve[bus.active & np.isfinite(curve)] if bus.active.shape == curve.shape else curve
-        shown = drawable_gain(shown if shown.size else curve[np.isfinite(curve)])
-        spans.append(np.quantile(shown, (0.05, 0.5, 0.95)) if shown.size else np.full(3, np.nan))
+    medians = [_median_and_range(bus.present_gain_db, bus.active) for bus in buses]
+    seconds = [_median_and_range(bus.compared.second_gain_db, bus.active)[1] if bus.compared else nan for bus in buses]
     widths = [half_width_db(bus) for bus in buses]
     ends = [0.0]
-    for (low, middle, high), width in zip(spans, widths, strict=True):
+    for (low, middle, high), width, second in zip(medians, widths, seconds, strict=True):
         reach = min(width, 12.0) if math.isfinite(width) else 0.0
-        ends += [end for end in (low, high, middle - reach, middle + reach) if math.isfinite(end)]
+        shown = (low, high, middle - reach, middle + reach, second)
+        ends += [end for end in shown if math.isfinite(end) and end > charts.CLOSED_DB]
     low, high = min(ends), max(ends)
     step = next((step for step in (1.0, 2.0, 3.0, 6.0, 10.0, 20.0) if (high - low) / step <= 8), 40.0)
     axis = charts.stepped_axis(low, high, step)
     rows = []
-    for bus, hue, (low, middle, high), width in zip(buses, hues, spans, widths, strict=True):
+    for bus, (low, middle, high), width, second in zip(buses, medians, widths, seconds, strict=True):
         known = math.isfinite(middle)
         at, bottom, top = axis.place(np.array([middle, low, high])).tolist() if known else (None, 0.0, 0.0)
         banded = known and math.isfinite(width)
         rows.append(
             {
-                "role": bus.role,
-                "hue": hue,
                 "at": at,
-                "range": (bottom, top) if known and high - low > 0.1 else None,
+                "range": (bottom, top) if known and high - low > 0.1 and not bus.compared else None,
                 "band": tuple(axis.place(np.array([middle - width, middle + width])).tolist()) if banded else None,
-                "gain": gain_text(float(middle)) if known else MISSING,
+                "gain": gain_text(middle) if known else MISSING,
                 "plus_minus": f"±{decimal_text(width)} dB" if banded else "",
+                "second_at": float(axis.place(np.array([second]))[0]) if math.isfinite(second) else None,
+                "second": gain_text(second) if math.isfinite(second) else MISSING,
             }
         )
     return {
@@ -201,6 +219,14 @@ def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
         "overview_zero": float(axis.place(np.zeros(1))[0]),
         "moving": any(row["range"] for row in rows),
     }
+
+
+def _median_and_range(gain_db: FloatArray, active: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return the 5 % quantile, the median and the 95 % quantile of a gain (n_frames,) where `active` (n_frames,)."""
+    shown = drawable_gain(gain_db[active] if active.any() else gain_db)
+    shown = shown[np.isfinite(shown)]
+    low, high = np.quantile(shown, (0.05, 0.95)).tolist() if shown.size else (nan, nan)
+    return low, median_gain_db(gain_db, active), high
 
 
 def _level_match(content: ReportContent) -> dict[str, Any]:

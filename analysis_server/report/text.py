@@ -6,6 +6,8 @@ import math
 import unicodedata
 from collections.abc import Mapping
 
+from core import roles
+
 MINUS = "\N{MINUS SIGN}"
 LEAST_MOVE_DB = 0.5
 MOVES_SHOWN = 4
@@ -91,7 +93,9 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
     moves = [f"{bus} {'up' if gain_db > 0 else 'down'} {abs(gain_db):.1f} dB" for bus, gain_db in moved[:MOVES_SHOWN]]
     if len(moved) > MOVES_SHOWN:
         rest = len(moved) - MOVES_SHOWN
-        moves.append(f"{rest} more {'bus' if rest == 1 else 'buses'}")
+        of_tracks = any(bus != roles.bus_of(bus) for bus in median_gain_db)
+        one, several = ("track", "tracks") if of_tracks else ("bus", "buses")
+        moves.append(f"{rest} more {one if rest == 1 else several}")
     sentence = ", ".join(moves) or f"no bus moves by {LEAST_MOVE_DB:g} dB or more"
     if prefix:
         sentence = f"{prefix}: {sentence}"

@@ -14,13 +14,14 @@ from analysis_server.outputs.run_output import Outcome
 from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
+from analysis_server.report.text import plural
 from analysis_server.sources.assignment import Assigned, assignment_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
 from core.audio.song import Song
-from core.automation.points import Automation, thin_curves
-from core.automation.render import RenderedMix, headroom_db, level_warnings, measure_file, render_mix
+from core.automation.points import thin_curves
+from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, measure_file, render_mix
 from core.decibels import db_to_gain
 from core.files import temporary_folder
 from core.gains.estimate import Estimate, limiter_reduction_db
@@ -94,36 +95,17 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         found = replace(found, curves=found.curves.with_gain_db(moved_db))
         automation = thin_curves(found.curves)
         after = after.with_gain_db(moved_db)
-    warnings = (*where.notes, *found.warnings, *level_warnings(min(0.0, headroom_db(after))))
-    story = _story(song, found, limiter_db, warnings)
-    assignment = assignment_of(song, opened.session)
-    done = replace(_outcome(song, found, automation, rendered, story, moved_db=moved_db), assignment=assignment)
-    files = {} if request.dry_run else where.write(done, writing)
-    return MatchResult(
-        title=song.title,
-        headline=story.headline,
-        domain=found.domain,
-        reason=found.reason,
-        lag_samples=found.lag_samples,
-        fit=found.fit,
-        limiter_db=limiter_db,
-        n_frames=len(found.curves.time_s),
-        n_points={bus: len(points.time_s) for bus, points in automation.items()},
-        median_gain_db=found.curves.median_gain_db(),
-        buses=bus_results(song, found.measurement, found.curves, automation),
-        median_deviation_db=_median_deviation_db(found),
-        assignment=assignment,
-        files=files,
-        warnings=list(story.warnings),
-    )
-
-
-def _outcome(
-    song: Song, found: Estimate, automation: Automation, rendered: RenderedMix, story: ReportText, *, moved_db: float
-) -> Outcome:
-    after = rendered.figures.with_gain_db(moved_db)
+    buses = bus_results(song, found.measurement, found.curves, automation)
+    headline = headline_of(buses, found.curves, prefix="Recovered")
     file_gain_db = min(0.0, headroom_db(after))
-    return Outcome(
+    text = ReportText(
+        f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}.",
+        _figures(found, limiter_db, file_gain_db),
+        (*where.notes, *found.warnings),
+        headline,
+    )
+    assignment = assignment_of(song, opened.session)
+    done = Outcome(
         song=song,
         measurement=found.measurement,
         curves=found.curves,
@@ -138,8 +120,27 @@ def _outcome(
         model=None,
         range_s=None,
         file_gain_db=file_gain_db,
-        text=story,
+        text=text,
         further_figures={"fit": found.fit},
+        assignment=assignment,
+    )
+    files = {} if request.dry_run else where.write(done, writing)
+    return MatchResult(
+        title=song.title,
+        headline=headline,
+        domain=found.domain,
+        reason=found.reason,
+        lag_samples=found.lag_samples,
+        fit=found.fit,
+        limiter_db=limiter_db,
+        n_frames=len(found.curves.time_s),
+        n_points={bus: len(points.time_s) for bus, points in automation.items()},
+        median_gain_db={bus: result.gain_db for bus, result in buses.items()},
+        buses=buses,
+        median_deviation_db=_median_deviation_db(found),
+        assignment=assignment,
+        files=files,
+        warnings=list(text.warnings),
     )
 
 
@@ -154,25 +155,21 @@ def _median_deviation_db(found: Estimate) -> dict[str, float]:
     return dict(zip(found.curves.buses, medians.tolist(), strict=True))
 
 
-def _story(song: Song, found: Estimate, limiter_db: float, warnings: tuple[str, ...]) -> ReportText:
+def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[Figure, ...]:
     figures = [
         Figure(
             label="Fit", value=f"{100 * found.fit:.1f} %", means="share of the mixdown's energy that the gains explain"
         ),
         Figure(label="Domain", value=found.domain, means=found.reason),
-        Figure(
-            label="Lag",
-            value=f"{found.lag_samples} samples",
-            means="delay of the mixdown against the stems",
-        ),
     ]
+    if found.lag_samples:
+        side = "later" if found.lag_samples > 0 else "earlier"
+        value = f"{plural(abs(found.lag_samples), 'sample')} {side}"
+        figures.append(Figure(label="Delay", value=value, means="of the mixdown against the stems; removed"))
     if limiter_db > 0.0:
-        figures.append(
-            Figure(
-                label="Limiter",
-                value=f"up to {limiter_db:.1f} dB",
-                means="gain reduction common to all buses, removed from the curves",
-            )
-        )
-    summary = f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}."
-    return ReportText(summary, tuple(figures), warnings, headline_of(found.curves, prefix="Recovered"))
+        means = "gain reduction common to all buses, removed from the curves"
+        figures.append(Figure(label="Limiter", value=f"up to {limiter_db:.1f} dB", means=means))
+    if file_gain_db < -0.05:
+        means = f"than the automation makes it, so that its true peak does not exceed {PEAK_LIMIT_DBTP:g} dBTP"
+        figures.append(Figure(label="Level of mix.wav", value=f"{-file_gain_db:.1f} dB lower", means=means))
+    return tuple(figures)

@@ -146,11 +146,12 @@ def _mixed(
     )
     if where.lowered_db > 0.0:
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
-    story = ReportText(
+    buses = bus_results(song, measurement, mixed.prediction.curves, mixed.automation)
+    text = ReportText(
         _summary(song, model),
         _figures(model, song),
         (*where.notes, *measurement.notes, *notes, *mixed.warnings, *_balance_notes(song, mixed.prediction.curves)),
-        headline_of(mixed.prediction.curves),
+        headline_of(buses, mixed.prediction.curves),
     )
     assignment = assignment_of(song, opened.session)
     done = Outcome(
@@ -168,7 +169,7 @@ def _mixed(
         file_gain_db=mixed.file_gain_db,
         rendered=mixed.rendered,
         moved_db=mixed.moved_db,
-        text=story,
+        text=text,
         explanation=mixed.prediction.explanation,
         stems_in_report=request.stems_in_report,
         assignment=assignment,
@@ -176,19 +177,19 @@ def _mixed(
     files = {} if request.dry_run else where.write(done, writing)
     return MixResult(
         title=song.title,
-        headline=story.headline,
+        headline=text.headline,
         model=model.name,
         preset=model.preset,
         n_frames=len(prediction.curves.time_s),
         n_points={bus: len(points.time_s) for bus, points in mixed.automation.items()},
-        median_gain_db=mixed.prediction.curves.median_gain_db(),
-        buses=bus_results(song, measurement, mixed.prediction.curves, mixed.automation),
+        median_gain_db={bus: found.gain_db for bus, found in buses.items()},
+        buses=buses,
         loudness_before_lufs=mixed.before.loudness_lufs,
         loudness_after_lufs=mixed.after.loudness_lufs,
         true_peak_dbtp=mixed.after.true_peak_dbtp,
         assignment=assignment,
         files=files,
-        warnings=list(story.warnings),
+        warnings=list(text.warnings),
     )
 
 

@@ -269,6 +269,18 @@
     } else if (index >= 0 && index < sounds.length) choose(index);
   };
 
+  // Panels in a folded group open when a link leads to them
+
+  const unfold = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    const group = target && target.closest("details.group");
+    if (!group || group.open) return;
+    group.open = true;
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
   root.classList.add("scripted");
   for (const readOut of readOuts) readOut.hidden = false;
   if (transport) {
