@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
+from analysis_server.paths import is_project
 from analysis_server.terminal import Terminal, count
 from core.errors import InputError
 
@@ -41,6 +45,16 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
         result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: {result.summary}")
+    rows = []
+    for track in result.tracks:
+        gain = f"{track.gain_now_db:+.1f} dB"
+        if result.is_edited:
+            gain = f"{track.gain_written_db:+.1f} → {gain}"
+        loudness = "silent"
+        if math.isfinite(track.loudness_before_lufs):
+            loudness = f"{track.loudness_before_lufs:.1f} → {track.loudness_now_lufs:.1f} LUFS"
+        rows.append((track.track, gain, loudness))
+    terminal.table(("bus", "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
     for move in result.moves[:5]:
         terminal.say(
             f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: {move.start_db:+.1f} → {move.end_db:+.1f} dB; "
@@ -50,7 +64,12 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
         for edit in track.edits:
             where = _span_text(edit.start_s, edit.end_s)
             terminal.say(f"  {track.track}: {count(len(edit.points), 'point')} edited by hand {where}")
-    terminal.say_files(result.files)
+    _print_files(result.files, terminal)
+    target = shlex.quote(arguments.target)
+    terminal.say("Next:")
+    terminal.say(f"  faderwise edit {target} --offset BUS=DB    change a bus (also --depth, --limit, --smooth)")
+    if is_project(arguments.target) or len(result.runs) > 1:
+        terminal.say(f"  faderwise revert {target}    restore the automation from before")
     if arguments.open:
         terminal.open(*result.files.values())
     terminal.give(result)
@@ -107,7 +126,9 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
         )
     terminal.warn_all(result.warnings)
     settings = ", ".join(result.in_words) or "as predicted"
-    terminal.say(f"{result.title}, run {result.run}: {settings} ({result.took_ms:.0f} ms).")
+    terminal.say(f"{result.title}: {result.edited}, edited: {settings}. The edit is run {result.run}.")
+    rows = [(track, f"{gain.before_db:+.1f} → {gain.after_db:+.1f} dB") for track, gain in result.buses.items()]
+    terminal.table(("bus", "gain"), rows)
     for lifted in result.lifted:
         terminal.say(f"  {lifted.track} ({lifted.bus}): your offset of {lifted.lift_db:+.1f} dB stays")
     for kept in result.kept_edits:
@@ -117,8 +138,18 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
             f"  {conflict.track} ({conflict.bus}): at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB stays; "
             f"the edit asks for {conflict.wanted_db:+.1f} dB"
         )
-    terminal.say_files(result.files)
+    _print_files(result.files, terminal)
+    target = next((path for path in result.files.values() if is_project(path)), arguments.target)
+    terminal.say("Next:")
+    terminal.say(f"  faderwise audit {shlex.quote(target)}     a page that shows what was changed")
+    terminal.say(f"  faderwise revert {shlex.quote(target)}    restore the automation from before")
     terminal.give(result)
+
+
+def _print_files(files: Mapping[str, str], terminal: Terminal) -> None:
+    if not files:
+        terminal.say("Dry run: nothing was written.")
+    terminal.say_files(files)
 
 
 # revert
@@ -141,11 +172,14 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
 
     result = revert.run(options.request_of(revert.RevertRequest, arguments))
     terminal.warn_all(result.warnings)
+    number = len(result.taken_back) + len(result.left)
     runs = " and ".join(str(number) for number in result.taken_back)
+    which = f"runs {runs}" if len(result.taken_back) > 1 else f"run {runs}"
+    latest = f", the latest of {number}," if number > 1 else ""
     state = f"as run {result.to} left it" if result.to else "as it was before Faderwise"
-    plural = "s" if len(result.taken_back) > 1 else ""
-    terminal.say(f"{result.title} is {state}: run{plural} {runs} reverted on {', '.join(result.tracks)}.")
-    terminal.say_files(result.files)
+    would = "would be" if arguments.dry_run else "is"
+    terminal.say(f"{result.title} {would} {state}: {which}{latest} reverted on {', '.join(result.tracks)}.")
+    _print_files(result.files, terminal)
     terminal.give(result)
 
 

@@ -125,7 +125,10 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
     _print_result(result.title, result.headline, result.buses, terminal)
     terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
     if result.lag_samples:
-        terminal.say(f"The mixdown's delay of {count(result.lag_samples, 'sample')} was removed.")
+        side = "later" if result.lag_samples > 0 else "earlier"
+        terminal.say(
+            f"The mixdown is {count(abs(result.lag_samples), 'sample')} {side} than the stems; this was removed."
+        )
     if result.limiter_db > 0.0:
         terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
     terminal.warn_all(result.warnings)
@@ -204,16 +207,16 @@ def _listed(names: list[str]) -> str:
 def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
     terminal.say(f"{title}: {headline[:1].lower()}{headline[1:]}")
     are_tracks = all(len(result.files) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
+    columns = ["bus", "files", "gain", "80 % band", "loudness"]
     rows = []
     for bus, result in buses.items():
         files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]
         band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
         before, after = (_lufs(value) for value in (result.loudness_before_lufs, result.loudness_after_lufs))
         loudness = "silent" if result.loudness_before_lufs is None else f"{before} → {after} LUFS"
-        rows.append((bus, ", ".join(files), f"{result.gain_db:+.1f} dB", band, loudness))
-    columns = ("bus", "files", "gain", "80 % band", "loudness")
+        rows.append([bus, ", ".join(files), f"{result.gain_db:+.1f} dB", band, loudness])
     if are_tracks:  # their names are in the first column
-        rows, columns = [(row[0], *row[2:]) for row in rows], ("track", *columns[2:])
+        rows, columns = [[row[0], *row[2:]] for row in rows], ["track", *columns[2:]]
     terminal.table(columns, rows, align="l" if are_tracks else "ll")
 
 

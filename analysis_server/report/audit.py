@@ -14,9 +14,9 @@ import numpy as np
 
 from analysis_server import MADE_BY
 from analysis_server.report.audio import Sounds
-from analysis_server.report.content import BusAudit, BusContent, Figure, FigureTable, ReportContent
+from analysis_server.report.content import BusAudit, BusContent, Figure, FigureTable, ReportContent, median_gain_db
 from analysis_server.report.mix import bus_loudness_lufs, terms_of
-from analysis_server.report.text import clock_text, decimal_text, gain_text
+from analysis_server.report.text import clock_text, decimal_text, gain_text, headline
 from core import roles
 from core.automation.render import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
@@ -75,6 +75,8 @@ class AuditTrack(msgspec.Struct, frozen=True, kw_only=True):
     now_points: list[tuple[float, float]]
     lift_db: float
     edits: list[AuditEdit]
+    gain_written_db: float
+    gain_now_db: float
     loudness_before_lufs: float
     loudness_now_lufs: float
 
@@ -106,13 +108,22 @@ class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_of(
-    audited: Audited, sounds: Sounds | None, figures: Mapping[str, float], notes: Sequence[str]
+    audited: Audited, which: str, sounds: Sounds | None, figures: Mapping[str, float], notes: Sequence[str]
 ) -> AuditResult:
-    """Return the audit's result; `figures` are the mix's, `notes` what else the user should know."""
+    """Return the audit's result.
+
+    Parameters
+    ----------
+    audited : the runs, their prediction and the present automation.
+    which : the run that is audited, in words.
+    sounds : the sounds of the page, or None.
+    figures : loudness, true peak and the like of the mix, by name with unit.
+    notes : further warnings.
+    """
     names = _names(audited.tracks)
     return AuditResult(
         title=audited.basis.root.title,
-        summary=_summary(audited),
+        summary=_summary(audited, which),
         is_edited=audited.is_edited,
         runs=[_run(run) for run in audited.runs],
         settings=_settings_in_force(audited),
@@ -136,14 +147,14 @@ def _names(tracks: Sequence[AuditedTrack]) -> list[str]:
     return [role if bus.count(role) == 1 else f"{role}: {track.name}" for role, track in zip(bus, tracks, strict=True)]
 
 
-def _summary(audited: Audited) -> str:
+def _summary(audited: Audited, which: str) -> str:
     root = audited.basis.root
     made = f"{root.action} of {root.made_at[:10]}" + (f" with the model {root.model}" if root.model else "")
     edited = [track.role for track in audited.tracks if not track.edits.are_none]
     since = (
         f"edited by hand since: {', '.join(dict.fromkeys(edited))}" if edited else "nothing was edited by hand since"
     )
-    return f"Run {root.number}, {made}; {since}."
+    return f"{which[:1].upper()}{which[1:]}, {made}; {since}."
 
 
 def _settings_in_force(audited: Audited) -> list[str]:
@@ -175,6 +186,8 @@ def _track(track: AuditedTrack, name: str) -> AuditTrack:
         now_points=_pairs(track.now.time_s, track.now.gain_db),
         lift_db=round(track.edits.lift_db, 3),
         edits=_edits(track),
+        gain_written_db=median_gain_db(track.written_db, np.isfinite(track.level_lufs)),
+        gain_now_db=median_gain_db(track.now_db, np.isfinite(track.level_lufs)),
         loudness_before_lufs=bus_loudness_lufs(track.level_lufs),
         loudness_now_lufs=bus_loudness_lufs(track.level_lufs, track.now_db),
     )
@@ -234,6 +247,8 @@ def page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Rep
     return ReportContent(
         title=result.title,
         verb="audit",
+        recovers=audited.basis.root.action == "match",
+        headline=headline({track.track: track.gain_now_db for track in result.tracks}, prefix="Now"),
         summary=result.summary,
         duration_s=audited.basis.root.start_s + audited.basis.root.duration_s,
         buses=tuple(
@@ -275,11 +290,12 @@ def _bus(track: AuditedTrack, shown: AuditTrack, time_s: FloatArray) -> BusConte
 
 
 def _figures(result: AuditResult) -> list[Figure]:
+    before = "of the mixdown" if result.runs[0].action == "match" else "of the mix without the automation"
     names = {
-        "loudness_before_lufs": ("Loudness before", "LUFS", "gated, BS.1770, of the mix without the automation"),
+        "loudness_before_lufs": ("Loudness before", "LUFS", f"gated, BS.1770, {before}"),
         "loudness_after_lufs": ("Loudness as written", "LUFS", "the mix of the run"),
         "loudness_now_lufs": ("Loudness now", "LUFS", "the mix with the present automation"),
-        "true_peak_before_dbtp": ("True peak before", "dBTP", "highest level between samples, BS.1770"),
+        "true_peak_before_dbtp": ("True peak before", "dBTP", f"highest level between samples, BS.1770, {before}"),
         "true_peak_after_dbtp": ("True peak as written", "dBTP", "the mix of the run"),
         "true_peak_now_dbtp": ("True peak now", "dBTP", "the mix with the present automation"),
     }

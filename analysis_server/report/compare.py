@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis_server import MADE_BY
 from analysis_server.report.content import BusComparison, BusContent, Figure, FigureTable, ReportContent
-from analysis_server.report.text import clock_text, decimal_text, gain_text
+from analysis_server.report.text import clock_text, decimal_text, gain_text, headline
 from core.decibels import LOWEST_DB
 from core.runs.compare import ComparedBus, Comparison, Curves
 
@@ -90,9 +90,9 @@ _FIGURES: Mapping[str, tuple[str, str]] = {
     "fit": ("Fit", "share of the mixdown's energy that the gains explain"),
     "loudness_lufs": ("Loudness", "gated, BS.1770"),
     "true_peak_dbtp": ("True peak", "highest level between samples, BS.1770"),
-    "loudness_before_lufs": ("Loudness before", "of the mix without the automation"),
+    "loudness_before_lufs": ("Loudness before", "of the plain sum of the stems, or of a matched mixdown"),
     "loudness_after_lufs": ("Loudness as written", "of the run's mix"),
-    "true_peak_before_dbtp": ("True peak before", "of the mix without the automation"),
+    "true_peak_before_dbtp": ("True peak before", "of the plain sum of the stems, or of a matched mixdown"),
     "true_peak_after_dbtp": ("True peak as written", "of the run's mix"),
 }
 
@@ -102,6 +102,7 @@ def page_of(result: CompareResult, first: Curves, second: Curves) -> ReportConte
     return ReportContent(
         title=f"{result.first.name} and {result.second.name}",
         verb="compare",
+        headline=headline({bus.bus: bus.difference_db for bus in result.buses}, prefix="B against A"),
         summary=_summary(result),
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
         buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses)),
@@ -161,7 +162,7 @@ def _alone(result: CompareResult) -> FigureTable:
         for what, names in (("buses", side.buses_alone), ("songs", side.songs_alone))
         if names
     ]
-    return FigureTable("Only in one", ("Side", "What", "Which"), tuple(rows), "Both have the same buses and songs.")
+    return FigureTable("Only in one", ("Side", "What", "Which"), tuple(rows), "")
 
 
 def _figures(letter: str, side: SideResult) -> list[Figure]:

@@ -202,6 +202,7 @@ class ReportContent:
     title : the song's title.
     verb : ``"mix"``, ``"match"``, ``"audit"`` or ``"compare"``.
     headline : the result in one sentence; may be empty.
+    recovers : whether the gains were recovered from a mixdown, instead of predicted.
     summary : what was done.
     assignment : a row per file or track: its name, its bus, and the reason.
     players, stems : the sounds; `stems` are empty unless they were asked for.
@@ -219,6 +220,7 @@ class ReportContent:
     warnings: tuple[str, ...]
     made_by: str
     headline: str = ""
+    recovers: bool = False
     assignment: tuple[Figure, ...] = ()
     tables: tuple[FigureTable, ...] = ()
     stems: tuple[StemSound, ...] = ()

@@ -94,6 +94,7 @@ def content_of(
     return ReportContent(
         title=song.title,
         verb=verb,
+        recovers=verb == "match",
         headline=text.headline,
         summary=text.summary,
         duration_s=song.duration_s,

@@ -37,11 +37,6 @@ MOST_OPEN_PANELS = 12
 """Where single tracks have more panels than this, the panels of each bus are folded."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _UNSAFE_IN_SCRIPT = re.compile("[<>&\u2028\u2029]")
-_CELLS = {
-    "audit": (("At", "time"), ("Predicted", "gain"), ("Written", "written"), ("Now", "now"), ("Level", "level")),
-    "compare": (("At", "time"), ("A", "gain"), ("B", "second"), ("Level", "level")),
-}
-_MIX_CELLS = (("At", "time"), ("Gain", "gain"), ("Level", "level"))
 
 
 def render_report(content: ReportContent) -> str:
@@ -75,9 +70,9 @@ def render_report(content: ReportContent) -> str:
         "time": time,
         "gain": charts.gain_axis(content.buses),
         "loudness": charts.loudness_axis(content.buses),
-        "legend": _legend(content.verb, content.buses),
-        "loudness_labels": ("Stem", "Recovered") if content.verb == "match" else ("Before", "After"),
-        "cells": _cells(content.buses),
+        "legend": _legend(content.buses, recovers=content.recovers),
+        "loudness_labels": ("Stem", "Recovered") if content.recovers else ("Before", "After"),
+        "cells": _cells(content),
         "letters": [*_LETTERS, *[""] * len(content.players)],
         "letters_named": _joined(list(_LETTERS[: len(content.players)])),
         "stem_index": {bus.role: number for number, bus in enumerate(content.buses)},
@@ -146,18 +141,25 @@ def _file(name: str) -> str:
     return resources.files("analysis_server.report").joinpath("templates").joinpath(name).read_text(encoding="utf-8")
 
 
-def _cells(buses: Sequence[BusContent]) -> tuple[tuple[str, str], ...]:
-    kind = "audit" if any(bus.audit for bus in buses) else "compare" if any(bus.compared for bus in buses) else ""
-    return _CELLS.get(kind, _MIX_CELLS)
+def _cells(content: ReportContent) -> list[tuple[str, str]]:
+    """Return the rows of a panel's read-out: label and quantity."""
+    cells = [("Gain", "gain")]
+    if any(bus.compared for bus in content.buses):
+        cells = [("A", "gain"), ("B", "second")]
+    elif content.verb == "audit":
+        cells = [("Recovered" if content.recovers else "Predicted", "gain"), ("Written", "written")]
+        if any(bus.audit and bus.audit.is_edited for bus in content.buses):
+            cells.append(("Now", "now"))
+    return [("At", "time"), *cells, ("Level", "level")]
 
 
-def _legend(verb: str, buses: Sequence[BusContent]) -> list[tuple[str, str]]:
+def _legend(buses: Sequence[BusContent], *, recovers: bool) -> list[tuple[str, str]]:
     """Return the marks that occur on this page, with their meanings."""
     audits = [bus.audit for bus in buses if bus.audit]
     compares = any(bus.compared for bus in buses)
-    marks = [("curve", "recovered gain" if verb == "match" else "gain")]
+    marks = [("curve", "recovered gain" if recovers else "gain")]
     if audits:
-        marks = [("curve", "written"), ("predicted", "predicted")]
+        marks = [("curve", "written"), ("predicted", "recovered" if recovers else "predicted")]
         if any(audit.is_edited for audit in audits):
             marks += [("now", "now, edited"), ("edited", "edited point")]
     elif compares:

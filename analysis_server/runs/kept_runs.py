@@ -1,4 +1,4 @@
-"""Run folders that REAPER's actions leave in the user's data folder.
+"""Folders of earlier runs: those of REAPER's actions, in the user's data folder, and those in a run's own folder.
 
 A project's history contains what edit, revert and the curves of an audit need. This folder has what it cannot contain:
 sound, spectra and pages.
@@ -7,12 +7,14 @@ sound, spectra and pages.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis_server.paths import home
 from core.errors import InputError
 from core.files import WORKSHOP, FileSet, recover
+from core.runs.record import RunRecord
 
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
 """The files that mix and match write into a run's folder."""
@@ -31,18 +33,18 @@ class KeptRun:
 
     @property
     def is_being_written(self) -> bool:
-        """Whether a run is at work there."""
+        """Whether a run is writing there."""
         recover(self.folder)
         return any(self.folder.glob(f"{WORKSHOP}*"))
 
 
 def folder() -> Path:
-    """Return where the folders lie."""
+    """Return the folder of the runs of REAPER's actions."""
     return home() / NAME
 
 
 def kept_runs(where: Path) -> list[KeptRun]:
-    """Return all that lie in the folder `where`, the oldest first."""
+    """Return the runs in the folder `where`, the oldest first."""
     paths = where.iterdir() if where.is_dir() else ()
     found = [_kept(path) for path in paths if path.is_dir() and not path.is_symlink()]
     return sorted(found, key=lambda run: run.written_at)
@@ -51,6 +53,23 @@ def kept_runs(where: Path) -> list[KeptRun]:
 def earlier_runs(run_folder: Path) -> list[KeptRun]:
     """Return the runs that were in `run_folder` before its present one, the oldest first."""
     return kept_runs(run_folder / NAME)
+
+
+def which_run(root: RunRecord, runs: Sequence[RunRecord], run_folder: Path | None) -> str:
+    """Return which run a command acts on, such as ``run 3, the latest of 2``.
+
+    Parameters
+    ----------
+    root : the run whose prediction is in force.
+    runs : all runs of its project or folder, edits included.
+    run_folder : the folder of a song without a project, whose earlier runs are in folders of their own.
+    """
+    earlier = len(earlier_runs(run_folder)) if run_folder else 0
+    number = sum(1 for run in runs if run.buses) + earlier
+    latest = f", the latest of {number}" if number > 1 else ""
+    return f"run {root.number}{latest}" + (
+        f" (the others are in {run_folder / NAME})" if run_folder and earlier else ""
+    )
 
 
 def set_aside(run_folder: Path, files: FileSet) -> None:

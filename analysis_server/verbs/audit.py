@@ -14,6 +14,7 @@ from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.audit import AuditResult, page_of, result_of
 from analysis_server.report.page import render_report
+from analysis_server.runs.kept_runs import which_run
 from analysis_server.runs.run_folder import audited_target
 from analysis_server.runs.run_stems import song_of
 from core.audio.song import Song, open_song
@@ -51,7 +52,9 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     """
     audited = audited_target(request.target)
     heard, figures, notes = _heard(request, audited, progress)
-    result = result_of(audited, heard, figures, notes)
+    folder = None if is_project(request.target) else Path(request.target)
+    which = which_run(audited.basis.root, audited.runs, folder)
+    result = result_of(audited, which, heard, figures, notes)
     if request.dry_run:
         return result
     path = _page_path(request)

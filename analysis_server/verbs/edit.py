@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from analysis_server.locks import locked
 from analysis_server.paths import is_project
+from analysis_server.report.content import median_gain_db
 from analysis_server.runs import project_copy, run_folder
+from analysis_server.runs.kept_runs import which_run
 from analysis_server.runs.project_copy import project_with_runs
 from core.automation.points import EnvelopePoints
 from core.decibels import gain_to_db
@@ -21,8 +24,9 @@ from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.rpp.write import Written
 from core.runs import store
+from core.runs.audit import heard_level_lufs
 from core.runs.edit import EditSettings, ReApplied, TrackEdit, described, re_apply, re_apply_points
-from core.runs.record import RunRecord
+from core.runs.record import RunRecord, frame_times_s
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,11 +86,23 @@ class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
     wanted_db: float
 
 
+class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
+    """The median gain of a track while its stem has signal, before and after the edit, dB."""
+
+    before_db: float
+    after_db: float
+
+
 class EditResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done; `files` by name, empty after a dry run."""
+    """What was done: `run` is the edit's number, `edited` is the run that it acts on, in words.
+
+    `buses` are the gains by track; `files` by name, empty after a dry run.
+    """
 
     title: str
     run: int
+    edited: str
+    buses: dict[str, EditedBus]
     settings: EditSettings
     in_words: list[str]
     n_points: dict[str, int]
@@ -136,7 +152,8 @@ def edited(
     record = store.marked(done.record, project) if in_reaper else done.record
     record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
-    return _result(done, (time.perf_counter() - started_s) * 1000.0), written, record
+    which = which_run(done.root, store.read_history(project), None)
+    return _result(done, which, (time.perf_counter() - started_s) * 1000.0), written, record
 
 
 def _edit_project(request: EditRequest) -> EditResult:
@@ -160,7 +177,8 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     folder = run_folder.read_automation_folder(Path(request.target))
     started_s = time.perf_counter()
     done = re_apply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
-    result = _result(done, (time.perf_counter() - started_s) * 1000.0)
+    which = which_run(done.root, folder.runs, folder.path)
+    result = _result(done, which, (time.perf_counter() - started_s) * 1000.0)
     if request.dry_run:
         return result
     merged = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in done.tracks}
@@ -184,10 +202,12 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])
 
 
-def _result(done: ReApplied, took_ms: float) -> EditResult:
+def _result(done: ReApplied, edited: str, took_ms: float) -> EditResult:
     return EditResult(
         title=done.record.title,
         run=done.record.number,
+        edited=edited,
+        buses=_edited_buses(done),
         settings=done.settings,
         in_words=described(done.settings),
         n_points={_name(edit): len(edit.merged.points) for edit in done.tracks},
@@ -202,6 +222,20 @@ def _result(done: ReApplied, took_ms: float) -> EditResult:
         files={},
         warnings=list(done.notes),
     )
+
+
+def _edited_buses(done: ReApplied) -> dict[str, EditedBus]:
+    time_s = frame_times_s(done.root) + done.root.start_s
+    active = {bus.role: np.isfinite(heard_level_lufs(bus)) for bus in done.root.buses}
+    buses = {}
+    for edit in done.tracks:
+        scale_db = float(gain_to_db(edit.run.scale))
+        before_db, after_db = (
+            median_gain_db(EnvelopePoints.of(points).at(time_s), active[edit.run.role]) + scale_db
+            for points in (edit.now, edit.merged.points)
+        )
+        buses[_name(edit)] = EditedBus(before_db=before_db, after_db=after_db)
+    return buses
 
 
 def _name(edit: TrackEdit) -> str:

@@ -330,7 +330,10 @@ def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, 
 
 def _summary(song: Song, model: Model) -> str:
     learned = f"learned from {len(model.songs)} songs" if model.songs else "a rule that needs no training"
-    return f"{', '.join(song.buses)} mixed with the model {model.name} ({learned})."
+    mixed = ", ".join(song.buses)
+    if song.bus_of:
+        mixed = f"{len(song.buses)} tracks of {len(set(song.bus_of.values()))} buses"
+    return f"{mixed}, mixed with the model {model.name} ({learned})."
 
 
 def _figures(model: Model, song: Song) -> tuple[Figure, ...]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
-from core.automation.points import EnvelopePoints, thin_bus
+from core.automation.points import EnvelopePoints, Point, thin_bus
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.curves import gaussian
@@ -254,17 +254,19 @@ class Basis:
 
 @dataclass(frozen=True)
 class TrackEdit:
-    """One track: what was written on it last, and its present points merged with what the settings ask for."""
+    """One track: what was written on it last, its present points, and these merged with what the settings ask for."""
 
     run: TrackRun
+    now: tuple[Point, ...]
     merged: Merged
 
 
 @dataclass(frozen=True)
 class ReApplied:
-    """The record of the edit (undated), and what it does to each track."""
+    """The record of the edit (undated), the run it is of, and what it does to each track."""
 
     record: RunRecord
+    root: RunRecord
     tracks: tuple[TrackEdit, ...]
     settings: EditSettings
     notes: tuple[str, ...]
@@ -356,13 +358,13 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
         base = replace(envelope, points=tuple(then.base), is_active=True)
         now = envelope if envelope.is_active else base  # a bypassed envelope plays nothing, so it counts as unedited
         merged = merge(base.points, now.points, with_span(base, new, span_s) if span_s else new, base.gain_of)
-        tracks.append(TrackEdit(then, merged))
+        tracks.append(TrackEdit(then, tuple(now.points), merged))
         edits.append(envelope_edit(project, target.track, replace(base, points=merged.points)))
         envelopes.append(replace(target, points=merged.points))
     written = Written(project, tuple(edits), tuple(envelopes), ())
     before = [block_text(project, target.track) for target, _ in targets]
     record = _record(basis, settings, tracks, before, store.next_number(project))
-    return ReApplied(record, tuple(tracks), settings, (*notes, *lowered_notes)), written
+    return ReApplied(record, root, tuple(tracks), settings, (*notes, *lowered_notes)), written
 
 
 def re_apply_points(
@@ -383,9 +385,10 @@ def re_apply_points(
             base = Envelope(tuple(then.base), scaling="db")
             new = curves[then.role].points()
             new = with_span(base, new, span_s) if span_s else new
-            tracks.append(TrackEdit(then, merge(base.points, now[then.role].points(), new, base.gain_of)))
+            present = now[then.role].points()
+            tracks.append(TrackEdit(then, present, merge(base.points, present, new, base.gain_of)))
     record = _record(basis, settings, tracks, [None] * len(tracks), runs[-1].number + 1)
-    return ReApplied(record, tuple(tracks), settings, tuple(_notes(basis, settings)))
+    return ReApplied(record, basis.root, tuple(tracks), settings, tuple(_notes(basis, settings)))
 
 
 def _asked(
