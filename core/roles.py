@@ -21,7 +21,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "keys": ("keys", "keyboards", "keyboard", "piano", "organ", "rhodes"),
     "synths": ("synths", "synth", "synthesizer", "pads", "pad"),
     "strings": ("strings", "violins", "orchestra"),
-    "brass": ("brass", "horns", "wind", "winds", "woodwinds", "saxophone", "sax"),
+    "brass": ("brass", "horns"),
+    "winds": ("winds", "wind", "woodwinds", "saxophone", "sax"),
     "backing vocals": (
         *("backing vocals", "backing vocal", "backings", "background vocals", "harmony vocals", "harmonies"),
         *("bgv", "bgvs", "bvs", "choir"),
@@ -30,11 +31,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 """Names each role answers to, canonical name first; compared in any case."""
 
+LEFT_OUT = "none"
+"""The role of files and tracks that are left out on request."""
 MIXDOWN_NAMES = ("mix", "mixture", "master", "mixdown")
 PAPER_BUSES = ("drums", "bass", "melody", "vocals")
-
-
-LEADING = ("drums", "bass", "vocals")
+MAIN_BUSES = ("drums", "bass", "vocals")
 SUPPORTING = ("percussion", "backing vocals", "fx")
 """Roles with a place of their own in the mix; all others share one, as the instruments of "melody"."""
 
@@ -95,7 +96,7 @@ def place_of(bus: str) -> str:
 
     Two guitars and a piano share what would otherwise be one melody. An unlisted name is an instrument like them.
     """
-    return bus if bus in (*LEADING, *SUPPORTING) else "melody"
+    return bus if bus in (*MAIN_BUSES, *SUPPORTING) else "melody"
 
 
 def sharing(buses: Sequence[str]) -> list[int]:

@@ -222,6 +222,7 @@ def add_song_options(parser: Parser) -> None:
     parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
     parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
     add_bus_option(parser)
+    add_tracks_option(parser)
     add_stems_option(parser)
     add_open_option(parser)
     add_dry_run_option(parser)
@@ -242,6 +243,18 @@ def add_open_option(parser: Parser) -> None:
 def add_dry_run_option(parser: Parser) -> None:
     """Add `--dry-run`."""
     parser.add_argument("--dry-run", action="store_true", help="show the result without writing anything")
+
+
+def add_tracks_option(parser: Parser) -> None:
+    """Add `--tracks`."""
+    parser.add_argument(
+        "--tracks",
+        dest="only",
+        action="append",
+        default=[],
+        metavar="TRACK",
+        help="work on this track of a project only, by name, number or range such as 5-9 (may be repeated)",
+    )
 
 
 def add_stems_option(parser: Parser) -> None:

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.audio.song import LEFT_OUT, Song, holds_stems, open_song
+from core.audio.song import Song, holds_stems, open_song
 from core.errors import InputError
 from core.matching import match_name
-from core.roles import canonical_role
-
-_MAIN_BUSES = ("drums", "bass", "vocals")
+from core.roles import LEFT_OUT, MAIN_BUSES, canonical_role
 
 
 def open_song_folder(
@@ -37,7 +35,7 @@ def open_song_folder(
     folder = Path(song)
     chosen: dict[str, list[Path]] = {}
     for name, files in buses.items():
-        role = LEFT_OUT if name == LEFT_OUT else canonical_role(name)
+        role = canonical_role(name)
         names = [files] if isinstance(files, str) else files
         chosen.setdefault(role, []).extend(_in_folder(folder, file) for file in names)
     layout = layout_of(folder) if folder.is_dir() else Layout(folder)
@@ -47,7 +45,7 @@ def open_song_folder(
     found = open_song(layout.stems, buses=chosen, mixdown=given)
     if layout.stems != folder:
         found = replace(found, title=folder.resolve().name)
-    missing = [bus for bus in _MAIN_BUSES if bus not in found.stems]
+    missing = [bus for bus in MAIN_BUSES if bus not in found.stems]
     if complete and missing and found.ignored:
         _refuse_incomplete(found, missing)
     return found

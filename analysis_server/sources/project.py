@@ -59,13 +59,13 @@ def opened_song(
         The song cannot be read, or what belongs to a project was asked of a song folder.
     """
     if is_project(request.song):
-        with opened_session(request.song, progress, request, mixdown=mixdown, level=level) as session:
+        with opened_session(request.song, progress, request, mixdown=mixdown, level=level, complete=True) as session:
             yield Opened(session.song, session, session.left(progress))
-    elif request.stems is not None or request.tracks:
+    elif request.stems is not None or request.tracks or request.only:
         raise InputError(
-            "stems and bus tracks apply only to REAPER projects (.RPP)",
+            "stems and tracks apply only to REAPER projects (.RPP)",
             path=request.song,
-            option="--stems, --bus",
+            option="--stems, --tracks, --bus",
             remedy="omit them",
         )
     else:
@@ -82,6 +82,7 @@ def opened_session(
     mixdown: str | None = None,
     for_writing: bool = True,
     level: Level = "buses",
+    complete: bool = False,
 ) -> Iterator[Session]:
     """Yield the session in the project at `path`; stems summed from its media are removed at the end.
 
@@ -93,6 +94,7 @@ def opened_session(
     mixdown : the mixdown's file; without it one next to the project, or among its stems, is used if there is one.
     for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
     level : whether the stems are buses or single tracks.
+    complete : whether to refuse a project that lacks a main bus while the name of one of its tracks says nothing.
 
     Raises
     ------
@@ -103,7 +105,14 @@ def opened_session(
     project = read_project(Path(path))
     if rendered is not None and rendered.home is not None:
         project = replace(project, home=Path(rendered.home))
-    buses = find_buses(project, _by_role(parts.tracks), with_names=rendered is None, sums=level == "buses")
+    buses = find_buses(
+        project,
+        _by_role(parts.tracks),
+        only=parts.only,
+        with_names=rendered is None,
+        complete=complete and parts.stems is None,
+        sums=level == "buses",
+    )
     single = single_tracks(project, buses.tracks) if level == "tracks" else None
     if single is not None:
         buses = Buses(single.tracks, (*buses.notes, *single.notes))

@@ -38,11 +38,14 @@ class ProjectParts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes
     ----------
     tracks : its bus tracks by role, names or numbers, as `--bus ROLE=TRACK` gives them; found by name where left out.
+        Those of the role "none" are in no bus.
+    only : the tracks to work on, names, numbers or ranges such as "5-9"; all others stay as they are.
     stems : the folder of its exported stems; without it they are summed from the project's media.
     rendered : the stems that REAPER rendered of exactly these tracks; the project is a copy of the open one then.
     """
 
     tracks: dict[str, list[str]] = {}
+    only: list[str] = []
     stems: str | None = None
     rendered: RenderedStems | None = None
 

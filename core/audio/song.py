@@ -18,10 +18,11 @@ import numpy as np
 
 from core import roles
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
-from core.audio.io import EXTENSIONS, AudioFile, inspect, read_excerpt, sum_of
+from core.audio.io import EXTENSIONS, AudioFile, inspect, open_stream, read_excerpt, sum_of
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.matching import Item, Match, assign
+from core.roles import LEFT_OUT
 
 _FALLBACK_RATE = 44_100
 _LENGTH_TOLERANCE_S = 0.1
@@ -30,6 +31,7 @@ _IS_SUM = 0.95
 _IS_DOUBTFUL = 0.15
 """From this explained share on, a file with a bus's name may contain the other files of the bus."""
 _LEAST_NEGATIVE = 0.1
+_BLOCK_SAMPLES = 1 << 16
 _MOST_COMPARED = 48
 """With more files than this, a bus is not searched for sums."""
 OTHER_EXTENSIONS = frozenset((".m4a", ".mp4", ".aac", ".alac", ".wv", ".wma", ".ape", ".mogg"))
@@ -185,9 +187,6 @@ _OF_THE_SYSTEM = re.compile(r"\.DS_Store|\._.*|\.faderwise-.*|thumbs\.db|desktop
 _MOST_NAMED = 4
 """With more documents of an extension than this, their number is reported instead of their names."""
 
-LEFT_OUT = "none"
-"""The role of files that are left out on request."""
-
 
 def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None, mixdown: Path | None = None) -> Song:
     """Return the song whose stems or raw tracks are in `folder`; the files of a bus are summed.
@@ -323,7 +322,7 @@ def find_song_folders(dataset: Path) -> list[Path]:
 
 def holds_stems(folder: Path) -> bool:
     """Return whether `folder` itself has at least one stem."""
-    return any(match.bus for path, match in match_files(folder).items() if path.parent == folder)
+    return any(match.bus for path, match in match_files(folder, listen=False).items() if path.parent == folder)
 
 
 def _stem(role: str, folder: Path, paths: Sequence[Path]) -> AudioFile:
@@ -407,14 +406,42 @@ def audio_files(folder: Path) -> list[Path]:
     return _audio_files(folder, "*") or _audio_files(folder, "**/*")
 
 
-def match_files(folder: Path) -> dict[Path, Match]:
-    """Return the match of each audio file of a song folder."""
+def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
+    """Return the match of each audio file of a song folder.
+
+    Where a name says nothing and `listen` is set, the file is checked for silence.
+    """
     files = audio_files(folder)
     items = []
     for path in files:
         inside = path.relative_to(folder).parent.as_posix()
         items.append(Item(path.name, "file", context=None if inside == "." else inside))
-    return dict(zip(files, assign(items, song=folder.resolve().name), strict=True))
+    matches = dict(zip(files, assign(items, song=folder.resolve().name), strict=True))
+    return {path: silent(match) if listen and _seems_silent(match, path) else match for path, match in matches.items()}
+
+
+def silent(match: Match) -> Match:
+    """Return the match of a track or file whose name says nothing and that is silent."""
+    return replace(match, bar="silent", reason="it is silent")
+
+
+def _seems_silent(match: Match, path: Path) -> bool:
+    return match.bar == "unknown" and match.role == "unknown" and is_silent(path)
+
+
+def is_silent(path: Path) -> bool:
+    """Return whether an audio file has no sample other than zero; False if it cannot be read."""
+    try:
+        file = inspect(path)
+        block = np.empty((file.n_channels, _BLOCK_SAMPLES), np.float32)
+        with open_stream(file, sample_rate=file.sample_rate, n_channels=file.n_channels) as stream:
+            for _ in range(0, file.n_samples, _BLOCK_SAMPLES):
+                stream.read_into(block)
+                if block.any():
+                    return False
+    except InputError:
+        return False
+    return True
 
 
 def _audio_files(folder: Path, pattern: str) -> list[Path]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from core.matching import dictionary
 from core.matching.dictionary import SEVERAL_BUSES, normalize, without_ending
 from core.matching.matcher import Match, match_name, mixdown
+from core.roles import MAIN_BUSES
 
 _SEPARATOR = r"[\s_\-.\u2013\u2014()\[\]]"
 _SEPARATORS = re.compile(f"{_SEPARATOR}+")
@@ -18,7 +19,6 @@ _DOUBLE_BASS = frozenset({"double bass", "doublebass", "contrabass", "contrabass
 _INSTRUMENTAL = re.compile(r"instrumental|karaoke|minus one|no (?:vocals|vox)|off ?vocal|カラオケ|инструментал|минус")
 _ONLY = re.compile(r".only(?![a-z])")
 _NEAREST_FOLDERS = 4
-_MAIN_BUSES = frozenset({"drums", "bass", "vocals"})
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,12 @@ class Item:
     """Index of the folder track it is in; `context` is then made from the folders' names."""
     has_audio: bool = True
     """Whether it has audio items; they may be in the tracks of a folder."""
-    is_silent: bool = False
     receives_only: bool = False
     """Whether all it plays is sent to it by tracks that are heard without it too."""
+    sources: tuple[int, ...] = ()
+    """Indices of the tracks that are sent to it."""
+    sends_to_parent: bool = True
+    """Whether it is heard in its folder or on the master, and not only where it is sent to."""
 
 
 def assign(items: Sequence[Item], *, song: str = "") -> list[Match]:
@@ -197,7 +200,9 @@ def _folder(match: Match, inside: Mapping[int, Match], *, is_folder: Container[i
         bus = next(iter(buses))
         return Match("bus", bus, None, f"everything that was understood in it belongs to {bus}", (), certain=False)
     foreign = buses - dictionary.FAMILY.get(match.bus or "", set()) - {match.bus or ""}
-    has_foreign_folder = any(one.bus in foreign & _MAIN_BUSES and i in is_folder for i, one in inside.items())
+    has_foreign_folder = any(
+        one.bus in foreign.intersection(MAIN_BUSES) and i in is_folder for i, one in inside.items()
+    )
     if match.bus and (has_foreign_folder or len(foreign) > 1):
         return Match(SEVERAL_BUSES, None, "unknown", f"it contains {_and(sorted(buses))}", match.words, certain=False)
     return match
@@ -208,21 +213,36 @@ def _by_hints(items: Sequence[Item], folders: Sequence[Sequence[int]], matches: 
     item, match = items[index], matches[index]
     if match.bus == "fx" and not match.certain and item.receives_only:
         match = replace(match, bus=None, bar="unknown")
+    if item.receives_only and any(matches[folder].bar == "effect return" for folder in folders[index]):
+        match = replace(match, bus=None, bar="unknown")
     if match.bus or match.bar != "unknown" or match.role == SEVERAL_BUSES:
         return match
     if item.receives_only:
         reason = "it plays only what other tracks send to it"
         return Match("effect return", None, "effect return", reason, (), certain=False)
-    if item.is_silent:
-        return replace(match, reason="it is silent")
     if not item.has_audio and (index + 1 >= len(items) or items[index + 1].parent != index):
         return replace(match, reason="it has no audio")
     for folder in reversed(folders[index]):
-        bus = matches[folder].bus
-        if bus:
-            text = f'it is in the folder "{items[folder].name}"'
-            return Match(matches[folder].role, bus, None, text, matches[folder].words, certain=False)
-    return match
+        if matches[folder].bus:
+            return _like(matches[folder], f'it is in the folder "{items[folder].name}"')
+    return _by_sends(items, matches, index) or match
+
+
+def _by_sends(items: Sequence[Item], matches: Sequence[Match], index: int) -> Match | None:
+    """Return the match of a track that receives the tracks of one bus only, or is sent only to a track of one bus."""
+    item = items[index]
+    sources = [i for i in item.sources if matches[i].bus]
+    if sources and len({matches[i].bus for i in sources}) == 1:
+        names = [f'"{items[i].name}"' for i in sources]
+        return replace(_like(matches[sources[0]], f"it receives {_and(names)}"), role="bus")
+    targets = [i for i, other in enumerate(items) if index in other.sources and matches[i].bus]
+    if not item.sends_to_parent and len({matches[i].bus for i in targets}) == 1:
+        return _like(matches[targets[0]], f'it is sent to "{items[targets[0]].name}"')
+    return None
+
+
+def _like(match: Match, reason: str) -> Match:
+    return Match(match.role, match.bus, None, reason, match.words, certain=False)
 
 
 def _and(parts: Sequence[str]) -> str:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core import roles
+from core.audio.song import is_silent, silent
 from core.errors import InputError
 from core.matching import Item, Match, assign
-from core.rpp.faders import reached, static_gain
+from core.rpp.faders import carries_sound, reached, static_gain
+from core.rpp.media import media_paths, plays, sounding_items
 from core.rpp.project import Project, Track
 
 _BUS_WORD = re.compile(r"(?:\b|_)(?:bus|buss|group|grp|submix|stems?|sum)(?:\b|_)|(?<=[a-z])Buss?\b", re.IGNORECASE)
@@ -46,29 +48,44 @@ class _Candidate:
 
 
 def find_buses(
-    project: Project, chosen: Mapping[str, Sequence[str]] | None = None, *, with_names: bool = True, sums: bool = True
+    project: Project,
+    chosen: Mapping[str, Sequence[str]] | None = None,
+    *,
+    only: Sequence[str] = (),
+    with_names: bool = True,
+    complete: bool = False,
+    sums: bool = True,
 ) -> Buses:
     """Return the project's buses.
 
     Parameters
     ----------
     project : the project.
-    chosen : tracks by role, each one's name, number or GUID; they win over what the names say.
+    chosen : tracks by role, each one's name, number or GUID; they win over what the names say. Tracks with the role
+        `roles.LEFT_OUT` are in no bus.
+    only : the tracks to work on, each one's name, number, range of numbers ("5-9") or GUID; all others are in no bus.
     with_names : whether further buses are found by their names.
+    complete : whether to refuse a project that lacks a main bus while the name of an audible track says nothing.
     sums : whether several tracks of a bus are summed, which is then reported.
 
     Raises
     ------
     InputError
-        A chosen track does not exist, is chosen twice or is inside another one, a role has none, or no bus was found.
+        A chosen track does not exist, is chosen twice or is inside another one, a role has none, no bus was found, or
+        the project is incomplete.
     """
     by_hand = {
-        role: tuple(track_called(project, name, role) for name in names) for role, names in (chosen or {}).items()
+        role: tuple(track_called(project, name, f"--bus {role}={name}") for name in names)
+        for role, names in (chosen or {}).items()
     }
+    left_out = by_hand.pop(roles.LEFT_OUT, ())
+    if only:
+        by_hand = _selected(project, only, by_hand, left_out)
+        with_names = False
     _require_tracks(project, by_hand)
     taken = [track for tracks in by_hand.values() for track in tracks]
     _require_apart(project, taken)
-    by_name, notes = _by_name(project, taken, set(by_hand)) if with_names else ({}, [])
+    by_name, notes = _by_name(project, taken, left_out, set(by_hand)) if with_names else ({}, [])
     found = {**by_name, **by_hand}
     notes += _sum_notes(by_name) if sums else []
     if not found:
@@ -77,8 +94,76 @@ def find_buses(
         f"{track.title} is muted, so nothing of it is heard until it is unmuted" for track in taken if track.is_muted
     ]
     notes += _flow_notes(project, taken)
-    buses = {role: found[role] for role in roles.in_order(found)}
-    return Buses(buses, tuple(notes))
+    buses = Buses({role: found[role] for role in roles.in_order(found)}, tuple(notes))
+    notes += _still_heard(project, left_out, buses.all_tracks)
+    if complete and with_names:
+        _require_main_buses(project, buses, left_out)
+    return replace(buses, notes=tuple(notes))
+
+
+def _selected(
+    project: Project, only: Sequence[str], by_hand: Mapping[str, tuple[Track, ...]], left_out: Sequence[Track]
+) -> dict[str, tuple[Track, ...]]:
+    """Return the tracks that `only` names by role: the one they were chosen for, or that of their names."""
+    tracks = dict.fromkeys(track.index for name in only for track in _tracks_called(project, name))
+    found = {role: list(chosen) for role, chosen in by_hand.items()}
+    taken = {track.index for chosen in (*by_hand.values(), left_out) for track in chosen}
+    matches = match_tracks(project)
+    for track in (project.tracks[index] for index in sorted(tracks) if index not in taken):
+        bus = matches[track.index].bus
+        if bus is None:
+            raise InputError(
+                f"{track.title} has no bus: {matches[track.index].reason}",
+                path=project.path,
+                option="--tracks",
+                remedy=f"name one with --bus BUS={track.number}, or leave it out with --bus none={track.number}",
+            )
+        found.setdefault(bus, []).append(track)
+    return {role: tuple(chosen) for role, chosen in found.items()}
+
+
+def _tracks_called(project: Project, name: str) -> tuple[Track, ...]:
+    """Return the track of a name, number or GUID, or the tracks of a range of numbers."""
+    numbers = re.fullmatch(r"(\d{1,9})\s*-\s*(\d{1,9})", name.strip())
+    if numbers and 1 <= int(numbers[1]) <= int(numbers[2]) <= len(project.tracks):
+        return project.tracks[int(numbers[1]) - 1 : int(numbers[2])]
+    return (track_called(project, name, f"--tracks {name}"),)
+
+
+def _still_heard(project: Project, left_out: Sequence[Track], buses: Sequence[Track]) -> list[str]:
+    return [
+        f"{track.title} is in no bus of its own, but still heard through {bus.title}"
+        for track in left_out
+        for bus in buses
+        if track != bus and track in reached(project, bus)
+    ]
+
+
+def _require_main_buses(project: Project, buses: Buses, left_out: Sequence[Track]) -> None:
+    missing = [bus for bus in roles.MAIN_BUSES if bus not in buses.tracks]
+    if not missing:
+        return
+    heard = {part.index for track in buses.all_tracks for part in reached(project, track)}
+    unknown = [
+        track
+        for track, match in zip(project.tracks, match_tracks(project), strict=True)
+        if match.bar == "unknown"
+        and track.index not in heard
+        and track not in left_out
+        and sounding_items(track)
+        and not _is_muted(project, track)
+    ]
+    if unknown:
+        names = ", ".join(track.title for track in unknown[:3])
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        number = unknown[0].number
+        raise InputError(
+            f"no track of the {' or the '.join(missing)} was found, and the names of {names}{more} say nothing",
+            path=project.path,
+            option="--bus",
+            remedy=f"add --bus {missing[0]}={number} to use {unknown[0].title}, or --bus {roles.LEFT_OUT}={number} to "
+            "leave it out",
+        )
 
 
 def _require_tracks(project: Project, by_hand: Mapping[str, Sequence[Track]]) -> None:
@@ -89,8 +174,8 @@ def _require_tracks(project: Project, by_hand: Mapping[str, Sequence[Track]]) ->
         )
 
 
-def track_called(project: Project, name: str, role: str) -> Track:
-    """Return the track that is called `name`, or has that number or GUID.
+def track_called(project: Project, name: str, option: str) -> Track:
+    """Return the track that is called `name`, or has that number or GUID; an error names `option`.
 
     Raises
     ------
@@ -104,7 +189,7 @@ def track_called(project: Project, name: str, role: str) -> Track:
         raise InputError(
             f"tracks {numbers} of {project.path.name} have that name",
             remedy="give a number",
-            option=f"--bus {role}={name}",
+            option=option,
         )
     named = named or [track for track in project.tracks if track.guid and track.guid.casefold() == wanted]
     if named:
@@ -115,15 +200,16 @@ def track_called(project: Project, name: str, role: str) -> Track:
     raise InputError(
         f"{project.path.name} has no such track",
         remedy=f"it has {_listed(project)}",
-        option=f"--bus {role}={name}",
+        option=option,
     )
 
 
 def _by_name(
-    project: Project, taken: list[Track], roles_taken: set[str]
+    project: Project, taken: list[Track], left_out: Sequence[Track], roles_taken: set[str]
 ) -> tuple[dict[str, tuple[Track, ...]], list[str]]:
     """Return the tracks of each role by name: folders and buses first, then all that are not heard through them."""
-    candidates = [candidate for candidate in _candidates(project, taken) if candidate.role not in roles_taken]
+    matches = match_tracks(project)
+    candidates = [one for one in _candidates(project, matches, taken, left_out) if one.role not in roles_taken]
     muted = [candidate for candidate in candidates if _is_muted(project, candidate.track)]
     candidates = [candidate for candidate in candidates if candidate not in muted]
     candidates = [one for one in candidates if not _holds_buses(project, one, candidates)]
@@ -133,16 +219,30 @@ def _by_name(
         if not _shares_sound(project, candidate.track, chosen):
             found.setdefault(candidate.role, []).append(candidate.track)
             chosen.append(candidate.track)
+    _join_lone_room(project, found, matches)
     best = {role: tuple(sorted(tracks, key=lambda track: track.index)) for role, tracks in found.items()}
     return best, _muted_notes(project, muted, best)
 
 
-def _candidates(project: Project, taken: list[Track]) -> list[_Candidate]:
+def _join_lone_room(project: Project, found: dict[str, list[Track]], matches: Sequence[Match]) -> None:
+    """Move room and overhead microphones to the bus that the rest of the kit is heard through, such as percussion."""
+    kit = found.get("drums", [])
+    if not kit or any(matches[track.index].role not in ("room", "overheads") for track in kit):
+        return
+    for role, tracks in found.items():
+        heard = {part.index for track in tracks for part in reached(project, track)}
+        if role != "drums" and any(matches[index].bus == "drums" for index in heard):
+            found[role] = [*tracks, *found.pop("drums")]
+            return
+
+
+def _candidates(
+    project: Project, matches: Sequence[Match], taken: Sequence[Track], left_out: Sequence[Track]
+) -> list[_Candidate]:
     found = []
-    for track, match in zip(project.tracks, match_tracks(project), strict=True):
-        near = any(
-            track == other or project.is_inside(track, other) or project.is_inside(other, track) for other in taken
-        )
+    for track, match in zip(project.tracks, matches, strict=True):
+        near = any(track == other or project.is_inside(track, other) for other in (*taken, *left_out))
+        near = near or any(project.is_inside(other, track) for other in taken)
         if match.bus and not near and _has_sound(project, track) and not is_return(project, track):
             found.append(_Candidate(track, match.bus, _is_bus(project, track)))
     return found
@@ -168,11 +268,14 @@ def _is_muted(project: Project, track: Track) -> bool:
 
 
 def _holds_buses(project: Project, one: _Candidate, candidates: list[_Candidate]) -> bool:
-    """Return whether a folder contains several buses: a bus of another role, or tracks of two roles."""
+    """Return whether several buses flow into a track: a bus of another role, or tracks of two roles."""
+    if not (one.track.is_folder or one.track.receives):
+        return False
+    parts = reached(project, one.track)
     inside = [
         other
         for other in candidates
-        if other.role != one.role and other.role in roles.PAPER_BUSES and project.is_inside(other.track, one.track)
+        if other.role != one.role and other.role in roles.PAPER_BUSES and other.track in parts
     ]
     return any(other.is_bus for other in inside) or len({other.role for other in inside}) > 1
 
@@ -312,18 +415,33 @@ def _gain_of_folders(project: Project, track: Track, outermost: Track) -> float:
 
 
 def match_tracks(project: Project) -> list[Match]:
-    """Return the match of each track, in the project's order."""
-    return assign(
+    """Return the match of each track, in the project's order; whether it is silent decides where nothing else does."""
+    matches = assign(
         [
             Item(
                 track.name,
                 parent=track.parent,
-                has_audio=bool(track.items or track.receives),
+                has_audio=bool(sounding_items(track) or track.receives),
                 receives_only=is_return(project, track),
+                sources=tuple(one.source for one in track.receives if carries_sound(project, one)),
+                sends_to_parent=track.sends_to_parent,
             )
             for track in project.tracks
         ]
     )
+    return [
+        silent(match) if match.bar == match.role == "unknown" and _is_silent(project, track) else match
+        for track, match in zip(project.tracks, matches, strict=True)
+    ]
+
+
+def _is_silent(project: Project, track: Track) -> bool:
+    """Return whether all files that a track plays are silent; a file that is missing may be anything."""
+    played = [take.source for item in sounding_items(track) for take in item.takes if plays(take) and take.source]
+    try:
+        return bool(played) and all(is_silent(path) for path in media_paths(project, [(track, one) for one in played]))
+    except InputError:
+        return False
 
 
 def is_return(project: Project, track: Track) -> bool:

@@ -24,9 +24,11 @@ WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
         (("learn", str(STEMS), "--from", "faders", "--model", "x"), "--from faders: "),
         (("learn", str(STEMS), "--stems", "x", "--model", "x"), "--stems"),
         (("learn", str(STEMS), str(WINCING), "--bus", "drums=5", "--model", "x"), "one kind at a time"),
-        (("mix", str(STEMS), "--stems", "x"), "--stems, --bus: "),
+        (("mix", str(STEMS), "--stems", "x"), "--stems, --tracks, --bus: "),
+        (("mix", str(STEMS), "--tracks", "1"), "--stems, --tracks, --bus: "),
         (("mix", "gone.RPP"), "gone.RPP: "),
-        (("mix", str(WINCING)), "wincing.rpp: "),
+        (("mix", str(WINCING)), "--bus bass=1"),
+        (("mix", str(WINCING), "--bus", "bass=1", "--bus", "vocals=3"), "media files are missing"),
     ],
 )
 def test_bad_usage_is_one_line(arguments: tuple[str, ...], fact: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from core.rpp.buses import find_buses
+from core.rpp.buses import find_buses, match_tracks
 from core.rpp.faders import reached
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
@@ -68,7 +71,93 @@ def test_folders_and_sends_of_real_projects(shared: Path) -> None:
 def test_folders_of_an_old_project_are_buses_and_returns_fed_by_them_are_not(shared: Path) -> None:
     found = read_project(shared / "rpp" / "10_v_pre3_song_with_sends_volenv.RPP")
     assert [one.name for one in found.children(found.tracks[9])][:2] == ["Kick Sansom", "Snare Sansom"]
-    assert numbers(found) == {"vocals": [1], "percussion": [10], "guitars": [7, 8]}
+    assert numbers(found) == {"melody": [5], "vocals": [1], "percussion": [10, 14]}
+
+
+def test_a_lone_room_microphone_belongs_to_the_bus_that_the_kit_is_heard_through() -> None:
+    found = project(
+        track("Percussion", b"ISBUS 1 1", item=False),
+        track("Kick"),
+        track("Congas", b"ISBUS 2 -1"),
+        track("Room Mike C03"),
+    )
+    assert numbers(found) == {"percussion": [1, 4]}
+    assert numbers(project(track("Kick"), track("Room"), track("Congas"))) == {"drums": [1, 2], "percussion": [3]}
+
+
+def test_a_track_that_receives_several_buses_is_not_a_bus() -> None:
+    found = project(
+        track("Kick", b"MAINSEND 0 0"),
+        track("Bass", b"MAINSEND 0 0"),
+        track("Music Sum", b"AUXRECV 0 0 1 0 0 0 0 0 0", b"AUXRECV 1 0 1 0 0 0 0 0 0", item=False),
+    )
+    assert numbers(found) == {"drums": [1], "bass": [2]}
+
+
+def test_sends_decide_where_names_do_not() -> None:
+    found = project(
+        track("Kick", b"MAINSEND 0 0"),
+        track("Alex", b"AUXRECV 0 0 1 0 0 0 0 0 0", item=False),
+        track("Max", b"MAINSEND 0 0"),
+        track("Vox Bus", b"AUXRECV 2 0 1 0 0 0 0 0 0", item=False),
+    )
+    assert [(match.bus, match.reason) for match in match_tracks(found)][1:3] == [
+        ("drums", 'it receives "Kick"'),
+        ("vocals", 'it is sent to "Vox Bus"'),
+    ]
+    assert numbers(found) == {"drums": [2], "vocals": [4]}
+
+
+def test_a_track_in_a_folder_of_returns_that_only_receives_is_one() -> None:
+    found = project(
+        track("Vox"),
+        track("FX Busses", b"ISBUS 1 1", item=False),
+        track("Vox", b"ISBUS 2 -1", b"AUXRECV 0 0 1 0 0 0 0 0 0", item=False),
+    )
+    assert [match.bar for match in match_tracks(found)] == [None, "effect return", "effect return"]
+
+
+def test_a_silent_track_whose_name_says_nothing_is_silent(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(1000), 44_100)
+    found = replace(project(track("Alex"), track("Kick")), home=tmp_path)
+    assert [match.bar for match in match_tracks(found)] == ["silent", None]
+    soundfile.write(tmp_path / "a.wav", np.full(1000, 0.1), 44_100)
+    assert [match.bar for match in match_tracks(found)] == ["unknown", None]
+
+
+def test_a_project_without_a_main_bus_is_refused_where_a_name_says_nothing() -> None:
+    found = project(track("Kick"), track("Bass"), track("Alex"))
+    assert numbers(found) == {"drums": [1], "bass": [2]}
+    with raises_error(path="song.rpp", option="--bus", facts=("vocals", "track 3 'Alex'")) as caught:
+        find_buses(found, complete=True)
+    assert "--bus vocals=3" in str(caught.value.remedy) and "--bus none=3" in str(caught.value.remedy)
+    assert find_buses(found, {"none": ["3"]}, complete=True).tracks.keys() == {"drums", "bass"}
+    assert find_buses(found, {"vocals": ["3"]}, complete=True).tracks.keys() == {"drums", "bass", "vocals"}
+    assert find_buses(project(track("Kick"), track("Bass"), track("Click")), complete=True).tracks.keys() == {
+        "drums",
+        "bass",
+    }
+
+
+def test_a_track_that_is_left_out_is_in_no_bus() -> None:
+    found = project(track("Drums", b"ISBUS 1 1", item=False), track("Kick", b"ISBUS 2 -1"), track("Bass"), track("Vox"))
+    assert numbers(found, none=["Bass"]) == {"drums": [1], "vocals": [4]}
+    (note,) = find_buses(found, {"none": ["2"]}).notes
+    assert "track 2 'Kick'" in note and "track 1 'Drums'" in note
+
+
+def test_only_the_given_tracks_are_worked_on() -> None:
+    found = project(*map(track, ("Kick", "Snare", "Bass", "Vox", "Alex")))
+    only = {
+        role: [one.number for one in tracks] for role, tracks in find_buses(found, only=["2-3", "Vox"]).tracks.items()
+    }
+    assert only == {"drums": [2], "bass": [3], "vocals": [4]}
+    chosen = find_buses(found, {"keys": ["Alex"]}, only=["Kick", "Alex"]).tracks
+    assert {role: [one.number for one in tracks] for role, tracks in chosen.items()} == {"drums": [1], "keys": [5]}
+    with raises_error(path="song.rpp", option="--tracks", facts=("track 5 'Alex'",)):
+        find_buses(found, only=["Kick", "Alex"])
+    with raises_error(option="--tracks Banjo", facts=("song.rpp",)):
+        find_buses(found, only=["Banjo"])
 
 
 def test_chosen_buses_that_feed_each_other_are_reported() -> None:

@@ -112,9 +112,9 @@ def test_the_error_for_a_missing_track_lists_at_most_a_dozen_tracks() -> None:
     few = project(*(track(name=f"T{number}") for number in range(12)))
     many = project(*(track(name=f"T{number}") for number in range(15)))
     with pytest.raises(InputError) as of_few:
-        track_called(few, "gone", "drums")
+        track_called(few, "gone", "--bus drums=gone")
     with pytest.raises(InputError) as of_many:
-        track_called(many, "gone", "drums")
+        track_called(many, "gone", "--bus drums=gone")
     assert "more" not in str(of_few.value)
     assert str(of_many.value).endswith(" and 3 more")
 
