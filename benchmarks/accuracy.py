@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def measured(folder: Path, n_scrambles: int) -> page.Report:
-    """Return all figures; without a folder of songs, those of the rock matrices alone."""
+    """Return all figures; without a folder of songs, only those of the rock matrices."""
     rock = load_matrices(MATRICES)
     tables = [_on_rock(rock)]
     coverage = {"rock matrices": coverage_on_rock(rock)}
@@ -221,7 +221,7 @@ def _coverage_on_scrambled(songs: Sequence[ScrambledSong]) -> float:
 def _held(
     truth_db: FloatArray, predicted_db: FloatArray, deviation_db: FloatArray, where: npt.NDArray[np.bool_]
 ) -> float:
-    """Return the share of a song's frames and buses whose truth lies in the 80 % interval, the common gain aside."""
+    """Return the share of frames and buses whose true gain is in the 80 % interval, without the common gain."""
     difference = np.where(where, truth_db - predicted_db, np.nan)
     powers = np.nanmean(10.0 ** (difference / 10.0), axis=0)
     difference -= np.mean(10.0 * np.log10(powers[np.isfinite(powers)]))

@@ -1,7 +1,7 @@
-"""What songs had a say in, chosen anew without the song that is predicted.
+"""Constants that were chosen with the help of songs, chosen again without the song that is predicted.
 
 Two numbers of the prior were chosen by songs: how much tone counts and the step for vocals. Here they are chosen again
-for every song that is left out, by the other songs alone, each of those predicted from the rest: nested
+for every song that is left out, by only the other songs, each of those predicted from the rest: nested
 leave-one-song-out. The other numbers follow from what is asked for (no song more than half a decibel worse than with
 equal levels, an interval that holds the truth four times in five).
 """
@@ -36,7 +36,7 @@ def chosen(
     group: Callable[[AnySong], str],
     error_db: Callable[[BalancePrior, AnySong, list[AnySong]], float],
 ) -> BalancePrior:
-    """Return the belief under which `songs`, each predicted from those of other groups, are nearest to their truth."""
+    """Return the prior under which `songs`, each predicted from those of other groups, are nearest to their truth."""
 
     def mean_error_db(belief: BalancePrior) -> float:
         rest = {group(song): [other for other in songs if group(other) != group(song)] for song in songs}

@@ -1,4 +1,4 @@
-"""The tables of docs/reference/accuracy.md: means over songs, and how far chance alone could move them.
+"""The tables of docs/reference/accuracy.md: means over songs, with confidence intervals.
 
 A confidence interval is the middle 95 % of the means of 10,000 samples of songs, drawn with replacement (bootstrap);
 scrambles and excerpts of one production are one song. A difference is called significant where the interval of the
@@ -130,7 +130,7 @@ def _curve(curves: dict[str, dict[str, float]]) -> str:
 
 
 def difference(values: np.ndarray) -> str:
-    """Return a mean difference with its interval, and whether chance alone explains it."""
+    """Return a mean difference with its interval, and whether it is significant."""
     if not values.any():
         return "-"
     low, high = interval(values)
@@ -139,7 +139,7 @@ def difference(values: np.ndarray) -> str:
 
 
 def range_of(bounds: tuple[float, float]) -> str:
-    """Return an interval in words."""
+    """Return an interval as text."""
     return " to ".join(_number(bound) for bound in bounds)
 
 

@@ -3,7 +3,7 @@
 Prints speed, memory, estimation, accuracy and server load as ratios, each beside its goal; what machine it was is left
 out. `--write` puts what was measured into docs/development/benchmarks.md, section by section, so that `--only`
 renews one of them.
-`--quick` measures shorter songs and less load, and says so on the page.
+`--quick` measures shorter songs and less load, and notes this on the page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SUMS = ("a sum, 20 s moves", "a sum, 6 s moves", "137 samples late")
 
 @dataclass(frozen=True)
 class Section:
-    """One benchmark: its title, the command that tells more, and its figures, long or quick."""
+    """One benchmark: its title, the command with more details, and its figures, long or quick."""
 
     title: str
     command: str

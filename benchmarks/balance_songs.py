@@ -1,4 +1,4 @@
-"""Songs whose balance is known: how loud each bus is in them, and what a model makes of that.
+"""Songs whose balance is known: the loudness of each bus, and predictions of models for them.
 
 Conventions: `balance_facts.csv` has a line a bus: gated loudness, and how much more plain level (RMS) the bus has than
 that, both as `core.models.balance` measures them, of stems that lie at the level they have in the mix. Songs are
@@ -85,7 +85,7 @@ def error_db(song: Balanced, output_db: FloatArray) -> float:
 
 
 def output_db(belief: BalancePrior, song: Balanced, learned: Sequence[Balanced] = ()) -> FloatArray:
-    """Return the plain levels that a model of this belief and these songs gives `song`, dB, shape (n_buses,)."""
+    """Return the plain levels that a model with this prior and songs predicts for `song`, dB, shape (n_buses,)."""
     model = Model(
         name="m",
         preset="default",

@@ -1,4 +1,4 @@
-"""Where the default preset's time goes, part by part, on one core, beside what its floor counts.
+"""Time of the parts of the default preset on one core, next to those of its floor.
 
     python benchmarks/breakdown.py [--seconds 60] [--repeats 5]
 

@@ -5,7 +5,7 @@
 Each command runs in turn with what it is compared with, so that other work on the machine affects both alike; a ratio
 is the median over the turns. Small commands are compared with a bare interpreter
 (`python -c "import argparse, json, pathlib"`), `mix` with a plain script (`benchmarks/plain_script.py`) and with the
-floor of its own work: reading the stems, their transforms, and writing the mix.
+floor of its work: reading the stems, their transforms, and writing the mix.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The bundled song's stems are mixed with known gains that move by 3 dB around a r
 through what mixdowns go through, and the estimate is compared with what the gains were, over the frames in which
 each stem sounds. `error` is the median absolute difference in dB, `balance` the same after each frame's mean over
 the buses is taken out (what is common to all buses is the mixdown's loudness, not its balance), `inside` the
-share of frames whose truth lies in the estimate's 80 % interval.
+share of frames whose true gain is in the estimate's 80 % interval.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Simulated engineers have a habit per role, normal with a standard deviation of 2.2 dB, and each of their songs differs
 from the habits by 3.0 dB (an inconsistent engineer) or 0.5 dB (a consistent one). After 0 to 8 songs the next song's
 balance is predicted, without knowing either deviation (`core.models.habits`). Errors are mean absolute differences in
-dB after the mean difference is removed. The oracle knows both deviations and is the best possible predictor.
+dB after the mean difference is removed. The oracle uses the true deviations and is the best possible predictor.
 """
 
 from __future__ import annotations

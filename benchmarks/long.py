@@ -1,6 +1,6 @@
 """Memory of long sessions: `python benchmarks/long.py [--minutes 60] [--against 6] [--buses 8] [--case ...] [--json]`.
 
-Each case is the command line from end to end, as a process of its own, on a long and on a short song of the same buses:
+Each case is a whole command in a separate process, on a long and on a short song of the same buses:
 
 mix          `faderwise mix` on stems: measuring, predicting, writing mix.wav, the curves and the report
 match        `faderwise match` on stems and their mixdown
@@ -99,7 +99,7 @@ def _song(folder: Path, minutes: float, buses: tuple[str, ...]) -> Path:
 
 
 def _session(song: Path) -> Path:
-    """Write a project that plays the song's stems, one track each, beside them."""
+    """Write a project next to the song's stems that plays them, one track each."""
     stems = [path for path in sorted(song.glob("*.wav")) if path.stem != "mix"]
     seconds = float(song.name.split()[0]) * 60.0
     tracks = [

@@ -110,7 +110,7 @@ def told(verdicts: Verdicts) -> Iterator[str]:
         f"{100 * verdicts.share:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %"
     )
     if verdicts.n_left:
-        yield f"  {verdicts.n_left} more are in the sample; the same command goes on with them"
+        yield f"  {verdicts.n_left} more are in the sample; the same command continues with them"
     for module, count in Counter(name.split(".x")[0] for name in verdicts.survivors).most_common():
         of = sum(name.startswith(f"{module}.x") for name in verdicts.codes)
         yield f"  {module}: {count} of {of}"

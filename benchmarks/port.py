@@ -33,7 +33,7 @@ class PortResult:
 
 
 def estimate(stems: list[Path], mixdown: Path) -> PortResult:
-    """Return what the original implementation makes of a song."""
+    """Return the gains of the original implementation for a song."""
     mix, sample_rate = _left_channel(mixdown)
     signals = [_left_channel(path)[0][: len(mix)] for path in stems]
     framed_stems = [_frames(signal, sample_rate) for signal in signals]

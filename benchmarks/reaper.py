@@ -2,7 +2,7 @@
 
 `python benchmarks/reaper.py [--seconds S] [--buses N] [--tracks N] [--json]`
 
-`ratio` is the time from the end of the render to the written envelopes, divided by the sum of the analysis alone (in a
+`ratio` is the time from the end of the render to the written envelopes, divided by the sum of the analysis only (in a
 process that has everything loaded) and the start of one bare Python process. `cold` begins without an analysis server,
 `warm` with the one that the cold run started. `slowest_tick_ms` is the processor time that the script keeps REAPER busy
 in one tick: its own code, the overhead of its calls as REAPER's Python makes them, and the 4 MiB that REAPER's Python
@@ -135,7 +135,7 @@ def auto_mix(project: Path, resource: Path, home: Path) -> dict[str, float]:
 
 
 def _importing_reapy(studio: Studio) -> Path:
-    """Return a script that only imports: the first action after REAPER's start pays for it, whatever it does."""
+    """Return a script that only imports: the first action after REAPER's start pays for it."""
     path = studio.scripts / "import_only.py"
     path.write_text("import sys\nfrom faderwise_bridge import actions\nimport reapy\n", encoding="utf-8")
     return path

@@ -4,7 +4,7 @@
 
 Every request must be answered, with its own answer and once; the server's memory afterwards must be within 10 % of
 what it was after one warm-up round; the heartbeat's 99th percentile must stay below 100 ms while every worker works.
-Exits with 1 if one of these fails. The clients run in processes of their own, five connections each.
+Exits with 1 if one of these fails. The clients run in separate processes with five connections each.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def figures(found: Load) -> list[Goal]:
     before, after = found.memory_mib
     late = "heartbeat while all workers are busy: 99th percentile, of 100 ms"
     return [
-        Goal(f"{found.expected} requests: share answered, and rightly", right / found.expected, 1.0, at_least=True),
+        Goal(f"{found.expected} requests: share answered correctly", right / found.expected, 1.0, at_least=True),
         Goal("server's memory after the load, times what it was before", after / before, LEAK, at_least=False),
         Goal(late, found.heartbeat_p99_s / HEARTBEAT_P99_S, 1.0, at_least=False),
     ]

@@ -28,7 +28,7 @@ from core.models.prior import TRACK_OFFSETS_DB
 
 VOCALS_DB, DRUMS_DB = (0.0, 1.0, 2.0, 3.0, 4.0), (0.0, 0.5, 1.0, 1.5)
 SUPPORT_SHARES = (0.0, 0.5, 1.0, 1.5, 2.0)
-"""Factors of the offsets of percussion and effects as they are written."""
+"""Factors of the stored offsets of percussion and effects."""
 SHARING_DB = (0.0, 2.0, 4.0, 6.0)
 N_FOLDS = 10
 

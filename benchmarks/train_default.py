@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def trained(folders: list[Path], believed: BalancePrior | None = None) -> Model:
-    """Return the model of the rock matrices and the songs in `folders`, on top of what is `believed`."""
+    """Return the model of the rock matrices and the songs in `folders`, with the prior `believed`."""
     songs = [*rock_songs(), *map(in_its_own_balance, folders)]
     model = Model(
         name=DEFAULT_MODEL,
@@ -61,12 +61,12 @@ def trained(folders: list[Path], believed: BalancePrior | None = None) -> Model:
 
 @cache
 def rock_songs() -> tuple[TrainingSong, ...]:
-    """Return what a model keeps of the authors' rock songs."""
+    """Return the training data of the authors' rock songs."""
     return tuple(matrices_song(song, MATRICES, "condition3") for song in load_matrices(MATRICES))
 
 
 def in_its_own_balance(folder: Path) -> TrainingSong:
-    """Return what a model keeps of a song whose stems are balanced as they are."""
+    """Return the training data of a song whose stems are already balanced."""
     song = open_song(folder)
     measurement = measure(song)
     ones = np.ones_like(measurement.rms)

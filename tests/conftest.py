@@ -15,7 +15,7 @@ from hypothesis import settings
 from core.audio.song import Song, open_song
 
 settings.register_profile("faderwise", deadline=None)
-settings.load_profile("faderwise")  # every test has a timeout; a busy machine is no failure
+settings.load_profile("faderwise")  # every test has a timeout; a busy machine must not cause failures
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a job in a shell's background; children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,7 +40,7 @@ def golden() -> dict[str, npt.NDArray[np.float64]]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of songs and reference results beside the checkout."""
+    """The folder of songs and reference results next to the checkout."""
     folder = ROOT.parent / "shared"
     if not (folder / "reference" / "golden").is_dir():
         pytest.skip(f"needs the reference songs and results in {folder}, which are not part of the repository")

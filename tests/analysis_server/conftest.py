@@ -1,4 +1,4 @@
-"""Running the command in this process and in one of its own, away from the user's own files."""
+"""Run the command in this process and in a separate one, with a temporary data folder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def faderwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the command as a process of its own; what still runs at the end is ended."""
+    """Start the command as a separate process; processes that still run at the end are stopped."""
     started: list[subprocess.Popen[str]] = []
 
     def run(*words: object, **options: Any) -> subprocess.Popen[str]:
@@ -96,7 +96,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def tone(frequency_hz: float, *, seconds: float = 1.5, rate: int = RATE) -> npt.NDArray[np.float64]:
-    """Return a stereo tone that swells, with a little noise of its own, shape (n, 2)."""
+    """Return a stereo tone that swells, with some noise, shape (n, 2)."""
     time_s = np.arange(round(seconds * rate)) / rate
     rng = np.random.default_rng(round(frequency_hz))
     swell = 0.2 * (1.0 + 0.5 * np.sin(2.0 * np.pi * time_s / 0.7))

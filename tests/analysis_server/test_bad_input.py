@@ -18,7 +18,7 @@ not_for_root = pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
 
 
-# Files that are no good
+# Damaged files
 
 
 def _truncate(song: Path) -> None:
@@ -47,7 +47,7 @@ def _replace(content: bytes) -> Change:
 
 DAMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
     "empty": (_replace(b""), ("bass.wav", "is empty", "export it again")),
-    "a header alone": (
+    "only a header": (
         lambda song: write(song, "bass", np.zeros((0, 2))),
         ("bass.wav", "no samples", "export it again"),
     ),
@@ -116,7 +116,7 @@ def test_a_path_in_another_alphabet_is_shown_unchanged(faderwise: Faderwise, tin
     is_refused(faderwise("mix", folder), "Ünïcode песня", "bass.wav")
 
 
-# Folders that are none
+# Invalid folders
 
 
 def test_a_missing_folder(faderwise: Faderwise) -> None:

@@ -14,14 +14,14 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no song": (("mix",), ("SONG_DIR", "mix --help")),
     "an unknown option": (("mix", "SONG", "--loud"), ("--loud", "--help")),
     "an option cut short": (("mix", "SONG", "--targ", "-14"), ("--targ",)),
-    "a range that is none": (("mix", "SONG", "--range", "soon"), ("--range", "soon", "12.5:60")),
+    "an invalid range": (("mix", "SONG", "--range", "soon"), ("--range", "soon", "12.5:60")),
     "half a range": (("mix", "SONG", "--range", "3:"), ("--range", "3:", "12.5:60")),
     "a range backwards": (("mix", "SONG", "--range", "1:0.5"), ("--range", "1:0.5", "1.5 s", "later end")),
     "a range of nothing": (("mix", "SONG", "--range", "1:1"), ("--range", "later end")),
     "a range past the end": (("mix", "SONG", "--range", "60:70"), ("--range", "60:70", "lasts 1.5 s")),
     "a range without end, in minutes": (("mix", "SONG", "--range", f"0:{'9' * 400}:00"), ("--range 0:inf",)),
     "a range without end": (("mix", "SONG", "--range", f"0.2:{'9' * 400}"), ("--range 0.2:inf", "later end")),
-    "a loudness that is none": (("mix", "SONG", "--target-lufs", "loud"), ("--target-lufs", "loud", "such as -14")),
+    "an invalid loudness": (("mix", "SONG", "--target-lufs", "loud"), ("--target-lufs", "loud", "such as -14")),
     "a loudness above full scale": (("mix", "SONG", "--target-lufs", "5"), ("--target-lufs", "between -70 and 0")),
     "not a loudness": (("mix", "SONG", "--target-lufs", "nan"), ("--target-lufs", "nan")),
     "a bus without a file": (("mix", "SONG", "--bus", "vocals"), ("--bus", "vocals", "ROLE=FILE")),
@@ -47,7 +47,7 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no action": (("models", "rename"), ("rename", "list")),
     "no such model to show": (("models", "show", "hers"), ("hers", "equal-level")),
     "no such file to import": (("models", "import", "hers.json"), ("hers.json", "give a model file")),
-    "a dataset that is none": (("evaluate", "nowhere"), ("nowhere",)),
+    "an invalid dataset": (("evaluate", "nowhere"), ("nowhere",)),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: what it says, and how it ends."""
+"""Output and exit codes of the command line."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Ran = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory, short_song_folder: Path) -> Path:
-    """`song` with another mixdown, `louder.wav`, beside it, and `out`, what mixing it wrote. Do not write to it."""
+    """`song` with another mixdown, `louder.wav`, next to it, and `out`, the output of mixing it. Read only."""
     folder = tmp_path_factory.mktemp("material")
     song = Path(shutil.copytree(short_song_folder, folder / "song"))
     stems = {role: soundfile.read(song / f"{role}.wav") for role in ("drums", "bass", "melody", "vocals")}

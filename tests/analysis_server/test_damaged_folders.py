@@ -1,4 +1,4 @@
-"""A folder of automation that was damaged is told of in one line, and an edit that cannot be done writes nothing."""
+"""A damaged folder of automation is reported in one line, and an edit that fails writes nothing."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def between(levels: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def drag(path: Path, role: str, gain: str) -> bytes:
-    """Move the last point of a track's envelope by hand, as an editor would; return the point's line."""
+    """Move the last point of a track's envelope, as a user would; return the point's line."""
     content = path.read_bytes()
     block = re.search(rb"NAME " + role.encode() + rb".*?(<VOLENV2.*?\n    >)", content, re.DOTALL)
     assert block is not None
@@ -114,7 +114,7 @@ def test_reverting_brings_the_project_back_to_the_byte_at_every_step(faderwise: 
     assert faderwise("revert", copy).code == 0
     assert copy.read_bytes() == original
     kept = [path.read_bytes() for path in work.glob("Song-faderwise.*.RPP")]
-    assert states[0] in kept  # what was taken back lies beside it
+    assert states[0] in kept  # the reverted state is kept next to it
 
 
 def test_a_moved_fader_is_kept_and_reported(faderwise: Ran, copy: Path) -> None:

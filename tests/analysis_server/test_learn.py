@@ -1,4 +1,4 @@
-"""`faderwise learn`: from finished songs to a model that is kept, grows, and says what it knows."""
+"""`faderwise learn`: models are created from songs, stored, extended and described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`faderwise learn --from edits`: what was changed by hand teaches a model, and can be taken out again."""
+"""`faderwise learn --from edits`: a model learns from edits by hand, and they can be removed again."""
 
 from __future__ import annotations
 

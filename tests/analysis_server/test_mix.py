@@ -1,4 +1,4 @@
-"""`faderwise mix` and `demo`: what they write, and that it is what it says."""
+"""`faderwise mix` and `demo`: their files agree with their printed results."""
 
 from __future__ import annotations
 

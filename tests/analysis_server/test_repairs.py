@@ -1,4 +1,4 @@
-"""What is amiss and can be mended is mended, and told."""
+"""Faults that can be repaired are repaired and reported."""
 
 from __future__ import annotations
 

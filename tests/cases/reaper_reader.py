@@ -10,7 +10,7 @@ _BUFFER_CHARACTERS = 4094
 
 
 def cut_long_lines(content: bytes) -> bytes:
-    """Return a project as REAPER has it after reading it: what a line has too much is a line of its own."""
+    """Return a project as REAPER has it after reading it; surplus text of a line becomes a separate line."""
     lines = []
     for line in content.split(b"\n"):
         end = b"\r" if line.endswith(b"\r") else b""

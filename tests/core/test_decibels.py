@@ -1,4 +1,4 @@
-"""Decibels: there and back, and where a gain ends."""
+"""Conversions between decibels, gains and powers."""
 
 from __future__ import annotations
 

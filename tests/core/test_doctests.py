@@ -1,4 +1,4 @@
-"""The examples in core's docstrings give what they show."""
+"""The examples in core's docstrings are correct."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WITH_EXAMPLES = (
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_give_what_they_show(name: str) -> None:
+def test_examples_give_the_documented_results(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
     assert result.attempted > 0 or name not in WITH_EXAMPLES

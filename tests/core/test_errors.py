@@ -1,4 +1,4 @@
-"""Errors: their fields, and what low-level exceptions become where work ends."""
+"""Fields of errors, and conversion of low-level exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what stood in their place is kept."""
+"""Files are written completely or not at all, and previous files are kept."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ except DiskFullError as error:
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a limit on files' sizes stands in for a full disk")
+@pytest.mark.skipif(os.name == "nt", reason="a file size limit simulates a full disk")
 def test_a_full_disk_leaves_the_old_file_and_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
     done = subprocess.run(  # noqa: S603 - this interpreter

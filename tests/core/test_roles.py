@@ -1,4 +1,4 @@
-"""Which role a name plays."""
+"""Roles of names."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ Drawn = list[tuple[np.ndarray, np.ndarray]]
 
 
 def main(picture: Path) -> None:
-    """Run the three actions and draw what stands on the tracks after each."""
+    """Run the three actions and draw the envelopes after each."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BROWSER"] = "true"
         home = Path(folder, "home")

@@ -1,4 +1,4 @@
-"""What a project in the simulated REAPER sounds like, and what `faderwise mix` makes of the same stems."""
+"""The audio of a project in the simulated REAPER, and the mix of the same stems by `faderwise mix`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RENDER = 42230
 
 
 def after_the_faders(content: bytes, beside: Path, guids: Sequence[str], span_s: tuple[float, float]) -> Audio:
-    """Return the sum of tracks as they are heard in a project of that content, shape (n_samples, 2).
+    """Return the rendered sum of tracks of a project with that content, shape (n_samples, 2).
 
     They are heard in the centre: a bus's own pan is in no stem, so `mix.wav` has none either.
     """

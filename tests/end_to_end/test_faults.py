@@ -99,7 +99,7 @@ def test_a_job_that_the_user_does_not_resume_is_removed(mixing: Studio, studio_f
     closed(mixing)
     again = studio_for(mixing.path)
     again.host.dialogs.expect_message("No", containing=GOES_ON)
-    for _ in range(2):  # what a process that was just ending wrote meanwhile goes at the second start
+    for _ in range(2):  # files that a process wrote while it was ending are removed at the second start
         again.host.dialogs.expect_inputs(None, containing="which tracks are the buses")
         again.run("auto_mix_buses")
         assert not any((folder / "job.json").exists() for folder in again.jobs())

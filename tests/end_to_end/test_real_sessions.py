@@ -1,4 +1,4 @@
-"""Auto-mix in real sessions: what is heard is what `faderwise mix` makes of the stems; all of it can be taken back."""
+"""Auto-mix in real sessions: the audio equals the mix of `faderwise mix`, and everything can be reverted."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def real(request: pytest.FixtureRequest, tmp_path: Path, studio_for: StudioFor) 
 
 
 def answered(studio: Studio, chosen: Real) -> None:
-    """Let the user choose buses, go on whatever is cautioned, and replace what stands there."""
+    """Let the user choose buses, confirm all warnings, and replace existing automation."""
 
     def filled(captions: list[str], defaults: list[str]) -> list[str]:
         roles = [caption.split(":")[0].lower() for caption in captions]

@@ -1,4 +1,4 @@
-"""A data folder of the program for the whole session, and a model in it that never changes."""
+"""A data folder for the whole session, with stored models."""
 
 from __future__ import annotations
 

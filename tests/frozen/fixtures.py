@@ -1,7 +1,7 @@
 """Stored results and the comparison with them.
 
-``FADERWISE_RECORD=1 python -m pytest tests/frozen`` stores what the program answers now. Do this only for a change of
-behaviour that is wanted, and read the difference that Git shows.
+``FADERWISE_RECORD=1 python -m pytest tests/frozen`` stores the present results. Do this only for an intended change
+of behaviour, and review the difference in Git.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ PROSE = {
     "terms",
     "headline",
 }
-"""Keys of sentences for people. That there is a sentence is stored, its wording is not."""
+"""Keys of messages. Their presence is stored, their wording is not."""
 TIMES = {"took_ms", "made_at", "modified_at", "heartbeat"}
 
 
 def normalised(value: Any, paths: Mapping[str, Path]) -> Any:
-    """Return `value` without what differs from run to run: each path in `paths` becomes its name, times a mark."""
+    """Return `value` without what differs between runs: paths in `paths` become their names, times a mark."""
     names = sorted(((str(path), f"<{name}>") for name, path in paths.items()), key=lambda pair: -len(pair[0]))
 
     def go(part: Any, key: str = "") -> Any:

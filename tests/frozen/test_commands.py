@@ -109,7 +109,7 @@ def test_evaluate_of_two_short_songs(tmp_path: Path, preset: str) -> None:
 
 
 def test_doctor_has_the_same_shape() -> None:
-    """What it finds depends on the machine."""
+    """Its findings depend on the machine."""
     result = faderwise("doctor").result
     assert set(result) == {"version", "right", "findings"}
     assert {tuple(finding) for finding in result["findings"]} == {("subject", "state", "found", "remedy")}

@@ -1,4 +1,4 @@
-"""Project files: what is not ours stays byte for byte, and what is written stays the same."""
+"""Project files: other content is kept byte for byte, and written lines are the stored ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROJECTS = ROOT / "tests" / "projects"
 
 
 def changed_lines(original: bytes, written: bytes) -> list[str]:
-    """Return the lines that were removed (-) and added (+), and where. Every other line is the same to the byte.
+    """Return the removed (-) and added (+) lines with their position. All other lines are identical to the byte.
 
     Lines of run records are left out: they are compressed and have a time in them. So are the ids of new envelopes.
     """

@@ -1,4 +1,4 @@
-"""What the application answers to the jobs of REAPER's actions."""
+"""Answers of the application to the jobs of REAPER's actions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _run(key: str) -> str:
 
 
 def stems_of(project: Path) -> dict[str, Any]:
-    """Return what a job says about the rendered stems of the four buses, and write them."""
+    """Write the stems of the four buses, and return the fields of a job that describe them."""
     folder = project.parent / "stems"
     folder.mkdir()
     stems = {}

@@ -54,13 +54,13 @@ class Jobs:
             raise RequirementError("the session or the project's copy was changed")
         for left in self._left_jobs(folder):  # as an action reads them that is started after a crash
             if left.asked["phase"] not in ("plan", "do") or not set(left.asked.get("before") or {"none"}):
-                raise RequirementError(f"a job that nobody can go on with: {left.title}")
+                raise RequirementError(f"a job that cannot be resumed: {left.title}")
         shutil.rmtree(self._home / "runs", ignore_errors=True)
         return "refused" if answer.error or (answer.plan and answer.plan.problem) else "done"
 
 
 class Applications:
-    """`faderwise_application.json`, which says where the application is: read by the bridge and by `doctor`."""
+    """`faderwise_application.json`, the path of the application: read by the bridge and by `doctor`."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         (folder / "home").mkdir(parents=True)
@@ -128,7 +128,7 @@ def sound_jobs(session: Path, project: Path) -> list[dict[str, Any]]:
 
 
 def _answered(job: Path) -> Answer:
-    """Let the application answer a job; raise where the answer is none the bridge could show."""
+    """Let the application answer a job; raise if the bridge could not show the answer."""
     main(job)
     answer = msgspec.json.decode((job / "result.json").read_bytes(), type=Answer)
     if [answer.plan, answer.do, answer.error].count(None) != 2:

@@ -1,4 +1,4 @@
-"""Damaged messages to a real server, from an authorized client and from strangers."""
+"""Damaged messages to a real server, from authorized and unauthorized clients."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Messages:
             with suppress(OSError):
                 stranger.sendall(damaged_bytes(STRANGERS[chance.choice(list(STRANGERS))]() or b"\xff", chance))
                 if b"type" in stranger.recv(4096):
-                    raise RequirementError("a stranger was answered")
+                    raise RequirementError("an unauthorized client got an answer")
         return "refused"
 
 

@@ -48,7 +48,7 @@ Mutation = Callable[[bytearray, Random], None]
 
 
 def damaged_bytes(content: bytes, chance: Random) -> bytes:
-    """Return `content` with one to five of its places damaged, whatever it is."""
+    """Return any `content` with one to five places damaged."""
     changed = bytearray(content)
     for _ in range(chance.randint(1, 5)):
         chance.choice(_BYTE_MUTATIONS)(changed, chance)
@@ -94,7 +94,7 @@ def damaged_value(value: Any, chance: Random) -> Any:
 
 
 def damaged_json(content: bytes, chance: Random) -> bytes:
-    """Return a JSON file that is damaged as a text or as what it says."""
+    """Return a JSON file that is damaged in its text or in its values."""
     if chance.random() < 0.3:
         return damaged_bytes(content, chance)
     if chance.random() < 0.03:
@@ -243,13 +243,13 @@ def _replace(holder: Any, key: Any, chance: Random) -> None:
 
 
 def _replace_alike(holder: Any, key: Any, chance: Random) -> None:
-    """Put an extreme value of the same kind there, which a reader that checks kinds alone lets through."""
+    """Insert an extreme value of the same type, which a reader that checks only types accepts."""
     kind = (int, float) if isinstance(holder[key], (int, float)) else type(holder[key])
     holder[key] = _extreme([value for value in EXTREME_VALUES if isinstance(value, kind)], chance)
 
 
 def _extreme(values: Sequence[Any], chance: Random) -> Any:
-    """Return one of the values, of its own: what it holds may be damaged, too."""
+    """Return a copy of one of the values, whose content may be damaged as well."""
     return copy.deepcopy(chance.choice(values))
 
 

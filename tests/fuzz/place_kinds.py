@@ -172,7 +172,7 @@ class Setups:
 
 
 def _greedy(content: bytes, chance: Random) -> bytes:
-    """Return a record that says that files of the user's were added, and what they hold."""
+    """Return a record that claims files of the user, and their contents."""
     record = json.loads(content)
     name, hashed = chance.choice(("mine.lua", "../mine.txt", "../reaper.ini")), hashlib.sha256(_MINE.encode())
     backup = chance.choice(("reaper.ini", "mine.txt", "mine.before-faderwise-20250101-000000.txt"))

@@ -134,7 +134,7 @@ def with_two_runs(session: Path) -> Path:
 
 
 def _damaged_record(content: bytes, chance: Random) -> bytes:
-    """Damage what a record says, and write it with the right checksum."""
+    """Damage the content of a record, and write it with the correct checksum."""
     document = parse(content, Path("Song.RPP"))
     values = ext_state(document, store.SECTION)
     number = chance.choice(numbers_in(values))
@@ -147,7 +147,7 @@ def _damaged_record(content: bytes, chance: Random) -> bytes:
 
 
 def _damaged_state(content: bytes, chance: Random) -> bytes:
-    """Damage the lines of the project's ext state alone."""
+    """Damage only the lines of the project's ext state."""
     head, mark, rest = content.rpartition(b"<EXTSTATE")
     damage = chance.choice((damaged_project, damaged_bytes))
     return head + mark + damage(rest, chance)

@@ -10,7 +10,7 @@ MODULES = ("core", "analysis_server", "numpy", "scipy", "soundfile")
 
 
 class Pip:
-    """Stands in for the pip step: notes the extras asked for and lays stand-ins of the packages."""
+    """Replacement of the pip step: record the requested extras and create dummy packages."""
 
     def __init__(self):
         self.calls = []
@@ -78,7 +78,7 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def reaper(monkeypatch):
-    """Stands in for REAPER's set-up, which tests/reaper_setup looks at: notes what was asked of it, and may fail."""
+    """Replacement of the REAPER set-up (tested in tests/reaper_setup): record the calls, and fail on request."""
     stand_in = Reaper()
     monkeypatch.setattr(install, "set_up", stand_in.set_up)
     monkeypatch.setattr(install, "take_back", stand_in.take_back)

@@ -1,4 +1,4 @@
-"""What install.py is told, and what it does then."""
+"""Commands and options of install.py."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""install.py on machines that suit it and on others, and what it says when a step fails."""
+"""install.py on suitable and unsuitable machines, and its messages when a step fails."""
 
 import ast
 import importlib.util

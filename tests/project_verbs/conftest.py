@@ -1,4 +1,4 @@
-"""A home of its own for each test, and a small session."""
+"""A separate data folder for each test, and a small session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project file says of itself, read by other means than the code under test."""
+"""Read project files independently of the code under test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projects that cannot be used: one line, and the original as it was."""
+"""Projects that cannot be used: one line, and an unchanged original."""
 
 from __future__ import annotations
 

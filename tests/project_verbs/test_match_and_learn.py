@@ -73,4 +73,4 @@ def test_faders_are_the_exact_truth(small: Path) -> None:
     for number, bus_role in enumerate(curves.buses):
         wanted = gains[bus_role][np.round(curves.time_s * 44_100).astype(int)]
         np.testing.assert_allclose(curves.gains[:, number], wanted, rtol=1e-4)
-    assert not folder.exists()  # the summed stems are gone
+    assert not folder.exists()  # the summed stems were deleted

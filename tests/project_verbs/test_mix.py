@@ -1,4 +1,4 @@
-"""`faderwise mix SESSION.RPP`: a copy with envelopes in it, and every other byte as it was."""
+"""`faderwise mix SESSION.RPP`: a copy with envelopes, and every other byte unchanged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_real_project_sounds_like_mix_wav(
     assert without_ours(content) == without_volume_envelopes(before)
     assert restored(read_project(copy), 1).content == before
 
-    project = read_project(copy)  # beside the original, so its relative media are found
+    project = read_project(copy)  # next to the original, so its relative media are found
     buses = {role: [project.tracks[n - 1] for n in numbers] for role, numbers in expected.items()}
     assert set(result["n_points"]) == set(expected)  # type: ignore[call-overload]
     stems = write_stems(project, buses, tmp_path)

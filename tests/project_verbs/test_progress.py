@@ -1,4 +1,4 @@
-"""How far a verb is on a project: told from the first sum to the end, and never backwards."""
+"""Progress of verbs on a project: reported from start to end, never decreasing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Told = list[tuple[float, str]]
 
 
 def work(verb: str, project: Path, out: Path) -> Told:
-    """Return all that was told of a verb's work on a project."""
+    """Return all progress updates of a verb on a project."""
     told: Told = []
 
     def tell(fraction: float, stage: str) -> None:

@@ -26,7 +26,7 @@ def values_of(points: tuple[Point, ...]) -> list[PointValues]:
 
 
 def lines_of(project: Project, index: int) -> str | None:
-    """Return the volume envelope of a track as a state chunk, None where there is none."""
+    """Return the volume envelope of a track as a state chunk, or None."""
     envelope = project.tracks[index].envelopes.get("VOLENV2")
     if envelope is None or envelope.block is None:
         return None

@@ -37,12 +37,12 @@ class Studio:
         (self.scripts / "faderwise_application.json").write_text(json.dumps(place), encoding="utf-8")
 
     def start(self, action: str) -> Script:
-        """Run an action's first tick; a new instance of it where one runs, as it is registered."""
+        """Run an action's first tick, in a new instance if one is running, as it is registered."""
         path = self.scripts / f"faderwise_{action}.py"
         return self.host.start(Action(0, "", path, NEW_INSTANCE, 0, f"Custom: {path.name}"))
 
     def run(self, action: str, timeout_s: float = 240.0) -> Script:
-        """Run an action to its end; nothing went wrong inside REAPER, and every expected window came."""
+        """Run an action to its end; require that nothing failed in REAPER and every expected window appeared."""
         script = self.start(action)
         self.host.run_to_end(timeout_s)
         self.require_peace()
@@ -99,14 +99,14 @@ class Studio:
         return {}
 
     def progress(self) -> dict[str, Any]:
-        """Return what the job's progress.json says, empty as long as there is none."""
+        """Return the content of the job's progress.json, empty as long as it does not exist."""
         for folder in self.jobs():
             with suppress(OSError, ValueError):
                 return dict(json.loads((folder / "progress.json").read_text(encoding="utf-8")))
         return {}
 
     def forget_heartbeat(self) -> None:
-        """Let a minute pass: the job's last heartbeat was long ago, and so was whoever followed it."""
+        """Let a minute pass since the last heartbeat of the job and of the script that polls it."""
         for folder in self.jobs():
             (folder / "progress.json").unlink(missing_ok=True)
             a_minute_ago = time.time() - 60.0

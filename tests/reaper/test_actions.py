@@ -32,7 +32,7 @@ def accepted(_captions: Sequence[str], defaults: Sequence[str]) -> Sequence[str]
 
 
 def gains(studio: Studio, time_s: np.ndarray) -> np.ndarray:
-    """Return what is heard of each bus at `time_s`, as the project's file says it."""
+    """Return the effective gain of each bus at `time_s` in the project file."""
     project = project_of(parse(studio.host.project.to_bytes(), studio.path))
     return gains_at(project, {track.name: [track] for track in project.tracks}, time_s)
 
@@ -103,7 +103,7 @@ def test_the_users_moves_are_combined_or_replaced_by_choice(tmp_path: Path, stud
 
 
 def write_rough_mix(studio: Studio) -> None:
-    """Write a mixdown of the stems beside the project, each bus moving from one gain of `ENDS` to the other."""
+    """Write a mixdown of the stems next to the project, each bus moving from one gain of `ENDS` to the other."""
     time_s = np.arange(soundfile.info(STEMS / "drums.flac").frames) / 44_100
     mix = sum(
         soundfile.read(STEMS / f"{role}.flac", always_2d=True)[0] * np.interp(time_s, [4.0, 20.0], ends)[:, None]

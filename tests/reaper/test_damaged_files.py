@@ -134,7 +134,7 @@ def test_an_impossible_path_is_answered_with_an_input_error(tmp_path: Path) -> N
     assert json.loads((tmp_path / "result.json").read_bytes())["error"]["code"] == "input"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a limit on files' sizes stands in for a full disk")
+@pytest.mark.skipif(sys.platform == "win32", reason="a file size limit simulates a full disk")
 def test_an_answer_that_cannot_be_written_is_logged(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text("{}", "utf-8")
     code = "import resource, signal; from pathlib import Path; from analysis_server.reaper.relay import answer; "

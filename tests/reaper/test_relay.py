@@ -37,7 +37,7 @@ def job(tmp_path: Path) -> Path:
 
 
 def run_relay(folder: Path, home: Path, code: str, lines: str = "") -> str:
-    """Run the relay in a process of its own, with lines on its standard input; return what the code prints."""
+    """Run the relay in a separate process, with lines on its standard input; return its output."""
     done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", f"import sys\nfrom pathlib import Path\n{code}", str(folder)],
         env={**os.environ, "FADERWISE_HOME": str(home)},

@@ -1,4 +1,4 @@
-"""The stems that the bridge has REAPER render: before the faders, and everything as it was afterwards."""
+"""Stems that REAPER renders for the bridge: before the faders, and with all settings restored afterwards."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ real, count = RPR.{function}, [0]
 def failing(*arguments):
     count[0] += 1
     if count[0] == (1 if {function!r} == "Main_OnCommand" else 2):
-        raise RuntimeError("REAPER says no")
+        raise RuntimeError("REAPER refuses")
     return real(*arguments)
 RPR.{function} = failing
 tracks = restore_state.Pointers(reaper_api.tracks())
@@ -115,7 +115,7 @@ except RuntimeError as error:
 finally:
     RPR.{function} = real
 """
-    assert moved.inside(code) == "REAPER says no"
+    assert moved.inside(code) == "REAPER refuses"
     assert moved.host.project.to_bytes() == before
     moved.require_peace()
 

@@ -10,11 +10,11 @@ How a test uses it::
         assert max(tick.script_s for tick in host.ticks) < 0.030        # render time does not count
         host.RPR.RPR_Undo_DoUndo2(0)                                    # the API itself, as reaper_python has it
         envelope = host.project.track_of("DRUMS").envelope("VOLENV2")   # what is there, without the API
-        saved = host.save()                                             # bytes, untouched lines as they were
+        saved = host.save()                                             # bytes, untouched lines unchanged
 
 Inside, `import reaper_python` and `import reapy` work as in REAPER. `host.switches` are facts no source settles: a
 script has to be right with either value. `ReaperCrash`, `ModalHang` and `NotSimulated` are raised out of `run_script`,
-`tick` and `run_until`, whatever the script caught; `host.violations` keeps them. README.md lists what is unverified.
+`tick` and `run_until`, even if the script caught it; `host.violations` lists them. README.md lists what is unverified.
 """
 
 from __future__ import annotations

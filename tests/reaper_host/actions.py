@@ -65,7 +65,7 @@ class Actions:
         )
 
     def add(self, section: int, path: str, commit: bool) -> int:
-        """Register a script; return its number, or 0 where there is no such file. [e: HDR, USAPI]"""
+        """Register a script; return its number, or 0 if the file does not exist. [e: HDR, USAPI]"""
         file = self._folder / "Scripts" / path
         if not file.is_file():
             return 0
@@ -87,7 +87,7 @@ class Actions:
         return int(bool(found))
 
     def write(self) -> None:
-        """Write reaper-kb.ini, keeping the lines that are no scripts'; REAPER rewrites it when it ends. [e: USFT]"""
+        """Write reaper-kb.ini, keeping lines that are not scripts; REAPER rewrites it when it ends. [e: USFT]"""
         old = self._file.read_bytes().splitlines(keepends=True) if self._file.exists() else []
         kept = [line for line in old if not line.startswith(b"SCR ")]
         self._file.write_bytes(b"".join([*kept, *(self._line(action) for action in self.actions.values())]))

@@ -124,7 +124,7 @@ def get_media_source_file_name(_host: ReaperHost, source: MediaSource, _buffer: 
 
 @reascript("GetTrackNumSends")
 def get_track_num_sends(_host: ReaperHost, track: Track, category: int) -> int:
-    """Below 0 receives, 0 sends, above 0 hardware outputs, of which there are none here. [HDR]"""
+    """Below 0 receives, 0 sends, above 0 hardware outputs, which do not exist here. [HDR]"""
     return len(_sends(track, category)) if category <= _SENDS else 0
 
 

@@ -151,7 +151,7 @@ def set_proj_ext_state(_host: ReaperHost, project: Project, section: str, key: s
 
 @reascript("GetProjExtState")
 def get_proj_ext_state(_host: ReaperHost, project: Project, section: str, key: str, _buffer: str, _size: int) -> Out:
-    """The first result is 0 where there is none. [b: HDR, USAPI]"""
+    """The first result is 0 if there is none. [b: HDR, USAPI]"""
     value = project.ext_state.get(section.upper(), {}).get(key.upper(), "")
     return Out(len(value), value)
 

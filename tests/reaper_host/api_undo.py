@@ -54,7 +54,7 @@ def undo_on_state_change_ex2(_host: ReaperHost, project: Project, name: str, _wh
 
 @reascript("Undo_CanUndo2")
 def undo_can_undo2(_host: ReaperHost, project: Project) -> str | None:
-    """NULL, and so an AttributeError in Python, where there is nothing to undo. [a: N782]"""
+    """NULL, and so an AttributeError in Python, if there is nothing to undo. [a: N782]"""
     return project.history.can_undo
 
 

@@ -34,7 +34,7 @@ def mb(host: ReaperHost, text: str, title: str, kind: int) -> int:
 
 @reascript("GetUserInputs")
 def get_user_inputs(host: ReaperHost, title: str, count: int, captions: str, defaults: str, _size: int) -> Out:
-    """Captions are split at commas; `separator=` and `extrawidth=` are no fields. [e: HDR, USAPI]"""
+    """Captions are split at commas; `separator=` and `extrawidth=` are not fields. [e: HDR, USAPI]"""
     if not 1 <= count <= 16:
         host.complain(f"GetUserInputs with {count} fields; REAPER has 16 at most")
         return Out(0)

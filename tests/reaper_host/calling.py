@@ -106,7 +106,7 @@ def _call(host: ReaperHost, module: ModuleType, signature: Signature, given: tup
 
 
 def _implemented(host: ReaperHost, name: str, call: Callable[..., Any], things: list[Any]) -> Any:
-    """Call what stands behind a function; a slip in it must not look like one of the script's."""
+    """Call the implementation of a function; an error in it must not look like one of the script."""
     try:
         return call(host, *things)
     except AttributeError as error:
@@ -125,7 +125,7 @@ def _packed(host: ReaperHost, module: ModuleType, argument: Argument, value: Any
     if argument.kind == "buffer":
         raw = str(value).encode()
         if len(raw) > BUFFER_SIZE:
-            raise ValueError("byte string too long")  # as create_string_buffer says
+            raise ValueError("byte string too long")  # as create_string_buffer reports
         if host.switches.allocates_string_buffers:
             module.__dict__["rpr_packs"](value)
         return _c_string(raw)

@@ -1,4 +1,4 @@
-"""Windows that wait for the user: a test says beforehand what the user will do; one it did not expect hangs REAPER."""
+"""Windows that wait for the user: a test states in advance what the user does; an unexpected window hangs REAPER."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Dialogs:
         return answer
 
     def hang(self, what: str) -> None:
-        """Show a window nobody expected: everything stops. [a: N782]"""
+        """Show an unexpected window: everything stops. [a: N782]"""
         self._host.stop_deferred()
         raise self._host.violation(ModalHang(what))
 

@@ -1,4 +1,4 @@
-"""What an envelope is worth at many times at once, for the renderer."""
+"""Values of an envelope at many times, for the renderer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Envelope points and what an envelope is worth between them.
+"""Envelope points and the values between them.
 
-Conventions: a value is in the file's domain: linear gain for volume, whatever the scaling. [c: N762] A point's shape
+Conventions: a value is in the file's domain: linear gain for volume, with any scaling. [c: N762] A point's shape
 belongs to the stretch that begins there. [b: SCD, USENV, N779] Of points at one time the last counts from there on.
 
 Sources of the curves: SWS, Breeder/BR_EnvelopeUtil.cpp, ValueAtPosition: shape 2 is t*t*(3-2t), 3 is 1-(1-t)^3, 4 is
@@ -53,7 +53,7 @@ def read_point(words: Sequence[str], line: str) -> Point:
 
 
 def value_at(points: Sequence[Point], time: float, mode: int) -> float:
-    """Return what an envelope of at least one point is worth at `time`, in the scaling of `mode`."""
+    """Return the value of an envelope of at least one point at `time`, in the scaling of `mode`."""
     after = bisect.bisect_right(points, time, key=lambda point: point.time)
     levels = [to_mode(mode, point.value) for point in points[max(after - 2, 0) : after + 2]]
     if after == 0:
@@ -69,7 +69,7 @@ def value_at(points: Sequence[Point], time: float, mode: int) -> float:
 
 
 def gain_at(points: Sequence[Point], time: float, mode: int) -> float:
-    """Return what an envelope is worth at `time`, in the file's domain."""
+    """Return the value of an envelope at `time`, in the file's domain."""
     return from_mode(mode, value_at(points, time, mode))
 
 

@@ -59,7 +59,7 @@ class Envelope:
 
     @property
     def mode(self) -> int:
-        """0 amplitude, 1 fader scaling; amplitude where the file says nothing. [b: HDR, N762]"""
+        """0 amplitude, 1 fader scaling; amplitude if the file does not specify it. [b: HDR, N762]"""
         return int(self.is_volume and self.block.number("VOLTYPE", 0, 0) == 1)
 
     @property
@@ -92,14 +92,14 @@ class Envelope:
         return from_mode(self.mode, raw)
 
     def raw_at(self, time: float) -> float:
-        """Return what it is worth, in the API's domain; with no points what the fader is. [b: N779]"""
+        """Return its value in the API's domain; without points that of the fader. [b: N779]"""
         if not self.points:
             return self.raw_of(self.track.volume if self.is_volume else 0.0)
         ordered = sorted(self.points, key=lambda point: point.time)
         return value_at(ordered, time, self.mode)
 
     def gain_at(self, time: float) -> float:
-        """Return what it is worth at a time, in the file's domain."""
+        """Return its value at a time, in the file's domain."""
         return self.value_of(self.raw_at(time))
 
     def count_items(self) -> int:

@@ -15,11 +15,11 @@ class ReaperCrash(HostViolation):
 
 
 class ModalHang(HostViolation):
-    """A window that nobody expected waits for the user, and with it every deferred script. [a: N782]"""
+    """An unexpected window waits for the user, and blocks every deferred script. [a: N782]"""
 
 
 class HostFault(HostViolation):
-    """A slip of the simulated host itself, or of what the test told it; never one of the script's."""
+    """An error in the simulated host or in the test, never one of the script."""
 
 
 class NotSimulated(HostViolation):

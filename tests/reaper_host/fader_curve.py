@@ -2,7 +2,7 @@
 
 `ln(gain) = 2.0390589 ln t + 2.4701079 t - 1.0885569` with `t = raw / 1000` passes the values public scripts report for
 0, +6 and +12 dB and misses the one for -6 dB by 0.005 dB; below that it is an extrapolation. [b: anchors of the curve]
-Solved here by bisection, apart from the closed form in core, so that neither can hide a slip of the other.
+Solved here by bisection, independently of the closed form in core, so that neither can hide an error of the other.
 """
 
 from __future__ import annotations

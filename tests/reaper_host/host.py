@@ -133,11 +133,11 @@ class ReaperHost:
             sleep(max(cycle_s - (monotonic() - started), 0.0))
 
     def run_to_end(self, timeout_s: float = 60.0) -> None:
-        """Let cycles pass until no script runs any more."""
+        """Run cycles until no script is running."""
         self.run_until(lambda: not any(script.is_running for script in self.scripts), timeout_s)
 
     def stop_deferred(self) -> None:
-        """Let no deferred code run any more. [a: N782, N779]"""
+        """Stop all deferred code. [a: N782, N779]"""
         for script in self.scripts:
             script.ended, script.deferred = True, []
 
@@ -215,7 +215,7 @@ class ReaperHost:
         self.project = self.projects[place] = self._opened(path)
 
     def new_tab(self) -> Project:
-        """Open an empty project in a tab of its own."""
+        """Open an empty project in a new tab."""
         self.project = self._opened(None)
         self.projects.append(self.project)
         return self.project
@@ -244,7 +244,7 @@ class ReaperHost:
         return content
 
     def write_file(self, path: Path, content: bytes) -> bool:
-        """Write a file; where it cannot, REAPER shows a window. [MEM] Tell whether it was written."""
+        """Write a file; if that fails, REAPER shows a window. [MEM] Return whether it was written."""
         try:
             path.write_bytes(content)
         except OSError as error:

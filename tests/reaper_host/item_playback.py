@@ -1,7 +1,7 @@
 """An item's samples, from its media file to the timeline.
 
 Conventions: samples are float64, shape (n_samples, 2); a mono file goes to both channels. The play rate resamples,
-also where REAPER would keep the pitch. Missing media are silent. Fades at the curvature each shape has of its own.
+also where REAPER would keep the pitch. Missing media are silent. Each fade shape has its own curvature.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def add_item(out: Samples, item: Item, start_s: float, rate: int) -> None:
 
 
 def _fade_edges(played: Samples, item: Item, first: int, n_samples: int, rate: int) -> None:
-    """Fade what lies within an item's fades; `played` begins `first` samples into the item."""
+    """Apply an item's fades; `played` begins `first` samples into the item."""
     last = first + len(played)
     fade_in = range(first, min(last, math.ceil(item.fade_in[1] * rate)))
     fade_out = range(max(first, n_samples - math.ceil(item.fade_out[1] * rate)), last)
@@ -82,7 +82,7 @@ def _routed(samples: Samples, mode: int) -> Samples:
 
 
 def _played(item: Item, first: int, count: int, rate: int) -> Samples | None:
-    """Return `count` samples of an item's source from `first` samples into the item; None where there is no file."""
+    """Return `count` samples of an item's source from `first` samples into the item; None if there is no file."""
     take = item.take
     assert take.file is not None
     try:

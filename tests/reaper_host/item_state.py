@@ -85,7 +85,7 @@ def _fade(line: list[str]) -> tuple[int, float]:
 
 
 def _playing(item: Block) -> Block:
-    """Return the lines and blocks of the take that plays, as a block of their own."""
+    """Return the lines and blocks of the take that plays, as a separate block."""
     takes = [Block(b"<TAKE\n")]
     chosen = 0
     for child in item.children:

@@ -20,7 +20,7 @@ class MediaItem:
 
     @property
     def project(self) -> Project:
-        """The project it lies in."""
+        """The project that contains it."""
         return self.track.project
 
     @property
@@ -38,7 +38,7 @@ class MediaTake:
 
     @property
     def project(self) -> Project:
-        """The project it lies in."""
+        """The project that contains it."""
         return self.item.project
 
 

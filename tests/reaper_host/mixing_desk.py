@@ -1,7 +1,7 @@
 """What is heard: items, folders, sends, faders, envelopes, mutes and solos, as REAPER would sum them. No plug-ins.
 
 Conventions: samples have shape (n_samples, 2). In trim/read the fader multiplies the volume envelope, in the other
-modes the envelope stands in the fader's place; the trim envelope multiplies both. [b: MEM; UG 6.24 for the order]
+modes the envelope replaces the fader; the trim envelope multiplies both. [b: MEM; UG 6.24 for the order]
 Solo: what is soloed sounds with all that feeds it, its folders and what it sends to pass it on. [d: MEM]
 """
 
@@ -142,7 +142,7 @@ def _send(line: list[str]) -> list[float]:
 
 
 def left_out(project: Project) -> list[str]:
-    """Return what a project has that the desk does not play, for tests that need to know."""
+    """Return the parts of a project that the desk does not play, for tests."""
     found = []
     for track in project.tracks:
         for block in track.block.blocks():

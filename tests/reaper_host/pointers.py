@@ -8,7 +8,7 @@ from typing import Any
 _POINTER = re.compile(r"^\((\w+\*|HWND)\)0x([0-9A-F]+)$")
 _FIRST, _STEP = 0x0000_0000_0800_0040, 0x140
 VALIDATED = ("ReaProject*", "MediaTrack*", "MediaItem*", "MediaItem_Take*", "TrackEnvelope*", "PCM_source*")
-"""The types `ValidatePtr` knows. [a: HDR]"""
+"""The types that `ValidatePtr` accepts. [a: HDR]"""
 
 
 def pointer_string(kind: str, address: int) -> str:
@@ -23,7 +23,7 @@ def parsed(value: object) -> tuple[str, int] | None:
 
 
 class PointerTable:
-    """Which object stands at which address; an address is never used twice."""
+    """The object at each address; an address is never used twice."""
 
     def __init__(self) -> None:
         self._objects: dict[int, tuple[str, Any]] = {}

@@ -107,7 +107,7 @@ class Project:
             self._forget(part)
 
     def replaced(self, track: Track) -> None:
-        """Make the objects of a track whose chunk was set anew; the pointers of its envelopes and items are stale."""
+        """Create the objects of a track whose chunk was replaced; the pointers of its envelopes and items are stale."""
         for thing in (*track.envelopes, *(part for item in track.items for part in item.parts)):
             self._forget(thing)
         new = Track(self, track.block)
@@ -142,7 +142,7 @@ class Project:
 
     @property
     def time_selection(self) -> tuple[float, float]:
-        """Start and end of the time selection; equal where there is none."""
+        """Start and end of the time selection; equal if there is none."""
         return self.root.number("SELECTION", 0, 0.0), self.root.number("SELECTION", 1, 0.0)
 
     @time_selection.setter

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Implementation:
-    """What stands behind a function; where it takes no NULL, a NULL or stale pointer silently gives 0. [a: N782]"""
+    """The implementation of a function; if NULL is not accepted, a NULL or stale pointer silently gives 0. [a: N782]"""
 
     call: Callable[..., Any]
     takes_null: bool

@@ -61,7 +61,7 @@ def get_text(project: Project, key: str) -> str:
 
 
 def set_text(project: Project, key: str, value: str) -> None:
-    """Change a setting that is a text; a format that is none is ignored. [d: N782]"""
+    """Change a setting that is a text; an invalid format is ignored. [d: N782]"""
     if get_text(project, key) == value:
         return
     if key in _FORMATS:
@@ -98,7 +98,7 @@ def _decoded(text: str) -> bytes:
 
 
 def format_of(project: Project) -> Format | None:
-    """Return the format, or None where it is none the host writes."""
+    """Return the format, or None if the host cannot write it."""
     raw = _decoded(get_text(project, "RENDER_FORMAT")) or _WAV
     if raw[:4] != _WAV:
         return None
@@ -127,7 +127,7 @@ def span_of(project: Project, length_s: float) -> tuple[float, float] | None:
 
 
 def _marker(project: Project, name: str, default: float) -> float:
-    """Return where a marker of that name stands: the entire project is between =START and =END. [d: UG 21.3]"""
+    """Return the position of the marker of that name: the entire project is between =START and =END. [d: UG 21.3]"""
     return next((float(line[1]) for line in project.root.lines("MARKER") if line[2:3] == [name]), default)
 
 

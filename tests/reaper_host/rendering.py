@@ -72,7 +72,7 @@ def render(host: ReaperHost, project: Project) -> None:
 
 
 class BackgroundRender:
-    """A render that goes on after the action has returned: its files grow from cycle to cycle."""
+    """A render that continues after the action has returned: its files grow from cycle to cycle."""
 
     def __init__(self, files: list[Path], n_ticks: int) -> None:
         self._contents = {path: path.read_bytes() for path in files}

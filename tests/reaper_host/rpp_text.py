@@ -1,4 +1,4 @@
-"""A project as a tree of blocks and raw lines that can be changed: whatever is not changed is saved byte for byte.
+"""A project as a mutable tree of blocks and raw lines; unchanged parts are saved byte for byte.
 
 Conventions: `<NAME ...` opens a block and a lone `>` closes it; a line that begins with `|` is text. A line keeps its
 own line end; a new one takes its block's line end and two blanks more than its block. [c: RPP:*]
@@ -63,7 +63,7 @@ class Block:
                 yield words(child)[1:]
 
     def word(self, name: str, place: int, default: str) -> str:
-        """Return one word of a line, or `default` where there is no such line or word."""
+        """Return one word of a line, or `default` if the line or word does not exist."""
         found = self.line(name) or []
         return found[place] if place < len(found) else default
 
@@ -88,7 +88,7 @@ class Block:
         self.children[at] = line[:start] + value.encode() + line[stop:]
 
     def set_number(self, name: str, place: int, value: float, defaults: str) -> None:
-        """Change one number of a line; set back it is printed as it was, and a line made only for it goes again."""
+        """Change one number of a line; restoring it restores the text, and a line that was added for it is removed."""
         place_of_line = self.find(name)
         if place_of_line is None:
             if value == float((defaults.split() + ["0"] * (place + 1))[place]):
@@ -110,7 +110,7 @@ class Block:
         return self.indent + text.encode() + self.line_end
 
     def to_bytes(self) -> bytes:
-        """Return the block as it stands in the file."""
+        """Return the block as it is in the file."""
         parts = [child if isinstance(child, bytes) else child.to_bytes() for child in self.children]
         return b"".join([self.head, *parts, self.tail])
 
@@ -121,7 +121,7 @@ class Block:
 
 @dataclass(eq=False)
 class Text:
-    """A whole file: the project's block and whatever stands before and after it."""
+    """A whole file: the project's block, and the text before and after it."""
 
     before: bytes
     root: Block
@@ -156,7 +156,7 @@ def parse(content: bytes) -> Text:
 
 
 def parse_chunk(text: str, indent: bytes, line_end: bytes) -> Block:
-    """Return a state chunk (LF, any indent) as a block of a file; ValueError if it is none."""
+    """Return a state chunk (LF, any indent) as a block of a file; ValueError if it is invalid."""
     depth, lines = 0, []
     for line in text.replace("\r\n", "\n").split("\n"):
         bare = line.strip() if not line.lstrip().startswith("|") else line.lstrip()

@@ -88,7 +88,7 @@ def write_project(folder: Path, *tracks: str, line_end: str = "\r\n", extra: str
 
 
 def write_tone(folder: Path, name: str = "tone.wav", **of_tone: float) -> npt.NDArray[np.float64]:
-    """Write a tone beside the project and return it as it will be read."""
+    """Write a tone next to the project and return it as it will be read."""
     soundfile.write(folder / name, tone(**of_tone), RATE, subtype="FLOAT")
     return soundfile.read(folder / name, always_2d=True)[0]
 

@@ -18,7 +18,7 @@ class Settings:
         return self._values.get(section.lower(), {}).get(key.lower(), "")
 
     def has(self, section: str, key: str) -> bool:
-        """Tell whether there is one."""
+        """Return whether it exists."""
         return key.lower() in self._values.get(section.lower(), {})
 
     def set(self, section: str, key: str, value: str, persist: bool) -> None:

@@ -20,7 +20,7 @@ class Switches:
     undo_restores_ext_state : whether undo brings back what `SetProjExtState` stored. Public projects report that it
         does not. [b: HDRP names "extensions" in &8]
     render_window_closes : whether the render window closes when it is finished; otherwise the action never returns.
-    render_lasts_ticks : for how many defer cycles a render goes on after the action has returned ("in background").
+    render_lasts_ticks : for how many defer cycles a render continues after the action has returned ("in background").
     render_is_cancelled : whether the user cancels each render before anything is written.
     rendered_share : how much of each file is written, as when a render is stopped or the disk is full.
     stems_are_the_master : which stems contain the master mix instead: ``"none"``, those of tracks ``"without items"``,

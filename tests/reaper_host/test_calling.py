@@ -60,7 +60,7 @@ def test_functions_that_are_not_simulated_raise_an_error(host: ReaperHost) -> No
 
 def test_what_reaper_has_not_is_an_attribute_error(host: ReaperHost) -> None:
     with pytest.raises(AttributeError):
-        host.RPR.RPR_get_action_context  # noqa: B018 - Lua and EEL alone have it
+        host.RPR.RPR_get_action_context  # noqa: B018 - only Lua and EEL have it
     with pytest.raises(AttributeError):
         host.RPR.RPR_NoSuchFunction  # noqa: B018
 

@@ -1,4 +1,4 @@
-"""Real project files come out of the host as they went in, and changes touch nothing else."""
+"""Real project files are saved by the host byte for byte, and changes affect nothing else."""
 
 from __future__ import annotations
 

@@ -128,4 +128,4 @@ def test_compiling_reapy_again_raises_no_warning_that_is_an_error_here(
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "cache"))
     script = host.run_script(write_script("import reapy\n"))
     assert script.error is None
-    assert list((tmp_path / "cache").rglob("additional_api*.pyc")), "reapy was not compiled anew"
+    assert list((tmp_path / "cache").rglob("additional_api*.pyc")), "reapy was not compiled again"

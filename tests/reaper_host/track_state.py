@@ -1,4 +1,4 @@
-"""A track of a project: a view on its block, so that what nobody changes is saved as it was."""
+"""A track of a project: a view of its block, so that unchanged parts are saved byte for byte."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Track:
 
     @property
     def depth(self) -> int:
-        """How many folders it lies in; depth is sequential. [c]"""
+        """How many folders contain it; depth is sequential. [c]"""
         depth = 0
         for track in self.project.tracks[: self.index]:
             depth = max(depth + track.folder_change, 0)
@@ -135,7 +135,7 @@ class Track:
 
     @property
     def parent(self) -> Track | None:
-        """The folder it lies in."""
+        """The folder that contains it."""
         open_folders: list[Track] = []
         for track in self.project.tracks[: self.index]:
             if track.folder_change > 0:

@@ -23,7 +23,7 @@ class Step:
 
 
 class History:
-    """The states a project was in; `open_blocks` counts blocks that are begun and not ended."""
+    """The states a project was in; `open_blocks` counts blocks that were started and not ended."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -36,7 +36,7 @@ class History:
         self.open_blocks += 1
 
     def end(self, name: str) -> None:
-        """End a block; the outermost adds a step, and so does one that was not begun. [INF]"""
+        """End a block; the outermost adds a step, and so does one that was not started. [INF]"""
         self.open_blocks = max(self.open_blocks - 1, 0)
         if self.open_blocks == 0:
             self.record(name)
@@ -46,7 +46,7 @@ class History:
         return left_out(self.steps[self._at].content, self._project.to_bytes(), flags)
 
     def close_left_open(self) -> bool:
-        """Close a block that is still open at the end of a cycle; tell whether there was one. [b: N782]"""
+        """Close a block that is still open at the end of a cycle; return whether there was one. [b: N782]"""
         was_open = self.open_blocks > 0
         if was_open:
             self.open_blocks = 0
@@ -76,7 +76,7 @@ class History:
     def undo(self, keeps_stored: bool = False) -> bool:
         """Go back to the whole state before the last step; what was not recorded is lost too. [b: N782]
 
-        With `keeps_stored`, what scripts stored in the project stays as it is.
+        With `keeps_stored`, the data that scripts stored in the project is kept.
         """
         return self._go(-1, keeps_stored) if self.can_undo is not None else False
 

@@ -101,7 +101,7 @@ class User:
 
 @pytest.fixture
 def user() -> User:
-    """Return a user who always says yes."""
+    """Return a user who always answers yes."""
     return User()
 
 

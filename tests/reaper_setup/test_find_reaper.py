@@ -1,4 +1,4 @@
-"""Where REAPER is found, and how it is told that it runs."""
+"""Where REAPER is found, and how a running REAPER is detected."""
 
 from __future__ import annotations
 

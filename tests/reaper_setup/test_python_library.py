@@ -1,4 +1,4 @@
-"""Python's shared library: what it is made for, which one is chosen, and whether it is the one it says."""
+"""Python's shared library: its processor, the choice among several, and its version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content to render, and a headless Chromium driven over its debugging pipe."""
+"""Report contents, and a headless Chromium controlled over its debugging pipe."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CHROMIUM_FLAGS = (
     "--remote-debugging-pipe",
 )
 PATIENCE_S = 60.0
-# Chromium reads its orders from descriptor 3 and answers on 4.
+# Chromium reads commands from descriptor 3 and answers on 4.
 WITH_PIPES = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -56,7 +56,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Browser:
-    """A Chromium that is told what to do by messages, each ended by a zero byte, over two pipes."""
+    """A Chromium that is controlled by messages over two pipes, each ended by a zero byte."""
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM is not None
@@ -109,7 +109,7 @@ class Browser:
             ready, _, _ = select.select([self._hear], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, "Chromium does not answer"
             piece = os.read(self._hear, 1 << 16)
-            assert piece, "Chromium has gone"
+            assert piece, "Chromium has exited"
             self._buffer += piece
         line, self._buffer = self._buffer.split(b"\0", 1)
         return json.loads(line)
@@ -133,7 +133,7 @@ class Browser:
         self.run("new Promise(done => document.readyState === 'complete' ? done() : onload = () => done())")
 
     def run(self, script: str) -> Any:
-        """Return what `script`, an expression that may be a promise, gives in the page."""
+        """Return the value of `script` in the page, an expression that may be a promise."""
         answer = self.call(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
         )

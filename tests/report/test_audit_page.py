@@ -1,4 +1,4 @@
-"""An audit's page: its curves, reasons and tables, and what it says at the moment pointed at."""
+"""An audit's page: curves, explanations and tables, and the read-out at the pointer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing overlaps, all text is legible, it plays, seeks and reads out."""
+"""The page in a real browser: layout, legibility, playback and read-outs."""
 
 from __future__ import annotations
 

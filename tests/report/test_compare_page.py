@@ -1,4 +1,4 @@
-"""A comparison's page: both curves of each bus, and what it says at the moment pointed at."""
+"""A comparison's page: both curves of each bus, and the read-out at the pointer."""
 
 from __future__ import annotations
 

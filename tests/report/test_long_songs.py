@@ -1,4 +1,4 @@
-"""Long songs: the page stays small and quick to make, and what was short in them still shows."""
+"""Long songs: the page stays small, and short events remain visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as text: what is in it, that it is well formed, that nothing gets out and nothing gets in."""
+"""The page as text: content, valid markup, and isolation from network and scripts."""
 
 from __future__ import annotations
 

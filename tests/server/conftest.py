@@ -98,7 +98,7 @@ def _is_up(server: Running) -> bool:
 
 
 def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
-    """Wait until `condition` holds; the limit only says how long a failing test takes."""
+    """Wait until `condition` is true; the limit only bounds a failing test."""
     give_up_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < give_up_s, "it did not happen in time"

@@ -28,7 +28,7 @@ STRANGERS: dict[str, Callable[[], bytes]] = {
     "no keys": lambda: _GREETING + b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x06DEALER" + b"\0\x05hello",
     "an old protocol": lambda: b"\x01\x00" + b"\x05\x00hello" * 50,
 }
-"""The bytes that each kind of stranger sends on a plain TCP connection."""
+"""The bytes that each kind of unauthorized client sends on a plain TCP connection."""
 MAX_ANSWER_BYTES = 128
 """libzmq sends its greeting and the mechanism's refusal before the handshake; a message would be longer."""
 

@@ -1,4 +1,4 @@
-"""Strangers and mutated messages by the thousand, with counts (`-m slow -s`); a few of them by default."""
+"""Thousands of unauthorized clients and mutated messages, with counts (`-m slow -s`); a few by default."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _latencies_ms(client: RawClient, count: int) -> list[float]:
 
 
 def _send_without_a_valid_key(address: tuple[str, int], content: bytes, held: list[socket.socket]) -> bytes:
-    """Connect, send and keep the connection half open; return what an earlier stranger was answered."""
+    """Connect, send and keep the connection half open; return the answer to an earlier client."""
     stranger = socket.create_connection(address, 30.0)
     stranger.setblocking(False)
     with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
@@ -61,7 +61,7 @@ def _send_with_wrong_keys(address: str, server_key: str, context: zmq.Context[zm
 
 
 @pytest.mark.parametrize(
-    ("n_strangers", "n_keys"), [(200, 10), pytest.param(10_000, 300, marks=slow, id="10000 strangers")]
+    ("n_strangers", "n_keys"), [(200, 10), pytest.param(10_000, 300, marks=slow, id="10000 unauthorized clients")]
 )
 def test_unauthorized_clients_get_no_answer_and_use_no_memory(tmp_path: Path, n_strangers: int, n_keys: int) -> None:
     with running(tmp_path / "home", n_workers=1) as server, RawClient(server.folder) as client:
@@ -86,8 +86,8 @@ def test_unauthorized_clients_get_no_answer_and_use_no_memory(tmp_path: Path, n_
         after = server.memory_bytes()
         quantiles = statistics.quantiles(latencies, n=100)
         print(
-            f"\nstrangers: tried {n_strangers} and {n_keys} wrong keys, answered {n_answered}; a client's requests "
-            f"answered {len(latencies)}; memory {before / 2**20:.1f} → {after / 2**20:.1f} MiB; "
+            f"\nunauthorized clients: tried {n_strangers} and {n_keys} wrong keys, answered {n_answered}; "
+            f"requests of a client: answered {len(latencies)}; memory {before / 2**20:.1f} → {after / 2**20:.1f} MiB; "
             f"state p50 {quantiles[49]:.1f} ms, p99 {quantiles[98]:.1f} ms"
         )
     assert n_answered == 0

@@ -1,4 +1,4 @@
-"""Gram matrices hold the inner products they are said to hold."""
+"""Gram matrices contain the documented inner products."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.expected_errors import raises_error
 Golden = dict[str, npt.NDArray[np.float64]]
 SONGS = ("caesium_a", "caesium_b", "falcon69", "kira_dynamic", "mdn_funk", "sodium", "trackswitch")
 SINGLE_IMPULSE_SLOPE = 1e-20
-"""A single impulse's spectrum is flat: its slope, near 1e-25, is the rounding of whoever computes it."""
+"""The spectrum of a single impulse is flat: its slope, near 1e-25, is rounding error."""
 
 
 def gains_of(measured: Measurement) -> npt.NDArray[np.float64]:

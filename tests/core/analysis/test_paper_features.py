@@ -13,7 +13,7 @@ from core.audio.song import Song
 
 RATE = 44_100
 SINGLE_IMPULSE_SLOPE = 1e-20
-"""A single impulse's spectrum is flat: its slope, near 1e-25, is the rounding of whoever computes it."""
+"""The spectrum of a single impulse is flat: its slope, near 1e-25, is rounding error."""
 Golden = dict[str, npt.NDArray[np.float64]]
 
 

@@ -1,4 +1,4 @@
-"""Stages see the items in order, whichever threads do the work."""
+"""Stages process the items in order, regardless of the threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio files of many kinds are read as they are meant, and bad ones are named."""
+"""Audio files of many kinds are read correctly, and defective ones are reported."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_outside_the_file_there_is_silence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 64, 5_000])
 def test_clipping_is_counted_the_same_however_the_file_is_read(tmp_path: Path, block: int) -> None:
     samples = noise(400, 2)
-    samples[10:12, 0] = 1.0  # two in a row are no clipping
+    samples[10:12, 0] = 1.0  # two in a row do not count as clipping
     samples[20:23, 0] = -1.0
     samples[50:60, 1] = 1.0
     samples[397:, 0] = 1.0

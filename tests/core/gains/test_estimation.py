@@ -1,4 +1,4 @@
-"""The gains that were set come back out of the mixdown they made, whatever a mixdown usually goes through."""
+"""Known gains are recovered from a mixdown, also after usual processing."""
 
 from __future__ import annotations
 

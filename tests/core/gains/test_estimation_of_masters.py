@@ -1,4 +1,4 @@
-"""The gains come back out of mixdowns that are no plain sum, or the estimate says that they do not."""
+"""Gains are recovered from mixdowns that are not plain sums, or a warning is given."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_noise_is_not_mistaken_for_a_limiter(recovered: Estimator, moves: FaderM
     assert limiter_reduction_db(found.limiter, 1.0) == 0.0
 
 
-# Mixdowns that are no sum
+# Mixdowns that are not a sum
 
 
 def test_a_mixdown_with_other_phases_is_fitted_by_power_spectra(recovered: Estimator, moves: FaderMoves) -> None:

@@ -1,4 +1,4 @@
-"""The normal equations of a mixdown, and what they tell of polarity and limiters: tiny signals, no audio."""
+"""Normal equations of a mixdown, polarity and limiters, on small arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitted output levels, for songs whose figures can be worked out by hand."""
+"""Fitted output levels, for songs whose figures can be computed by hand."""
 
 from __future__ import annotations
 

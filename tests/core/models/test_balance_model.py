@@ -1,4 +1,4 @@
-"""A model of condition 3: what it believes before its songs, what songs are worth, and its file."""
+"""Models of condition 3: prior, weights of songs, and file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def balance_song(title: str, buses: tuple[str, ...] = ("drums", "vocals"), **oth
 def test_a_model_that_starts_from_another_predicts_like_it() -> None:
     shipped = Model(name="shipped", preset="default", feature_set="condition3").with_song(balance_song("Blue"))
     own = replace(shipped, name="own", songs=(), prior=shipped.as_prior())
-    for bus in ("drums", "vocals", "a bus nobody taught"):
+    for bus in ("drums", "vocals", "an unknown bus"):
         np.testing.assert_allclose(own.coefficients(bus), shipped.coefficients(bus), atol=1e-12)
 
 

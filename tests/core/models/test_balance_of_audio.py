@@ -33,7 +33,7 @@ Stems = Mapping[str, FloatArray]
 
 @pytest.fixture(scope="module")
 def stems() -> Stems:
-    """Four stereo stems of noise in bands of their own, with pauses and swells."""
+    """Four stereo stems of noise in separate bands, with pauses and swells."""
     rng = np.random.default_rng(7)
     time_s = np.arange(RATE * SECONDS) / RATE
     found = {}
@@ -54,7 +54,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predicted(workshop: Path, stems: Stems) -> Prediction:
-    """Return what the shipped model makes of stems, written to files and read again."""
+    """Return the shipped model's prediction for stems, written to files and read again."""
     for bus, samples in stems.items():
         soundfile.write(workshop / f"{bus}.wav", samples, RATE, subtype="FLOAT")
     return predict_explained(find(DEFAULT_MODEL), measure(open_song(workshop)))

@@ -1,4 +1,4 @@
-"""The measures and the rules, by hand-made songs whose figures can be worked out on paper."""
+"""Measures and simple rules, on songs whose figures can be computed by hand."""
 
 from __future__ import annotations
 

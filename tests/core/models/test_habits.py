@@ -99,4 +99,4 @@ def test_simulated_engineers_are_followed_almost_as_fast_as_by_the_oracle(within
     ratio = learning_curve(within_db, 60, ROLES)["ratio"]
     assert ratio["0"] == 1.0
     assert all(ratio[n] < 1.05 for n in ("2", "3", "5", "8"))
-    assert ratio["1"] < 1.2  # from one song of four buses the two deviations cannot be told apart
+    assert ratio["1"] < 1.2  # one song of four buses does not determine the two deviations

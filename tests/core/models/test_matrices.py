@@ -1,4 +1,4 @@
-"""Training matrices from a file: read as they are, or refused in one sentence that names the file."""
+"""Training matrices are read from a file, or refused with its path."""
 
 from __future__ import annotations
 

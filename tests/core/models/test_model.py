@@ -158,7 +158,7 @@ def test_a_balance_of_the_first_version_names_the_songs_to_learn_again(saved: Pa
         load(saved)
 
 
-# Files that are no good
+# Damaged files
 
 
 def _set(key: str, value: Any) -> Callable[[dict[str, Any]], None]:

@@ -1,4 +1,4 @@
-"""Predicted gains: what a balance must do whatever the stems' levels are, and the paper's, number for number."""
+"""Predicted gains: properties of a balance at any stem levels, and the paper's exact results."""
 
 from __future__ import annotations
 

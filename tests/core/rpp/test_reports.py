@@ -1,4 +1,4 @@
-"""What the user is told of a project: what its sum leaves out, how tracks are listed, what would help."""
+"""Reports about a project: what its sum leaves out, the list of tracks, and remedies."""
 
 from __future__ import annotations
 

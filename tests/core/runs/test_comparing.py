@@ -1,4 +1,4 @@
-"""Two sets of curves: a common gain is no difference, everything else is told."""
+"""Comparison of two sets of curves: a common gain does not count as a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The moves on a track that are the user's own: what our runs wrote is looked through, to what stood there before."""
+"""Separation of the user's moves on a track from the points that our runs wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A prediction applied anew in a project: to the envelope's top and no further, where a run of ours is."""
+"""A prediction applied again in a project, up to the top of the envelope."""
 
 from __future__ import annotations
 

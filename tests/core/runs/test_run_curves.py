@@ -1,4 +1,4 @@
-"""The curves of runs, as they stand now and as some run wrote them, on the frames of the stems."""
+"""The present and the written curves of runs, on the frames of the stems."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def mixed(song: Project, level_db: float, *, in_reaper: bool) -> Project:
 
 
 def undone(before: Project, after: Project) -> Project:
-    """Return what REAPER's undo leaves of `after`: everything as it was before, but the ext state."""
+    """Return `after` as REAPER's undo restores it: the state before, with the new ext state."""
     values = ext_state(after.document, store.SECTION)
     return project(before.document.edited(ext_state_edits(before.document, store.SECTION, dict(values))))
 

@@ -1,4 +1,4 @@
-"""A mix in REAPER, bent by hand: audited, edited under the hand-made points, learned from, mixed again, taken back."""
+"""A mix in REAPER that is edited by hand, audited, edited by command, learned from, mixed again and reverted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.reaper.studio import ROLES, Studio
 TIMES = np.arange(0.5, 23.0, 0.25)
 VOCALS = ROLES.index("vocals")
 BY_HAND = ((8.0, 0.2), (10.0, 0.25))
-"""Points put into the vocals by hand: time, and the envelope's gain."""
+"""Points inserted into the vocals by hand: time, and the envelope's gain."""
 LAST_GAIN = 0.15
 """What the vocals' last point is dragged to."""
 
@@ -51,7 +51,7 @@ def heard_db(studio: Studio) -> np.ndarray:
 
 
 def hand_made(studio: Studio, last_s: float) -> list[float]:
-    """Return the envelope's gains at the times of the points that were made by hand, where there are points."""
+    """Return the envelope's gains at those times of the points made by hand that have points."""
     points = project_in(studio).tracks[VOCALS].envelopes["VOLENV2"].points
     return [point.gain for time_s in (8.0, 10.0, last_s) for point in points if abs(point.time_s - time_s) < 1e-4]
 
@@ -65,7 +65,7 @@ def half_the_depth(captions: Sequence[str], defaults: Sequence[str]) -> list[str
 
 
 def audited_edits(studio: Studio, folder: Path) -> dict[str, list[list[tuple[float, float]]]]:
-    """Return what an audit of the project as it stands finds edited by hand, by bus."""
+    """Return the edits by hand that an audit of the present project finds, by bus."""
     folder.mkdir()
     saved = folder / "Song.RPP"
     saved.write_bytes(studio.host.project.to_bytes())
