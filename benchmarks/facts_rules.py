@@ -23,7 +23,7 @@ from core.errors import InputError
 from core.matching.matcher import match_name
 from core.models.balance import StemLevels
 from core.models.fit import EIGHTY_PERCENT
-from core.models.habits import DeviationsOfSong, learn_habits
+from core.models.habits import OTHERS_WORK, DeviationsOfSong, learn_habits
 from core.models.model import Model
 from core.models.predict import KIT_LEVELS_DB, predict_balance
 from core.models.prior import WRITTEN, BalancePrior
@@ -169,12 +169,11 @@ def _compared(songs: Sequence[Facts], *, tracks: bool) -> dict[str, Any]:
 def _learned_gains_db(song: Facts, songs: Sequence[Facts], *, tracks: bool) -> FloatArray:
     """Return the rule's gains for `song` after the habits that its producer's other songs show."""
     others = _others_of(song, songs)
-    habits = learn_habits(
-        [
-            DeviationsOfSong(other.buses, -predicted(other, tracks=tracks)[0], known_error_db=other.level_error_db)
-            for other in others
-        ]
-    )
+    deviations = [
+        DeviationsOfSong(other.buses, -predicted(other, tracks=tracks)[0], known_error_db=other.level_error_db)
+        for other in others
+    ]
+    habits = learn_habits(deviations, prior=OTHERS_WORK)
     return predicted(song, tracks=tracks)[0] + np.array([habits.offset_of(bus) for bus in song.buses])
 
 

@@ -26,6 +26,7 @@ def add_learn(parser: options.Parser) -> None:
         "learn rock.npz --model rock --preset paper --features condition1",
         "learn Session.RPP --from faders --model mine",
         "learn Song-faderwise.RPP --from edits --model mine",
+        'learn SongA SongB --model mine --album "Night Drive"',
     )
     kinds = "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz"
     parser.add_argument("songs", nargs="+", metavar=kinds, help="songs with their mixdowns")
@@ -43,6 +44,18 @@ def add_learn(parser: options.Parser) -> None:
         default="mixdown",
         help="the source of the true gains: the mixdown (default); the faders and envelopes of a project, which are "
         "exact; or your own edits of a run, in a project or in a folder that mix wrote",
+    )
+    parser.add_argument(
+        "--album",
+        default="",
+        metavar="NAME",
+        help="the album of these songs: sessions of one album are related and together count less than unrelated ones",
+    )
+    parser.add_argument(
+        "--mixed-by",
+        choices=("me", "others"),
+        default="me",
+        help="others: the songs may have different engineers, such as an artist's records; they count less at first",
     )
     parser.add_argument("--fresh", action="store_true", help="replace a model of that name instead of adding to it")
     options.add_dry_run_option(parser)
@@ -62,7 +75,7 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(
         f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
     )
-    _print_habits(result.model, result.coefficients, len(result.songs), terminal)
+    _print_habits(result.model, result.coefficients, result.next_song_percent, terminal)
     terminal.say(f"  {result.file}")
     terminal.give(result)
 
@@ -71,7 +84,7 @@ def print_model(model: Model, terminal: Terminal) -> None:
     """Print a model's origin, coefficients and songs."""
     terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
     coefficients = model.named_coefficients()
-    _print_habits(model.name, coefficients, len(model.songs), terminal)
+    _print_habits(model.name, coefficients, model.next_song_percent(), terminal)
     if not coefficients:
         terminal.say("  no bus was learned: the model is a fixed rule")
     else:
@@ -82,10 +95,14 @@ def print_model(model: Model, terminal: Terminal) -> None:
         terminal.say(
             f"  {song.title:<40} {song.duration_s:7.1f} s  from {song.source}, fit {100 * song.fit:5.1f} %, "
             f"{', '.join(song.triangles)}"
+            + (f", album {song.album}" if song.album else "")
+            + (", mixed by others" if song.by_others else "")
         )
 
 
-def _print_habits(name: str, by_bus: Mapping[str, Mapping[str, float]], n_songs: int, terminal: Terminal) -> None:
+def _print_habits(
+    name: str, by_bus: Mapping[str, Mapping[str, float]], next_song_percent: float, terminal: Terminal
+) -> None:
     """Print how each bus differs from the default model, and how much one more song would change it."""
     from analysis_server import models
 
@@ -104,9 +121,8 @@ def _print_habits(name: str, by_bus: Mapping[str, Mapping[str, float]], n_songs:
         ]
         difference = ", ".join(moved) if moved else "no bus by 0.1 dB or more"
         terminal.say(f"Against the default model: {difference}.")
-    if n_songs:
-        share = 100.0 / (n_songs + 1)
-        terminal.say(f"One more song would count for about {share:.0f} % of what the songs say.")
+    if next_song_percent:
+        terminal.say(f"One more song would move each bus by about {next_song_percent:.0f} % of its difference.")
 
 
 # evaluate

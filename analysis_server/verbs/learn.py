@@ -45,6 +45,8 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     truth : whether a project's true gains come from its `mixdown`, or exactly from its `faders`, or are what was made
         of a run's prediction by hand (`edits`).
     mixdown : the project's mixdown, if it is not next to the project.
+    album : the album of these songs; songs of one album are related, so together they count less than unrelated ones.
+    mixed_by : ``"others"`` where the songs may have different engineers, such as an artist's records.
     """
 
     songs: list[str]
@@ -57,10 +59,22 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     dask: str | None = None
     truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
+    album: str = ""
+    mixed_by: Literal["me", "others"] = "me"
 
 
 class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learned: the model's file, its songs, and its coefficients by bus and feature."""
+    """What was learned: the model's file, its songs, its coefficients, and what one more song would count.
+
+    Attributes
+    ----------
+    model, file : the model's name and file.
+    preset, features : what it is made of.
+    learned, songs : titles of the songs learned now, and of all songs.
+    coefficients : by bus and feature.
+    next_song_percent : how far one more song would move a bus towards its own level; 0 for the paper's features.
+    warnings : sentences for the user.
+    """
 
     model: str
     file: str
@@ -70,6 +84,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     songs: list[str]
     coefficients: dict[str, dict[str, float]]
     warnings: list[str]
+    next_song_percent: float = 0.0
 
 
 def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> LearnResult:
@@ -81,9 +96,15 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         A song cannot be read or has no mixdown, or the model exists and is made of other features.
     """
     feature_set = feature_set_of(request.preset, request.features)
+    for option, is_given in {"--album": bool(request.album), "--mixed-by": request.mixed_by != "me"}.items():
+        if is_given and feature_set != "condition3":
+            raise InputError(
+                "the paper's regression does not use this", option=option, remedy="leave it out, or use condition3"
+            )
     _starting_model(request, feature_set)
     learned = _learned_songs(request, feature_set, progress, _way_to_learn(request))
-    songs = [one.song for one in learned]
+    by_others = request.mixed_by == "others"
+    songs = [msgspec.structs.replace(one.song, album=request.album, by_others=by_others) for one in learned]
     _require_unique_titles(songs)
     file = models.path_of(request.model)
     with nullcontext() if request.dry_run else locked(file):
@@ -100,6 +121,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         learned=[song.title for song in songs],
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),
+        next_song_percent=model.next_song_percent(),
         warnings=[warning for one in learned for warning in one.warnings],
     )
 

@@ -19,7 +19,15 @@ import scipy
 
 from core.decibels import FloatArray
 from core.models.balance import NAMES, OF_SONG
-from core.models.habits import ONE_ENGINEER, DeviationsOfSong, Habits, VariancePrior, learn_habits, song_weight
+from core.models.habits import (
+    OTHERS_WORK,
+    OWN_WORK,
+    DeviationsOfSong,
+    Habits,
+    VariancePrior,
+    learn_habits,
+    song_weight,
+)
 from core.models.prior import BalancePrior, BalanceRule
 
 EIGHTY_PERCENT = 1.2816
@@ -65,12 +73,14 @@ class SongEvidence:
     weight : how many songs it counts for.
     level_error_db : standard error of its output levels.
     album : songs of one album are related; "" where unknown.
+    by_others : whether its engineer may be another one than that of the other songs.
     """
 
     r_factors: Mapping[str, FloatArray]
     weight: float = 1.0
     level_error_db: float = 0.0
     album: str = ""
+    by_others: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +136,7 @@ def fit_balance(songs: Sequence[SongEvidence], prior: BalancePrior) -> BalanceFi
             DeviationsOfSong(of.buses, of.deviations_db, song.weight, song.level_error_db, song.album)
             for song, of in zip(songs, means, strict=True)
         ],
-        prior=ONE_ENGINEER if prior.learns_one_engineer else _what_all_have_in_common(prior),
+        prior=_variances(songs, prior),
     )
     moments, moment_deviation_db = _fit_moments(songs, prior)
     outputs = [of.output_lufs for of in means]
@@ -166,9 +176,11 @@ class _SongMeans:
         return cls(buses, deviations_db - deviations_db.mean(), rule.deviations_of(buses), float(levels_lufs.mean()))
 
 
-def _what_all_have_in_common(prior: BalancePrior) -> VariancePrior:
+def _variances(songs: Sequence[SongEvidence], prior: BalancePrior) -> VariancePrior:
+    if prior.learns_one_engineer:
+        return OTHERS_WORK if any(song.by_others for song in songs) else OWN_WORK
     deviation_db = prior.song_deviation_db
-    return VariancePrior(deviation_db / np.sqrt(prior.offset_strength), 0.0, deviation_db, 0.0)
+    return VariancePrior.fixed(deviation_db / np.sqrt(prior.offset_strength), deviation_db)
 
 
 def _deviation_factor(

@@ -15,14 +15,14 @@ Model, for entry i of song s with role r on album a::
 known album, ALBUM_SHARE is 0.
 
 `between_db` is how far engineers differ from each other and `within_db` how far one engineer's songs differ. Neither is
-known for a new user, so the estimate is the posterior mean over a grid of both. With one song the size of its
-deviations is the only evidence (small deviations suggest a consistent engineer); from two songs on, the differences
-between the songs decide. The error's density is normal in the middle with exponential tails (Huber 1964), so an entry
-far outside what songs differ by moves a habit by a bounded amount, unless other songs confirm it.
+known for a new user, so the estimate is the posterior mean over a grid of both (`VariancePrior`). With one song the
+size of its deviations is the only evidence; from two songs on, the differences between the songs decide. The error's
+density is normal in the middle with exponential tails (Huber 1964), so an entry far outside what songs differ by moves
+a habit by a bounded amount, unless other songs confirm it.
 
 With both deviations given and no clipping, n songs of unrelated albums move a habit by n r / (1 + (n - 1) r) of their
 mean deviation, where r = between_db ** 2 / (between_db ** 2 + within_db ** 2) is the correlation between two songs of
-one engineer (0.35 on MedleyDB).
+one engineer (0.35 between two songs of one artist on MedleyDB).
 
 Source: empirical Bayes for variance components (Efron, Morris 1975); Huber, Robust Estimation of a Location Parameter,
 1964.
@@ -41,6 +41,8 @@ CLIP = 2.0
 """Errors beyond this many standard deviations count linearly instead of squared."""
 ALBUM_SHARE = 0.3
 """Share of the variance between one engineer's songs that songs of one album have in common."""
+HABIT_DB, INCONSISTENT_DB, CONSISTENT_DB = 2.2, 3.0, 0.5
+"""Standard deviations of habits, and of the songs of an inconsistent and of a consistent engineer around them."""
 _MOST_ITERATIONS = 20
 _CONVERGED = 1e-2
 _TINY = 1e-9
@@ -68,28 +70,42 @@ class DeviationsOfSong:
 
 @dataclass(frozen=True)
 class VariancePrior:
-    """Log-normal priors of the two standard deviations, as medians in dB and standard deviations of the logarithm.
+    """Prior of the two standard deviations: pairs of values and the logarithm of their probability, (n_pairs,) each."""
 
-    A spread of 0 fixes a deviation at its median.
-    """
+    between_db: FloatArray
+    within_db: FloatArray
+    log_probability: FloatArray
 
-    between_db: float = 2.2
-    between_spread: float = 0.1
-    within_db: float = 0.7
-    within_spread: float = 1.2
+    @classmethod
+    def fixed(cls, between_db: float, within_db: float) -> VariancePrior:
+        """Return the prior that knows both deviations."""
+        return cls(np.array([between_db]), np.array([within_db]), np.zeros(1))
 
-    def grid(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return pairs of deviations in dB and the logarithm of their prior probability, each of shape (n_pairs,)."""
-        between, log_between = _log_normal(self.between_db, self.between_spread, 3)
-        within, log_within = _log_normal(self.within_db, self.within_spread, 13)
-        return (
-            np.repeat(between, len(within)),
-            np.tile(within, len(between)),
-            (log_between[:, None] + log_within).ravel(),
+    @classmethod
+    def mixture(cls, consistent_share: float) -> VariancePrior:
+        """Return the prior of two kinds of engineers.
+
+        Engineers of the first kind differ from song to song as artists do on MedleyDB: between 2.2 dB, within 3.0 dB,
+        a correlation of 0.35, both times a common log-normal factor. Engineers of the second kind are consistent:
+        between 2.2 dB, within about 0.5 dB.
+
+        Parameters
+        ----------
+        consistent_share : prior probability of the second kind.
+        """
+        factor, log_factor = _log_normal(1.0, 0.4, 5)
+        between, log_between = _log_normal(HABIT_DB, 0.1, 3)
+        within, log_within = _log_normal(CONSISTENT_DB, 0.6, 7)
+        return cls(
+            np.concatenate([HABIT_DB * factor, np.repeat(between, len(within))]),
+            np.concatenate([INCONSISTENT_DB * factor, np.tile(within, len(between))]),
+            np.concatenate(
+                [
+                    log_factor + np.log(1.0 - consistent_share),
+                    (log_between[:, None] + log_within).ravel() + np.log(consistent_share),
+                ]
+            ),
         )
-
-
-ONE_ENGINEER = VariancePrior()
 
 
 @dataclass(frozen=True)
@@ -135,7 +151,7 @@ def song_weight(n_songs: float, correlation: float) -> float:
 def learn_habits(
     songs: Sequence[DeviationsOfSong],
     *,
-    prior: VariancePrior = ONE_ENGINEER,
+    prior: VariancePrior | None = None,
     clip: float = CLIP,
 ) -> Habits:
     """Return the habits that `songs` show.
@@ -143,7 +159,7 @@ def learn_habits(
     Parameters
     ----------
     songs : deviations from the rule's balance; songs with fewer than two entries say nothing.
-    prior : of the two deviations.
+    prior : of the two deviations; `OWN_WORK` by default.
     clip : in standard deviations, where errors begin to count linearly; `numpy.inf` for a normal error.
 
     Returns
@@ -154,11 +170,11 @@ def learn_habits(
     Examples
     --------
     >>> song = DeviationsOfSong(("bass", "vocals"), np.array([-2.0, 2.0]))
-    >>> fixed = VariancePrior(between_db=1.0, between_spread=0.0, within_db=1.0, within_spread=0.0)
-    >>> learn_habits([song], prior=fixed).offsets_db.round(2).tolist()
+    >>> learn_habits([song], prior=VariancePrior.fixed(1.0, 1.0)).offsets_db.round(2).tolist()
     [-1.0, 1.0]
     """
-    between, within, log_prior = prior.grid()
+    prior = OWN_WORK if prior is None else prior
+    between, within, log_prior = prior.between_db, prior.within_db, prior.log_probability
     data = _Rows.of([song for song in songs if len(song.roles) > 1 and song.weight > 0.0])
     if data is None:
         return Habits((), np.zeros(0), np.zeros((0, 0)), *_mean_deviations(between, within, log_prior))
@@ -283,10 +299,9 @@ class _Rows:
 
 def _log_normal(median: float, spread: float, n_points: int) -> tuple[FloatArray, FloatArray]:
     """Return points within 2.5 spreads of the median and the logarithm of their probability, each (n_points,)."""
-    if spread <= 0.0:
-        return np.array([median]), np.zeros(1)
     steps = np.linspace(-2.5, 2.5, n_points)
-    return median * np.exp(spread * steps), -0.5 * steps**2
+    log_density = -0.5 * steps**2
+    return median * np.exp(spread * steps), log_density - np.log(np.exp(log_density).sum())
 
 
 def _mean_deviations(between: FloatArray, within: FloatArray, log_weight: FloatArray) -> tuple[float, float]:
@@ -298,3 +313,10 @@ def _mean_deviations(between: FloatArray, within: FloatArray, log_weight: FloatA
 def _diagonals(values: FloatArray) -> FloatArray:
     """Return diagonal matrices of values (n, size), shape (n, size, size)."""
     return np.eye(values.shape[1]) * values[:, None, :]
+
+
+OWN_WORK = VariancePrior.mixture(0.9)
+"""For one engineer's work. The share makes the loss after a single song equally small for consistent and for
+inconsistent engineers (docs/reference/accuracy.md)."""
+OTHERS_WORK = VariancePrior.mixture(0.25)
+"""For songs whose engineers may differ, such as an artist's records: r is near 0.35 until songs show otherwise."""

@@ -53,6 +53,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     triangles : per bus, rows of the triangle of its features and gains.
     weight : how many songs it counts for.
     album : songs of one album are related; "" where unknown.
+    by_others : whether its engineer may be another one than that of the other songs, as on an artist's records.
     """
 
     title: str
@@ -65,6 +66,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     triangles: dict[str, list[list[float]]]
     weight: Annotated[float, msgspec.Meta(gt=0.0, le=1000.0)] = 1.0
     album: str = ""
+    by_others: bool = False
 
     def weighted_triangles(self) -> dict[str, FloatArray]:
         """Return the triangles, shape (p + 1, p + 1), their squares multiplied by the song's weight."""
@@ -77,6 +79,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             weight=self.weight,
             level_error_db=ESTIMATED_LEVEL_ERROR_DB if self.domain in ("power", "magnitude") else 0.0,
             album=self.album,
+            by_others=self.by_others,
         )
 
 
@@ -172,6 +175,13 @@ class Model:
             rows = self.balance_fit.coefficients_of(self.buses)
             return {bus: dict(zip(names, row.tolist(), strict=True)) for bus, row in zip(self.buses, rows, strict=True)}
         return {bus: dict(zip(names, self.coefficients(bus).tolist(), strict=True)) for bus in self.buses}
+
+    def next_song_percent(self) -> float:
+        """Return how far one more song would move a bus towards its own level; 0 without songs of condition 3."""
+        if self.feature_set != "condition3" or not self.songs:
+            return 0.0
+        correlation = self.balance_fit.habits.correlation
+        return 100.0 * correlation / (1.0 + correlation * sum(song.weight for song in self.songs))
 
     def with_song(self, song: TrainingSong) -> Model:
         """Return the model that knows `song` too; one of the same title is replaced."""

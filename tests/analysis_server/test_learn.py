@@ -125,6 +125,35 @@ def test_one_song_without_a_mixdown_keeps_the_model_from_being_written(
     assert not list(own_home.rglob("mine*"))
 
 
+def test_songs_of_an_album_are_stored_as_related_and_count_less(faderwise: Faderwise, dataset: Path) -> None:
+    related = learned(faderwise, dataset, "--model", "related", "--album", "Night Drive")
+    unrelated = learned(faderwise, dataset, "--model", "unrelated")
+    assert [song.album for song in models.find("related").songs] == ["Night Drive"] * 2
+    assert [song.album for song in models.find("unrelated").songs] == [""] * 2
+    prior = models.shipped_prior().offsets
+    moved = [
+        abs(rows["drums"]["offset"] - prior["drums"] - rows["bass"]["offset"] + prior["bass"])
+        for rows in (related["coefficients"], unrelated["coefficients"])
+    ]
+    assert moved[0] < moved[1]
+
+
+def test_songs_mixed_by_others_are_followed_more_slowly(faderwise: Faderwise, tiny_song: Path) -> None:
+    others = learned(faderwise, tiny_song, "--model", "artist", "--mixed-by", "others")
+    mine = learned(faderwise, tiny_song, "--model", "mine")
+    assert models.find("artist").songs[0].by_others
+    assert 0.0 < others["next_song_percent"] < mine["next_song_percent"]
+
+
+@pytest.mark.parametrize("option", [("--album", "Night Drive"), ("--mixed-by", "others")])
+def test_the_papers_regression_has_no_related_songs(
+    faderwise: Faderwise, tiny_song: Path, option: tuple[str, str]
+) -> None:
+    ran = faderwise("learn", tiny_song, "--model", "mine", "--preset", "paper", *option)
+    assert ran.code == 2
+    assert option[0] in ran.err
+
+
 def test_a_model_of_other_features_is_not_added_to(faderwise: Faderwise, dataset: Path) -> None:
     learned(faderwise, dataset, "--model", "mine")
     ran = faderwise("learn", dataset, "--model", "mine", "--preset", "paper")
