@@ -139,7 +139,7 @@ def write(
 
 def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
     song, curves = outcome.song, outcome.curves
-    writing, reporting = stages(progress, {"Writing mix": 0.5, "Writing report": 0.5})
+    writing, reporting = stages(progress, {"Writing mix": 0.15, "Writing report": 0.85})
     gain_db = outcome.moved_db + outcome.file_gain_db
     outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
     reporting(0.0)

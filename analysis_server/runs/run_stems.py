@@ -11,7 +11,7 @@ from core.automation.points import Automation
 from core.automation.render import headroom_db, level_warnings, render_mix
 from core.errors import InputError
 from core.files import temporary_folder
-from core.progress import ProgressCallback, part_of
+from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
 
 MIX = "mix.wav"
@@ -54,8 +54,8 @@ def render_again(song: Song, automation: Automation, path: Path, progress: Progr
         The folder cannot be written to.
     """
     with temporary_folder() as workshop:
-        rendering = part_of(progress, 0.0, 0.8, "Rendering mix")
+        rendering, writing = stages(progress, {"Rendering mix": 0.9, "Writing mix": 0.1})
         rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
         gain_db = min(0.0, headroom_db(rendered.figures))
-        rendered.write_wav(path, gain_db, progress=part_of(progress, 0.8, 1.0, "Writing mix"))
+        rendered.write_wav(path, gain_db, progress=writing)
     return level_warnings(gain_db)

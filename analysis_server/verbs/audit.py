@@ -58,6 +58,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     if request.dry_run:
         return result
     path = _page_path(request)
+    progress(0.7, "Writing page")
     write_text(path, render_report(page_of(result, audited, heard)))
     progress(1.0, "Done")
     return msgspec.structs.replace(result, files={path.name: str(path)})
@@ -103,7 +104,7 @@ def _heard(
             _automation(audited, song),
             start_s,
             with_difference=request.difference,
-            progress=part_of(progress, 0.0, 0.9, "Measuring the present mix"),
+            progress=part_of(progress, 0.0, 0.7, "Measuring the present mix"),
         )
         measured = {
             "loudness_before_lufs": before.loudness_lufs,

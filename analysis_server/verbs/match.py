@@ -81,13 +81,14 @@ def run(
 
 def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Deliver | None) -> MatchResult:
     song = opened.song
-    estimating, measuring, writing = stages(
-        opened.progress, {f"Estimating {song.title}": 0.4, "Rendering mix": 0.2, "Writing results": 0.4}
+    estimating, rendering, measuring, writing = stages(
+        opened.progress,
+        {f"Estimating {song.title}": 0.55, "Rendering mix": 0.25, "Measuring mixdown": 0.1, "Writing results": 0.1},
     )
     found = estimated(song, "default", None, None, estimating)
     automation = thin_curves(found.curves)
-    rendered = render_mix(song, automation, workshop / "mix.f32", progress=measuring)
-    after = rendered.figures
+    rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
+    before, after = measure_file(song, _mixdown(song), progress=measuring), rendered.figures
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     where = destination_of(request, opened.session, automation, deliver=deliver)
     moved_db = -where.lowered_db
@@ -110,7 +111,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         measurement=found.measurement,
         curves=found.curves,
         automation=automation,
-        before=measure_file(song, _mixdown(song)),
+        before=before,
         after=after.with_gain_db(file_gain_db),
         rendered=rendered,
         moved_db=moved_db,

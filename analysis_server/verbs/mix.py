@@ -131,7 +131,7 @@ def _mixed(
     song = opened.song
     _require_range(request.range_s, song)
     measuring, levelling, writing = stages(
-        opened.progress, {f"Measuring {song.title}": 0.25, "Rendering mix": 0.3, "Writing results": 0.45}
+        opened.progress, {f"Measuring {song.title}": 0.35, "Rendering mix": 0.5, "Writing results": 0.15}
     )
     measurement, prediction = predicted(song, model, measuring)
     prediction, notes = adjusted(prediction, measurement, _adjustments_of(request), opened.session)

@@ -127,6 +127,7 @@ def estimate(
         The song has no mixdown, or a silent one, or a file is damaged.
     """
     _require_mixdown(song)
+    progress(0.0, "Aligning mixdown")
     song, notes = with_offsets_removed(song)
     alignment, as_mono = align(song), is_mono(song)
     if domain in (None, "complex"):
@@ -135,7 +136,7 @@ def estimate(
     chosen, reason = _choose_domain(alignment, domain)
     task = _Task(song, alignment, chosen, feature_set, as_mono)
     seems_plain = alignment.is_plain and chosen == "complex"  # no other domain has powers to measure
-    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.05, 0.95 if seems_plain else 1.0))
+    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.3, 0.95 if seems_plain else 1.0))
     if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
         found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
     if chosen == "complex" and alignment.linear_fit - found.fitted.song_fit > _FIT_LOST_IN_STEREO:
