@@ -1,11 +1,18 @@
-"""Inspect an open project's copy: buses, previous runs and open questions."""
+"""Inspect an open project's copy: its buses, how to mix them, earlier runs, and what has to be asked.
+
+The buses and the way to mix that were used last are stored in the project's ext state, so that they are shown again.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 from urllib.parse import parse_qsl, urlencode
+
+import msgspec
 
 from analysis_server import models
 from analysis_server.reaper.job_file import (
@@ -13,16 +20,22 @@ from analysis_server.reaper.job_file import (
     EditAnswers,
     Field,
     JobFile,
+    MixOptions,
     Plan,
     PlannedBus,
     PlannedRun,
     PlannedTrack,
+    Span,
+    Target,
+    Way,
 )
 from analysis_server.sources.project import find_mixdown
+from analysis_server.sources.session import Level
+from analysis_server.verbs.adjust import Adjustments
 from core import roles
 from core.errors import FaderwiseError, InputError
 from core.roles import canonical_role
-from core.rpp.buses import Buses, find_buses, match_tracks
+from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
 from core.rpp.ext_state import ext_state
 from core.rpp.faders import reached
 from core.rpp.media import media_path, plays, sounding_items
@@ -32,10 +45,12 @@ from core.runs.edit import basis_of
 from core.runs.record import RunRecord
 from core.runs.store import SECTION, own_moves, require_history
 
-BUSES_KEY = "BUSES"
+BUSES_KEY, OPTIONS_KEY = "BUSES", "OPTIONS"
 _ON_HISTORY = ("audit", "edit", "revert")
 _MOST_NAMED = 6
-_APART = ";"
+_MOST_FIELDS = 7
+"""REAPER's dialog has room for 16 fields, 9 of which are for other questions."""
+_SEPARATOR = ";"
 
 
 def plan(job: JobFile) -> Plan:
@@ -60,11 +75,30 @@ def as_value(buses: Mapping[str, Sequence[str]]) -> str:
     return urlencode([(role, guid) for role, guids in buses.items() for guid in guids])
 
 
+def options_value(options: MixOptions) -> str:
+    """Return how to mix as one line for the project's ext state."""
+    return urlencode({name: text for name, text in msgspec.structs.asdict(options).items() if text})
+
+
+def saved_choice(project: Project) -> dict[str, list[str]]:
+    """Return the buses that were chosen earlier in this project, GUIDs by role."""
+    saved: dict[str, list[str]] = {}
+    for role, guid in parse_qsl(ext_state(project.document, SECTION).get(BUSES_KEY, "")):
+        saved.setdefault(role, []).append(guid)
+    return saved
+
+
+def saved_options(project: Project) -> MixOptions:
+    """Return how the project was mixed last."""
+    saved = dict(parse_qsl(ext_state(project.document, SECTION).get(OPTIONS_KEY, "")))
+    return MixOptions(**{name: saved[name] for name in MixOptions.__struct_fields__ if name in saved})
+
+
 def _of_history(project: Project, job: JobFile) -> Plan:
     runs = require_history(project)
-    described = [PlannedRun(number=run.number, told=_described(run.action, run.made_at, run.model)) for run in runs]
-    there = {track.guid for track in project.tracks}
-    written_on = {track.guid for run in runs for track in run.tracks} & there
+    described = [PlannedRun(number=run.number, description=_described(run)) for run in runs]
+    present = {track.guid for track in project.tracks}
+    written_on = {track.guid for run in runs for track in run.tracks} & present
     edit = _edit_settings(runs, job.title) if job.verb == "edit" else None
     return Plan(runs=described, written_on=sorted(written_on), edit=edit)
 
@@ -82,8 +116,9 @@ def _edit_settings(runs: Sequence[RunRecord], title: str) -> EditAnswers:
     )
 
 
-def _described(action: str, made_at: str, model: str | None) -> str:
-    return f"{action} of {made_at.replace('T', ' ')[:16]} UTC" + (f", model {model}" if model else "")
+def _described(run: RunRecord) -> str:
+    model = f", model {run.model}" if run.model else ""
+    return f"{run.action} of {run.made_at.replace('T', ' ')[:16]} UTC{model}"
 
 
 def _of_buses(project: Project, job: JobFile) -> Plan:
@@ -100,19 +135,26 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         else:
             buses = find_buses(project, chosen, with_names=chosen is None)
         for track in buses.all_tracks:
-            _require_guid(track)
-            if job.verb != "learn":
+            if not track.guid:
+                raise InputError(f"{track.title} has no GUID", remedy="save the project, then run the action again")
+        options, way, tracks, part_s = _way_to_mix(project, job, buses)
+        if job.verb != "learn":
+            for track in tracks:
                 require_writable(project, track)
         problem = problem or _problem_with_model(job)
     except InputError as error:
         return _unsettled(project, job, sentence(error), buses)
-    if problem or chosen is None:
+    if problem or chosen is None or (job.asks and job.answers is None):
         return _unsettled(project, job, problem, buses)
     return Plan(
         buses=_planned(buses),
+        options=options,
+        way=way,
+        render=[track.guid for track in tracks],
+        selection_s=part_s,
         models=list(models.names()),
         default_model=models.DEFAULT_MODEL,
-        automated=[track.title for track in buses.all_tracks if _moves(project, track)],
+        automated=[track.title for track in tracks if _moves(project, track)],
         cautions=_cautions(project, buses),
         mixdown=_mixdown(project) if job.verb in ("match", "learn") else None,
     )
@@ -125,9 +167,144 @@ def sentence(error: FaderwiseError) -> str:
     return " ".join(f"{part[:1].upper()}{part[1:]}{'' if part.endswith('.') else '.'}" for part in parts)
 
 
-def _require_guid(track: Track) -> None:
-    if not track.guid:
-        raise InputError(f"{track.title} has no GUID", remedy="save the project in REAPER, then run the action again")
+def _way_to_mix(project: Project, job: JobFile, buses: Buses) -> tuple[MixOptions, Way, tuple[Track, ...], Span | None]:
+    """Return how to mix: the texts, what they mean, the tracks to write on, and the part of the project to mix.
+
+    Raises
+    ------
+    InputError
+        One of the texts cannot be used.
+    """
+    if job.verb != "mix":
+        return MixOptions(), Way(), buses.all_tracks, job.selection_s
+    options = _options(project, job, buses)
+    level: Level = _one_of("Level", options.level, get_args(Level))  # type: ignore[assignment]
+    target: Target = _one_of("Write to", options.target, get_args(Target))  # type: ignore[assignment]
+    named = single_tracks(project, buses.tracks).tracks if level == "tracks" else buses.tracks
+    adjustments = Adjustments(
+        like=_existing_path(options.like, job.home) if options.like else None,
+        depth_percent=number_in("Depth", options.depth, 100.0),
+        keep=_names_in("Keep", options.keep, named),
+        ride_percent=_percents_in(options.ride, named),
+    )
+    model = job.settings.get("model") or models.DEFAULT_MODEL
+    if model in models.names() or Path(model).is_file():
+        adjustments.check(models.find(model))
+    tracks = tuple(track for members in named.values() for track in members)
+    way = Way(level=level, target=target, adjustments=adjustments)
+    return options, way, tracks, _part_s(project, options.part, job.selection_s)
+
+
+def _options(project: Project, job: JobFile, buses: Buses) -> MixOptions:
+    """Return the texts of the dialog, or before it was shown the ones used last; locked tracks are kept."""
+    if job.options is not None:
+        return job.options
+    saved = saved_options(project)
+    kept = [part.strip() for part in saved.keep.split(_SEPARATOR) if part.strip()]
+    for role, tracks in buses.tracks.items():
+        locked = [track for track in tracks if _is_locked(project, track)]
+        kept += [role] if locked == list(tracks) else [_name_in_dialog(project, track) for track in locked]
+    return msgspec.structs.replace(saved, keep=f"{_SEPARATOR} ".join(dict.fromkeys(kept)))
+
+
+def _is_locked(project: Project, track: Track) -> bool:
+    """Return whether the user has locked the track's controls (`LOCK 1` in the track's chunk)."""
+    fields = project.document.fields(track.block, "LOCK")
+    return fields is not None and bool(fields.whole(0) & 1)
+
+
+def _one_of(field: str, text: str, allowed: Sequence[str]) -> str:
+    wanted = text.strip().casefold()
+    if not wanted:
+        return allowed[0]
+    if wanted not in allowed:
+        raise InputError(f"{text!r} is not one of {', '.join(allowed)}", option=field)
+    return wanted
+
+
+def number_in(field: str, text: str, default: float) -> float:
+    """Return the number in a field of a dialog.
+
+    Raises
+    ------
+    InputError
+        The field contains something else.
+    """
+    try:
+        return float(text.strip().rstrip("%").replace(",", ".")) if text.strip() else default
+    except ValueError:
+        raise InputError(f"{text.strip()!r} is not a number", option=field, remedy="write a number") from None
+
+
+def _existing_path(text: str, home: Path | None) -> str:
+    path = Path(text).expanduser() if not text.startswith("~") or text.startswith("~/") else Path(text)
+    found = path if path.is_absolute() or home is None else home / path
+    if not found.exists():
+        raise InputError(f"{found} does not exist", option="Like", remedy="name a session, a song folder or a run")
+    return str(found)
+
+
+def _names_in(field: str, text: str, named: Mapping[str, Sequence[Track]]) -> list[str]:
+    """Return the names of buses or single tracks in a text: their own, their bus's, or their track's."""
+    found: list[str] = []
+    for part in (part.strip() for part in text.split(_SEPARATOR)):
+        wanted = part.casefold()
+        if wanted:
+            matching = [
+                name
+                for name, tracks in named.items()
+                if wanted in (name.casefold(), roles.bus_of(name))
+                or canonical_role(part) == roles.bus_of(name)
+                or any(wanted in (track.name.casefold(), str(track.number)) for track in tracks)
+            ]
+            if not matching:
+                raise InputError(
+                    f"there is no bus or track {part!r}", option=field, remedy=f"there are: {_listed(list(named))}"
+                )
+            found += matching
+    return list(dict.fromkeys(found))
+
+
+def _percents_in(text: str, named: Mapping[str, Sequence[Track]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in filter(str.strip, text.split(_SEPARATOR)):
+        name, is_pair, value = part.rpartition("=")
+        if not is_pair:
+            raise InputError(f"{part.strip()!r} is not `bus = percent`", option="Ride", remedy="write `vocals = 50`")
+        found |= dict.fromkeys(_names_in("Ride", name, named), number_in("Ride", value, 0.0))
+    return found
+
+
+def _part_s(project: Project, text: str, selection_s: Span | None) -> Span | None:
+    """Return the part of the project that a text names: all, a region, or by default what is selected."""
+    wanted = text.strip().casefold()
+    if not wanted:
+        return selection_s
+    if wanted == "all":
+        return None
+    regions = _regions(project)
+    found = [span for number, name, span in regions if wanted in (name.casefold(), number)]
+    if not found:
+        names = [name or number for number, name, _ in regions]
+        remedy = f"the regions are: {_listed(names)}" if names else "the project has no regions"
+        raise InputError(f"there is no region {text.strip()!r}", option="Part", remedy=remedy)
+    return found[0]
+
+
+def _regions(project: Project) -> list[tuple[str, str, Span]]:
+    """Return the regions' numbers, names and spans: each is two MARKER lines of one number, its start and its end."""
+    found: list[tuple[str, str, Span]] = []
+    open_at: dict[str, tuple[str, float]] = {}
+    for fields in project.document.all_fields(project.document.root, "MARKER"):
+        number = fields.text(0)
+        if not fields.whole(3) & 1:
+            continue
+        if number in open_at:
+            name, start_s = open_at.pop(number)
+            found.append((number, name, (start_s, fields.number(1))))
+        else:
+            open_at[number] = (fields.text(2), fields.number(1))
+    return found
 
 
 def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None, str | None]:
@@ -138,14 +315,14 @@ def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None
     saved = {} if job.selected else saved_choice(project)
     if not saved:
         return None, None
-    there = {track.guid for track in project.tracks}
-    kept = {role: [guid for guid in guids if guid in there] for role, guids in saved.items()}
-    is_whole = kept == saved
-    return kept if is_whole else None, None if is_whole else "A bus that was chosen earlier is gone; choose again."
+    present = {track.guid for track in project.tracks}
+    kept = {role: [guid for guid in guids if guid in present] for role, guids in saved.items()}
+    is_complete = kept == saved
+    return (kept, None) if is_complete else (None, "A bus that was chosen earlier is gone; choose again.")
 
 
 def _roles_of(project: Project, selected: Sequence[str]) -> tuple[dict[str, list[str]], str | None]:
-    """Return the selected tracks by the role that their names say, and a sentence on those without one."""
+    """Return the selected tracks by the role that their names have, and a sentence about those without one."""
     found: dict[str, list[str]] = {}
     unknown = []
     for track, match in zip(project.tracks, match_tracks(project), strict=True):
@@ -158,24 +335,16 @@ def _roles_of(project: Project, selected: Sequence[str]) -> tuple[dict[str, list
     return found, f"No role is recognized for {_listed(unknown)}. Write the tracks into the fields, or leave them out."
 
 
-def saved_choice(project: Project) -> dict[str, list[str]]:
-    """Return the buses that were chosen earlier in this project, GUIDs by role."""
-    saved: dict[str, list[str]] = {}
-    for role, guid in parse_qsl(ext_state(project.document, SECTION).get(BUSES_KEY, "")):
-        saved.setdefault(role, []).append(guid)
-    return saved
-
-
 def _answered(answers: BusAnswers) -> dict[str, list[str]]:
     pairs = list(answers.roles.items())
-    for part in filter(str.strip, answers.further.split(_APART)):
+    for part in filter(str.strip, re.split(r";(?=[^;=]*=)", answers.further)):
         role, is_pair, name = part.partition("=")
         if not is_pair:
             raise InputError(f"{part.strip()!r}: write further buses as role = track, with a semicolon between them")
         pairs.append((role, name))
     chosen: dict[str, list[str]] = {}
     for role, text in pairs:
-        names = [name.strip() for name in text.split(_APART) if name.strip()]
+        names = [name.strip() for name in text.split(_SEPARATOR) if name.strip()]
         if names:
             chosen.setdefault(canonical_role(role), []).extend(names)
     return chosen
@@ -189,28 +358,30 @@ def _problem_with_model(job: JobFile) -> str | None:
 
 
 def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses | None = None) -> Plan:
-    """Return a plan that asks, with what was answered or guessed filled in."""
+    """Return a plan that asks, with what was answered, used last or guessed filled in."""
     if job.answers is not None:
         fields = [Field(role=role, text=text) for role, text in job.answers.roles.items()]
         further = job.answers.further
     else:
         tracks = buses.tracks if buses else {}
-        asked = dict.fromkeys([*roles.PAPER_BUSES, *tracks])
-        fields = [Field(role=role, text=_text_of(project, tracks.get(role, ()))) for role in asked]
-        further = ""
+        asked = list(dict.fromkeys([*roles.PAPER_BUSES, *tracks]))
+        texts = {role: _text_of(project, tracks.get(role, ())) for role in asked}
+        fields = [Field(role=role, text=texts[role]) for role in asked[:_MOST_FIELDS]]
+        further = f"{_SEPARATOR} ".join(f"{role} = {texts[role]}" for role in asked[_MOST_FIELDS:])
     guessed = buses is None and job.answers is None
     return Plan(
         settled=False,
         problem=None if guessed else problem,
         fields=fields if project.tracks else [],
         further=further,
+        options=_options(project, job, buses or Buses({}, ())),
         models=list(models.names()),
         default_model=models.DEFAULT_MODEL,
     )
 
 
 def _text_of(project: Project, tracks: Iterable[Track]) -> str:
-    return f"{_APART} ".join(_name_in_dialog(project, track) for track in tracks)
+    return f"{_SEPARATOR} ".join(_name_in_dialog(project, track) for track in tracks)
 
 
 def _name_in_dialog(project: Project, track: Track) -> str:
@@ -267,6 +438,6 @@ def _listed(names: Sequence[str]) -> str:
 def _mixdown(project: Project) -> str | None:
     try:
         found = find_mixdown(project, None)
-    except InputError:  # what lies there is no audio
+    except InputError:  # the file is not audio
         return None
     return None if found is None else str(found.path)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from analysis_server.reaper.inspect_project import BUSES_KEY, opened
+from analysis_server.reaper.inspect_project import BUSES_KEY, OPTIONS_KEY, number_in, opened
 from analysis_server.reaper.job_file import EditAnswers, ExtState, Instructions, JobFile, Points, Restoration, WriteOn
 from analysis_server.verbs.edit import EditConflict, EditResult, edited
 from analysis_server.verbs.revert import reverted
@@ -199,8 +199,10 @@ def revert(job: JobFile) -> Instructions:
     first = result.taken_back[0]
     tracks = envelopes_to_restore(project, first)
     state = records_to_delete(project, first)
-    if not result.left and BUSES_KEY in ext_state(project.document, store.SECTION):  # nothing of ours stays behind
-        state = msgspec.structs.replace(state, delete=[*state.delete, BUSES_KEY])
+    if not result.left:  # nothing of Faderwise stays in the project
+        stored = ext_state(project.document, store.SECTION)
+        choices = [key for key in (BUSES_KEY, OPTIONS_KEY) if key in stored]
+        state = msgspec.structs.replace(state, delete=[*state.delete, *choices])
     envelopes = "1 envelope" if len(tracks) == 1 else f"{len(tracks)} envelopes"
     return Instructions(
         undo=f"Faderwise: {job.action}",
@@ -221,21 +223,14 @@ def settings_of(answers: EditAnswers, range_s: tuple[float, float] | None) -> Ed
         A field that needs a number contains something else.
     """
     return EditSettings(
-        depth_percent=_number("Depth", answers.depth, 100.0),
-        moves_percent=_number("Moves", answers.moves, 100.0),
-        smooth_s=_number("Smoothing", answers.smooth, 0.0),
-        limit_db=_number("Limit", answers.limit, 0.0) if answers.limit.strip() else None,
-        offset_db={bus: _number(f"Offset of {bus}", text, 0.0) for bus, text in answers.offsets.items()},
+        depth_percent=number_in("Depth", answers.depth, 100.0),
+        moves_percent=number_in("Moves", answers.moves, 100.0),
+        smooth_s=number_in("Smoothing", answers.smooth, 0.0),
+        limit_db=number_in("Limit", answers.limit, 0.0) if answers.limit.strip() else None,
+        offset_db={bus: number_in(f"Offset of {bus}", text, 0.0) for bus, text in answers.offsets.items()},
         freeze=[canonical_role(part) for part in re.split("[,;]", answers.freeze) if part.strip()],
         range_s=range_s,
     )
-
-
-def _number(field: str, text: str, default: float) -> float:
-    try:
-        return float(text.strip().rstrip("%").replace(",", ".")) if text.strip() else default
-    except ValueError:
-        raise InputError(f"{text.strip()!r} is not a number", option=field, remedy="run the action again") from None
 
 
 def _part_s(project: Project, job: JobFile) -> tuple[float, float] | None:

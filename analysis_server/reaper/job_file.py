@@ -8,19 +8,53 @@ from typing import Literal
 
 import msgspec
 
+from analysis_server.sources.session import Level
+from analysis_server.verbs.adjust import Adjustments
 from core.errors import InputError, require_text
 from core.files import UNDECODABLE, replacing
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]
 Span = tuple[float, float]
+Target = Literal["volume", "pre-fx", "trim", "fader"]
 
 
 class BusAnswers(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user wrote into the dialog of buses: tracks by role, and additional ``role = track`` pairs."""
+    """The texts of the dialog of buses: tracks by role, and further ``role = track`` pairs."""
 
     roles: dict[str, str]
     further: str = ""
+
+
+class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to mix, as texts of the dialog; an empty one is the default.
+
+    Attributes
+    ----------
+    level : ``buses`` or ``tracks``.
+    like : the path of a finished session, song folder or run whose balance to take over.
+    depth : how much of the balance to apply, percent.
+    keep : buses or tracks that stay as they are, separated by semicolons.
+    ride : ``bus = percent`` pairs, separated by semicolons.
+    target : what to write on: ``volume``, ``pre-fx``, ``trim`` or ``fader``.
+    part : the part to mix: ``all``, or a region's number or name; by default the razor edits or the time selection.
+    """
+
+    level: str = ""
+    like: str = ""
+    depth: str = ""
+    keep: str = ""
+    ride: str = ""
+    target: str = ""
+    part: str = ""
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How to mix: the meaning of `MixOptions` for the project. `adjustments` as in `verbs.adjust`."""
+
+    level: Level = "buses"
+    target: Target = "volume"
+    adjustments: Adjustments = Adjustments()
 
 
 class EditAnswers(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +79,11 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     selection_s, length_s : the time selection and the length, project time.
     top_gain : the highest gain of an envelope.
     settings : `model` and `target_lufs` of the user's settings.
+    asks : whether the dialog of buses is shown although the buses are known.
     selected : the GUIDs of the selected tracks, where only these are mixed.
     answers : the answers of the dialog of buses, or None before it was shown.
     buses : the bus tracks' GUIDs by role.
+    options, way : how to mix, as texts and what they mean; None before it is known.
     before : the envelopes' state chunks by GUID when the copy was made; used by the bridge only.
     stems, span_s : the rendered stems by GUID, and the part of the project that they cover.
     existing : what happens to existing automation.
@@ -66,9 +102,12 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     length_s: float = 0.0
     top_gain: float = 2.0
     settings: dict[str, str] = {}
+    asks: bool = False
     selected: list[str] = []
     answers: BusAnswers | None = None
     buses: dict[str, list[str]] = {}
+    options: MixOptions | None = None
+    way: Way = Way()
     before: dict[str, str | None] = {}
     stems: dict[str, str] = {}
     span_s: Span | None = None
@@ -111,7 +150,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run of the project's history and its description."""
 
     number: int
-    told: str
+    description: str
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +161,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settled : whether the buses were chosen: earlier in this project, or in the dialog.
     problem : why the choice cannot be used, or None.
     fields, further : the dialog of buses, filled in.
+    options, way : how to mix, as texts filled in and what they mean.
+    render : the GUIDs of the tracks whose stems are needed.
+    selection_s : the part of the project to mix, None for all of it.
     models, default_model : the available models, and the one that is used where none is named.
-    automated : bus tracks with volume automation.
+    automated : tracks to be written on that have volume automation.
     cautions : what may sound different than intended: missing media, soloed tracks, grouped faders.
     mixdown : a mixdown that was found, or None.
     runs, written_on : the runs of the history, and the tracks that any of them wrote on.
@@ -135,6 +177,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[Field] = []
     further: str = ""
     buses: list[PlannedBus] = []
+    options: MixOptions = MixOptions()
+    way: Way = Way()
+    render: list[str] = []
+    selection_s: Span | None = None
     models: list[str] = []
     default_model: str = ""
     automated: list[str] = []

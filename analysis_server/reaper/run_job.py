@@ -17,7 +17,15 @@ import numpy as np
 import soundfile
 
 from analysis_server.models import DEFAULT_MODEL
-from analysis_server.reaper.inspect_project import BUSES_KEY, as_value, plan, saved_choice
+from analysis_server.reaper.inspect_project import (
+    BUSES_KEY,
+    OPTIONS_KEY,
+    as_value,
+    options_value,
+    plan,
+    saved_choice,
+    saved_options,
+)
 from analysis_server.reaper.instructions import edit, marks_to_set, points_to_write, record_to_store, revert
 from analysis_server.reaper.job_file import Answer, Instructions, JobFile, read_job, write_answer
 from analysis_server.runs import kept_runs
@@ -25,6 +33,7 @@ from analysis_server.sources.session import RenderedStems
 from analysis_server.verbs import audit, learn, match, mix
 from core.errors import FaderwiseError, InputError
 from core.progress import ProgressCallback, no_progress
+from core.roles import bus_of
 from core.rpp.write import Written
 from core.runs.record import RunRecord
 
@@ -77,10 +86,12 @@ def _warm_up(progress: ProgressCallback) -> None:
 
 
 def _mix(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
+    adjustments = job.way.adjustments
+
     def deliver(written: Written, record: RunRecord) -> None:
         figures = record.figures
         summary = (
-            f"{_listed([bus.role for bus in record.buses])} mixed with the model {record.model}. Loudness: "
+            f"{_listed(record)} mixed with the model {record.model}. Loudness: "
             f"{figures['loudness_before_lufs']:.1f} → {figures['loudness_after_lufs']:.1f} LUFS."
         )
         write_answer(folder, Answer(do=_instructions(job, written, record, summary)))
@@ -93,15 +104,19 @@ def _mix(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
         tracks=job.buses,
         existing=job.existing,
         rendered=_rendered(job),
+        level=job.way.level,
+        like=adjustments.like,
+        depth_percent=adjustments.depth_percent,
+        keep=adjustments.keep,
+        ride_percent=adjustments.ride_percent,
     )
     mix.run(request, progress, deliver=deliver)
 
 
 def _match(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
     def deliver(written: Written, record: RunRecord) -> None:
-        buses = _listed([bus.role for bus in record.buses])
         summary = (
-            f"Fader moves of {Path(job.mixdown or '').name} recovered on {buses}. "
+            f"Fader moves of {Path(job.mixdown or '').name} recovered on {_listed(record)}. "
             f"They explain {100.0 * record.figures['fit']:.1f} % of the mixdown's energy."
         )
         write_answer(folder, Answer(do=_instructions(job, written, record, summary)))
@@ -149,8 +164,12 @@ def _audit(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
 def _instructions(job: JobFile, written: Written, record: RunRecord, summary: str) -> Instructions:
     """Return what writes a run's envelopes and record into the open project, and the choice of buses if it is new."""
     state = record_to_store(record)
+    choices = {}
     if not job.selected and saved_choice(written.project) != job.buses:
-        state = msgspec.structs.replace(state, set={**state.set, BUSES_KEY: as_value(job.buses)})
+        choices[BUSES_KEY] = as_value(job.buses)
+    if job.options is not None and saved_options(written.project) != job.options:
+        choices[OPTIONS_KEY] = options_value(job.options)
+    state = msgspec.structs.replace(state, set={**state.set, **choices})
     return Instructions(
         undo=_undo_name(job),
         summary=summary,
@@ -195,7 +214,12 @@ def _undo_name(job: JobFile) -> str:
     return f"Faderwise: {job.action}"
 
 
-def _listed(names: list[str]) -> str:
+def _listed(record: RunRecord) -> str:
+    """Return the buses of a run as a phrase, of single tracks their number."""
+    names = [bus.role for bus in record.buses]
+    buses = list(dict.fromkeys(map(bus_of, names)))
+    if buses != names:
+        return f"{len(names)} tracks of {len(buses)} buses"
     joined = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"{joined[:1].upper()}{joined[1:]}"
 

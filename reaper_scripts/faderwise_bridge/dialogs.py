@@ -36,14 +36,18 @@ def choice(question: str) -> bool:
 
 
 def inputs(title: str, fields: Sequence[tuple[str, str]]) -> list[str]:
-    """Let the user fill in fields, at most 16: pairs of a caption and the first text."""
+    """Let the user fill in fields, at most 16: pairs of a caption and the first text.
+
+    A text that the user leaves as it is comes back with the characters that the dialog cannot show.
+    """
     captions = ",".join([caption.replace(",", " ") for caption, _ in fields] + ["extrawidth=220", "separator=\n"])
     values = "\n".join(plain(value) for _, value in fields)
     answer = RPR.GetUserInputs(TITLE + ": " + title, len(fields), captions, values, 65536)
     if not answer[0]:
         raise UserCancelled
-    given = str(answer[4]).split("\n")
-    return [value.strip() for value in given + [""] * (len(fields) - len(given))][: len(fields)]
+    given = [value.strip() for value in str(answer[4]).split("\n")] + [""] * len(fields)
+    firsts = [value.strip() for _, value in fields]
+    return [first if text == plain(first).strip() else text for text, first in zip(given, firsts)]
 
 
 def plain(text: str) -> str:

@@ -53,9 +53,8 @@ def auto_mix_again() -> Flow:
             raise BridgeError("The buses of this project were not chosen yet. Run Auto-mix buses once.")
         for caution in plan["cautions"]:
             dialogs.note(caution)
-        job.asked["buses"] = questions.buses_of(plan)
         existing = {"existing": questions.existing_without_asking()}
-        tracks, answer = yield from _mix_stems(worker, existing)
+        tracks, answer = yield from _run_on_rendered_stems(worker, plan, existing)
         yield from _finish(worker, tracks, answer, is_quiet=True)
 
 
@@ -116,15 +115,17 @@ def _run_on_stems(verb: str, action: str, ask: Ask, selected: Sequence[str] = ()
         plan = yield from questions.plan_with_buses(worker, asks_model=verb == "mix")
         answers = ask(plan, job)
         questions.confirm_cautions(plan)
-        tracks, answer = yield from _mix_stems(worker, answers)
+        tracks, answer = yield from _run_on_rendered_stems(worker, plan, answers)
         yield from _finish(worker, tracks, answer)
 
 
-def _mix_stems(worker: Worker, answers: dict[str, Any]) -> Generator[None, None, tuple[Pointers, dict[str, Any]]]:
-    """Render the stems of the chosen buses and run the verb on them; return the project's tracks and the answer."""
-    job = worker.job
+def _run_on_rendered_stems(
+    worker: Worker, plan: dict[str, Any], answers: dict[str, Any]
+) -> Generator[None, None, tuple[Pointers, dict[str, Any]]]:
+    """Render the stems that a plan names and run the verb on them; return the project's tracks and the answer."""
+    job, guids = worker.job, plan["render"]
+    job.asked.update(questions.settled(plan))
     span_s = _span_s(job)
-    guids = [guid for bus in job.asked["buses"].values() for guid in bus]
     tracks = Pointers(reaper_api.tracks())
     yield
     before = _save_copy(job, tracks, guids)

@@ -12,6 +12,17 @@ Plan = Dict[str, Any]
 _TRUTHS = ("faders", "mixdown", "edits")
 _MAX_FIELDS = 16
 _OTHER_BUSES = "Other buses: role = track; ..."
+_OPTIONS = (
+    ("level", "Level: buses / tracks"),
+    ("part", "Part: all / a region (empty: selection)"),
+    ("like", "Balance like: session or run (?: choose)"),
+    ("depth", "Depth in percent (empty: 100)"),
+    ("keep", "Keep as set: bus or track; ..."),
+    ("ride", "Ride: bus = percent; ..."),
+    ("target", "Write to: volume / pre-fx / trim / fader"),
+)
+"""How to mix; with them, the model, the other buses and at most 7 buses the dialog is full."""
+_CHOOSE = "?"
 _EDIT = (
     ("depth", "Depth in percent (100: as predicted)"),
     ("moves", "Moves in percent (0: a static mix)"),
@@ -24,6 +35,8 @@ _EDIT = (
 def plan_with_buses(worker: Worker, asks_model: bool) -> Generator[None, None, Plan]:
     """Return the plan of a job whose buses were chosen: earlier in this project, or now.
 
+    For a mix the dialog is always shown, with what was chosen last.
+
     Raises
     ------
     UserCancelled
@@ -32,7 +45,7 @@ def plan_with_buses(worker: Worker, asks_model: bool) -> Generator[None, None, P
         The project has no track that could be mixed.
     """
     job = worker.job
-    plan = (yield from worker.run("plan"))["plan"]
+    plan = (yield from worker.run("plan", asks=asks_model))["plan"]
     while not plan["settled"]:
         if plan["problem"]:
             dialogs.show(plan["problem"])
@@ -40,13 +53,14 @@ def plan_with_buses(worker: Worker, asks_model: bool) -> Generator[None, None, P
     if asks_model:
         model = job.asked["settings"]["model"]
         settings.store("model", "" if model == plan["default_model"] else model)
-    job.asked["buses"] = buses_of(plan)
     return plan  # type: ignore[no-any-return]
 
 
-def buses_of(plan: Plan) -> dict[str, list[str]]:
-    """Return the GUIDs of the tracks of each bus."""
-    return {bus["role"]: [track["guid"] for track in bus["tracks"]] for bus in plan["buses"]}
+def settled(plan: Plan) -> dict[str, Any]:
+    """Return what a settled plan adds to the job: buses, how to mix, and the part of the project."""
+    buses = {bus["role"]: [track["guid"] for track in bus["tracks"]] for bus in plan["buses"]}
+    chosen = {name: plan[name] for name in ("options", "way", "selection_s")}
+    return {"buses": buses, **chosen}
 
 
 def existing_without_asking() -> str:
@@ -110,7 +124,7 @@ def before_revert(plan: Plan, _job: Job) -> dict[str, Any]:
     """Ask which runs to revert."""
     runs = plan["runs"]
     last = runs[-1]
-    listed = "\n".join(f"{run['number']}: {run['told']}" for run in reversed(runs[-12:]))
+    listed = "\n".join(f"{run['number']}: {run['description']}" for run in reversed(runs[-12:]))
     if len(runs) == 1:
         if not dialogs.agrees(f"Restore the envelopes from before this run?\n\n{listed}"):
             raise UserCancelled
@@ -157,10 +171,23 @@ def _ask_buses(plan: Plan, job: Job, asks_model: bool) -> dict[str, Any]:
     if asks_model:
         model = job.asked["settings"]["model"] or plan["default_model"]
         fields.append((f"Model: {' / '.join(plan['models'])}"[:60], model))
+        fields += [(caption, plan["options"][name]) for name, caption in _OPTIONS]
     given = dialogs.inputs("which tracks are the buses? (name or number; none: leave it empty)", fields)
-    answers = {field["role"]: text for field, text in zip(plan["fields"], given)}
-    chosen = {**job.asked["settings"], **({"model": given[-1]} if asks_model else {})}
-    return {"answers": {"roles": answers, "further": given[len(answers)]}, "settings": chosen}
+    n_buses = len(plan["fields"])
+    answers = {
+        "roles": {field["role"]: text for field, text in zip(plan["fields"], given)},
+        "further": given[n_buses],
+    }
+    if not asks_model:
+        return {"answers": answers}
+    options = dict(zip([name for name, _ in _OPTIONS], given[n_buses + 2 :]))
+    if options["like"] == _CHOOSE:
+        options["like"] = dialogs.file("a session, or a file of a song folder or run", "", "RPP")
+    return {
+        "answers": answers,
+        "settings": {**job.asked["settings"], "model": given[n_buses + 1]},
+        "options": options,
+    }
 
 
 def _mixdown(plan: Plan) -> str:

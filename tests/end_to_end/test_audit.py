@@ -117,6 +117,7 @@ def test_a_mix_is_edited_by_hand_audited_edited_learned_from_and_reverted(studio
     model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))
     assert [(song["source"], song["weight"] > 1.0) for song in model["songs"]] == [("edits", True)]
     studio.host.RPR.RPR_SetExtState("Faderwise", "model", "mine", True)
+    studio.choose_buses()
     studio.host.dialogs.expect_message("No", containing="There is volume automation on track 4")
     studio.decline_report("mixed with the model mine")
     studio.run("auto_mix_buses")

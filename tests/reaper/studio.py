@@ -70,14 +70,18 @@ class Studio:
         shown = self.host.dialogs.shown
         return shown[-1].text if shown else "none"
 
-    def choose_buses(self, tracks: Sequence[str] | None = None, model: str | None = None) -> None:
-        """Let the user fill in the dialog of buses: what is guessed, or other tracks for the first roles."""
+    def choose_buses(self, tracks: Sequence[str] | None = None, model: str | None = None, **options: str) -> None:
+        """Let the user fill in the dialog of buses: as it is shown, or with other tracks for the first roles.
+
+        `options` are the answers to further fields by the first word of their captions.
+        """
+        answers = {**options, **({} if model is None else {"Model": model})}
 
         def filled(captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
-            values = list(defaults)
+            names = [re.split(r"\W", caption)[0] for caption in captions]
+            assert not answers.keys() - set(names), names
+            values = [answers.get(name, default) for name, default in zip(names, defaults, strict=True)]
             values[: len(tracks or ())] = tracks or ()
-            if model is not None:
-                values[-1] = model
             return values
 
         self.host.dialogs.expect_inputs(filled, containing="which tracks are the buses")

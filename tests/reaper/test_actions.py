@@ -1,8 +1,9 @@
-"""The actions in a simulated REAPER, from the first question to the last word."""
+"""The actions in a simulated REAPER, from the first question to the last message."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from core.rpp.faders import gains_at
 from core.rpp.parser import parse
 from core.rpp.project import project_of
 from tests.reaper.conftest import StudioFor
-from tests.reaper.studio import ROLES, STEMS, Studio, small_session
+from tests.reaper.studio import ROLES, STEMS, Studio, bus_text, project_text, small_session
 
 ENDS = ((0.8, 0.4), (0.5, 0.9), (0.7, 0.7), (0.3, 1.0))
 """Each bus's gain at 4 s and at 20 s."""
@@ -32,20 +33,20 @@ def accepted(_captions: Sequence[str], defaults: Sequence[str]) -> Sequence[str]
 
 
 def gains(studio: Studio, time_s: np.ndarray) -> np.ndarray:
-    """Return the effective gain of each bus at `time_s` in the project file."""
+    """Return the gain of each bus at `time_s` according to the project's file."""
     project = project_of(parse(studio.host.project.to_bytes(), studio.path))
     return gains_at(project, {track.name: [track] for track in project.tracks}, time_s)
 
 
-def mixed(studio: Studio, containing: str = "mixed with the model") -> None:
+def mixed(studio: Studio, containing: str = "mixed with the model", model: str | None = None, **options: str) -> None:
+    studio.choose_buses(model=model, **options)
     studio.decline_report(containing)
     studio.run("auto_mix_buses")
 
 
-def test_a_second_run_asks_nothing_and_an_edit_and_reverts_need_no_audio(studio: Studio) -> None:
+def test_an_edit_and_reverts_need_no_audio(studio: Studio) -> None:
     before = studio.host.project.to_bytes()
-    studio.choose_buses(model="equal-level")
-    mixed(studio)
+    mixed(studio, model="equal-level")
     once = studio.host.project.to_bytes()
     mixed(studio)
     time_s = np.arange(0.5, 9.5, 0.25)
@@ -87,17 +88,20 @@ def test_a_second_run_asks_nothing_and_an_edit_and_reverts_need_no_audio(studio:
     assert studio.jobs() == []
 
 
-def test_the_users_moves_are_combined_or_replaced_by_choice(tmp_path: Path, studio_for: StudioFor) -> None:
+def test_the_users_own_moves_are_combined_or_replaced_as_asked(tmp_path: Path, studio_for: StudioFor) -> None:
     moves = ("    <VOLENV2", "      ACT 1 -1", "      VIS 1 1 1", "      PT 2 1 0", "      PT 8 0.5 0", "    >")
     studio = studio_for(small_session(tmp_path / "session", *moves, length_s=10.0))
     studio.host.RPR.RPR_SetExtState("Faderwise", "target_lufs", "-40", True)
     time_s = np.arange(0.5, 9.5, 0.25)
     studio.choose_buses()
     studio.host.dialogs.expect_message("Yes", containing="There is volume automation on track 1 'DRUMS BUS'")
-    mixed(studio, containing="moves were kept")
+    studio.decline_report("moves were kept")
+    studio.run("auto_mix_buses")
     combined = gains(studio, time_s)[:, 0]
+    studio.choose_buses()
     studio.host.dialogs.expect_message("No", containing="There is volume automation on track 1 'DRUMS BUS'")
-    mixed(studio, containing="it was replaced")
+    studio.decline_report("it was replaced")
+    studio.run("auto_mix_buses")
     rides = np.interp(time_s, [2.0, 8.0], [1.0, 0.5])
     np.testing.assert_allclose(combined, gains(studio, time_s)[:, 0] * rides, rtol=0.02)
 
@@ -123,7 +127,7 @@ def test_a_mixdown_is_matched(studio: Studio) -> None:
     assert np.median(np.abs(20 * np.log10(gains(studio, at_s) / wanted))) < 0.3
 
 
-def test_a_mixdown_is_learned_without_changing_the_project(studio: Studio) -> None:
+def test_learning_from_a_mixdown_does_not_change_the_project(studio: Studio) -> None:
     write_rough_mix(studio)
     before = studio.host.project.to_bytes()
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
@@ -139,7 +143,7 @@ def test_a_mixdown_is_learned_without_changing_the_project(studio: Studio) -> No
     assert studio.jobs() == []
 
 
-def test_the_faders_are_learned_exactly_without_changing_the_project(studio: Studio) -> None:
+def test_learning_from_the_faders_does_not_change_the_project(studio: Studio) -> None:
     before = studio.host.project.to_bytes()
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
     studio.host.dialogs.expect_inputs(["", "ears"], containing="learn a mix model")
@@ -152,7 +156,7 @@ def test_the_faders_are_learned_exactly_without_changing_the_project(studio: Stu
     assert [song["source"] for song in model["songs"]] == ["faders"]
 
 
-def test_settings_are_kept_and_wrong_ones_asked_again(studio: Studio) -> None:
+def test_settings_are_stored_and_invalid_ones_are_asked_again(studio: Studio) -> None:
     def wrong(_captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
         return [defaults[0], "sometimes", "loud", *defaults[3:]]
 
@@ -188,8 +192,7 @@ def test_a_project_of_any_name_is_copied(tmp_path: Path, studio_for: StudioFor) 
 def test_mixing_again_shows_no_window(studio: Studio) -> None:
     studio.host.dialogs.expect_message("OK", containing="Run Auto-mix buses once")
     studio.run("auto_mix_again")
-    studio.choose_buses(model="equal-level")
-    mixed(studio)
+    mixed(studio, model="equal-level")
     time_s = np.arange(0.5, 9.5, 0.25)
     written = gains(studio, time_s)
     studio.host.RPR.RPR_SetMediaTrackInfo_Value(studio.host.RPR.RPR_GetTrack(0, 1), "D_VOL", 0.5)
@@ -207,8 +210,7 @@ def test_comparing_bypasses_the_written_envelopes_and_restores_them(studio: Stud
     studio.run("compare_bus_automation")
     time_s = np.arange(0.5, 9.5, 0.25)
     faders = gains(studio, time_s)
-    studio.choose_buses(model="equal-level")
-    mixed(studio)
+    mixed(studio, model="equal-level")
     written, content = gains(studio, time_s), studio.host.project.to_bytes()
     studio.run("compare_bus_automation")
     np.testing.assert_allclose(gains(studio, time_s), faders)
@@ -237,3 +239,61 @@ def test_only_the_selected_tracks_are_mixed(studio: Studio) -> None:
     written = [track.envelope("VOLENV2") is not None for track in studio.host.project.tracks]
     assert written == [True, False, False, True]
     assert b"BUSES" not in studio.host.project.to_bytes()  # the choice of the session's buses is another one
+
+
+def folder_session(folder: Path) -> Path:
+    """Write a session with a drum folder of two tracks, a locked bass and the vocals."""
+    folder.mkdir()
+    for role in ("drums", "bass", "vocals", "melody"):
+        shutil.copyfile(STEMS / f"{role}.flac", folder / f"{role}.flac")
+    drums = bus_text("Drums", "x.wav", "    ISBUS 1 1").split("    <ITEM")[0] + "  >"
+    tracks = [bus_text("Kick", "drums.flac", length_s=10.0), bus_text("Snare", "melody.flac", length_s=10.0)]
+    tracks[1] = tracks[1].replace("MAINSEND 1 0", "MAINSEND 1 0\n    ISBUS 2 -1")
+    bass = bus_text("Bass", "bass.flac", "    LOCK 1", volume=0.5, length_s=10.0)
+    path = folder / "Song.RPP"
+    path.write_bytes(project_text(drums, *tracks, bass, bus_text("Vocals", "vocals.flac", length_s=10.0)))
+    return path
+
+
+def test_single_tracks_are_mixed_and_a_locked_one_is_kept(tmp_path: Path, studio_for: StudioFor) -> None:
+    studio = studio_for(folder_session(tmp_path / "session"))
+    before = studio.host.project.to_bytes()
+    mixed(studio, containing="4 tracks of 3 buses mixed", Level="tracks", Ride="vocals = 60", Depth="80")
+    assert "Kept as set: bass: Bass" in studio.last_window()
+    assert "Riding vocals: Vocals at 60 %" in studio.last_window()
+    written = [track.envelope("VOLENV2") is not None for track in studio.host.project.tracks]
+    assert written == [False, True, True, True, True]
+    at_s = np.arange(0.5, 9.5, 0.25)
+    project = project_of(parse(studio.host.project.to_bytes(), studio.path))
+    bass = gains_at(project, {"bass": [project.tracks[3]]}, at_s)
+    np.testing.assert_allclose(bass, 0.5, rtol=1e-3)
+
+    def remembered(captions: Sequence[str], defaults: Sequence[str]) -> Sequence[str]:
+        shown = dict(zip(captions, defaults, strict=True))
+        assert shown["Level: buses / tracks"] == "tracks"
+        assert shown["Depth in percent (empty: 100)"] == "80"
+        assert shown["Ride: bus = percent; ..."] == "vocals = 60"
+        assert shown["Drums: track"] == "Drums"
+        return defaults
+
+    studio.host.dialogs.expect_inputs(remembered, containing=ASKED)
+    studio.decline_report("4 tracks of 3 buses mixed")
+    studio.run("auto_mix_buses")
+    studio.run("auto_mix_again")
+    assert studio.host.dialogs.console.count("4 tracks of 3 buses mixed") == 1
+    studio.host.dialogs.expect_message("No", containing="3: mix of")
+    studio.host.dialogs.expect_inputs(["1"], containing="back to before which run?")
+    studio.host.dialogs.expect_message("OK", containing="before runs 1 to 3")
+    studio.run("revert_bus_automation")
+    assert studio.host.project.to_bytes() == before
+
+
+def test_the_balance_of_another_session_is_taken_over(tmp_path: Path, studio: Studio) -> None:
+    """The other session has the same stems at other faders, so its faders are what is written."""
+    other = small_session(tmp_path / "other", length_s=10.0)
+    other.write_bytes(other.read_bytes().replace(b"VOLPAN 1.2", b"VOLPAN 0.3"))
+    mixed(studio, containing=f"The balance is that of {other}", Balance=str(other))
+    found = np.median(gains(studio, np.arange(1.0, 9.0, 0.25)), axis=0)
+    wanted = np.array([0.8, 0.3, 0.7, 0.9])
+    difference_db = 20 * np.log10(found / wanted)
+    np.testing.assert_allclose(difference_db, np.mean(difference_db), atol=0.5)

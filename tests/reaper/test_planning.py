@@ -1,4 +1,4 @@
-"""The first phase of a job: which tracks are the buses, and what is asked."""
+"""The first phase of a job: which tracks are the buses, how to mix them, and what is asked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from analysis_server.reaper.inspect_project import as_value, plan, saved_choice
-from analysis_server.reaper.job_file import BusAnswers, JobFile, Plan
+from analysis_server.reaper.inspect_project import as_value, options_value, plan, saved_choice
+from analysis_server.reaper.job_file import BusAnswers, JobFile, MixOptions, Plan
+from analysis_server.verbs.adjust import Adjustments
+from core.errors import InputError
 from core.rpp.project import read_project
 from tests.expected_errors import raises_error
 from tests.reaper.studio import bus_text, project_text, small_session
@@ -44,7 +46,7 @@ def song(tmp_path: Path) -> Path:
     return small_session(tmp_path / "session")
 
 
-def test_the_first_time_it_asks_with_the_guess_filled_in(song: Path) -> None:
+def test_the_first_dialog_shows_the_guessed_buses(song: Path) -> None:
     found = planned(song)
     assert not found.settled
     assert {field.role: field.text for field in found.fields} == {
@@ -54,7 +56,7 @@ def test_the_first_time_it_asks_with_the_guess_filled_in(song: Path) -> None:
     assert found.problem is None
 
 
-def test_what_was_answered_settles_it(song: Path) -> None:
+def test_answers_settle_the_plan(song: Path) -> None:
     answers = BusAnswers(roles={"drums": "1", "bass": "", "melody": "", "vocals": "vocals bus"}, further="Brass = 3;")
     found = planned(song, answers=answers)
     assert found.settled
@@ -66,7 +68,7 @@ def test_what_was_answered_settles_it(song: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "problem"),
     [
         (BusAnswers(roles={"drums": "9"}), "has no such track"),
         (BusAnswers(roles={"drums": "1", "bass": "1"}), "was chosen twice"),
@@ -74,15 +76,17 @@ def test_what_was_answered_settles_it(song: Path) -> None:
         (BusAnswers(roles={"drums": "1"}, further="3"), "role = track"),
     ],
 )
-def test_a_wrong_answer_is_asked_again_and_no_option_is_named(song: Path, answers: BusAnswers, told: str) -> None:
+def test_an_invalid_answer_is_asked_again_without_naming_an_option(
+    song: Path, answers: BusAnswers, problem: str
+) -> None:
     found = planned(song, answers=answers)
     assert not found.settled
-    assert told in str(found.problem)
+    assert problem in str(found.problem)
     assert "--" not in str(found.problem)
     assert [field.text for field in found.fields] == list(answers.roles.values())
 
 
-def test_a_choice_kept_in_the_project_is_not_asked_again(song: Path) -> None:
+def test_a_choice_stored_in_the_project_settles_the_plan(song: Path) -> None:
     guids = [track.guid for track in read_project(song).tracks]
     value = as_value({"drums": guids[:2], "backing vocals": guids[3:]})
     with_choice(song, value)
@@ -100,12 +104,12 @@ def test_a_stored_choice_with_a_deleted_track_is_asked_again(song: Path) -> None
     assert found.fields[0].text == "DRUMS BUS"
 
 
-def test_an_unknown_model_is_reported_with_the_available_ones(song: Path) -> None:
+def test_an_unknown_model_is_a_problem_that_lists_the_models(song: Path) -> None:
     found = planned(song, answers=BusAnswers(roles={"drums": "1"}), settings={"model": "nobody"})
     assert found.problem == f"There is no model 'nobody'; there are: {', '.join(found.models)}."
 
 
-def test_tracks_that_could_be_mistaken_are_named_by_number(tmp_path: Path) -> None:
+def test_tracks_with_ambiguous_names_are_shown_by_number(tmp_path: Path) -> None:
     path = tmp_path / "Song.RPP"
     path.write_bytes(project_text(bus_text("Drums; all", "x.wav"), bus_text("Bass", "x.wav")))
     texts = {field.role: field.text for field in planned(path).fields}
@@ -168,3 +172,84 @@ def test_selected_tracks_are_guessed_by_their_names_and_others_are_reported(tmp_
     nothing = planned(path, selected=[guids[2], guids[2]])
     assert nothing.problem == found.problem
     assert {field.text for field in nothing.fields} == {""}
+
+
+def with_tracks_locked(path: Path, *places: int) -> Path:
+    content = path.read_bytes().split(b"  <TRACK")
+    for place in places:
+        content[place + 1] = content[place + 1].replace(b"    NCHAN 2\n", b"    NCHAN 2\n    LOCK 1\n")
+    path.write_bytes(b"  <TRACK".join(content))
+    return path
+
+
+ANSWERS = BusAnswers(roles={"drums": "1", "bass": "2", "melody": "3", "vocals": "4"})
+
+
+def test_the_dialog_shows_what_was_used_last_and_locked_tracks_as_kept(song: Path) -> None:
+    with_choice(with_tracks_locked(song, 1), as_value({"drums": [read_project(song).tracks[0].guid]}))
+    with_tracks_locked(song, 0)
+    options = MixOptions(depth="50", keep="vocals", target="trim")
+    content = song.read_bytes().replace(b"      BUSES", f"      OPTIONS {options_value(options)}\n      BUSES".encode())
+    song.write_bytes(content)
+    found = planned(song, asks=True)
+    assert not found.settled
+    assert [field.text for field in found.fields] == ["DRUMS BUS", "", "", ""]
+    assert found.options == MixOptions(depth="50", keep="vocals; drums", target="trim")
+
+
+def test_the_way_to_mix_is_read_from_the_dialog(song: Path) -> None:
+    (song.parent / "finished").mkdir()
+    options = MixOptions(level="Tracks", like="finished", depth="50 %", keep="2; Vox", ride="vocals = 40; drums=20%")
+    found = planned(song, answers=ANSWERS, options=options, selection_s=(1.0, 2.0))
+    assert found.settled, found.problem
+    assert found.selection_s == (1.0, 2.0)
+    assert found.way.level == "tracks"
+    assert found.way.adjustments == Adjustments(
+        like=str(song.parent / "finished"),
+        depth_percent=50.0,
+        keep=["bass: BASS BUS", "vocals: VOCALS BUS"],
+        ride_percent={"vocals: VOCALS BUS": 40.0, "drums: DRUMS BUS": 20.0},
+    )
+    assert len(found.render) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (MixOptions(level="songs"), "Level: 'songs' is not one of buses, tracks"),
+        (MixOptions(target="pan"), "Write to: 'pan' is not one of"),
+        (MixOptions(like="nowhere"), "Like: "),
+        (MixOptions(depth="half"), "Depth: 'half' is not a number"),
+        (MixOptions(depth="900"), "Depth: 900 is not a depth"),
+        (MixOptions(keep="strings"), "Keep: There is no bus or track 'strings'"),
+        (MixOptions(ride="vocals"), "Ride: 'vocals' is not"),
+        (MixOptions(part="Chorus"), "Part: There is no region 'Chorus'"),
+    ],
+)
+def test_an_invalid_way_to_mix_is_asked_again(song: Path, options: MixOptions, problem: str) -> None:
+    found = planned(song, answers=ANSWERS, options=options)
+    assert not found.settled
+    assert problem.casefold() in str(found.problem).casefold()
+    assert found.options == options
+
+
+def test_a_region_is_found_by_its_number_and_its_name(song: Path) -> None:
+    markers = b'  MARKER 1 3 "Verse" 0\n  MARKER 7 4 "Chorus 1" 1 0 1 R\n  MARKER 7 9.5 "" 1\n'
+    song.write_bytes(song.read_bytes().replace(b"  <TRACK", markers + b"  <TRACK", 1))
+    for part, span_s in (("7", (4.0, 9.5)), ("chorus 1", (4.0, 9.5)), ("ALL", None), ("", (1.0, 2.0))):
+        found = planned(song, answers=ANSWERS, options=MixOptions(part=part), selection_s=(1.0, 2.0))
+        assert found.selection_s == span_s
+
+
+def test_buses_that_have_no_room_in_the_dialog_are_shown_as_further_ones(tmp_path: Path) -> None:
+    names = ("Drums", "Bass", "Vocals", "Guitars", "Keys", "Strings", "Brass", "Choir", "FX", "Percussion")
+    path = tmp_path / "Song.RPP"
+    path.write_bytes(project_text(*(bus_text(name, "x.wav") for name in names)))
+    found = planned(path)
+    assert len(found.fields) == 7
+    answers = BusAnswers(roles={field.role: field.text for field in found.fields}, further=found.further)
+    again = planned(path, answers=answers)
+    assert again.settled, again.problem
+    assert sorted(track.name for bus in again.buses for track in bus.tracks) == sorted(
+        track.title for track in read_project(path).tracks
+    )
