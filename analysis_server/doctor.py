@@ -22,17 +22,9 @@ from packaging.requirements import Requirement
 from analysis_server.environment import MARKER
 from analysis_server.reaper_setup import find_reaper, import_probe, scripts
 from analysis_server.reaper_setup.config_files import SWITCH, Lines, library_set, value_of
-from analysis_server.reaper_setup.install import Content, Plan, make_plan
+from analysis_server.reaper_setup.install import Content, Plan, content_with, make_plan
 from analysis_server.reaper_setup.python_library import OLDEST, Library, library_at, wanted_processors
-from analysis_server.reaper_setup.scripts import (
-    APPLICATION_FILE,
-    FOLDER,
-    VENDOR,
-    actions_in,
-    bundled_scripts,
-    package_files,
-    script_files,
-)
+from analysis_server.reaper_setup.scripts import APPLICATION_FILE, FOLDER, VENDOR
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
 from analysis_server.server.security import connection_path
@@ -311,9 +303,8 @@ def examine_check(home: Path) -> Finding:
 
 def _content(home: Path) -> Content:
     """Return what belongs into REAPER, but for the file that says where the application is."""
-    packages, bundled = scripts.downloaded_packages(home), bundled_scripts()
-    files = script_files(bundled) | package_files(packages)
-    return Content(files, actions_in(bundled), "" if packages else f"{FOLDER}/{VENDOR}/")
+    packages = scripts.downloaded_packages(home)
+    return content_with(packages, "" if packages else f"{FOLDER}/{VENDOR}/")
 
 
 def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:

@@ -63,12 +63,11 @@ def _uninstall(arguments: Namespace, terminal: Terminal) -> None:
 
 def _index(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.reaper_setup import reapack, scripts
+    from analysis_server.reaper_setup.install import content_with
 
-    bundled = scripts.bundled_scripts()
-    packages = scripts.download_packages(home().absolute(), Path(sys.executable))
-    files = scripts.script_files(bundled) | scripts.package_files(packages)
+    content = content_with(scripts.download_packages(home().absolute(), Path(sys.executable)))
     changes = _changes(Path(arguments.changelog)) if arguments.changelog else ""
-    release = reapack.Release(__version__, files, scripts.actions_in(bundled), arguments.url, changes)
+    release = reapack.Release(__version__, content.files, content.actions, arguments.url, changes)
     written = reapack.write_repository(Path(arguments.out), release)
     if found := reapack.problems_of(Path(arguments.out), arguments.url):
         raise FaderwiseError(f"{arguments.out}: ReaPack would refuse this: {'; '.join(found)}")

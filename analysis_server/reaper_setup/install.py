@@ -20,7 +20,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from analysis_server.reaper_setup import config_files as config
-from analysis_server.reaper_setup import find_reaper, scripts
+from analysis_server.reaper_setup import find_reaper, scripts, toolbar
 from analysis_server.reaper_setup.config_files import Lines, SettingChange, read_lines, read_settings, write_lines
 from analysis_server.reaper_setup.find_reaper import KEYMAP, SETTINGS, refuse_while_running
 from analysis_server.reaper_setup.python_library import Library, best_library, library_at, wanted_processors
@@ -36,6 +36,8 @@ NO_PYTHON = (
 )
 _UNCHANGED = "REAPER was not changed."
 _LAYOUT = 1
+_FOLDERS = ("Scripts", "Data/toolbar_icons", "Data", "MenuSets")
+"""The folders that files are added to, a folder after those in it."""
 _BACKUP = re.compile(r"([\w-]+)\.before-faderwise-\d{8}-\d{6}\.(\w+)")
 
 
@@ -49,7 +51,7 @@ class Prompter:
 
 @dataclass(frozen=True)
 class Content:
-    """What belongs into REAPER: files by their path in its Scripts folder, and actions.
+    """What belongs into REAPER: files by name (`path_of`), and actions.
 
     Files in the folder `pending` belong there too, but their content is not known yet.
     """
@@ -99,12 +101,11 @@ class Plan:
 
     def lines(self) -> list[str]:
         """Return the changes as lines for the user."""
-        place = self.folder / "Scripts"
         lines = [f"In {self.folder}:"]
         for name in _abbreviated(self.writes):
             note = " (you changed it: your version is kept under another name)" if name in self.edited else ""
-            lines.append(f"  write {place / name}{note}")
-        lines += [f"  remove {place / name}" for name in _abbreviated(self.removals)]
+            lines.append(f"  write {path_of(self.folder, name)}{note}")
+        lines += [f"  remove {path_of(self.folder, name)}" for name in _abbreviated(self.removals)]
         for change in self.settings:
             before = f" (now {_decoded(change.before)!r})" if change.before is not None else ""
             lines.append(f"  {SETTINGS}: set {_decoded(change.after)!r}{before}")
@@ -127,7 +128,7 @@ class Removal:
         """Return the changes as lines for the user."""
         lines = [f"In {self.folder}:"]
         if self.files:
-            lines.append(f"  remove {len(self.files)} files of Faderwise from {self.folder / 'Scripts' / FOLDER}")
+            lines.append(f"  remove {len(self.files)} files of Faderwise")
         if self.settings:
             lines += [f"  {SETTINGS}: restore {change.key}" for change in self.record.settings]
         if self.keymap:
@@ -164,6 +165,7 @@ def set_up(application: Application, prompter: Prompter, *, dry_run: bool = Fals
         for plan in plans:
             carry_out(plan)
         prompter.say("The actions are installed. Start REAPER, open the action list (key ?) and type: Faderwise")
+        prompter.say(f"For a toolbar, import {toolbar.MENU} in Options > Customize menus and toolbars.")
     return folders
 
 
@@ -216,10 +218,28 @@ def _content(application: Application, prompter: Prompter, *, dry_run: bool) -> 
     elif packages is None:
         prompter.say(f"Downloading {scripts.package_names()} with pip ...")
         packages = scripts.download_packages(application.home, application.python)
-    bundled = scripts.bundled_scripts()
+    content = content_with(packages, pending)
     place = {f"{FOLDER}/{scripts.APPLICATION_FILE}": application.described()}
-    files = scripts.script_files(bundled) | scripts.package_files(packages) | place
-    return Content(files, scripts.actions_in(bundled), pending)
+    return replace(content, files={**content.files, **place})
+
+
+def content_with(packages: Path | None, pending: str = "") -> Content:
+    """Return what belongs into REAPER, except for the file with the application's location.
+
+    Raises
+    ------
+    InputError
+        The installation is damaged.
+    """
+    bundled = scripts.bundled_scripts()
+    actions = scripts.actions_in(bundled)
+    files = scripts.script_files(bundled) | scripts.package_files(packages) | toolbar.toolbar_files(actions)
+    return Content(files, actions, pending)
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return the path of a file in a resource folder: in `Data` and `MenuSets` as named, otherwise in `Scripts`."""
+    return folder / name if name.startswith(("Data/", "MenuSets/")) else folder / "Scripts" / name
 
 
 def make_plan(folder: Path, content: Content, processors: frozenset[str]) -> Plan:
@@ -231,7 +251,7 @@ def make_plan(folder: Path, content: Content, processors: frozenset[str]) -> Pla
         A file of REAPER or the record cannot be read.
     """
     place, old = folder / "Scripts", read_record(folder) or Record()
-    now = {name: _file_hash(place / name) for name in {*content.files, *old.files}}
+    now = {name: _file_hash(path_of(folder, name)) for name in {*content.files, *old.files}}
     wanted = {name: hashlib.sha256(data).hexdigest() for name, data in content.files.items()}
     pending = {name for name in old.files if content.pending and name.startswith(content.pending)}
     obsolete = set(old.files).difference(wanted, pending)
@@ -292,7 +312,7 @@ def _updated_record(plan: Plan, files: dict[str, str]) -> Record:
         first[change.key] = replace(change, before=earlier.before) if earlier and is_ours else change
     kept = [command for command in old.commands if command not in plan.retired]
     is_edited = {SETTINGS: bool(plan.settings), KEYMAP: bool(plan.actions or plan.retired)}
-    created = [name for name in ("Scripts", *is_edited) if is_edited.get(name, True)]
+    created = [name for name in (*_FOLDERS, *is_edited) if is_edited.get(name, True)]
     backups = {}
     for name, edited in is_edited.items():
         earlier_backup = old.backups.get(name)
@@ -353,15 +373,14 @@ def _changed(path: Path) -> InputError:
 
 
 def _write_files(plan: Plan) -> None:
-    place = plan.folder / "Scripts"
     for name, content in plan.writes.items():
-        with replacing(place / name, keep_old=name in plan.edited) as temporary:
+        with replacing(path_of(plan.folder, name), keep_old=name in plan.edited) as temporary:
             temporary.write_bytes(content)
     try:
         for name in plan.removals:
-            (place / name).unlink(missing_ok=True)
+            path_of(plan.folder, name).unlink(missing_ok=True)
     except OSError as error:
-        raise _cannot_remove(error, place) from error
+        raise _cannot_remove(error, plan.folder) from error
 
 
 def _back_up(folder: Path, name: str, backups: Mapping[str, str]) -> None:
@@ -384,8 +403,7 @@ def plan_removal(folder: Path) -> Removal | None:
     record = read_record(folder)
     if record is None:
         return None
-    place = folder / "Scripts"
-    now = {name: _file_hash(place / name) for name in record.files}
+    now = {name: _file_hash(path_of(folder, name)) for name in record.files}
     changed = sorted(name for name in now if now[name] not in ("", record.files[name]))
     before = read_settings(folder / SETTINGS) if record.settings else read_lines(folder / SETTINGS)
     settings: Lines | None = before
@@ -395,7 +413,7 @@ def plan_removal(folder: Path) -> Removal | None:
     for command in record.commands:
         keymap = config.without_command(keymap, command)
     shortcuts = config.count_shortcuts(keymap_before, record.commands)
-    kept = [f"{place / name}: you changed it" for name in changed]
+    kept = [f"{path_of(folder, name)}: you changed it" for name in changed]
     if record.settings and settings is None:
         kept.append(f"the Python settings in {SETTINGS}: you changed them")
     if shortcuts:
@@ -441,7 +459,7 @@ def _remove(removal: Removal) -> None:
         if lines is not None:
             write_lines(folder / name, lines)
     for name in removal.files:
-        (folder / "Scripts" / name).unlink(missing_ok=True)
+        path_of(folder, name).unlink(missing_ok=True)
     for name, backup in record.backups.items():
         backed_up = _file_hash(folder / backup)
         if backed_up and backed_up == _file_hash(folder / name):
@@ -450,15 +468,20 @@ def _remove(removal: Removal) -> None:
         if (folder / name).is_file() and not (folder / name).stat().st_size:
             (folder / name).unlink()
     record_path(folder).unlink(missing_ok=True)
-    own = folder / "Scripts" / FOLDER
+    _remove_empty_folders(folder / "Scripts" / FOLDER)
+    for name in _FOLDERS:
+        if name in record.created:
+            _remove_if_empty(folder / name)
+
+
+def _remove_empty_folders(own: Path) -> None:
+    """Remove what Python compiled in our folder, and the folders that are empty then."""
     folders = [path for path in own.rglob("*") if path.is_dir() and not path.is_symlink()]
     for path in [*sorted(folders, key=lambda path: len(path.parts), reverse=True), own]:
         if path.name == "__pycache__":
             for compiled in path.glob("*.pyc"):
                 compiled.unlink()
         _remove_if_empty(path)
-    if "Scripts" in record.created:
-        _remove_if_empty(folder / "Scripts")
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -542,7 +565,8 @@ def _checked_record(content: Any) -> Record:
         backups=_texts_by_name(content["backups"]),
     )
     foreign = [name for name in record.files if not _is_our_file(name)]
-    foreign += [name for name in (*record.created, *record.backups) if name not in ("Scripts", SETTINGS, KEYMAP)]
+    foreign += [name for name in record.created if name not in (*_FOLDERS, SETTINGS, KEYMAP)]
+    foreign += [name for name in record.backups if name not in (SETTINGS, KEYMAP)]
     foreign += [backup for name, backup in record.backups.items() if not _is_backup(backup, name)]
     foreign += [command for command in record.commands if not is_our_command(command)]
     if foreign:
@@ -561,7 +585,8 @@ def _texts_by_name(content: Any) -> dict[str, str]:
 
 
 def _is_our_file(name: str) -> bool:
-    return name.startswith(f"{FOLDER}/") and ".." not in PureWindowsPath(name).parts and "\0" not in name
+    is_ours = name.startswith((f"{FOLDER}/", f"{toolbar.ICONS}/faderwise_")) or name == toolbar.MENU
+    return is_ours and ".." not in PureWindowsPath(name).parts and "\0" not in name
 
 
 def _is_backup(backup: str, name: str) -> bool:

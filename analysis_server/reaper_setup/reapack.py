@@ -1,8 +1,9 @@
 """Write and check a ReaPack repository: a folder for a web server with an index.xml that ReaPack reads.
 
-ReaPack installs a script's file as `Scripts/<index name>/<category>/<file>`, reads the sections of REAPER's action
-list from `main`, and refuses a file whose SHA-256 is not the multihash (1220...) in `hash`. Format: ReaPack's wiki,
-Index Format, and its reader (src/index_v1.cpp, src/source.cpp, src/version.cpp).
+ReaPack installs a script's file as `Scripts/<index name>/<category>/<file>` and a source of type `data` as
+`Data/<file>`. It reads the sections of REAPER's action list from `main`, and refuses a file whose SHA-256 is not the
+multihash (1220...) in `hash`. Format: ReaPack's wiki, Index Format, and its reader (src/index_v1.cpp, src/source.cpp,
+src/version.cpp).
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Release:
     url: str
     changelog: str = ""
 
+    @property
+    def published(self) -> Mapping[str, bytes]:
+        """The files that ReaPack can install: scripts, and icons as data; not the toolbar."""
+        return {name: content for name, content in self.files.items() if not name.startswith("MenuSets/")}
+
 
 def write_repository(folder: Path, release: Release) -> list[Path]:
     """Write the files and the index into `folder`, and return their paths. An earlier index is kept under another name.
@@ -57,8 +63,8 @@ def write_repository(folder: Path, release: Release) -> list[Path]:
         raise InputError(
             f"{release.url!r} is not a web address", remedy="give the https:// address of the published folder"
         )
-    written = [folder / release.version / _below(name) for name in release.files]
-    for path, content in zip(written, release.files.values(), strict=True):
+    written = [folder / release.version / _below(name) for name in release.published]
+    for path, content in zip(written, release.published.values(), strict=True):
         with replacing(path, keep_old=False) as temporary:
             temporary.write_bytes(content)
     with replacing(folder / INDEX) as temporary:
@@ -78,10 +84,12 @@ def index_of(release: Release) -> bytes:
     if release.changelog:
         ElementTree.SubElement(version, "changelog").text = release.changelog
     main = {f"{FOLDER}/{action.file}" for action in release.actions}
-    for name, content in release.files.items():
+    for name, content in release.published.items():
         source = ElementTree.SubElement(version, "source", file=_below(name), hash=multihash(content))
         if name in main:
             source.set("main", "main")
+        elif name.startswith("Data/"):
+            source.set("type", "data")
         source.text = f"{release.url.rstrip('/')}/{quote(f'{release.version}/{_below(name)}')}"
     ElementTree.indent(root, " ")
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
@@ -150,7 +158,7 @@ def _source_problems(version: ElementTree.Element, folder: Path, url: str) -> It
 
 
 def _below(name: str) -> str:
-    return name.removeprefix(f"{FOLDER}/")
+    return name.removeprefix(f"{FOLDER}/").removeprefix("Data/")
 
 
 def _is_plain(name: str) -> bool:

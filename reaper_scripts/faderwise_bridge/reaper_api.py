@@ -10,6 +10,7 @@ Sources: REAPER's generated reaper_python.py (argument order, tuples); docs/guid
 from __future__ import annotations
 
 import ctypes
+import re
 from contextlib import contextmanager
 from typing import Any, Iterator
 
@@ -178,6 +179,12 @@ def set_preference(name: str, value: int) -> bool:
     """Set a number of REAPER's preferences with the SWS extension; return False where SWS is missing."""
     function: Any = getattr(RPR, "SNM_SetIntConfigVar", None)
     return bool(function is not None and function(name, value))
+
+
+def version() -> tuple[int, int]:
+    """Return REAPER's version, such as (7, 43)."""
+    found = re.match(r"(\d+)\.(\d+)", str(RPR.GetAppVersion()))
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
 def top_gain() -> float:

@@ -22,8 +22,11 @@ from faderwise_bridge.restore_state import Pointers
 
 STALLED_S = 5.0
 """How long a render may make no progress before it counts as stopped."""
-CLOSES_WINDOW = "renderclosewhendone"
-"""A preference; bit 0 closes the render window when a render is finished."""
+WINDOW_PREFERENCE = "renderclosewhendone"
+_CLOSES, _RETURNS_TO_SETUP, _SAVES_STATISTICS = 1, 1 << 14, 1 << 21
+"""Its bits: the render window closes when it is finished; then the setup opens again; statistics are saved, which
+REAPER 7.75 and later otherwise ask about."""
+_ASKS_SINCE = (7, 75)
 _STEMS_ONLY, _BEFORE_FADER = 2, 8192
 _FROM_TO = 0
 _FLOAT_WAV = "ZXZhdyAAAQ=="
@@ -64,7 +67,7 @@ def render(
     restore = ExitStack()
     try:
         with reaper_api.ui_at_rest():
-            restore.enter_context(_window_closes())
+            restore.enter_context(window_closes())
             restore.enter_context(restore_state.edit_cursor())
             restore.enter_context(restore_state.selection_across_ticks(tracks))
             restore.enter_context(restore_state.disarmed(tracks))
@@ -131,16 +134,35 @@ def _title(tracks: Pointers, guid: str) -> str:
     return reaper_api.title_of(track)
 
 
+def window_problem() -> str:
+    """Return which boxes of the render window would keep a window open and stop every script; empty for none."""
+    bits = reaper_api.preference(WINDOW_PREFERENCE)
+    if bits is None:
+        return ""
+    boxes = [] if bits & _CLOSES else ["tick 'Automatically close when finished'"]
+    boxes += ["clear 'Return to render setup'"] if bits & _RETURNS_TO_SETUP else []
+    return " and ".join(boxes)
+
+
 @contextmanager
-def _window_closes() -> Iterator[None]:
-    """Let the render window close when it is finished; otherwise the action would not return."""
-    bits = reaper_api.preference(CLOSES_WINDOW)
-    with restore_state.preference(CLOSES_WINDOW, (bits or 0) | 1) as is_set:
-        if not is_set:
+def window_closes() -> Iterator[None]:
+    """Let every render window close when a render is finished; otherwise the action would not return.
+
+    Raises
+    ------
+    BridgeError
+        A preference prevents it, and cannot be set without the SWS extension.
+    """
+    problem, bits = window_problem(), reaper_api.preference(WINDOW_PREFERENCE) or 0
+    wanted = (bits | _CLOSES) & ~_RETURNS_TO_SETUP
+    if reaper_api.version() >= _ASKS_SINCE:
+        wanted |= _SAVES_STATISTICS
+    with restore_state.preference(WINDOW_PREFERENCE, wanted) as is_set:
+        if problem and not is_set:
             raise BridgeError(
-                "REAPER's render window would stay open and stop every script. Render anything with File > Render, "
-                "tick 'Automatically close when finished' in the window that shows the progress, then run the action "
-                "again. With the SWS extension, Faderwise sets this by itself. Nothing was changed."
+                f"REAPER's render window would stay open and stop every script. Render anything with File > Render, "
+                f"{problem} in the window that shows the progress, then run the action again. With the SWS extension, "
+                "Faderwise sets this by itself. Nothing was changed."
             )
         yield
 

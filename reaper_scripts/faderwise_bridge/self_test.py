@@ -187,17 +187,19 @@ class _Scratch:
         reaper_api.run_action(reaper_api.CLOSE_TAB)
 
     def _renders(self, seen: dict[str, str]) -> Generator[None, None, None]:
-        bits = reaper_api.preference(render_stems.CLOSES_WINDOW)
-        closes = bits is None or bits & 1
-        seen["render window"] = "closes" if closes else "stays open"
-        with restore_state.preference(render_stems.CLOSES_WINDOW, (bits or 0) | 1) as is_set:
-            if not is_set:
-                return
-            try:
-                stems = yield from self._stems(seen)
-            except BridgeError as error:
-                seen["render"] = str(error)
-                return
+        seen["render window"] = "stays open" if render_stems.window_problem() else "closes"
+        try:
+            with render_stems.window_closes():
+                try:
+                    stems = yield from self._stems(seen)
+                except BridgeError as error:
+                    seen["render"] = str(error)
+                    return
+                yield from self._compare(stems, seen)
+        except BridgeError:  # the window would stay open, which has been reported
+            return
+
+    def _compare(self, stems: list[Path], seen: dict[str, str]) -> Generator[None, None, None]:
         left, right = _levels(stems[0])
         seen["fader in a pre-fader stem"] = "no" if _is_near(left, _TONE_GAIN) else "yes"
         seen["pan in a pre-fader stem"] = "no" if _is_near(right, left) else "yes"

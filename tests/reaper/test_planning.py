@@ -10,7 +10,6 @@ import pytest
 from analysis_server.reaper.inspect_project import as_value, options_value, plan, saved_choice
 from analysis_server.reaper.job_file import BusAnswers, JobFile, MixOptions, Plan
 from analysis_server.verbs.adjust import Adjustments
-from core.errors import InputError
 from core.rpp.project import read_project
 from tests.expected_errors import raises_error
 from tests.reaper.studio import bus_text, project_text, small_session

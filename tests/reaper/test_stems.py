@@ -1,4 +1,4 @@
-"""Stems that REAPER renders for the bridge: before the faders, and with all settings restored afterwards."""
+"""The stems that the bridge lets REAPER render: before the faders, with everything restored afterwards."""
 
 from __future__ import annotations
 
@@ -172,18 +172,32 @@ def test_files_that_are_too_short_are_reported(moved: Studio) -> None:
     moved.require_peace()
 
 
-def test_a_render_window_that_stays_open_is_reported_before_rendering(moved: Studio) -> None:
-    moved.host.switches.render_window_closes = False
+@pytest.mark.parametrize(
+    ("closes", "returns", "box"),
+    [(False, False, "tick 'Automatically close when finished'"), (True, True, "clear 'Return to render setup'")],
+)
+def test_a_render_window_that_stays_open_is_reported_before_rendering(
+    moved: Studio, closes: bool, returns: bool, box: str
+) -> None:
+    moved.host.switches.render_window_closes = closes
+    moved.host.switches.returns_to_render_setup = returns
     before = moved.host.project.to_bytes()
-    assert "Automatically close when finished" in render(moved)["error"]
+    assert box in render(moved)["error"]
     assert moved.host.project.to_bytes() == before
     moved.require_peace()
 
 
-def test_the_sws_extension_closes_the_render_window(tmp_path: Path, studio_for: StudioFor) -> None:
+@pytest.mark.parametrize("windows", ["one that stays open", "the setup", "a question"])
+def test_with_the_sws_extension_no_render_window_stays_open(
+    tmp_path: Path, studio_for: StudioFor, windows: str
+) -> None:
     studio = studio_for(session(tmp_path / "session"))
     studio.host.install_sws()
-    studio.host.switches.render_window_closes = False
+    studio.host.switches.render_window_closes = windows != "one that stays open"
+    studio.host.switches.returns_to_render_setup = windows == "the setup"
+    if windows == "a question":
+        studio.host.version, studio.host.render_window_bits = "7.79/linux-x86_64", 0
+        studio.host.switches.asks_about_statistics = True
     before = studio.host.preferences
     plain, _ = rendered(studio)
     np.testing.assert_allclose(plain, original("drums"), atol=1e-6)

@@ -262,7 +262,8 @@ class ReaperHost:
     def preferences(self) -> dict[str, str]:
         """What the user chose, by the names of REAPER's configuration. [b: USCFG]"""
         top = {6: 0, 0: 1, 12: 4, 24: 5}[self.switches.envelope_top_db]
-        window = self.render_window_bits & ~1 | self.switches.render_window_closes
+        window = self.render_window_bits & ~(1 | 1 << 14) | self.switches.render_window_closes
+        window |= self.switches.returns_to_render_setup << 14
         scaled = 2 * self.switches.new_envelopes_are_fader_scaled
         return {"volenvrange": str(top | scaled), "renderclosewhendone": str(window)}
 
@@ -271,6 +272,7 @@ class ReaperHost:
         if name != "renderclosewhendone":
             return 0
         self.render_window_bits, self.switches.render_window_closes = value, bool(value & 1)
+        self.switches.returns_to_render_setup = bool(value >> 14 & 1)
         return 1
 
     def translated(self, name: str) -> str:

@@ -43,8 +43,7 @@ def render(host: ReaperHost, project: Project) -> None:
     if file_format is None or span is None or settings & ~(3 | VIA_MASTER | PRE_FADER | _HARMLESS):
         host.unsupported(f"rendering with settings {settings}, bounds {_number(project, 'RENDER_BOUNDSFLAG')}")
     files = targets(host, project)
-    if not host.switches.render_window_closes:
-        host.dialogs.hang("Rendering to File (finished): the window stays open")
+    _show_windows(host)
     if span[1] <= span[0] and files:
         host.dialogs.hang("Nothing to render!")
     if any(path.exists() for path in files):
@@ -69,6 +68,16 @@ def render(host: ReaperHost, project: Project) -> None:
     if host.switches.render_lasts_ticks:
         host.background_renders.append(BackgroundRender(files, host.switches.render_lasts_ticks))
     project.touched()
+
+
+def _show_windows(host: ReaperHost) -> None:
+    """Show the windows that stay open after a render."""
+    if not host.switches.render_window_closes:
+        host.dialogs.hang("Rendering to File (finished): the window stays open")
+    if host.switches.returns_to_render_setup:
+        host.dialogs.hang("Render to File: the setup opens again")
+    if host.switches.asks_about_statistics and not host.render_window_bits >> 21 & 1:
+        host.dialogs.hang("Render statistics: save?")
 
 
 class BackgroundRender:

@@ -20,6 +20,9 @@ class Switches:
     undo_restores_ext_state : whether undo brings back what `SetProjExtState` stored. Public projects report that it
         does not. [b: HDRP names "extensions" in &8]
     render_window_closes : whether the render window closes when it is finished; otherwise the action never returns.
+    returns_to_render_setup : whether the render setup opens again after a render; `renderclosewhendone` &16384. [USCFG]
+    asks_about_statistics : whether a render ends with a question unless statistics are saved (`renderclosewhendone` bit
+        21), as one public bridge reports of REAPER 7.75 and later.
     render_lasts_ticks : for how many defer cycles a render continues after the action has returned ("in background").
     render_is_cancelled : whether the user cancels each render before anything is written.
     rendered_share : how much of each file is written, as when a render is stopped or the disk is full.
@@ -38,6 +41,8 @@ class Switches:
     track_numbers_are_padded: bool = True
     undo_restores_ext_state: bool = False
     render_window_closes: bool = True
+    returns_to_render_setup: bool = False
+    asks_about_statistics: bool = False
     render_lasts_ticks: int = 0
     render_is_cancelled: bool = False
     rendered_share: float = 1.0

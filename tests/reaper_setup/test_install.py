@@ -23,6 +23,15 @@ def test_scripts_packages_and_the_location_of_the_application_are_installed(
     installed: Path, application: Application
 ) -> None:
     folder = installed / "Scripts" / "Faderwise"
+    icons = {path.name for path in (installed / "Data" / "toolbar_icons").iterdir()}
+    assert {"faderwise_auto_mix_buses.png", "faderwise_settings.png"} <= icons
+    assert (installed / "MenuSets" / "Faderwise.ReaperMenu").read_text("utf-8").splitlines()[1:] == [
+        "icon_0=faderwise_auto_mix_buses.png",
+        "icon_1=faderwise_settings.png",
+        "item_0=_FADERWISE_AUTO_MIX_BUSES Faderwise: Auto-mix buses",
+        "item_1=_FADERWISE_SETTINGS Faderwise: Settings",
+        "title=Faderwise",
+    ]
     assert {name for name, kind in tree(folder).items() if kind != "folder"} == {
         "faderwise_application.json",
         "faderwise_auto_mix_buses.py",
@@ -345,6 +354,8 @@ def test_every_reaper_is_installed_to_and_removed_from(
         ("backups", {"reaper.ini": "../letter.txt"}),
         ("created", ["mine.txt"]),
         ("files", {"other/script.lua": "0" * 64}),
+        ("files", {"Data/toolbar_icons/mine.png": "0" * 64}),
+        ("files", {"MenuSets/mine.ReaperMenu": "0" * 64}),
         ("backups", {"reaper.ini": "reaper.ini"}),
         ("backups", {"letter.txt": "letter.before-faderwise-20250101-000000.txt"}),
         ("commands", ["RS_anothers"]),

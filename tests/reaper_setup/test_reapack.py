@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis_server.cli import main
+from analysis_server.reaper_setup.install import content_with
 from analysis_server.reaper_setup.reapack import Release, problems_of, write_repository
-from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, script_files
+from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts
 from core import __version__
 from tests.expected_errors import raises_error
 
@@ -20,9 +21,9 @@ URL = "https://example.org/my reapack/"
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    scripts = bundled_scripts()
-    files = script_files(scripts) | {"Faderwise/vendor/a b/ü#%.py": b"x"}
-    write_repository(tmp_path, Release(__version__, files, actions_in(scripts), URL, "First <words> & more"))
+    content = content_with(None)
+    files = {**content.files, "Faderwise/vendor/a b/ü#%.py": b"x"}
+    write_repository(tmp_path, Release(__version__, files, content.actions, URL, "First <words> & more"))
     return tmp_path
 
 
@@ -41,6 +42,13 @@ def test_the_index_names_every_file_and_every_file_exists(repository: Path) -> N
 def test_only_the_actions_are_added_to_the_action_list(repository: Path) -> None:
     actions = {file for file, source in sources(repository).items() if source.get("main") == "main"}
     assert actions == {action.file for action in actions_in(bundled_scripts())}
+
+
+def test_icons_are_data_and_the_toolbar_is_not_published(repository: Path) -> None:
+    found = sources(repository)
+    data = {file for file, source in found.items() if source.get("type") == "data"}
+    assert data == {f"toolbar_icons/{action.file[:-3]}.png" for action in actions_in(bundled_scripts())}
+    assert not any("ReaperMenu" in file for file in found)
 
 
 def test_addresses_are_quoted(repository: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import shutil
@@ -11,8 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib import image
 
-from analysis_server.reaper_setup import import_probe, scripts
+from analysis_server.reaper_setup import import_probe, scripts, toolbar
 from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, read_action, script_files
 from core import __version__
 from core.errors import FaderwiseError
@@ -153,3 +155,17 @@ def test_a_header_that_cannot_be_registered_is_an_error(header: str, tmp_path: P
     script.write_text(header, "utf-8")
     with raises_error(path="faderwise_x.py"):
         read_action(script)
+
+
+def test_every_action_has_an_icon_of_three_states() -> None:
+    actions = actions_in(bundled_scripts())
+    files = toolbar.toolbar_files(actions)
+    assert {f"{toolbar.ICONS}/{action.file[:-3]}.png" for action in actions} == files.keys() - {toolbar.MENU}
+    for name, content in files.items():
+        if name != toolbar.MENU:
+            pixels = image.imread(io.BytesIO(content))
+            assert pixels.shape == (30, 90, 4)
+            alpha = pixels[:, :, 3].reshape(30, 3, 30)
+            assert 0.02 < alpha.mean() < 0.6
+            assert (alpha[:, 0] == alpha[:, 1]).all()
+            assert not (pixels[:, :30] == pixels[:, 30:60]).all()
