@@ -24,7 +24,7 @@ PROSE = {
     "summary",
     "found",
     "remedy",
-    "told",
+    "description",
     "message",
     "notes",
     "undo",
