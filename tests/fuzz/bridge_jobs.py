@@ -39,7 +39,7 @@ class Jobs:
         stack = ExitStack()
         Finalize(None, stack.close, exitpriority=10)  # atexit does not run in a forked process
         stack.enter_context(running(self._home, n_workers=1, idle_s=120.0))
-        self._left_jobs = bridge_module("job", folder).left_jobs
+        self._left_jobs = bridge_module("application", folder).left_jobs
 
     def __call__(self, folder: Path, chance: Random) -> str:
         job = folder / "jobs" / "job"
@@ -67,8 +67,7 @@ class Applications:
         python = shutil.which("true") or sys.executable
         self._sound = json.dumps({"python": python, "home": str(folder / "home"), "version": "1.0"}).encode()
         self._bridge = bridge_module("application", folder)
-        self._job = bridge_module("job", folder).Job
-        self._error = bridge_module("errors", folder).BridgeError
+        self._job, self._error = self._bridge.Job, self._bridge.BridgeError
         self._place = folder / "scripts" / "faderwise_application.json"
 
     def __call__(self, folder: Path, chance: Random) -> str:
