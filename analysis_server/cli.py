@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "runs": "list or delete the reports, mixes and sounds of earlier runs",
     "reaper": "install the actions in REAPER, remove them, or publish them for ReaPack",
     "serve": "run the analysis server, show its state, or stop it",
+    "mcp": "serve the commands as tools of the Model Context Protocol, for programs that use language models",
     "doctor": "check the installation and REAPER, and show how to fix problems",
     "completion": "print the script that completes this command in your shell",
 }
@@ -136,9 +137,8 @@ def _report(terminal: Terminal, error: BaseException) -> int:
         terminal.report(FaderwiseError("interrupted; no partial files were left"), "interrupted")
         return INTERRUPTED
     if isinstance(error, FaderwiseError):
-        is_input = isinstance(error, InputError)
-        terminal.report(error, str(getattr(error, "code", "input" if is_input else "failed")))
-        return BAD_INPUT if is_input else FAILED
+        terminal.report(error, error.code)
+        return BAD_INPUT if isinstance(error, InputError) else FAILED
     if isinstance(error, MemoryError):
         remedy = "close other programs and try again"
         terminal.report(FaderwiseError("the machine ran out of memory", remedy=remedy), "out_of_memory")

@@ -107,7 +107,7 @@ class Terminal:
 
             result = msgspec.to_builtins(result)
         holds_all = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-        print(json.dumps(_finite(result), indent=1, ensure_ascii=not holds_all))
+        print(json.dumps(finite(result), indent=1, ensure_ascii=not holds_all))
 
     def progress(self) -> ProgressBar:
         """Return a progress bar, which stays invisible where standard error is not a terminal."""
@@ -153,12 +153,12 @@ def _escaped(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Return JSON content with null for every number that JSON cannot hold."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

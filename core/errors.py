@@ -30,7 +30,13 @@ class FaderwiseError(Exception):
     path : the file or folder concerned.
     remedy : what the user can do about it, in the imperative.
     option : the command-line option (`--bus`) or dialog field that is wrong.
+
+    Attributes
+    ----------
+    code : the kind of error for programs: one of docs/reference/protocol.md, section 7.
     """
+
+    code = "failed"
 
     def __init__(
         self,
@@ -55,13 +61,19 @@ class FaderwiseError(Exception):
 class InputError(FaderwiseError, ValueError):
     """Something the user gave cannot be used."""
 
+    code = "input"
+
 
 class ModelError(InputError):
     """A model file is unreadable, or a model does not fit the song."""
 
+    code = "model"
+
 
 class Cancelled(FaderwiseError):  # noqa: N818 - not an error: the user asked for it
     """The work was cancelled."""
+
+    code = "cancelled"
 
     def __init__(self, problem: str = "cancelled") -> None:
         super().__init__(problem)
@@ -69,6 +81,8 @@ class Cancelled(FaderwiseError):  # noqa: N818 - not an error: the user asked fo
 
 class DiskFullError(FaderwiseError):
     """There is not enough free space to write a file."""
+
+    code = "disk_full"
 
 
 class ServerError(FaderwiseError):

@@ -188,7 +188,7 @@ def failure_of(exception: BaseException) -> Failure:
     if not isinstance(exception, FaderwiseError):
         return Failure(code="internal", problem=_text(f"internal error ({type(exception).__name__}: {exception})"))
     return Failure(
-        code=_code_of(exception),
+        code=exception.code,
         problem=_text(exception.problem),
         path=_optional(exception.path),
         remedy=_optional(exception.remedy),
@@ -196,18 +196,11 @@ def failure_of(exception: BaseException) -> Failure:
     )
 
 
-def _code_of(exception: FaderwiseError) -> str:
-    if isinstance(exception, ServerError):
-        return exception.code
-    kinds = ((Cancelled, "cancelled"), (DiskFullError, "disk_full"), (ModelError, "model"), (InputError, "input"))
-    return next((code for kind, code in kinds if isinstance(exception, kind)), "failed")
-
-
 def exception_of(answer: Error) -> FaderwiseError:
     """Return the exception that the verb raised on the server, with the same fields, or a `ServerError`."""
-    if answer.code == "cancelled":
+    if answer.code == Cancelled.code:
         return Cancelled(answer.problem)
-    kinds = {"input": InputError, "model": ModelError, "disk_full": DiskFullError, "failed": FaderwiseError}
+    kinds = {kind.code: kind for kind in (InputError, ModelError, DiskFullError, FaderwiseError)}
     if answer.code in kinds:
         return kinds[answer.code](answer.problem, path=answer.path, remedy=answer.remedy, option=answer.option)
     return ServerError(answer.problem, answer.code, path=answer.path, remedy=answer.remedy)
