@@ -449,12 +449,13 @@ def read_whole(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, as ``"sha256:..."``."""
+def content_hash(*paths: Path) -> str:
+    """Return the SHA-256 of the bytes of a file, or of several in turn, as ``"sha256:..."``."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -1,4 +1,14 @@
-"""Open a song folder, with buses and mixdown chosen by hand where given."""
+"""Open song folders, and find the songs of public datasets in the layouts in which they are distributed.
+
+| dataset | stems | mixdown | buses |
+| --- | --- | --- | --- |
+| MUSDB18 | streams 1 to 4 of SONG.stem.mp4, also below train/ and test/ | stream 0 | drums, bass, melody, vocals |
+| MUSDB18-HQ, Cambridge-MT | SONG/*.wav, also below train/ and test/ | among them | from the names |
+| DSD100 | Sources/SPLIT/SONG/*.wav | Mixtures/SPLIT/SONG/mixture.wav | from the names |
+| MedleyDB | SONG/SONG_STEMS/*.wav, or the raw tracks in SONG/SONG_RAW | SONG/SONG_MIX.wav | from the instruments |
+
+MedleyDB's instruments are in SONG_METADATA.yaml, in the song's folder or in a folder `Metadata` in it or above it.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +19,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.audio.codecs import count_streams
+from core.audio.io import AudioFile, inspect, sum_of
 from core.audio.song import Song, holds_stems, open_song
 from core.errors import InputError
 from core.matching import match_name
-from core.roles import LEFT_OUT, MAIN_BUSES, canonical_role
+from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, canonical_role
+
+STEM_FILE = ".stem.mp4"
+_STREAMS = ("drums", "bass", "melody", "vocals")
+"""The buses of a stem file's audio streams 1 to 4; stream 0 is the mixdown."""
+_DEEPEST = 3
+_PAPER_BUS = {"percussion": "drums", "backing vocals": "vocals"}
+"""The bus of the paper's four that another bus belongs to; all others belong to the melody."""
 
 
 def open_song_folder(
     song: str, buses: Mapping[str, str | Sequence[str]], mixdown: str | None = None, *, complete: bool = False
 ) -> Song:
-    """Return the song in the folder `song`.
+    """Return the song in the folder `song`, or in a stem file.
 
     Parameters
     ----------
-    song : a SONG_DIR.
+    song : a SONG_DIR, or a SONG.stem.mp4.
     buses : role to file names (in that folder) or paths, as `--bus ROLE=FILE` gives them.
     mixdown : the mixdown's path, or None for the one in the folder.
     complete : whether to refuse a song that lacks a main bus while the name of one of its files was not understood.
@@ -33,30 +52,67 @@ def open_song_folder(
         As `core.audio.song.open_song`; or a role is a mixdown's name; or the song is incomplete.
     """
     folder = Path(song)
+    if is_stem_file(folder):
+        return _song_in_stem_file(folder, mixdown)
     chosen: dict[str, list[Path]] = {}
     for name, files in buses.items():
-        role = canonical_role(name)
         names = [files] if isinstance(files, str) else files
-        chosen.setdefault(role, []).extend(_in_folder(folder, file) for file in names)
-    layout = layout_of(folder) if folder.is_dir() else Layout(folder)
-    if layout.buses and not chosen:
-        chosen = {role: [layout.stems / file for file in files] for role, files in layout.buses.items()}
+        chosen.setdefault(canonical_role(name), []).extend(_in_folder(folder, file) for file in names)
+    layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
+    from_metadata = {} if chosen else dict(layout.instruments)
+    for path, instrument in from_metadata.items():
+        chosen.setdefault(match_name(instrument).bus or LEFT_OUT, []).append(path)
     given = _in_folder(folder, mixdown) if mixdown else layout.mixdown
     found = open_song(layout.stems, buses=chosen, mixdown=given)
-    if layout.stems != folder:
-        found = replace(found, title=folder.resolve().name)
+    assignment = [
+        replace(row, reason=f'its instrument is "{from_metadata[row.path]}"') if row.path in from_metadata else row
+        for row in found.assignment
+    ]
+    found = replace(found, assignment=tuple(assignment), title=layout.title or found.title)
     missing = [bus for bus in MAIN_BUSES if bus not in found.stems]
     if complete and missing and found.ignored:
         _refuse_incomplete(found, missing)
     return found
 
 
+def with_paper_buses(song: Song) -> Song:
+    """Return a song with the four buses of the paper: percussion and backing vocals join, the rest is the melody."""
+    if set(song.stems) <= set(PAPER_BUSES):
+        return song
+    parts: dict[str, list[AudioFile]] = {bus: [] for bus in PAPER_BUSES}
+    for bus, file in song.stems.items():
+        parts[bus if bus in PAPER_BUSES else _PAPER_BUS.get(bus, "melody")] += file.parts or [file]
+    folder = next(iter(song.stems.values())).path.parent
+    stems = {bus: sum_of(files, folder / f"{bus} ({len(files)} files)") for bus, files in parts.items() if files}
+    return replace(song, stems=stems)
+
+
+def is_stem_file(path: Path) -> bool:
+    """Return whether `path` is a file with the streams of a song, as MUSDB18 has them."""
+    return path.name.lower().endswith(STEM_FILE) and path.is_file()
+
+
+def _song_in_stem_file(path: Path, mixdown: str | None) -> Song:
+    n_streams = count_streams(path)
+    if n_streams != len(_STREAMS) + 1:
+        raise InputError(
+            f"contains {n_streams} audio streams instead of {len(_STREAMS) + 1}",
+            path=path,
+            remedy="export its stems as separate files",
+        )
+    return Song(
+        title=path.name[: -len(STEM_FILE)],
+        stems={bus: inspect(path, stream=number) for number, bus in enumerate(_STREAMS, start=1)},
+        mixdown=inspect(Path(mixdown)) if mixdown else inspect(path, stream=0),
+    )
+
+
 def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
     names = [path.name for path in song.ignored]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    there_is = "was" if len(names) == 1 else "were"
+    verb = "was" if len(names) == 1 else "were"
     raise InputError(
-        f"no file of the {' or the '.join(missing)} was found, and {shown} {there_is} not understood",
+        f"no file of the {' or the '.join(missing)} was found, and {shown} {verb} not understood",
         path=song.ignored[0].parent,
         option="--bus",
         remedy=f"add --bus {shlex.quote(f'{missing[0]}={names[0]}')} to use it, or "
@@ -69,32 +125,20 @@ def _in_folder(folder: Path, name: str) -> Path:
     return inside if inside.is_file() else Path(name)
 
 
-_DEEPEST = 3
-_STEM = re.compile(r"^  S\d+:")
-_INSTRUMENT = re.compile(r"^    instrument:\s*(.+?)\s*$")
-_FILENAME = re.compile(r"^    filename:\s*(.+?)\s*$")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a song's files are: the folder of its stems, its mixdown if elsewhere, and the buses of its metadata."""
-
-    stems: Path
-    mixdown: Path | None = None
-    buses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+# Datasets
 
 
 def song_folders(paths: Sequence[str]) -> list[Path]:
-    """Return the song folders among `paths` and in the datasets among them.
+    """Return the song folders and stem files among `paths` and in the datasets among them.
 
     Raises
     ------
     InputError
-        A path is not a folder, or has no song.
+        A path does not exist, or has no song.
     """
     folders: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        if not path.is_dir() and not is_stem_file(path):
             raise InputError("no such folder", path=path, remedy="give a song folder or a folder of song folders")
         found = list(_songs_in(path, 0))
         if not found:
@@ -104,24 +148,44 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
     return folders
 
 
-def layout_of(folder: Path) -> Layout:
-    """Return where the files of the song in `folder` are."""
-    stems = folder / f"{folder.resolve().name}_STEMS"
-    return _medleydb(folder, stems) if _is_folder(stems) else Layout(folder, _dsd_mixture(folder))
-
-
-def _is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder; a name that is too long for the file system is not one."""
-    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for such a name
-
-
 def _songs_in(folder: Path, depth: int) -> Iterator[Path]:
-    if _is_folder(folder / f"{folder.name}_STEMS") or holds_stems(folder):
+    if is_stem_file(folder) or _medleydb_parts(folder):
+        yield folder
+        return
+    inside = sorted(folder.iterdir())
+    stem_files = [path for path in inside if is_stem_file(path)]
+    if stem_files:
+        yield from stem_files
+    elif holds_stems(folder):
         yield folder
     elif depth < _DEEPEST:
-        for inside in sorted(folder.iterdir()):
-            if inside.is_dir() and not inside.name.startswith((".", "Mixtures")):
-                yield from _songs_in(inside, depth + 1)
+        for path in inside:
+            if path.is_dir() and not path.name.startswith((".", "Mixtures")):
+                yield from _songs_in(path, depth + 1)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a song's files are: the folder of its stems, its mixdown if elsewhere, the instruments of its metadata."""
+
+    stems: Path
+    title: str = ""
+    mixdown: Path | None = None
+    instruments: Mapping[Path, str] = field(default_factory=dict)
+
+
+def _layout_of(folder: Path) -> _Layout:
+    parts = _medleydb_parts(folder)
+    if parts is None:
+        return _Layout(folder, mixdown=_dsd_mixture(folder))
+    song, title, stems = parts
+    mixdown = song / f"{title}_MIX.wav"
+    instruments = {
+        stems / file: instrument
+        for file, instrument in _instruments(_metadata(song, title)).items()
+        if (stems / file).is_file()
+    }
+    return _Layout(stems, title, mixdown if mixdown.is_file() else None, instruments)
 
 
 def _dsd_mixture(folder: Path) -> Path | None:
@@ -132,32 +196,59 @@ def _dsd_mixture(folder: Path) -> Path | None:
     return mixture if mixture.is_file() else None
 
 
-def _medleydb(folder: Path, stems: Path) -> Layout:
+def _medleydb_parts(folder: Path) -> tuple[Path, str, Path] | None:
+    """Return the song folder, title and folder of stems or raw tracks of a song in MedleyDB's layout, or None.
+
+    `folder` is the song's folder, whose stems come before its raw tracks, or one of its folders of stems or raw tracks.
+    """
     name = folder.resolve().name
-    mixdown = folder / f"{name}_MIX.wav"
-    buses: dict[str, list[str]] = {}
-    for file, instrument in _instruments(folder / f"{name}_METADATA.yaml").items():
-        if (stems / file).is_file():
-            buses.setdefault(match_name(instrument).bus or LEFT_OUT, []).append(file)
-    return Layout(stems, mixdown if mixdown.is_file() else None, buses)
+    for suffix in ("_STEMS", "_RAW"):
+        if _is_folder(folder / f"{name}{suffix}"):
+            return folder, name, folder / f"{name}{suffix}"
+        title = name.removesuffix(suffix)
+        if title != name and folder.resolve().parent.name == title:
+            return folder.resolve().parent, title, folder
+    return None
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether `path` is a folder; a name that is too long for the file system is not one."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for such a name
+
+
+def _metadata(song: Path, title: str) -> Path:
+    name = f"{title}_METADATA.yaml"
+    above = [song, *song.resolve().parents[:2]]
+    places = [song / name, *(folder / "Metadata" / name for folder in above)]
+    return next((path for path in places if path.is_file()), places[0])
 
 
 def _instruments(metadata: Path) -> dict[str, str]:
-    """Return the instrument of each stem file in a song's metadata; the raw tracks below them are indented further."""
+    """Return the instrument of each stem and raw file in a song's metadata.
+
+    A raw track whose instrument has no bus ("Main System") has that of its stem. Of several instruments, the first one
+    that has a bus counts.
+    """
     try:
         lines = metadata.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
-    found: dict[str, str] = {}
-    file = instrument = ""
+    entries: list[tuple[bool, dict[str, list[str]]]] = []
+    key = ""
     for line in lines:
-        if _STEM.match(line):
-            file = instrument = ""
-        if named := _FILENAME.match(line):
-            file = named[1].strip("'\"")
-        if named := _INSTRUMENT.match(line):
-            instrument = named[1].strip("'\"")
-        if file and instrument:
-            found[file] = instrument
-            file = instrument = ""
+        if opened := re.match(r" +([SR])\d+:\s*$", line):
+            entries.append((opened[1] == "R", {}))
+        elif entries and (named := re.match(r" +(\w+):\s*(.*?)\s*$", line)):
+            key = named[1]
+            entries[-1][1].setdefault(key, []).extend([named[2].strip("'\"")] if named[2] else [])
+        elif entries and (listed := re.match(r" +- +(.+?)\s*$", line)):
+            entries[-1][1].setdefault(key, []).append(listed[1].strip("'\""))
+    found: dict[str, str] = {}
+    of_stem: list[str] = []
+    for is_raw, fields in entries:
+        own = fields.get("instrument", [])
+        of_stem = of_stem if is_raw else own
+        names = [*own, *of_stem]
+        for file in fields.get("filename", [])[:1]:
+            found[file] = next((name for name in names if match_name(name).bus), names[0] if names else "")
     return found

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from analysis_server.paths import is_project
-from analysis_server.sources.folder import open_song_folder
+from analysis_server.sources.folder import is_stem_file, open_song_folder
 from analysis_server.sources.session import SUMMING_SHARE, Level, ProjectParts, RenderedStems, Session, SongRequest
 from core import roles
 from core.audio.framing import LONGEST_S
@@ -69,6 +69,12 @@ def opened_song(
             remedy="omit them",
         )
     else:
+        if is_stem_file(Path(request.song)):
+            raise InputError(
+                "contains all stems of a song in one file, which only learn, evaluate, estimate and features read",
+                path=request.song,
+                remedy="extract the stems, such as `ffmpeg -i SONG.stem.mp4 -map 0:1 drums.wav`, and give their folder",
+            )
         song = open_song_folder(request.song, request.buses, mixdown, complete=True)
         yield Opened(song.with_single_tracks() if level == "tracks" else song, None, progress)
 

@@ -2,15 +2,14 @@
 
 A worker is sent a folder's path and settings, and sends back bytes: a song's triangles (a few KiB) for `learn`, its
 features and gains (a few KiB a second) for `evaluate`. No audio travels, so every worker must see the songs under
-the same paths. Who can reach a dask scheduler can run code on it and on its clients: docs/development/server.md says
-how to
-guard one.
+the same paths. Whoever can reach a dask scheduler can run code on it and on its clients; docs/development/server.md
+explains how to protect one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,8 @@ from analysis_server.training.songs import (
     LearnedSong,
     LearnSongs,
     SongSettings,
-    Study,
-    StudySongs,
     learned_folder,
     packed,
-    study_song,
     unpacked,
 )
 from core.errors import FaderwiseError, InputError
@@ -33,44 +29,26 @@ from core.progress import ProgressCallback
 _ANSWER_S = 10.0
 _TOLD_EVERY_S = 0.05
 
-Work = Callable[[str, bytes], bytes]
-
 
 def learning_on(address: str) -> LearnSongs:
     """Return a way to learn songs on the cluster whose scheduler listens at `address`."""
 
     def learn_songs(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
-        answers = _mapped(address, _learned, folders, settings, progress)
-        return [msgspec.msgpack.decode(answer, type=LearnedSong) for answer in answers]
+        return [unpacked(answer) for answer in _mapped(address, folders, settings, progress)]
 
     return learn_songs
 
 
-def studying_on(address: str) -> StudySongs:
-    """Return a way to study songs on the cluster whose scheduler listens at `address`."""
-
-    def study_songs(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[Study]:
-        return [unpacked(answer) for answer in _mapped(address, _studied, folders, settings, progress)]
-
-    return study_songs
-
-
 def _learned(folder: str, settings: bytes) -> bytes:
-    return msgspec.msgpack.encode(learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
+    return packed(learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
 
 
-def _studied(folder: str, settings: bytes) -> bytes:
-    return packed(study_song(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
-
-
-def _mapped(
-    address: str, work: Work, folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback
-) -> list[bytes]:
-    """Return the result of `work` for each folder, in order; stops if `progress` raises."""
+def _mapped(address: str, folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[bytes]:
+    """Return what was learned from each folder, in order; stops if `progress` raises."""
     client = _connected(address)
     try:
         arguments = msgspec.msgpack.encode(settings)
-        futures = [client.submit(work, str(folder.resolve()), arguments, pure=False) for folder in folders]
+        futures = [client.submit(_learned, str(folder.resolve()), arguments, pure=False) for folder in folders]
         try:
             _wait(futures, progress)
             return [_answer(future, folder) for future, folder in zip(futures, folders, strict=True)]

@@ -14,6 +14,7 @@ from analysis_server.presets import measured, taught
 from analysis_server.runs import project_copy
 from analysis_server.runs.run_folder import audited_target
 from analysis_server.runs.run_stems import song_of
+from analysis_server.sources.assignment import assignment_of
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import ProjectParts, Session
 from analysis_server.training.songs import LearnedSong
@@ -51,7 +52,11 @@ def learned_session(path: str, settings: SessionSettings, progress: ProgressCall
     from_faders = settings.truth == "faders"
     with opened_session(path, progress, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
         song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, session.left(progress))
-    return LearnedSong(song=song, warnings=[f"{session.title}: {note}" for note in (*session.notes, *notes)])
+        return LearnedSong(
+            song=song,
+            warnings=[f"{session.title}: {note}" for note in (*session.notes, *notes)],
+            assignment=assignment_of(session.song, session),
+        )
 
 
 def fader_curves(session: Session, measurement: Measurement, *, as_paper: bool) -> GainCurves:
@@ -176,7 +181,11 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
         curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.notes)
-        return LearnedSong(song=kept, warnings=[f"{session.title}: {note}" for note in notes])
+        return LearnedSong(
+            song=kept,
+            warnings=[f"{session.title}: {note}" for note in notes],
+            assignment=assignment_of(session.song, session),
+        )
 
 
 def _tracks(audited: Audited) -> dict[str, list[str]]:

@@ -1,9 +1,9 @@
-"""Train from song folders."""
+"""Learn from song folders and training matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import taught
-from analysis_server.sources.folder import open_song_folder
+from analysis_server.sources.assignment import Assigned, assignment_of
+from analysis_server.sources.folder import open_song_folder, with_paper_buses
 from core.analysis.measure import Measurement
+from core.audio.song import Song
 from core.decibels import FloatArray
 from core.errors import InputError
-from core.gains.estimate import Estimate
 from core.models.evaluate import EvaluationSong
 from core.models.model import TrainingSong
 from core.models.train import load_matrices, matrices_song
@@ -26,22 +27,61 @@ OfSong = TypeVar("OfSong")
 
 
 class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a song is learned from: the preset, the feature set, and files that play a role, by role."""
+    """How a song is learned from.
+
+    Attributes
+    ----------
+    preset, feature_set : what is measured.
+    buses : files that play a role, by role.
+    paper_buses : whether all buses are merged into the paper's four.
+    with_measurement : whether the measurement and the gains are returned as well, as `evaluate` needs them.
+    """
 
     preset: str
     feature_set: str
     buses: dict[str, str | list[str]] = {}
+    paper_buses: bool = False
+    with_measurement: bool = False
+
+    def open(self, folder: Path) -> Song:
+        """Return the song in `folder`.
+
+        Raises
+        ------
+        InputError
+            The song cannot be read.
+        """
+        song = open_song_folder(str(folder), self.buses)
+        return with_paper_buses(song) if self.paper_buses else song
 
 
 class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model keeps of a song, and what the user should know of it."""
+    """What a model keeps of a song, the bus of each file or track, and what the user should know of it.
+
+    The measurement and the gains (n_frames, n_buses) are there if `SongSettings.with_measurement` asked for them.
+    """
 
     song: TrainingSong
     warnings: list[str] = []
+    assignment: list[Assigned] = []
+    measurement: Measurement | None = None
+    gains: FloatArray | None = None
+
+    def evaluation_song(self) -> EvaluationSong:
+        """Return the song as predictors see it."""
+        measured, gains = self.measurement, self.gains
+        assert measured is not None and gains is not None  # noqa: S101 - evaluate asks for them
+        return EvaluationSong(
+            title=measured.title,
+            buses=measured.buses,
+            features=measured.features,
+            gains=gains,
+            rms=measured.rms,
+        )
 
 
 LearnSongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[LearnedSong]]
-"""A way to learn from song folders: in this process, on other machines, or from what was learned before."""
+"""A way to learn from song folders: in this process, or on other machines."""
 
 
 def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
@@ -52,24 +92,17 @@ def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallb
     InputError
         The song cannot be read or has no mixdown.
     """
-    _, kept, warnings = taught_by(folder, settings, "Learning", progress)
-    return LearnedSong(song=kept, warnings=warnings)
-
-
-def taught_by(
-    folder: Path, settings: SongSettings, doing: str, progress: ProgressCallback
-) -> tuple[Estimate, TrainingSong, list[str]]:
-    """Return the gains of the song in `folder`, what a model keeps of it, and what the user should know of it.
-
-    Raises
-    ------
-    InputError
-        The song cannot be read or has no mixdown.
-    """
-    song = open_song_folder(str(folder), settings.buses)
+    song = settings.open(folder)
+    doing = "Estimating" if settings.with_measurement else "Learning"
     progress = part_of(progress, 0.0, 1.0, f"{doing} {song.title}")
     found, kept = taught(song, settings.preset, settings.feature_set, progress)
-    return found, kept, [f"{song.title}: {warning}" for warning in found.warnings]
+    return LearnedSong(
+        song=kept,
+        warnings=[f"{song.title}: {warning}" for warning in found.warnings],
+        assignment=assignment_of(song, None),
+        measurement=replace(found.measurement, gram=None, moments=None) if settings.with_measurement else None,
+        gains=found.curves.gains if settings.with_measurement else None,
+    )
 
 
 def one_by_one(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
@@ -85,72 +118,20 @@ def in_turn(
     return [of_song(song, part_of(progress, number * share, (number + 1) * share)) for number, song in enumerate(songs)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """A song whose gains are known: `gains` (n_frames, n_buses), the measurement, and what a model keeps of it."""
-
-    gains: FloatArray
-    measurement: Measurement
-    training: TrainingSong
-    warnings: list[str]
-
-    @property
-    def title(self) -> str:
-        """The song's name."""
-        return self.measurement.title
-
-    def evaluation_song(self) -> EvaluationSong:
-        """Return the song as predictors see it."""
-        measured = self.measurement
-        return EvaluationSong(
-            title=measured.title,
-            buses=measured.buses,
-            features=measured.features,
-            gains=self.gains,
-            rms=measured.rms,
-        )
+def packed(song: LearnedSong) -> bytes:
+    """Return a learned song as MessagePack, without loss, for another machine."""
+    return msgspec.msgpack.encode(song, enc_hook=_packed_array)
 
 
-StudySongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[Study]]
-"""A way to study song folders: in this process, or on other machines."""
-
-
-def study_song(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> Study:
-    """Return the study of the song in `folder`.
-
-    Raises
-    ------
-    InputError
-        The song cannot be read or has no mixdown.
-    """
-    found, training, warnings = taught_by(folder, settings, "Estimating", progress)
-    return Study(
-        gains=found.curves.gains,
-        measurement=replace(found.measurement, gram=None, moments=None),
-        training=training,
-        warnings=warnings,
-    )
-
-
-def study_one_by_one(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[Study]:
-    """Study each song in turn, in this process."""
-    return in_turn(lambda folder, part: study_song(folder, settings, part), folders, progress)
-
-
-def packed(study: Study) -> bytes:
-    """Return a study as MessagePack."""
-    return msgspec.msgpack.encode(study, enc_hook=_packed_array)
-
-
-def unpacked(content: bytes) -> Study:
-    """Return the study that `packed` made these bytes of."""
-    return msgspec.msgpack.decode(content, type=Study, dec_hook=_unpacked_array)
+def unpacked(content: bytes) -> LearnedSong:
+    """Return the song that `packed` made these bytes of."""
+    return msgspec.msgpack.decode(content, type=LearnedSong, dec_hook=_unpacked_array)
 
 
 def _packed_array(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value)
-        return [plain.dtype.str, list(value.shape), plain.tobytes()]
+        return [plain.dtype.str, list(plain.shape), plain.tobytes()]
     raise NotImplementedError(f"{type(value)} is not sent")
 
 
@@ -164,7 +145,7 @@ _HELD = (("paper", "condition1"), ("default", "condition3"))
 
 
 def is_matrices(path: str) -> bool:
-    """Tell whether `path` names training matrices rather than a folder of songs."""
+    """Return whether `path` names training matrices rather than a folder of songs."""
     return path.lower().endswith(".npz")
 
 

@@ -12,13 +12,14 @@ import scipy
 
 from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.folder import open_song_folder, song_folders
+from analysis_server.sources.folder import song_folders
+from analysis_server.training.dask import learning_on
 from analysis_server.training.songs import (
+    LearnSongs,
     SongSettings,
-    StudySongs,
     is_matrices,
     matrices_songs,
-    study_one_by_one,
+    one_by_one,
 )
 from core.decibels import FloatArray
 from core.files import replacing_set, write_text
@@ -111,13 +112,15 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     preset = request.preset or ("paper" if is_matrices(request.dataset) else "default")
     feature_set = feature_set_of(preset, request.features)
     share = 0.9 if request.test_on is None else 0.45
-    study = _way_to_study(request)
-    settings = SongSettings(preset=preset, feature_set=feature_set)
-    trained = _dataset(request.dataset, settings, study, part_of(progress, 0.0, share))
+    learn_songs = one_by_one if request.dask is None else learning_on(request.dask)
+    settings = SongSettings(
+        preset=preset, feature_set=feature_set, paper_buses=preset == "paper", with_measurement=True
+    )
+    trained = _dataset(request.dataset, settings, learn_songs, part_of(progress, 0.0, share))
     tested = (
         trained
         if request.test_on is None
-        else _dataset(request.test_on, settings, study, part_of(progress, share, 0.9))
+        else _dataset(request.test_on, settings, learn_songs, part_of(progress, share, 0.9))
     )
     learn_from = None if request.test_on is None else trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
@@ -148,27 +151,19 @@ def evaluate(
     return Evaluation(tested=tested, scores=score(remember, tested.songs, learn_from), predicted=predicted)
 
 
-def _way_to_study(request: EvaluateRequest) -> StudySongs:
-    if request.dask is None:
-        return study_one_by_one
-    from analysis_server.training.dask import studying_on  # noqa: PLC0415 - an optional extra
-
-    return studying_on(request.dask)
-
-
-def _dataset(path: str, settings: SongSettings, study_songs: StudySongs, progress: ProgressCallback) -> Dataset:
+def _dataset(path: str, settings: SongSettings, learn_songs: LearnSongs, progress: ProgressCallback) -> Dataset:
     if is_matrices(path):
         songs = matrices_songs(path, settings.preset, settings.feature_set)
         training = {song.title: kept for song, kept in songs}
         return Dataset(songs=[song for song, _ in songs], training=training)
     folders = song_folders([path])
-    studies = study_songs(folders, settings, progress)
+    learned = {one.song.title: one for one in learn_songs(folders, settings, progress)}
     return Dataset(
-        songs=[study.evaluation_song() for study in studies],
-        measurements={study.title: study.measurement for study in studies},
-        training={study.title: study.training for study in studies},
-        audio={study.title: open_song_folder(str(folder), {}) for study, folder in zip(studies, folders, strict=True)},
-        warnings=[warning for study in studies for warning in study.warnings],
+        songs=[one.evaluation_song() for one in learned.values()],
+        measurements={title: one.measurement for title, one in learned.items() if one.measurement},
+        training={title: one.song for title, one in learned.items()},
+        audio={song.title: song for song in map(settings.open, folders)},
+        warnings=[warning for one in learned.values() for warning in one.warnings],
     )
 
 

@@ -13,12 +13,13 @@ from analysis_server import MADE_BY, models
 from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
+from analysis_server.sources.assignment import Assigned
 from analysis_server.sources.folder import song_folders
 from analysis_server.sources.session import ProjectParts
+from analysis_server.training.dask import learning_on
 from analysis_server.training.projects import SessionSettings, learned_edits, learned_session
 from analysis_server.training.songs import (
     LearnedSong,
-    LearnSongs,
     SongSettings,
     in_turn,
     is_matrices,
@@ -73,6 +74,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     learned, songs : titles of the songs learned now, and of all songs.
     coefficients : by bus and feature.
     next_song_percent : how far one more song would move a bus towards its own level; 0 for the paper's features.
+    assignment : the bus of each file or track of the songs that were learned now, by title.
     warnings : sentences for the user.
     """
 
@@ -83,6 +85,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     learned: list[str]
     songs: list[str]
     coefficients: dict[str, dict[str, float]]
+    assignment: dict[str, list[Assigned]]
     warnings: list[str]
     next_song_percent: float = 0.0
 
@@ -102,7 +105,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
                 "the paper's regression does not use this", option=option, remedy="leave it out, or use condition3"
             )
     _starting_model(request, feature_set)
-    learned = _learned_songs(request, feature_set, progress, _way_to_learn(request))
+    learned = _learned_songs(request, feature_set, progress)
     by_others = request.mixed_by == "others"
     songs = [msgspec.structs.replace(one.song, album=request.album, by_others=by_others) for one in learned]
     _require_unique_titles(songs)
@@ -122,6 +125,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),
         next_song_percent=model.next_song_percent(),
+        assignment={one.song.title: one.assignment for one in learned if one.assignment},
         warnings=[warning for one in learned for warning in one.warnings],
     )
 
@@ -141,17 +145,7 @@ def _starting_model(request: LearnRequest, feature_set: str) -> Model:
     return model
 
 
-def _way_to_learn(request: LearnRequest) -> LearnSongs:
-    if request.dask is None:
-        return one_by_one
-    from analysis_server.training.dask import learning_on  # noqa: PLC0415 - an optional extra
-
-    return learning_on(request.dask)
-
-
-def _learned_songs(
-    request: LearnRequest, feature_set: str, progress: ProgressCallback, learn_songs: LearnSongs
-) -> list[LearnedSong]:
+def _learned_songs(request: LearnRequest, feature_set: str, progress: ProgressCallback) -> list[LearnedSong]:
     of_project = _session_settings(request, feature_set)
     if request.truth == "edits":
         return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, progress)
@@ -160,6 +154,7 @@ def _learned_songs(
     folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
     _require_projects(request, sessions, matrices, folders)
     settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
+    learn_songs = one_by_one if request.dask is None else learning_on(request.dask)
     share = len(folders) / max(len(folders) + len(sessions), 1)
     return [
         *(LearnedSong(song=kept) for path in matrices for _, kept in matrices_songs(path, request.preset, feature_set)),

@@ -167,7 +167,7 @@ def training_song(
     return TrainingSong(
         title=song.title,
         source=source,
-        hashes={role: content_hash(file.path) for role, file in files.items()},
+        hashes={role: content_hash(*(part.path for part in file.parts or (file,))) for role, file in files.items()},
         duration_s=song.duration_s,
         n_frames=measurement.n_frames,
         domain=domain,

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from analysis_server.sources.folder import open_song_folder, song_folders
+from analysis_server.sources.folder import open_song_folder, song_folders, with_paper_buses
+from core.audio.song import Song
 from core.errors import InputError
 from core.gains.alignment import constant_gains
+from core.roles import PAPER_BUSES
+from tests.analysis_server.outcomes import Faderwise, as_json
+from tests.core.audio.test_codecs import encode, sound
+from tests.expected_errors import raises_error
 
 RATE = 44_100
 METADATA = """album: A
 artist: Someone
 mix_filename: Someone_Song_MIX.wav
+raw_dir: Someone_Song_RAW
 stem_dir: Someone_Song_STEMS
 stems:
   S01:
@@ -30,10 +37,37 @@ stems:
     component: ''
     filename: Someone_Song_STEM_02.wav
     instrument: drum set
+    raw:
+      R01:
+        filename: Someone_Song_RAW_02_01.wav
+        instrument: kick drum
+      R02:
+        filename: Someone_Song_RAW_02_02.wav
+        instrument: Unlabeled
   S03:
     component: melody
     filename: Someone_Song_STEM_03.wav
-    instrument: male singer
+    instrument:
+    - male singer
+    - vocalists
+    raw:
+      R01:
+        filename: Someone_Song_RAW_03_01.wav
+        instrument:
+        - male singer
+  S04:
+    component: ''
+    filename: Someone_Song_STEM_04.wav
+    instrument: Main System
+    raw: {}
+  S05:
+    component: ''
+    filename: Someone_Song_STEM_05.wav
+    instrument: distorted electric guitar
+  S06:
+    component: ''
+    filename: Someone_Song_STEM_06.wav
+    instrument: piano
 """
 
 
@@ -68,22 +102,100 @@ def test_dsd100_has_mixtures_apart_from_sources(tmp_path: Path) -> None:
     assert song.buses == ("drums", "bass", "melody", "vocals")
 
 
-def test_medleydb_names_the_instruments_in_its_metadata(tmp_path: Path) -> None:
-    folder = tmp_path / "Someone_Song"
-    for number in (1, 2, 3):
+def musdb18(folder: Path, *splits: str) -> None:
+    """Write a song of five streams, whose mixdown has known gains, into each of the folders of a dataset."""
+    stems = [sound(seed)[:RATE] for seed in range(4)]
+    for split in splits:
+        (folder / split).mkdir(parents=True)
+        mixdown = sum(gain * stem for gain, stem in zip((0.9, 0.6, 0.7, 0.8), stems, strict=True))
+        encode(folder / split / f"Artist - {split}.stem.mp4", "aac", mixdown, *stems, container="mp4")
+
+
+def test_musdb18_has_the_streams_of_a_song_in_one_file(tmp_path: Path) -> None:
+    musdb18(tmp_path, "train", "test")
+    files = song_folders([str(tmp_path)])
+    assert [file.name for file in files] == ["Artist - test.stem.mp4", "Artist - train.stem.mp4"]
+    song = open_song_folder(str(files[0]), {})
+    assert song.title == "Artist - test"
+    assert {bus: file.stream for bus, file in song.stems.items()} == {"drums": 1, "bass": 2, "melody": 3, "vocals": 4}
+    assert song.mixdown is not None and song.mixdown.stream == 0
+
+
+def test_musdb18_is_learned_from_measured_and_estimated(faderwise: Faderwise, tmp_path: Path) -> None:
+    musdb18(tmp_path / "MUSDB18", "train", "test")
+    song = tmp_path / "MUSDB18" / "test" / "Artist - test.stem.mp4"
+    learned = as_json(faderwise("learn", tmp_path / "MUSDB18", "--model", tmp_path / "m.json", "--json"))
+    assert learned["learned"] == ["Artist - test", "Artist - train"]
+    assert as_json(faderwise("features", song, "--out", tmp_path / "f.csv", "--json"))["buses"] == list(PAPER_BUSES)
+    gains_db = as_json(faderwise("estimate", song, "--out", tmp_path / "g.csv", "--json"))["median_gain_db"]
+    assert gains_db["drums"] - gains_db["bass"] == pytest.approx(20 * np.log10(0.9 / 0.6), abs=0.5)
+    refused = faderwise("mix", song, "--json")
+    assert refused.code == 2 and "ffmpeg" in refused.err + refused.out
+
+
+def test_a_stem_file_of_another_number_of_streams_is_refused(tmp_path: Path) -> None:
+    encode(tmp_path / "song.stem.mp4", "aac", sound(0), sound(1), container="mp4")
+    with raises_error(path="song.stem.mp4", facts=("2 audio streams",)):
+        open_song_folder(str(tmp_path / "song.stem.mp4"), {})
+
+
+@pytest.fixture
+def medleydb(tmp_path: Path) -> Path:
+    """A dataset of one song in MedleyDB's layout, with its metadata in a folder above it."""
+    folder = tmp_path / "Audio" / "Someone_Song"
+    for number in range(1, 7):
         write(folder / "Someone_Song_STEMS" / f"Someone_Song_STEM_0{number}.wav", number)
-        write(folder / "Someone_Song_RAW" / f"Someone_Song_RAW_0{number}_01.wav", number)
+    for name in ("01_01", "02_01", "02_02", "03_01"):
+        write(folder / "Someone_Song_RAW" / f"Someone_Song_RAW_{name}.wav", int(name.replace("_", "")))
     write(folder / "Someone_Song_MIX.wav")
-    (folder / "Someone_Song_METADATA.yaml").write_text(METADATA)
-    assert song_folders([str(tmp_path)]) == [folder]
-    song = open_song_folder(str(folder), {})
-    assert song.title == "Someone_Song"
-    assert {bus: file.path.name[-6:-4] for bus, file in song.stems.items()} == {
-        "drums": "02",
-        "bass": "01",
-        "vocals": "03",
+    (tmp_path / "Metadata").mkdir()
+    (tmp_path / "Metadata" / "Someone_Song_METADATA.yaml").write_text(METADATA)
+    return folder
+
+
+def files_of(song: Song) -> dict[str, list[str]]:
+    """Return the end of the names of the files of each bus."""
+    return {
+        bus: [part.path.stem.split("_", 3)[-1] for part in file.parts or [file]] for bus, file in song.stems.items()
     }
+
+
+def test_medleydb_names_the_instruments_of_stems_in_its_metadata(medleydb: Path) -> None:
+    assert song_folders([str(medleydb.parent)]) == [medleydb]
+    song = open_song_folder(str(medleydb), {})
+    assert song.title == "Someone_Song"
+    assert files_of(song) == {"drums": ["02"], "bass": ["01"], "vocals": ["03"], "guitars": ["05"], "keys": ["06"]}
     assert song.mixdown is not None and song.mixdown.path.name == "Someone_Song_MIX.wav"
+    reasons = {row.path.stem[-2:]: row.reason for row in song.assignment}
+    assert "male singer" in reasons["03"] and "Main System" in reasons["04"]
+
+
+def test_medleydb_raw_tracks_are_read_where_they_are_named_or_there_are_no_stems(medleydb: Path) -> None:
+    expected = {"drums": ["02_01", "02_02"], "bass": ["01_01"], "vocals": ["03_01"]}
+    raw = open_song_folder(str(medleydb / "Someone_Song_RAW"), {})
+    assert (raw.title, files_of(raw)) == ("Someone_Song", expected)
+    assert raw.mixdown is not None
+    shutil.rmtree(medleydb / "Someone_Song_STEMS")
+    assert song_folders([str(medleydb.parent)]) == [medleydb]
+    assert files_of(open_song_folder(str(medleydb), {})) == expected
+
+
+def test_the_paper_has_four_buses(medleydb: Path) -> None:
+    song = with_paper_buses(open_song_folder(str(medleydb), {}))
+    assert files_of(song) == {"drums": ["02"], "bass": ["01"], "melody": ["05", "06"], "vocals": ["03"]}
+
+
+def test_the_papers_experiment_on_medleydb_is_one_command(faderwise: Faderwise, medleydb: Path) -> None:
+    for number in (2, 3):
+        other = shutil.copytree(medleydb, medleydb.with_name(f"Song{number}"))
+        for path in sorted(other.rglob("*Someone_Song*"), reverse=True):
+            path.rename(path.with_name(path.name.replace("Someone_Song", other.name)))
+        text = METADATA.replace("Someone_Song", other.name)
+        (medleydb.parents[1] / "Metadata" / f"{other.name}_METADATA.yaml").write_text(text)
+    result = as_json(faderwise("evaluate", medleydb.parent, "--preset", "paper", "--json"))
+    assert result["buses"] == list(PAPER_BUSES)
+    assert set(result["songs"]) == {"Someone_Song", "Song2", "Song3"}
+    assert set(result["conditions"]) == {"condition1", "condition2"}
 
 
 def test_a_cambridge_mt_folder_is_a_song_of_raw_tracks(tmp_path: Path) -> None:
