@@ -1,7 +1,7 @@
 """Destinations of an outcome: a folder, or a project copy.
 
-The project's own file is never written. The copy is written next to it, so that relative media paths stay valid,
-or into the folder that was asked for.
+The project file itself is never written. The copy is written next to it, so that relative media paths remain valid, or
+into the folder that the user chose.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from core.runs.record import RunRecord
 from core.runs.store import own_moves
 
 Existing = Literal["combine", "replace"]
-"""What becomes of the user's own moves on an envelope."""
+"""What happens to the user's own moves on an envelope."""
 Span = tuple[float, float]
 Deliver = Callable[[Written, RunRecord], None]
 """Takes the envelopes of an open project and the run's record as soon as they exist."""
@@ -73,12 +73,12 @@ class CopyDestination:
 
     @property
     def lowered_db(self) -> float:
-        """How much lower than asked for all buses are, so that every curve fits its envelope."""
+        """By how many dB all buses were lowered so that every curve fits its envelope."""
         return self.written.lowered_db
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know of the project, its envelopes and its copy."""
+        """Notes about the project, its envelopes and its copy."""
         return (*self.session.notes, *self.written.notes, *self._copy_notes())
 
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
@@ -180,7 +180,7 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
         folders.add(project.folder)
     if os.path.realpath(request.out) in map(os.path.realpath, folders):
         remedy = "choose another folder, or leave --out out"
-        raise InputError("holds files that are read", path=request.out, option="--out", remedy=remedy)
+        raise InputError("contains files that are read", path=request.out, option="--out", remedy=remedy)
 
 
 def destination_of(
@@ -200,13 +200,13 @@ def destination_of(
     session : the project's, or None for a song folder.
     automation : what goes onto the tracks, in the stems' time.
     range_s : the part of the song it is for.
-    existing : what becomes of the user's own moves on the envelopes.
+    existing : what happens to the user's own moves on the envelopes.
     deliver : takes the envelopes of a project that is open in REAPER, instead of a copy of the project.
 
     Raises
     ------
     InputError
-        A track's envelope cannot be written, or own moves were to be kept of a song folder, which has none.
+        A track's envelope cannot be written.
     """
     if session is None:
         return FolderDestination(request)

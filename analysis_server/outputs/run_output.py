@@ -99,7 +99,7 @@ class Outcome:
 
 
 def default_folder(song: str) -> Path:
-    """Return where a song's outcome goes when nothing else is said: `<song>-faderwise` in the current folder."""
+    """Return the default output folder of a song: `<song>-faderwise` in the current folder."""
     return Path(f"{os.path.basename(os.path.realpath(song))}-faderwise")  # noqa: PTH119 - resolve() raises on a link to itself
 
 
@@ -206,7 +206,7 @@ class Place:
     start_s : the project's time at the stems' first sample.
     highest_gain : the top of an envelope, linear.
     stems_stay : whether the stems outlive the run.
-    moves_on_top : whether the user's own moves are heard on top of the run's.
+    moves_on_top : whether the user's own moves were combined with those of the run.
     """
 
     tracks: list[TrackRun]
@@ -220,7 +220,7 @@ class Place:
 
 
 def record_of(done: Outcome, place: Place) -> RunRecord:
-    """Return the record of a run; it is not dated yet."""
+    """Return the record of a run, without id and date."""
     figures = {**_figures(done.before, done.compared_after), **done.further_figures}
     stems = {bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {}
     stem_files = {bus: [str(part.path.resolve()) for part in done.song.stems[bus].parts] for bus in stems}

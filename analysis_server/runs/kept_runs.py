@@ -1,7 +1,7 @@
 """Folders of earlier runs: those of REAPER's actions, in the user's data folder, and those in a run's own folder.
 
 A project's history contains what edit, revert and the curves of an audit need. This folder has what it cannot contain:
-sound, spectra and pages.
+sounds, spectra and pages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|(.*-)?audit\.html|compar
 
 @dataclass(frozen=True)
 class KeptRun:
-    """A folder: when anything in it was last written (Unix time), and what its files take, bytes."""
+    """A folder: when a file in it was last written (Unix time), and the size of its files in bytes."""
 
     folder: Path
     written_at: float
@@ -82,7 +82,7 @@ def set_aside(run_folder: Path, files: FileSet) -> None:
 
 
 def delete(run: KeptRun) -> list[Path]:
-    """Delete what was left for people of a run; return what is not ours and stays.
+    """Delete the files of a run; return files that are not ours and were not deleted.
 
     Raises
     ------

@@ -69,10 +69,10 @@ def read(folder: Path) -> list[RunRecord]:
     problem = next(filter(None, map(problem_of, file.runs)), None)
     if problem:
         raise InputError(
-            f"holds a run that cannot be used ({problem})", path=path, remedy="mix or match the song again"
+            f"contains a run that cannot be used ({problem})", path=path, remedy="mix or match the song again"
         )
     if any(later.number <= run.number for run, later in pairwise(file.runs)):
-        raise InputError("holds runs that are out of order", path=path, remedy="mix or match the song again")
+        raise InputError("contains runs that are out of order", path=path, remedy="mix or match the song again")
     if file.format != FORMAT or file.version > VERSION or not file.runs:
         raise InputError(
             "is not a record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
@@ -81,7 +81,7 @@ def read(folder: Path) -> list[RunRecord]:
 
 
 def read_if_there(folder: Path) -> list[RunRecord]:
-    """Return the runs whose results are in `folder`; none where they cannot be read."""
+    """Return the runs whose results are in `folder`, or none if they cannot be read."""
     try:
         return read(folder)
     except InputError:
@@ -89,7 +89,7 @@ def read_if_there(folder: Path) -> list[RunRecord]:
 
 
 def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
-    """Return the record with its id and its date: that of the very same run, where it is known; a date stays."""
+    """Return the record with its id and date; a record with a date is returned unchanged, and a known run keeps its date."""
     if record.made_at:
         return record
     named = identified(record)
@@ -206,7 +206,7 @@ def texts(folder: Path) -> dict[str, str]:
 def write_automation_folder(
     folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], files: FileSet, *, verb: str
 ) -> dict[str, str]:
-    """Add points and runs to a set of files and return the paths by name; the runs hold what the files were before.
+    """Add points and runs to a set of files and return the paths by name.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def write_automation_folder(
 
 
 def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Write files as they were, to the byte, and the runs up to then; what they are now is set aside.
+    """Write the previous content of files, and the runs up to then; the present files are set aside.
 
     Raises
     ------
@@ -258,13 +258,13 @@ def _from_csv(path: Path) -> dict[str, EnvelopePoints]:
     reader = csv.DictReader(io.StringIO(_text(path).removeprefix("\ufeff"), newline=""))
     try:
         if not {"bus", "time_s", "gain_db"} <= set(reader.fieldnames or ()):
-            raise InputError("has no columns bus, time_s and gain_db", path=path, remedy="put its first line back")
+            raise InputError("has no columns bus, time_s and gain_db", path=path, remedy="restore its first line")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
             rows.setdefault((row["bus"] or "").strip(), []).append(pair)
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: is damaged ({error})", remedy="put it right") from error
+        raise InputError(f"{path}, line {reader.line_num}: is damaged ({error})", remedy="correct it") from error
     return _sorted(rows, path)
 
 
@@ -279,7 +279,7 @@ def _from_json(path: Path) -> dict[str, EnvelopePoints]:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_Buses)
     except UNDECODABLE as error:
-        raise InputError(f"is damaged ({error})", path=path, remedy="put it right, or move it away") from error
+        raise InputError(f"is damaged ({error})", path=path, remedy="correct it, or move it away") from error
     rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
     return _sorted(rows, path)
 
@@ -309,7 +309,7 @@ def _number(text: str | None, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{text!r} is not a number", path=where, remedy="put it right")
+        raise InputError(f"{text!r} is not a number", path=where, remedy="correct it")
     return value
 
 
@@ -317,11 +317,11 @@ def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> di
     points = {}
     for bus, pairs in rows.items():
         if not pairs:
-            raise InputError(f"the {bus} have no point", path=path, remedy="put one back")
+            raise InputError(f"{bus} has no points", path=path, remedy="add one")
         times, levels = np.array(sorted(pairs, key=lambda pair: pair[0])).T
         if times[0] < 0.0 or levels.max() > _LOUDEST_DB:
             raise InputError(
-                f"the {bus} have a point before 0 s or above {_LOUDEST_DB:g} dB", path=path, remedy="put it right"
+                f"{bus} has a point before 0 s or above {_LOUDEST_DB:g} dB", path=path, remedy="correct it"
             )
         points[bus] = EnvelopePoints(times, np.maximum(levels, LOWEST_DB))
     return points

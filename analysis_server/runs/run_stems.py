@@ -18,7 +18,7 @@ MIX = "mix.wav"
 
 
 def song_of(run: RunRecord) -> Song | None:
-    """Return the song whose stems a run was for, or None where a stem is gone or changed its length."""
+    """Return the song of a run, or None if a stem no longer exists or has another length."""
     try:
         files = run.stem_files if isinstance(run.stem_files, dict) else {}
         stems = {
@@ -32,16 +32,16 @@ def song_of(run: RunRecord) -> Song | None:
 
 
 def song_to_render(folder: AutomationFolder) -> Song:
-    """Return the song whose stems a folder's latest run was for.
+    """Return the song of a folder's latest run.
 
     Raises
     ------
     InputError
-        The stems are not where they were, or are not those that the folder has points for.
+        The stems no longer exist, or the folder has no points for one of them.
     """
     song = song_of(folder.runs[-1])
     if song is None or not set(song.stems) <= set(folder.now):
-        raise InputError("the stems of its mix are not where they were", path=folder.path, remedy="mix the song again")
+        raise InputError("the stems of its mix no longer exist", path=folder.path, remedy="mix the song again")
     return song
 
 

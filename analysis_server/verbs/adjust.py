@@ -1,4 +1,4 @@
-"""Adjust a prediction as `mix` asks: like another session, depth, riding, and kept buses."""
+"""Adjustments of a prediction in `mix`: the balance of another session, depth, riding, and kept buses."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ DEEPEST_PERCENT = 200.0
 
 
 class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user asks of a prediction.
+    """The adjustments that a user chose.
 
     Attributes
     ----------
-    like : a finished session, song folder or run whose relative bus loudness to take over.
+    like : a finished session, song folder or run whose relative bus loudness is used.
     depth_percent : how much of the balance to apply.
     ride_percent : by bus, how much of its short-term loudness to even out.
-    keep : buses whose faders stay as they are.
+    keep : buses whose faders do not change.
     """
 
     like: str | None = None
@@ -46,7 +46,7 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
     keep: list[str] = []
 
     def check(self, model: Model) -> None:
-        """Raise where the adjustments cannot be applied to a prediction of `model`.
+        """Check that the adjustments can be applied to a prediction of `model`.
 
         Raises
         ------
@@ -108,7 +108,7 @@ def adjusted(
 
 
 def loudness_of(target: str) -> tuple[dict[str, float], str]:
-    """Return how loud each bus is in a finished session, LUFS, and where that is from.
+    """Return the loudness of each bus in a finished session, LUFS, and its source.
 
     A run is read as it is now; a project from its faders; a song folder from its mixdown, or from its stems.
 

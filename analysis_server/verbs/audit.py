@@ -1,4 +1,4 @@
-"""`faderwise audit`: what was written, why, and what was changed since, as one page."""
+"""`faderwise audit`: show what a run wrote, why, and what has changed since, as one page."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ PAGE = "audit.html"
 
 
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Audit the latest run of `target` (a project with runs of ours, or a folder of `mix`).
+    """Audit the latest run of `target` (a project with runs, or a folder of `mix`).
 
     The page goes into the folder `out`: by default the audited folder, or next to the project. `stems` is a folder of
-    a project's stems, to hear the mix as it is now; without `sound` the page has no players and takes no time.
+    a project's stems, to hear the present mix; without `sound` the page has no players.
     """
 
     target: str
@@ -82,7 +82,7 @@ def _run_folder(request: AuditRequest, audited: Audited) -> Path | None:
 def _heard(
     request: AuditRequest, audited: Audited, progress: ProgressCallback
 ) -> tuple[Sounds | None, Mapping[str, float], list[str]]:
-    """Return what there is to hear, the mix's figures, and what the user should know of them."""
+    """Return the sounds of the page, the figures of the mix, and notes about them."""
     root = audited.basis.root
     if not request.sound:
         return None, root.figures, []
@@ -114,9 +114,9 @@ def _heard(
         }
         return _shifted(heard, root.start_s), {**root.figures, **measured}, []
     if kept is None:
-        where = f"{folder} does not hold" if folder else "there is no folder with"
-        return None, root.figures, [f"{where} the sound of run {root.number} any more; what you see is all of it"]
-    notes = ["you hear the mix as it was written; what was changed since is not in it"] if _was_changed(audited) else []
+        where = f"{folder} no longer contains" if folder else "no folder contains"
+        return None, root.figures, [f"{where} the sounds of run {root.number}, so the page has no players"]
+    notes = ["the sounds are those of the mix as it was written, without later changes"] if _was_changed(audited) else []
     return _shifted(kept, root.start_s), root.figures, notes
 
 

@@ -1,4 +1,4 @@
-"""`faderwise compare`: two models, two runs or two mixdowns on the same stems, or any of these with another."""
+"""`faderwise compare`: compare models, runs and mixdowns on the same stems."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @dataclass(frozen=True)
 class _Named:
-    """An operand as it was named; `audited` is a run's present state, and None for a model or a mixdown."""
+    """An operand; `audited` is the present state of a run, and None for a model or a mixdown."""
 
     text: str
     audited: Audited | None = None
@@ -105,7 +105,7 @@ def _named(text: str) -> _Named:
     number = int(found[1]) if found else None
     known = [run.number for run in audited.runs]
     if number is not None and number not in known:
-        raise InputError("there is no such run", path=text, remedy=f"there are {', '.join(map(str, known))}")
+        raise InputError("has no such run", path=text, remedy=f"its runs: {', '.join(map(str, known))}")
     return _Named(text, audited, number)
 
 

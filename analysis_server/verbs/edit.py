@@ -1,4 +1,4 @@
-"""`faderwise edit`: a run's prediction applied anew with other settings, under what the user changed since."""
+"""`faderwise edit`: apply a run's prediction again with other settings; the user's own changes are preserved."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from core.runs.record import RunRecord, frame_times_s
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Apply the latest prediction of `target` (a project with runs of ours, or a folder of `mix`) with other settings.
+    """Apply the latest prediction of `target` (a project with runs, or a folder of `mix`) with other settings.
 
     The settings are `core.runs.edit.EditSettings`; None keeps the value of the previous edit, with `afresh`
     as predicted. A project's copy goes next to it or into `out`; with `render`, a folder's `mix.wav` is written again.
@@ -52,12 +52,12 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     dry_run: bool = False
 
     def changes(self) -> dict[str, object]:
-        """Return the settings that were given."""
+        """Return the settings of the request; those that were not given are None."""
         return {name: getattr(self, name) for name in EditSettings.__struct_fields__}
 
 
 class KeptEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch in which the user's points stayed; an end is None where it goes on to the song's own."""
+    """A span in which the user's points were preserved; an end is None if it is that of the song."""
 
     bus: str
     track: str
@@ -67,7 +67,7 @@ class KeptEdit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lifted(msgspec.Struct, frozen=True, kw_only=True):
-    """A track whose whole curve the user had lifted, and by how much."""
+    """A track whose whole curve the user lifted, and by how much."""
 
     bus: str
     track: str
@@ -75,7 +75,7 @@ class Lifted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch that both changed: the user's gain stayed; gains as heard, where they differ most."""
+    """A span that both changed: the user's gain was preserved; gains as heard, where they differ most."""
 
     bus: str
     track: str

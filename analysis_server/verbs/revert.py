@@ -20,7 +20,7 @@ from core.runs.store import Restored
 
 
 class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bring `target` (a project with runs of ours, or a folder of `mix`) back to what it was after run `to`.
+    """Restore `target` (a project with runs, or a folder of `mix`) to its state after run `to`.
 
     `to` 0, the default for a project, is before all of our runs; a folder goes back to its first run at most.
     A project's copy goes next to it or into `out`.
@@ -33,7 +33,7 @@ class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class RevertResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: the runs taken back, by number, and those that are left; `files` by name."""
+    """What was done: the numbers of the reverted and the remaining runs; `files` by name."""
 
     title: str
     to: int
@@ -52,7 +52,7 @@ def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> Rev
     InputError
         The run does not exist, its record is damaged, or a file cannot be written.
     """
-    del progress  # it takes no time
+    del progress  # reverting is fast
     target = Path(request.target)
     if is_project(request.target):
         with locked(project_copy.path_of(target, request.out)):
@@ -93,7 +93,7 @@ def _revert_folder(request: RevertRequest) -> RevertResult:
     to = runs[0].number if request.to is None else request.to
     if to < runs[0].number:
         raise InputError(
-            f"was made by run {runs[0].number}", path=folder, remedy="before it there was nothing to go back to"
+            f"was made by run {runs[0].number}", path=folder, remedy="revert to it or a later run"
         )
     first = _after(runs, to, str(folder))
     before = next(run for run in runs if run.number == first).files_before
@@ -114,7 +114,7 @@ def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
     later = [number for number in numbers if number > to]
     if not later:
         raise InputError(
-            f"run {to} is the latest, so there is nothing to take back", path=where, remedy=f"its runs: {known}"
+            f"run {to} is the latest, so there is nothing to revert", path=where, remedy=f"its runs: {known}"
         )
     return later[0]
 

@@ -119,7 +119,14 @@ def thin_bus(
     tolerance_db: float = TOLERANCE_DB,
     span_s: tuple[float, float] | None = None,
 ) -> EnvelopePoints:
-    """Return a bus's points of a curve (n_frames,), as `thin_curves` does; of a span, only those inside its edges."""
+    """Return the points of one curve, as `thin_curves` does; of a span, only those inside its edges.
+
+    Parameters
+    ----------
+    time_s, gain_db : the curve, both of shape (n_frames,).
+    tolerance_db : the largest deviation from the curve at any frame, in dB.
+    span_s : start and end in seconds; the whole curve by default.
+    """
     bounded = np.maximum(gain_db, LOWEST_DB)
     if span_s is None:
         return _thinned(time_s, bounded, tolerance_db)
@@ -129,14 +136,19 @@ def thin_bus(
         return points
     return EnvelopePoints(
         time_s[[0, -1]], np.repeat(points.gain_db, 2)
-    )  # a level curve is held to where the range goes out
+    )  # a constant curve needs a point at both edges of the range
 
 
 def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
-    """Return the indices of a few points whose chords stay within `tolerance` of all points, both (n_points,).
+    """Return the indices of as few points as possible whose chords are within `tolerance` of all points.
 
-    Each chord is as long as possible: its slope must pass every point in between within the tolerance. A straight
-    line of any length takes two points.
+    Each chord is as long as possible: it must pass every point in between within the tolerance. A straight line of any
+    length takes two points.
+
+    Parameters
+    ----------
+    time_s, value : the points, both of shape (n_points,).
+    tolerance : the largest deviation of a chord, in the unit of `value`.
 
     Examples
     --------
@@ -170,7 +182,7 @@ def _thinned(time_s: FloatArray, gain_db: FloatArray, tolerance_db: float) -> En
 
 
 def _furthest(time_s: FloatArray, value: FloatArray, tolerance: float, anchor: int) -> int:
-    """Return the furthest index a chord reaches: looked for near by first, further as long as the funnel is open."""
+    """Return the furthest index that a chord from `anchor` reaches; search in growing steps."""
     length = _FIRST_LOOK
     while True:
         reached, is_open = _reached(time_s, value, tolerance, (anchor, anchor + 1 + length))

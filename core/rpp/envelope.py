@@ -8,8 +8,8 @@ Source: values of ScaleToEnvelopeMode that public scripts report: gain 1 is 716.
 1000, 0.501187 is 592.848.
 
 Conventions: a point's value is linear gain in the file, whatever the envelope's scaling. A point's shape belongs
-to the stretch that begins there. Before the first and after the last point their values hold; of two points at one
-time the later one counts from there on.
+to the segment that begins there. Before the first and after the last point the gain is constant; of two points at one
+time the later one applies from there on.
 
 Sources: shapes 0 to 5 and their meaning from ReaTeam/Doc, "State Chunk Definitions". The curves of shapes 2 to 5
 are from memory and unverified.
@@ -34,7 +34,13 @@ _SMALLEST_GAIN = 1e-12
 
 
 def to_fader(gain: npt.ArrayLike) -> FloatArray:
-    """Return the place on the fader (0 at the bottom, 1 at +12 dB) of a linear gain; any shape."""
+    """Return the position on the fader (0 at the bottom, 1 at +12 dB) of a linear gain; any shape.
+
+    Examples
+    --------
+    >>> to_fader([0.0, 1.0, 2.0]).round(4).tolist()
+    [0.0, 0.7162, 0.8528]
+    """
     value = np.asarray(gain, dtype=np.float64)
     exponent = (np.log(np.maximum(value, _SMALLEST_GAIN)) - _CONSTANT) / _LOG
     place = _LOG / _LINEAR * np.real(scipy.special.lambertw(_LINEAR / _LOG * np.exp(np.minimum(exponent, 700.0))))
@@ -42,7 +48,7 @@ def to_fader(gain: npt.ArrayLike) -> FloatArray:
 
 
 def from_fader(place: npt.ArrayLike) -> FloatArray:
-    """Return the linear gain of a place on the fader; any shape."""
+    """Return the linear gain of a position on the fader; any shape."""
     value = np.asarray(place, dtype=np.float64)
     inside = np.maximum(value, 1e-9)
     return np.where(value > 1e-9, np.exp(_LOG * np.log(inside) + _LINEAR * inside + _CONSTANT), 0.0)
@@ -61,10 +67,10 @@ class Envelope:
 
     Attributes
     ----------
-    points : its points, their times never falling.
+    points : its points; their times never decrease.
     is_active : whether it is heard (``ACT 1``).
     scaling : what it is straight in between two points.
-    has_items : whether automation items lie on it.
+    has_items : whether it has automation items.
     block : its place in the file, or None for one that is not in a file.
     """
 
@@ -121,7 +127,7 @@ def _bent(elapsed: FloatArray, shape: FloatArray, tension: FloatArray) -> FloatA
 
 
 def _bezier(elapsed: FloatArray, tension: FloatArray) -> FloatArray:
-    """Return the share of a Bezier stretch: between a line and shape 4 (tension 1) or shape 3 (tension -1)."""
+    """Return the share of a Bezier segment: between a line and shape 4 (tension 1) or shape 3 (tension -1)."""
     bent = np.where(tension > 0.0, elapsed**3, 1.0 - (1.0 - elapsed) ** 3)
     weight = np.minimum(np.abs(tension), 1.0)
     return elapsed + weight * (bent - elapsed)

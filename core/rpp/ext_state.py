@@ -3,7 +3,7 @@
 Conventions: REAPER writes names of sections and keys in upper case, and keys sorted. Here names are compared without
 regard to case. A section's block is rewritten only where one of its keys changes; every other byte stays as it is.
 
-REAPER's reader cuts a line after 4,094 characters and takes the rest for another line, so values have to be shorter.
+REAPER's reader splits a line after 4,094 characters, so values have to be shorter.
 WDL writes strings of 1,023 characters and more, or with line breaks, as a block whose lines begin with ``|``; such
 blocks are read as values.
 
@@ -20,7 +20,7 @@ from core.rpp.parser import Block, Document, Edit, as_text, quoted, words
 
 _BLOCK = "EXTSTATE"
 _EMPTY_BEFORE = "EXTSTATE_WAS_EMPTY"
-"""Marks that the project had an empty EXTSTATE block before our section, which stays when the section is removed."""
+"""Marks that the project had an empty EXTSTATE block before our section; it remains when the section is removed."""
 
 
 def ext_state(document: Document, section: str) -> dict[str, str]:

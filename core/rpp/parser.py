@@ -8,7 +8,7 @@ a double quote, a single quote or a back-tick ends at the next one of its kind; 
 character, and there are no escapes. A token that begins with ``#`` or ``;`` starts a comment. A line whose quote is
 never closed has no tokens, and nothing after a NUL counts. An unquoted ``<`` at the start of a line opens a block, an
 unquoted ``>`` closes one, and a line that begins with ``|`` is text. Whatever follows the line that closes the project
-is kept and ignored.
+is preserved and ignored.
 
 Numbers are read as C's ``atof`` and ``strtol`` read them after commas have become points: ``0,5`` is 0.5, ``0x1`` is 1,
 ``-1.#IND`` is -1. A token that does not begin with a number is an error here, because REAPER's 0 would silence a track.
@@ -46,7 +46,7 @@ _FLOAT = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9]\d*))")
 
 _LARGEST, _LONGEST_DECIMAL = 2**31 - 1, 20
-"""A whole number is a C int; a decimal one with more digits is beyond it whatever its digits are."""
+"""A whole number is a C int; any decimal number with more digits is out of its range."""
 
 
 def words(line: bytes) -> list[str]:
@@ -124,7 +124,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fields:
-    """The words of one line after its name; `where` says which line, for errors."""
+    """The words of one line after its name; `where` names the line, for errors."""
 
     values: tuple[str, ...]
     where: str

@@ -38,7 +38,7 @@ _TAKE_BLOCKS = {
 }
 
 _LONGEST_S = 1e9
-"""Thirty years: what is later was never meant."""
+"""About thirty years, the latest time that is accepted."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _field(document: Document, block: Block, name: str) -> Fields:
 
 
 def _time_s(fields: Fields) -> float:
-    """Return the time a line gives; one that no session can have is damage, and no whole number of samples."""
+    """Return the time in a line; reject a time that no session can have."""
     time_s = fields.number(0)
     if abs(time_s) > _LONGEST_S:
         raise InputError(
@@ -186,7 +186,7 @@ def _take(document: Document, part: _Part, *, is_first: bool) -> Take:
     play_rate = rate.number(0, 1.0)
     if not 0.01 <= play_rate <= 100.0:
         raise InputError(
-            f"a play rate of {play_rate:g} is none REAPER has",
+            f"unsupported play rate of {play_rate:g}",
             path=rate.where,
             remedy="save the project again in REAPER",
         )
@@ -220,7 +220,7 @@ def _source(document: Document, block: Block) -> Source:
 
 
 def _section_of(document: Document, block: Block) -> Block | None:
-    """Return the source that `block` is a section of, or None where it is none."""
+    """Return the source that `block` is a section of, or None if it is not a section."""
     return next(block.inner("SOURCE"), None) if _kind_of(document, block) == "SECTION" else None
 
 
@@ -241,15 +241,15 @@ POST_FADER = 0
 """The mode of a send that takes its signal after the fader; 1 is before the plug-ins, 3 before the fader."""
 _ENVELOPES = {"VOLENV", "VOLENV2", "VOLENV3", "PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2", "MUTEENV"}
 _OLD_FOLDER_CHANGES = {1: 1, 2: -1}
-"""What the one number of ISBUS says in projects of REAPER 3 and before: a folder begins, its last track."""
+"""Meaning of the only number of ISBUS in projects of REAPER 3 and earlier: first and last track of a folder."""
 _PLUG_INS = {"VST", "AU", "JS", "DX", "CLAP", "LV2", "CONTAINER", "VIDEO_EFFECT"}
 
 
 @dataclass(frozen=True)
 class Receive:
-    """A send that ends at a track: from `source` (an index), taken where `mode` says.
+    """A send that a track receives from `source` (an index); `mode` is the point where it takes the signal.
 
-    `is_simple` says whether it carries the first two channels to the first two.
+    `is_simple`: whether it carries the first two channels to the first two.
     """
 
     source: int

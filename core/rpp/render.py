@@ -4,10 +4,10 @@ Conventions: samples are float32, shape (2, n_samples); a mono source goes to bo
 so pitch moves with it. Fades and gains are linear factors on each sample.
 
 Sources: fade shapes as public ReaScripts reproduce REAPER's, each at its own curvature. Pan is a balance: the far
-side falls to nothing, the near side stays (from memory: REAPER's stereo balance at its 0 dB law).
+side is attenuated to zero, the near side does not change (from memory: REAPER's stereo balance at its 0 dB law).
 
 A stem is a 32-bit float WAV (RF64 where it grows large) at the project's sample rate, from the project's start to
-the end of its last item. What a plug-in would do is not in it; `left_out` says so.
+the end of its last item. It has no effects; `core.rpp.media.sentences` reports what is left out.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class TakePlayer:
         self._loop: Samples | None = None
 
     def add_to(self, out: Samples, start: int) -> None:
-        """Add to `out` (2, n_samples), which begins at sample `start` of the project, what sounds there."""
+        """Add the item's samples to `out` (2, n_samples), which begins at sample `start` of the project."""
         first = max(start, self._first)
         end = min(start + out.shape[1], self._first + self._n_samples)
         if first < end and self._n_source > 0:
@@ -186,11 +186,11 @@ def rate_of(project: Project, tracks: Sequence[Track]) -> int:
     Raises
     ------
     InputError
-        A media file is missing or cannot be read, or the project's own rate is none that REAPER has.
+        A media file is missing or cannot be read, or REAPER does not support the project's own rate.
     """
     if project.sample_rate and not LOWEST_RATE_HZ <= project.sample_rate <= HIGHEST_RATE_HZ:
         raise InputError(
-            f"a sample rate of {project.sample_rate:g} Hz is none REAPER has",
+            f"unsupported sample rate of {project.sample_rate:g} Hz",
             path=project.path,
             remedy="correct it in the project's settings",
         )
@@ -259,7 +259,7 @@ def _end_s(project: Project, tracks: Sequence[Track]) -> float:
         raise InputError(
             f"an item on {last} reaches to {end_s / 3600.0:.0f} h",
             path=project.path,
-            remedy="move or trim it, twelve hours are the most",
+            remedy="move or trim it; the limit is twelve hours",
         )
     return end_s
 
@@ -282,7 +282,7 @@ def _write(file: soundfile.SoundFile, samples: Samples, path: Path) -> None:
 
 
 class _Desk:
-    """Every track that flows into a bus, played in step; a track's block is made once, however many ways it goes."""
+    """All tracks that are routed into a bus, read in step; the block of a track is computed once for all its sends."""
 
     def __init__(self, project: Project, buses: Sequence[Track], sample_rate: int) -> None:
         self._rate = sample_rate

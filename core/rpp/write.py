@@ -3,11 +3,11 @@
 Conventions: what is heard is envelope times fader (in trim/read) times trim envelope, and that product is the gain
 that was predicted, times the track's weight in its bus; the fader does not move. Points are linear (shape 0), their
 values linear gain. A curve is straight in dB between two points, an envelope in amplitude or on the fader's scale;
-points at most 2 dB apart keep all three within 0.06 dB of each other, so an envelope keeps its scaling. -60 dB and less
-is written as 0.
+between points at most 2 dB apart all three differ by less than 0.06 dB, so an envelope keeps its scaling. -60 dB and
+less is written as 0.
 
 No curve is clamped: where one would pass the top of its track's envelope, all curves are lowered by the same amount.
-Moves of an envelope that stay on top of a curve multiply it; the product stays within 0.05 dB.
+Moves of an envelope that are combined with a curve multiply it; the product is exact to 0.05 dB.
 
 Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects. REAPER's range goes to +6 dB unless the user chose
 another in the preferences, which no project file contains.
@@ -36,7 +36,7 @@ _BENT_STEPS = 20
 _JUMP_S = 0.001
 _TOLERANCE_DB = 0.02
 _DIGITS = 6
-"""Times are taken to a microsecond, which two points of one curve are apart at least."""
+"""Times are rounded to a microsecond, the smallest distance of two points of a curve."""
 
 
 def combined(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = False) -> EnvelopePoints:
@@ -56,7 +56,7 @@ def combined(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = F
 
 
 def _times_of(moves: Envelope) -> FloatArray:
-    """Return times between which the envelope is all but straight in dB, just before each point among them."""
+    """Return times between which the envelope is nearly linear in dB, including one just before each point."""
     times = np.array([point.time_s for point in moves.points])
     level_db = np.maximum(gain_to_db(np.array([point.gain for point in moves.points])), LOWEST_DB)
     pieces = np.clip(np.ceil(np.abs(np.diff(level_db)) / _STEP_DB), 1, _MOST_STEPS).astype(int)
@@ -76,7 +76,7 @@ _NAMESPACE = uuid.UUID("5f0d3f5c-4c2b-5d0a-9f53-6f2b3f0f6a11")
 def envelope_edit(project: Project, track: Track, envelope: Envelope) -> Edit:
     """Return the edit that puts `envelope` on a track, active and visible.
 
-    Of an envelope that is there already, every other line stays.
+    Every other line of an existing envelope is preserved.
     """
     document = project.document
     end = document.line_end(track.block.first)
@@ -181,15 +181,15 @@ def with_envelopes(
     highest_gain: float = HIGHEST_GAIN,
     weights: Mapping[int, float] | None = None,
 ) -> Written:
-    """Return the project with the automation of each bus on its tracks; bytes outside the envelopes stay.
+    """Return the project with the automation of each bus on its tracks; bytes outside the envelopes do not change.
 
     Parameters
     ----------
     project : the project; it is not changed.
     tracks : the tracks of each bus. Of several, each keeps its weight (`core.rpp.faders.bus_weights`).
     automation : each bus's points.
-    span_s : the part of the song the automation is for; outside it the envelopes stay as they are.
-    moves : by the tracks' GUIDs, moves that stay on top of the automation; without it existing moves are replaced.
+    span_s : the part of the song the automation is for; outside it the envelopes do not change.
+    moves : by the tracks' GUIDs, moves to combine with the automation; without it existing moves are replaced.
     highest_gain : the top of an envelope, linear.
     weights : by the tracks' indices, other weights than those of `bus_weights`.
 
@@ -296,14 +296,20 @@ def require_audible(project: Project, tracks: Sequence[Track]) -> None:
 
 
 def points_of(curve: EnvelopePoints, scale: float) -> tuple[Point, ...]:
-    """Return a curve as linear envelope points, divided by `scale`, at most 2 dB apart."""
+    """Return a curve as envelope points with linear gain, divided by `scale`, at most 2 dB apart.
+
+    Examples
+    --------
+    >>> points_of(EnvelopePoints(np.array([0.0, 4.0]), np.array([0.0, -3.0])), 0.5)[1]
+    Point(time_s=2.0, gain=1.682790283210449, shape=0, tension=0.0)
+    """
     time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
     return tuple(map(Point, time_s.tolist(), gain.tolist()))
 
 
 def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Put points in between, so that two neighbours are at most 2 dB apart."""
+    """Insert points so that two neighbours are at most 2 dB apart."""
     pieces = np.maximum(np.ceil(np.abs(np.diff(gain_db)) / _LARGEST_STEP_DB), 1).astype(int)
     places = [start + np.arange(count) / count for start, count in enumerate(pieces)]
     at = np.concatenate([*places, [len(time_s) - 1.0]])
@@ -316,7 +322,7 @@ def require_writable(project: Project, track: Track) -> None:
     old = track.envelopes.get("VOLENV2")
     if old is not None and old.has_items:
         raise InputError(
-            f"automation items lie on the volume envelope of {track.title}",
+            f"the volume envelope of {track.title} has automation items",
             path=project.path,
             remedy="glue or delete them in REAPER, or choose another track",
         )
@@ -340,7 +346,7 @@ def with_span(old: Envelope, inner: Sequence[Point], span_s: tuple[float, float]
 
 
 def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list[Point]]:
-    """Return the points before and after a range; a bent stretch that it cuts is made of straight pieces."""
+    """Return the points before and after a range; a curved segment that it cuts becomes straight pieces."""
     before = [point for point in old.points if point.time_s < start_s]
     after = [point for point in old.points if point.time_s > end_s]
     if before and before[-1].shape > SQUARE and before[-1] is not old.points[-1]:

@@ -2,7 +2,7 @@
 
 Conventions: gains are in dB as heard (scale times envelope), shape (n_frames,) at `time_s`, the frames' centres in the
 project's time. `predicted_db` is the run's own curve, `written_db` what we wrote last (with an edit's settings, and
-the user's points that were kept), `now_db` what is there now.
+the user's points that were preserved), `now_db` the present gain.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class AuditedTrack:
     level_lufs : the stem's loudness before the fader.
     terms_db : what each term of the explanation adds, by name.
     written, now : the points, gains as heard, in dB.
-    edits : what was changed by hand since (also before an edit that kept it), gains in the envelope's own terms.
-    scale_db : what an envelope's gain has to have added to be what is heard now.
+    edits : what was changed by hand since, also before an edit that preserved it; gains of the envelope.
+    scale_db : what is added to the envelope's gain to give the gain heard now.
     """
 
     role: str
@@ -68,18 +68,18 @@ class AuditedTrack:
 
     @property
     def edited(self) -> EnvelopePoints:
-        """The points that were made or moved by hand, gains as heard."""
+        """The points that were added or moved by hand, gains as heard."""
         return EnvelopePoints.of([point for span in self.edits.spans for point in span.added], self.scale_db)
 
     @property
     def deleted(self) -> EnvelopePoints:
-        """Points of ours that were deleted or moved away, gains as they were heard."""
+        """The written points that were deleted or moved, gains as they were heard."""
         return EnvelopePoints.of([point for span in self.edits.spans for point in span.removed], self.scale_db)
 
 
 @dataclass(frozen=True)
 class Audited:
-    """The run whose prediction is in force, the tracks, all runs, and notes for the user."""
+    """The run whose prediction is current, the tracks, all runs, and notes for the user."""
 
     basis: Basis
     time_s: FloatArray
@@ -95,7 +95,7 @@ class Audited:
 
 @dataclass(frozen=True)
 class Move:
-    """A stretch in which a written curve goes one way: from `start_db` to `end_db`, and the term that moves most."""
+    """A monotonic part of a written curve, from `start_db` to `end_db`, and the term that changes most."""
 
     role: str
     name: str
@@ -113,7 +113,7 @@ def audited_project(project: Project) -> Audited:
     Raises
     ------
     InputError
-        It has no run of ours.
+        It has no run of Faderwise.
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
@@ -148,12 +148,12 @@ def audited_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints])
         for then in basis.tracks
         if then.role in now
     ]
-    missing = [f"the {then.role} have no point any more" for then in basis.tracks if then.role not in now]
+    missing = [f"{then.role} has no points" for then in basis.tracks if then.role not in now]
     return Audited(basis, frame_times_s(basis.root), tuple(tracks), tuple(runs), tuple(missing))
 
 
 def largest_moves(audited: Audited, count: int) -> list[Move]:
-    """Return the largest moves of the written curves, the largest first; steps of less than half a dB are none."""
+    """Return the largest moves of the written curves, the largest first; moves of less than half a dB are ignored."""
     found = [move for track in audited.tracks for move in _moves(audited, track)]
     return sorted(found, key=lambda move: -abs(move.end_db - move.start_db))[:count]
 
@@ -209,7 +209,7 @@ def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
 
 
 def _turning_points(levels: FloatArray) -> list[int]:
-    """Return the indices at which a curve turns; level stretches belong to what comes before."""
+    """Return the indices at which a curve turns; constant parts belong to the previous part."""
     turns, direction = [], 0.0
     for place in range(1, len(levels)):
         step = float(np.sign(round(float(levels[place] - levels[place - 1]), 6)))

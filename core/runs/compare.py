@@ -64,10 +64,10 @@ def as_it_stands(audited: Audited) -> Curves:
     Raises
     ------
     InputError
-        None of them has an envelope any more.
+        No track has an envelope.
     """
     if not audited.tracks:
-        raise InputError("no track of the run has an envelope any more", path=audited.basis.root.title)
+        raise InputError("no track of the run still has a volume envelope", path=audited.basis.root.title)
     first: dict[str, AuditedTrack] = {}
     for track in audited.tracks:
         first.setdefault(track.role, track)

@@ -1,11 +1,11 @@
 """Re-apply a stored prediction with other settings.
 
-Conventions: gains are in dB, shape (n_frames, n_buses). What a prediction does is its balance: each gain against the
-common gain, the one fader for all buses that would make the mix as loud. All settings but the offsets leave that
-loudness as it was (as energy over the stems' stored levels); the offsets come last and move only their bus.
+Conventions: gains are in dB, shape (n_frames, n_buses). The balance is each gain relative to the common gain, the one
+gain for all buses that would make the mix equally loud. All settings except the offsets preserve that loudness (as
+energy over the stems' stored levels); the offsets are applied last and change only their bus.
 
-Conventions: the prediction is the latest run's that has one (the *root*); what we wrote last on each track is the base
-of the merge (`core.runs.merge`), so edits of edits find the same hand-made points again.
+The prediction is that of the latest run that has one (the *root*). What we wrote last on each track is the base of the
+merge (`core.runs.merge`), so that edits of edits find the same points of the user again.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes
     ----------
     depth_percent : how much of the balance: 0 is every bus at the common gain, 100 as predicted, 200 twice as far.
-    moves_percent : how much of each bus's moves around its own level (its median while it sounds): 0 is a static mix.
+    moves_percent : how much of each bus's moves around its own level (its median while active): 0 is a static mix.
     offset_db : by bus, added at the end.
     ride_percent : by bus, how much its short-term loudness is evened out (`core.gains.riding`); replaces the run's.
-    limit_db : no bus goes further than this from the common gain; None for no limit.
-    smooth_s : moves shorter than this are evened out.
-    range_s : the part of the song the edit is for; outside it everything stays as it is.
-    freeze : buses that stay as they are.
-    ignore_s : passages (start, end) whose moves do not count: the gain goes straight from one edge to the other.
+    limit_db : the largest difference from the common gain; None for no limit.
+    smooth_s : the length of the smoothing window.
+    range_s : the part of the song to edit.
+    freeze : buses that do not change.
+    ignore_s : passages (start, end) whose moves are replaced by a straight line from edge to edge.
     """
 
     depth_percent: float = 100.0
@@ -89,7 +89,7 @@ def applied(
 
     Parameters
     ----------
-    settings : see there; `range_s` and `freeze` are the caller's to heed.
+    settings : the settings; the caller applies `range_s` and `freeze`.
     predicted_db : the prediction, shape (n_frames, n_buses).
     levels_lufs : the stems' loudness per frame, same shape.
     buses : the columns' roles.
@@ -117,12 +117,18 @@ def applied(
 
 
 def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> None:
-    """Raise where settings cannot be applied to these buses and this length.
+    """Check that settings can be applied to these buses and this length.
+
+    Parameters
+    ----------
+    settings : the settings.
+    buses : the roles of the run.
+    duration_s : the length of the song in seconds.
 
     Raises
     ------
     InputError
-        A value is out of its range, or a bus or a stretch is not in the song.
+        A value is out of its range, or a bus or a passage is not in the song.
     """
     for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):
         _require(0.0 <= percent <= DEEPEST_PERCENT, f"{name} {percent:g}", f"give 0 to {DEEPEST_PERCENT:g} percent")
@@ -152,7 +158,13 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
 
 
 def described(settings: EditSettings) -> list[str]:
-    """Return what differs from the prediction as it is, a phrase each; nothing where it is applied as it is."""
+    """Return a phrase for each setting that differs from the default.
+
+    Examples
+    --------
+    >>> describe(EditSettings(depth_percent=50.0, offset_db={"drums": 2.0}))
+    ['depth 50 %', 'drums +2.0 dB']
+    """
     phrases = [f"depth {settings.depth_percent:g} %"] if settings.depth_percent != 100.0 else []
     phrases += [f"moves {settings.moves_percent:g} %"] if settings.moves_percent != 100.0 else []
     phrases += [f"{bus} {offset_db:+.1f} dB" for bus, offset_db in settings.offset_db.items() if offset_db]
@@ -166,7 +178,7 @@ def described(settings: EditSettings) -> list[str]:
 
 
 def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettings:
-    """Return the settings with those of `changes` that are not None; offsets are changed bus by bus."""
+    """Return the settings with those of `changes` that are not None; offsets and rides are changed bus by bus."""
     new = {name: value for name, value in changes.items() if value is not None}
     for name, old in (("offset_db", settings.offset_db), ("ride_percent", settings.ride_percent)):
         given = new.get(name)
@@ -176,9 +188,9 @@ def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettin
 
 
 def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
-    """Return the settings where a bus stands for its single tracks, if the run balanced those.
+    """Replace the name of a bus by its single tracks in settings, if the run balanced single tracks.
 
-    The name of a track without its bus, and in any case, is that track.
+    A track may be named without its bus and in upper or lower case.
     """
 
     def meant(name: str) -> list[str]:
@@ -221,13 +233,13 @@ def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: f
 
 
 ON_TOP = "moves_on_top"
-"""The setting of a run that kept the previous moves on top of its gains."""
+"""The setting of a run that combined the previous moves with its gains."""
 _FADER_MOVED_DB = 0.05
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What a re-application starts from: the root run, what was written last on each track, the settings in force."""
+    """The state that an edit starts from: the root run, what was written last on each track, the current settings."""
 
     root: RunRecord
     tracks: tuple[TrackRun, ...]
@@ -278,11 +290,11 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     Raises
     ------
     InputError
-        No run has a prediction, or an edit of it is damaged: its settings, or a bus that was never predicted.
+        No run has a prediction, or the settings or a bus of an edit of it are damaged.
     """
     roots = [run for run in runs if run.buses]
     if not roots:
-        raise InputError("has no run of Faderwise that could be edited", path=where, remedy="mix or match it first")
+        raise InputError("has no run of Faderwise that can be edited", path=where, remedy="mix or match it first")
     root = roots[-1]
     since = [run for run in runs if run.number >= root.number]
     edits = [run for run in since if run.of == root.id]
@@ -316,8 +328,8 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
     Parameters
     ----------
     project : a project with a history.
-    changes : settings (`EditSettings`' fields) to change; None leaves one as it was in the edit before.
-    afresh : start from the prediction as it is, not from the settings of the edit before.
+    changes : settings (`EditSettings`' fields) to change; None keeps the value of the previous edit.
+    afresh : start from the default settings instead of those of the previous edit.
 
     Raises
     ------
@@ -370,7 +382,13 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
 def re_apply_points(
     runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints], changes: Mapping[str, object], *, afresh: bool = False
 ) -> ReApplied:
-    """Return the latest prediction of a song without a project, as `re_apply` does; `now` are its points, by bus.
+    """Return the latest prediction of a song without a project under changed settings, as `re_apply` does.
+
+    Parameters
+    ----------
+    runs : the runs, earliest first.
+    now : the present points, by bus.
+    changes, afresh : as in `re_apply`.
 
     Raises
     ------

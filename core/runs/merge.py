@@ -3,10 +3,10 @@
 Conventions: `base` is what we wrote, `now` what is there, `new` what the prediction asks for now; their points have
 linear gain and times that never decrease. Two points are the same if they differ by less than 0.5 ms and 0.02 dB and
 have the same shape. An *edited span* goes from the last common point before a change to the first one
-after it: what the user made of the curve is heard from one to the other.
+after it.
 
-Rules: in an edited span the user's points stay, each one to the bit; elsewhere `new` counts. A curve of which most
-points were moved by one common amount was lifted: the lift is kept on all of `new`. Where `new` differs from `base`
+Rules: in an edited span the user's points are preserved exactly; elsewhere `new` applies. A curve of which most points
+were moved by the same amount was lifted: the lift is applied to all of `new`. Where `new` differs from `base`
 in an edited span, that is a conflict, which is reported.
 """
 
@@ -78,7 +78,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Merged:
-    """The merged points; `ours`, the same without the user's edits; what was edited; and the conflicts."""
+    """The merged points; `ours`, the same without the user's edits; the edits; and the conflicts."""
 
     points: tuple[Point, ...]
     ours: tuple[Point, ...]
@@ -99,7 +99,7 @@ def merge(base: Sequence[Point], now: Sequence[Point], new: Sequence[Point], cur
     Parameters
     ----------
     base, now, new : see the module's conventions; none is empty.
-    curve : how points are played, to keep the sound outside the edited spans as `new` has it.
+    curve : returns the gain of points at times; it is used to preserve `new` outside the edited spans.
     """
     edits = edits_between(base, now)
     wanted = [point._replace(gain=point.gain * edits.lift) for point in new]
@@ -126,7 +126,7 @@ def _same(one: Point, other: Point) -> bool:
 
 
 def _lift(base: Sequence[Point], now: Sequence[Point]) -> float:
-    """Return the factor most points of the curve were moved by, 1 where there is none."""
+    """Return the factor by which most points of the curve were moved, or 1."""
     times = [point.time_s for point in now]
     ratios = []
     for point in base:
@@ -171,7 +171,7 @@ def _spans(base: Sequence[Point], now: Sequence[Point]) -> list[EditedSpan]:
 
 
 def _with_guards(points: Sequence[Point], spans: Sequence[EditedSpan], curve: Curve) -> list[Point]:
-    """Return points that play the same, with one at each edge of each span."""
+    """Return points that describe the same curve, with one at each edge of each span."""
     edges = sorted({edge for edit in spans for edge in (edit.start_s, edit.end_s) if math.isfinite(edge)})
     times = [point.time_s for point in points]
     missing = [edge for edge in edges if not _has(times, edge)]

@@ -1,7 +1,7 @@
 """Records of runs: prediction, written points and previous state.
 
-Conventions: curves are whole numbers, the first value and then each frame's difference from the one before, which
-keeps them small: hundredths of a decibel for gains, tenths for an explanation's terms, whole LUFS for levels. Frame
+Conventions: curves are whole numbers, the first value and then each frame's difference from the previous one, so that
+they are small: hundredths of a decibel for gains, tenths for an explanation's terms, whole LUFS for levels. Frame
 `i` is centred at ``start_s + 0.5 + i * 0.25`` seconds of the project.
 """
 
@@ -22,9 +22,9 @@ VERSION = 1
 GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
 _FIRST_CENTRE_S = 0.5
 _LOWEST, _HIGHEST = -120.0, 1_000.0
-"""No value is beyond these: what a record claims beyond them is damage, and its power would be no number."""
+"""The range of all values; a record with other values is damaged."""
 Steps = list[Annotated[int, msgspec.Meta(ge=-200_000_000, le=200_000_000)]]
-"""A curve as `to_steps` gives it, with room for what earlier versions took for a value."""
+"""A curve as `to_steps` returns it; the limits allow the larger values of earlier versions."""
 
 
 class BusRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +55,10 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     role : the bus it is (part of).
     scale : what multiplies the envelope to the gain of the bus (fader in trim/read, trim envelope, divided by
         `weight`): gain = scale * envelope.
-    before : the text of the previous VOLENV2 block, to the byte, or None where there was none.
-    written : the envelope's points as written, those outside a range too.
-    ours : the same without the points a user had made, where there were any; edits are found by comparing with these.
-    weight : what multiplies the gain of the bus to the gain of the track; left out where it is 1.
+    before : the exact text of the previous VOLENV2 block, or None if there was none.
+    written : the envelope's points as written, including those outside a range.
+    ours : the same without the points a user had made, if there were any; edits are found by comparing with these.
+    weight : what multiplies the gain of the bus to the gain of the track; omitted if it is 1.
     """
 
     guid: str
@@ -78,7 +78,7 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def weight_in_bus(self) -> float:
-        """The weight, 1 where it is left out."""
+        """The weight, 1 if it is omitted."""
         return self.weight if isinstance(self.weight, float) else 1.0
 
 
@@ -87,12 +87,12 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    id : follows from everything else but `made_at`, so the same run again has the same one.
+    id : a hash of everything except `made_at`, so that the same run has the same id again.
     number : the run's place in the project's history, from 1.
     action : ``"mix"``, ``"match"`` or ``"edit"``.
     made_at : when, UTC, ISO 8601.
     model : the model's name, None where a mixdown was matched.
-    folder : where the run's other files are; they may be gone by now.
+    folder : where the run's other files were written.
     range_s : the part of the song it was for.
     start_s : the project's time at the stems' first sample.
     settings : an edit's settings (`core.runs.edit.EditSettings`).
@@ -100,7 +100,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     duration_s : the song's length.
     highest_gain : the top of an envelope, linear, as REAPER's preferences had it.
     figures : loudness, true peak, fit and the like, by name with unit.
-    stems : the stems' files by role, where they stay.
+    stems : the stems' files by role, if they outlive the run.
     files_before : of an edit in a folder, the text of the files it changed, by name.
     buses : the prediction; empty for an edit.
     tracks : what was written where.
@@ -135,13 +135,13 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problem_of(record: RunRecord) -> str | None:
-    """Return what makes a record useless, or None: curves that do not go together, tracks without points."""
+    """Return why a record cannot be used, such as curves of different lengths or tracks without points, or None."""
     lengths = {len(curve) for bus in record.buses for curve in _curves_of(bus)}
     if len(lengths) > 1 or 0 in lengths:
         return "its curves differ in length"
     roles = {bus.role for bus in record.buses}
     if record.buses and not {track.role for track in record.tracks} <= roles:
-        return "it wrote on a bus that it has no curve for"
+        return "it wrote to a bus that it has no curve for"
     if any(not track.written or track.ours == [] for track in record.tracks):
         return "one of its tracks has no points"
     if any(min(track.scale, track.weight_in_bus) <= 0.0 for track in record.tracks):
@@ -175,12 +175,20 @@ def rounded(points: Sequence[Point]) -> list[Point]:
 
 
 def to_steps(curve: FloatArray, step: float) -> list[int]:
-    """Return a curve (n,) as whole steps: the first value, then differences. What is below -120 counts as that."""
+    """Return a curve (n,) as whole steps: the first value, then differences; values are limited to -120 to 1,000.
+
+    Examples
+    --------
+    >>> to_steps(np.array([-6.0, -5.5, -5.5]), 0.01)
+    [-600, 50, 0]
+    >>> from_steps([-600, 50, 0], 0.01).tolist()
+    [-6.0, -5.5, -5.5]
+    """
     bounded = np.clip(np.nan_to_num(curve, nan=_LOWEST), _LOWEST, _HIGHEST)
     whole = np.round(bounded / step).astype(np.int64)
     return [int(value) for value in np.diff(whole, prepend=0)]
 
 
 def from_steps(steps: list[int], step: float) -> FloatArray:
-    """Return the curve (n,) that `to_steps` was given, rounded to whole steps; none is beyond what a value can be."""
+    """Return the curve (n,) that `to_steps` was given, rounded to whole steps and limited to +-1,000."""
     return np.clip(np.cumsum(np.array(steps, dtype=np.float64)) * step, -_HIGHEST, _HIGHEST)

@@ -144,7 +144,7 @@ def require_history(project: Project) -> tuple[RunRecord, ...]:
     Raises
     ------
     InputError
-        There is none: they were undone, their records cannot be read, or the project never had one.
+        There are none: they were undone, their records cannot be read, or the project never had one.
     """
     runs = read_history(project)
     if runs:
@@ -195,7 +195,7 @@ def _in_force(project: Project, runs: Sequence[RunRecord]) -> tuple[RunRecord, .
 
 
 def _is_taken_back(project: Project, runs: Sequence[RunRecord], envelopes: Mapping[int, Envelope | None]) -> bool:
-    """Return whether the last of `runs` was undone, alone or together with runs before it.
+    """Return whether the last of `runs` was undone, by itself or together with earlier runs.
 
     Its tracks have the envelopes again that it, or one of the runs before it, found there, and not those it wrote.
     """
@@ -243,7 +243,13 @@ def mark_of(project: Project, track: Track) -> str | None:
 
 
 def mark_edits(project: Project, track: Track, run_id: str | None) -> list[Edit]:
-    """Return the edits that put a run's id on a track, or remove the one that is there."""
+    """Return the edits that set or remove the run id of a track.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    run_id : the id, or None to remove it.
+    """
     if mark_of(project, track) == run_id:
         return []
     lines = project.document.lines
@@ -341,7 +347,7 @@ def damaged_runs(project: Project) -> dict[int, InputError]:
 
 
 def has_runs(project: Project) -> bool:
-    """Return whether the project has records of runs, whatever their state."""
+    """Return whether the project has any records of runs, including undone and damaged ones."""
     return bool(numbers_in(ext_state(project.document, SECTION)))
 
 
@@ -452,12 +458,18 @@ def _edits(project: Project, track: Track, before: str | None) -> list[Edit]:
 
 
 def own_moves(project: Project, track: Track) -> Envelope | None:
-    """Return the envelope with the user's own moves, or None where there are none."""
+    """Return the envelope with the user's own moves, or None if there are none."""
     return _before_ours(project, track, track.envelopes.get("VOLENV2"), read_history(project))
 
 
 def moves_before(project: Project, track: Track, run: RunRecord) -> Envelope | None:
-    """Return the user's own moves that a run found on a track, or None where there were none."""
+    """Return the user's own moves that a run found on a track, or None if there were none.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    run : the run that replaced the moves, or was combined with them.
+    """
     then = next((one for one in run.tracks if track_of(project, one) == track), None)
     if then is None:
         return None
