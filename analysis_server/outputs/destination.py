@@ -87,9 +87,9 @@ class CopyDestination:
         project_copy.refuse_the_original(path, project)
         record = run_output.record_of(done, self._place())
         if self.session.rendered:
-            record = store.marked(record, project)
+            record = store.with_mark(record, project)
         record = run_folder.dated(record, project_copy.known_runs(path))
-        edits = [*store.added(project.document, record), *store.mark_tracks(project, record)]
+        edits = [*store.edits_to_add(project.document, record), *store.mark_tracks(project, record)]
         content = self.written.with_edits(edits).content
         with replacing_set(self._folder) as files:
             files.new(path).write_bytes(content)
@@ -141,7 +141,7 @@ class OpenProject(CopyDestination):
 
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Deliver the envelopes and the run's record, then write the other files as `FolderDestination.write` does."""
-        record = store.marked(run_output.record_of(done, self._place()), self.session.project)
+        record = store.with_mark(run_output.record_of(done, self._place()), self.session.project)
         record = run_folder.dated(record, ())
         self.deliver(self.written, record)
         with replacing_set(self._folder) as files:

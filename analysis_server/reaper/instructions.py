@@ -13,8 +13,8 @@ import msgspec
 
 from analysis_server.reaper.inspect_project import BUSES_KEY, OPTIONS_KEY, number_in, opened
 from analysis_server.reaper.job_file import EditAnswers, ExtState, Instructions, JobFile, Points, Restoration, WriteOn
-from analysis_server.verbs.edit import EditConflict, EditResult, edited
-from analysis_server.verbs.revert import reverted
+from analysis_server.verbs.edit import EditConflict, EditResult, compute_edit
+from analysis_server.verbs.revert import compute_revert
 from core.automation.points import Point
 from core.errors import InputError
 from core.roles import canonical_role
@@ -174,7 +174,7 @@ def edit(job: JobFile) -> Instructions:
     """
     project = opened(job)
     settings = settings_of(job.edit or EditAnswers(), _part_s(project, job))
-    result, written, record = edited(project, msgspec.structs.asdict(settings), afresh=True, in_reaper=True)
+    result, written, record = compute_edit(project, msgspec.structs.asdict(settings), afresh=True, in_reaper=True)
     return Instructions(
         undo=f"Faderwise: {job.action}",
         summary=f"Envelopes written again: {', '.join(result.in_words) or 'as predicted'}.",
@@ -195,7 +195,7 @@ def revert(job: JobFile) -> Instructions:
     """
     project = opened(job)
     earlier = [run.number for run in store.read_history(project) if job.run and run.number < job.run]
-    result, _ = reverted(project, max(earlier, default=0))
+    result, _ = compute_revert(project, max(earlier, default=0))
     first = result.taken_back[0]
     tracks = envelopes_to_restore(project, first)
     state = records_to_delete(project, first)

@@ -23,7 +23,7 @@ from core.decibels import FloatArray
 from core.models.explain import TERM_MEANINGS, sentence
 from core.models.fit import EIGHTY_PERCENT
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
-from core.runs.edit import EditSettings, described
+from core.runs.edit import EditSettings, describe
 from core.runs.record import RunRecord
 
 LISTED_MOVES = 12
@@ -163,7 +163,7 @@ def _settings_in_force(audited: Audited) -> list[str]:
 
 
 def _described(run: RunRecord) -> list[str]:
-    return described(msgspec.convert(run.settings, EditSettings)) if run.action == "edit" else []
+    return describe(msgspec.convert(run.settings, EditSettings)) if run.action == "edit" else []
 
 
 def _run(run: RunRecord) -> AuditRun:

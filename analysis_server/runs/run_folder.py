@@ -20,9 +20,9 @@ from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
 from core.files import UNDECODABLE, FileSet, read_whole, recover, replacing_set, write_text
-from core.runs.audit import Audited, audited_points, audited_project
+from core.runs.audit import Audited, audit_points, audit_project
 from core.runs.merge import edits_between
-from core.runs.record import RunRecord, TrackRun, identified, problem_of
+from core.runs.record import RunRecord, TrackRun, problem_of, with_id
 from core.runs.store import restored_tracks
 
 NAME = "run.json"
@@ -89,10 +89,10 @@ def read_if_there(folder: Path) -> list[RunRecord]:
 
 
 def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
-    """Return the record with its id and date; a record with a date is returned unchanged, and a known run keeps its date."""
+    """Return the record with its id and date, or with those of the same run in `known`; a date is not changed."""
     if record.made_at:
         return record
-    named = identified(record)
+    named = with_id(record)
     same = next((run for run in known if run.id == named.id), None)
     now = datetime.now(timezone.utc).replace(microsecond=0).isoformat()
     return msgspec.structs.replace(named, made_at=same.made_at if same else now)
@@ -327,7 +327,7 @@ def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> di
     return points
 
 
-def audited_target(target: str) -> Audited:
+def audit_target(target: str) -> Audited:
     """Return the present state of a project with runs, or of a folder that `mix` or `match` wrote.
 
     Raises
@@ -336,6 +336,6 @@ def audited_target(target: str) -> Audited:
         It has no run, or a file of it is damaged.
     """
     if is_project(target):
-        return audited_project(project_copy.project_with_runs(Path(target)))
+        return audit_project(project_copy.project_with_runs(Path(target)))
     folder = read_automation_folder(Path(target))
-    return audited_points(folder.runs, folder.now)
+    return audit_points(folder.runs, folder.now)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analysis_server.paths import is_project
 from analysis_server.presets import measured, taught
 from analysis_server.runs import project_copy
-from analysis_server.runs.run_folder import audited_target
+from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.assignment import assignment_of
 from analysis_server.sources.project import opened_session
@@ -136,7 +136,7 @@ def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallba
     InputError
         Nothing was edited by hand, or the stems cannot be read.
     """
-    audited = audited_target(path)
+    audited = audit_target(path)
     if not audited.is_edited:
         raise InputError(
             f"nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn",

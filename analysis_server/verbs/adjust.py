@@ -12,7 +12,7 @@ import numpy as np
 from analysis_server.paths import is_project
 from analysis_server.presets import estimated
 from analysis_server.runs import run_folder
-from analysis_server.runs.run_folder import audited_target
+from analysis_server.runs.run_folder import audit_target
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import Session
@@ -70,7 +70,7 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
                 )
 
 
-def adjusted(
+def adjust(
     prediction: Prediction, measurement: Measurement, adjustments: Adjustments, session: Session | None
 ) -> tuple[Prediction, list[str]]:
     """Return the adjusted prediction and notes about what was done.
@@ -126,7 +126,7 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
             gains = fader_curves(session, measurement, as_paper=False).gains_db
             return _loudness(measurement, gains), "its faders"
     if run_folder.read_if_there(Path(target)):
-        tracks = audited_target(target).tracks
+        tracks = audit_target(target).tracks
         return {track.role: gated_mean_lufs(track.level_lufs + track.now_db) for track in tracks}, "its run"
     song = open_song_folder(target, {})
     if song.mixdown is None:

@@ -15,7 +15,7 @@ from analysis_server.report.audio import Sounds
 from analysis_server.report.audit import AuditResult, page_of, result_of
 from analysis_server.report.page import render_report
 from analysis_server.runs.kept_runs import which_run
-from analysis_server.runs.run_folder import audited_target
+from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
 from core.audio.song import Song, open_song
 from core.automation.points import EnvelopePoints, thin
@@ -50,7 +50,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     InputError
         There is nothing to audit, or the page cannot be written.
     """
-    audited = audited_target(request.target)
+    audited = audit_target(request.target)
     heard, figures, notes = _heard(request, audited, progress)
     folder = None if is_project(request.target) else Path(request.target)
     which = which_run(audited.basis.root, audited.runs, folder)
@@ -116,7 +116,7 @@ def _heard(
     if kept is None:
         where = f"{folder} no longer contains" if folder else "no folder contains"
         return None, root.figures, [f"{where} the sounds of run {root.number}, so the page has no players"]
-    notes = ["the sounds are those of the mix as it was written, without later changes"] if _was_changed(audited) else []
+    notes = ["the sounds are of the mix as written, without later changes"] if _was_changed(audited) else []
     return _shifted(kept, root.start_s), root.figures, notes
 
 

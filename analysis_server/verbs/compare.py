@@ -15,7 +15,7 @@ from analysis_server.presets import estimated, predicted
 from analysis_server.report.compare import CompareResult, Side, page_of, result_of
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
-from analysis_server.runs.run_folder import audited_target
+from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Measurement
@@ -101,7 +101,7 @@ def _named(text: str) -> _Named:
     plain, found = _NUMBER.sub("", text), _NUMBER.search(text)
     if not is_project(plain) and not Path(plain).is_dir():
         return _Named(text)
-    audited = audited_target(plain)
+    audited = audit_target(plain)
     number = int(found[1]) if found else None
     known = [run.number for run in audited.runs]
     if number is not None and number not in known:
@@ -134,8 +134,8 @@ def _side(named: _Named, song: Song | None, progress: ProgressCallback) -> Side:
 def _run_side(named: _Named, audited: Audited) -> Side:
     runs = audited.runs
     if named.number is None:
-        return Side(named.text, "run", run_compare.as_it_stands(audited), dict(runs[-1].figures))
-    curves = run_compare.as_written(runs, named.number, named.text)
+        return Side(named.text, "run", run_compare.present_curves(audited), dict(runs[-1].figures))
+    curves = run_compare.curves_after_run(runs, named.number, named.text)
     figures = next(dict(run.figures) for run in runs if run.number == named.number)
     return Side(named.text, "run", curves, figures)
 
@@ -143,7 +143,7 @@ def _run_side(named: _Named, audited: Audited) -> Side:
 def _model_side(name: str, song: Song, progress: ProgressCallback) -> Side:
     model = models.find(name)
     measurement, found = predicted(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
-    curves = run_compare.as_predicted(found.curves, _levels_lufs(measurement, found.curves))
+    curves = run_compare.curves_of_prediction(found.curves, _levels_lufs(measurement, found.curves))
     titles = [song.title for song in model.songs]
     return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
@@ -153,7 +153,7 @@ def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> Side:
     name = mixdown.path.name
     progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
     found = estimated(replace(song, mixdown=mixdown), "default", None, None, progress)
-    curves = run_compare.as_predicted(found.curves, _levels_lufs(found.measurement, found.curves))
+    curves = run_compare.curves_of_prediction(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
     return Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])

@@ -25,7 +25,7 @@ from core.rpp.project import Project
 from core.rpp.write import Written
 from core.runs import store
 from core.runs.audit import heard_level_lufs
-from core.runs.edit import EditSettings, ReApplied, TrackEdit, described, re_apply, re_apply_points
+from core.runs.edit import EditSettings, ReApplied, TrackEdit, describe, reapply, reapply_points
 from core.runs.record import RunRecord, frame_times_s
 
 
@@ -130,7 +130,7 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
         return _edit_folder(request, progress)
 
 
-def edited(
+def compute_edit(
     project: Project, changes: Mapping[str, object], *, afresh: bool = False, in_reaper: bool = False
 ) -> tuple[EditResult, Written, RunRecord]:
     """Return what an edit does to a project, without writing it: the result, the new envelopes, the dated record.
@@ -148,8 +148,8 @@ def edited(
         There is nothing to edit, or a setting is out of its range.
     """
     started_s = time.perf_counter()
-    done, written = re_apply(project, changes, afresh=afresh)
-    record = store.marked(done.record, project) if in_reaper else done.record
+    done, written = reapply(project, changes, afresh=afresh)
+    record = store.with_mark(done.record, project) if in_reaper else done.record
     record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
     which = which_run(done.root, store.read_history(project), None)
@@ -162,12 +162,12 @@ def _edit_project(request: EditRequest) -> EditResult:
             "a project is rendered in REAPER", path=request.target, option="--render", remedy="omit the option"
         )
     project = project_with_runs(Path(request.target))
-    result, written, record = edited(project, request.changes(), afresh=request.afresh)
+    result, written, record = compute_edit(project, request.changes(), afresh=request.afresh)
     path = project_copy.path_of(project.path, request.out)
     project_copy.refuse_the_original(path, project)
     if request.dry_run:
         return result
-    project_copy.write(path, written.with_edits(store.added(project.document, record)).content)
+    project_copy.write(path, written.with_edits(store.edits_to_add(project.document, record)).content)
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
@@ -176,7 +176,7 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
         raise InputError("a folder is edited in place", path=request.target, option="--out", remedy="omit the option")
     folder = run_folder.read_automation_folder(Path(request.target))
     started_s = time.perf_counter()
-    done = re_apply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
+    done = reapply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
     which = which_run(done.root, folder.runs, folder.path)
     result = _result(done, which, (time.perf_counter() - started_s) * 1000.0)
     if request.dry_run:
@@ -209,7 +209,7 @@ def _result(done: ReApplied, edited: str, took_ms: float) -> EditResult:
         edited=edited,
         buses=_edited_buses(done),
         settings=done.settings,
-        in_words=described(done.settings),
+        in_words=describe(done.settings),
         n_points={_name(edit): len(edit.merged.points) for edit in done.tracks},
         kept_edits=[kept for edit in done.tracks for kept in _kept(edit)],
         lifted=[

@@ -18,7 +18,7 @@ from analysis_server.report.mix import BusResult, ReportText, bus_results, headl
 from analysis_server.sources.assignment import Assigned, assignment_of
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
-from analysis_server.verbs.adjust import Adjustments, adjusted
+from analysis_server.verbs.adjust import Adjustments, adjust
 from core.analysis.loudness import FLOOR_LUFS
 from core.audio.framing import LONGEST_S
 from core.audio.song import Song
@@ -134,7 +134,7 @@ def _mixed(
         opened.progress, {f"Measuring {song.title}": 0.35, "Rendering mix": 0.5, "Writing results": 0.15}
     )
     measurement, prediction = predicted(song, model, measuring)
-    prediction, notes = adjusted(prediction, measurement, _adjustments_of(request), opened.session)
+    prediction, notes = adjust(prediction, measurement, _adjustments_of(request), opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
         request,

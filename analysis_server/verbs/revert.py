@@ -61,7 +61,7 @@ def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> Rev
         return _revert_folder(request)
 
 
-def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
+def compute_revert(project: Project, to: int) -> tuple[RevertResult, Restored]:
     """Return what going back to run `to` does to a project, without writing it.
 
     Raises
@@ -70,13 +70,13 @@ def reverted(project: Project, to: int) -> tuple[RevertResult, Restored]:
         The run does not exist, or its record is damaged.
     """
     runs = store.read_history(project)
-    back = store.restored(project, _after(runs, to, str(project.path)))
+    back = store.restore(project, _after(runs, to, str(project.path)))
     return _result(runs, to, back.notes), back
 
 
 def _revert_project(request: RevertRequest) -> RevertResult:
     project = project_with_runs(Path(request.target))
-    result, back = reverted(project, request.to or 0)
+    result, back = compute_revert(project, request.to or 0)
     path = project_copy.path_of(project.path, request.out)
     project_copy.refuse_the_original(path, project)
     if request.dry_run:
@@ -92,9 +92,7 @@ def _revert_folder(request: RevertRequest) -> RevertResult:
     runs = run_folder.read(folder)
     to = runs[0].number if request.to is None else request.to
     if to < runs[0].number:
-        raise InputError(
-            f"was made by run {runs[0].number}", path=folder, remedy="revert to it or a later run"
-        )
+        raise InputError(f"was made by run {runs[0].number}", path=folder, remedy="revert to it or a later run")
     first = _after(runs, to, str(folder))
     before = next(run for run in runs if run.number == first).files_before
     left = [run for run in runs if run.number < first]

@@ -39,7 +39,7 @@ _DIGITS = 6
 """Times are rounded to a microsecond, the smallest distance of two points of a curve."""
 
 
-def combined(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = False) -> EnvelopePoints:
+def combine(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = False) -> EnvelopePoints:
     """Return `curve` times the moves of an envelope; the curve itself where there are none.
 
     With `is_part` no point is outside the curve's own range.
@@ -219,7 +219,7 @@ def with_envelopes(
                 continue
             require_writable(project, track)
             own = None if moves is None else moves.get(track.guid)
-            heard = combined(inner, own, is_part=span_s is not None)
+            heard = combine(inner, own, is_part=span_s is not None)
             scale = scale_of(project, track) / weight
             targets.append((WrittenEnvelope(track, role, scale, (), weight), heard))
     lowered_db, lowered_notes = lowering(targets, highest_gain)
@@ -300,8 +300,9 @@ def points_of(curve: EnvelopePoints, scale: float) -> tuple[Point, ...]:
 
     Examples
     --------
-    >>> points_of(EnvelopePoints(np.array([0.0, 4.0]), np.array([0.0, -3.0])), 0.5)[1]
-    Point(time_s=2.0, gain=1.682790283210449, shape=0, tension=0.0)
+    >>> points = points_of(EnvelopePoints(np.array([0.0, 4.0]), np.array([0.0, -3.0])), 0.5)
+    >>> [(point.time_s, round(point.gain, 3)) for point in points]
+    [(0.0, 2.0), (2.0, 1.683), (4.0, 1.416)]
     """
     time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale

@@ -107,7 +107,7 @@ class Move:
     term_db: float
 
 
-def audited_project(project: Project) -> Audited:
+def audit_project(project: Project) -> Audited:
     """Return the audit of a project's latest run.
 
     Raises
@@ -134,7 +134,7 @@ def audited_project(project: Project) -> Audited:
     return Audited(basis, frame_times_s(basis.root) + basis.root.start_s, tuple(tracks), runs, tuple(notes))
 
 
-def audited_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints]) -> Audited:
+def audit_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints]) -> Audited:
     """Return the audit of a song without a project; `now` are its points, by bus.
 
     Raises

@@ -53,12 +53,12 @@ class Curves:
         return Curves(self.buses, self.time_s[:n_frames], *parts)
 
 
-def as_predicted(curves: GainCurves, level_lufs: FloatArray) -> Curves:
+def curves_of_prediction(curves: GainCurves, level_lufs: FloatArray) -> Curves:
     """Return curves that are of no run: a prediction, or an estimate; `level_lufs` (n_frames, n_buses) is the stems."""
     return Curves(curves.buses, curves.time_s, curves.gains_db, curves.active, level_lufs)
 
 
-def as_it_stands(audited: Audited) -> Curves:
+def present_curves(audited: Audited) -> Curves:
     """Return the present gains of a run's tracks; of several tracks of one bus the first counts.
 
     Raises
@@ -76,7 +76,7 @@ def as_it_stands(audited: Audited) -> Curves:
     return Curves(tuple(first), audited.time_s - audited.basis.root.start_s, gains_db, np.isfinite(levels), levels)
 
 
-def as_written(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
+def curves_after_run(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
     """Return the gains as they were after run `number`.
 
     Raises

@@ -29,7 +29,7 @@ from core.gains.riding import ride_db
 from core.models.balance import common_db
 from core.rpp.envelope import Envelope
 from core.rpp.project import Project
-from core.rpp.write import Written, WrittenEnvelope, combined, envelope_edit, lowering, points_of, scale_of, with_span
+from core.rpp.write import Written, WrittenEnvelope, combine, envelope_edit, lowering, points_of, scale_of, with_span
 from core.runs import store
 from core.runs.merge import Merged, merge
 from core.runs.record import (
@@ -77,7 +77,7 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ignore_s: list[tuple[float, float]] = []
 
 
-def applied(
+def apply(
     settings: EditSettings,
     predicted_db: FloatArray,
     *,
@@ -157,7 +157,7 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
         )
 
 
-def described(settings: EditSettings) -> list[str]:
+def describe(settings: EditSettings) -> list[str]:
     """Return a phrase for each setting that differs from the default.
 
     Examples
@@ -177,7 +177,7 @@ def described(settings: EditSettings) -> list[str]:
     return phrases
 
 
-def changed(settings: EditSettings, changes: Mapping[str, object]) -> EditSettings:
+def with_changes(settings: EditSettings, changes: Mapping[str, object]) -> EditSettings:
     """Return the settings with those of `changes` that are not None; offsets and rides are changed bus by bus."""
     new = {name: value for name, value in changes.items() if value is not None}
     for name, old in (("offset_db", settings.offset_db), ("ride_percent", settings.ride_percent)):
@@ -233,7 +233,7 @@ def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: f
 
 
 ON_TOP = "moves_on_top"
-"""The setting of a run that combined the previous moves with its gains."""
+"""The setting of a run that combine the previous moves with its gains."""
 _FADER_MOVED_DB = 0.05
 
 
@@ -260,7 +260,7 @@ class Basis:
             if bus.role in settings.ride_percent and "ride" in bus.terms_ddb:
                 predicted[:, column] -= from_steps(bus.terms_ddb["ride"], TERM_STEP_DB)
         times = frame_times_s(self.root)
-        gains = applied(settings, predicted, levels_lufs=levels, buses=self.buses, time_s=times)
+        gains = apply(settings, predicted, levels_lufs=levels, buses=self.buses, time_s=times)
         return dict(zip(self.buses, gains.T, strict=True))
 
 
@@ -322,7 +322,7 @@ def _settings_of(run: RunRecord, where: str) -> EditSettings:
         ) from error
 
 
-def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = False) -> tuple[ReApplied, Written]:
+def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = False) -> tuple[ReApplied, Written]:
     """Return a project's latest prediction under changed settings, merged with what is on its tracks now.
 
     Parameters
@@ -362,7 +362,7 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
         curve = curves[then.role] if span_s else curves[then.role].from_start()
         found.append((then, envelope))
         target = WrittenEnvelope(track, then.role, then.scale, (), then.weight_in_bus)
-        targets.append((target, combined(curve, moves, is_part=span_s is not None)))
+        targets.append((target, combine(curve, moves, is_part=span_s is not None)))
     lowered_db, lowered_notes = lowering(targets, root.highest_gain)
     edits, envelopes, tracks = [], [], []
     for (then, envelope), (target, curve) in zip(found, targets, strict=True):
@@ -379,16 +379,16 @@ def re_apply(project: Project, changes: Mapping[str, object], *, afresh: bool = 
     return ReApplied(record, root, tuple(tracks), settings, (*notes, *lowered_notes)), written
 
 
-def re_apply_points(
+def reapply_points(
     runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints], changes: Mapping[str, object], *, afresh: bool = False
 ) -> ReApplied:
-    """Return the latest prediction of a song without a project under changed settings, as `re_apply` does.
+    """Return the latest prediction of a song without a project under changed settings, as `reapply` does.
 
     Parameters
     ----------
     runs : the runs, earliest first.
     now : the present points, by bus.
-    changes, afresh : as in `re_apply`.
+    changes, afresh : as in `reapply`.
 
     Raises
     ------
@@ -413,7 +413,7 @@ def _asked(
     basis: Basis, changes: Mapping[str, object], *, afresh: bool
 ) -> tuple[EditSettings, dict[str, EnvelopePoints], tuple[float, float] | None]:
     """Return the settings, the points of each bus under them, and the span they are for, in the project's time."""
-    settings = for_roles(changed(EditSettings() if afresh else basis.settings, changes), basis.buses)
+    settings = for_roles(with_changes(EditSettings() if afresh else basis.settings, changes), basis.buses)
     root = basis.root
     curves_db = basis.curves_db(settings)
     span_s = _common_span(root.range_s, settings.range_s)

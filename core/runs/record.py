@@ -154,7 +154,7 @@ def _curves_of(bus: BusRun) -> list[list[int]]:
     return [bus.predicted_cdb, bus.level_lufs, *deviation, *bus.terms_ddb.values()]
 
 
-def identified(record: RunRecord) -> RunRecord:
+def with_id(record: RunRecord) -> RunRecord:
     """Return the record with the id derived from its content."""
     plain = msgspec.structs.replace(record, id="", made_at="")
     digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()

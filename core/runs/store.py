@@ -226,7 +226,7 @@ MARK_KEY = "faderwise_run"
 """The key (`P_EXT:faderwise_run`) under which a track carries the id of the last run that wrote on it in REAPER."""
 
 
-def marked(record: RunRecord, project: Project) -> RunRecord:
+def with_mark(record: RunRecord, project: Project) -> RunRecord:
     """Return the record of a run whose id goes onto its tracks; the record must not have its id yet."""
     before = read_history(project)
     return msgspec.structs.replace(record, follows=before[-1].id if before else None)
@@ -356,19 +356,19 @@ def next_number(project: Project) -> int:
     return max(numbers_in(ext_state(project.document, SECTION)), default=0) + 1
 
 
-def added(document: Document, record: RunRecord) -> list[Edit]:
+def edits_to_add(document: Document, record: RunRecord) -> list[Edit]:
     """Return the edits that add a record to a project file."""
     return ext_state_edits(document, SECTION, to_ext_state(record))
 
 
 def mark_tracks(project: Project, record: RunRecord) -> list[Edit]:
-    """Return the edits that put a run's id on its tracks, where it was made in REAPER (`marked`)."""
+    """Return the edits that put a run's id on its tracks, where it was made in REAPER (`with_mark`)."""
     if record.follows is msgspec.UNSET:
         return []
     return [edit for _, track in _tracks_of(project, record) for edit in mark_edits(project, track, record.id)]
 
 
-def removed(document: Document, first: int) -> list[Edit]:
+def edits_to_remove(document: Document, first: int) -> list[Edit]:
     """Return the edits that remove run `first` and later ones; without runs the section is removed as well."""
     keys = keys_to_delete(ext_state(document, SECTION), first)
     return ext_state_edits(document, SECTION, dict.fromkeys(keys))
@@ -390,7 +390,7 @@ class Restored:
     notes: tuple[str, ...]
 
 
-def restored(project: Project, first: int) -> Restored:
+def restore(project: Project, first: int) -> Restored:
     """Return the project as it was before run `first`: its envelopes, and a history without that run and later ones.
 
     Raises
@@ -399,7 +399,7 @@ def restored(project: Project, first: int) -> Restored:
         The project has no such run in force, or its record is damaged.
     """
     runs = runs_from(project, first)
-    edits, notes = removed(project.document, first), []
+    edits, notes = edits_to_remove(project.document, first), []
     earlier = [run for run in read_history(project) if run.number < first]
     for then in restored_tracks(runs):
         track = track_of(project, then)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from analysis_server.verbs.edit import edited
+from analysis_server.verbs.edit import compute_edit
 from core.rpp.project import Project, project_of, read_project
 from core.runs import record, store
 from core.runs.record import to_steps
@@ -31,13 +31,15 @@ def long_session(copy: Path, seconds: float) -> Project:
 def document_with(project: Project, run: record.RunRecord) -> Any:
     from core.rpp.parser import parse
 
-    plain = parse(project.document.edited(store.removed(project.document, 1)), project.path)
-    return parse(plain.edited(store.added(plain, record.identified(run))), project.path)
+    plain = parse(project.document.edited(store.edits_to_remove(project.document, 1)), project.path)
+    return parse(plain.edited(store.edits_to_add(plain, record.with_id(run))), project.path)
 
 
 def test_a_run_of_five_minutes_is_edited_again_and_again(copy: Path) -> None:
     project = long_session(copy, 300.0)
     for depth in (50.0, 120.0, 80.0):
-        result, written, _ = edited(project, {"depth_percent": depth, "smooth_s": 1.0, "offset_db": {"vocals": 1.0}})
+        result, written, _ = compute_edit(
+            project, {"depth_percent": depth, "smooth_s": 1.0, "offset_db": {"vocals": 1.0}}
+        )
         assert len(written.content) > 10_000
         assert min(result.n_points.values()) > 50

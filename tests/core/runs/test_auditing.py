@@ -15,7 +15,7 @@ from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record as record_module
 from core.runs import store
-from core.runs.audit import audited_points, audited_project, largest_moves
+from core.runs.audit import audit_points, audit_project, largest_moves
 from core.runs.record import to_steps
 
 TIME_S = 0.5 + 0.25 * np.arange(80)
@@ -43,7 +43,7 @@ def record(
     plain = record_module.RunRecord(
         number=1, action="mix", made_at="2026-01-02", made_by="us", title="Song", tracks=[track], duration_s=20.25
     )
-    return record_module.identified(msgspec.structs.replace(plain, buses=[bus]))
+    return record_module.with_id(msgspec.structs.replace(plain, buses=[bus]))
 
 
 def points(pairs: list[tuple[float, float]]) -> dict[str, EnvelopePoints]:
@@ -56,12 +56,12 @@ def session(pairs: list[tuple[float, float]], fader: float = 0.5, before: str | 
     content = b"\n".join([*text, b"      ACT 1 -1", *lines, b"    >", b"  >", b">", b""])
     document = parse(content, Path("song.rpp"))
     return project_of(
-        parse(document.edited(store.added(document, record(0.5, "{G}", before=before))), Path("song.rpp"))
+        parse(document.edited(store.edits_to_add(document, record(0.5, "{G}", before=before))), Path("song.rpp"))
     )
 
 
 def test_without_edits_none_are_found() -> None:
-    for audited in (audited_points([record()], points(WRITTEN)), audited_project(session(WRITTEN))):
+    for audited in (audit_points([record()], points(WRITTEN)), audit_project(session(WRITTEN))):
         (track,) = audited.tracks
         assert not audited.is_edited
         np.testing.assert_allclose(track.now_db, track.written_db, atol=1e-3)
@@ -74,7 +74,7 @@ def test_without_edits_none_are_found() -> None:
 @pytest.mark.parametrize("in_project", [False, True])
 def test_exactly_the_dragged_and_the_added_point_are_found(in_project: bool) -> None:
     now = [(0.0, -3.0), (5.0, 3.0), (10.0, -6.0), (12.0, 1.0), (20.25, -1.0)]
-    audited = audited_project(session(now)) if in_project else audited_points([record()], points(now))
+    audited = audit_project(session(now)) if in_project else audit_points([record()], points(now))
     (track,) = audited.tracks
     assert audited.is_edited
     np.testing.assert_allclose(track.edited.time_s, [10.0, 12.0])
@@ -85,25 +85,25 @@ def test_exactly_the_dragged_and_the_added_point_are_found(in_project: bool) -> 
 
 
 def test_a_moved_fader_changes_the_heard_gain() -> None:
-    (track,) = audited_project(session(WRITTEN, fader=0.25)).tracks
+    (track,) = audit_project(session(WRITTEN, fader=0.25)).tracks
     np.testing.assert_allclose(track.now_db, track.written_db - 6.02, atol=0.01)
     assert track.edits.are_none
 
 
 def test_the_largest_moves_are_listed_first_with_their_main_term() -> None:
-    moves = largest_moves(audited_points([record()], points(WRITTEN)), 5)
+    moves = largest_moves(audit_points([record()], points(WRITTEN)), 5)
     assert [(move.start_s, move.end_s) for move in moves] == [(0.0, 5.0), (5.0, 20.25)]
     assert [(move.start_db, move.end_db) for move in moves] == [
         (pytest.approx(-3.0), pytest.approx(3.0)),
         (pytest.approx(3.0), pytest.approx(-1.0)),
     ]
     assert {move.term for move in moves} == {"moment"}
-    assert largest_moves(audited_points([record()], points(WRITTEN)), 1) == moves[:1]
+    assert largest_moves(audit_points([record()], points(WRITTEN)), 1) == moves[:1]
 
 
 def test_a_move_beyond_the_last_frame_is_described_by_the_last_frame() -> None:
     wrote = [*WRITTEN[:2], (30.0, -1.0)]
-    audited = audited_points([record(wrote=wrote)], points(wrote))
+    audited = audit_points([record(wrote=wrote)], points(wrote))
     tracks = [replace(track, terms_db={"falling": -TIME_S}) for track in audited.tracks]
     move = largest_moves(replace(audited, tracks=tuple(tracks)), 2)[1]
     assert (move.start_s, move.end_s, move.term) == (5.0, 30.0, "falling")
@@ -113,11 +113,11 @@ def test_a_move_beyond_the_last_frame_is_described_by_the_last_frame() -> None:
 def test_a_missing_or_bypassed_envelope_is_reported() -> None:
     whole = session(WRITTEN).document.to_bytes()
     bypassed = project_of(parse(whole.replace(b"ACT 1", b"ACT 0"), Path("song.rpp")))
-    assert any("is bypassed" in note for note in audited_project(bypassed).notes)
+    assert any("is bypassed" in note for note in audit_project(bypassed).notes)
 
 
 def test_an_envelope_that_the_user_deleted_is_reported() -> None:
     before = "    <VOLENV2\n      ACT 1 -1\n      PT 0 0.5 0\n    >\n"
     with_envelope = session(WRITTEN, before=before).document.to_bytes()
     gone = project_of(parse(with_envelope.replace(b"<VOLENV2", b"<VOLENV9"), Path("song.rpp")))
-    assert any("no longer has a volume envelope" in note for note in audited_project(gone).notes)
+    assert any("no longer has a volume envelope" in note for note in audit_project(gone).notes)

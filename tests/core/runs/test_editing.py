@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.runs.edit import EditSettings, applied, changed, check, described
+from core.runs.edit import EditSettings, apply, check, describe, with_changes
 from tests.expected_errors import raises_error
 
 BUSES = ("drums", "bass", "melody", "vocals")
@@ -21,7 +21,7 @@ PREDICTED = OWN + MOVES
 
 def under(**settings: object) -> np.ndarray:
     chosen = EditSettings(**settings)  # type: ignore[arg-type]
-    return applied(chosen, PREDICTED, levels_lufs=LEVELS, buses=BUSES, time_s=TIME_S)
+    return apply(chosen, PREDICTED, levels_lufs=LEVELS, buses=BUSES, time_s=TIME_S)
 
 
 def energy_db(gains_db: np.ndarray) -> float:
@@ -71,7 +71,7 @@ def test_a_limit_keeps_every_bus_close_to_the_common_gain(limit_db: float) -> No
 def test_smoothing_removes_short_moves_and_keeps_slow_ones() -> None:
     jitter = np.where(np.arange(400) % 4 < 2, 2.0, -2.0)
     shaky = PREDICTED + jitter[:, None] * np.array([1.0, 0.0, 0.0, 0.0])
-    smooth = applied(EditSettings(smooth_s=3.0), shaky, levels_lufs=LEVELS, buses=BUSES, time_s=TIME_S)
+    smooth = apply(EditSettings(smooth_s=3.0), shaky, levels_lufs=LEVELS, buses=BUSES, time_s=TIME_S)
     assert np.abs(np.diff(smooth[:, 0])).max() < 0.15
     assert np.abs(between_buses(smooth) - between_buses(PREDICTED))[20:-20].max() < 0.2
 
@@ -86,7 +86,7 @@ def test_an_ignored_passage_is_interpolated_and_the_rest_is_unchanged() -> None:
 
 def test_a_silent_song_has_finite_gains() -> None:
     silent = np.full(PREDICTED.shape, -120.0)
-    gains = applied(EditSettings(depth_percent=50.0), PREDICTED, levels_lufs=silent, buses=BUSES, time_s=TIME_S)
+    gains = apply(EditSettings(depth_percent=50.0), PREDICTED, levels_lufs=silent, buses=BUSES, time_s=TIME_S)
     assert np.isfinite(gains).all()
 
 
@@ -117,7 +117,7 @@ def test_settings_at_the_limits_are_accepted() -> None:
 
 
 def test_settings_and_offsets_change_individually() -> None:
-    first = changed(EditSettings(), {"depth_percent": 50.0, "offset_db": {"bass": 1.0}})
-    second = changed(first, {"depth_percent": None, "offset_db": {"vocals": -2.0}, "freeze": ["drums"]})
+    first = with_changes(EditSettings(), {"depth_percent": 50.0, "offset_db": {"bass": 1.0}})
+    second = with_changes(first, {"depth_percent": None, "offset_db": {"vocals": -2.0}, "freeze": ["drums"]})
     assert second.depth_percent == 50.0
-    assert described(second) == ["depth 50 %", "bass +1.0 dB", "vocals -2.0 dB", "drums frozen"]
+    assert describe(second) == ["depth 50 %", "bass +1.0 dB", "vocals -2.0 dB", "drums frozen"]

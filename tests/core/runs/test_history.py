@@ -41,7 +41,7 @@ def record(number: int = 1, *tracks: record_module.TrackRun, **more: object) -> 
         title="Sång",
         tracks=list(tracks),
     )
-    return record_module.identified(msgspec.structs.replace(plain, **{"buses": [bus], **more}))
+    return record_module.with_id(msgspec.structs.replace(plain, **{"buses": [bus], **more}))
 
 
 def project(content: bytes) -> Project:
@@ -61,7 +61,7 @@ def with_run(song: Project, number: int | None = None) -> bytes:
     """The project with automation on its first track, and the record of that run in it."""
     written = with_envelopes(song, {"drums": song.tracks[:1]}, {"drums": CURVE})
     run = record(number or store.next_number(song), *store.track_runs(written))
-    return written.with_edits(store.added(song.document, run)).content
+    return written.with_edits(store.edits_to_add(song.document, run)).content
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -74,7 +74,7 @@ def test_removing_a_run_restores_the_project(end: bytes, envelope: tuple[bytes, 
     assert after.count(b"\n") == after.count(b"\r\n") or end == b"\n"
     (run,) = store.read_history(project(after))
     assert (run.title, run.tracks[0].guid) == ("Sång", "{G}")
-    assert store.restored(project(after), 1).content == before
+    assert store.restore(project(after), 1).content == before
 
 
 def test_a_run_is_added_to_and_removed_from_every_real_project(shared: Path) -> None:
@@ -84,14 +84,14 @@ def test_a_run_is_added_to_and_removed_from_every_real_project(shared: Path) -> 
         song = read_project(path)
         after = project(with_run(song)) if song.tracks[0].volume > 0.001 else None
         if after is not None:
-            assert store.restored(after, 1).content == path.read_bytes()
+            assert store.restore(after, 1).content == path.read_bytes()
 
 
 def test_the_section_of_another_script_is_read_and_kept(shared: Path) -> None:
     song = read_project(shared / "rpp" / "08_v7.19_linux_extstate.rpp")
     values = ext_state(song.document, "com.pandabot.chordgun")
     assert (len(values), values["CHORDTEXT"], values["OCTAVE"]) == (14, "       G#dim      G#,B,D", "2")
-    after = project(song.document.edited(store.added(song.document, record())))
+    after = project(song.document.edited(store.edits_to_add(song.document, record())))
     assert ext_state(after.document, "COM.PANDABOT.CHORDGUN") == values
     assert len(store.read_history(after)) == 1
 
@@ -102,7 +102,7 @@ def test_any_of_several_runs_can_be_restored() -> None:
         states.append(with_run(project(states[-1])))
     assert [run.number for run in store.read_history(project(states[-1]))] == [1, 2, 3]
     for number in (1, 2, 3):
-        back = store.restored(project(states[3]), number)
+        back = store.restore(project(states[3]), number)
         assert back.content == states[number - 1]
         assert [run.number for run in back.runs] == list(range(number, 4))
 
@@ -128,7 +128,7 @@ def test_a_damaged_record_is_reported_and_the_others_are_read(damage: object) ->
     assert [run.number for run in store.read_history(broken)] == [1]
     assert list(store.damaged_runs(broken)) == [2]
     with raises_error(path="song.rpp", facts=("run 2",)):
-        store.restored(broken, 1)
+        store.restore(broken, 1)
 
 
 @pytest.mark.parametrize("step", [10**9, -(10**18), 10**400])
@@ -160,12 +160,12 @@ def test_a_record_of_a_later_version_is_refused() -> None:
 def test_the_error_for_an_unknown_run_lists_the_known_ones() -> None:
     song = project(with_run(project(template())))
     with raises_error(path="song.rpp", facts=("run 5",)):
-        store.restored(song, 5)
+        store.restore(song, 5)
 
 
 def test_a_missing_track_is_reported() -> None:
     content = with_run(project(template())).replace(b"<TRACK {G}", b"<TRACK {H}")
-    assert store.restored(project(content), 1).notes == ("track 1 'Drums' was deleted, so nothing was restored on it",)
+    assert store.restore(project(content), 1).notes == ("track 1 'Drums' was deleted, so nothing was restored on it",)
 
 
 def test_an_envelope_that_the_user_deleted_is_restored() -> None:
@@ -175,7 +175,7 @@ def test_an_envelope_that_the_user_deleted_is_restored() -> None:
     assert block is not None
     lines = song.document.lines
     deleted = project(b"".join([*lines[: block.first], *lines[block.last + 1 :]]))
-    assert store.restored(deleted, 1).content == before
+    assert store.restore(deleted, 1).content == before
 
 
 def test_bytes_that_are_not_utf_8_are_kept() -> None:
@@ -193,12 +193,12 @@ def test_bytes_that_are_not_utf_8_are_kept() -> None:
     text = block_text(song, song.tracks[0])
     assert text is not None
     assert block_bytes(text) == b"".join(line + b"\n" for line in envelope)
-    assert store.restored(project(with_run(song)), 1).content == before
+    assert store.restore(project(with_run(song)), 1).content == before
 
 
 def test_the_id_of_a_run_does_not_depend_on_its_time() -> None:
     first = record()
-    assert record_module.identified(msgspec.structs.replace(first, made_at="later")).id == first.id
+    assert record_module.with_id(msgspec.structs.replace(first, made_at="later")).id == first.id
     assert record(2).id != first.id
 
 

@@ -27,7 +27,7 @@ def run(number: int, before: str | None, guid: str = "{G}") -> record.RunRecord:
     written = [Point(float(at), gain) for at, gain in enumerate(OURS[number - 1])]
     track = record.TrackRun(guid=guid, number=1, name="Drums", role="drums", scale=1.0, before=before, written=written)
     bus = record.BusRun(role="drums", predicted_cdb=[0, 0], level_lufs=[-20, 0])
-    return record.identified(
+    return record.with_id(
         record.RunRecord(
             number=number, action="mix", made_at="2026", made_by="us", title="Song", tracks=[track], buses=[bus]
         )
@@ -40,7 +40,7 @@ def session(stands: tuple[float, ...] | None, *runs: record.RunRecord) -> Projec
     content = f'<REAPER_PROJECT 0.1 "7.0/linux" 1\n<TRACK {{G}}\nNAME Drums\n{block}>\n>\n'.encode()
     document = parse(content, Path("song.rpp"))
     for one in runs:
-        document = parse(document.edited(store.added(document, one)), document.path)
+        document = parse(document.edited(store.edits_to_add(document, one)), document.path)
     return project_of(document)
 
 

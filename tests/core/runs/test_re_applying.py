@@ -13,7 +13,7 @@ from core.rpp.faders import fader_stage
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
 from core.runs import record, store
-from core.runs.edit import ReApplied, basis_of, re_apply, re_apply_points
+from core.runs.edit import ReApplied, basis_of, reapply, reapply_points
 from core.runs.record import to_steps
 from tests.expected_errors import raises_error
 
@@ -39,10 +39,10 @@ def session(highest_gain: float, range_s: tuple[float, float] | None = None) -> 
     run = record.RunRecord(
         number=1, action="mix", made_at="2026", made_by="us", title="Song", buses=buses, tracks=tracks, duration_s=20.0
     )
-    run = record.identified(msgspec.structs.replace(run, highest_gain=highest_gain, range_s=range_s))
+    run = record.with_id(msgspec.structs.replace(run, highest_gain=highest_gain, range_s=range_s))
     content = "\n".join(['<REAPER_PROJECT 0.1 "7.0/linux" 1', *blocks, ">", ""]).encode()
     document = parse(content, Path("song.rpp"))
-    return project_of(parse(document.edited(store.added(document, run)), document.path))
+    return project_of(parse(document.edited(store.edits_to_add(document, run)), document.path))
 
 
 def heard_db(project: Project) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_an_edit_above_the_envelope_top_of_the_run_lowers_all_buses_and_reports_
     highest_gain: float, top_db: float, lowered_db: float
 ) -> None:
     project = session(highest_gain)
-    done, written = re_apply(project, {"offset_db": {"drums": 8.0}})
+    done, written = reapply(project, {"offset_db": {"drums": 8.0}})
     after = heard_db(project_of(parse(written.content, project.path)))
     np.testing.assert_allclose(after, [top_db, -3.0 - lowered_db], atol=0.02)
     assert bool(done.notes) == (highest_gain == 2.0)
@@ -64,9 +64,9 @@ def test_an_edit_above_the_envelope_top_of_the_run_lowers_all_buses_and_reports_
 def test_replacing_an_edit_with_a_range_is_reported() -> None:
     project = session(2.0)
     for changes in ({"range_s": (5.0, 10.0), "depth_percent": 0.0}, {"offset_db": {"bass": 1.0}}):
-        done, written = re_apply(project, changes)
-        run = record.identified(msgspec.structs.replace(done.record, made_at="2026"))
-        content = written.with_edits(store.added(project.document, run)).content
+        done, written = reapply(project, changes)
+        run = record.with_id(msgspec.structs.replace(done.record, made_at="2026"))
+        content = written.with_edits(store.edits_to_add(project.document, run)).content
         project = project_of(parse(content, project.path))
     assert done.notes == ("the edit from 5 to 10 s was applied over",)
     assert done.settings.depth_percent == 100.0
@@ -75,7 +75,7 @@ def test_replacing_an_edit_with_a_range_is_reported() -> None:
 
 def test_an_edit_of_a_run_with_a_range_changes_the_intersection() -> None:
     project = session(4.0, range_s=(5.0, 15.0))
-    _, written = re_apply(project, {"range_s": (10.0, 18.0), "offset_db": {"drums": 6.0}})
+    _, written = reapply(project, {"range_s": (10.0, 18.0), "offset_db": {"drums": 6.0}})
     after = project_of(parse(written.content, project.path))
     gain_db = 20.0 * np.log10(fader_stage(after, after.tracks[0]).gain_at(TIMES))
     np.testing.assert_allclose(gain_db[(TIMES < 9.9) | (TIMES > 15.1)], 3.0, atol=0.01)
@@ -84,11 +84,11 @@ def test_an_edit_of_a_run_with_a_range_changes_the_intersection() -> None:
 
 def test_a_range_outside_the_range_of_the_run_is_refused() -> None:
     with raises_error(option="--range 15:18", facts=("5:15",)):
-        re_apply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
+        reapply(session(2.0, range_s=(5.0, 15.0)), {"range_s": (15.0, 18.0)})
 
 
 def test_written_points_are_reported_per_track() -> None:
-    _, written = re_apply(session(4.0), {"offset_db": {"bass": 1.0}})
+    _, written = reapply(session(4.0), {"offset_db": {"bass": 1.0}})
     told = [(one.track.name, one.role, one.scale) for one in written.envelopes]
     assert told == [("drums", "drums", 1.0), ("bass", "bass", 1.0)]
     gains_db = [20.0 * np.log10([point.gain for point in one.points]) for one in written.envelopes]
@@ -99,7 +99,7 @@ def test_a_track_without_its_envelope_is_reported_and_the_others_are_edited() ->
     whole = session(2.0)
     lost = whole.document.to_bytes().replace(b"<VOLENV2", b"<VOLENV9", 1)
     project = project_of(parse(lost, whole.path))
-    done, written = re_apply(project, {"offset_db": {"bass": 1.0}})
+    done, written = reapply(project, {"offset_db": {"bass": 1.0}})
     assert done.notes == ("track 1 'drums' no longer has a volume envelope, so it was not changed",)
     assert [one.role for one in written.envelopes] == ["bass"]
 
@@ -117,7 +117,7 @@ def gains_db(of: ReApplied) -> dict[str, list[float]]:
 
 def test_an_edit_of_a_folder_equals_an_edit_of_a_project() -> None:
     run = store.read_history(session(2.0))[0]
-    done = re_apply_points([run], folder_of({"drums": 3.0, "bass": -3.0}), {"offset_db": {"bass": 1.0}})
+    done = reapply_points([run], folder_of({"drums": 3.0, "bass": -3.0}), {"offset_db": {"bass": 1.0}})
     assert gains_db(done) == {"drums": [pytest.approx(3.0, abs=0.01)], "bass": [pytest.approx(-2.0, abs=0.01)]}
     assert (done.record.number, done.record.action, done.record.of) == (2, "edit", run.id)
     assert [(track.role, track.before) for track in done.record.tracks] == [("drums", None), ("bass", None)]
@@ -128,18 +128,18 @@ def test_an_edit_of_a_folder_equals_an_edit_of_a_project() -> None:
 def test_an_edit_of_a_folder_skips_frozen_buses_and_buses_without_points() -> None:
     runs = store.read_history(session(2.0))
     whole = folder_of({"drums": 3.0, "bass": -3.0})
-    assert list(gains_db(re_apply_points(runs, whole, {"freeze": ["drums"]}))) == ["bass"]
-    assert list(gains_db(re_apply_points(runs, folder_of({"drums": 3.0}), {}))) == ["drums"]
+    assert list(gains_db(reapply_points(runs, whole, {"freeze": ["drums"]}))) == ["bass"]
+    assert list(gains_db(reapply_points(runs, folder_of({"drums": 3.0}), {}))) == ["drums"]
 
 
 def test_an_edit_of_a_folder_starts_from_the_last_edit_unless_afresh() -> None:
     run = store.read_history(session(2.0))[0]
     stands = folder_of({"drums": 3.0, "bass": -3.0})
-    first = re_apply_points([run], stands, {"offset_db": {"bass": 1.0}})
-    edited = record.identified(msgspec.structs.replace(first.record, made_at="2026"))
+    first = reapply_points([run], stands, {"offset_db": {"bass": 1.0}})
+    edited = record.with_id(msgspec.structs.replace(first.record, made_at="2026"))
     stands = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in first.tracks}
     for afresh, bass_db in ((False, -2.0), (True, -3.0)):
-        done = re_apply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
+        done = reapply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
         assert gains_db(done)["bass"] == [pytest.approx(bass_db, abs=0.01)]
         assert gains_db(done)["drums"] == [pytest.approx(2.0, abs=0.01)]
         assert (done.record.number, done.record.of) == (3, run.id)
@@ -148,7 +148,7 @@ def test_an_edit_of_a_folder_starts_from_the_last_edit_unless_afresh() -> None:
 def test_a_point_that_the_user_set_in_a_folder_is_kept() -> None:
     runs = store.read_history(session(2.0))
     by_hand = EnvelopePoints(np.array([0.0, 9.0, 10.0, 11.0]), np.array([3.0, 3.0, -5.0, 3.0]))
-    done = re_apply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})
+    done = reapply_points(runs, {**folder_of({"bass": -3.0}), "drums": by_hand}, {"offset_db": {"bass": 1.0}})
     drums = next(edit for edit in done.tracks if edit.run.role == "drums")
     kept = {point.time_s: 20.0 * np.log10(point.gain) for point in drums.merged.points}
     assert kept[10.0] == pytest.approx(-5.0)
@@ -157,8 +157,8 @@ def test_a_point_that_the_user_set_in_a_folder_is_kept() -> None:
 def test_an_edit_of_a_folder_reports_the_edit_that_it_replaces() -> None:
     run = store.read_history(session(2.0))[0]
     stands = folder_of({"drums": 3.0, "bass": -3.0})
-    first = re_apply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
-    done = re_apply_points([run, first], stands, {"offset_db": {"bass": 1.0}})
+    first = reapply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
+    done = reapply_points([run, first], stands, {"offset_db": {"bass": 1.0}})
     assert done.notes == ("the edit from 5 to 10 s was applied over",)
 
 
@@ -171,7 +171,7 @@ def test_an_edit_of_a_part_keeps_the_moves_around_it(start_s: float) -> None:
     frames_s = 0.5 + 0.25 * np.arange(80)
     bus = msgspec.structs.replace(plain.buses[0], predicted_cdb=to_steps(-np.minimum(frames_s, 20.0), 0.01))
     run = msgspec.structs.replace(plain, tracks=[track], buses=[bus], start_s=start_s)
-    done = re_apply_points([run], {"drums": fall}, {"range_s": (5.0, 10.0), "offset_db": {"drums": 3.0}})
+    done = reapply_points([run], {"drums": fall}, {"range_s": (5.0, 10.0), "offset_db": {"drums": 3.0}})
     (edit,) = done.tracks
     found_db = EnvelopePoints.of(edit.merged.points).at(frames_s + start_s)
     outside, raised = np.abs(frames_s - 7.5) > 2.6, np.abs(frames_s - 7.5) < 2.4
@@ -183,7 +183,7 @@ def test_an_edit_of_a_part_keeps_the_moves_around_it(start_s: float) -> None:
 def test_a_folder_without_a_prediction_is_refused(n_runs: int) -> None:
     edit = msgspec.structs.replace(store.read_history(session(2.0))[0], buses=[])
     with raises_error(path=("the folder", "Song")[n_runs]):
-        re_apply_points([edit][:n_runs], {}, {})
+        reapply_points([edit][:n_runs], {}, {})
 
 
 # What cannot be edited
@@ -206,6 +206,6 @@ def test_damaged_settings_of_an_edit_are_refused() -> None:
 
 def test_a_project_without_a_run_is_refused() -> None:
     project = session(2.0)
-    plain = parse(project.document.edited(store.removed(project.document, 1)), project.path)
+    plain = parse(project.document.edited(store.edits_to_remove(project.document, 1)), project.path)
     with raises_error(path="song.rpp"):
-        re_apply(project_of(plain), {})
+        reapply(project_of(plain), {})

@@ -58,7 +58,7 @@ def match_of_half_an_hour(song: Project) -> bytes:
         ],
         tracks=store.track_runs(written),
     )
-    return written.with_edits(store.added(song.document, records.identified(record))).content
+    return written.with_edits(store.edits_to_add(song.document, records.with_id(record))).content
 
 
 def test_a_match_of_30_minutes_with_16_buses_survives_the_reader_and_is_reverted_to_the_byte() -> None:
@@ -69,7 +69,7 @@ def test_a_match_of_30_minutes_with_16_buses_survives_the_reader_and_is_reverted
     reopened = project(cut_long_lines(saved))
     [run] = store.read_history(reopened)
     assert len(run.buses) == 16
-    assert store.restored(reopened, run.number).content == before
+    assert store.restore(reopened, run.number).content == before
 
 
 def test_a_record_of_version_0_1_0_that_was_never_cut_is_read() -> None:
@@ -92,7 +92,7 @@ def test_the_error_for_a_record_that_reaper_cut_has_a_remedy() -> None:
     song = project(cut)
     assert store.read_history(song) == ()
     with pytest.raises(InputError) as caught:
-        store.restored(song, 1)
+        store.restore(song, 1)
     assert caught.value.path == "song.RPP"
     assert "cut" in caught.value.problem
     assert ".rpp-bak" in (caught.value.remedy or "")

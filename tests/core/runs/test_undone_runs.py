@@ -16,8 +16,8 @@ from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as records
 from core.runs import store
-from core.runs.audit import audited_project
-from core.runs.edit import re_apply
+from core.runs.audit import audit_project
+from core.runs.edit import reapply
 from core.runs.record import BusRun, RunRecord, to_steps
 from tests.cases.reaper_reader import FOLDER
 
@@ -52,8 +52,8 @@ def mixed(song: Project, level_db: float, *, in_reaper: bool) -> Project:
         buses=[BusRun(role=role, predicted_cdb=steps, level_lufs=to_steps(np.full(20, -20.0), 1.0)) for role in tracks],
         tracks=store.track_runs(written),
     )
-    record = records.identified(store.marked(record, song) if in_reaper else record)
-    edits = [*store.added(song.document, record), *store.mark_tracks(song, record)]
+    record = records.with_id(store.with_mark(record, song) if in_reaper else record)
+    edits = [*store.edits_to_add(song.document, record), *store.mark_tracks(song, record)]
     return project(written.with_edits(edits).content)
 
 
@@ -87,11 +87,11 @@ def test_undo_of_the_second_run_leaves_the_first(first_in_reaper: bool, second_i
     once = undone(first, second)
     assert numbers(once) == ([1], [2])
     assert numbers(undone(original, second)) == ([], [1, 2])
-    assert store.restored(once, 1).content == original.document.to_bytes()
+    assert store.restore(once, 1).content == original.document.to_bytes()
     third = mixed(once, -3.0, in_reaper=second_in_reaper)
     assert numbers(third) == ([1, 3], [2])
-    assert store.restored(third, 3).content.count(store.MARK_KEY.encode()) == 2 * first_in_reaper
-    assert store.restored(third, 1).content == original.document.to_bytes()
+    assert store.restore(third, 3).content.count(store.MARK_KEY.encode()) == 2 * first_in_reaper
+    assert store.restore(third, 1).content == original.document.to_bytes()
 
 
 def test_a_run_whose_id_is_on_no_track_is_undone_even_if_envelopes_changed() -> None:
@@ -100,7 +100,7 @@ def test_a_run_whose_id_is_on_no_track_is_undone_even_if_envelopes_changed() -> 
     moved = project(undone(before, after).document.to_bytes().replace(b"PT 0 0.5 0", b"PT 0 0.7 0"))
     assert numbers(moved) == ([], [1])
     with pytest.raises(InputError) as caught:
-        store.restored(moved, 1)
+        store.restore(moved, 1)
     assert "undone" in caught.value.problem
 
 
@@ -113,10 +113,10 @@ def test_a_run_that_the_user_edited_is_in_force() -> None:
 def test_an_edit_of_an_undone_run_starts_from_the_run_in_force() -> None:
     first = mixed(session(b"", b""), -6.0, in_reaper=True)
     once = undone(first, mixed(first, -12.0, in_reaper=True))
-    done, _ = re_apply(once, {"depth_percent": 50.0})
+    done, _ = reapply(once, {"depth_percent": 50.0})
     assert (done.record.of, done.record.number) == (store.read_history(first)[0].id, 3)
     assert done.record.follows is msgspec.UNSET
-    assert any("run 2 (mix) was undone" in note for note in audited_project(once).notes)
+    assert any("run 2 (mix) was undone" in note for note in audit_project(once).notes)
 
 
 @pytest.mark.parametrize("other", [b"", b"    <EXT\n      other value\n    >\n"])
@@ -124,7 +124,7 @@ def test_reverting_a_run_removes_its_id_from_the_tracks_to_the_byte(other: bytes
     before = session(ENVELOPE + other, other)
     after = mixed(before, -6.0, in_reaper=True)
     assert {store.mark_of(after, track) for track in after.tracks} == {store.read_history(after)[0].id}
-    assert store.restored(after, 1).content == before.document.to_bytes()
+    assert store.restore(after, 1).content == before.document.to_bytes()
 
 
 def test_a_project_of_version_0_1_0_whose_run_was_undone() -> None:
