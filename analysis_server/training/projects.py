@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -27,7 +28,8 @@ from core.gains.curves import GainCurves
 from core.models.model import TrainingSong
 from core.models.train import training_song
 from core.progress import ProgressCallback, no_progress, part_of
-from core.rpp.faders import gains_at, moves_apart
+from core.rpp.buses import match_tracks
+from core.rpp.faders import gains_at, moves_apart, static_gain
 from core.runs.audit import Audited
 
 
@@ -143,11 +145,11 @@ def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallba
             path=path,
             remedy="--from faders learns from all that stands there",
         )
-    if any(bus != roles.bus_of(bus) for bus in audited.basis.buses):
+    if _is_of_tracks(audited) and settings.feature_set != "condition3":
         raise InputError(
-            f"run {audited.basis.root.number} balanced single tracks, and a model learns from edits of buses",
+            f"run {audited.basis.root.number} balanced single tracks, which the paper's features have no rule for",
             path=path,
-            remedy="mix it with --level buses, or use --from faders",
+            remedy="use --preset default",
         )
     return (_of_project if is_project(path) else _of_folder)(path, audited, settings, progress)
 
@@ -167,6 +169,8 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress:
     measurement = _measured(song, settings, progress)
     columns = [db_to_gain(now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
+    if _is_of_tracks(audited):
+        measurement, curves = _in_buses(measurement, curves, {})
     return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
 
 
@@ -179,6 +183,8 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
         song = replace(session.song, stems=stems, mixdown=None)
         measurement = _measured(song, settings, session.left(progress))
         curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
+        if _is_of_tracks(audited):
+            measurement, curves = _in_buses(measurement, curves, _folder_gains(session))
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.notes)
         return LearnedSong(
@@ -186,6 +192,55 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
             warnings=[f"{session.title}: {note}" for note in notes],
             assignment=assignment_of(session.song, session),
         )
+
+
+def _is_of_tracks(audited: Audited) -> bool:
+    return any(bus != roles.bus_of(bus) for bus in audited.basis.buses)
+
+
+def _in_buses(
+    measurement: Measurement, curves: GainCurves, folder_gains: Mapping[str, float]
+) -> tuple[Measurement, GainCurves]:
+    """Return what was measured of single tracks, and their gains, as those of the buses that they add up to.
+
+    Tracks are taken as uncorrelated, so that powers add up. `folder_gains` are the gains of the folders around tracks.
+    """
+    buses = roles.in_order({roles.bus_of(name) for name in measurement.buses})
+    members = [[i for i, name in enumerate(measurement.buses) if roles.bus_of(name) == bus] for bus in buses]
+    folders = np.array([folder_gains.get(name, 1.0) for name in measurement.buses])
+    power = measurement.rms**2 + np.finfo(float).tiny
+
+    def added(values: FloatArray) -> FloatArray:
+        return np.stack([values[:, indices].sum(axis=1) for indices in members], axis=1)
+
+    gains = np.sqrt(added(power * (curves.gains * folders) ** 2) / added(power))
+    rms = np.sqrt(added(measurement.rms**2))
+    steps, bands, onset = measurement.step_power, measurement.band_power, measurement.onset_rms
+    summed = replace(
+        measurement,
+        buses=buses,
+        rms=rms,
+        gram=None,
+        moments=None,
+        features={},
+        step_power=None if steps is None else added(steps),
+        band_power=None if bands is None else added(np.asarray(bands, dtype=np.float64)),
+        onset_rms=None if onset is None else np.sqrt(added(onset**2)),
+    )
+    return summed, true_curves(summed, gains, as_paper=False)
+
+
+def _folder_gains(session: Session) -> dict[str, float]:
+    """Return the gain of the folders of its own bus around each single track."""
+    project, matches = session.project, match_tracks(session.project)
+    found = {}
+    for name, (track, *_) in session.tracks.items():
+        gain, parent = 1.0, track.parent
+        while parent is not None:
+            gain *= static_gain(project, project.tracks[parent]) if matches[parent].bus == roles.bus_of(name) else 1.0
+            parent = project.tracks[parent].parent
+        found[name] = gain
+    return found
 
 
 def _tracks(audited: Audited) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,66 @@ def test_where_nothing_was_edited_there_is_nothing_to_learn(faderwise: Ran, work
         assert "nothing was edited by hand since run 1" in ran.err
     ran = faderwise("learn", work / "Song.RPP", "--from", "edits", "--model", "mine")
     assert "has no run of Faderwise in it; give" in ran.err
+
+
+@pytest.fixture
+def of_tracks(tmp_path: Path, faderwise: Ran) -> Path:
+    """A folder of single tracks and a session of them in a folder bus, each mixed with a gain for each track."""
+    stems = tmp_path / "stems"
+    stems.mkdir()
+    for name, role in (("Kick", "drums"), ("Snare", "melody"), ("Bass DI", "bass"), ("Lead Vox", "vocals")):
+        shutil.copy(STEMS / f"{role}.flac", stems / f"{name}.flac")
+    tracks = "".join(
+        f'  <TRACK {{{name}}}\n    NAME "{name}"\n    VOLPAN {volume} 0 -1 -1 1\n    MAINSEND 1 0\n    ISBUS {bus}\n'
+        + (
+            f'    <ITEM\n      POSITION 0\n      LENGTH 24\n      <SOURCE FLAC\n        FILE "stems/{name}.flac"\n'
+            "      >\n    >\n"
+            if name != "Drums"
+            else ""
+        )
+        + "  >\n"
+        for name, volume, bus in (
+            ("Drums", 0.5, "1 1"),
+            ("Kick", 1.0, "0 0"),
+            ("Snare", 1.0, "2 -1"),
+            ("Bass DI", 1.0, "0 0"),
+            ("Lead Vox", 1.0, "0 0"),
+        )
+    )
+    (tmp_path / "Song.RPP").write_text(f'<REAPER_PROJECT 0.1 "7.19/linux" 1\n{tracks}>\n', encoding="utf-8")
+    for song, more in ((stems, ("--out", tmp_path / "out")), (tmp_path / "Song.RPP", ())):
+        assert faderwise("mix", song, "--level", "tracks", *more, "--json").code == 0
+    return tmp_path
+
+
+def test_edits_of_single_tracks_teach_the_levels_of_their_buses(faderwise: Ran, of_tracks: Path) -> None:
+    unedited = as_json(faderwise("mix", of_tracks / "stems", "--dry-run", "--json"))["median_gain_db"]
+    path = of_tracks / "out" / "automation.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    drawn = [
+        [row[0], row[1], str(float(row[2]) - 12.0 + float(row[1]) % 2), row[3]] if row[0].startswith("drums") else row
+        for row in rows
+    ]
+    path.write_text("\n".join(",".join(row) for row in drawn))
+    learned = as_json(faderwise("learn", of_tracks / "out", "--from", "edits", "--model", "mine", "--json"))
+    assert set(learned["coefficients"]) >= {"drums", "bass", "vocals"}
+    after = as_json(faderwise("mix", of_tracks / "stems", "--model", "mine", "--dry-run", "--json"))["median_gain_db"]
+    against = {name: gains["drums"] - gains["vocals"] for name, gains in (("before", unedited), ("after", after))}
+    assert against["after"] < against["before"] - 2.0
+
+
+def test_edits_of_the_tracks_of_a_project_teach_what_the_folder_and_they_make(faderwise: Ran, of_tracks: Path) -> None:
+    copy = of_tracks / "Song-faderwise.RPP"
+    text = copy.read_text(encoding="utf-8")
+    before, after = text.split('NAME "Lead Vox"')
+    copy.write_text(f'{before}NAME "Lead Vox"{lowered(after)}', encoding="utf-8")
+    learned = as_json(faderwise("learn", copy, "--from", "edits", "--model", "mine", "--json"))
+    assert learned["songs"] == ["Song (edits)"]
+    assert set(learned["coefficients"]) >= {"drums", "bass", "vocals"}
+    refused = faderwise("learn", copy, "--from", "edits", "--preset", "paper", "--model", "paper")
+    assert refused.code == 2
+
+
+def lowered(text: str) -> str:
+    """Return a track whose first envelope has points that are 6 dB lower."""
+    return re.sub(r"PT (\S+) (\S+)", lambda point: f"PT {point[1]} {float(point[2]) / 2:.6f}", text)
