@@ -227,7 +227,8 @@ def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
             f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as a rough guide"
         )
     peak_dbtp = figures.get("true_peak_now_dbtp", figures.get("true_peak_after_dbtp", -math.inf))
-    if peak_dbtp > PEAK_LIMIT_DBTP + 0.05 and root.action != "match":  # a mixdown often peaks at full scale
+    as_mixed_down = root.action == "match" and not audited.is_edited  # a mixdown often peaks at full scale
+    if peak_dbtp > PEAK_LIMIT_DBTP + 0.05 and not as_mixed_down:
         clips = "clips" if peak_dbtp > 0.0 else "comes close to clipping"
         warnings.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
     return warnings

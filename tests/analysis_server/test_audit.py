@@ -126,11 +126,11 @@ def test_without_stems_the_mix_is_played_as_written_with_a_warning(faderwise: Ra
     shutil.rmtree(stems)
     edit_by_hand(out)
     result = as_json(faderwise("audit", out, "--json"))
-    assert any("you hear the mix as it was written" in warning for warning in result["warnings"])
+    assert any("the sounds are of the mix as written" in warning for warning in result["warnings"])
     assert len(players(Path(result["files"]["audit.html"]).read_text(encoding="utf-8"))) == 2
     (out / "audit.npz").write_bytes(b"damaged")
     result = as_json(faderwise("audit", out, "--json"))
-    assert any("does not hold the sound of run 1 any more" in warning for warning in result["warnings"])
+    assert any("no longer contains the sounds of run 1" in warning for warning in result["warnings"])
 
 
 def test_missing_buses_little_fit_and_clipping_are_warned_of(faderwise: Ran, tiny_song: Path, tmp_path: Path) -> None:

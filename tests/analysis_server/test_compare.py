@@ -109,7 +109,7 @@ def test_the_figures_of_an_estimate_are_reported(faderwise: Ran, material: Path,
     [
         (("equal-level", "equal-level"), "needs stems to be compared on; give them with --on SONG_DIR"),
         (("nobody", "equal-level", "--on", "song"), "no model 'nobody'"),
-        (("out#7", "out"), "there is no such run; there are 1"),
+        (("out#7", "out"), "has no such run; its runs: 1"),
         (("song", "out"), "has no run.json"),
     ],
 )
