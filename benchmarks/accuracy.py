@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analysis_server.paths import bundled_song
 from benchmarks import accuracy_page as page
-from benchmarks.accuracy_nested import chosen
-from benchmarks.accuracy_songs import TREATMENTS, ScrambledSong, for_paper, scrambled_songs
+from benchmarks.accuracy_songs import MISLEADING, TREATMENTS, ScrambledSong, for_paper, scrambled_songs
+from benchmarks.nested import chosen
 from benchmarks.train_default import MATRICES, in_its_own_balance, rock_songs, trained
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.gains.curves import exponential
@@ -138,7 +138,7 @@ def _on_scrambled(label: str, songs: Sequence[ScrambledSong]) -> page.Table:
     names = [*RULES, *PAPER, "ours, as shipped", "ours, learned", NESTED]
     rows = {name: page.Row() for name in names}
     for song in songs:
-        others = [other for other in songs if other.group != song.group]
+        others = [other for other in songs if other.group != song.group and other.group not in MISLEADING]
         for name in RULES:
             learn_from = [replace(other.truth, gains=_estimated(other)) for other in others]
             rows[name].add(song.group, *_scores(song.truth, rules[name](song.truth, learn_from)))
@@ -151,7 +151,7 @@ def _on_scrambled(label: str, songs: Sequence[ScrambledSong]) -> page.Table:
             balance = predict_balance(model, song.truth.buses, song.levels)
             gains = least_squares_gains(balance, song.truth.buses, song.levels)
             rows[name].add(song.group, *_scores(song.truth, gains))
-    return page.Table(label, rows)
+    return page.Table(label, rows, {song.group: MISLEADING[song.group] for song in songs if song.group in MISLEADING})
 
 
 def _nested_on_scrambled(song: ScrambledSong, others: Sequence[ScrambledSong]) -> Model:
@@ -210,6 +210,7 @@ def coverage_on_rock(songs: Sequence[EvaluationSong]) -> float:
 
 def _coverage_on_scrambled(songs: Sequence[ScrambledSong]) -> float:
     held: dict[str, list[float]] = {}
+    songs = [song for song in songs if song.group not in MISLEADING]
     for song in songs:
         model = _learned(song, [other for other in songs if other.group != song.group])
         balance = predict_balance(model, song.truth.buses, song.levels)
@@ -260,7 +261,7 @@ def _as_set_by_the_engineer(song: ScrambledSong, whim_db: FloatArray) -> Trainin
         triangle = np.array(song.ours.triangles[bus])
         triangle[:, -1] = (HABIT_DB[bus] + whim_db[i]) * triangle[:, 0] - triangle[:, NAMES.index("tone")]
         triangles[bus] = triangle.tolist()
-    return msgspec.structs.replace(song.ours, triangles=triangles, title=song.truth.title)
+    return msgspec.structs.replace(song.ours, triangles=triangles, title=song.truth.title, source="faders")
 
 
 def _error_of(model: Model, song: ScrambledSong, wanted: EvaluationSong) -> float:

@@ -7,6 +7,7 @@ songs' differences leaves out 0.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,10 @@ class Row:
         """Return the songs' means of a measure (0: MSE, 1: balance), shape (n_songs,)."""
         return np.array([np.nanmean([errors[measure] for errors in found]) for found in self.songs.values()])
 
+    def without(self, songs: Container[str]) -> Row:
+        """Return the row without these songs."""
+        return Row({song: errors for song, errors in self.songs.items() if song not in songs})
+
 
 @dataclass(frozen=True)
 class Table:
@@ -38,6 +43,8 @@ class Table:
 
     title: str
     rows: dict[str, Row]
+    misleading: dict[str, str] = field(default_factory=dict)
+    """Songs that are listed, but left out of every mean, and why."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +83,16 @@ def write(path: Path, tables: str, marks: tuple[str, str] = (BEGIN, END)) -> Non
 
 
 def _table(table: Table) -> str:
-    n_songs = len(next(iter(table.rows.values())).songs)
+    rows = {name: row.without(table.misleading) for name, row in table.rows.items()}
+    n_songs = len(rows[AGAINST].songs)
     lines = [
         f"### {table.title[0].upper()}{table.title[1:]}, {n_songs} songs",
         "",
         f"| | MSE | 95 % | balance, dB | 95 % | against {AGAINST}, dB | worst song against {AGAINST}, dB |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    reference = table.rows[AGAINST].per_song(1)
-    for name, row in table.rows.items():
+    reference = rows[AGAINST].per_song(1)
+    for name, row in rows.items():
         mse, balance = row.per_song(0), row.per_song(1)
         differences = balance - reference
         lines.append(
@@ -104,13 +112,15 @@ def _per_song(table: Table) -> str:
         "| --- |" + " --- |" * len(names),
     ]
     for index, song in enumerate(table.rows[AGAINST].songs):
-        lines.append(f"| {song} | " + " | ".join(f"{table.rows[name].per_song(1)[index]:.2f}" for name in names) + " |")
-    medians = " | ".join(f"{np.median(table.rows[name].per_song(1)):.2f}" for name in names)
+        mark = " (misleading)" if song in table.misleading else ""
+        values = " | ".join(f"{table.rows[name].per_song(1)[index]:.2f}" for name in names)
+        lines.append(f"| {song}{mark} | {values} |")
+    medians = " | ".join(f"{np.median(table.rows[name].without(table.misleading).per_song(1)):.2f}" for name in names)
     return "\n".join([*lines, f"| median | {medians} |"])
 
 
 def _coverage(coverage: dict[str, float]) -> str:
-    lines = ["### How often the 80 % interval holds the truth", "", "| songs | share |", "| --- | --- |"]
+    lines = ["### Share of true gains inside the 80 % band", "", "| songs | share |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {name} | {100.0 * share:.0f} % |" for name, share in coverage.items())])
 
 

@@ -26,6 +26,13 @@ from core.models.model import TrainingSong
 from core.progress import no_progress
 
 SPAN_DB, DEPTH_DB = 12.0, 2.0
+MISLEADING = {
+    "caesium": "bass and melody are one synthesizer split at 160 Hz",
+    "mdn_funk": "its stems are normalized individually, so its faders were not at 0 dB",
+    "sodium": "its minute differs from the whole song by 1.6 dB",
+}
+"""Productions whose stems are not a producer's balance, and why. They are scored, but not part of any mean; no model
+learns from them."""
 Treatment = Callable[[FloatArray, int, np.random.Generator], FloatArray]
 
 

@@ -24,9 +24,9 @@ from scipy.optimize import minimize
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import accuracy_page as page
-from benchmarks.accuracy_nested import chosen
 from benchmarks.balance_songs import FACTS, Balanced, error_db, facts, output_db, rock
 from benchmarks.facts_rules import compare_rules, read_facts
+from benchmarks.nested import chosen
 from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.decibels import FloatArray

@@ -47,10 +47,15 @@ class Balanced:
 
 
 def facts() -> list[Balanced]:
-    """Return the songs of `balance_facts.csv`."""
+    """Return the songs of `balance_facts.csv`, without those whose stems are not a producer's balance.
+
+    Separated stems are among them, as a kind of their own.
+    """
     found: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     with FACTS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
+            if row["usable"] == "no" and row["set"] != "separated":
+                continue
             found.setdefault((row["set"], row["producer"], row["song"]), []).append(row)
     return [
         Balanced(

@@ -35,13 +35,16 @@ def main() -> int:
         f"songs differ by {within_db:g} dB": learning_curve(within_db, arguments.engineers, ROLES[: arguments.roles])
         for within_db in WITHIN_DB
     }
+    bound = one_song_bound(arguments.roles)
     if arguments.json:
-        print(json.dumps(curves, indent=1))
+        print(json.dumps({**curves, "least_ratio_after_one_song": bound}, indent=1))
         return 0
     print("| mean error after songs, dB | " + " | ".join(map(str, N_SONGS)) + " |\n| --- |" + " --- |" * len(N_SONGS))
     for title, curve in curves.items():
         for name in ("learned", "oracle"):
             print(f"| {title}, {name} | " + " | ".join(f"{curve[name][str(n)]:.2f}" for n in N_SONGS) + " |")
+        print(f"| {title}, ratio | " + " | ".join(f"{curve['ratio'][str(n)]:.3f}" for n in N_SONGS) + " |")
+    print(f"\nLeast ratio after one song that is possible for both: {bound:.3f}")
     return 0
 
 
@@ -64,6 +67,39 @@ def learning_curve(within_db: float, n_engineers: int, roles: tuple[str, ...]) -
         errors["oracle"][str(n_songs)] = float(np.mean(oracle))
         errors["ratio"][str(n_songs)] = float(np.mean(learned) / np.mean(oracle))
     return errors
+
+
+def one_song_bound(n_roles: int, n_engineers: int = 200_000) -> float:
+    """Return the least ratio to the oracle's error that one predictor can have for both kinds of engineers."""
+    rng = np.random.default_rng(0)
+    songs, targets, log_density = [], [], []
+    for within_db in WITHIN_DB:
+        habit = rng.normal(0.0, HABIT_DB, (n_engineers, n_roles))
+        pair = habit + rng.normal(0.0, within_db, (2, n_engineers, n_roles))
+        song, target = pair - pair.mean(axis=2, keepdims=True)
+        songs.append(song)
+        targets.append(target)
+    variances = [HABIT_DB**2 + within_db**2 for within_db in WITHIN_DB]
+    weights = [HABIT_DB**2 / variance for variance in variances]
+    for song in songs:
+        energy = (song**2).sum(axis=1)
+        log_density.append([-0.5 * (energy / v + (n_roles - 1) * np.log(v)) for v in variances])
+
+    def ratios(probability: float) -> list[float]:
+        found = []
+        for own, (song, target, (first, second)) in enumerate(zip(songs, targets, log_density, strict=True)):
+            odds = np.exp(np.clip(second - first, -700.0, 700.0)) * (1.0 - probability) / probability
+            weight = weights[0] / (1.0 + odds) + weights[1] * odds / (1.0 + odds)
+            known = np.abs(target - weights[own] * song).mean()
+            found.append(float(np.abs(target - weight[:, None] * song).mean() / known))
+        return found
+
+    low, high = 1e-3, 1.0 - 1e-3
+    for _ in range(20):
+        middle = 0.5 * (low + high)
+        inconsistent, consistent = ratios(middle)
+        low, high = (middle, high) if inconsistent > consistent else (low, middle)
+    return max(ratios(0.5 * (low + high)))
 
 
 def _error_db(difference: np.ndarray) -> float:

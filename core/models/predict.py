@@ -106,7 +106,7 @@ def predict_balance(
     heard = levels.heard
     features = balance_features(levels)
     coefficients = fit.coefficients_of(buses, rule)
-    kit_db, share = _kits(buses, track_roles, heard)
+    kit_db, share = kit_levels(buses, track_roles, heard)
     equal_db = at_equal_level_db(buses, levels, share)
     in_kit = share < 1.0
     tone, covered, presence = (features[0, :, i] * rule.shared[i - 1] for i in range(1, len(OF_SONG)))
@@ -139,7 +139,7 @@ def predict_balance(
     )
 
 
-def _kits(buses: Sequence[str], track_roles: Sequence[str], heard: Mask) -> tuple[FloatArray, FloatArray]:
+def kit_levels(buses: Sequence[str], track_roles: Sequence[str], heard: Mask) -> tuple[FloatArray, FloatArray]:
     """Return each microphone's level against a whole kit, dB, and the share of an instrument each track counts as.
 
     Both have shape (n_tracks,): 0 dB and a share of 1 for tracks that are not microphones of a kit.
