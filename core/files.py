@@ -462,6 +462,9 @@ def content_hash(*paths: Path) -> str:
 def write_error(path: Path, error: OSError) -> FaderwiseError:
     """Return the error that reports why `path` could not be written: a full disk, or a folder that cannot be used."""
     reason = error.strerror or error
+    while _WORKSHOP_NAME.fullmatch(path.parent.name):  # name the file that the user knows
+        path = path.parent.with_name(path.name)
+    path = path.parent if _WORKSHOP_NAME.fullmatch(path.name) else path
     if error.errno in _NO_ROOM:
         problem = f"cannot be written: the disk is full, or the file is too large for it ({reason})"
         return DiskFullError(problem, path=path, remedy="free some space, and try again")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +25,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a job in a shell
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN_FIRST_ROW = 40
 """The bundled 24 s begin 10 s into the song, which is its 40th frame."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_server_is_left() -> Iterator[None]:
+    """Require that every server that a test started has ended."""
+    yield
+    client = sys.modules.get("analysis_server.server.client")
+    assert client is None or client.forget_ended(), "a test left a server running"
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,8 @@ class _Worker:
         self.is_ready = False
         self.kill_at_s: float | None = None
         self._number, self._context = number, context
-        self._log = (private_folder(home, "logs") / f"worker-{number}.log").open("wb")
+        log = private_folder(home, "logs") / f"worker-{number}.log"
+        self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         self._scratch = private_folder(home, "server", "spool", f"worker-{number}")
         search_path = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.child = subprocess.Popen(  # noqa: S603 - a list, no shell

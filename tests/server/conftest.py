@@ -97,7 +97,7 @@ def _is_up(server: Running) -> bool:
     return connection is not None and connection.pid == server.pid
 
 
-def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], within_s: float = 300.0) -> None:
     """Wait until `condition` is true; the limit only bounds a failing test."""
     give_up_s = time.monotonic() + within_s
     while not condition():

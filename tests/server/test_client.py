@@ -39,7 +39,7 @@ with Client(name="one of ten") as client:
 
 @pytest.fixture
 def stopped_afterwards(home: Path) -> Iterator[Path]:
-    """The data folder of a server that a client will start."""
+    """The data folder of a server that a client will start; the servers that this process started end, too."""
     yield home
     connection = read_connection(home)
     if connection is not None and ServerLock(home).is_taken():
@@ -47,6 +47,10 @@ def stopped_afterwards(home: Path) -> Iterator[Path]:
         children = server.children()
         server.terminate()
         psutil.wait_procs([server, *children], timeout=60)
+    for child in client_module._started:
+        child.terminate()
+        child.wait()
+    assert client_module.forget_ended()
 
 
 def test_of_several_clients_that_start_a_server_at_once_one_succeeds(stopped_afterwards: Path) -> None:

@@ -22,7 +22,7 @@ import pytest
 from analysis_server import models
 from analysis_server.cli import main
 from analysis_server.runs import run_folder
-from core.files import recover
+from core.files import WORKSHOP, recover
 from tests.server.conftest import ROOT, environment, running
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills processes as only POSIX systems can")
@@ -263,7 +263,8 @@ def test_a_full_disk_is_reported_and_leaves_no_files(
         signal.signal(signal.SIGXFSZ, before)
     error = json.loads(capsys.readouterr().out)["error"]
     assert code == 1, error
-    assert "disk is full" in error["problem"]
+    assert error["code"] == "disk_full"
+    assert WORKSHOP not in error["path"], "the path is one that the user knows"
     assert not (tmp_path / "new").exists()
 
 

@@ -38,6 +38,7 @@ def test_everything_is_private_with_any_umask(tmp_path: Path) -> None:
         folders = [home, *(path for path in home.rglob("*") if path.is_dir())]
         assert {path.name for path in files} >= {"client.json", "server.json", "connection.json", "server.jsonl"}
         assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
+        assert {path.stat().st_mode & 0o077 for path in files} == {0}
         server.client().close()
     assert {path.stat().st_mode & 0o077 for path in [*home.glob("keys/*.json"), home / "logs" / "server.jsonl"]} == {0}
 
