@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,22 +140,25 @@ def write(
 
 def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
     song, curves = outcome.song, outcome.curves
-    writing, reporting = stages(progress, {"Writing mix": 0.15, "Writing report": 0.85})
-    gain_db = outcome.moved_db + outcome.file_gain_db
-    outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
-    reporting(0.0)
+    writing, reporting = stages(progress, {"Writing mix": 0.5, "Writing report": 0.5})
     before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
     before, after = outcome.labels
     figures = (outcome.before, outcome.after.with_gain_db(-outcome.file_gain_db))
     start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
-    players = audio.excerpts(
-        song,
-        {before: outcome.reference, after: outcome.automation},
-        figures,
-        start_s,
-        gains_db=(before_db, outcome.file_gain_db),
-        wholes=(None, "mix.wav"),
-    )
+    with ThreadPoolExecutor(1) as pool:  # reading and encoding keep a core busy while the mix is written
+        players_made = pool.submit(
+            audio.excerpts,
+            song,
+            {before: outcome.reference, after: outcome.automation},
+            figures,
+            start_s,
+            gains_db=(before_db, outcome.file_gain_db),
+            wholes=(None, "mix.wav"),
+        )
+        gain_db = outcome.moved_db + outcome.file_gain_db
+        outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
+        players = players_made.result()
+    reporting(0.0)
     spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
     Sounds(players, spectra).save(workshop / audio.NAME, run_id)
     content = content_of(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,20 +157,22 @@ def excerpts(
             stems = _read(song, song.stems.values(), start_s) if stems is None else stems
             samples = mix_stems(song, stems, round(start_s * song.sample_rate), mix).T
         heard.append(samples * np.float32(db_to_gain(gain_db)))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        encoded = list(pool.map(lambda samples: _flac(samples, song.sample_rate), heard))
     is_whole = song.duration_s <= EXCERPT_S
     note = "" if is_whole else f"{EXCERPT_S:.0f} s around the largest change of balance"
     players = [
         Player(
             label=label,
             mime=MIME,
-            encoded=_flac(samples, song.sample_rate),
+            encoded=sound,
             note=note,
             start_s=start_s,
             loudness_lufs=one.loudness_lufs + gain_db,
             whole=whole,
         )
-        for label, samples, one, gain_db, whole in zip(
-            mixes, heard, figures, gains_db, [*wholes, *[None] * (len(mixes) - len(wholes))], strict=True
+        for label, sound, one, gain_db, whole in zip(
+            mixes, encoded, figures, gains_db, [*wholes, *[None] * (len(mixes) - len(wholes))], strict=True
         )
     ]
     if with_difference:
@@ -176,8 +180,8 @@ def excerpts(
         if math.isfinite(louder_db):
             difference = heard[-1] * np.float32(db_to_gain(louder_db)) - heard[0]
             note = "The later mix minus the earlier one, both at equal loudness."
-            encoded = _flac(difference, song.sample_rate)
-            players.append(Player(label=DIFFERENCE, mime=MIME, encoded=encoded, note=note, start_s=start_s))
+            sound = _flac(difference, song.sample_rate)
+            players.append(Player(label=DIFFERENCE, mime=MIME, encoded=sound, note=note, start_s=start_s))
     return tuple(players)
 
 

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from core.audio.io import Samples
 
@@ -51,35 +50,31 @@ def true_peak(signal: Samples, sample_rate: int, known_peak: float = 0.0) -> flo
     n_intervals = signal.shape[1] - _N_TAPS
     if n_intervals <= 0:
         return known_peak
-    inner = signal[:, CONTEXT_SAMPLES:-CONTEXT_SAMPLES]
-    peak = max(known_peak, _largest(inner))
+    n_channels = len(signal)
+    frames = np.ascontiguousarray(signal.T)
+    magnitudes = np.abs(frames).reshape(-1)
+    peak = max(known_peak, float(magnitudes[CONTEXT_SAMPLES * n_channels : -CONTEXT_SAMPLES * n_channels].max()))
     factor = oversampling(sample_rate)
     if factor == 1 or peak == 0.0:
         return peak
     interpolator = _interpolator(factor)
-    length = _CHUNK_SAMPLES + _N_TAPS - 1
-    n_chunks = -(-n_intervals // _CHUNK_SAMPLES)
-    padded: Samples = np.zeros(n_chunks * _CHUNK_SAMPLES + _N_TAPS - 1, np.float32)
-    n_copied = min(signal.shape[1], len(padded))
-    for channel in signal:
-        padded[:n_copied] = channel[:n_copied]
-        levels = np.maximum.reduceat(np.abs(padded), np.arange(0, len(padded), _CHUNK_SAMPLES))
-        largest = np.maximum(levels[:-1], levels[1:])
-        near = np.flatnonzero(largest * interpolator.largest_gain > peak)
-        chunks = sliding_window_view(padded, length)[::_CHUNK_SAMPLES][near]
-        curvature = np.abs(np.diff(chunks, n=2)).max(axis=1)
-        bound = largest[near] * interpolator.gain_of_line + curvature * interpolator.gain_of_curvature
-        peak = max(peak, _largest(chunks[bound > peak] @ interpolator.matrix))
-    return peak
+    levels = np.maximum.reduceat(magnitudes, np.arange(0, len(magnitudes), _CHUNK_SAMPLES * n_channels))
+    largest = np.maximum(levels, np.append(levels[1:], 0.0))[: -(-n_intervals // _CHUNK_SAMPLES)]
+    near = np.flatnonzero(largest * interpolator.largest_gain > peak)
+    samples = near[:, None] * _CHUNK_SAMPLES + np.arange(_CHUNK_SAMPLES + _N_TAPS - 1)
+    chunks = frames[np.minimum(samples, len(frames) - 1)]
+    curvature = np.abs(np.diff(chunks, n=2, axis=1)).max(axis=(1, 2), initial=0.0)
+    bound = largest[near] * interpolator.gain_of_line + curvature * interpolator.gain_of_curvature
+    chosen = bound > peak
+    values = np.abs(chunks[chosen].swapaxes(1, 2) @ interpolator.matrix)
+    is_inside = near[chosen, None] * _CHUNK_SAMPLES + np.arange(_CHUNK_SAMPLES) < n_intervals
+    inside = np.tile(is_inside, factor - 1)[:, None]
+    return max(peak, float(values.max(initial=0.0, where=inside)))
 
 
 def oversampling(sample_rate: int) -> int:
     """Return how many times a signal of `sample_rate` Hz is oversampled: 4, 2 or 1."""
     return 4 if sample_rate < 88_200 else 2 if sample_rate < 176_400 else 1
-
-
-def _largest(samples: Samples) -> float:
-    return max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
 
 
 @dataclass(frozen=True)

@@ -351,7 +351,8 @@ class AudioStream:
     def _check(self, found: Stored) -> None:
         if not found.size:
             return
-        peak = max(float(found.max()), -float(found.min())) * float(self._stored.scale)
+        highest, lowest = float(found.max()), float(found.min())
+        peak = max(highest, -lowest) * float(self._stored.scale)
         if not peak <= _LARGEST_SAMPLE:
             bad = int(np.argmin((np.abs(found) <= _LARGEST_SAMPLE).all(axis=1)))
             at_s = (self._position + bad) / self._audio.sample_rate
@@ -359,8 +360,8 @@ class AudioStream:
             raise InputError(f"holds {what} at {at_s:.2f} s", path=self._audio.path, remedy="export it again")
         if peak > self.peak:
             self.peak = peak
-            largest = np.maximum(found.max(axis=1), -found.min(axis=1).astype(np.float64))
-            self.peak_s = (self._position + int(np.argmax(largest))) / self._audio.sample_rate
+            largest = int(found.argmax() if highest >= -lowest else found.argmin()) // found.shape[1]
+            self.peak_s = (self._position + largest) / self._audio.sample_rate
         if peak >= _FULL_SCALE:
             level = np.abs(found * self._stored.scale)
             self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 were not cut off
