@@ -70,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (the program's own by default) and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the parallel work is on blocks of a song, in core.audio.blocks
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape the characters that its encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     terminal = Terminal(as_json="--json" in words, quiet="--quiet" in words)

@@ -8,19 +8,20 @@ says how they differ.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.analysis.measure import Domain, Measurement, measure
-from core.analysis.paper import measure_as_paper
 from core.audio.song import Song
 from core.errors import InputError
-from core.gains.estimate import Estimate, estimate, estimate_as_paper
 from core.matching.matcher import match_name
 from core.models.explain import Prediction
-from core.models.model import Model, TrainingSong
+from core.models.model import Model
 from core.models.predict import predict_explained, predict_tracks
-from core.models.train import training_song
 from core.progress import ProgressCallback, part_of
+
+if TYPE_CHECKING:
+    from core.gains.estimate import Estimate
+    from core.models.model import TrainingSong
 
 Preset = Literal["default", "paper"]
 FeatureSet = Literal["condition1", "condition2", "condition3"]
@@ -46,6 +47,8 @@ def feature_set_of(preset: str, asked: str | None) -> str:
 def measured(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> Measurement:
     """Return the measurement of the stems of `song` in either preset; its mixdown is not read."""
     if preset == "paper":
+        from core.analysis.paper import measure_as_paper
+
         return measure_as_paper(song, feature_set=feature_set, with_mixdown=False, progress=progress)
     return measure(song, feature_set=feature_set, progress=progress)
 
@@ -64,6 +67,8 @@ def estimated(
     InputError
         The paper preset was asked for another domain than its own.
     """
+    from core.gains.estimate import estimate, estimate_as_paper
+
     if preset == "default":
         return estimate(song, domain=domain, feature_set=feature_set or "condition3", progress=progress)
     if domain not in (None, "magnitude"):
@@ -77,6 +82,8 @@ def estimated(
 
 def taught(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> tuple[Estimate, TrainingSong]:
     """Return the estimate of `song`, and what a model keeps of it."""
+    from core.models.train import training_song
+
     found = estimated(song, preset, None, feature_set, progress)
     kept = training_song(
         song,
@@ -103,6 +110,8 @@ def predicted(song: Song, model: Model, progress: ProgressCallback) -> tuple[Mea
         measurement = measure(song, progress=progress)
         return measurement, predict_explained(model, measurement)
     if model.preset == "paper":
+        from core.analysis.paper import measure_as_paper
+
         features = measure_as_paper(
             song, feature_set=model.feature_set, with_mixdown=False, progress=part_of(progress, 0.0, 0.5)
         )

@@ -7,15 +7,19 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from math import nan
+from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
 import numpy.typing as npt
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from analysis_server.report import charts
@@ -113,10 +117,21 @@ def script_safe(text: str) -> str:
     return _UNSAFE_IN_SCRIPT.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """Compiled templates in a folder next to them, like Python's compiled modules; no cache if it is not writable."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @cache
 def _environment() -> jinja2.Environment:
+    compiled = Path(__file__).with_name("templates") / "__pycache__"
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_file),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(str(compiled)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: printable(value) if type(value) is str else value,

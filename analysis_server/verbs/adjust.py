@@ -16,7 +16,6 @@ from analysis_server.runs.run_folder import audit_target
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import Session
-from analysis_server.training.projects import fader_curves
 from core.analysis.measure import Measurement, measure
 from core.decibels import FloatArray
 from core.errors import InputError
@@ -123,6 +122,8 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
                 session.song, mixdown=None, stems={b: f for b, f in session.song.stems.items() if b in session.tracks}
             )
             measurement = measure(song)
+            from analysis_server.training.projects import fader_curves
+
             gains = fader_curves(session, measurement, as_paper=False).gains_db
             return _loudness(measurement, gains), "its faders"
     if run_folder.read_if_there(Path(target)):
@@ -152,6 +153,8 @@ def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session |
     without = [bus for bus in keep if bus not in session.tracks]
     if without:
         raise InputError(f"no track has the fader of {without[0]!r}", option="--keep", remedy="leave it out")
+    from analysis_server.training.projects import fader_curves
+
     gains_db = fader_curves(session, measurement, as_paper=False).gains_db
     return {bus: gains_db[:, measurement.buses.index(bus)] for bus in keep}
 

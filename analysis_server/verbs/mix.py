@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +134,9 @@ def _mixed(
     measuring, levelling, writing = stages(
         opened.progress, {f"Measuring {song.title}": 0.35, "Rendering mix": 0.5, "Writing results": 0.15}
     )
-    measurement, prediction = predicted(song, model, measuring)
+    with ThreadPoolExecutor(1) as pool:
+        plain_sum = pool.submit(_is_plain_sum, song)
+        measurement, prediction = predicted(song, model, measuring)
     prediction, notes = adjust(prediction, measurement, _adjustments_of(request), opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
@@ -150,7 +153,13 @@ def _mixed(
     text = ReportText(
         _summary(song, model),
         _figures(model, song),
-        (*where.notes, *measurement.notes, *notes, *mixed.warnings, *_balance_notes(song, mixed.prediction.curves)),
+        (
+            *where.notes,
+            *measurement.notes,
+            *notes,
+            *mixed.warnings,
+            *_balance_notes(song, mixed.prediction.curves, is_plain_sum=plain_sum.result()),
+        ),
         headline_of(buses, mixed.prediction.curves),
     )
     assignment = assignment_of(song, opened.session)
@@ -214,9 +223,13 @@ class _Levelled:
     warnings: list[str]
 
 
-def _balance_notes(song: Song, curves: GainCurves) -> list[str]:
+def _is_plain_sum(song: Song) -> bool:
+    return song.mixdown is not None and len(song.buses) > 1 and constant_gains(song).is_plain_sum
+
+
+def _balance_notes(song: Song, curves: GainCurves, *, is_plain_sum: bool) -> list[str]:
     """Return a sentence about a mixdown that is the plain sum of the stems, and how much the gains change it."""
-    if song.mixdown is None or len(song.buses) < 2 or not constant_gains(song).is_plain_sum:
+    if song.mixdown is None or not is_plain_sum:
         return []
     medians_db = curves.median_gain_db()
     middle_db = statistics.median(medians_db.values())
