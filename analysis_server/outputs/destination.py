@@ -23,7 +23,7 @@ from core.errors import InputError
 from core.files import replacing_set
 from core.progress import ProgressCallback
 from core.rpp.media import is_relative
-from core.rpp.project import Project
+from core.rpp.project import FADER, VOLUME, Project
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
 from core.runs import store
 from core.runs.record import RunRecord
@@ -223,14 +223,17 @@ def _written(session: Session, automation: Automation, range_s: Span | None, exi
         if span_s is not None:
             automation = {bus: points.within(span_s) for bus, points in automation.items()}
     tracks = [track for bus in session.tracks.values() for track in bus]
+    target = session.rendered.target if session.rendered else VOLUME
+    moves = {track.guid: own_moves(session.project, track, target) for track in tracks}
     return with_envelopes(
         session.project,
         session.tracks,
         automation,
         span_s=span_s,
-        moves={track.guid: own_moves(session.project, track) for track in tracks} if existing == "combine" else None,
+        moves=moves if existing == "combine" and target != FADER else None,
         highest_gain=_highest_gain(session),
         weights=session.weights,
+        name=target,
     )
 
 

@@ -39,13 +39,14 @@ from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
 from core.rpp.ext_state import ext_state
 from core.rpp.faders import reached
 from core.rpp.media import media_path, plays, sounding_items
-from core.rpp.project import Project, Track, read_project
+from core.rpp.project import FADER, PRE_FX, TRIM, VOLUME, Project, Track, read_project
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of
 from core.runs.record import RunRecord
 from core.runs.store import SECTION, own_moves, require_history
 
 BUSES_KEY, OPTIONS_KEY = "BUSES", "OPTIONS"
+TARGETS: dict[Target, str] = {"volume": VOLUME, "pre-fx": PRE_FX, "trim": TRIM, "fader": FADER}
 _ON_HISTORY = ("audit", "edit", "revert")
 _MOST_NAMED = 6
 _MOST_FIELDS = 7
@@ -140,7 +141,7 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         options, way, tracks, part_s = _way_to_mix(project, job, buses)
         if job.verb != "learn":
             for track in tracks:
-                require_writable(project, track)
+                require_writable(project, track, TARGETS[way.target])
         problem = problem or _problem_with_model(job)
     except InputError as error:
         return _unsettled(project, job, sentence(error), buses)
@@ -154,7 +155,7 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         selection_s=part_s,
         models=list(models.names()),
         default_model=models.DEFAULT_MODEL,
-        automated=[track.title for track in tracks if _moves(project, track)],
+        automated=[track.title for track in tracks if _moves(project, track, TARGETS[way.target])],
         cautions=_cautions(project, buses),
         mixdown=_mixdown(project) if job.verb in ("match", "learn") else None,
     )
@@ -191,8 +192,10 @@ def _way_to_mix(project: Project, job: JobFile, buses: Buses) -> tuple[MixOption
     if model in models.names() or Path(model).is_file():
         adjustments.check(models.find(model))
     tracks = tuple(track for members in named.values() for track in members)
-    way = Way(level=level, target=target, adjustments=adjustments)
-    return options, way, tracks, _part_s(project, options.part, job.selection_s)
+    part_s = _part_s(project, options.part, job.selection_s)
+    if target == "fader" and part_s is not None:
+        raise InputError("a fader cannot be set for a part", option="Write to", remedy="write `all` into Part")
+    return options, Way(level=level, target=target, adjustments=adjustments), tracks, part_s
 
 
 def _options(project: Project, job: JobFile, buses: Buses) -> MixOptions:
@@ -401,8 +404,8 @@ def _planned(buses: Buses) -> list[PlannedBus]:
     ]
 
 
-def _moves(project: Project, track: Track) -> bool:
-    moves = own_moves(project, track)
+def _moves(project: Project, track: Track, target: str) -> bool:
+    moves = own_moves(project, track, target)
     return moves is not None and moves.is_heard and not moves.is_constant
 
 

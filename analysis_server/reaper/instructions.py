@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.roles import canonical_role
 from core.rpp.envelope import Envelope
 from core.rpp.ext_state import ext_state
-from core.rpp.project import Project, Track
+from core.rpp.project import FADER, Project
 from core.rpp.write import Written
 from core.runs import store
 from core.runs.edit import EditSettings, basis_of
@@ -29,6 +29,7 @@ from core.runs.store import (
     SECTION,
     block_bytes,
     block_text,
+    fader_in,
     keys_to_delete,
     mark_of,
     read_history,
@@ -43,10 +44,12 @@ def points_to_write(written: Written) -> list[WriteOn]:
     """Return the points to write on each track whose volume envelope differs from what is there."""
     changes = []
     for envelope in written.envelopes:
-        old = envelope.track.envelopes.get("VOLENV2")
-        if old is None or not old.is_active or tuple(old.points) != envelope.points:
+        track, old = envelope.track, envelope.track.target(envelope.name)
+        if envelope.name == FADER:
+            changes.append(WriteOn(guid=track.guid, name=track.title, fader=envelope.points[0].gain))
+        elif old is None or not old.is_active or tuple(old.points) != envelope.points:
             write = _difference(old, envelope.points)
-            changes.append(WriteOn(guid=envelope.track.guid, name=envelope.track.title, write=write))
+            changes.append(WriteOn(guid=track.guid, name=track.title, envelope=envelope.name, write=write))
     return changes
 
 
@@ -63,8 +66,13 @@ def envelopes_to_restore(project: Project, first: int) -> list[WriteOn]:
         track = track_of(project, then)
         if track is not None:
             chunk = None if then.before is None else _chunk(block_bytes(then.before))
-            if chunk != _chunk_now(project, track):
-                changes.append(WriteOn(guid=track.guid, name=track.title, restore=Restoration(chunk=chunk)))
+            text = block_text(project, track, then.target)
+            if then.target == FADER:
+                volume = float(fader_in(then.before).replace(",", "."))
+                changes.append(WriteOn(guid=track.guid, name=track.title, fader=volume))
+            elif chunk != (None if text is None else _chunk(block_bytes(text))):
+                restore = Restoration(chunk=chunk)
+                changes.append(WriteOn(guid=track.guid, name=track.title, envelope=then.target, restore=restore))
     return changes
 
 
@@ -108,11 +116,6 @@ def records_to_delete(project: Project, first: int) -> ExtState:
 def _chunk(raw: bytes) -> str:
     """Return an envelope's lines as a state chunk: LF, no indent."""
     return "".join(line.decode("utf-8", "replace").strip() + "\n" for line in raw.splitlines())
-
-
-def _chunk_now(project: Project, track: Track) -> str | None:
-    text = block_text(project, track)
-    return None if text is None else _chunk(block_bytes(text))
 
 
 def _difference(envelope: Envelope | None, new: Sequence[Point]) -> Points:

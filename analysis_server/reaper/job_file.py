@@ -12,6 +12,7 @@ from analysis_server.sources.session import Level
 from analysis_server.verbs.adjust import Adjustments
 from core.errors import InputError, require_text
 from core.files import UNDECODABLE, replacing
+from core.rpp.project import VOLUME
 
 VERSION = 1
 Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]
@@ -209,12 +210,14 @@ class Restoration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WriteOn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change on one track: points, or the whole envelope."""
+    """A change on one track: points of an envelope, the whole envelope, or the fader, a linear gain."""
 
     guid: str
     name: str
+    envelope: str = VOLUME
     write: Points | None = None
     restore: Restoration | None = None
+    fader: float | None = None
 
 
 class ExtState(msgspec.Struct, frozen=True, kw_only=True):

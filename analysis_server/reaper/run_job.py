@@ -20,6 +20,7 @@ from analysis_server.models import DEFAULT_MODEL
 from analysis_server.reaper.inspect_project import (
     BUSES_KEY,
     OPTIONS_KEY,
+    TARGETS,
     as_value,
     options_value,
     plan,
@@ -190,6 +191,7 @@ def _rendered(job: JobFile) -> RenderedStems:
         write_s=job.selection_s if job.verb != "learn" else None,
         home=str(job.home) if job.home else None,
         highest_gain=job.top_gain,
+        target=TARGETS[job.way.target],
     )
 
 

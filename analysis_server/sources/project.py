@@ -24,7 +24,7 @@ from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, single_tracks
 from core.rpp.faders import bus_weights, reached
 from core.rpp.media import sentences
-from core.rpp.project import Project, Track, read_project
+from core.rpp.project import VOLUME, Project, Track, read_project
 from core.rpp.render import has_sound, write_stems
 from core.rpp.write import require_audible
 
@@ -124,7 +124,7 @@ def opened_session(
         buses = Buses(single.tracks, (*buses.notes, *single.notes))
     if for_writing:
         for tracks in buses.tracks.values():
-            require_audible(project, tracks)
+            require_audible(project, tracks, rendered.target if rendered else VOLUME)
     with temporary_folder() as folder:
         if rendered is not None:
             mix = find_mixdown(project, mixdown) if mixdown else None

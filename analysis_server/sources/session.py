@@ -10,7 +10,7 @@ import msgspec
 
 from core.audio.song import Song
 from core.progress import ProgressCallback, part_of
-from core.rpp.project import Project, Track
+from core.rpp.project import VOLUME, Project, Track
 
 
 class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +23,7 @@ class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     write_s : the part of the project their automation is for; None for all of it.
     home : the folder of the open project, of which the project file is a copy.
     highest_gain : the top of an envelope, linear.
+    target : what gains are written on, as in `core.rpp.project`.
     """
 
     files: dict[str, str]
@@ -30,6 +31,7 @@ class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     write_s: tuple[float, float] | None = None
     home: str | None = None
     highest_gain: float = 2.0
+    target: str = VOLUME
 
 
 class ProjectParts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from core.automation.points import Point
 from core.errors import InputError
 from core.rpp.envelope import Envelope, read_envelope
 from core.rpp.parser import Block, Document, Fields, read_document, words
@@ -239,6 +240,8 @@ def _left_out(document: Document, part: _Part) -> tuple[str, ...]:
 
 POST_FADER = 0
 """The mode of a send that takes its signal after the fader; 1 is before the plug-ins, 3 before the fader."""
+VOLUME, PRE_FX, TRIM, FADER = "VOLENV2", "VOLENV", "VOLENV3", "FADER"
+"""What gains can be written on: a track's volume envelopes by their names in the file, and its fader."""
 _ENVELOPES = {"VOLENV", "VOLENV2", "VOLENV3", "PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2", "MUTEENV"}
 _OLD_FOLDER_CHANGES = {1: 1, 2: -1}
 """Meaning of the only number of ISBUS in projects of REAPER 3 and earlier: first and last track of a folder."""
@@ -308,6 +311,10 @@ class Track:
     def title(self) -> str:
         """What to call it to the user."""
         return f"track {self.number} {self.name!r}" if self.name else f"track {self.number}"
+
+    def target(self, name: str) -> Envelope | None:
+        """Return the envelope of that name; `FADER` is the fader, as an envelope of one point."""
+        return Envelope((Point(0.0, self.volume),)) if name == FADER else self.envelopes.get(name)
 
     def heard(self, envelope: str) -> Envelope | None:
         """Return the envelope of that name if it is heard."""

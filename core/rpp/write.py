@@ -28,7 +28,7 @@ from core.errors import InputError
 from core.rpp.envelope import LINEAR, SQUARE, Envelope
 from core.rpp.faders import BYPASS, bus_weights, group_notes, mode_of
 from core.rpp.parser import Block, Document, Edit
-from core.rpp.project import Project, Track
+from core.rpp.project import FADER, PRE_FX, TRIM, VOLUME, Project, Track
 
 _STEP_DB = 0.5
 _MOST_STEPS = 200
@@ -73,29 +73,41 @@ def _times_of(moves: Envelope) -> FloatArray:
 _NAMESPACE = uuid.UUID("5f0d3f5c-4c2b-5d0a-9f53-6f2b3f0f6a11")
 
 
-def envelope_edit(project: Project, track: Track, envelope: Envelope) -> Edit:
-    """Return the edit that puts `envelope` on a track, active and visible.
+def envelope_edit(project: Project, track: Track, envelope: Envelope, name: str = VOLUME) -> Edit:
+    """Return the edit that puts `envelope` on a track, active and visible, or its one point on the fader.
 
     Every other line of an existing envelope is preserved.
     """
     document = project.document
+    if name == FADER:
+        return fader_edit(project, track, _short(envelope.points[0].gain))
     end = document.line_end(track.block.first)
     indent = re.match(rb"[ \t]*", document.lines[track.block.first])
     margin = (indent[0] if indent else b"") + b"  "
     points = [margin + b"  " + _point_line(point) + end for point in envelope.points]
     if envelope.block is None:
         at = place_of_envelope(document, track.block)
-        return Edit(at, at, (*_opening(project, track, envelope, margin, end), *points, margin + b">" + end))
+        return Edit(at, at, (*_opening(project, track, envelope, name, margin), *points, margin + b">" + end))
     block = envelope.block
     kept = tuple(_active_and_visible(line) for line in document.lines[block.first : block.last] if not _is_point(line))
     return Edit(block.first, block.last + 1, (*kept, *points, document.lines[block.last]))
 
 
-def _opening(project: Project, track: Track, envelope: Envelope, margin: bytes, end: bytes) -> list[bytes]:
-    guid = uuid.uuid5(_NAMESPACE, f"{project.path.name} {track.guid} {track.index}")
+def fader_edit(project: Project, track: Track, volume: str) -> Edit:
+    """Return the edit that sets a track's fader, a linear gain."""
+    lines = project.document.lines
+    index = next(i for i in track.block.lines if lines[i].split(None, 1)[:1] == [b"VOLPAN"])
+    line = re.sub(rb"(VOLPAN\s+)\S+", lambda found: found[1] + volume.encode(), lines[index], count=1)
+    return Edit(index, index + 1, (line,))
+
+
+def _opening(project: Project, track: Track, envelope: Envelope, name: str, margin: bytes) -> list[bytes]:
+    end = project.document.line_end(track.block.first)
+    suffix = "" if name == VOLUME else f" {name}"
+    guid = uuid.uuid5(_NAMESPACE, f"{project.path.name} {track.guid} {track.index}{suffix}")
     lines = [f"EGUID {{{str(guid).upper()}}}", "ACT 1 -1", "VIS 1 1 1", "LANEHEIGHT 0 0", "ARM 0", "DEFSHAPE 0 -1 -1"]
     lines += ["VOLTYPE 1"] if envelope.scaling == "fader" else []
-    return [margin + b"<VOLENV2" + end, *(margin + b"  " + line.encode() + end for line in lines)]
+    return [margin + b"<" + name.encode() + end, *(margin + b"  " + line.encode() + end for line in lines)]
 
 
 def place_of_envelope(document: Document, block: Block) -> int:
@@ -125,6 +137,9 @@ def _short(value: float) -> str:
 
 HIGHEST_GAIN = 2.0
 """+6 dB: the top of an envelope in REAPER's default preferences."""
+HIGHEST_FADER = 10.0 ** (12.0 / 20.0)
+"""+12 dB: the top of a fader in REAPER's default preferences."""
+_MEDIAN_MOMENTS = 501
 _SMALLEST_OVERSHOOT_DB = 1e-6
 _LARGEST_STEP_DB = 2.0
 _WRITE_MODE = 3
@@ -142,6 +157,7 @@ class WrittenEnvelope:
     scale : what multiplies the points to the gain of the bus.
     weight : what multiplies the gain of the bus to the gain of the track.
     points : the new points.
+    name : the envelope's name, or `FADER`.
     """
 
     track: Track
@@ -149,6 +165,7 @@ class WrittenEnvelope:
     scale: float
     points: tuple[Point, ...]
     weight: float = 1.0
+    name: str = VOLUME
 
 
 @dataclass(frozen=True)
@@ -180,6 +197,7 @@ def with_envelopes(
     moves: Mapping[str, Envelope | None] | None = None,
     highest_gain: float = HIGHEST_GAIN,
     weights: Mapping[int, float] | None = None,
+    name: str = VOLUME,
 ) -> Written:
     """Return the project with the automation of each bus on its tracks; bytes outside the envelopes do not change.
 
@@ -192,6 +210,7 @@ def with_envelopes(
     moves : by the tracks' GUIDs, moves to combine with the automation; without it existing moves are replaced.
     highest_gain : the top of an envelope, linear.
     weights : by the tracks' indices, other weights than those of `bus_weights`.
+    name : the envelope to write on: `VOLUME`, `PRE_FX` or `TRIM`; or `FADER`, which gets each curve's median.
 
     Returns
     -------
@@ -201,14 +220,19 @@ def with_envelopes(
     Raises
     ------
     InputError
-        The faders of all tracks of a bus are all the way down, or an envelope has automation items.
+        The faders of all tracks of a bus are all the way down, an envelope has automation items, or a fader has no
+        effect or cannot have automation for a part of the song.
     """
+    if name == FADER and span_s is not None:
+        raise InputError(
+            "a fader cannot be set for a part of the song", remedy="write on an envelope, or mix all of it"
+        )
     targets: list[tuple[WrittenEnvelope, EnvelopePoints]] = []
     notes: list[str] = []
     for role, bus in tracks.items():
         if role not in automation:
             continue
-        require_audible(project, bus)
+        require_audible(project, bus, name)
         weight_of = weights if weights is not None else bus_weights(project, bus, with_envelope=moves is None)
         curve = automation[role]
         inner = curve.from_start() if span_s is None else EnvelopePoints(curve.time_s[1:-1], curve.gain_db[1:-1])
@@ -217,27 +241,30 @@ def with_envelopes(
             if weight <= db_to_gain(LOWEST_DB):
                 notes.append(f"the fader of {track.title} is all the way down, so nothing was written on it")
                 continue
-            require_writable(project, track)
+            require_writable(project, track, name)
             own = None if moves is None else moves.get(track.guid)
             heard = combine(inner, own, is_part=span_s is not None)
-            scale = scale_of(project, track) / weight
-            targets.append((WrittenEnvelope(track, role, scale, (), weight), heard))
-    lowered_db, lowered_notes = lowering(targets, highest_gain)
+            if name == FADER:
+                heard = median_of(heard)
+            scale = scale_of(project, track, name) / weight
+            targets.append((WrittenEnvelope(track, role, scale, (), weight, name), heard))
+    lowered_db, lowered_notes = lowering(targets, HIGHEST_FADER if name == FADER else highest_gain)
     notes += lowered_notes
     edits, envelopes = [], []
     for target, curve in targets:
         track = target.track
-        old = track.envelopes.get("VOLENV2")
+        old = track.target(name)
         base = old if old is not None else Envelope((), scaling="fader" if _is_modern(project) else "amplitude")
         points = points_of(curve.with_gain_db(-lowered_db), target.scale)
         if span_s is not None:
-            level = 1.0 if mode_of(project, track) == 0 else track.volume  # changes nothing where no envelope was heard
+            is_alone = name != VOLUME or mode_of(project, track) == 0
+            level = 1.0 if is_alone else track.volume  # changes nothing where no envelope was heard
             kept = base if base.is_heard else replace(base, points=(Point(0.0, level),))
             points = with_span(kept, points, span_s)
         envelope = replace(base, points=points, is_active=True)
-        edits.append(envelope_edit(project, track, envelope))
+        edits.append(envelope_edit(project, track, envelope, name))
         envelopes.append(replace(target, points=points))
-        notes += _notes(project, track, is_part=span_s is not None, keeps_moves=moves is not None)
+        notes += _notes(project, track, name, is_part=span_s is not None, keeps_moves=moves is not None)
     if project.global_automation == BYPASS:
         notes.append("the project bypasses all automation; switch that off in REAPER to hear the envelopes")
     notes += group_notes(project, [target.track for target, _ in targets])
@@ -265,15 +292,27 @@ def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_
     return lowered_db, [note]
 
 
-def scale_of(project: Project, track: Track) -> float:
-    """Return what the envelope will be multiplied by: the fader and the trim envelope's median.
+def median_of(curve: EnvelopePoints) -> EnvelopePoints:
+    """Return the median of a curve over time, as a curve."""
+    time_s = np.linspace(curve.time_s[0], curve.time_s[-1], _MEDIAN_MOMENTS)
+    return EnvelopePoints(np.zeros(1), np.array([np.median(curve.at(time_s))]))
+
+
+def scale_of(project: Project, track: Track, name: str = VOLUME) -> float:
+    """Return what the envelope `name` will be multiplied by: the fader and the medians of the other envelopes.
 
     Raises
     ------
     InputError
-        The fader is all the way down, so no envelope can be heard.
+        The fader is all the way down, so no envelope can be heard; or it follows the envelope, so it has no effect.
     """
-    scale = _scale(project, track)
+    if name == FADER and track.heard(VOLUME) is not None and mode_of(project, track) != 0:
+        raise InputError(
+            f"the fader of {track.title} follows its volume envelope",
+            path=project.path,
+            remedy="set the track to trim/read, bypass the envelope, or write on another target",
+        )
+    scale = _scale(project, track, name)
     if scale <= db_to_gain(LOWEST_DB):
         raise InputError(
             f"the fader of {track.title} is all the way down, so no envelope can be heard",
@@ -283,16 +322,19 @@ def scale_of(project: Project, track: Track) -> float:
     return scale
 
 
-def _scale(project: Project, track: Track) -> float:
-    scale = track.volume if mode_of(project, track) == 0 else 1.0
-    trim = track.heard("VOLENV3")
-    return scale if trim is None else scale * float(np.median([point.gain for point in trim.points]))
+def _scale(project: Project, track: Track, name: str) -> float:
+    is_multiplied = mode_of(project, track) == 0 or (name != VOLUME and track.heard(VOLUME) is None)
+    scale = track.volume if is_multiplied and name != FADER else 1.0
+    others = [track.heard(other) for other in (VOLUME, TRIM) if other != name]
+    for envelope in filter(None, others):
+        scale *= float(np.median([point.gain for point in envelope.points]))
+    return scale
 
 
-def require_audible(project: Project, tracks: Sequence[Track]) -> None:
+def require_audible(project: Project, tracks: Sequence[Track], name: str = VOLUME) -> None:
     """Raise an `InputError` where the faders of all of a bus's tracks are all the way down."""
-    if all(_scale(project, track) <= db_to_gain(LOWEST_DB) for track in tracks):
-        scale_of(project, tracks[0])
+    if all(_scale(project, track, name) <= db_to_gain(LOWEST_DB) for track in tracks):
+        scale_of(project, tracks[0], name)
 
 
 def points_of(curve: EnvelopePoints, scale: float) -> tuple[Point, ...]:
@@ -318,16 +360,16 @@ def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray
     return np.interp(at, whole, time_s), np.interp(at, whole, gain_db)
 
 
-def require_writable(project: Project, track: Track) -> None:
+def require_writable(project: Project, track: Track, name: str = VOLUME) -> None:
     """Raise an `InputError` where no envelope can be written on a track: automation items, a fader all the way down."""
-    old = track.envelopes.get("VOLENV2")
+    old = track.target(name)
     if old is not None and old.has_items:
         raise InputError(
             f"the volume envelope of {track.title} has automation items",
             path=project.path,
             remedy="glue or delete them in REAPER, or choose another track",
         )
-    scale_of(project, track)
+    scale_of(project, track, name)
 
 
 def with_span(old: Envelope, inner: Sequence[Point], span_s: tuple[float, float]) -> tuple[Point, ...]:
@@ -376,16 +418,21 @@ def _is_modern(project: Project) -> bool:
     return found is not None and float(found[0]) >= _MODERN
 
 
-def _notes(project: Project, track: Track, *, is_part: bool, keeps_moves: bool) -> list[str]:
+def _notes(project: Project, track: Track, name: str, *, is_part: bool, keeps_moves: bool) -> list[str]:
     notes = []
-    old = track.envelopes.get("VOLENV2")
+    old = track.target(name)
     if old is not None and len(old.points) > 1:
         where = "in the range " if is_part and old.is_active else ""
         became = "its moves were kept on top of the new gains" if keeps_moves else "it was replaced"
         notes.append(f"{track.title} had volume automation; {where}{became}")
-    trim = track.heard("VOLENV3")
-    if trim is not None and not trim.is_constant:
-        notes.append(f"{track.title} has a moving trim envelope; its median was allowed for, its moves come on top")
+    for other, words in ((VOLUME, "volume"), (TRIM, "trim")):
+        envelope = track.heard(other)
+        if other != name and envelope is not None and not envelope.is_constant:
+            notes.append(
+                f"{track.title} has a moving {words} envelope; its median was allowed for, its moves come on top"
+            )
+    if name == PRE_FX and track.plug_ins:
+        notes.append(f"{track.title} is written on before its plug-ins, so those that react to level sound different")
     if mode_of(project, track) == _WRITE_MODE:
         notes.append(f"{track.title} is in write mode: playing would overwrite the envelope, so set it to read first")
     return notes

@@ -123,14 +123,14 @@ def audit_project(project: Project) -> Audited:
     ]
     for then in basis.tracks:
         track = track_of(project, then)
-        envelope = track.envelopes.get("VOLENV2") if track else None
+        envelope = track.target(then.target) if track else None
         if track is None or envelope is None or not envelope.points:
             notes.append(f"track {then.number} {then.name!r} no longer has a volume envelope")
             continue
         if not envelope.is_active:
             notes.append(f"the volume envelope of {track.title} is bypassed, so it is not heard")
             envelope = replace(envelope, points=tuple(then.base))
-        tracks.append(_track(basis, then, envelope, scale_of(project, track) / then.weight_in_bus))
+        tracks.append(_track(basis, then, envelope, scale_of(project, track, then.target) / then.weight_in_bus))
     return Audited(basis, frame_times_s(basis.root) + basis.root.start_s, tuple(tracks), runs, tuple(notes))
 
 

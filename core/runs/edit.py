@@ -28,8 +28,19 @@ from core.gains.curves import gaussian
 from core.gains.riding import ride_db
 from core.models.balance import common_db
 from core.rpp.envelope import Envelope
-from core.rpp.project import Project
-from core.rpp.write import Written, WrittenEnvelope, combine, envelope_edit, lowering, points_of, scale_of, with_span
+from core.rpp.project import FADER, Project
+from core.rpp.write import (
+    HIGHEST_FADER,
+    Written,
+    WrittenEnvelope,
+    combine,
+    envelope_edit,
+    lowering,
+    median_of,
+    points_of,
+    scale_of,
+    with_span,
+)
 from core.runs import store
 from core.runs.merge import Merged, merge
 from core.runs.record import (
@@ -344,7 +355,7 @@ def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = F
     targets: list[tuple[WrittenEnvelope, EnvelopePoints]] = []
     for then in basis.tracks:
         track = track_of(project, then)
-        envelope = track.envelopes.get("VOLENV2") if track else None
+        envelope = track.target(then.target) if track else None
         if then.role in settings.freeze:
             continue
         if track is None or envelope is None or not envelope.points:
@@ -353,17 +364,23 @@ def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = F
         if envelope.has_items:
             notes.append(f"{track.title} has automation items on its volume envelope, so it was not changed")
             continue
-        moved_db = float(gain_to_db(scale_of(project, track) / (then.scale * then.weight_in_bus)))
+        if span_s and then.target == FADER:
+            notes.append(f"the fader of {track.title} cannot be set for a part of the song, so it was not changed")
+            continue
+        moved_db = float(gain_to_db(scale_of(project, track, then.target) / (then.scale * then.weight_in_bus)))
         if abs(moved_db) >= _FADER_MOVED_DB:
             notes.append(
                 f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"
             )
         moves = moves_before(project, track, root) if root.settings.get(ON_TOP) else None
         curve = curves[then.role] if span_s else curves[then.role].from_start()
+        if then.target == FADER:
+            curve = median_of(curve)
         found.append((then, envelope))
-        target = WrittenEnvelope(track, then.role, then.scale, (), then.weight_in_bus)
+        target = WrittenEnvelope(track, then.role, then.scale, (), then.weight_in_bus, then.target)
         targets.append((target, combine(curve, moves, is_part=span_s is not None)))
-    lowered_db, lowered_notes = lowering(targets, root.highest_gain)
+    on_faders = any(then.target == FADER for then, _ in found)
+    lowered_db, lowered_notes = lowering(targets, HIGHEST_FADER if on_faders else root.highest_gain)
     edits, envelopes, tracks = [], [], []
     for (then, envelope), (target, curve) in zip(found, targets, strict=True):
         new = points_of(curve.with_gain_db(-lowered_db), then.scale)
@@ -371,10 +388,10 @@ def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = F
         now = envelope if envelope.is_active else base  # a bypassed envelope plays nothing, so it counts as unedited
         merged = merge(base.points, now.points, with_span(base, new, span_s) if span_s else new, base.gain_of)
         tracks.append(TrackEdit(then, tuple(now.points), merged))
-        edits.append(envelope_edit(project, target.track, replace(base, points=merged.points)))
+        edits.append(envelope_edit(project, target.track, replace(base, points=merged.points), then.target))
         envelopes.append(replace(target, points=merged.points))
     written = Written(project, tuple(edits), tuple(envelopes), ())
-    before = [block_text(project, target.track) for target, _ in targets]
+    before = [block_text(project, target.track, target.name) for target, _ in targets]
     record = _record(basis, settings, tracks, before, store.next_number(project))
     return ReApplied(record, root, tuple(tracks), settings, (*notes, *lowered_notes)), written
 

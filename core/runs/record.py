@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from core.audio.framing import HOP_S
 from core.automation.points import Point
 from core.decibels import FloatArray
+from core.rpp.project import VOLUME
 
 VERSION = 1
 GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
@@ -55,10 +56,12 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     role : the bus it is (part of).
     scale : what multiplies the envelope to the gain of the bus (fader in trim/read, trim envelope, divided by
         `weight`): gain = scale * envelope.
-    before : the exact text of the previous VOLENV2 block, or None if there was none.
+    before : the exact text of the previous envelope's block, or None if there was none. Of a fader, its value as an
+        envelope of one point.
     written : the envelope's points as written, including those outside a range.
     ours : the same without the points a user had made, if there were any; edits are found by comparing with these.
     weight : what multiplies the gain of the bus to the gain of the track; omitted if it is 1.
+    envelope : what was written on, as in `core.rpp.project`; omitted for the volume envelope.
     """
 
     guid: str
@@ -70,6 +73,12 @@ class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
     written: list[Point]
     ours: list[Point] | None = None
     weight: float | msgspec.UnsetType = msgspec.UNSET
+    envelope: Literal["VOLENV", "VOLENV3", "FADER"] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def target(self) -> str:
+        """The name of the envelope, or `FADER`."""
+        return self.envelope if isinstance(self.envelope, str) else VOLUME
 
     @property
     def base(self) -> list[Point]:
@@ -107,6 +116,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     follows : set where the tracks carry the run's id (`core.runs.store.MARK_KEY`): the id of the run before it that
         was in force, or None for the first one. Left out where the tracks carry no id.
     stem_files : the files of each stem that is a sum of several; left out where there are none.
+    empty_ext : the GUIDs of tracks that had an empty EXT block, which stays when the run's id is removed again; left
+        out where there are none.
     """
 
     version: int = VERSION
@@ -132,6 +143,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     tracks: list[TrackRun]
     follows: str | msgspec.UnsetType | None = msgspec.UNSET
     stem_files: dict[str, list[str]] | msgspec.UnsetType = msgspec.UNSET
+    empty_ext: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def problem_of(record: RunRecord) -> str | None:

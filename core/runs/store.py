@@ -33,8 +33,8 @@ from core.files import UNDECODABLE
 from core.rpp.envelope import Envelope, read_envelope
 from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import Document, Edit, parse, words
-from core.rpp.project import Project, Track
-from core.rpp.write import Written, place_of_envelope
+from core.rpp.project import FADER, VOLUME, Project, Track
+from core.rpp.write import Written, fader_edit, place_of_envelope
 from core.runs.record import VERSION, RunRecord, TrackRun, problem_of, rounded
 
 PIECE_CHARACTERS = 900
@@ -177,7 +177,8 @@ def _recorded(project: Project) -> list[RunRecord]:
 def _in_force(project: Project, runs: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
     """Return the runs that were not undone, going back from the latest one and from what is on the tracks now."""
     marks = {mark_of(project, track) for track in project.tracks}
-    envelopes = {track.index: track.envelopes.get("VOLENV2") for track in project.tracks}
+    targets = {then.target for run in runs for then in run.tracks}
+    envelopes = {(track.index, name): track.target(name) for track in project.tracks for name in targets}
     known = {run.id for run in runs}
     found: list[RunRecord] = []
     follows: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -190,24 +191,35 @@ def _in_force(project: Project, runs: Sequence[RunRecord]) -> tuple[RunRecord, .
         if is_in_force:
             found.append(run)
             follows = run.follows
-            envelopes |= {track.index: envelope_in(then.before) for then, track in _tracks_of(project, run)}
+            envelopes |= {
+                (track.index, then.target): envelope_in(then.before) for then, track in _tracks_of(project, run)
+            }
     return tuple(reversed(found))
 
 
-def _is_taken_back(project: Project, runs: Sequence[RunRecord], envelopes: Mapping[int, Envelope | None]) -> bool:
+def _is_taken_back(
+    project: Project, runs: Sequence[RunRecord], envelopes: Mapping[tuple[int, str], Envelope | None]
+) -> bool:
     """Return whether the last of `runs` was undone, by itself or together with earlier runs.
 
     Its tracks have the envelopes again that it, or one of the runs before it, found there, and not those it wrote.
     """
-    latest = [(envelopes[track.index], then) for then, track in _tracks_of(project, runs[-1])]
+    latest = [(envelopes[track.index, then.target], then) for then, track in _tracks_of(project, runs[-1])]
     if not latest or all(is_as_written(envelope, then) for envelope, then in latest):
         return False
-    found_there: dict[int, Envelope | None] = {}
+    found_there: dict[tuple[int, str], Envelope | None] = {}
     for run in reversed(runs):
-        found_there |= {track.index: envelope_in(then.before) for then, track in _tracks_of(project, run)}
-        if all(_are_same(envelopes[index], before) for index, before in found_there.items()):
+        found_there |= {
+            (track.index, then.target): envelope_in(then.before) for then, track in _tracks_of(project, run)
+        }
+        if all(_are_same(envelopes[place], before) for place, before in found_there.items()):
             return True
     return False
+
+
+def _envelopes_before(project: Project, run: RunRecord) -> dict[tuple[int, str], Envelope | None]:
+    """Return the envelopes that a run found, by the index of the track and the envelope's name."""
+    return {(track.index, then.target): envelope_in(then.before) for then, track in _tracks_of(project, run)}
 
 
 def _tracks_of(project: Project, run: RunRecord) -> list[tuple[TrackRun, Track]]:
@@ -229,7 +241,14 @@ MARK_KEY = "faderwise_run"
 def with_mark(record: RunRecord, project: Project) -> RunRecord:
     """Return the record of a run whose id goes onto its tracks; the record must not have its id yet."""
     before = read_history(project)
-    return msgspec.structs.replace(record, follows=before[-1].id if before else None)
+    tracks = {track.guid: track for track in project.tracks}
+    empty = [then.guid for then in record.tracks if then.guid in tracks and _has_empty_ext(tracks[then.guid])]
+    return msgspec.structs.replace(record, follows=before[-1].id if before else None, empty_ext=empty or msgspec.UNSET)
+
+
+def _has_empty_ext(track: Track) -> bool:
+    block = next(iter(track.block.inner("EXT")), None)
+    return block is not None and not block.lines and not block.blocks
 
 
 def mark_of(project: Project, track: Track) -> str | None:
@@ -242,13 +261,14 @@ def mark_of(project: Project, track: Track) -> str | None:
     return None
 
 
-def mark_edits(project: Project, track: Track, run_id: str | None) -> list[Edit]:
+def mark_edits(project: Project, track: Track, run_id: str | None, *, keeps_block: bool = False) -> list[Edit]:
     """Return the edits that set or remove the run id of a track.
 
     Parameters
     ----------
     project, track : the track and its project.
     run_id : the id, or None to remove it.
+    keeps_block : keep the EXT block of the track if nothing else is in it.
     """
     if mark_of(project, track) == run_id:
         return []
@@ -261,16 +281,22 @@ def mark_edits(project: Project, track: Track, run_id: str | None) -> list[Edit]
     if block is None:
         return [Edit(track.block.last, track.block.last, (margin + b"<EXT" + end, line, margin + b">" + end))]
     ours = [i for i in block.lines if [word.casefold() for word in words(lines[i])[:1]] == [MARK_KEY]]
-    if not line and set(block.lines) == set(ours) and not block.blocks:
+    if not line and not keeps_block and set(block.lines) == set(ours) and not block.blocks:
         return [Edit(block.first, block.last + 1, ())]
     if ours:
         return [Edit(ours[0], ours[0] + 1, (line,) if line else ())]
     return [Edit(block.last, block.last, (line,))]
 
 
-def block_text(project: Project, track: Track) -> str | None:
-    """Return the text of the track's VOLENV2 block, or None; `block_bytes` returns its bytes again."""
-    envelope = track.envelopes.get("VOLENV2")
+def block_text(project: Project, track: Track, name: str = VOLUME) -> str | None:
+    """Return the text of an envelope's block, or None; `block_bytes` returns its bytes again.
+
+    Of the fader it is a block of one point, whose value is as in the file.
+    """
+    if name == FADER:
+        fields = project.document.fields(track.block, "VOLPAN")
+        return f"<{FADER}\nACT 1\nPT 0 {fields.text(0) if fields else 1} 0\n>\n"
+    envelope = track.target(name)
     if envelope is None or envelope.block is None:
         return None
     raw = b"".join(project.document.lines[envelope.block.first : envelope.block.last + 1])
@@ -294,9 +320,10 @@ def track_runs(written: Written) -> list[TrackRun]:
             name=envelope.track.name,
             role=envelope.role,
             scale=envelope.scale,
-            before=block_text(written.project, envelope.track),
+            before=block_text(written.project, envelope.track, envelope.name),
             written=rounded(envelope.points),
             weight=envelope.weight if envelope.weight != 1.0 else msgspec.UNSET,
+            envelope=envelope.name if envelope.name != VOLUME else msgspec.UNSET,  # type: ignore[arg-type]
         )
         for envelope in written.envelopes
     ]
@@ -400,17 +427,23 @@ def restore(project: Project, first: int) -> Restored:
     """
     runs = runs_from(project, first)
     edits, notes = edits_to_remove(project.document, first), []
+    marks: dict[int, list[Edit]] = {}
+    empty = {guid for run in runs for guid in run.empty_ext or ()}
     earlier = [run for run in read_history(project) if run.number < first]
     for then in restored_tracks(runs):
         track = track_of(project, then)
         if track is None:
             notes.append(f"track {then.number} {then.name!r} was deleted, so nothing was restored on it")
         else:
-            edits += _edits(project, track, then.before)
+            edits += _edits(project, track, then)
             last = next((run for run in reversed(earlier) if _wrote_on(run, project, track)), None)
-            edits += mark_edits(
-                project, track, last.id if last is not None and last.follows is not msgspec.UNSET else None
+            marks[track.index] = mark_edits(
+                project,
+                track,
+                last.id if last is not None and last.follows is not msgspec.UNSET else None,
+                keeps_block=track.guid in empty,
             )
+    edits += [edit for edits_of_track in marks.values() for edit in edits_of_track]
     return Restored(project.document.edited(edits), runs, tuple(notes))
 
 
@@ -437,10 +470,10 @@ def runs_from(project: Project, first: int) -> tuple[RunRecord, ...]:
 
 def restored_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
     """Return, for each track any of `runs` wrote on, the earliest one's record: its `before` is what was there."""
-    earliest: dict[tuple[str, int], TrackRun] = {}
+    earliest: dict[tuple[str, int, str], TrackRun] = {}
     for run in runs:
         for track in run.tracks:
-            earliest.setdefault((track.guid, 0 if track.guid else track.number), track)
+            earliest.setdefault((track.guid, 0 if track.guid else track.number, track.target), track)
     return tuple(earliest.values())
 
 
@@ -448,18 +481,26 @@ def _wrote_on(run: RunRecord, project: Project, track: Track) -> bool:
     return any(track_of(project, then) == track for then in run.tracks)
 
 
-def _edits(project: Project, track: Track, before: str | None) -> list[Edit]:
-    lines = () if before is None else (block_bytes(before),)
-    envelope = track.envelopes.get("VOLENV2")
+def _edits(project: Project, track: Track, then: TrackRun) -> list[Edit]:
+    if then.target == FADER:
+        return [fader_edit(project, track, fader_in(then.before))]
+    lines = () if then.before is None else (block_bytes(then.before),)
+    envelope = track.target(then.target)
     if envelope is not None and envelope.block is not None:
         return [Edit(envelope.block.first, envelope.block.last + 1, lines)]
     at = place_of_envelope(project.document, track.block)
     return [Edit(at, at, lines)] if lines else []
 
 
-def own_moves(project: Project, track: Track) -> Envelope | None:
-    """Return the envelope with the user's own moves, or None if there are none."""
-    return _before_ours(project, track, track.envelopes.get("VOLENV2"), read_history(project))
+def fader_in(text: str | None) -> str:
+    """Return the fader's value in a text from `block_text`, as in the file."""
+    found = re.search(r"(?m)^PT 0 (\S+)", text or "")
+    return found[1] if found else "1"
+
+
+def own_moves(project: Project, track: Track, name: str = VOLUME) -> Envelope | None:
+    """Return the envelope with the user's own moves, or None where there are none."""
+    return _before_ours(project, track, name, track.target(name), read_history(project))
 
 
 def moves_before(project: Project, track: Track, run: RunRecord) -> Envelope | None:
@@ -474,14 +515,14 @@ def moves_before(project: Project, track: Track, run: RunRecord) -> Envelope | N
     if then is None:
         return None
     earlier = [one for one in read_history(project) if one.number < run.number]
-    return _before_ours(project, track, envelope_in(then.before), earlier)
+    return _before_ours(project, track, then.target, envelope_in(then.before), earlier)
 
 
 def _before_ours(
-    project: Project, track: Track, envelope: Envelope | None, runs: Sequence[RunRecord]
+    project: Project, track: Track, name: str, envelope: Envelope | None, runs: Sequence[RunRecord]
 ) -> Envelope | None:
     for run in reversed(runs):
-        then = next((one for one in run.tracks if track_of(project, one) == track), None)
+        then = next((one for one in run.tracks if one.target == name and track_of(project, one) == track), None)
         if then is not None:
             if not is_as_written(envelope, then):
                 break

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any, Mapping
+from urllib.parse import parse_qsl
 
 from reapy import reascript_api as RPR  # noqa: N812
 
@@ -18,19 +19,20 @@ from faderwise_bridge.restore_state import Pointers
 SECTION = "Faderwise"
 MARK = "faderwise_run"
 """The key (`P_EXT`) under which a track carries the id of the last run that wrote on it."""
+_ENVELOPES = {"pre-fx": "VOLENV", "trim": "VOLENV3"}
 _SAME_TIME_S = 1e-9
 _POINT_LINE = re.compile(r"(?m)^\s*PT .*\n?")
 _MAX_NOTES = 8
 
 
-def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str, str | None]) -> list[str]:
+def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str, str]) -> list[str]:
     """Follow the instructions; return notes for the user.
 
     Parameters
     ----------
     instructions : as docs/development/bridge.md describes them.
     tracks : all tracks of the project.
-    before : the volume envelopes' chunks by GUID when the job began, None where there was none.
+    before : the state of the volume envelopes by GUID when the job began.
 
     Raises
     ------
@@ -53,6 +55,8 @@ def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str
                 _write(track, change)
             elif "restore" in change:
                 notes += _restore(track, change)
+            elif "fader" in change:
+                RPR.SetMediaTrackInfo_Value(track, "D_VOL", change["fader"])
         for guid, run in instructions["marks"].items():
             if guid in pointers:
                 reaper_api.set_extension(pointers[guid], MARK, run)
@@ -86,7 +90,8 @@ def toggle_bypass() -> None:
         No track has the mark of a run.
     """
     marked = [track for track in reaper_api.track_pointers() if reaper_api.extension(track, MARK)]
-    envelopes = [env for env in map(reaper_api.envelope, marked) if env is not None]
+    name = _ENVELOPES.get(_last_target(), "VOLENV2")
+    envelopes = [env for env in (reaper_api.envelope(track, name) for track in marked) if env is not None]
     if not envelopes:
         raise BridgeError("No track has an envelope that Faderwise has written. Run Auto-mix buses first.")
     is_active = any(_is_active(env) for env in envelopes)
@@ -96,6 +101,13 @@ def toggle_bypass() -> None:
         for env in envelopes:
             RPR.GetSetEnvelopeInfo_String(env, "ACTIVE", "0" if is_active else "1", True)
     dialogs.note("the written envelopes are bypassed" if is_active else "the written envelopes are active")
+
+
+def _last_target() -> str:
+    """Return what the last mix in this project was written on, an empty text for the volume envelope."""
+    with reaper_api.short_texts():
+        options = str(RPR.GetProjExtState(0, SECTION, "OPTIONS", "", 4096)[4])
+    return dict(parse_qsl(options)).get("target", "")
 
 
 def _is_active(env: str) -> bool:
@@ -117,9 +129,7 @@ def store_keys(state: Mapping[str, Any]) -> None:
         RPR.SetProjExtState(0, SECTION, "", "")
 
 
-def _require_unchanged(
-    changes: list[dict[str, Any]], pointers: Mapping[str, str], before: Mapping[str, str | None]
-) -> None:
+def _require_unchanged(changes: list[dict[str, Any]], pointers: Mapping[str, str], before: Mapping[str, str]) -> None:
     gone = [change["name"] for change in changes if change["guid"] not in pointers]
     if gone:
         raise BridgeError(
@@ -128,37 +138,47 @@ def _require_unchanged(
             keeps_job=True,
         )
     for change in changes:
-        if change["guid"] in before and reaper_api.volume_chunk(pointers[change["guid"]]) != before[change["guid"]]:
+        if change["guid"] in before and reaper_api.volume_state(pointers[change["guid"]]) != before[change["guid"]]:
             raise BridgeError(
                 f"{change['name']}: its volume envelope was changed while Faderwise was running, so nothing was "
                 "written. Run the action again to start from the present envelope."
             )
 
 
+def _envelope_of(track: str, change: Mapping[str, Any]) -> str | None:
+    """Return the envelope that a change is for, by default the volume envelope."""
+    return reaper_api.envelope(track, change.get("envelope", "VOLENV2"))
+
+
 def _create_envelopes(changes: list[dict[str, Any]], pointers: Mapping[str, str]) -> None:
-    """Create the missing envelopes with REAPER's action, which toggles: it is run only where there is none."""
-    missing = [change for change in changes if _needs_envelope(change, pointers[change["guid"]])]
-    if not missing:
-        return
-    with restore_state.selection():
-        restore_state.select_only([pointers[change["guid"]] for change in missing])
-        reaper_api.run_action(reaper_api.SHOW_VOLUME_ENVELOPE)
-    for change in missing:
-        if reaper_api.envelope(pointers[change["guid"]]) is None:
-            raise BridgeError(
-                f"REAPER created no volume envelope on {change['name']}, so nothing was written. Show it by hand (V "
-                "on the track), then run the action again: it goes on from here.",
-                keeps_job=True,
-            )
+    """Create the missing envelopes with REAPER's actions, which toggle: they are run only where there is none."""
+    for name, action in reaper_api.CREATES.items():
+        missing = [
+            change
+            for change in changes
+            if change.get("envelope", "VOLENV2") == name and _needs_envelope(change, pointers[change["guid"]])
+        ]
+        if not missing:
+            continue
+        with restore_state.selection():
+            restore_state.select_only([pointers[change["guid"]] for change in missing])
+            reaper_api.run_action(action)
+        for change in missing:
+            if _envelope_of(pointers[change["guid"]], change) is None:
+                raise BridgeError(
+                    f"REAPER created no volume envelope on {change['name']}, so nothing was written. Show it by hand "
+                    "(V on the track), then run the action again: it goes on from here.",
+                    keeps_job=True,
+                )
 
 
 def _needs_envelope(change: Mapping[str, Any], track: str) -> bool:
     restored = change.get("restore")
-    return ("write" in change or bool(restored and restored["chunk"])) and reaper_api.envelope(track) is None
+    return ("write" in change or bool(restored and restored["chunk"])) and _envelope_of(track, change) is None
 
 
 def _write(track: str, change: Mapping[str, Any]) -> None:
-    env = _active_and_visible(track, change["name"])
+    env = _active_and_visible(track, change)
     first, last = change["write"]["start_s"], change["write"]["end_s"]
     _delete_points(env, first, last)
     n_left = RPR.CountEnvelopePoints(env)
@@ -186,40 +206,40 @@ def _delete_points(env: str, first_s: float | None, last_s: float | None) -> Non
             RPR.DeleteEnvelopePointEx(env, -1, index)
 
 
-def _active_and_visible(track: str, name: str) -> str:
-    env = reaper_api.envelope(track)
+def _active_and_visible(track: str, change: Mapping[str, Any]) -> str:
+    env = _envelope_of(track, change)
     if env is not None:
         text = reaper_api.chunk_of(env)
         wanted = re.sub(r"(?m)^(\s*(?:ACT|VIS)\s+)0\b", r"\g<1>1", text)
         if wanted != text:
             reaper_api.set_chunk(env, wanted)
-            env = reaper_api.envelope(track)
+            env = _envelope_of(track, change)
     if env is None:
-        raise BridgeError(f"REAPER lost the volume envelope of {name}, so nothing was written. Try again.")
+        raise BridgeError(f"REAPER lost the volume envelope of {change['name']}, so nothing was written. Try again.")
     return env
 
 
 def _restore(track: str, change: Mapping[str, Any]) -> list[str]:
     text = change["restore"]["chunk"]
-    env = reaper_api.envelope(track)
+    env = _envelope_of(track, change)
     if text is not None:
         reaper_api.set_chunk(env or "", text)
         return []
-    return [] if env is None or _is_removed(track, env) else [_hide(track, change["name"])]
+    return [] if env is None or _is_removed(track, change, env) else [_hide(track, change)]
 
 
-def _is_removed(track: str, env: str) -> bool:
+def _is_removed(track: str, change: Mapping[str, Any], env: str) -> bool:
     """Remove an envelope and return whether it is gone: REAPER drops one whose chunk has no point."""
     text = reaper_api.chunk_of(env)
     reaper_api.set_chunk(env, _POINT_LINE.sub("", text))
-    left = reaper_api.envelope(track)
+    left = _envelope_of(track, change)
     if left is not None:
         reaper_api.set_chunk(left, text)
     return left is None
 
 
-def _hide(track: str, name: str) -> str:
-    env = reaper_api.envelope(track)
+def _hide(track: str, change: Mapping[str, Any]) -> str:
+    env = _envelope_of(track, change)
     if env is not None:
         reaper_api.set_chunk(env, re.sub(r"(?m)^(\s*(?:ACT|VIS)\s+)1\b", r"\g<1>0", reaper_api.chunk_of(env)))
-    return f"REAPER keeps the volume envelope of {name}; it is bypassed and hidden, so it has no effect"
+    return f"REAPER keeps the volume envelope of {change['name']}; it is bypassed and hidden, so it has no effect"

@@ -131,7 +131,10 @@ def _run_on_rendered_stems(
     before = _save_copy(job, tracks, guids)
     yield
     adds_items = self_test.stored(worker.application.home).get(self_test.WITHOUT_ITEMS) == self_test.MASTER_MIX
-    stems = yield from render_stems.render(tracks, guids, job.folder / "stems", span_s, adds_items)
+    is_pre_fx = plan["way"]["target"] == "pre-fx"
+    stems = yield from render_stems.render(
+        tracks, guids, job.folder / "stems", span_s, adds_items=adds_items, without_pre_fx=is_pre_fx
+    )
     answer = yield from worker.run("do", before=before, stems=stems, span_s=span_s, **answers)
     return tracks, answer
 
@@ -207,15 +210,15 @@ def _new_job(application: Application, verb: str, action: str) -> Job:
     return job
 
 
-def _save_copy(job: Job, tracks: Pointers, guids: Sequence[str]) -> dict[str, str | None]:
-    """Save a copy of the project; return the volume envelopes' chunks of tracks at that moment, None for none."""
+def _save_copy(job: Job, tracks: Pointers, guids: Sequence[str]) -> dict[str, str]:
+    """Save a copy of the project; return the state of the volume envelopes of tracks at that moment."""
     path = job.folder / f"{job.asked['title']}.rpp"
     job.asked["project"] = str(path)
     reaper_api.save_copy(str(path))
     if not path.is_file():
         raise BridgeError(f"REAPER could not save a copy of the project to {path}. Free some space, then try again.")
     pointers = {guid: tracks.get(guid) for guid in guids}
-    return {guid: reaper_api.volume_chunk(track) for guid, track in pointers.items() if track is not None}
+    return {guid: reaper_api.volume_state(track) for guid, track in pointers.items() if track is not None}
 
 
 def _span_s(job: Job) -> tuple[float, float]:

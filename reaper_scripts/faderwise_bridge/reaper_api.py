@@ -18,7 +18,8 @@ import reaper_python
 from reapy import reascript_api as RPR  # noqa: N812 - what every ReaScript calls it
 
 LONGEST_TEXT = 4194303
-SHOW_VOLUME_ENVELOPE = 40406
+CREATES = {"VOLENV2": 40406, "VOLENV": 40408, "VOLENV3": 42020}
+"""The actions that toggle whether a volume envelope is visible, and create it, by the names in project files."""
 RENDER_LAST_SETTINGS = 42230
 NEW_TAB, CLOSE_TAB = 40859, 40860
 _NULL = "0x0000000000000000"
@@ -161,10 +162,10 @@ def set_chunk(env: str, text: str) -> None:
     RPR.SetEnvelopeStateChunk(env, text, False)
 
 
-def volume_chunk(track: str) -> str | None:
-    """Return the state chunk of a track's volume envelope, or None where there is none."""
-    env = envelope(track)
-    return None if env is None else chunk_of(env)
+def volume_state(track: str) -> str:
+    """Return the state chunks of all volume envelopes of a track."""
+    found = [envelope(track, name) for name in CREATES]
+    return "".join(chunk_of(env) for env in found if env is not None)
 
 
 def preference(name: str) -> int | None:

@@ -43,7 +43,13 @@ Span = Tuple[float, float]
 
 
 def render(
-    tracks: Pointers, guids: Sequence[str], folder: Path, span_s: Span, adds_items: bool = False
+    tracks: Pointers,
+    guids: Sequence[str],
+    folder: Path,
+    span_s: Span,
+    *,
+    adds_items: bool = False,
+    without_pre_fx: bool = False,
 ) -> Generator[None, None, Files]:
     """Render a stem of each track from `span_s[0]` to `span_s[1]` into `folder`; return the files by GUID.
 
@@ -54,6 +60,7 @@ def render(
     folder : an existing folder for the new files.
     span_s : the part of the project.
     adds_items : give tracks without items an empty one for the render, for REAPERs that otherwise render the master.
+    without_pre_fx : bypass the pre-FX volume envelopes as well, because they will be written on.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def render(
             restore.enter_context(restore_state.edit_cursor())
             restore.enter_context(restore_state.selection_across_ticks(tracks))
             restore.enter_context(restore_state.disarmed(tracks))
-            restore.enter_context(restore_state.neutral_faders(tracks, list(guids)))
+            restore.enter_context(restore_state.neutral_faders(tracks, list(guids), without_pre_fx))
             if adds_items:
                 restore.enter_context(_items_for_empty_tracks(tracks, guids))
         files = yield from _together(tracks, guids, titles, folder, span_s)

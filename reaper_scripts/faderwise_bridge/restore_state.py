@@ -131,14 +131,14 @@ def preference(name: str, value: int) -> Iterator[bool]:
 
 
 @contextmanager
-def neutral_faders(tracks: Pointers, guids: list[str]) -> Iterator[None]:
+def neutral_faders(tracks: Pointers, guids: list[str], without_pre_fx: bool = False) -> Iterator[None]:
     """Make faders, pans and their envelopes neutral, so that none of them is in a stem, whatever the renderer does.
 
     The envelopes are bypassed first: an active one would move the fader.
     """
     with ExitStack() as restore:
         for guid in guids:
-            for name in _FADER_ENVELOPES:
+            for name in (*_FADER_ENVELOPES, "VOLENV") if without_pre_fx else _FADER_ENVELOPES:
                 _bypass(tracks, guid, name, restore)
         for guid in guids:
             for parameter, value in _NEUTRAL_FADER.items():

@@ -254,7 +254,7 @@ def _created_envelope(track: str, seen: dict[str, str]) -> str:
     """Return the track's volume envelope, created by REAPER's action; note what it is like."""
     with restore_state.selection():
         restore_state.select_only([track])
-        reaper_api.run_action(reaper_api.SHOW_VOLUME_ENVELOPE)
+        reaper_api.run_action(reaper_api.CREATES["VOLENV2"])
     env = reaper_api.envelope(track)
     if env is None:
         seen["new volume envelope"] = "none"

@@ -15,7 +15,7 @@ from core.rpp.faders import gains_at
 from core.rpp.parser import parse
 from core.rpp.project import project_of
 from tests.reaper.conftest import StudioFor
-from tests.reaper.studio import ROLES, STEMS, Studio, bus_text, project_text, small_session
+from tests.reaper.studio import ROLES, STEMS, Studio, bus_text, project_text, small_session, without_ext_state
 
 ENDS = ((0.8, 0.4), (0.5, 0.9), (0.7, 0.7), (0.3, 1.0))
 """Each bus's gain at 4 s and at 20 s."""
@@ -297,3 +297,48 @@ def test_the_balance_of_another_session_is_taken_over(tmp_path: Path, studio: St
     wanted = np.array([0.8, 0.3, 0.7, 0.9])
     difference_db = 20 * np.log10(found / wanted)
     np.testing.assert_allclose(difference_db, np.mean(difference_db), atol=0.5)
+
+
+@pytest.mark.parametrize(("target", "name"), [("trim", "VOLENV3"), ("pre-fx", "VOLENV"), ("fader", None)])
+def test_gains_are_written_on_another_target(studio: Studio, target: str, name: str | None) -> None:
+    before = studio.host.project.to_bytes()
+    at_s = np.arange(0.5, 9.5, 0.25)
+    mixed(studio, model="default")
+    wanted_db = 20 * np.log10(np.median(gains(studio, at_s), axis=0))
+    studio.host.RPR.RPR_Undo_DoUndo2(0)
+    mixed(studio, Write=target)
+    tracks = studio.host.project.tracks
+    assert [track.envelope("VOLENV2") for track in tracks] == [None] * 4
+
+    def written() -> np.ndarray:
+        """Return the gain of each track, with its fader and the envelope that was written."""
+        faders = np.array([track.volume for track in tracks])
+        if name is None:
+            return np.tile(faders, (len(at_s), 1))
+        project = project_of(parse(studio.host.project.to_bytes(), studio.path))
+        return np.stack([track.envelopes[name].gain_at(at_s) for track in project.tracks], axis=1) * faders
+
+    np.testing.assert_allclose(20 * np.log10(np.median(written(), axis=0)), wanted_db, atol=0.1)
+    if name is not None:
+        studio.run("compare_bus_automation")
+        assert not any(track.envelope(name).is_active for track in tracks)
+        studio.run("compare_bus_automation")
+    studio.decline_report("nothing was edited by hand since")
+    studio.run("audit_bus_automation")
+    once = written()
+    studio.host.dialogs.expect_inputs(
+        lambda captions, defaults: [
+            "-6" if caption == "Bass: offset in dB" else value
+            for caption, value in zip(captions, defaults, strict=True)
+        ],
+        containing="edit the last run",
+    )
+    studio.host.dialogs.expect_message("OK", containing="bass -6.0 dB")
+    studio.run("edit_bus_automation")
+    change_db = np.median(20 * np.log10(written() / once), axis=0)
+    np.testing.assert_allclose(change_db, [0.0, -6.0, 0.0, 0.0], atol=0.15)
+    studio.host.dialogs.expect_message("No", containing="edit of")
+    studio.host.dialogs.expect_inputs(lambda _captions, defaults: defaults, containing="back to before which run?")
+    studio.host.dialogs.expect_message("OK", containing="to the state before")
+    studio.run("revert_bus_automation")
+    assert without_ext_state(studio.host.project.to_bytes()) == before

@@ -27,7 +27,7 @@ POINTS = ("      PT 0 0.5 0", "      PT 4 0.25 0", "      PT 4 0.75 5 0 0 0 0.3"
 WITHOUT, AMPLITUDE, FADER = "Without", "Amplitude", "Fader"
 CODE = """
 answer = {answer!r}
-before = {{guid: reaper_api.volume_chunk(track) for guid, track in reaper_api.tracks().items()}}
+before = {{guid: reaper_api.volume_state(track) for guid, track in reaper_api.tracks().items()}}
 try:
     result = apply_result.apply(answer, restore_state.Pointers(reaper_api.tracks()), before)
 except BridgeError as error:
@@ -115,7 +115,7 @@ def test_one_undo_step_restores_all_but_the_ext_state(three: Studio) -> None:
 def test_restored_envelopes_equal_the_originals_to_the_byte(three: Studio) -> None:
     before = three.host.project.to_bytes()
     chunks = {
-        name: three.inside(f"result = reaper_api.volume_chunk(reaper_api.tracks()[{guid_of(three, name)!r}])")
+        name: three.inside(f"result = reaper_api.volume_state(reaper_api.tracks()[{guid_of(three, name)!r}]) or None")
         for name in (WITHOUT, AMPLITUDE, FADER)
     }
     change = everything((0.0, 0.4), (7.0, 0.9))
@@ -128,7 +128,7 @@ def test_restored_envelopes_equal_the_originals_to_the_byte(three: Studio) -> No
 def test_an_envelope_that_cannot_be_removed_is_bypassed_and_hidden(three: Studio) -> None:
     apply_to(three, answer_of(three, {WITHOUT: everything((0.0, 0.4))}))
     answer = answer_of(three, {WITHOUT: {"restore": {"chunk": None}}})
-    told = three.inside("apply_result._is_removed = lambda track, env: False\n" + CODE.format(answer=answer))
+    told = three.inside("apply_result._is_removed = lambda track, change, env: False\n" + CODE.format(answer=answer))
     assert told == ["REAPER keeps the volume envelope of Without; it is bypassed and hidden, so it has no effect"]
     assert not envelope(three, WITHOUT).is_active
     three.require_peace()
