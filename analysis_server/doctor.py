@@ -75,7 +75,7 @@ def asked(command: Sequence[str]) -> tuple[bool, str]:
     return done.returncode == 0, output if done.returncode == 0 else (output.splitlines() or ["no word"])[-1]
 
 
-_AGAIN = "run `python3 install.py` again; it makes anew what is broken"
+_AGAIN = "run `python3 install.py` again to repair it"
 _LIBRARIES = ("numpy", "scipy.signal", "soundfile", "soxr", "pyfftw", "zmq", "msgspec", "matplotlib")
 _ROOM_BYTES = 500_000_000
 _MUCH_BYTES = 2_000_000_000
@@ -103,7 +103,7 @@ def _environment() -> Finding:
     version, place = ".".join(map(str, sys.version_info[:3])), Path(sys.prefix)
     found = f"Faderwise {__version__} on Python {version} in {place}"
     if sys.prefix == sys.base_prefix:
-        return note("environment", f"{found}, which is no environment of its own", "`python3 install.py` makes one")
+        return note("environment", f"{found}, which is not a separate environment", "`python3 install.py` creates one")
     made_here = (place / MARKER).is_file()
     return right("environment", found) if made_here else note("environment", f"{found}, not made by install.py")
 
@@ -144,7 +144,7 @@ def _check_packages() -> Finding:
     well, output = asked([sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "check"])
     if "No module named pip" in output:
         return note("versions", "not checked: this environment has no pip")
-    return right("versions", "all packages fit each other") if well else wrong("versions", output, _AGAIN)
+    return right("versions", "all packages are compatible") if well else wrong("versions", output, _AGAIN)
 
 
 def _check_requirements() -> Finding:
@@ -172,7 +172,7 @@ def _check_requirements() -> Finding:
 
 def _folder(home: Path) -> Finding:
     place = next(path for path in (home, *home.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - never raises
-    remedy = f"give yourself the right to write to {place}, or set FADERWISE_HOME to another folder"
+    remedy = f"make {place} writable, or set FADERWISE_HOME to another folder"
     try:
         with tempfile.TemporaryFile(dir=place):
             pass
@@ -196,13 +196,13 @@ def _runs(home: Path) -> Finding:
 def _keys(home: Path) -> Finding:
     folder = home / "keys"
     if not folder.is_dir():
-        return note("keys", "none yet; the server makes them when it first starts")
+        return note("keys", "none yet; the server creates them when it first starts")
     files = [folder, *folder.rglob("*")]
     open_to_others = [path for path in files if os.name != "nt" and path.stat().st_mode & _OTHERS]
     if open_to_others:
         modes = " ".join(f"'{path}'" for path in open_to_others)
         return wrong("keys", f"others may read {', '.join(map(str, open_to_others))}", f"chmod go-rwx {modes}")
-    return right("keys", f"{folder}, for you alone")
+    return right("keys", f"{folder}, accessible only to you")
 
 
 def _server(home: Path, full: bool) -> Finding:
@@ -277,7 +277,7 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
         try:
             plan = make_plan(folder, _content(home), processors)
         except InputError as error:
-            yield wrong("REAPER's files", str(error), "mend or remove that file, then run `faderwise reaper install`")
+            yield wrong("REAPER's files", str(error), "repair or remove that file, then run `faderwise reaper install`")
             continue
         yield from _examine(plan, processors)
     yield examine_check(home)
@@ -327,9 +327,9 @@ def _python(plan: Plan, library: Library | None, processors: frozenset[str]) -> 
     if value_of(lines, SWITCH) == "0":
         return wrong("REAPER's Python", "ReaScript's Python is switched off", remedy)
     if named is None:
-        return wrong("REAPER's Python", "reaper.ini names no Python library, so REAPER guesses", remedy)
+        return wrong("REAPER's Python", "reaper.ini sets no Python library, so REAPER searches for one", remedy)
     if library is None:
-        return wrong("REAPER's Python", f"{named} is not there, or is no Python library", remedy)
+        return wrong("REAPER's Python", f"{named} does not exist or is not a Python library", remedy)
     version, made_for = ".".join(map(str, library.version)), ", ".join(sorted(library.processors))
     if library.version < OLDEST:
         return wrong("REAPER's Python", f"{named} is Python {version}; 3.8 is the oldest that works", remedy)
@@ -343,7 +343,7 @@ def _scripts(plan: Plan) -> Finding:
     folder = plan.folder / "Scripts" / FOLDER
     if plan.edited:
         names = ", ".join(sorted(name.removeprefix(f"{FOLDER}/") for name in plan.edited))
-        remedy = f"if that was not meant, {_INSTALL}: your version is set aside"
+        remedy = f"if this was not intended, {_INSTALL}: your version is kept under another name"
         return wrong("scripts", f"{folder}: not as Faderwise {__version__} has them: {names}", remedy)
     if plan.writes:
         count = f"{len(plan.writes)} of them missing or of another version"
@@ -355,7 +355,7 @@ def _imports(folder: Path, library: Library | None) -> Finding:
     """Let the Python that REAPER loads import what the scripts import."""
     interpreter = library.interpreter() if library else None
     if interpreter is None:
-        return note("imports", "not looked at: the Python library has no interpreter beside it")
+        return note("imports", "not checked: there is no interpreter next to the Python library")
     scripts = str(folder / "Scripts" / FOLDER)
     well, output = asked([str(interpreter), "-I", "-B", import_probe.__file__, scripts, *_NEEDED])
     if not well:
@@ -364,7 +364,7 @@ def _imports(folder: Path, library: Library | None) -> Finding:
         told = json.loads(output.splitlines()[-1])
         return right("imports", f"reapy {told['modules']['reapy']} under Python {told['python']}")
     except (IndexError, KeyError, TypeError, ValueError, RecursionError):
-        return wrong("imports", f"{interpreter} does not answer as a Python does: {output[-200:]!r}", _INSTALL)
+        return wrong("imports", f"{interpreter} does not behave like Python: {output[-200:]!r}", _INSTALL)
 
 
 def _actions(plan: Plan) -> Finding:
@@ -379,7 +379,7 @@ def examine_place(file: Path) -> Finding:
     try:
         python = str(json.loads(file.read_text("utf-8"))["python"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        return wrong("application", f"{file} does not say where the application is ({error})", _INSTALL)
+        return wrong("application", f"{file} does not contain the path of the application ({error})", _INSTALL)
     well, output = asked([python, "-I", "-c", _VERSION])
     if not well:
         return wrong("application", f"{python}, which the scripts start, does not work: {output}", _INSTALL)

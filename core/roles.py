@@ -61,7 +61,7 @@ def canonical_role(role: str) -> str:
     if not plain or plain in MIXDOWN_NAMES:
         raise InputError(
             "this is not a role of a bus",
-            remedy="use drums, bass, melody, vocals or one of your own",
+            remedy="use drums, bass, melody, vocals or another name",
             option=f"--bus {role}=...",
         )
     return role_of(plain) or plain

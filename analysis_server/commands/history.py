@@ -94,7 +94,7 @@ def add_edit(parser: options.Parser) -> None:
         "edit Song-faderwise.RPP --depth 50",
         "edit MySong-faderwise --offset vocals=1.5",
         "edit MySong-faderwise --smooth 4 --ignore 1:10-1:25 --freeze drums",
-        "edit MySong-faderwise --afresh       the original prediction, with your own edits on it",
+        "edit MySong-faderwise --afresh       the original prediction, with your edits",
     )
     options.add_run_options(parser)
     add = parser.add_argument
@@ -102,14 +102,14 @@ def add_edit(parser: options.Parser) -> None:
     text = "depth of the moves around each bus's level, 0 to 200 %%"
     add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
     add("--offset", action="append", type=options.offset, metavar="ROLE=DB", help="make this bus louder or quieter")
-    text = "keep this bus steady against the others, 0 to 100 percent"
+    text = "even out the loudness of this bus relative to the others, 0 to 100 percent"
     add("--ride", action="append", type=options.ride, metavar="ROLE=P", help=text)
-    text = "the furthest that a bus may be from the others"
+    text = "the largest distance of a bus from the common gain"
     add("--limit", dest="limit_db", type=options.decibels, metavar="DB", help=text)
-    add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="even out moves shorter than this")
+    add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="smooth moves shorter than this")
     add("--range", dest="range_s", type=options.range_s, metavar="A:B", help="change only this part")
-    add("--freeze", action="append", metavar="ROLE", help="leave this bus as it is")
-    text = "draw a straight line across this passage"
+    add("--freeze", action="append", metavar="ROLE", help="do not change this bus")
+    text = "interpolate the gain across this passage"
     add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)
     add("--afresh", action="store_true", help="drop the settings of earlier edits")
     add("--render", action="store_true", help="render a folder's mix.wav again")
@@ -130,13 +130,13 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     rows = [(track, f"{gain.before_db:+.1f} → {gain.after_db:+.1f} dB") for track, gain in result.buses.items()]
     terminal.table(("bus", "gain"), rows)
     for lifted in result.lifted:
-        terminal.say(f"  {lifted.track} ({lifted.bus}): your offset of {lifted.lift_db:+.1f} dB stays")
+        terminal.say(f"  {lifted.track} ({lifted.bus}): your offset of {lifted.lift_db:+.1f} dB is kept")
     for kept in result.kept_edits:
-        terminal.say(f"  {kept.track} ({kept.bus}): your points stay {_span_text(kept.start_s, kept.end_s)}")
+        terminal.say(f"  {kept.track} ({kept.bus}): your points are kept {_span_text(kept.start_s, kept.end_s)}")
     for conflict in result.conflicts:
         terminal.say(
-            f"  {conflict.track} ({conflict.bus}): at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB stays; "
-            f"the edit asks for {conflict.wanted_db:+.1f} dB"
+            f"  {conflict.track} ({conflict.bus}): at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB was "
+            f"kept instead of {conflict.wanted_db:+.1f} dB"
         )
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
@@ -163,7 +163,7 @@ def add_revert(parser: options.Parser) -> None:
         "revert Song-faderwise.RPP --to 2     the automation after run 2",
     )
     options.add_run_options(parser)
-    text = "the run to go back to (default: 0, before all of them; in a folder, the first)"
+    text = "the run to revert to (default: 0, before all of them; in a folder, the first)"
     parser.add_argument("--to", type=int, metavar="RUN", help=text)
 
 
@@ -176,7 +176,7 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
     runs = " and ".join(str(number) for number in result.taken_back)
     which = f"runs {runs}" if len(result.taken_back) > 1 else f"run {runs}"
     latest = f", the latest of {number}," if number > 1 else ""
-    state = f"as run {result.to} left it" if result.to else "as it was before Faderwise"
+    state = f"restored to the state after run {result.to}" if result.to else "restored to the state before Faderwise"
     would = "would be" if arguments.dry_run else "is"
     terminal.say(f"{result.title} {would} {state}: {which}{latest} reverted on {', '.join(result.tracks)}.")
     _print_files(result.files, terminal)
@@ -200,7 +200,7 @@ def add_compare(parser: options.Parser) -> None:
         metavar="A",
         help="a model (or model:NAME), a run (a project or folder; #N for run N) or a mixdown",
     )
-    second = parser.add_argument("second", metavar="B", help="the other side, of any kind")
+    second = parser.add_argument("second", metavar="B", help="the second operand, of any kind")
     for side in (first, second):
         options.complete(side, "models")
     parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {options.SONG_HELP}")
@@ -213,7 +213,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import compare
 
     if arguments.open and arguments.out is None:
-        raise InputError("there is no page to open", option="--open", remedy="give --out DIR as well")
+        raise InputError("without --out no page is written", option="--open", remedy="add --out DIR")
     request = options.request_of(compare.CompareRequest, arguments, buses=options.by_role(arguments.bus))
     with terminal.progress() as progress:
         result = compare.run(request, progress)
@@ -304,7 +304,7 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
         "still be edited and reverted."
     )
     if not old:
-        terminal.say("No run is that old.")
+        terminal.say("There are no runs to delete.")
     elif arguments.dry_run:
         terminal.say(f"{number} would be deleted, {size}")
     elif not (arguments.yes or terminal.ask(question)):
@@ -312,7 +312,7 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     else:
         left = [str(path) for run in old for path in kept_runs.delete(run)]
         terminal.say(f"{number} deleted, {size}")
-        terminal.warn_all(f"{path} was not made by Faderwise and stays" for path in left)
+        terminal.warn_all(f"{path} was not created by Faderwise and is kept" for path in left)
         terminal.give({"deleted": [_run_fields(run) for run in old], "bytes": _n_bytes(old), "left": left})
         return
     terminal.give({"deleted": [], "bytes": 0, "left": []})

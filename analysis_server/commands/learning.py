@@ -30,7 +30,7 @@ def add_learn(parser: options.Parser) -> None:
     )
     kinds = "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz"
     parser.add_argument("songs", nargs="+", metavar=kinds, help="songs with their mixdowns")
-    text = "the model to make, or to add songs to"
+    text = "the model to create, or to add songs to"
     model = parser.add_argument("--model", required=True, metavar="NAME|FILE", help=text)
     options.complete(model, "models")
     options.add_feature_options(parser)
@@ -71,7 +71,7 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     print_assignment(arguments, terminal, *arguments.songs)
     result = perform(request, learn.run, terminal)
     terminal.warn_all(result.warnings)
-    would = "would now know" if arguments.dry_run else "now knows"
+    would = "would contain" if arguments.dry_run else "now contains"
     terminal.say(
         f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
     )

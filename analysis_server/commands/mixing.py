@@ -44,15 +44,15 @@ def add_mix(parser: options.Parser) -> None:
     parser.add_argument("--like", metavar="SONG_DIR|SESSION.RPP|RUN", help=text)
     text = "how much of the predicted balance to apply, 0 to 200 percent (100)"
     parser.add_argument("--depth", dest="depth_percent", type=options.percent, default=100.0, metavar="P", help=text)
-    text = "keep a bus steady against the others, 0 to 100 percent; give it again for other buses"
+    text = "even out the loudness of a bus relative to the others, 0 to 100 percent (may be repeated)"
     parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
-    text = "leave the fader of this bus as it is and place the others around it; give it again for other buses"
+    text = "do not change this bus, and place the others relative to it (may be repeated)"
     parser.add_argument("--keep", action="append", default=[], metavar="BUS", help=text)
     parser.add_argument(
         "--level",
         choices=("buses", "tracks"),
         default="buses",
-        help="what gets a gain: each bus, or each single file or track, inside its bus and with it (buses)",
+        help="predict a gain for each bus, or for each single file or track (buses)",
     )
     parser.add_argument(
         "--existing",

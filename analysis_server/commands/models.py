@@ -27,7 +27,9 @@ def add_models(parser: Parser) -> None:
     actions = add_actions(parser, "list|show|remove|export|import")
     add_action(actions, "list", run, "list all models")
     add_action(actions, "show", _show, "show what a model has learned, and from which songs", "name")
-    remove = add_action(actions, "remove", _remove, "set a model aside, or remove one of its songs", "name")
+    remove = add_action(
+        actions, "remove", _remove, "remove a model (kept as NAME.removed), or one of its songs", "name"
+    )
     remove.add_argument("--song", metavar="TITLE", help="remove only this song")
     add_action(actions, "export", _export, "write a model to a file", "name", "file")
     take_in = add_action(actions, "import", _import, "add the model in a file", "file")
@@ -58,11 +60,11 @@ def _show(arguments: Namespace, terminal: Terminal) -> None:
 def _remove(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.song is None:
         file = models.remove(arguments.name)
-        terminal.say(f"{arguments.name} is set aside; to restore it, import {file}")
+        terminal.say(f"{arguments.name} was removed; to restore it, import {file}")
     else:
         model, file = models.forget(arguments.name, arguments.song)
         terminal.say(
-            f"Removed {arguments.song!r} from {arguments.name}, which now knows {count(len(model.songs), 'song')}."
+            f"Removed {arguments.song!r} from {arguments.name}, which now contains {count(len(model.songs), 'song')}."
         )
     terminal.give({"model": arguments.name, "file": str(file)})
 

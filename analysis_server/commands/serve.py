@@ -38,7 +38,7 @@ def add_serve(parser: options.Parser) -> None:
     parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help=text)
     text = "stop after this idle time (30; 0: never)"
     parser.add_argument("--idle", type=options.minutes, default=30.0, metavar="MINUTES", help=text)
-    parser.add_argument("--status", action="store_true", help="show whether a server is running and what it does")
+    parser.add_argument("--status", action="store_true", help="show whether a server is running, and its jobs")
     parser.add_argument("--stop", action="store_true", help="stop the server")
 
 
@@ -130,13 +130,13 @@ def _kill(pid: int | None) -> None:
         The process is not known, or cannot be ended.
     """
     if pid is None:
-        raise ServerError("the server does not stop, and its process is not known", remedy="end it by hand")
+        raise ServerError("the server does not stop, and its process is not known", remedy="end it yourself")
     try:
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     except OSError as error:
         raise ServerError(f"process {pid} of the server cannot be ended ({error.strerror})") from error
     if not _is_gone(_KILL_S):
-        raise ServerError(f"process {pid} of the server does not end", remedy="end it by hand")
+        raise ServerError(f"process {pid} of the server does not end", remedy="end it yourself")
 
 
 def _is_gone(within_s: float) -> bool:

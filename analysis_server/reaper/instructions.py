@@ -255,8 +255,8 @@ def _kept(result: EditResult) -> list[str]:
 
 def _conflict(one: EditConflict) -> str:
     return (
-        f"{one.track}, {one.start_s:.1f} to {one.end_s:.1f} s: your gain was kept ({one.kept_db:+.1f} dB where the "
-        f"edit asks for {one.wanted_db:+.1f} dB)"
+        f"{one.track}, {one.start_s:.1f} to {one.end_s:.1f} s: your gain was kept ({one.kept_db:+.1f} dB instead "
+        f"of {one.wanted_db:+.1f} dB)"
     )
 
 

@@ -184,7 +184,7 @@ def _section(lines: Lines) -> tuple[int, int]:
     """Return where the section [REAPER] starts and ends."""
     start = lines.find(lambda body: body.removeprefix(_UTF8_MARK).strip().lower() == _SECTION)
     if start is None:
-        raise InputError("there is no section [REAPER]", remedy="start REAPER once, close it, and try again")
+        raise InputError("the section [REAPER] is missing", remedy="start REAPER once, close it, and try again")
     end = lines.find(lambda body: body.lstrip().startswith(b"["), start + 1)
     return start, len(lines.bodies) if end is None else end
 

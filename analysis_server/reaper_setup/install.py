@@ -417,7 +417,7 @@ def plan_removal(folder: Path) -> Removal | None:
     if record.settings and settings is None:
         kept.append(f"the Python settings in {SETTINGS}: you changed them")
     if shortcuts:
-        kept.append(f"your {shortcuts} keyboard shortcuts of these actions, which have no effect any longer")
+        kept.append(f"your {shortcuts} keyboard shortcuts of these actions, which no longer have an effect")
     return Removal(
         folder=folder,
         record=record,

@@ -224,7 +224,7 @@ def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
         warnings.append(f"this run has no {' and no '.join(missing)}: no track or stem was found")
     if figures.get("fit", 1.0) < LOW_FIT:
         warnings.append(
-            f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as a rough guide"
+            f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as approximate"
         )
     peak_dbtp = figures.get("true_peak_now_dbtp", figures.get("true_peak_after_dbtp", -math.inf))
     as_mixed_down = root.action == "match" and not audited.is_edited  # a mixdown often peaks at full scale

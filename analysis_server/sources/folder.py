@@ -44,7 +44,7 @@ def open_song_folder(
     song : a SONG_DIR, or a SONG.stem.mp4.
     buses : role to file names (in that folder) or paths, as `--bus ROLE=FILE` gives them.
     mixdown : the mixdown's path, or None for the one in the folder.
-    complete : whether to refuse a song that lacks a main bus while the name of one of its files was not understood.
+    complete : whether to refuse a song that lacks a main bus while the name of one of its files was not recognised.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
             raise InputError("no such folder", path=path, remedy="give a song folder or a folder of song folders")
         found = list(_songs_in(path, 0))
         if not found:
-            remedy = "each should hold a file a bus, such as drums.wav"
+            remedy = "each must contain one file per bus, such as drums.wav"
             raise InputError("no song folders found", path=path, remedy=remedy)
         folders += found
     return folders

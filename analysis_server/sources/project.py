@@ -169,7 +169,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
             f"none of its stems ({', '.join(song.stems)}) belongs to a bus of {project.path.name}"
             f" ({', '.join(buses.tracks)})",
             path=folder,
-            remedy="name them alike, or choose tracks with --bus",
+            remedy="rename them, or choose tracks with --bus",
         )
     notes = [
         f"{file.path.name} has no track in {project.path.name}; its curve is only in the other files; use --bus "
@@ -178,7 +178,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
         if role not in tracks
     ]
     notes += [
-        f"the {role} have no stem in {folder}; their tracks stay as they are"
+        f"the {role} have no stem in {folder}; their tracks are not changed"
         for role in buses.tracks
         if role not in tracks
     ]
@@ -204,7 +204,7 @@ def session_with_track_stems(project: Project, buses: Buses, folder: Path) -> Se
         mixdown=find_mixdown(project, None),
     )
     notes = [
-        f"{tracks[0].title} has no stem in {folder}; it stays as it is"
+        f"{tracks[0].title} has no stem in {folder}; it is not changed"
         for name, tracks in buses.tracks.items()
         if name not in named
     ]
@@ -320,7 +320,7 @@ def _require_times(rendered: RenderedStems) -> None:
     spans = [rendered.span_s, *([rendered.write_s] if rendered.write_s else [])]
     if not all(-LONGEST_S < start_s < end_s < LONGEST_S for start_s, end_s in spans):
         told = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
-        raise InputError(f"{told} is no part of a project that stems can be of", remedy="run the action again")
+        raise InputError(f"{told} is not a valid part of a project", remedy="run the action again")
     if not 0.0 < rendered.highest_gain < _HIGHEST_GAIN:
         raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope", remedy="run the action again")
 

@@ -115,7 +115,7 @@ def _from_mixdown(
 ) -> tuple[TrainingSong, tuple[str, ...]]:
     if session.song.mixdown is None:
         raise InputError(
-            "no mixdown found where it was rendered to, or beside it",
+            "no mixdown found at the render path or next to the project",
             path=session.project.path,
             remedy="name it with --mixdown, or learn from the session's own faders with --from faders",
         )
@@ -143,7 +143,7 @@ def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallba
         raise InputError(
             f"nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn",
             path=path,
-            remedy="--from faders learns from all that stands there",
+            remedy="use --from faders to learn from the whole automation",
         )
     if _is_of_tracks(audited) and settings.feature_set != "condition3":
         raise InputError(
@@ -158,7 +158,7 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress:
     song = song_of(audited.basis.root)
     if song is None:
         raise InputError(
-            "the stems of its mix are not where they were", path=path, remedy="put them back, or mix the song again"
+            "the stems of its mix were moved or deleted", path=path, remedy="put them back, or mix the song again"
         )
     now = {track.role: track.now for track in audited.tracks}
     without = [bus for bus in song.stems if bus not in now]

@@ -54,7 +54,9 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not 0.0 <= self.depth_percent <= DEEPEST_PERCENT:
             raise InputError(
-                f"{self.depth_percent:g} is not a depth", option="--depth", remedy=f"give 0 to {DEEPEST_PERCENT:g}"
+                f"{self.depth_percent:g} is not valid",
+                option="--depth",
+                remedy=f"give 0 to {DEEPEST_PERCENT:g}",
             )
         asked = {
             "--like": self.like is not None,
@@ -93,7 +95,7 @@ def adjust(
         missing = [bus for bus in prediction.curves.buses if bus not in loudness]
         notes.append(f"the balance is that of {adjustments.like}, from {source}")
         if missing:
-            notes.append(f"{adjustments.like} has no {', '.join(missing)}; there the model decides")
+            notes.append(f"{adjustments.like} has no {', '.join(missing)}; these buses keep the model's level")
     if adjustments.depth_percent != 100.0:
         prediction = with_depth(prediction, adjustments.depth_percent, levels)
         notes.append(f"{adjustments.depth_percent:g} % of the predicted balance was applied")
@@ -102,7 +104,7 @@ def adjust(
         notes += _ride_notes(prediction, adjustments.ride_percent)
     if adjustments.keep:
         prediction = with_kept(prediction, _kept_gains_db(adjustments.keep, measurement, session), levels)
-        notes.append(f"kept as set: {', '.join(adjustments.keep)}; the other buses were placed around them")
+        notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")
     return prediction, notes
 
 
@@ -132,7 +134,7 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
     song = open_song_folder(target, {})
     if song.mixdown is None:
         measurement = measure(song)
-        return _loudness(measurement, np.zeros_like(measurement.rms)), "its stems as they are"
+        return _loudness(measurement, np.zeros_like(measurement.rms)), "its unchanged stems"
     found = estimated(song, "default", None, None, no_progress)
     return _loudness(found.measurement, found.curves.gains_db), "its mixdown"
 

@@ -127,7 +127,7 @@ def _song(request: AuditRequest, audited: Audited) -> Song | None:
     missing = [bus for bus in audited.basis.buses if bus not in song.stems]
     if missing:
         raise InputError(
-            f"has no stem of the {' or the '.join(missing)}", path=request.stems, remedy="add it, or leave --stems out"
+            f"has no stem of the {' or the '.join(missing)}", path=request.stems, remedy="add it, or omit --stems"
         )
     return song
 

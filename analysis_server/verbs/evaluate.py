@@ -223,9 +223,9 @@ def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, fl
     by = f"{winner} is better than {loser}, the best simple rule," if mean > 0.0 else f"{winner} is better than {loser}"
     sentence = f"{by} by {abs(mean):.2f} dB of balance error on average over {n} song{'s' if n != 1 else ''}"
     if n < 3:
-        return f"{sentence}; too few songs to say whether beyond chance."
+        return f"{sentence}; too few songs for a significance test."
     half_width = float(scipy.special.stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n))
-    chance = "beyond chance" if abs(mean) > half_width else "which may be chance"
+    chance = "significant" if abs(mean) > half_width else "not significant"
     return f"{sentence}, {chance} (95 % interval {mean - half_width:+.2f} to {mean + half_width:+.2f} dB)."
 
 

@@ -177,7 +177,7 @@ def _stem_notes(name: str, level: FloatArray, reader: LockstepReader) -> list[st
     if peak > max(_SPIKE_CREST * around, _LOWEST_SPIKE) and around > 0.0:
         notes.append(
             f"{name} has a spike of {gain_to_db(peak):+.0f} dBFS at {peak_s:.2f} s, {gain_to_db(peak / around):.0f} dB "
-            "above the level around it; it counts for levels and peaks, so remove it if it is a defect"
+            "above the level around it; it affects levels and peaks; remove it if it is a defect"
         )
     return notes
 

@@ -356,8 +356,8 @@ class AudioStream:
         if not peak <= _LARGEST_SAMPLE:
             bad = int(np.argmin((np.abs(found) <= _LARGEST_SAMPLE).all(axis=1)))
             at_s = (self._position + bad) / self._audio.sample_rate
-            what = "a value far above full scale" if np.isfinite(found[bad]).all() else "a value that is no number"
-            raise InputError(f"holds {what} at {at_s:.2f} s", path=self._audio.path, remedy="export it again")
+            what = "a value far above full scale" if np.isfinite(found[bad]).all() else "a value that is not a number"
+            raise InputError(f"contains {what} at {at_s:.2f} s", path=self._audio.path, remedy="export it again")
         if peak > self.peak:
             self.peak = peak
             largest = int(found.argmax() if highest >= -lowest else found.argmin()) // found.shape[1]

@@ -154,7 +154,7 @@ class Song:
             else:
                 notes += [f"{name} was left out: {reason}" for name in names]
         if self.documents:
-            notes.append(f"not used, because not audio: {_list_of(self.documents)}")
+            notes.append(f"not used, because they are not audio: {_list_of(self.documents)}")
         return notes
 
     def _file_notes(self) -> list[str]:
@@ -239,7 +239,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     ]
     if not stems:
         expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
-        raise InputError("no stems found", path=folder, remedy=f"it should hold files such as {expected}")
+        raise InputError("no stems found", path=folder, remedy=f"the folder must contain files such as {expected}")
     if mixdown is None:
         mixdown = _mixdown_in(folder, matches, chosen)
     unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in chosen]
@@ -315,7 +315,7 @@ def find_song_folders(dataset: Path) -> list[Path]:
     folders = [folder for folder in sorted(dataset.iterdir()) if folder.is_dir() and holds_stems(folder)]
     if not folders:
         raise InputError(
-            "no song folders found", path=dataset, remedy="each should hold a file a bus, such as drums.wav"
+            "no song folders found", path=dataset, remedy="each must contain one file per bus, such as drums.wav"
         )
     return folders
 
@@ -346,7 +346,7 @@ def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Pat
     candidates = plain or found
     if len(candidates) > 1:
         names = " and ".join(path.name for path in candidates)
-        raise InputError(f"{names} both claim to be the mixdown", path=folder, remedy="keep one of them in the folder")
+        raise InputError(f"{names} could both be the mixdown", path=folder, remedy="keep one of them in the folder")
     return candidates[0] if candidates else None
 
 

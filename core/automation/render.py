@@ -305,8 +305,8 @@ def level_warnings(file_gain_db: float, target_lufs: float | None = None) -> lis
         return []
     reason = f"its true peak would exceed {PEAK_LIMIT_DBTP:g} dBTP"
     if target_lufs is not None:
-        reason = f"{target_lufs:g} LUFS were asked for"
-    return [f"mix.wav is {-file_gain_db:.1f} dB quieter than the automation makes it: {reason}"]
+        reason = f"{target_lufs:g} LUFS is the target"
+    return [f"mix.wav is {-file_gain_db:.1f} dB quieter than the automation: {reason}"]
 
 
 def mix_stems(song: Song, stems: Samples, start: int, automation: Automation | None) -> Samples:

@@ -214,16 +214,14 @@ def correct(song: Song, alignment: Alignment) -> tuple[Song, Alignment, list[str
         stems = {bus: replace(file, cutoff_hz=cutoff_hz) for bus, file in song.stems.items()}
         song = replace(song, stems=stems, mixdown=replace(_mixdown(song), cutoff_hz=cutoff_hz))
         alignment = align(song)
-        notes.append(f"the mixdown contains nothing above {cutoff_hz / 1000:.1f} kHz; the fit is below that")
+        notes.append(f"the mixdown has no content above {cutoff_hz / 1000:.1f} kHz; only the range below was compared")
     if alignment.is_plain or alignment.linear_fit < _FIT_TO_SEARCH:
         return song, alignment, notes
     fraction, fit = _fractional_lag(song, alignment)
     if abs(fraction) >= _SMALLEST_FRACTION:
         song = replace(song, mixdown=replace(_mixdown(song), advance_samples=fraction))
         alignment = replace(alignment, linear_fit=max(fit, alignment.linear_fit))
-        notes.append(
-            f"the mixdown is {alignment.lag_samples + fraction:.2f} samples late; it was read that much earlier"
-        )
+        notes.append(f"the mixdown is {alignment.lag_samples + fraction:.2f} samples late; this was compensated")
     return song, alignment, notes
 
 

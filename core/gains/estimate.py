@@ -169,7 +169,7 @@ def estimate(
             *notes,
             *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
             *_fit_warnings(alignment, chosen, fitted.song_fit),
-            *[f"{bus}'s polarity is flipped in the mixdown; it was turned back" for bus in _where(song, found.flipped)],
+            *[f"{bus} has inverted polarity in the mixdown; this was corrected" for bus in _where(song, found.flipped)],
             *_unsure_warnings(song, fitted.deviation_db, found.active),
         ),
     )
@@ -216,7 +216,7 @@ class _Task:
 
 def _require_mixdown(song: Song) -> None:
     if song.mixdown is None:
-        raise InputError("no mixdown found beside the stems", path=song.title, remedy="add it as mix.wav or name it")
+        raise InputError("no mixdown found next to the stems", path=song.title, remedy="add it as mix.wav or name it")
 
 
 def _require_sound(song: Song, measurement: Measurement) -> None:
@@ -233,13 +233,13 @@ def _given(gram: FloatArray | None) -> FloatArray:
 
 def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, str]:
     if asked:
-        return asked, "it was asked for"
+        return asked, "it was selected"
     if alignment.is_plain:
         return "complex", "the mixdown is a linear sum of the stems: moving faders explain all of its excerpts"
     share = f"constant gains explain {100 * alignment.linear_fit:.0f} % of the mixdown's excerpts as a sum"
     if alignment.is_linear:
         return "complex", f"the mixdown is a linear sum of the stems: {share}"
-    return "power", f"the mixdown is no linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
+    return "power", f"the mixdown is not a linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
 
 
 def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArray[np.bool_], FloatArray]:
@@ -277,9 +277,9 @@ def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list
         ]
     if alignment.linear_fit < LINEAR_FIT:
         return [
-            f"the mixdown hardly follows from the faders: as a sum the stems explain {100 * alignment.linear_fit:.0f} "
-            f"% of it, in the {domain} domain {100 * song_fit:.0f} %; other processing did the rest, take the "
-            "curves as a rough guide"
+            f"fader gains explain only {100 * alignment.linear_fit:.0f} % of the mixdown as a sum of the stems "
+            f"({100 * song_fit:.0f} % in the {domain} domain); other processing does the rest, so the gains are "
+            "approximate"
         ]
     return []
 
@@ -292,7 +292,7 @@ def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[n
     ]
     if not unsure:
         return []
-    return [f"{' and '.join(unsure)} cannot be told apart well in the mixdown; their curves are unsure"]
+    return [f"{' and '.join(unsure)} are hard to separate in the mixdown; their gains are uncertain"]
 
 
 def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:

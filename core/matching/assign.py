@@ -166,9 +166,9 @@ def _as_mix(item: Item, match: Match, buses: Collection[str], titles: Sequence[S
             match.bar == "unknown" and any(_is_only(item, title) for title in other_titles)
         )
         if is_title and len(buses) >= 2:
-            return mixdown("its name is the song's title alone")
+            return mixdown("its name is only the song's title")
         if match.bus == "melody" and _INSTRUMENTAL.search(normalize(item.name)) and {"drums", "bass"} <= set(buses):
-            return mixdown("its instruments are there as separate files", match.words)
+            return mixdown("its instruments are separate files", match.words)
     if match.bus and _ONLY.search(normalize(item.name)) and (match.bus in buses or not buses):
         return mixdown(f"it is a mix of {match.bus} only", match.words)
     return None
@@ -198,7 +198,7 @@ def _folder(match: Match, inside: Mapping[int, Match], *, is_folder: Container[i
     buses = {one.bus for one in inside.values() if one.bus}
     if match.role == "unknown" and len(buses) == 1:
         bus = next(iter(buses))
-        return Match("bus", bus, None, f"everything that was understood in it belongs to {bus}", (), certain=False)
+        return Match("bus", bus, None, f"all recognised names in it belong to {bus}", (), certain=False)
     foreign = buses - dictionary.FAMILY.get(match.bus or "", set()) - {match.bus or ""}
     has_foreign_folder = any(
         one.bus in foreign.intersection(MAIN_BUSES) and i in is_folder for i, one in inside.items()

@@ -50,8 +50,8 @@ BARS = {
     "guide": "a guide or cue, not part of the mix",
     "reference": "a reference, not part of the mix",
     "mixdown": "a mix of everything",
-    "effect return": "an effect return or a print of effects",
-    "midi": "MIDI or a trigger, which is not heard",
+    "effect return": "an effect return or a rendered effect",
+    "midi": "MIDI or a trigger, which has no sound",
     "speech": "speech, not part of the music",
     "control track": "a track that only controls others",
 }

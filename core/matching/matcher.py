@@ -110,7 +110,7 @@ def _match_alone(name: str) -> Match:
     counting = [hit for hit in _without_negated(words, hits) if _counts(hit, words, hits)]
     counting = _without_vague(counting)
     if not counting:
-        return unknown("no word of its name says what it is")
+        return unknown("its name was not recognised")
     return _several_buses(words, counting) or _match_of(_deciding(words, counting), words, hits)
 
 

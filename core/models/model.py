@@ -123,7 +123,7 @@ class Model:
 
     @property
     def buses(self) -> tuple[str, ...]:
-        """The buses any song taught it."""
+        """The buses of its songs."""
         return roles.in_order({bus for song in self.songs for bus in song.triangles})
 
     def coefficients(self, bus: str) -> FloatArray:
@@ -138,7 +138,7 @@ class Model:
             return self.balance_fit.coefficients_of([bus])[0]
         triangles = [song.weighted_triangles()[bus] for song in self.songs if bus in song.triangles]
         if not triangles:
-            raise ModelError(f"model {self.name}: no song taught it the bus {bus}", remedy=f"learn one that has {bus}")
+            raise ModelError(f"model {self.name} has no song with the bus {bus}", remedy="learn such a song")
         return non_negative(triangles)
 
     @cached_property
@@ -199,7 +199,7 @@ class Model:
         others = tuple(song for song in self.songs if song.title != title)
         if len(others) == len(self.songs):
             known = ", ".join(song.title for song in self.songs) or "none"
-            raise ModelError(f"model {self.name}: no song {title!r} in it", remedy=f"it knows: {known}")
+            raise ModelError(f"model {self.name} has no song {title!r}", remedy=f"its songs: {known}")
         return replace(self, songs=others)
 
     def save(self, path: Path) -> None:
@@ -224,7 +224,7 @@ def load(path: Path) -> Model:
     Raises
     ------
     ModelError
-        The file is missing, no model, damaged, or of a version this program does not know.
+        The file is missing, not a model, damaged, or of an unknown version.
     """
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
@@ -286,20 +286,20 @@ def _require_known_version(path: Path, text: bytes) -> None:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelError("is no model file", path=path, remedy="give one that `faderwise learn` wrote") from error
+        raise ModelError("is not a model file", path=path, remedy="give one that `faderwise learn` wrote") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ModelError("is no model file", path=path, remedy="give one that `faderwise learn` wrote")
+        raise ModelError("is not a model file", path=path, remedy="give one that `faderwise learn` wrote")
     version = content.get("version")
     if version == 1 and content.get("features") == "condition3" and content.get("songs"):
         titles = ", ".join(str(song.get("title")) for song in content["songs"] if isinstance(song, dict))
         raise ModelError(
-            "was learned by an earlier Faderwise, which heard levels alone",
+            "was created by an earlier version, which stored only levels",
             path=path,
             remedy=f"learn its songs again ({titles})",
         )
     if type(version) is not int or not 1 <= version <= VERSION:
         raise ModelError(
-            f"is a model of version {version}, this program knows 1 to {VERSION}",
+            f"is a model of version {version}, and this program supports 1 to {VERSION}",
             path=path,
             remedy="update Faderwise, or learn the model again",
         )
@@ -308,7 +308,7 @@ def _require_known_version(path: Path, text: bytes) -> None:
 def _require_sound(path: Path, model: Model) -> None:
     names = FEATURE_NAMES.get(model.feature_set)
     if names is None or model.preset not in ("paper", "default"):
-        raise ModelError("names unknown features or an unknown preset", path=path, remedy="update Faderwise")
+        raise ModelError("has an unknown feature set or preset", path=path, remedy="update Faderwise")
     _require_triangles(path, model.songs, len(names) + 1)
     if model.prior is not None and not model.prior.is_valid():
         raise ModelError("its prior is damaged", path=path, remedy="export it again")

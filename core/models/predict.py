@@ -218,7 +218,7 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     Raises
     ------
     ModelError
-        The model does not know one of the song's buses.
+        The model lacks one of the buses of the song.
     """
     if model.feature_set == "condition3":
         return _prediction_of_balance(measurement, predict_balance(model, measurement.buses, levels_of(measurement)))
@@ -285,7 +285,7 @@ def _require_buses(model: Model, measurement: Measurement) -> None:
     unknown = [bus for bus in measurement.buses if bus not in model.buses]
     if unknown:
         raise ModelError(
-            f"model {model.name} does not know {' and '.join(unknown)}, only {', '.join(model.buses)}",
+            f"model {model.name} has no {' and no '.join(unknown)}, only {', '.join(model.buses)}",
             remedy="leave these stems out or use another model",
         )
 

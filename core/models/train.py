@@ -51,7 +51,7 @@ def _arrays(path: Path) -> Arrays:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found: Arrays = {name: arrays[name] for name in arrays.files}
     except (*_UNREADABLE, AttributeError, TypeError) as error:  # the last two: a single array, no archive of arrays
-        raise InputError(f"is no readable NPZ file ({error})", path=path, remedy="give training matrices") from error
+        raise InputError(f"is not a readable NPZ file ({error})", path=path, remedy="give training matrices") from error
     needed = ["buses", "songs", "song_starts", "gains"]
     missing = [name for name in needed if name not in found]
     missing += [f"features_{bus}" for bus in np.ravel(found.get("buses", [])) if f"features_{bus}" not in found]
@@ -74,9 +74,9 @@ def _what_is_wrong(arrays: Arrays) -> str | None:
     shapes = {"gains": (n_frames, n_buses)} | {f"features_{bus}": (n_frames, _N_FEATURES) for bus in arrays["buses"]}
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
-            return f"{name} has shape {arrays[name].shape}, beside the other arrays it should be {shape}"
+            return f"{name} has shape {arrays[name].shape}, but the other arrays require {shape}"
         if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
-            return f"{name} holds something that is no number"
+            return f"{name} contains values that are not numbers"
     starts = arrays["song_starts"]
     if starts.shape != (arrays["songs"].size + 1,) or starts.dtype.kind not in "iu":
         return f"song_starts should be {arrays['songs'].size + 1} whole numbers: where each song begins, and the end"

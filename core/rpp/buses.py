@@ -90,9 +90,7 @@ def find_buses(
     notes += _sum_notes(by_name) if sums else []
     if not found:
         raise InputError(f"{'; '.join([*notes, _nothing_found(project)])}", path=project.path)
-    notes += [
-        f"{track.title} is muted, so nothing of it is heard until it is unmuted" for track in taken if track.is_muted
-    ]
+    notes += [f"{track.title} is muted, so it is silent until it is unmuted" for track in taken if track.is_muted]
     notes += _flow_notes(project, taken)
     buses = Buses({role: found[role] for role in roles.in_order(found)}, tuple(notes))
     notes += _still_heard(project, left_out, buses.all_tracks)
@@ -311,17 +309,17 @@ def _muted_notes(project: Project, muted: list[_Candidate], best: Mapping[str, t
         in_muted_folder = any(project.is_inside(one.track, other.track) for other in muted)
         if one.role in best or in_muted_folder:
             continue
-        remedy = f"use --bus '{one.role}={one.track.number}' to take it in"
+        remedy = f"use --bus '{one.role}={one.track.number}' to include it"
         if one.track.is_muted:
-            notes.append(f"{one.track.title} is muted and was passed over; {remedy}")
+            notes.append(f"{one.track.title} is muted and was skipped; {remedy}")
         else:
-            notes.append(f"everything in {one.track.title} is muted, so it was passed over; unmute its tracks")
+            notes.append(f"everything in {one.track.title} is muted, so it was skipped; unmute its tracks")
     return notes
 
 
 def _flow_notes(project: Project, taken: list[Track]) -> list[str]:
     return [
-        f"{one.title} flows into {other.title}, so its sound is in both stems"
+        f"{one.title} flows into {other.title}, so it is in both stems"
         for other in taken
         for one in taken
         if one is not other and one in reached(project, other)
@@ -330,7 +328,7 @@ def _flow_notes(project: Project, taken: list[Track]) -> list[str]:
 
 def _sum_notes(best: Mapping[str, tuple[Track, ...]]) -> list[str]:
     return [
-        f"the {role} are the sum of {_and([track.title for track in tracks])}; the balance between them stays"
+        f"the {role} are the sum of {_and([track.title for track in tracks])}; their balance is kept"
         for role, tracks in best.items()
         if len(tracks) > 1
     ]
@@ -340,8 +338,8 @@ def _nothing_found(project: Project) -> str:
     if not project.tracks:
         return "the project has no tracks, so there is nothing to mix; give another project"
     return (
-        f"no track's name says which bus it is; choose with --bus, such as --bus 'drums={project.tracks[0].number}', "
-        f"among {_listed(project)}"
+        "no track name was recognised as a bus; choose tracks with --bus, such as "
+        f"--bus 'drums={project.tracks[0].number}', among {_listed(project)}"
     )
 
 

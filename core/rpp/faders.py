@@ -119,7 +119,7 @@ def moves_apart(project: Project, buses: Mapping[str, Sequence[Track]], time_s: 
         apart_db = float(np.ptp(gain_to_db(np.maximum(np.array(gains), db_to_gain(LOWEST_DB))), axis=0).max())
         if apart_db > _APART_DB:
             notes.append(
-                f"the tracks of {role} move by up to {apart_db:.1f} dB against each other; their common gain counts"
+                f"the tracks of {role} move by up to {apart_db:.1f} dB relative to each other; the common gain is used"
             )
     return notes
 

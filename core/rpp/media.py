@@ -169,7 +169,7 @@ def _rates(tracks: Sequence[Track]) -> list[str]:
     stretched = [take.name for track in tracks for take in _heard_takes(track) if take.play_rate != 1.0 and plays(take)]
     if not stretched:
         return []
-    return [f"{len(stretched)} items play at another rate; they were resampled, so their pitch moved with it"]
+    return [f"{len(stretched)} items play at another rate; they were resampled, so their pitch changed"]
 
 
 def _of_project(project: Project) -> list[str]:

@@ -257,7 +257,7 @@ def _end_s(project: Project, tracks: Sequence[Track]) -> float:
     end_s, last = max((item.end_s, track.title) for track in tracks for item in sounding_items(track))
     if end_s > _LONGEST_H * 3600.0:
         raise InputError(
-            f"an item on {last} reaches to {end_s / 3600.0:.0f} h",
+            f"an item on {last} ends at {end_s / 3600.0:.0f} h",
             path=project.path,
             remedy="move or trim it; the limit is twelve hours",
         )

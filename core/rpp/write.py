@@ -286,7 +286,7 @@ def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_
     highest = targets[over_db.index(lowered_db)][0].track
     note = (
         f"all buses were lowered by {lowered_db:.1f} dB, so that the curve of {highest.title} stays below the top of "
-        f"its envelope ({float(gain_to_db(highest_gain)):+.0f} dB over its fader); to have the level back, raise its "
+        f"its envelope ({float(gain_to_db(highest_gain)):+.0f} dB over its fader); to restore the level, raise its "
         "fader and mix again, or raise the master"
     )
     return lowered_db, [note]

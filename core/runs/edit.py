@@ -370,7 +370,7 @@ def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = F
         moved_db = float(gain_to_db(scale_of(project, track, then.target) / (then.scale * then.weight_in_bus)))
         if abs(moved_db) >= _FADER_MOVED_DB:
             notes.append(
-                f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; that stays on top"
+                f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; this is applied on top"
             )
         moves = moves_before(project, track, root) if root.settings.get(ON_TOP) else None
         curve = curves[then.role] if span_s else curves[then.role].from_start()

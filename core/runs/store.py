@@ -93,7 +93,7 @@ def from_ext_state(values: Mapping[str, str], number: int) -> RunRecord:
                 f"lines that are too long for REAPER; its automation is complete, but it cannot be audited, edited or "
                 "reverted",
                 remedy="to revert it, take the envelopes from a copy that was saved before the run, such as the "
-                ".rpp-bak; to go on from here, mix or match again: later runs can be reverted to this state",
+                ".rpp-bak; to continue from here, mix or match again: later runs can be reverted to this state",
             )
         raise InputError(
             f"the record of run {number} is damaged", remedy="take an older copy of the project to get it back"

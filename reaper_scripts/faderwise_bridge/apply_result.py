@@ -134,7 +134,7 @@ def _require_unchanged(changes: list[dict[str, Any]], pointers: Mapping[str, str
     if gone:
         raise BridgeError(
             f"{', '.join(gone)}: the track was deleted, or another project is in front, so nothing was written. Undo "
-            "the deletion or bring the project to the front, then run the action again: it goes on from here.",
+            "the deletion or bring the project to the front, then run the action again: it continues from here.",
             keeps_job=True,
         )
     for change in changes:
@@ -190,7 +190,7 @@ def _write(track: str, change: Mapping[str, Any]) -> None:
     finally:
         RPR.Envelope_SortPoints(env)
     if RPR.CountEnvelopePoints(env) != n_left + len(points):
-        raise BridgeError(f"REAPER did not take all points of {change['name']}, so nothing was written. Try again.")
+        raise BridgeError(f"REAPER did not accept all points of {change['name']}, so nothing was written. Try again.")
 
 
 def _delete_points(env: str, first_s: float | None, last_s: float | None) -> None:

@@ -28,7 +28,7 @@ _EDIT = (
     ("moves", "Moves in percent (0: a static mix)"),
     ("smooth", "Smoothing in s (0: none)"),
     ("limit", "At most this many dB apart (empty: any)"),
-    ("freeze", "Buses to leave as they are"),
+    ("freeze", "Buses that do not change"),
 )
 
 
@@ -71,7 +71,7 @@ def existing_without_asking() -> str:
 
 def confirm_cautions(plan: Plan) -> None:
     """Let the user stop where something may sound different than intended: missing media, soloed tracks."""
-    if plan["cautions"] and not dialogs.agrees("\n\n".join([*plan["cautions"], "Go on like this?"])):
+    if plan["cautions"] and not dialogs.agrees("\n\n".join([*plan["cautions"], "Continue anyway?"])):
         raise UserCancelled
 
 
@@ -92,7 +92,7 @@ def before_match(plan: Plan, _job: Job) -> dict[str, Any]:
     mixdown = _mixdown(plan)
     automated = ", ".join(plan["automated"])
     if automated and not dialogs.agrees(
-        f"There is volume automation on {automated}. The mixdown's moves replace it; Revert restores it. Go on?"
+        f"There is volume automation on {automated}. The mixdown's moves replace it; Revert restores it. Continue?"
     ):
         raise UserCancelled
     return {"mixdown": mixdown, "existing": settings.REPLACE}
@@ -133,7 +133,7 @@ def before_revert(plan: Plan, _job: Job) -> dict[str, Any]:
         return {"run": last["number"]}
     known = {str(run["number"]): run["number"] for run in runs}
     while True:
-        (given,) = dialogs.inputs("back to before which run?", [("Run number (it and later ones go)", min(known))])
+        (given,) = dialogs.inputs("back to before which run?", [("Run number (this and later runs)", min(known))])
         if given in known:
             return {"run": known[given]}
         dialogs.show(f"There is no run {given or 'without a number'}; the runs are {', '.join(known)}.")

@@ -276,7 +276,7 @@ def _why_incomplete(stems: Sequence[Stem]) -> str:
     if not length_s:
         return (
             f"REAPER wrote no stem of {stem.title}: the render was cancelled, or it failed. Nothing was changed. Run "
-            "the action again; if it happens again, try File > Render by hand to see REAPER's message."
+            "the action again; if it happens again, try File > Render to see REAPER's message."
         )
     return (
         f"The stem of {stem.title} is {length_s:.1f} s long instead of {stem.expected_s:.1f} s: the render was "

@@ -214,14 +214,14 @@ def left_job(home: Path) -> Job | None:
             job.cancel()
             job.remove()
         elif set(job.asked.get("before") or {"none"}) <= set(reaper_api.tracks()):
-            if dialogs.agrees(f"{job.title}, begun {_begun_at(job)}, was not finished. Go on? (No removes it.)"):
+            if dialogs.agrees(f"{job.title}, started {_started_at(job)}, is unfinished. Continue? (No discards it.)"):
                 return job
             job.cancel()
             job.remove()
     return None
 
 
-def _begun_at(job: Job) -> str:
+def _started_at(job: Job) -> str:
     try:
         return time.strftime("%d %b %H:%M", time.localtime((job.folder / "job.json").stat().st_mtime))
     except OSError:
@@ -241,7 +241,7 @@ def _raise_ended(job: Job) -> None:
         last = []
     raise BridgeError(
         f"{job.title}: the application ended without an answer ({' '.join(last) or 'without a message'}). Nothing was "
-        "changed. Run the action again: it goes on from here.",
+        "changed. Run the action again: it continues from here.",
         keeps_job=job.asked["phase"] == "do",
     )
 

@@ -96,8 +96,8 @@ def check(application: Application) -> Generator[None, None, None]:
     if reaper_api.is_recording():
         raise BridgeError("REAPER is recording. Stop the recording, then run the action again.")
     if not dialogs.agrees(
-        "Faderwise opens an empty project tab, tries what it relies on there, and closes the tab again. Your projects "
-        "are not changed. Go on?"
+        "Faderwise opens an empty project tab, tests REAPER there, and closes the tab again. Your projects "
+        "are not changed. Continue?"
     ):
         raise UserCancelled
     before = reaper_api.front_project()
@@ -226,7 +226,7 @@ class _Scratch:
             for _ in render_stems.run([render_stems.Stem(path.stem, path, span_s) for path in paths]):
                 n_ticks += 1
                 yield
-        seen["render"] = "complete when the action returns" if n_ticks == 0 else f"goes on for {n_ticks} ticks"
+        seen["render"] = "complete when the action returns" if n_ticks == 0 else f"continues for {n_ticks} ticks"
         return paths
 
 

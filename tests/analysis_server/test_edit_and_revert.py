@@ -84,8 +84,8 @@ def test_points_made_by_hand_survive_repeated_edits_and_are_reported(faderwise: 
     assert [conflict["bus"] for conflict in result["conflicts"]] == ["vocals"]
     ran = faderwise("edit", copy, "--depth", "150")
     assert line in copy.read_bytes()
-    assert "vocals (vocals): your points stay from" in ran.out
-    assert "stays; the edit asks for" in ran.out
+    assert "vocals (vocals): your points are kept from" in ran.out
+    assert "kept instead of" in ran.out
 
 
 def test_a_frozen_bus_and_what_is_outside_the_range_stay(faderwise: Ran, copy: Path) -> None:
@@ -120,7 +120,7 @@ def test_reverting_brings_the_project_back_to_the_byte_at_every_step(faderwise: 
 def test_a_moved_fader_is_kept_and_reported(faderwise: Ran, copy: Path) -> None:
     copy.write_bytes(copy.read_bytes().replace(b"VOLPAN 1.9 ", b"VOLPAN 0.95 "))
     ran = faderwise("edit", copy, "--depth", "80")
-    assert "track 1 'drums' was moved by -6.0 dB since; that stays on top" in ran.err
+    assert "track 1 'drums' was moved by -6.0 dB since; this is applied on top" in ran.err
 
 
 def test_moves_that_a_mix_left_on_top_stay_on_top(faderwise: Ran, work: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.reaper.conftest import StudioFor
 from tests.reaper.studio import Studio, small_session
 
-GOES_ON = "was not finished"
+UNFINISHED = "is unfinished"
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_job_interrupted_by_closing_reaper_continues_at_the_next_start(
     if power_fails:
         mixing.forget_heartbeat()
     again = studio_for(mixing.path)
-    again.host.dialogs.expect_message("Yes", containing=GOES_ON)
+    again.host.dialogs.expect_message("Yes", containing=UNFINISHED)
     again.decline_report("mixed with the model")
     again.run("auto_mix_buses")
     assert n_envelopes(again) == 4
@@ -98,7 +98,7 @@ def test_a_process_that_dies_is_reported_and_the_job_is_kept(mixing: Studio) -> 
 def test_a_job_that_the_user_does_not_resume_is_removed(mixing: Studio, studio_for: StudioFor) -> None:
     closed(mixing)
     again = studio_for(mixing.path)
-    again.host.dialogs.expect_message("No", containing=GOES_ON)
+    again.host.dialogs.expect_message("No", containing=UNFINISHED)
     for _ in range(2):  # files that a process wrote while it was ending are removed at the second start
         again.host.dialogs.expect_inputs(None, containing="which tracks are the buses")
         again.run("auto_mix_buses")
@@ -129,7 +129,7 @@ def test_a_job_continues_after_a_bus_was_deleted_and_restored(mixing: Studio) ->
     mixing.require_peace()
     assert mixing.host.project.to_bytes() == before
     host.RPR_Undo_DoUndo2(0)
-    mixing.host.dialogs.expect_message("Yes", containing=GOES_ON)
+    mixing.host.dialogs.expect_message("Yes", containing=UNFINISHED)
     mixing.decline_report("mixed with the model")
     mixing.run("auto_mix_buses")
     assert n_envelopes(mixing) == 4

@@ -77,7 +77,7 @@ def test_a_render_in_the_background_is_reported(studio: Studio) -> None:
     studio.host.switches.render_lasts_ticks = 6
     (name, seen), *others = check(studio).items()
     assert (name, others) == ("render", [])
-    assert seen.startswith("goes on for ")
+    assert seen.startswith("continues for ")
 
 
 FAILURES: dict[str, tuple[str, Any, str]] = {

@@ -195,9 +195,9 @@ def test_every_unused_file_is_reported(tmp_path: Path) -> None:
         ".hidden.wav was left out",
         f"each of {', '.join(f'take {number}' for number in range(7))} was left out",
         "guitar.xyz was left out",
-        "not used, because not audio",
+        "not used, because they are not audio",
     ]
-    assert "not used, because not audio: notes.txt, 7 .jpg files, song.RPP" in notes
+    assert "not used, because they are not audio: notes.txt, 7 .jpg files, song.RPP" in notes
 
 
 def test_unused_files_in_the_subfolders_of_a_song_are_reported(tmp_path: Path) -> None:

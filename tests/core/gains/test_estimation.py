@@ -190,7 +190,7 @@ def test_two_similar_stems_have_a_certain_sum_and_uncertain_parts(recovered_from
     assert curves.deviation_db is not None
     assert (np.median(curves.deviation_db[:, 2:], axis=0) > 3.0).all()
     assert (np.median(curves.deviation_db[:, :2], axis=0) < 0.5).all()
-    assert any("melody and vocals cannot be told apart" in warning for warning in found.warnings)
+    assert any("melody and vocals" in warning for warning in found.warnings)
 
 
 def test_the_same_stem_twice_shares_its_gain_evenly(recovered_from: Estimator, moves: FaderMoves) -> None:
@@ -206,7 +206,8 @@ def test_a_stem_of_inverted_polarity_is_corrected_and_reported(
     moved = moves.moved_stems()
     moved[stem] *= -1.0
     found = recovered(moved.sum(axis=0))
-    assert found.warnings == (f"{moves.buses[stem]}'s polarity is flipped in the mixdown; it was turned back",)
+    (warning,) = found.warnings
+    assert moves.buses[stem] in warning
     assert np.median(errors_db(found, moves)) <= 0.03
 
 

@@ -163,7 +163,7 @@ def test_only_the_given_tracks_are_worked_on() -> None:
 def test_chosen_buses_that_feed_each_other_are_reported() -> None:
     found = project(track("A"), track("B", b"AUXRECV 0 0 1 0 0 0 0 0 0"))
     notes = find_buses(found, {"drums": ["A"], "bass": ["B"]}).notes
-    assert notes == ("track 1 'A' flows into track 2 'B', so its sound is in both stems",)
+    assert notes == ("track 1 'A' flows into track 2 'B', so it is in both stems",)
 
 
 def test_a_folder_is_the_bus_of_what_is_in_it_and_single_tracks_join_it() -> None:
@@ -208,7 +208,7 @@ def test_a_folder_of_buses_is_not_a_bus() -> None:
 def test_several_tracks_of_one_name_form_one_bus_and_are_reported() -> None:
     found = project(track("Vox L"), track("Vox R"), track("Master"))
     assert numbers(found) == {"vocals": [1, 2]}
-    assert "the balance between them stays" in find_buses(found).notes[0]
+    assert "track 1 'Vox L' and track 2 'Vox R'" in find_buses(found).notes[0]
 
 
 def test_the_tracks_of_a_bus_are_listed() -> None:
