@@ -22,7 +22,14 @@ Complex = npt.NDArray[np.complexfloating]
 
 
 def fft(values: Complex, *, inverse: bool = False, in_place: bool = False) -> Complex:
-    """Return the transform of complex `values`, or the inverse one, shape (..., n); `in_place` overwrites them."""
+    """Return the transform of complex `values`, or the inverse one, shape (..., n); `in_place` overwrites them.
+
+    Parameters
+    ----------
+    values : shape (..., n).
+    inverse : whether to return the inverse transform.
+    in_place : whether `values` may be overwritten.
+    """
     transformed: Complex
     if (pocketfft := _pocketfft()) is None:
         transformed = (scipy.fft.ifft if inverse else scipy.fft.fft)(values, overwrite_x=in_place)

@@ -420,13 +420,27 @@ def move_into_place(made: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str, *, keep_old: bool = True) -> None:
-    """Write `text` as UTF-8 with LF line ends, all or nothing."""
+    """Write `text` as UTF-8 with LF line ends, all or nothing.
+
+    Parameters
+    ----------
+    path : the file to write.
+    text : its content.
+    keep_old : whether an existing file with other content is set aside.
+    """
     with replacing(path, keep_old=keep_old) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, content: Any, *, keep_old: bool = True) -> None:
-    """Write `content` as indented JSON, all or nothing. NaN and infinities are refused."""
+    """Write `content` as indented JSON, all or nothing. NaN and infinities are refused.
+
+    Parameters
+    ----------
+    path : the file to write.
+    content : anything that the json module encodes.
+    keep_old : whether an existing file with other content is set aside.
+    """
     write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old)
 
 

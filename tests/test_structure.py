@@ -99,6 +99,14 @@ def public(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
             yield from ((f"{node.name}.{inner.name}", inner) for inner in methods if not inner.name.startswith("_"))
 
 
+def undocumented_parameters(node: ast.FunctionDef) -> list[str]:
+    """Return the parameters of a function with three or more that its Parameters section does not name."""
+    arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    names = [one.arg for one in arguments if one.arg not in ("self", "cls", "progress") and not one.arg.startswith("_")]
+    section = (ast.get_docstring(node) or "").partition("Parameters\n---")[2]
+    return [name for name in names if len(names) >= 3 and not re.search(rf"\b{name}\b", section)]
+
+
 def handles_arrays(node: ast.FunctionDef) -> bool:
     types = ast.unparse(node.args) + (ast.unparse(node.returns) if node.returns else "")
     return re.search(r"FloatArray|NDArray|Samples|ArrayLike", types) is not None
@@ -177,6 +185,12 @@ def test_every_module_has_a_docstring() -> None:
 def test_docstrings_of_array_functions_give_shapes(path: Path) -> None:
     arrays = [(name, node) for name, node in public(path) if handles_arrays(node)]
     assert [name for name, node in arrays if not documents_shapes(node)] == []
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if name_of(path).startswith("core/")], ids=name_of)
+def test_docstrings_describe_three_or_more_parameters(path: Path) -> None:
+    found = {name: undocumented_parameters(node) for name, node in public(path)}
+    assert {name: missing for name, missing in found.items() if missing} == {}
 
 
 def test_only_the_terminal_prints() -> None:

@@ -45,6 +45,8 @@ def crossing_rate(signal: Samples, hop_samples: int, n_frames: int) -> FloatArra
     Parameters
     ----------
     signal : shape (n_channels, n_samples), from the first frame's start, through the last frame's end.
+    hop_samples : the length of a hop in samples.
+    n_frames : the number of frames.
     """
     negative = signal < 0.0
     crossed = negative[:, 1:] != negative[:, :-1]
@@ -65,6 +67,14 @@ def condition1(power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray
 def condition2(
     power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray, weighted_power: FloatArray, crossings: FloatArray
 ) -> FloatArray:
-    """Return centroid (Hz), spread (Hz), slope (1/Hz), loudness (LUFS) and crossings (1/s), shape (n, 5)."""
+    """Return centroid (Hz), spread (Hz), slope (1/Hz), loudness (LUFS) and crossings (1/s), shape (n, 5).
+
+    Parameters
+    ----------
+    power_spectra : power spectra of the frames, shape (n, n_bins).
+    frequency_hz : the frequencies of the bins, shape (n_bins,).
+    weighted_power : K-weighted power of the frames, shape (n,).
+    crossings : zero crossings per second, shape (n,).
+    """
     centroid, spread, slope = spectral_shape(power_spectra, frequency_hz)
     return np.stack([centroid, spread, slope, loudness_lufs(weighted_power), crossings], axis=1)

@@ -104,6 +104,13 @@ def measure_blocks(
     """Return the arrays `measure` gives for each of a reader's blocks, joined along axis 0.
 
     An array has a row a step where its name is in `PER_STEP`, else a row a hop, or the frame that begins with it.
+
+    Parameters
+    ----------
+    blocks : the blocks of the reader.
+    measure : returns the arrays of a block, by name.
+    reader : the reader, which knows the length of the song.
+    progress : progress callback; may raise to stop the work.
     """
     joined = _Joined(reader.n_hops)
 

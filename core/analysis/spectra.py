@@ -55,7 +55,8 @@ def step_power_spectra(signal: Samples, framing: Framing, n_hops: int) -> Sample
     Parameters
     ----------
     signal : shape (n_channels, n_samples), beginning `samples_before` before the first hop.
-    n_hops : how many hops to take.
+    framing : the hops and steps of the sample rate.
+    n_hops : the number of hops.
     """
     n_bins = framing.step_samples + 1
     total: Samples = np.zeros((n_hops * STEPS_PER_HOP, n_bins), np.float32)
@@ -76,7 +77,8 @@ def step_powers(signals: Samples, framing: Framing, n_hops: int, bands: Samples 
     Parameters
     ----------
     signals : shape (n_signals, n_channels, n_samples), beginning with the first hop.
-    n_hops : how many hops to take.
+    framing : the hops and steps of the sample rate.
+    n_hops : the number of hops.
     bands : where the mean squares per band go, shape (n_signals, n_hops, N_BANDS), channels added; None leaves them
         out.
     """
@@ -117,7 +119,14 @@ def _add_weighted(
 
 
 def hop_powers(signals: Samples, framing: Framing, n_hops: int) -> FloatArray:
-    """Return the mean squares of signals' hops, shape (n_signals, n_hops); channels are added."""
+    """Return the mean squares of signals' hops, shape (n_signals, n_hops); channels are added.
+
+    Parameters
+    ----------
+    signals : shape (n_signals, n_channels, n_samples), beginning with the first hop.
+    framing : the hops of the sample rate.
+    n_hops : the number of hops.
+    """
     total = np.zeros((len(signals), n_hops))
     for pair in _complex_pairs(signals[..., : n_hops * framing.hop_samples]):
         hops = pair.view(np.float32).reshape(*total.shape, 2 * framing.hop_samples)

@@ -158,6 +158,11 @@ class LockstepReader:
         Several threads may take blocks from the same iterator. `then` is called with each block, in order, before it
         is given.
 
+        Parameters
+        ----------
+        before, after : the number of samples around each block.
+        then : called with each block, in order, before it is returned.
+
         Raises
         ------
         InputError
@@ -228,6 +233,13 @@ def for_each_block(
 
     No more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the
     pass.
+
+    Parameters
+    ----------
+    blocks : the blocks of the reader.
+    work : called with each block.
+    reader : the reader, which knows the length of the song.
+    progress : progress callback; may raise to stop the work.
     """
     _keep_freed_memory()
     finished: SimpleQueue[int | None] = SimpleQueue()
@@ -290,7 +302,14 @@ def first_sound(signals: Samples) -> int | None:
 
 
 def silence_after(end: int, samples: npt.NDArray[np.floating], start: int) -> None:
-    """Zero what lies at or after sample `end`, in place; `samples` (..., n_samples) begin at sample `start`."""
+    """Zero what lies at or after sample `end`, in place; `samples` (..., n_samples) begin at sample `start`.
+
+    Parameters
+    ----------
+    end : the first sample that is set to zero.
+    samples : shape (..., n_samples).
+    start : the position of the first sample of `samples`.
+    """
     past_end = start + samples.shape[-1] - end
     if past_end > 0:
         samples[..., -past_end:] = 0.0

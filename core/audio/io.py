@@ -499,7 +499,15 @@ Stream = AudioStream | SummedStream | FilteredStream
 
 
 def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> Stream:
-    """Return a stream of a file or of the sum of its parts, with the corrections that the file asks for."""
+    """Return a stream of a file or of the sum of its parts, with the corrections that the file asks for.
+
+    Parameters
+    ----------
+    file : the file, with its parts and corrections.
+    sample_rate : the sample rate to read at, in Hz.
+    n_channels : the number of channels to read.
+    start : the first sample to read, at `sample_rate`.
+    """
     kind: type[Stream] = SummedStream if file.parts else AudioStream
     if file.advance_samples or file.cutoff_hz is not None or file.swap_channels:
         kind = FilteredStream
@@ -510,6 +518,13 @@ def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: i
     """Return `n_samples` samples from sample `start` on (both at `sample_rate`), shape (n_channels, n_samples).
 
     Samples before the file's start and after its end are silent.
+
+    Parameters
+    ----------
+    file : the file, with its parts and corrections.
+    sample_rate : the sample rate to read at, in Hz.
+    n_channels : the number of channels to read.
+    start, n_samples : the first sample and the number of samples, at `sample_rate`.
     """
     excerpt = np.empty((n_channels, n_samples), np.float32)
     with open_stream(file, sample_rate=sample_rate, n_channels=n_channels, start=start) as stream:

@@ -92,6 +92,12 @@ class SpectrumSums:
 def average_spectrum(samples: Samples, sample_rate: int, *, distance: int = OVERLAPPING_DISTANCE) -> AverageSpectrum:
     """Return the average spectrum of a whole signal (n_channels, n_samples), windows `distance` samples apart.
 
+    Parameters
+    ----------
+    samples : shape (n_channels, n_samples).
+    sample_rate : in Hz.
+    distance : the distance of two windows in samples.
+
     Examples
     --------
     >>> import numpy as np

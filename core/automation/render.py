@@ -105,6 +105,7 @@ class MixMeter:
         Parameters
         ----------
         samples : shape (n_channels, n), with `samples_around` them.
+        start, end : the measured range of the signal, in samples.
         """
         before, _ = self.samples_around(self._sample_rate)
         step = self._sample_rate // (4 * STEPS_PER_HOP)
@@ -259,6 +260,14 @@ def write_mix(
 ) -> None:
     """Write the mix that `automation` makes of the song's stems, 24-bit WAV, with `gain_db` of gain.
 
+    Parameters
+    ----------
+    song : the song whose stems are mixed.
+    automation : the points of each bus; None for the plain sum of the stems.
+    path : the WAV file to write.
+    gain_db : a gain for the whole mix, dB.
+    progress : progress callback; may raise to stop the work.
+
     Raises
     ------
     InputError
@@ -278,7 +287,14 @@ def write_mix(
 
 
 def common_gain_db(before: MixFigures, after: MixFigures, target_lufs: float | None) -> float:
-    """Return the gain that brings the mix to `target_lufs` (default: as loud as before) with peaks below the limit."""
+    """Return the gain that brings the mix to `target_lufs` (default: as loud as before) with peaks below the limit.
+
+    Parameters
+    ----------
+    before : figures of the mix without automation.
+    after : figures of the mix with automation.
+    target_lufs : the wanted loudness; None for that of `before`.
+    """
     if target_lufs is not None:
         wanted_db = gain_db_for_loudness(after.step_power, target_lufs)
     elif before.loudness_lufs > ABSOLUTE_GATE_LUFS:

@@ -126,6 +126,13 @@ def save_table(
 ) -> None:
     """Write `columns` (n_frames,) as CSV or `arrays` as NPZ, each with `time_s` (n_frames,), as the suffix says.
 
+    Parameters
+    ----------
+    path : the file to write; its suffix chooses the format.
+    time_s : the frames' centres, shape (n_frames,).
+    columns : the columns of a CSV file by name, each of shape (n_frames,).
+    arrays : the arrays of an NPZ file by name.
+
     Raises
     ------
     InputError
@@ -152,7 +159,14 @@ def require_table_name(path: Path) -> None:
 
 
 def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]], *, compress: bool = True) -> None:
-    """Write arrays of any shape as NPZ, with identical bytes for identical arrays (NumPy stores the time)."""
+    """Write arrays of any shape as NPZ, with identical bytes for identical arrays (NumPy stores the time).
+
+    Parameters
+    ----------
+    path : the file to write.
+    arrays : the arrays by name.
+    compress : whether to compress them.
+    """
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():

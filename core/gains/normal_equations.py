@@ -179,7 +179,14 @@ def limiter_coefficients(gram: FloatArray, n_stems: int) -> FloatArray:
 
 
 def restored(gram: FloatArray, flipped: npt.NDArray[np.bool_], limiter: FloatArray) -> FloatArray:
-    """Return Gram matrices (n, ..., k + 1, k + 1) of the stems turned upright and the mixdown before its limiter."""
+    """Return Gram matrices (n, ..., k + 1, k + 1) of the stems turned upright and the mixdown before its limiter.
+
+    Parameters
+    ----------
+    gram : Gram matrices of the stems, the mixdown and the powers of it that model its limiter, shape (n, ..., m, m).
+    flipped : which stems have inverted polarity, shape (k,).
+    limiter : the coefficients of the powers, shape (m - k - 1,).
+    """
     k = len(flipped)
     if gram.shape[-1] == k + 1 and not flipped.any():
         return gram

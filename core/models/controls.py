@@ -25,7 +25,11 @@ _MOMENTS = ("moment", "covered_moment")
 def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) -> Prediction:
     """Return the prediction with `percent` of its balance: 0 leaves all faders at one gain, 100 changes nothing.
 
-    `levels_lufs`: the stems' loudness per frame, shape (n_frames, n_buses).
+    Parameters
+    ----------
+    prediction : the prediction of the song.
+    percent : how much of the balance to apply.
+    levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
     """
     terms = _terms_without_common(prediction)
     return _with_terms(

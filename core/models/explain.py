@@ -160,7 +160,14 @@ class Prediction:
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:
-    """Return what a term does to a bus, in words: ``"vocals 1.5 dB above the others, where this bus belongs"``."""
+    """Return what a term does to a bus, in words: ``"vocals 1.5 dB above the others, where this bus belongs"``.
+
+    Parameters
+    ----------
+    term : the name of the term.
+    bus : the bus.
+    contribution_db : what the term adds to its gain, dB.
+    """
     meaning = TERM_MEANINGS[term]
     words = meaning.raises if contribution_db >= 0.0 else meaning.lowers
     return words.format(bus=bus, amount=f"{abs(contribution_db):.1f} dB")

@@ -40,7 +40,11 @@ _PRIOR_OUTPUTS = 8.0
 def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """Return the triangle of `features` (n, p) and `target` (n,), shape (p + 1, p + 1).
 
-    `weights` (n,) multiply each frame's squared error.
+    Parameters
+    ----------
+    features : shape (n, p).
+    target : shape (n,).
+    weights : factors of each frame's squared error, shape (n,); 1 by default.
     """
     rows = np.column_stack([features, target])
     if weights is not None:

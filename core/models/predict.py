@@ -143,6 +143,12 @@ def kit_levels(buses: Sequence[str], track_roles: Sequence[str], heard: Mask) ->
     """Return each microphone's level against a whole kit, dB, and the share of an instrument each track counts as.
 
     Both have shape (n_tracks,): 0 dB and a share of 1 for tracks that are not microphones of a kit.
+
+    Parameters
+    ----------
+    buses : the bus of each track.
+    track_roles : what each track plays, such as "snare".
+    heard : which tracks have sound, shape (n_tracks,).
     """
     levels_db, share = np.zeros(len(buses)), np.ones(len(buses))
     is_microphone = np.array([role in KIT_LEVELS_DB for role in track_roles], dtype=bool) & heard[: len(track_roles)]
@@ -165,6 +171,12 @@ def least_squares_gains(balance: PredictedBalance, buses: Sequence[str], levels:
     How loud the buses come out joins two things that are both unsure: how loud they are in the mixdowns the model
     learned from, and how loud the stems are now (`PRESENT_DEVIATION_DB`). Where a gain is known in dB but for a
     deviation, its mean is higher than what lies in the middle: a log-normal's.
+
+    Parameters
+    ----------
+    balance : the predicted balance.
+    buses : the buses, in the order of the columns.
+    levels : the stems' levels.
     """
     heard = levels.heard
     middle_db, unsure = _common_level(balance, -at_equal_level_db(buses, levels)[heard])

@@ -105,6 +105,12 @@ def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "conditio
 
     Of condition 3 they give the levels; what they do not hold (spectra) teaches nothing.
 
+    Parameters
+    ----------
+    song : the song, as read from the matrices.
+    path : the file of the matrices.
+    feature_set : the features that the model uses.
+
     Raises
     ------
     InputError

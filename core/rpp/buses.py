@@ -175,6 +175,12 @@ def _require_tracks(project: Project, by_hand: Mapping[str, Sequence[Track]]) ->
 def track_called(project: Project, name: str, option: str) -> Track:
     """Return the track that is called `name`, or has that number or GUID; an error names `option`.
 
+    Parameters
+    ----------
+    project : the project.
+    name : the name, number or GUID of a track.
+    option : the option that an error names.
+
     Raises
     ------
     InputError

@@ -83,7 +83,13 @@ def bus_weights(project: Project, tracks: Sequence[Track], *, with_envelope: boo
 
 
 def static_gain(project: Project, track: Track, *, with_envelope: bool = True) -> float:
-    """Return the gain of a track's fader and the medians of its envelopes; 0 where it is below `LOWEST_DB`."""
+    """Return the gain of a track's fader and the medians of its envelopes; 0 where it is below `LOWEST_DB`.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    with_envelope : whether the volume envelope is included.
+    """
     stage = fader_stage(project, track)
     volume = track.envelopes.get("VOLENV2")
     gain = stage.factor if with_envelope or mode_of(project, track) == 0 else 1.0
@@ -98,6 +104,12 @@ def gains_at(project: Project, buses: Mapping[str, Sequence[Track]], time_s: Flo
     """Return each bus's gain at `time_s`, shape (n_frames, n_buses).
 
     Where the tracks of a bus move against each other, the gain is the one that their weighted powers have together.
+
+    Parameters
+    ----------
+    project : the project.
+    buses : the tracks of each bus.
+    time_s : times in seconds, shape (n_frames,).
     """
     columns = []
     for tracks in buses.values():
@@ -108,7 +120,14 @@ def gains_at(project: Project, buses: Mapping[str, Sequence[Track]], time_s: Flo
 
 
 def moves_apart(project: Project, buses: Mapping[str, Sequence[Track]], time_s: FloatArray) -> list[str]:
-    """Return a sentence for each bus whose tracks move against each other at `time_s` (n_frames,)."""
+    """Return a sentence for each bus whose tracks move against each other at `time_s` (n_frames,).
+
+    Parameters
+    ----------
+    project : the project.
+    buses : the tracks of each bus.
+    time_s : times in seconds, shape (n_frames,).
+    """
     notes = []
     for role, tracks in buses.items():
         weights = bus_weights(project, tracks)

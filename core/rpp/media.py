@@ -21,6 +21,12 @@ def media_path(project: Project, track: Track, source: Source) -> Path:
     It is looked for under its own name, from the project's folder where that is relative, and then by its last name
     in the project's folder and the folder it records to, so that a session moved from another machine is found.
 
+    Parameters
+    ----------
+    project : the project.
+    track : the track that an error names.
+    source : the source of a take.
+
     Raises
     ------
     InputError

@@ -211,6 +211,13 @@ def write_stems(
 
     A bus of several tracks is their sum, each weighted by its fader (`core.rpp.faders.bus_weights`).
 
+    Parameters
+    ----------
+    project : the project.
+    buses : the tracks of each bus.
+    folder : an existing folder.
+    progress : progress callback; may raise to stop the work.
+
     Raises
     ------
     InputError

@@ -42,7 +42,11 @@ _DIGITS = 6
 def combine(curve: EnvelopePoints, moves: Envelope | None, *, is_part: bool = False) -> EnvelopePoints:
     """Return `curve` times the moves of an envelope; the curve itself where there are none.
 
-    With `is_part` no point is outside the curve's own range.
+    Parameters
+    ----------
+    curve : the gain curve of a bus.
+    moves : an envelope with the user's own moves.
+    is_part : whether the curve is for a part of the song; then no point is outside its range.
     """
     if moves is None or not moves.is_heard or moves.is_constant:
         return curve
@@ -77,6 +81,12 @@ def envelope_edit(project: Project, track: Track, envelope: Envelope, name: str 
     """Return the edit that puts `envelope` on a track, active and visible, or its one point on the fader.
 
     Every other line of an existing envelope is preserved.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    envelope : the envelope to write; its `block` is the one that it replaces.
+    name : the envelope's name, or `FADER`.
     """
     document = project.document
     if name == FADER:
@@ -94,7 +104,13 @@ def envelope_edit(project: Project, track: Track, envelope: Envelope, name: str 
 
 
 def fader_edit(project: Project, track: Track, volume: str) -> Edit:
-    """Return the edit that sets a track's fader, a linear gain."""
+    """Return the edit that sets a track's fader, a linear gain.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    volume : the linear gain as text.
+    """
     lines = project.document.lines
     index = next(i for i in track.block.lines if lines[i].split(None, 1)[:1] == [b"VOLPAN"])
     line = re.sub(rb"(VOLPAN\s+)\S+", lambda found: found[1] + volume.encode(), lines[index], count=1)
@@ -301,6 +317,11 @@ def median_of(curve: EnvelopePoints) -> EnvelopePoints:
 def scale_of(project: Project, track: Track, name: str = VOLUME) -> float:
     """Return what the envelope `name` will be multiplied by: the fader and the medians of the other envelopes.
 
+    Parameters
+    ----------
+    project, track : the track and its project.
+    name : the envelope's name, or `FADER`.
+
     Raises
     ------
     InputError
@@ -332,7 +353,14 @@ def _scale(project: Project, track: Track, name: str) -> float:
 
 
 def require_audible(project: Project, tracks: Sequence[Track], name: str = VOLUME) -> None:
-    """Raise an `InputError` where the faders of all of a bus's tracks are all the way down."""
+    """Raise an `InputError` where the faders of all of a bus's tracks are all the way down.
+
+    Parameters
+    ----------
+    project : the project.
+    tracks : the tracks of a bus.
+    name : the envelope's name, or `FADER`.
+    """
     if all(_scale(project, track, name) <= db_to_gain(LOWEST_DB) for track in tracks):
         scale_of(project, tracks[0], name)
 
@@ -361,7 +389,13 @@ def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray
 
 
 def require_writable(project: Project, track: Track, name: str = VOLUME) -> None:
-    """Raise an `InputError` where no envelope can be written on a track: automation items, a fader all the way down."""
+    """Raise an `InputError` where no envelope can be written on a track: automation items, a fader all the way down.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    name : the envelope's name, or `FADER`.
+    """
     old = track.target(name)
     if old is not None and old.has_items:
         raise InputError(

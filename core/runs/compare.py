@@ -79,6 +79,12 @@ def present_curves(audited: Audited) -> Curves:
 def curves_after_run(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
     """Return the gains as they were after run `number`.
 
+    Parameters
+    ----------
+    runs : all runs, earliest first.
+    number : the number of a run.
+    where : the project or folder that an error names.
+
     Raises
     ------
     InputError

@@ -292,6 +292,11 @@ def block_text(project: Project, track: Track, name: str = VOLUME) -> str | None
     """Return the text of an envelope's block, or None; `block_bytes` returns its bytes again.
 
     Of the fader it is a block of one point, whose value is as in the file.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    name : the envelope's name, or `FADER`.
     """
     if name == FADER:
         fields = project.document.fields(track.block, "VOLPAN")
@@ -499,7 +504,13 @@ def fader_in(text: str | None) -> str:
 
 
 def own_moves(project: Project, track: Track, name: str = VOLUME) -> Envelope | None:
-    """Return the envelope with the user's own moves, or None where there are none."""
+    """Return the envelope with the user's own moves, or None where there are none.
+
+    Parameters
+    ----------
+    project, track : the track and its project.
+    name : the envelope's name, or `FADER`.
+    """
     return _before_ours(project, track, name, track.target(name), read_history(project))
 
 
