@@ -24,8 +24,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from core.errors import DiskFullError, FaderwiseError, InputError
 
 if TYPE_CHECKING:
@@ -444,8 +442,11 @@ def write_json(path: Path, content: Any, *, keep_old: bool = True) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", keep_old=keep_old)
 
 
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Raised by msgspec for damaged files, including text that is not UTF-8 and excessive nesting."""
+def undecodable() -> tuple[type[Exception], type[Exception], type[Exception]]:
+    """Return what msgspec raises for damaged files, including text that is not UTF-8 and excessive nesting."""
+    import msgspec  # noqa: PLC0415 - help and small commands use this module, and decode nothing
+
+    return (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_whole(path: Path) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 from analysis_server.sources.session import Level
 from analysis_server.verbs.adjust import Adjustments
 from core.errors import InputError, require_text
-from core.files import UNDECODABLE, replacing
+from core.files import replacing, undecodable
 from core.rpp.project import VOLUME
 
 VERSION = 1
@@ -272,7 +272,7 @@ def read_job(folder: Path) -> JobFile:
     path = folder / "job.json"
     try:
         job = msgspec.json.decode(path.read_bytes(), type=JobFile)
-    except (OSError, *UNDECODABLE) as error:
+    except (OSError, *undecodable()) as error:
         raise InputError(
             f"is not a job of this version ({error})", path=path, remedy="install Faderwise again"
         ) from error

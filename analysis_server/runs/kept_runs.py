@@ -10,11 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis_server.paths import home
 from core.errors import InputError
 from core.files import WORKSHOP, FileSet, recover
-from core.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from core.runs.record import RunRecord
 
 FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json", "audit.npz", "report.html")
 """The files that mix and match write into a run's folder."""

@@ -19,7 +19,7 @@ from analysis_server.runs import project_copy
 from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
-from core.files import UNDECODABLE, FileSet, read_whole, recover, replacing_set, write_text
+from core.files import FileSet, read_whole, recover, replacing_set, undecodable, write_text
 from core.runs.audit import Audited, audit_points, audit_project
 from core.runs.merge import edits_between
 from core.runs.record import RunRecord, TrackRun, problem_of, with_id
@@ -64,7 +64,7 @@ def read(folder: Path) -> list[RunRecord]:
         ) from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
-    except UNDECODABLE as error:
+    except undecodable() as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="mix or match the song again") from error
     problem = next(filter(None, map(problem_of, file.runs)), None)
     if problem:
@@ -240,7 +240,7 @@ def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord
 def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFile:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=AutomationFile)
-    except UNDECODABLE as error:
+    except undecodable() as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="move it away and edit again") from error
     points = file_points(automation)
     buses = {
@@ -278,7 +278,7 @@ def _text(path: Path) -> str:
 def _from_json(path: Path) -> dict[str, EnvelopePoints]:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_Buses)
-    except UNDECODABLE as error:
+    except undecodable() as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="correct it, or move it away") from error
     rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
     return _sorted(rows, path)

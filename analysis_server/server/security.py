@@ -21,7 +21,7 @@ from zmq.utils import z85
 
 from analysis_server.paths import is_own, private_folder, restrict
 from core.errors import ServerError
-from core.files import UNDECODABLE
+from core.files import undecodable
 
 _KEY_LENGTH = 40
 _MAX_FILE_BYTES = 64 * 1024
@@ -153,7 +153,7 @@ def _key_pair(home: Path, name: str) -> KeyPair:
 def _decode(path: Path, content: bytes) -> KeyPair:
     try:
         keys = msgspec.json.decode(content, type=KeyPair)
-    except UNDECODABLE as error:
+    except undecodable() as error:
         raise ServerError(f"not a valid key file ({error})", "insecure", path=path, remedy=_NEW_KEY) from error
     if not _is_key(keys.public):
         problem = f"does not contain a CURVE key of {_KEY_LENGTH} characters"
@@ -208,7 +208,7 @@ def read_connection(home: Path) -> Connection | None:
         return msgspec.json.decode(read_private(path, remedy="stop the server and delete it"), type=Connection)
     except FileNotFoundError:
         return None
-    except UNDECODABLE as error:
+    except undecodable() as error:
         problem = f"not a valid connection file ({error})"
         raise ServerError(problem, "unreachable", path=path, remedy="stop the server and delete it") from error
 

@@ -20,7 +20,7 @@ from core import roles
 from core.analysis.features import PAPER_NAMES
 from core.decibels import FloatArray
 from core.errors import ModelError
-from core.files import UNDECODABLE, read_whole, write_text
+from core.files import read_whole, undecodable, write_text
 from core.models import balance
 from core.models.fit import BalanceFit, SongEvidence, fit_balance, non_negative
 from core.models.prior import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
@@ -235,7 +235,7 @@ def load(path: Path) -> Model:
     _require_known_version(path, text)
     try:
         content = msgspec.json.decode(text, type=_ModelFile)
-    except UNDECODABLE as error:
+    except undecodable() as error:
         raise ModelError(f"is a damaged model ({error})", path=path, remedy="export it again") from error
     if content.version < VERSION and content.features == "condition3":
         content = _upgraded(path, content)

@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 
 from core.errors import InputError
-from core.files import UNDECODABLE
+from core.files import undecodable
 from core.rpp.envelope import Envelope, read_envelope
 from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import Document, Edit, parse, words
@@ -108,7 +108,7 @@ def _decoded(body: str, number: int) -> RunRecord:
         text = inflating.decompress(base64.urlsafe_b64decode(body), LARGEST_RECORD_BYTES)
         version = msgspec.json.decode(text, type=_Versioned).version
         record = msgspec.json.decode(text, type=RunRecord) if version <= VERSION else None
-    except (zlib.error, binascii.Error, *UNDECODABLE) as error:
+    except (zlib.error, binascii.Error, *undecodable()) as error:
         raise InputError(f"the record of run {number} cannot be read ({error})", remedy="take an older copy") from error
     if record is None:
         raise InputError(
