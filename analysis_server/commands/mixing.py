@@ -146,6 +146,8 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
         rows = [(f"{row.track} {row.name}", row.bus or "-", row.role, row.reason) for row in result.tracks]
         kind = "track"
     terminal.table((kind, "bus", "role", "reason"), rows, align="llll")
+    for note in result.notes:
+        terminal.say(f"{note[:1].upper()}{note[1:]}.")
     suggested = buses.bus_options(result)
     if suggested:
         terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
@@ -185,6 +187,7 @@ def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> N
 
 def _names_by_bus(result: FileRoles | TrackRoles, chosen: Mapping[str, str]) -> dict[str, list[str]]:
     from analysis_server.verbs import buses
+    from core.roles import LEFT_OUT
 
     if isinstance(result, buses.FileRoles):
         rows = [(row.file, chosen.get(row.file, row.bus)) for row in result.files]
@@ -195,7 +198,7 @@ def _names_by_bus(result: FileRoles | TrackRoles, chosen: Mapping[str, str]) -> 
         ]
     by_bus: dict[str, list[str]] = {}
     for name, bus in rows:
-        by_bus.setdefault(bus or "no bus", []).append(name)
+        by_bus.setdefault("no bus" if bus in (None, LEFT_OUT) else bus, []).append(name)
     return by_bus
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from analysis_server.sources.session import Session
 from core.audio.song import Song
+from core.gains.alignment import constant_gains
 from core.rpp.buses import match_tracks
 from core.rpp.faders import reached
 from core.rpp.project import Track
@@ -28,6 +29,14 @@ def assignment_of(song: Song, session: Session | None) -> list[Assigned]:
     session : the session it was made from, where a project was named.
     """
     return _of_files(song) if session is None else _of_tracks(session)
+
+
+def plain_sum_notes(song: Song) -> list[str]:
+    """Return a sentence about a mixdown that is nearly the plain sum of the stems, if it is."""
+    if song.mixdown is None or len(song.buses) < 2 or not constant_gains(song).is_plain_sum:
+        return []
+    name = song.mixdown.path.name
+    return [f"{name} is nearly the plain sum of the stems, so the producer's balance is already in them"]
 
 
 def _of_files(song: Song) -> list[Assigned]:

@@ -42,7 +42,12 @@ class Opened:
 
 @contextmanager
 def opened_song(
-    request: SongRequest, progress: ProgressCallback, *, mixdown: str | None = None, level: Level = "buses"
+    request: SongRequest,
+    progress: ProgressCallback,
+    *,
+    mixdown: str | None = None,
+    level: Level = "buses",
+    separate: bool = True,
 ) -> Iterator[Opened]:
     """Yield the song that a request names.
 
@@ -52,6 +57,7 @@ def opened_song(
     progress : called while a project's media are summed.
     mixdown : the mixdown's file; without it the one that is found is used.
     level : whether the stems are buses or single tracks.
+    separate : whether a drum that the drum stem does not contain is a stem of its own (`Song.with_separate_drums`).
 
     Raises
     ------
@@ -76,7 +82,11 @@ def opened_song(
                 remedy="extract the stems, such as `ffmpeg -i SONG.stem.mp4 -map 0:1 drums.wav`, and give their folder",
             )
         song = open_song_folder(request.song, request.buses, mixdown, complete=True)
-        yield Opened(song.with_single_tracks() if level == "tracks" else song, None, progress)
+        if level == "tracks":
+            song = song.with_single_tracks()
+        elif separate:
+            song = song.with_separate_drums()
+        yield Opened(song, None, progress)
 
 
 @contextmanager

@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.paths import is_project
-from core.audio.song import match_files
+from analysis_server.sources.assignment import plain_sum_notes
+from analysis_server.sources.folder import is_stem_file, open_song_folder
+from core.audio.song import Song, match_files
 from core.errors import InputError
-from core.matching import Match
 from core.roles import PAPER_BUSES
-from core.rpp.buses import match_tracks
+from core.rpp.buses import Buses, find_buses, match_tracks
+from core.rpp.faders import reached
 from core.rpp.project import read_project
 
 
@@ -41,16 +43,18 @@ class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class FileRoles(msgspec.Struct, frozen=True, kw_only=True):
-    """The audio files of a song folder."""
+class FileRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The audio files of a song folder, and sentences for the user, where there are any."""
 
     files: list[FileRole]
+    notes: list[str] = []
 
 
-class TrackRoles(msgspec.Struct, frozen=True, kw_only=True):
-    """The tracks of a project."""
+class TrackRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The tracks of a project, and sentences for the user, where there are any."""
 
     tracks: list[TrackRole]
+    notes: list[str] = []
 
 
 def run(request: BusesRequest) -> FileRoles | TrackRoles:
@@ -61,32 +65,71 @@ def run(request: BusesRequest) -> FileRoles | TrackRoles:
     InputError
         The folder or project does not exist, or the folder has no audio files.
     """
-    path = Path(request.path)
-    if is_project(request.path):
-        project = read_project(path)
-        return TrackRoles(
-            tracks=[
-                TrackRole(
-                    track=track.number,
-                    name=track.name,
-                    bus=match.bus,
-                    role=match.role,
-                    reason=_reason(match, is_muted=track.is_muted),
+    return _of_project(Path(request.path)) if is_project(request.path) else _of_folder(Path(request.path))
+
+
+def _of_project(path: Path) -> TrackRoles:
+    project = read_project(path)
+    try:
+        buses = find_buses(project)
+    except InputError:  # no bus was found; the table says why
+        buses = Buses({}, ())
+    through = {
+        part.index: f"it is heard through {track.title} ({bus})"
+        for bus, tracks in buses.tracks.items()
+        for track in tracks
+        for part in reached(project, track)
+        if part != track
+    }
+    rows = []
+    for track, match in zip(project.tracks, match_tracks(project), strict=True):
+        more = [through[track.index]] if match.bus and track.index in through else []
+        more += ["it is muted"] if track.is_muted else []
+        reason = "; ".join([match.reason, *more])
+        rows.append(TrackRole(track=track.number, name=track.name, bus=match.bus, role=match.role, reason=reason))
+    return TrackRoles(tracks=rows, notes=list(buses.notes))
+
+
+def _of_folder(path: Path) -> FileRoles:
+    if not path.is_dir() and not is_stem_file(path):
+        raise InputError("no such folder", path=path, remedy="give a song folder or a REAPER project (.RPP)")
+    matches = match_files(path) if path.is_dir() else {}
+    if not matches and not is_stem_file(path):
+        raise InputError("no audio files in it", path=path, remedy="give the folder that holds the stems")
+    try:
+        song = open_song_folder(str(path), {})
+    except InputError:  # a file that cannot be read is reported by the commands that read it
+        rows = [(file, match.bus, match.role, match.reason) for file, match in matches.items()]
+        return FileRoles(files=[_row(path, *row) for row in rows])
+    if is_stem_file(path):
+        streams = [*song.stems.items(), *([(None, song.mixdown)] if song.mixdown else [])]
+        return FileRoles(
+            files=[
+                FileRole(
+                    file=path.name,
+                    bus=bus,
+                    role=bus or "mixdown",
+                    reason=f"it is audio stream {file.stream}",
                 )
-                for track, match in zip(project.tracks, match_tracks(project), strict=True)
+                for bus, file in sorted(streams, key=lambda one: one[1].stream)
             ]
         )
-    if not path.is_dir():
-        raise InputError("no such folder", path=path, remedy="give a song folder or a REAPER project (.RPP)")
-    matches = match_files(path)
-    if not matches:
-        raise InputError("no audio files in it", path=path, remedy="give the folder that holds the stems")
+    listed = [row for row in song.assignment if row.path in matches]
     return FileRoles(
-        files=[
-            FileRole(file=file.relative_to(path).as_posix(), bus=match.bus, role=match.role, reason=_reason(match))
-            for file, match in matches.items()
-        ]
+        files=[_row(path, row.path, row.bus, row.role, row.reason) for row in listed],
+        notes=[*song.doubts, *_plain_sum_notes(song)],
     )
+
+
+def _row(folder: Path, file: Path, bus: str | None, role: str, reason: str) -> FileRole:
+    return FileRole(file=file.relative_to(folder).as_posix(), bus=bus, role=role, reason=reason)
+
+
+def _plain_sum_notes(song: Song) -> list[str]:
+    try:
+        return plain_sum_notes(song)
+    except InputError:  # as above
+        return []
 
 
 def bus_options(result: FileRoles | TrackRoles) -> list[str]:
@@ -115,7 +158,3 @@ def _named_rows(result: FileRoles | TrackRoles) -> list[tuple[str, str | None, s
     if isinstance(result, FileRoles):
         return [(row.file, row.bus, row.role) for row in result.files]
     return [(str(row.track), row.bus, row.role) for row in result.tracks]
-
-
-def _reason(match: Match, *, is_muted: bool = False) -> str:
-    return f"{match.reason}; it is muted" if is_muted else match.reason

@@ -15,13 +15,13 @@ from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.report.text import plural
-from analysis_server.sources.assignment import Assigned, assignment_of
+from analysis_server.sources.assignment import Assigned, assignment_of, plain_sum_notes
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import thin_curves
-from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, measure_file, render_mix
+from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_warnings, measure_file, render_mix
 from core.decibels import db_to_gain
 from core.files import temporary_folder
 from core.gains.estimate import Estimate, limiter_reduction_db
@@ -102,7 +102,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     text = ReportText(
         f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}.",
         _figures(found, limiter_db, file_gain_db),
-        (*where.notes, *found.warnings),
+        (*where.notes, *found.warnings, *level_warnings(file_gain_db), *plain_sum_notes(song)),
         headline,
     )
     assignment = assignment_of(song, opened.session)

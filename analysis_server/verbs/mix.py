@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from analysis_server.outputs.run_output import Outcome
 from analysis_server.presets import predicted
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
-from analysis_server.sources.assignment import Assigned, assignment_of
+from analysis_server.sources.assignment import Assigned, assignment_of, plain_sum_notes
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
 from analysis_server.verbs.adjust import Adjustments, adjust
@@ -37,7 +38,6 @@ from core.automation.render import (
 )
 from core.errors import InputError
 from core.files import temporary_folder
-from core.gains.alignment import constant_gains
 from core.gains.curves import GainCurves
 from core.models.explain import Prediction
 from core.models.model import Model
@@ -111,7 +111,7 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
     _adjustments_of(request).check(model)
     with (
         locked(*output_paths(request)),
-        opened_song(request, progress, level=request.level) as opened,
+        opened_song(request, progress, level=request.level, separate=model.feature_set == "condition3") as opened,
         temporary_folder() as workshop,
     ):
         refuse_inputs(request, opened.song, opened.session)
@@ -135,7 +135,7 @@ def _mixed(
         opened.progress, {f"Measuring {song.title}": 0.35, "Rendering mix": 0.5, "Writing results": 0.15}
     )
     with ThreadPoolExecutor(1) as pool:
-        plain_sum = pool.submit(_is_plain_sum, song)
+        plain_sum = pool.submit(plain_sum_notes, song)
         measurement, prediction = predicted(song, model, measuring)
     prediction, notes = adjust(prediction, measurement, _adjustments_of(request), opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
@@ -158,7 +158,7 @@ def _mixed(
             *measurement.notes,
             *notes,
             *mixed.warnings,
-            *_balance_notes(song, mixed.prediction.curves, is_plain_sum=plain_sum.result()),
+            *_balance_notes(plain_sum.result(), mixed.prediction.curves),
         ),
         headline_of(buses, mixed.prediction.curves),
     )
@@ -223,21 +223,15 @@ class _Levelled:
     warnings: list[str]
 
 
-def _is_plain_sum(song: Song) -> bool:
-    return song.mixdown is not None and len(song.buses) > 1 and constant_gains(song).is_plain_sum
-
-
-def _balance_notes(song: Song, curves: GainCurves, *, is_plain_sum: bool) -> list[str]:
-    """Return a sentence about a mixdown that is the plain sum of the stems, and how much the gains change it."""
-    if song.mixdown is None or not is_plain_sum:
-        return []
+def _balance_notes(of_sum: Sequence[str], curves: GainCurves) -> list[str]:
+    """Return the sentences about a mixdown that is the plain sum of the stems, with how much the gains change it."""
     medians_db = curves.median_gain_db()
     middle_db = statistics.median(medians_db.values())
     bus, change_db = max(((bus, gain_db - middle_db) for bus, gain_db in medians_db.items()), key=lambda p: abs(p[1]))
     return [
-        f"{song.mixdown.path.name} is nearly the plain sum of the stems, so the producer's balance is already in them; "
-        f"this mix changes it by up to {abs(change_db):.1f} dB ({bus} {change_db:+.1f} dB); "
+        f"{note}; this mix changes it by up to {abs(change_db):.1f} dB ({bus} {change_db:+.1f} dB); "
         "to keep the producer's balance, use faderwise match"
+        for note in of_sum
     ]
 
 

@@ -50,6 +50,7 @@ _LARGEST_SPREAD = 0.2
 """Excerpts' means may differ by this share of the offset: a constant is the same everywhere."""
 WHOLE_BUS = {"drums": "drum kit", "vocals": "lead vocal", "guitars": "electric guitar", "keys": "keys"}
 """The role of a file that may be a whole bus, by bus."""
+_SINGLE_DRUMS = frozenset({"kick", "snare", "hihat", "toms", "cymbals", "claps"})
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,30 @@ class Song:
                 stems[name], bus_of[name] = part, bus
         return replace(self, stems=stems, bus_of=bus_of)
 
+    def with_separate_drums(self) -> Song:
+        """Return the song with one or two drums that are not part of its drum stem as stems of their own.
+
+        Next to `drums.wav`, a `kick.wav` that `drums.wav` does not contain was exported to get a fader of its own.
+        Several microphones are the kit itself, and stay a sum.
+        """
+        file = self.stems.get("drums")
+        role_of = {row.path: row.role for row in self.assignment}
+        parts = file.parts if file else ()
+        whole = [part for part in parts if role_of.get(part.path) == WHOLE_BUS["drums"]]
+        others = [part for part in parts if role_of.get(part.path) in _SINGLE_DRUMS]
+        if len(whole) != 1 or len(others) not in (1, 2) or len(parts) != 1 + len(others):
+            return self
+        if explained_shares(parts)[0][parts.index(whole[0])] >= _IS_DOUBTFUL:
+            return self
+        stems: dict[str, AudioFile] = {}
+        bus_of = {}
+        for bus, stem in self.stems.items():
+            stems[bus], bus_of[bus] = whole[0] if bus == "drums" else stem, bus
+            for part in others if bus == "drums" else []:
+                name = roles.single_track(bus, part.path.stem)
+                stems[name], bus_of[name] = part, bus
+        return replace(self, stems=stems, bus_of=bus_of)
+
     def notes(self) -> list[str]:
         """Return a sentence for each repair that reading this song makes."""
         return [*self._assignment_notes(), *self.doubts, *self._file_notes()]
@@ -140,6 +165,9 @@ class Song:
         notes: list[str] = []
         left_out: dict[str, list[str]] = defaultdict(list)
         for role, file in self.stems.items():
+            whole = self.stems.get(roles.bus_of(role), file)
+            if whole is not file:
+                notes.append(f"{file.path.name} is not part of {whole.path.name}, so it has a gain of its own")
             if file.parts:
                 notes.append(f"{role} is the sum of {', '.join(part.path.name for part in file.parts)}")
         for found in self.assignment:

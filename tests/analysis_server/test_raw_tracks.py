@@ -127,6 +127,9 @@ def test_a_mixdown_that_is_the_plain_sum_is_reported_with_what_the_mix_changes(f
     warnings = as_json(faderwise("mix", raw, "--dry-run", "--json"))["warnings"]
     (warning,) = [warning for warning in warnings if "producer" in warning]
     assert "Raw Song Mix.wav" in warning and "faderwise match" in warning
+    warnings = as_json(faderwise("match", raw, "--dry-run", "--json"))["warnings"]
+    assert any("Raw Song Mix.wav is nearly the plain sum" in warning for warning in warnings)
+    assert "Raw Song Mix.wav is nearly the plain sum" in faderwise("buses", raw).out
 
 
 def test_a_mixdown_with_another_balance_is_not_reported(faderwise: Faderwise, raw: Path) -> None:
@@ -137,3 +140,21 @@ def test_a_mixdown_with_another_balance_is_not_reported(faderwise: Faderwise, ra
     soundfile.write(raw / "Raw Song Mix.wav", mix, RATE, subtype="FLOAT")
     warnings = as_json(faderwise("mix", raw, "--dry-run", "--json"))["warnings"]
     assert not [warning for warning in warnings if "producer" in warning]
+
+
+def test_a_single_drum_that_the_drum_stem_does_not_contain_has_its_own_gain(faderwise: Faderwise, raw: Path) -> None:
+    (raw / "01_Kick.wav").rename(raw / "Drums.wav")
+    (raw / "03_OH L.wav").unlink()
+    result = as_json(faderwise("mix", raw, "--dry-run", "--json"))
+    assert list(result["median_gain_db"]) == ["drums", "drums: 02_SnareUp", "bass", "vocals", "guitars"]
+    assert any("02_SnareUp.wav is not part of Drums.wav" in warning for warning in result["warnings"])
+
+
+def test_drums_that_the_drum_stem_contains_are_counted_once(faderwise: Faderwise, raw: Path) -> None:
+    kick, snare = (soundfile.read(raw / f"{name}.wav")[0][:RATE] for name in ("01_Kick", "02_SnareUp"))
+    soundfile.write(raw / "Drums.wav", kick + snare, RATE, subtype="FLOAT")
+    (raw / "03_OH L.wav").unlink()
+    result = as_json(faderwise("mix", raw, "--dry-run", "--json"))
+    assert list(result["median_gain_db"]) == ["drums", "bass", "vocals", "guitars"]
+    rows = {row["name"]: (row["bus"], row["reason"]) for row in result["assignment"]}
+    assert rows["01_Kick.wav"] == (None, "it is already in Drums.wav")
