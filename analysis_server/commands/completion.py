@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from argparse import Namespace
 
 from analysis_server.commands.options import Parser
@@ -25,25 +27,36 @@ def add_completion(parser: Parser) -> None:
 
 
 def run(arguments: Namespace, terminal: Terminal) -> None:
-    """Print the completion script of a shell."""
-    if arguments.shell in LISTS:
-        names = _names(arguments.shell)
-        for name in names:
-            terminal.say(name)
-        terminal.give({"names": names})
-        return
-    import shtab
-
-    script = shtab.complete(arguments.parser_of_all(), arguments.shell)
-    terminal.say(script.rstrip("\n"))
-    terminal.give({"script": script})
-
-
-def _names(kind: str) -> list[str]:
-    if kind == "models":
+    """Print the completion script of a shell, or the names of models or buses."""
+    if arguments.shell == "models":
         from analysis_server import models
 
-        return models.names()
-    from core.roles import SYNONYMS
+        _print_names(models.names(), terminal)
+    elif arguments.shell == "buses":
+        from core.roles import SYNONYMS
 
-    return list(SYNONYMS)
+        _print_names(list(SYNONYMS), terminal)
+    else:
+        import shtab
+
+        parser = arguments.parser_of_all()
+        _complete_paths(parser, shtab.FILE)
+        script = shtab.complete(parser, arguments.shell)
+        terminal.say(script.rstrip("\n"))
+        terminal.give({"script": script})
+
+
+def _print_names(names: list[str], terminal: Terminal) -> None:
+    for name in names:
+        terminal.say(name)
+    terminal.give({"names": names})
+
+
+def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
+    """Have shells complete the arguments that take a path with file names."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                _complete_paths(one, files)
+        elif not hasattr(action, "complete") and re.search("DIR|FILE|RPP|npz", str(action.metavar)):
+            action.complete = files  # type: ignore[attr-defined]  # shtab reads it

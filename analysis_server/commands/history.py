@@ -101,14 +101,18 @@ def add_edit(parser: options.Parser) -> None:
     add("--depth", dest="depth_percent", type=options.percent, metavar="P", help="depth of the balance, 0 to 200 %%")
     text = "depth of the moves around each bus's level, 0 to 200 %%"
     add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
-    add("--offset", action="append", type=options.offset, metavar="ROLE=DB", help="make this bus louder or quieter")
+    text = "make this bus louder or quieter"
+    offset = add("--offset", action="append", type=options.offset, metavar="BUS=DB", help=text)
     text = "even out the loudness of this bus relative to the others, 0 to 100 percent"
-    add("--ride", action="append", type=options.ride, metavar="ROLE=P", help=text)
+    ride = add("--ride", action="append", type=options.ride, metavar="BUS=P", help=text)
+    for option in (offset, ride):
+        options.complete(option, "buses", "=")
     text = "the largest distance of a bus from the common gain"
     add("--limit", dest="limit_db", type=options.decibels, metavar="DB", help=text)
     add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="smooth moves shorter than this")
     add("--range", dest="range_s", type=options.range_s, metavar="A:B", help="change only this part")
-    add("--freeze", action="append", metavar="ROLE", help="do not change this bus")
+    freeze = add("--freeze", action="append", metavar="BUS", help="do not change this bus")
+    options.complete(freeze, "buses")
     text = "interpolate the gain across this passage"
     add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)
     add("--afresh", action="store_true", help="drop the settings of earlier edits")

@@ -45,9 +45,11 @@ def add_mix(parser: options.Parser) -> None:
     text = "how much of the predicted balance to apply, 0 to 200 percent (100)"
     parser.add_argument("--depth", dest="depth_percent", type=options.percent, default=100.0, metavar="P", help=text)
     text = "even out the loudness of a bus relative to the others, 0 to 100 percent (may be repeated)"
-    parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
+    ride = parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
+    options.complete(ride, "buses", "=")
     text = "do not change this bus, and place the others relative to it (may be repeated)"
-    parser.add_argument("--keep", action="append", default=[], metavar="BUS", help=text)
+    keep = parser.add_argument("--keep", action="append", default=[], metavar="BUS", help=text)
+    options.complete(keep, "buses")
     parser.add_argument(
         "--level",
         choices=("buses", "tracks"),

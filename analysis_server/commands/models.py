@@ -26,12 +26,12 @@ def add_models(parser: Parser) -> None:
     )
     actions = add_actions(parser, "list|show|remove|export|import")
     add_action(actions, "list", run, "list all models")
-    add_action(actions, "show", _show, "show what a model has learned, and from which songs", "name")
+    add_action(actions, "show", _show, "show what a model has learned, and from which songs", "model")
     remove = add_action(
-        actions, "remove", _remove, "remove a model (kept as NAME.removed), or one of its songs", "name"
+        actions, "remove", _remove, "remove a model (kept as NAME.removed), or one of its songs", "model"
     )
     remove.add_argument("--song", metavar="TITLE", help="remove only this song")
-    add_action(actions, "export", _export, "write a model to a file", "name", "file")
+    add_action(actions, "export", _export, "write a model to a file", "model", "file")
     take_in = add_action(actions, "import", _import, "add the model in a file", "file")
     take_in.add_argument("--name", help="store it under this name")
 
@@ -52,28 +52,28 @@ def run(_arguments: Namespace, terminal: Terminal) -> None:
 def _show(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.commands.learning import print_model
 
-    model = models.find(arguments.name)
+    model = models.find(arguments.model)
     print_model(model, terminal)
-    terminal.give({"models": [_facts(arguments.name, model)]})
+    terminal.give({"models": [_facts(arguments.model, model)]})
 
 
 def _remove(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.song is None:
-        file = models.remove(arguments.name)
-        terminal.say(f"{arguments.name} was removed; to restore it, import {file}")
+        file = models.remove(arguments.model)
+        terminal.say(f"{arguments.model} was removed; to restore it, import {file}")
     else:
-        model, file = models.forget(arguments.name, arguments.song)
+        model, file = models.forget(arguments.model, arguments.song)
         terminal.say(
-            f"Removed {arguments.song!r} from {arguments.name}, which now contains {count(len(model.songs), 'song')}."
+            f"Removed {arguments.song!r} from {arguments.model}, which now contains {count(len(model.songs), 'song')}."
         )
-    terminal.give({"model": arguments.name, "file": str(file)})
+    terminal.give({"model": arguments.model, "file": str(file)})
 
 
 def _export(arguments: Namespace, terminal: Terminal) -> None:
     file = Path(arguments.file)
-    models.find(arguments.name).save(file)
-    terminal.say(f"Wrote {arguments.name} to {file}")
-    terminal.give({"model": arguments.name, "file": str(file)})
+    models.find(arguments.model).save(file)
+    terminal.say(f"Wrote {arguments.model} to {file}")
+    terminal.give({"model": arguments.model, "file": str(file)})
 
 
 def _import(arguments: Namespace, terminal: Terminal) -> None:

@@ -74,7 +74,9 @@ def add_action(actions: Any, name: str, run: Any, summary: str, *positionals: st
     """Add an action of a command with its positional arguments."""
     parser: Parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     for positional in positionals:
-        parser.add_argument(positional, metavar=positional.upper())
+        added = parser.add_argument(positional, metavar=positional.upper())
+        if positional == "model":
+            complete(added, "models")
     parser.add_json_option()
     parser.set_defaults(run=run, parser=parser)
     return parser
@@ -99,15 +101,24 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def complete(action: argparse.Action, names: str, ending: str = "") -> None:
-    """Have shells complete an option with what `faderwise completion NAMES` lists, besides file names."""
+    """Have shells complete an argument with the names that `faderwise completion NAMES` prints, and with files.
+
+    Parameters
+    ----------
+    action : the argument.
+    names : ``"models"`` or ``"buses"``.
+    ending : put after each name, such as the ``=`` of ``--bus drums=``.
+    """
     function = f"_faderwise_{names}{'_with_value' if ending else ''}"
-    listed = f"$(faderwise completion {names} 2>/dev/null | sed 's/$/{ending}/')"
-    bash = f'{function}() {{ local IFS=$\'\\n\'; compgen -W "{listed}" -- "$1"; compgen -f -- "$1"; }}'
-    zsh = f'{function}() {{ compadd -- ${{(f)"{listed}"}}; _files }}'
+    listed = f"faderwise completion {names} 2>/dev/null | sed 's/$/{ending}/'"
+    bash = f'{function}() {{ local IFS=$\'\\n\'; compgen -W "$({listed})" -- "$1"; compgen -f -- "$1"; }}'
+    zsh = f'{function}() {{ compadd -S "" -- ${{(f)"$({listed})"}}; _files }}'
+    fish = f"function {function}; {listed}; __fish_complete_path (commandline -ct); end"
     action.complete = {  # type: ignore[attr-defined]  # shtab reads it
         "bash": function,
         "zsh": function,
-        "preamble": {"bash": bash, "zsh": zsh},
+        "fish": f"({function})",
+        "preamble": {"bash": bash, "zsh": zsh, "fish": fish},
     }
 
 

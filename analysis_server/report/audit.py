@@ -227,8 +227,9 @@ def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
             f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as approximate"
         )
     peak_dbtp = figures.get("true_peak_now_dbtp", figures.get("true_peak_after_dbtp", -math.inf))
-    as_mixed_down = root.action == "match" and not audited.is_edited  # a mixdown often peaks at full scale
-    if peak_dbtp > PEAK_LIMIT_DBTP + 0.05 and not as_mixed_down:
+    written_dbtp = figures.get("true_peak_after_dbtp", -math.inf)
+    as_recovered = root.action == "match" and peak_dbtp <= written_dbtp + 0.1  # as loud as the mixdown was
+    if peak_dbtp > PEAK_LIMIT_DBTP + 0.05 and not as_recovered:
         clips = "clips" if peak_dbtp > 0.0 else "comes close to clipping"
         warnings.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
     return warnings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,18 +42,69 @@ def test_bash_completes_verbs_their_actions_and_their_options(capsys: pytest.Cap
     assert offered(text, ["faderwise", "completion", "z"]) == {"zsh"}
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_the_names_of_models_and_buses(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def bash_completes(script: Path, typed: str) -> set[str]:
+    return offered(script.read_text("utf-8"), typed.split(" "))
+
+
+def zsh_completes(script: Path, typed: str) -> set[str]:
+    """Return the command line that zsh makes of what is typed when the tab key is pressed."""
+    import pty
+
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb"})  # noqa: S606, S607
+    setup = (
+        f"PS1=; autoload -U compinit; compinit -D -u; source {script}; compdef _shtab_faderwise faderwise;"
+        "show() { print -r -- \"<<$BUFFER>>\"; BUFFER=; }; zle -N show; bindkey '^X' show; print rea''dy\n"
+    )
+    os.write(terminal, setup.encode())
+    _read_until(terminal, "ready")
+    os.write(terminal, f"{typed}\t\x18".encode())
+    answer = _read_until(terminal, ">>")
+    os.close(terminal)
+    os.waitpid(process, 0)
+    return {line.split()[-1] for line in re.findall(r"<<(.*?)>>", answer)}
+
+
+def _read_until(terminal: int, mark: str) -> str:
+    text = ""
+    while mark not in text:
+        ready, _, _ = select.select([terminal], [], [], 60.0)
+        assert ready, f"zsh printed only {text!r}"
+        text += os.read(terminal, 1 << 16).decode(errors="replace")
+    return text
+
+
+def fish_completes(script: Path, typed: str) -> set[str]:
+    fish = shutil.which("fish") or "fish"
+    done = subprocess.run(  # noqa: S603 - a list
+        [fish, "-c", f"source {script}; complete -C '{typed}'"], capture_output=True, text=True, check=True
+    )
+    return {line.split("\t")[0] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_completes_models_buses_and_files(
+    shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = script("bash", capsys)
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    completes = {"bash": bash_completes, "zsh": zsh_completes, "fish": fish_completes}[shell]
+    file = tmp_path / "completion"
+    file.write_text(script(shell, capsys), "utf-8")
     command = tmp_path / "bin" / "faderwise"
     command.parent.mkdir()
-    command.write_text("#!/bin/sh\n[ $2 = models ] && printf 'default\\nmy model\\n' || printf 'drums\\nbass\\n'\n")
+    command.write_text("#!/bin/sh\n[ $2 = models ] && printf 'default\\nmymodel\\n' || printf 'drums\\nbass\\n'\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
-    assert "my model" in offered(text, ["faderwise", "mix", "--model", "my"])
-    assert "drums=" in offered(text, ["faderwise", "mix", "--bus", "dr"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Some Song").mkdir()
+    assert completes(file, "faderwise mix --model my") == {"mymodel"}
+    assert completes(file, "faderwise models show my") == {"mymodel"}
+    assert completes(file, "faderwise compare my") == {"mymodel"}
+    assert completes(file, "faderwise mix --bus dr") == {"drums="}
+    assert completes(file, "faderwise edit --freeze ba") == {"bass"}
+    assert any(name.startswith("completio") for name in completes(file, "faderwise mix com"))
 
 
 def test_the_names_to_complete_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
