@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -75,8 +76,14 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(
         f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
     )
-    _print_habits(result.model, result.coefficients, result.next_song_percent, terminal)
-    terminal.say(f"  {result.file}")
+    _print_habits(result.model, result.coefficients, len(result.songs), result.next_song_percent, terminal)
+    if arguments.dry_run:
+        terminal.say("Dry run: nothing was written.")
+    else:
+        terminal.say(f"Model: {result.file}")
+        terminal.say("Next:")
+        terminal.say(f"  faderwise mix NextSong --model {shlex.quote(arguments.model)}    mix a song with it")
+        terminal.say(f"  faderwise models show {shlex.quote(arguments.model)}             its coefficients and songs")
     terminal.give(result)
 
 
@@ -84,7 +91,7 @@ def print_model(model: Model, terminal: Terminal) -> None:
     """Print a model's origin, coefficients and songs."""
     terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
     coefficients = model.named_coefficients()
-    _print_habits(model.name, coefficients, model.next_song_percent(), terminal)
+    _print_habits(model.name, coefficients, len(model.songs), model.next_song_percent(), terminal)
     if not coefficients:
         terminal.say("  no bus was learned: the model is a fixed rule")
     else:
@@ -101,28 +108,28 @@ def print_model(model: Model, terminal: Terminal) -> None:
 
 
 def _print_habits(
-    name: str, by_bus: Mapping[str, Mapping[str, float]], next_song_percent: float, terminal: Terminal
+    name: str, by_bus: Mapping[str, Mapping[str, float]], n_songs: int, next_song_percent: float, terminal: Terminal
 ) -> None:
-    """Print how each bus differs from the default model, and how much one more song would change it."""
+    """Print how a model sets each bus compared with the default model, and how much one more song would change it."""
     from analysis_server import models
 
     offsets = {bus: row["offset"] for bus, row in by_bus.items() if "offset" in row}
-    if not offsets:
+    if not offsets or models.is_shipped(name):
         return
-    default = models.find(models.DEFAULT_MODEL).named_coefficients()
-    if name != models.DEFAULT_MODEL:
-        common = [bus for bus in offsets if "offset" in default.get(bus, {})]
-        changes = {bus: offsets[bus] - default[bus]["offset"] for bus in common}
-        mean = sum(changes.values()) / max(len(changes), 1)
-        moved = [
-            f"{bus} {'up' if change > mean else 'down'} {abs(change - mean):.1f} dB"
-            for bus, change in changes.items()
-            if abs(change - mean) >= 0.1
-        ]
-        difference = ", ".join(moved) if moved else "no bus by 0.1 dB or more"
-        terminal.say(f"Against the default model: {difference}.")
+    default = models.find(models.DEFAULT_MODEL)
+    changes = {bus: offset - float(default.coefficients(bus)[0]) for bus, offset in offsets.items()}
+    mean = sum(changes.values()) / len(changes)  # a gain that all buses share is not a difference of balance
+    settings = [
+        f"{bus} {abs(change - mean):.1f} dB {'higher' if change > mean else 'lower'}"
+        for bus, change in sorted(changes.items(), key=lambda item: -abs(item[1] - mean))
+        if abs(change - mean) >= 0.05
+    ]
+    difference = ", ".join(settings) or "every bus the same"
+    terminal.say(f"From {count(n_songs, 'song')}: compared with the default model, {name} sets {difference}.")
     if next_song_percent:
-        terminal.say(f"One more song would move each bus by about {next_song_percent:.0f} % of its difference.")
+        terminal.say(
+            f"One more song would move each bus by about {next_song_percent:.0f} % of how far that song is from the model."
+        )
 
 
 # evaluate
