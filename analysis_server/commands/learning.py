@@ -128,7 +128,7 @@ def _print_habits(
     terminal.say(f"From {count(n_songs, 'song')}: compared with the default model, {name} sets {difference}.")
     if next_song_percent:
         terminal.say(
-            f"One more song would move each bus by about {next_song_percent:.0f} % of how far that song is from the model."
+            f"One more song would move each bus by about {next_song_percent:.0f} % of that song's distance from the model."
         )
 
 
