@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
 from analysis_server.terminal import Terminal, count
+from core.errors import InputError
 
 if TYPE_CHECKING:
     from analysis_server.verbs.evaluate import EvaluateResult
@@ -127,9 +129,8 @@ def _print_habits(
     difference = ", ".join(settings) or "every bus the same"
     terminal.say(f"From {count(n_songs, 'song')}: compared with the default model, {name} sets {difference}.")
     if next_song_percent:
-        terminal.say(
-            f"One more song would move each bus by about {next_song_percent:.0f} % of that song's distance from the model."
-        )
+        percent = f"{next_song_percent:.0f} %"
+        terminal.say(f"One more song would move each bus by about {percent} of that song's distance from the model.")
 
 
 # evaluate
@@ -147,7 +148,8 @@ def add_evaluate(parser: options.Parser) -> None:
     parser.add_argument("dataset", metavar=kinds, help="a folder of songs with their mixdowns")
     parser.add_argument("--test-on", metavar=kinds, help="train on the first dataset, test on this one")
     options.add_feature_options(parser, default_preset=None)
-    parser.add_argument("--out", metavar="DIR", help="write tables and figures into this folder")
+    parser.add_argument("--out", metavar="DIR", help="write a page, tables and figures into this folder")
+    options.add_open_option(parser)
     options.add_dask_option(parser)
 
 
@@ -156,18 +158,25 @@ def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import evaluate
 
+    if arguments.open and arguments.out is None:
+        raise InputError("there is no page to open", option="--open", remedy="give --out DIR as well")
     request = options.request_of(evaluate.EvaluateRequest, arguments)
     results = [perform(one, evaluate.run, terminal) for one in evaluate.by_condition(request)]
     for result in results:
-        _print_evaluation(result, terminal)
+        _print_evaluation(result, terminal, opens=arguments.open)
     terminal.give(evaluate.together(results))
 
 
-def _print_evaluation(result: EvaluateResult, terminal: Terminal) -> None:
+def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool) -> None:
     terminal.warn_all(result.warnings)
     terminal.say(result.verdict)
     terminal.say(f"Preset {result.preset}, {result.features}; trained on {result.trained_on}.")
-    terminal.say("Buses: mean squared error of the linear gain. Balance: mean error in dB after the common gain.")
+    terminal.say(
+        "Balance: how far the buses' levels are from the producer's on average, without the common gain, in dB."
+    )
+    terminal.say(
+        "Buses: mean squared error of the linear gain over all frames, as in the paper. Smaller is better in both."
+    )
     rows = [
         (title[:38], *(_mse(row.get(bus)) for bus in result.buses), _db(result.balance_db[title]))
         for title, row in result.songs.items()
@@ -185,8 +194,12 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal) -> None:
             for name, rule in result.baselines.items()
         ],
     )
-    for file in result.files:
-        terminal.say(f"  {file}")
+    page = next((file for file in result.files if file.endswith(".html")), None)
+    if page:
+        terminal.say(f"Page: {Path(page).absolute()}")
+        terminal.say(f"Results: {count(len(result.files) - 1, 'file')} next to it")
+        if opens:
+            terminal.open(page)
 
 
 def _mse(value: float | None) -> str:

@@ -34,6 +34,8 @@ INAUDIBLE_DB = -80.0
 LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
 VERTEX_LIMIT = 1500
 """The most vertices of a drawn curve."""
+SMALL_VERTEX_LIMIT = 400
+"""The same on pages with many small charts."""
 HUE_COUNT = 16
 """The style sheet defines the classes ``hue-0`` to ``hue-15``."""
 PLOT_WIDTH, PLOT_HEIGHT = 10_000, 1_000
@@ -79,7 +81,11 @@ class Axis:
 
 def time_axis(duration_s: float, buses: Sequence[BusContent]) -> Axis:
     """Return the time axis of all buses, from 0 to the later of `duration_s` and the last frame."""
-    ends = [duration_s, *(float(bus.time_s[-1]) for bus in buses if bus.time_s.size)]
+    return axis_of_time([duration_s, *(float(bus.time_s[-1]) for bus in buses if bus.time_s.size)])
+
+
+def axis_of_time(ends: Sequence[float]) -> Axis:
+    """Return a time axis from 0 to the latest of `ends`, in seconds."""
     end = max((end for end in ends if math.isfinite(end)), default=0.0)
     end = end if end > 0.0 else 1.0
     step = next((step for step in _TIME_STEPS_S if end / step <= 10), end)
@@ -105,9 +111,13 @@ def gain_axis(buses: Sequence[BusContent]) -> Axis:
         if bus.audit is not None:
             curves.append(bus.audit.edited_gain_db)
         values += [curve[audible] if curve.shape == audible.shape else curve for curve in curves]
-    drawn = np.concatenate(values)
-    drawn = np.minimum(drawn[np.isfinite(drawn) & (drawn > CLOSED_DB)], GAIN_LIMIT_DB)
-    low, high = float(drawn.min()), float(drawn.max())
+    return axis_of_gains(np.concatenate(values))
+
+
+def axis_of_gains(gain_db: FloatArray) -> Axis:
+    """Return the axis of gains (n_values,), dB, with at most about five steps; gains below `CLOSED_DB` are ignored."""
+    drawn = np.minimum(gain_db[np.isfinite(gain_db) & (gain_db > CLOSED_DB)], GAIN_LIMIT_DB)
+    low, high = float(drawn.min(initial=0.0)), float(drawn.max(initial=0.0))
     step = next((step for step in _LEVEL_STEPS_DB if (high - low) / step <= 4), _LEVEL_STEPS_DB[-1])
     return stepped_axis(low, high, step)
 
@@ -308,6 +318,18 @@ def bus_plot(bus: BusContent, time: Axis, gain: Axis, level: Axis) -> Markup:
         parts.append(_path("edited", _dots(bus.audit.edited_time_s, bus.audit.edited_gain_db, time, gain)))
     background = _stretched(_path("level", _level_area(bus, time, level))) + _silence(bus, time)
     return _plot(time.ticks, gain.ticks, "".join(parts), background)
+
+
+def compared_gains_plot(
+    time_s: FloatArray, true_db: FloatArray, predicted_db: FloatArray, *, time: Axis, gain: Axis
+) -> Markup:
+    """Return the SVG of a true gain, dashed, and a predicted one; all arrays have the shape (n_frames,)."""
+    curves = ""
+    for name, gain_db in (("predicted", true_db), ("curve", predicted_db)):
+        chosen = extreme_indices(gain_db, SMALL_VERTEX_LIMIT)
+        line = line_path(time.place(time_s[chosen]), gain.place(drawable_gain(gain_db[chosen])))
+        curves += _path(name, line)
+    return _plot(time.ticks, gain.ticks, curves)
 
 
 def spectra_plot(spectra: Sequence[Spectrum], frequency: Axis, level: Axis) -> Markup:

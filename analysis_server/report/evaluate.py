@@ -1,4 +1,4 @@
-"""The paper's tables and figures as files.
+"""An evaluation as an HTML page, and the paper's tables and figures as files.
 
 No window system, no pyplot, and nothing of the user's own matplotlib settings: what matplotlib keeps (its list of
 fonts) is in Faderwise's folder, unless `MPLCONFIGDIR` names another: `evaluate` sets it before this import.
@@ -20,13 +20,20 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from analysis_server import MADE_BY
+from analysis_server.report import charts
+from analysis_server.report.content import median_gain_db
+from analysis_server.report.page import environment, template_file
+from analysis_server.report.text import MISSING, gain_text
 from core.audio.framing import HOP_S
 from core.automation.average_spectrum import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db
@@ -252,3 +259,93 @@ def _song_figures(
         spectra = mix_spectra(audio, time_s, predicted, progress=drawing)
         files += save(spectrum_panels(song.title, spectra), beginning.with_name(f"{beginning.name}-spectra"))
     return files
+
+
+PAGE = "evaluate.html"
+
+
+def evaluation_page(
+    evaluation: Evaluation,
+    rules: Mapping[str, Scores],
+    *,
+    best_rule: str | None,
+    title: str,
+    verdict: str,
+    summary: str,
+    warnings: Sequence[str],
+    files: Sequence[str],
+) -> str:
+    """Return an evaluation as one self-contained HTML page, with the gains in dB over time.
+
+    Parameters
+    ----------
+    evaluation : the tested songs, the model's scores and its predictions.
+    rules : the scores of the simple rules, by name.
+    best_rule : the name of the best of them, which the songs' table compares the model with.
+    title, verdict, summary : the page's title, which method is better, and what was trained on what.
+    warnings : sentences for the user.
+    files : the names of the files next to the page.
+    """
+    scores, buses = evaluation.scores, evaluation.scores.buses
+    methods = sorted([("the model", scores), *rules.items()], key=lambda method: _or_last(method[1].mean_balance_db()))
+    songs = [
+        _song_view(song, evaluation.predicted[song.title], scores.mse[song.title], number)
+        for number, song in enumerate(evaluation.tested.songs)
+    ]
+    shown = [curve for song in songs for bus in song["buses"] for curve in bus["curves"]]
+    gain = charts.axis_of_gains(np.concatenate(shown) if shown else np.zeros(1))
+    for song in songs:
+        for bus in song["buses"]:
+            bus["plot"] = charts.compared_gains_plot(song["time_s"], *bus["curves"], time=song["time"], gain=gain)
+    view = {
+        "title": title,
+        "verdict": verdict,
+        "summary": summary,
+        "policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        "style": Markup(template_file("page.css")),  # noqa: S704 - our own file
+        "made_by": MADE_BY,
+        "warnings": warnings,
+        "buses": buses,
+        "mse_heads": [f"MSE {bus}" for bus in buses],
+        "methods": [(name, _decibels(one.mean_balance_db()), *_mses(one.mean_mse(), buses)) for name, one in methods],
+        "best_rule": best_rule or "Best rule",
+        "song_rows": [
+            (
+                song_title,
+                _decibels(scores.balance_db[song_title]),
+                _decibels(rules[best_rule].balance_db[song_title] if best_rule else float("nan")),
+                *_mses(row, buses),
+            )
+            for song_title, row in scores.mse.items()
+        ],
+        "songs": songs,
+        "gain": gain,
+        "hues": dict(zip(buses, charts.hues_of(buses), strict=True)),
+        "files": files,
+    }
+    return environment().get_template("evaluate.html.j2").render(view)
+
+
+def _song_view(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, float], number: int) -> dict[str, Any]:
+    """Return the values of a song's charts: gains in dB while each bus has signal, NaN elsewhere."""
+    time_s = (np.arange(len(song.gains)) + 0.5) * HOP_S
+    buses = []
+    for column, bus in enumerate(song.buses):
+        active = song.active[:, column]
+        curves = [np.where(active, gain_to_db(gains[:, column]), np.nan) for gains in (song.gains, predicted)]
+        true, found = (gain_text(median_gain_db(curve, active)) if active.any() else MISSING for curve in curves)
+        buses.append({"name": bus, "curves": curves, "true": true, "predicted": found, "mse": f"{mse[bus]:.4f}"})
+    time = charts.axis_of_time([float(time_s[-1]) if time_s.size else 0.0])
+    return {"title": song.title, "number": number, "time": time, "time_s": time_s, "buses": buses}
+
+
+def _mses(row: Mapping[str, float], buses: Sequence[str]) -> list[str]:
+    return [f"{row[bus]:.4f}" if bus in row else MISSING for bus in buses]
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f} dB" if np.isfinite(value) else MISSING
+
+
+def _or_last(value: float) -> float:
+    return value if np.isfinite(value) else float("inf")

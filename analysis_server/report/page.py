@@ -54,7 +54,7 @@ def render_report(content: ReportContent) -> str:
     -------
     The page, to be written as UTF-8. It opens without a network, and its content security policy forbids one.
     """
-    script = _file("page.js")
+    script = template_file("page.js")
     time = charts.time_axis(content.duration_s, content.buses)
     groups = _groups(content.buses)
     view: dict[str, Any] = {
@@ -64,7 +64,7 @@ def render_report(content: ReportContent) -> str:
         "pointed": any(bus.point_time_s.size for bus in content.buses),
         "banded": any(math.isfinite(half_width_db(bus)) for bus in content.buses),
         "policy": content_security_policy(script),
-        "style": Markup(_file("page.css")),  # noqa: S704 - our own files
+        "style": Markup(template_file("page.css")),  # noqa: S704 - our own files
         "script": Markup(script),  # noqa: S704
         "data": Markup(read_out_json(content.buses, time)),  # noqa: S704 - escaped for a script element
         "groups": groups,
@@ -86,7 +86,7 @@ def render_report(content: ReportContent) -> str:
         "change": change_text,
     }
     view |= _overview(content.buses) | _level_match(content) | _spectra(content.spectra)
-    return _environment().get_template("page.html.j2").render(view)
+    return environment().get_template("page.html.j2").render(view)
 
 
 def content_security_policy(script: str) -> str:
@@ -127,10 +127,11 @@ class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return the environment of the templates, with the filters that they use."""
     compiled = Path(__file__).with_name("templates") / "__pycache__"
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_file),
+        loader=jinja2.FunctionLoader(template_file),
         bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(str(compiled)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -152,7 +153,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _file(name: str) -> str:
+def template_file(name: str) -> str:
+    """Return the content of a file in the folder of templates."""
     return resources.files("analysis_server.report").joinpath("templates").joinpath(name).read_text(encoding="utf-8")
 
 

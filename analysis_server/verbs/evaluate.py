@@ -30,6 +30,7 @@ from core.models.evaluate import (
     EvaluationSong,
     PaperRegression,
     Predictor,
+    Scores,
     baselines,
     score,
 )
@@ -125,8 +126,12 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     learn_from = None if request.test_on is None else trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
     warnings = [*trained.warnings, *tested.warnings]
-    result = _result(request, settings, evaluation, learn_from, warnings)
-    return _written(result, evaluation, Path(request.out), part_of(progress, 0.9, 1.0)) if request.out else result
+    rules = {name: score(rule, tested.songs, learn_from) for name, rule in baselines().items()}
+    result = _result(request, settings, evaluation.scores, rules, warnings)
+    if request.out is None:
+        return result
+    title = Path(request.test_on or request.dataset).resolve().name
+    return _written(result, evaluation, rules, title, Path(request.out), part_of(progress, 0.9, 1.0))
 
 
 def evaluate(
@@ -170,16 +175,14 @@ def _dataset(path: str, settings: SongSettings, learn_songs: LearnSongs, progres
 def _result(
     request: EvaluateRequest,
     settings: SongSettings,
-    evaluation: Evaluation,
-    learn_from: Sequence[EvaluationSong] | None,
+    scores: Scores,
+    rules: Mapping[str, Scores],
     warnings: list[str],
 ) -> EvaluateResult:
-    scores = evaluation.scores
-    rules = {name: score(rule, evaluation.tested.songs, learn_from) for name, rule in baselines().items()}
     return EvaluateResult(
         preset=settings.preset,
         features=settings.feature_set,
-        trained_on=f"all of {request.dataset} but the song itself" if learn_from is None else request.dataset,
+        trained_on=request.dataset if request.test_on else f"all of {request.dataset} but the song itself",
         buses=list(scores.buses),
         songs={title: dict(row) for title, row in scores.mse.items()},
         mean=scores.mean_mse(),
@@ -195,6 +198,20 @@ def _result(
     )
 
 
+def best_rule(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, float]]) -> str | None:
+    """Return the simple rule with the smallest balance error over the songs where the model has one; None without any.
+
+    Arguments as for `verdict`. An oracle is not a rule: it knows the true gains.
+    """
+    titles = [title for title, value in ours_db.items() if np.isfinite(value)]
+    means = {
+        name: float(np.mean([errors[title] for title in titles]))
+        for name, errors in rules_db.items()
+        if titles and not name.startswith("oracle") and all(np.isfinite(errors.get(t, np.nan)) for t in titles)
+    }
+    return min(means, key=lambda name: means[name]) if means else None
+
+
 def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, float]]) -> str:
     """Return in one sentence whether the model or the best simple rule has the smaller balance error.
 
@@ -208,20 +225,17 @@ def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, fl
     The difference counts as beyond chance if the 95 % interval of its mean over the songs (Student's t, paired)
     excludes 0.
     """
-    titles = [title for title, value in ours_db.items() if np.isfinite(value)]
-    means = {
-        name: float(np.mean([errors[title] for title in titles]))
-        for name, errors in rules_db.items()
-        if titles and all(np.isfinite(errors.get(title, np.nan)) for title in titles)
-    }
-    if not means:
+    best = best_rule(ours_db, rules_db)
+    if best is None:
         return "No song has a balance error to compare."
-    best = min(means, key=lambda name: means[name])
+    titles = [title for title, value in ours_db.items() if np.isfinite(value)]
     differences = np.array([rules_db[best][title] - ours_db[title] for title in titles])
     mean, n = float(differences.mean()), len(differences)
-    winner, loser = ("The model", best) if mean > 0.0 else (best, "the model")
-    by = f"{winner} is better than {loser}, the best simple rule," if mean > 0.0 else f"{winner} is better than {loser}"
-    sentence = f"{by} by {abs(mean):.2f} dB of balance error on average over {n} song{'s' if n != 1 else ''}"
+    if mean > 0.0:
+        better = f"The model is better than the best simple rule, {best!r},"
+    else:
+        better = f"The simple rule {best!r} is better than the model"
+    sentence = f"{better} by {abs(mean):.2f} dB of balance error on average over {n} song{'s' if n != 1 else ''}"
     if n < 3:
         return f"{sentence}; too few songs for a significance test."
     half_width = float(scipy.special.stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n))
@@ -230,19 +244,36 @@ def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, fl
 
 
 def _written(
-    result: EvaluateResult, evaluation: Evaluation, folder: Path, progress: ProgressCallback
+    result: EvaluateResult,
+    evaluation: Evaluation,
+    rules: Mapping[str, Scores],
+    title: str,
+    folder: Path,
+    progress: ProgressCallback,
 ) -> EvaluateResult:
-    """Write the tables and figures, and the result itself; return it with the files' names."""
+    """Write the page, the tables and figures, and the result itself; return it with the files' names."""
     os.environ.setdefault("MPLCONFIGDIR", str(home() / "cache" / "matplotlib"))  # read when matplotlib is imported
-    from analysis_server.report.evaluate import draw  # noqa: PLC0415 - matplotlib loads slowly, and only here
+    from analysis_server.report.evaluate import PAGE, draw, evaluation_page  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with replacing_set(folder) as files:
-        names = [*(Path(file).name for file in draw(evaluation, files.folder, progress)), TABLE]
-        told = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
-        write_text(files.folder / TABLE, table_text(told))
+        drawn = [Path(file).name for file in draw(evaluation, files.folder, progress)]
+        page = evaluation_page(
+            evaluation,
+            rules,
+            best_rule=best_rule(evaluation.scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
+            title=title,
+            verdict=result.verdict,
+            summary=f"Preset {result.preset}, features {result.features}; trained on {result.trained_on}.",
+            warnings=result.warnings,
+            files=[TABLE, *drawn],
+        )
+        write_text(files.folder / PAGE, page)
+        names = [PAGE, *drawn, TABLE]
+        result = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
+        write_text(files.folder / TABLE, table_text(result))
         for name in names:
             files.new(folder / name)  # where it is now, in the set's own folder
-    return told
+    return result
 
 
 def table_text(result: EvaluateResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import math
 import shutil
@@ -35,8 +36,21 @@ def test_each_song_has_its_figures_as_png_and_pdf(evaluated: tuple[Path, dict[st
         for figure in ("gains", "spectra")
         for kind in ("png", "pdf")
     }
-    assert {path.name for path in out.iterdir()} == {*figures, "tables.csv", "evaluate.json"}
+    assert {path.name for path in out.iterdir()} == {*figures, "tables.csv", "evaluate.json", "evaluate.html"}
     assert {Path(file) for file in result["files"]} == set(out.iterdir())
+
+
+def test_the_page_has_the_verdict_every_method_and_a_chart_per_song_and_bus(
+    evaluated: tuple[Path, dict[str, Any]],
+) -> None:
+    out, result = evaluated
+    page = html.unescape((out / "evaluate.html").read_text(encoding="utf-8"))
+    assert result["verdict"] in page
+    for rule, scores in result["baselines"].items():
+        assert f'<th scope="row">{rule}</th><td>{scores["balance_db"]:.2f} dB</td>' in page
+    assert page.count('role="img"') == sum(len(row) for row in result["songs"].values())
+    for file in out.iterdir():
+        assert file.name == "evaluate.html" or f">{file.name}</a>" in page
 
 
 def test_the_figures_are_images_that_show_something(evaluated: tuple[Path, dict[str, Any]]) -> None:
