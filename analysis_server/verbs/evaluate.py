@@ -131,7 +131,8 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     if request.out is None:
         return result
     title = Path(request.test_on or request.dataset).resolve().name
-    return _written(result, evaluation, rules, title, Path(request.out), part_of(progress, 0.9, 1.0))
+    writing = part_of(progress, 0.9, 1.0)
+    return _written(result, evaluation, rules, title=title, folder=Path(request.out), progress=writing)
 
 
 def evaluate(
@@ -247,6 +248,7 @@ def _written(
     result: EvaluateResult,
     evaluation: Evaluation,
     rules: Mapping[str, Scores],
+    *,
     title: str,
     folder: Path,
     progress: ProgressCallback,

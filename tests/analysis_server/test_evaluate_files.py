@@ -87,7 +87,7 @@ def test_the_csv_holds_what_the_json_does(evaluated: tuple[Path, dict[str, Any]]
 def test_the_files_json_is_the_commands(faderwise: Faderwise, tmp_path: Path) -> None:
     result = result_of(faderwise, GOLDEN / "rock_condition1.npz", "--out", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "evaluate.json").read_text(encoding="utf-8")) == result
-    assert len(result["files"]) == 2 * 7 + 2  # matrices have no audio, so no spectra
+    assert len(result["files"]) == 2 * 7 + 3  # matrices have no audio, so no spectra
     assert all(Path(file).is_file() for file in result["files"])
 
 
