@@ -51,9 +51,9 @@ def test_further_buses_follow_the_four(tmp_path: Path) -> None:
     assert open_song(tmp_path).buses == ("drums", "percussion", "strings")
 
 
-def test_files_whose_names_say_nothing_are_left_out_and_reported(tmp_path: Path) -> None:
+def test_files_with_unknown_names_are_left_out_and_reported(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav")
-    write(tmp_path / "zzqx.wav")
+    soundfile.write(tmp_path / "zzqx.wav", np.full((44_100, 2), 0.1), 44_100)
     song = open_song(tmp_path)
     assert song.buses == ("drums",)
     assert song.ignored == (tmp_path / "zzqx.wav",)
