@@ -5,6 +5,7 @@ The buses and the way to mix that were used last are stored in the project's ext
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -240,10 +241,11 @@ def number_in(field: str, text: str, default: float) -> float:
 
 
 def _existing_path(text: str, home: Path | None) -> str:
-    path = Path(text).expanduser() if not text.startswith("~") or text.startswith("~/") else Path(text)
+    """Return the path of a file or folder, which may be relative to the project's folder."""
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own may raise
     found = path if path.is_absolute() or home is None else home / path
-    if not found.exists():
-        raise InputError(f"{found} does not exist", option="Like", remedy="name a session, a song folder or a run")
+    if not os.path.exists(found):  # noqa: PTH110 - Path's own may raise
+        raise InputError(f"{text!r} does not exist", option="Like", remedy="name a session, a song folder or a run")
     return str(found)
 
 

@@ -44,7 +44,7 @@ def auto_mix_selected_tracks() -> Flow:
 def auto_mix_again() -> Flow:
     """Mix again with the buses and the settings of the last time, without a dialog."""
     application = applications.find()
-    job = _new_job(application, "mix", "Auto-mix again")
+    job = yield from _new_job(application, "mix", "Auto-mix again")
     worker = Worker(application, job)
     with removed_at_the_end(worker):
         yield
@@ -107,7 +107,7 @@ def _run_on_stems(verb: str, action: str, ask: Ask, selected: Sequence[str] = ()
     if left is not None:
         yield from _resume(Worker(application, left))
         return
-    job = _new_job(application, verb, action)
+    job = yield from _new_job(application, verb, action)
     job.asked["selected"] = list(selected)
     worker = Worker(application, job)
     with removed_at_the_end(worker):
@@ -146,7 +146,7 @@ def _run_on_history(verb: str, action: str, ask: Ask) -> Step:
     if left is not None:
         yield from _resume(Worker(application, left))
         return
-    job = _new_job(application, verb, action)
+    job = yield from _new_job(application, verb, action)
     worker = Worker(application, job)
     with removed_at_the_end(worker):
         yield  # starting a process is enough for one tick
@@ -177,7 +177,7 @@ def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any], is_quiet: 
         worker.application.show(report)
 
 
-def _new_job(application: Application, verb: str, action: str) -> Job:
+def _new_job(application: Application, verb: str, action: str) -> Generator[None, None, Job]:
     """Return a new job on the project in front.
 
     Raises
@@ -187,6 +187,8 @@ def _new_job(application: Application, verb: str, action: str) -> Job:
     """
     if reaper_api.is_recording():
         raise BridgeError("REAPER is recording. Stop the recording, then run the action again.")
+    part_s = reaper_api.selected_part()
+    yield  # reading all tracks and saving the project have a tick each
     path = reaper_api.project_file()
     asked = {
         "version": 1,
@@ -195,7 +197,7 @@ def _new_job(application: Application, verb: str, action: str) -> Job:
         "verb": verb,
         "title": Path(path).stem or "Unsaved project",
         "project_path": path,
-        "selection_s": reaper_api.time_selection(),
+        "selection_s": part_s,
         "length_s": reaper_api.length_s(),
         "top_gain": reaper_api.top_gain(),
         "settings": questions.chosen_settings(),

@@ -28,6 +28,9 @@ _PLAYING, _RECORDING = 1, 4
 _FAILED = "Faderwise: failed and undone"
 _SHORT_BYTES = 1 << 16
 
+_RAZOR_EDIT = re.compile(r"(-?[\d.]+) (-?[\d.]+) \S+")
+"""Start, end and the GUID of an envelope or `""`, as REAPER lists them for each track."""
+
 _prevented = [0]
 """How many times `PreventUIRefresh` is in force."""
 
@@ -129,8 +132,15 @@ def length_s() -> float:
     return float(RPR.GetProjectLength(0))
 
 
-def time_selection() -> tuple[float, float] | None:
-    """Return the time selection, or None where there is none."""
+def selected_part() -> tuple[float, float] | None:
+    """Return the part from the first to the last razor edit, otherwise the time selection; None if there is neither."""
+    with short_texts():
+        areas = [
+            str(RPR.GetSetMediaTrackInfo_String(track, "P_RAZOREDITS", "", False)[3]) for track in track_pointers()
+        ]
+    times = [float(time) for area in areas for pair in _RAZOR_EDIT.findall(area) for time in pair]
+    if times:
+        return min(times), max(times)
     start_s, end_s = RPR.GetSet_LoopTimeRange2(0, False, False, 0, 0, False)[3:5]
     return (start_s, end_s) if end_s > start_s else None
 

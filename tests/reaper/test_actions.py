@@ -342,3 +342,16 @@ def test_gains_are_written_on_another_target(studio: Studio, target: str, name: 
     studio.host.dialogs.expect_message("OK", containing="to the state before")
     studio.run("revert_bus_automation")
     assert without_ext_state(studio.host.project.to_bytes()) == before
+
+
+def test_razor_edits_are_the_part_that_is_mixed(studio: Studio) -> None:
+    api = studio.host.RPR
+    api.RPR_GetSet_LoopTimeRange2(0, True, False, 1.0, 2.0, False)
+    areas = {0: '3.0 4.0 ""', 2: '5.5 6.0 "" 3.5 4.5 {ABC}'}
+    for index, area in areas.items():
+        api.RPR_GetSetMediaTrackInfo_String(api.RPR_GetTrack(0, index), "P_RAZOREDITS", area, True)
+    mixed(studio, model="equal-level")
+    for track in studio.host.project.tracks:
+        envelope = track.envelope("VOLENV2")
+        times = [point.time for point in envelope.points]
+        assert (min(time for time in times if time > 0.0), max(times)) == (3.0, 6.0)

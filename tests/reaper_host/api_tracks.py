@@ -133,6 +133,10 @@ def set_media_track_info_value(host: ReaperHost, track: Track | Master, name: st
 def get_set_media_track_info_string(host: ReaperHost, track: Track, name: str, value: str, is_set: int) -> Out:
     if name.startswith("P_EXT:"):
         return _extension(track, name.removeprefix("P_EXT:"), value, is_set)
+    if name == "P_RAZOREDITS":  # start, end and an envelope's GUID for each area  [HDR]
+        if is_set:
+            host.razor_edits[track.guid] = value
+        return Out(1, host.razor_edits.get(track.guid, ""))
     if name == "P_NAME":
         if is_set:
             track.name = value

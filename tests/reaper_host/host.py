@@ -57,6 +57,7 @@ class ReaperHost:
         self.accessors: list[object] = []
         self.refresh_prevented, self.panels_are_stale, self.play_state = 0, False, 0
         self.render_window_bits = 1 << 21
+        self.razor_edits: dict[str, str] = {}
         self.background_renders: list[BackgroundRender] = []
         self.api_s, self._api_depth = 0.0, 0
         self._guids: dict[str, Guid] = {}
