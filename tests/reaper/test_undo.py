@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
+from analysis_server.reaper.instructions import marks_to_set, points_to_write, record_to_store
+from analysis_server.reaper.job_file import Instructions
+from core.automation.points import EnvelopePoints
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
+from core.rpp.write import with_envelopes
+from core.runs import record as records
+from core.runs import store
+from core.runs.record import BusRun, RunRecord, to_steps
 from core.runs.store import damaged_runs, read_history, undone_runs
 from tests.reaper.conftest import StudioFor
-from tests.reaper.studio import Studio, small_session, without_ext_state
+from tests.reaper.studio import Studio, bus_text, project_text, small_session, without_ext_state
 
 
 @pytest.fixture
@@ -73,3 +82,73 @@ def test_a_record_survives_saving_and_reopening(mixed: Studio) -> None:
     mixed.host.dialogs.expect_message("OK", containing="Restored 4 envelopes")
     mixed.run("revert_bus_automation")
     assert mixed.host.project.to_bytes() == original
+
+
+def long_session(folder: Path) -> Path:
+    """Write a session of 16 buses that lasts half an hour; half of them have an envelope."""
+    moves = ("    <VOLENV2", "      ACT 1 -1", "      VIS 1 1 1", "      PT 0 0.5 0", "      PT 900.25 0.25 2", "    >")
+    tracks = [
+        bus_text(f"Bus {number}", "x.wav", *(moves if number % 2 else ()), volume=0.5, length_s=1800.0)
+        for number in range(16)
+    ]
+    path = folder / "Song.RPP"
+    path.write_bytes(project_text(*tracks))
+    return path
+
+
+def test_a_match_of_half_an_hour_and_16_buses_survives_a_save_and_is_reverted_to_the_byte(
+    studio_for: StudioFor, tmp_path: Path
+) -> None:
+    studio = studio_for(long_session(tmp_path))
+    original = studio.host.project.to_bytes()
+    song = project_in(studio)
+    rng = np.random.default_rng(3)
+    frames_db = np.cumsum(rng.normal(0.0, 0.05, (7197, 16)), axis=0) - 9.0
+    buses = {track.name: (track,) for track in song.tracks}
+    time_s = np.linspace(0.0, 1800.0, 300)
+    curves = {
+        bus: EnvelopePoints(time_s, np.interp(time_s, 0.5 + 0.25 * np.arange(7197), frames_db[:, place]).clip(-40, 0))
+        for place, bus in enumerate(buses)
+    }
+    written = with_envelopes(song, buses, curves)
+    record = RunRecord(
+        number=1,
+        action="match",
+        made_at="2026-01-01T00:00:00",
+        made_by="test",
+        title="Song",
+        duration_s=1800.0,
+        buses=[
+            BusRun(
+                role=bus,
+                predicted_cdb=to_steps(frames_db[:, place], 0.01),
+                level_lufs=to_steps(rng.normal(-23.0, 6.0, 7197), 1.0),
+                deviation_cdb=to_steps(rng.uniform(0.1, 3.0, 7197), 0.01),
+            )
+            for place, bus in enumerate(buses)
+        ],
+        tracks=store.track_runs(written),
+    )
+    record = records.with_id(store.with_mark(record, song))
+    instructions = Instructions(
+        undo="Faderwise: Match",
+        summary="",
+        tracks=points_to_write(written),
+        marks=marks_to_set(record),
+        ext_state=record_to_store(record),
+    )
+    answer = msgspec.to_builtins(instructions)
+    studio.inside(
+        f"answer = {answer!r}\nresult = apply_result.apply(answer, restore_state.Pointers(reaper_api.tracks()), {{}})"
+    )
+    content = studio.host.project.to_bytes()
+    assert len(content) > 500_000
+    assert max(len(line.strip()) for line in content.splitlines()) < 1000
+    studio.host.save()
+    studio.host.open(studio.path)
+    (run,) = read_history(project_in(studio))
+    assert run.buses == record.buses
+    studio.host.dialogs.expect_message("Yes", containing="Restore the envelopes from before")
+    studio.host.dialogs.expect_message("OK", containing="Restored 16 envelopes")
+    studio.run("revert_bus_automation")
+    assert studio.host.project.to_bytes() == original

@@ -119,7 +119,7 @@ def test_an_edit_of_an_undone_run_starts_from_the_run_in_force() -> None:
     assert any("run 2 (mix) was undone" in note for note in audit_project(once).notes)
 
 
-@pytest.mark.parametrize("other", [b"", b"    <EXT\n      other value\n    >\n"])
+@pytest.mark.parametrize("other", [b"", b"    <EXT\n    >\n", b"    <EXT\n      other value\n    >\n"])
 def test_reverting_a_run_removes_its_id_from_the_tracks_to_the_byte(other: bytes) -> None:
     before = session(ENVELOPE + other, other)
     after = mixed(before, -6.0, in_reaper=True)
