@@ -45,6 +45,16 @@ def stages(progress: ProgressCallback, weights: Mapping[str, float]) -> list[Pro
     ----------
     progress : the callback of the whole work.
     weights : the time that each stage takes, by name, in any unit; only their ratios matter.
+
+    Examples
+    --------
+    >>> def show(fraction, stage):
+    ...     print(f"{fraction:.2f} {stage}")
+    >>> reading, writing = stages(show, {"Reading": 3.0, "Writing": 1.0})
+    >>> reading(0.5)
+    0.38 Reading
+    >>> writing(0.0)
+    0.75 Writing
     """
     total = sum(weights.values())
     callbacks = []

@@ -73,7 +73,13 @@ def is_mixdown(name: str) -> bool:
 
 
 def in_order(roles: Iterable[str]) -> tuple[str, ...]:
-    """Return `roles` in the order buses have everywhere: the listed ones first, then the alphabet."""
+    """Return `roles` in the order buses have everywhere: the listed ones first, then the alphabet.
+
+    Examples
+    --------
+    >>> in_order(["violin", "vocals", "drums"])
+    ('drums', 'vocals', 'violin')
+    """
     listed = list(SYNONYMS)
     return tuple(sorted(roles, key=lambda role: (listed.index(role) if role in listed else len(listed), role)))
 

@@ -232,6 +232,15 @@ def measure(
     ------
     InputError
         A file is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.audio.song import open_song
+    >>> song = open_song(Path("examples/caesium"))
+    >>> measurement = measure(song)
+    >>> measurement.buses, measurement.rms.shape
+    (('drums', 'bass', 'melody', 'vocals'), (94, 4))
     """
     song, offset_notes = with_offsets_removed(song)
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)

@@ -230,6 +230,12 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     ------
     InputError
         The folder does not exist or has no stem, a file exists in two formats, or a file cannot be read.
+
+    Examples
+    --------
+    >>> song = open_song(Path("examples/caesium"))
+    >>> song.buses, song.duration_s
+    (('drums', 'bass', 'melody', 'vocals'), 24.0)
     """
     if not folder.is_dir():
         raise InputError("no such folder", path=folder, remedy="give the folder that contains the stems")

@@ -195,6 +195,17 @@ def render_mix(
         A stem is damaged.
     DiskFullError
         The disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from core.audio.song import open_song
+    >>> song = open_song(Path("examples/caesium"))
+    >>> quieter = {bus: EnvelopePoints(np.zeros(1), np.array([-6.0])) for bus in song.buses}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     mix = render_mix(song, quieter, Path(folder) / "mix.f32", with_plain_sum=True)
+    >>> round(mix.figures.loudness_lufs - mix.plain_sum.loudness_lufs, 3)
+    -6.0
     """
     automations = [automation, None] if with_plain_sum else [automation]
     try:

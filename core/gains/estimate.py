@@ -125,6 +125,15 @@ def estimate(
     ------
     InputError
         The song has no mixdown, or a silent one, or a file is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.audio.song import open_song
+    >>> song = open_song(Path("examples/caesium"))
+    >>> found = estimate(song)
+    >>> found.curves.gains.shape, round(found.fit, 1)
+    ((94, 4), 0.9)
     """
     _require_mixdown(song)
     progress(0.0, "Aligning mixdown")

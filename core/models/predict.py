@@ -231,6 +231,18 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     ------
     ModelError
         The model lacks one of the buses of the song.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.audio.song import open_song
+    >>> song = open_song(Path("examples/caesium"))
+    >>> from core.analysis.measure import measure
+    >>> rule = Model(name="rule", preset="default", feature_set="condition3")
+    >>> prediction = predict_explained(rule, measure(song))
+    >>> terms_db = prediction.explanation.contributions_db
+    >>> bool(np.allclose(terms_db.sum(axis=2), prediction.curves.gains_db))
+    True
     """
     if model.feature_set == "condition3":
         return _prediction_of_balance(measurement, predict_balance(model, measurement.buses, levels_of(measurement)))

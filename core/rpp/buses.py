@@ -73,6 +73,14 @@ def find_buses(
     InputError
         A chosen track does not exist, is chosen twice or is inside another one, a role has none, no bus was found, or
         the project is incomplete.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.rpp.project import read_project
+    >>> buses = find_buses(read_project(Path("tests/projects/wincing.rpp")))
+    >>> {role: [track.name for track in tracks] for role, tracks in buses.tracks.items()}
+    {'drums': ['drums'], 'synths': ['Chorus-Leads - stem']}
     """
     by_hand = {
         role: tuple(track_called(project, name, f"--bus {role}={name}") for name in names)

@@ -91,7 +91,14 @@ class Envelope:
         return len({point.gain for point in self.points}) <= 1
 
     def gain_at(self, time_s: FloatArray) -> FloatArray:
-        """Return the gain at `time_s`, same shape."""
+        """Return the gain at `time_s`, same shape.
+
+        Examples
+        --------
+        >>> envelope = Envelope((Point(0.0, 1.0), Point(2.0, 0.5)))
+        >>> envelope.gain_at(np.array([1.0, 5.0])).tolist()
+        [0.75, 0.5]
+        """
         return self.gain_of(self.points, time_s)
 
     def gain_of(self, points: Sequence[Point], time_s: FloatArray) -> FloatArray:

@@ -39,7 +39,7 @@ def _text_of(document: Document, block: Block) -> str:
 
 
 def ext_state_edits(document: Document, section: str, changes: Mapping[str, str | None]) -> list[Edit]:
-    """Return the edits that set keys of a section, or delete them where the value is None.
+    r"""Return the edits that set keys of a section, or delete them where the value is None.
 
     A section that becomes empty is removed, and so is the EXTSTATE block where it contains nothing else.
 
@@ -48,6 +48,16 @@ def ext_state_edits(document: Document, section: str, changes: Mapping[str, str 
     document : the project file.
     section : the section's name.
     changes : values by key.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.rpp.parser import parse
+    >>> document = parse(b"<REAPER_PROJECT 0.1\n>\n", Path("song.rpp"))
+    >>> edits = ext_state_edits(document, "Faderwise", {"key": "a value"})
+    >>> changed = parse(document.edited(edits), document.path)
+    >>> ext_state(changed, "Faderwise")
+    {'KEY': 'a value'}
     """
     states = _states(document)
     block = _section(states, section)

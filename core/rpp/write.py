@@ -238,6 +238,17 @@ def with_envelopes(
     InputError
         The faders of all tracks of a bus are all the way down, an envelope has automation items, or a fader has no
         effect or cannot have automation for a part of the song.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from core.rpp.project import read_project
+    >>> project = read_project(Path("tests/projects/wincing.rpp"))
+    >>> drums = next(track for track in project.tracks if track.name == "drums")
+    >>> curve = EnvelopePoints(np.array([0.0]), np.array([-6.0]))
+    >>> written = with_envelopes(project, {"drums": (drums,)}, {"drums": curve})
+    >>> [(envelope.role, len(envelope.points)) for envelope in written.envelopes], written.lowered_db
+    ([('drums', 1)], 0.0)
     """
     if name == FADER and span_s is not None:
         raise InputError(

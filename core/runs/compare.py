@@ -145,6 +145,13 @@ def compare(
     time_s : the frames' centres, shape (n_frames,).
     first_db, second_db : gains, shape (n_frames, n_buses).
     sounding : where each bus sounds, same shape; a bus that never does counts in all frames.
+
+    Examples
+    --------
+    >>> first, second = np.zeros((8, 2)), np.tile([3.0, 1.0], (8, 1))
+    >>> found = compare(["drums", "bass"], np.arange(8.0), first, second, np.ones((8, 2), dtype=bool))
+    >>> found.common_db, [bus.difference_db for bus in found.buses]
+    (2.0, [1.0, -1.0])
     """
     heard = np.where(sounding.any(axis=0), sounding, True)
     apart = second_db - first_db

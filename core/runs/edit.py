@@ -105,6 +105,15 @@ def apply(
     levels_lufs : the stems' loudness per frame, same shape.
     buses : the columns' roles.
     time_s : the frames' centres, shape (n_frames,).
+
+    Examples
+    --------
+    >>> predicted_db, levels_lufs = np.tile([3.0, -3.0], (8, 1)), np.full((8, 2), -20.0)
+    >>> settings = EditSettings(depth_percent=50.0)
+    >>> buses, time_s = ("drums", "bass"), np.arange(8.0)
+    >>> halved_db = apply(settings, predicted_db, levels_lufs=levels_lufs, buses=buses, time_s=time_s)
+    >>> (halved_db[0, 0] - halved_db[0, 1]).round(6).item()
+    3.0
     """
     sounding = levels_lufs > ABSOLUTE_GATE_LUFS
     whole_db = common_db(predicted_db, levels_lufs)

@@ -100,6 +100,16 @@ def merge(base: Sequence[Point], now: Sequence[Point], new: Sequence[Point], cur
     ----------
     base, now, new : see the module's conventions; none is empty.
     curve : returns the gain of points at times; it is used to preserve `new` outside the edited spans.
+
+    Examples
+    --------
+    >>> from core.rpp.envelope import Envelope
+    >>> base = [Point(0.0, 1.0), Point(4.0, 1.0), Point(8.0, 1.0)]
+    >>> now = [Point(0.0, 1.0), Point(4.0, 0.5), Point(8.0, 1.0)]
+    >>> new = [Point(0.0, 2.0), Point(8.0, 2.0)]
+    >>> merged = merge(base, now, new, Envelope(()).gain_of)
+    >>> [(point.time_s, point.gain) for point in merged.points]
+    [(0.0, 2.0), (4.0, 0.5), (8.0, 2.0)]
     """
     edits = edits_between(base, now)
     wanted = [point._replace(gain=point.gain * edits.lift) for point in new]
