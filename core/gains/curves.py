@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
@@ -31,6 +29,8 @@ def exponential(curve: FloatArray, *, keep_first: bool) -> FloatArray:
     >>> exponential(np.ones(3), keep_first=False).round(3).tolist()
     [0.1, 0.19, 0.271]
     """
+    import scipy  # noqa: PLC0415 - only the paper's preset needs it, and its import takes long
+
     start = 1 if keep_first else 0
     smoothed = curve.copy()
     smoothed[start:] = scipy.signal.lfilter([1.0 - EMA], [1.0, -EMA], curve[start:], axis=0)
@@ -147,7 +147,7 @@ def save_table(
 
 
 def require_table_name(path: Path) -> None:
-    """Refuse a name that says no format a table has.
+    """Raise unless the name's suffix is that of a table.
 
     Raises
     ------
@@ -167,6 +167,8 @@ def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]], *, comp
     arrays : the arrays by name.
     compress : whether to compress them.
     """
+    import zipfile  # noqa: PLC0415 - needed only where a table is written
+
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():

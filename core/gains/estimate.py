@@ -1,8 +1,8 @@
 """Estimate the gains that turn a song's stems into its mixdown.
 
-Presets: `paper` is Zafrin & Chudwick (2015), section 3, as their implementation does it. `default` finds the
-mixdown's lag, decides from the fit between the complex and the power domain, tells a limiter's common gain from
-the buses' own, and smooths by how much each frame knows. docs/reference/method.md has the derivations.
+Presets: `paper` is Zafrin & Chudwick (2015), section 3, as their implementation does it. `default` finds the mixdown's
+lag, chooses the complex or the power domain by the fit, undoes a limiter's common gain, and fits polylines
+(`core.gains.polyline`). docs/reference/method.md has the derivations.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import scipy
 
 from core.analysis.gram import LIMITER_POWERS
@@ -23,6 +22,7 @@ from core.errors import InputError
 from core.gains.alignment import LINEAR_FIT, Alignment, align, correct, is_mono, with_swapped_channels
 from core.gains.curves import GainCurves, exponential
 from core.gains.normal_equations import (
+    Mask,
     NormalEquations,
     flipped_stems,
     limiter_coefficients,
@@ -34,11 +34,11 @@ from core.gains.polyline import FittedGains, fit_gains
 from core.progress import ProgressCallback, no_progress, part_of
 
 FOREIGN_FIT = 0.3
-"""Below this fit a mixdown does not seem to come from its stems."""
+"""With a smaller fit, a mixdown seems not to come from these stems."""
 _UNSURE_DB = 3.0
 _FIT_LOST_IN_STEREO = 0.02
 _STILL_PLAIN = 3e-5
-"""Polylines leave no more than this of a plain sum unexplained: a tenth of it under faders that move within 6 s."""
+"""Polylines leave at most this share of a plain sum unexplained; a tenth of it where faders move within 6 s."""
 _END_TOLERANCE_S = 1e-3
 
 
@@ -49,12 +49,13 @@ class Estimate:
     Attributes
     ----------
     curves : the gains.
-    measurement : what the pass over the audio found; in the default preset without its Gram matrices.
+    measurement : of the same pass; in the default preset without its Gram matrices.
     domain : ``"complex"``, ``"power"`` or ``"magnitude"``.
-    reason : why that domain was taken.
-    lag_samples : how much later than the stems the mixdown comes.
-    fit : the share of the mixdown's energy the gains explain over the song, in that domain.
-    limiter : coefficients of the limiter's inverse (see `linear_fit.limiter_coefficients`), zeros without one.
+    reason : why that domain was chosen.
+    lag_samples : by how many samples the mixdown is later than the stems.
+    fit : the share of the mixdown's energy that the gains explain over the song, in that domain.
+    limiter : coefficients of the limiter's inverse (`core.gains.normal_equations.limiter_coefficients`), zeros
+        without one.
     warnings : sentences for the user.
     """
 
@@ -143,84 +144,92 @@ def estimate(
         song, alignment, corrections = correct(song, alignment)
         notes += corrections
     chosen, reason = _choose_domain(alignment, domain)
-    task = _Task(song, alignment, chosen, feature_set, as_mono)
-    seems_plain = alignment.is_plain and chosen == "complex"  # no other domain has powers to measure
-    found = task.done(with_powers=not seems_plain, progress=part_of(progress, 0.3, 0.95 if seems_plain else 1.0))
-    if seems_plain and 1.0 - found.fitted.song_fit > _STILL_PLAIN:  # what the excerpts did not show
-        found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
-    if chosen == "complex" and alignment.linear_fit - found.fitted.song_fit > _FIT_LOST_IN_STEREO:
+
+    def fitted(song: Song, *, with_powers: bool, progress: ProgressCallback) -> _SongFit:
+        measurement = measure(
+            song,
+            feature_set=feature_set,
+            domain=chosen,
+            lag_samples=alignment.lag_samples,
+            as_mono=as_mono,
+            with_powers=with_powers,
+            progress=progress,
+        )
+        return _fit_song(song, measurement, alignment, chosen)
+
+    seems_plain = alignment.is_plain and chosen == "complex"  # other domains have no powers to measure
+    found = fitted(song, with_powers=not seems_plain, progress=part_of(progress, 0.3, 0.95 if seems_plain else 1.0))
+    if seems_plain and 1.0 - found.gains.song_fit > _STILL_PLAIN:  # the excerpts did not show the limiter
+        found = fitted(song, with_powers=True, progress=part_of(progress, 0.95, 1.0))
+    if chosen == "complex" and alignment.linear_fit - found.gains.song_fit > _FIT_LOST_IN_STEREO:
         swapped = with_swapped_channels(song, alignment.lag_samples)
         if swapped is not None:  # the fit of the sum of the channels did not show it
-            task = replace(task, song=swapped)
-            found = task.done(with_powers=True, progress=part_of(progress, 0.95, 1.0))
+            found = fitted(swapped, with_powers=True, progress=part_of(progress, 0.95, 1.0))
             notes.append("the mixdown's left and right channels are swapped; they were swapped back for the fit")
     progress(1.0)
-    measurement, fitted = found.measurement, found.fitted
+    measurement, gains = found.measurement, found.gains
+    flipped = [bus for bus, is_flipped in zip(song.buses, found.flipped, strict=True) if is_flipped]
     return Estimate(
         curves=GainCurves(
             title=song.title,
             buses=song.buses,
             time_s=measurement.time_s,
-            gains=fitted.gains,
-            gains_raw=fitted.raw,
+            gains=gains.gains,
+            gains_raw=gains.raw,
             active=found.active,
-            fit=fitted.fit,
-            deviation_db=fitted.deviation_db,
+            fit=gains.fit,
+            deviation_db=gains.deviation_db,
         ),
         measurement=measurement,
         domain=chosen,
         reason=reason,
         lag_samples=alignment.lag_samples,
-        fit=fitted.song_fit,
+        fit=gains.song_fit,
         limiter=found.limiter,
         warnings=(
             *measurement.notes,
             *notes,
             *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
-            *_fit_warnings(alignment, chosen, fitted.song_fit),
-            *[f"{bus} has inverted polarity in the mixdown; this was corrected" for bus in _where(song, found.flipped)],
-            *_unsure_warnings(song, fitted.deviation_db, found.active),
+            *_fit_warnings(alignment, chosen, gains.song_fit),
+            *[f"{bus} has inverted polarity in the mixdown; this was corrected" for bus in flipped],
+            *_unsure_warnings(song, gains.deviation_db, found.active),
         ),
     )
 
 
 @dataclass(frozen=True)
-class _Found:
+class _SongFit:
+    """A measured song with its fitted gains.
+
+    Attributes
+    ----------
+    measurement : without its Gram matrices.
+    gains : the fit.
+    active, flipped : where stems have signal, (n_frames, k), and which are inverted in the mixdown, (k,).
+    limiter : coefficients of the limiter's inverse; empty where none was searched for.
+    """
+
     measurement: Measurement
-    flipped: npt.NDArray[np.bool_]
+    gains: FittedGains
+    active: Mask
+    flipped: Mask
     limiter: FloatArray
-    active: npt.NDArray[np.bool_]
-    fitted: FittedGains
 
 
-@dataclass(frozen=True)
-class _Task:
-    song: Song
-    alignment: Alignment
-    domain: Domain
-    feature_set: str
-    as_mono: bool
-
-    def done(self, *, with_powers: bool, progress: ProgressCallback) -> _Found:
-        """Measure and fit; without the mixdown's powers no limiter can be told."""
-        measurement = measure(
-            self.song,
-            feature_set=self.feature_set,
-            domain=self.domain,
-            lag_samples=self.alignment.lag_samples,
-            as_mono=self.as_mono,
-            with_powers=with_powers,
-            progress=progress,
-        )
-        _require_sound(self.song, measurement)
-        flipped, limiter = _what_was_done(measurement, self.domain)
-        moments = restored(_given(measurement.moments), flipped, limiter)
-        measurement = replace(measurement, moments=None, gram=None)  # what is largest is not needed from here on
-        frames = normal_equations(sum_over_frames(moments[:, 0]), len(self.song.stems))
-        active = sounding(measurement.rms)
-        known = _covered(self.song, len(moments), self.alignment.lag_samples)
-        fitted = fit_gains(moments, frames, self.domain, known=known, active=active)
-        return _Found(measurement, flipped, limiter, active, fitted)
+def _fit_song(song: Song, measurement: Measurement, alignment: Alignment, domain: Domain) -> _SongFit:
+    """Fit the gains; polarity and limiter can be found in the complex domain only."""
+    _require_sound(song, measurement)
+    gram, n_stems = _given(measurement.gram), len(song.stems)
+    flipped = flipped_stems(gram, n_stems) if domain == "complex" else np.zeros(n_stems, bool)
+    has_powers = gram.shape[1] > n_stems + 1
+    limiter = limiter_coefficients(gram, n_stems) if has_powers else np.zeros(0)
+    moments = restored(_given(measurement.moments), flipped, limiter)
+    measurement = replace(measurement, moments=None, gram=None)  # the largest arrays, no longer needed
+    frames = normal_equations(sum_over_frames(moments[:, 0]), n_stems)
+    active = sounding(measurement.rms)
+    known = _covered(song, len(moments), alignment.lag_samples)
+    gains = fit_gains(moments, frames, domain, known=known, active=active)
+    return _SongFit(measurement, gains, active, flipped, limiter)
 
 
 def _require_mixdown(song: Song) -> None:
@@ -229,14 +238,14 @@ def _require_mixdown(song: Song) -> None:
 
 
 def _require_sound(song: Song, measurement: Measurement) -> None:
-    assert song.mixdown is not None  # noqa: S101 - required before; told to the type checker
+    assert song.mixdown is not None  # noqa: S101 - required before; for the type checker
     k = len(song.stems)
     if not _given(measurement.gram)[:, k, k].any():
         raise InputError("the mixdown is silent where the stems play", path=song.mixdown.path, remedy="export it again")
 
 
 def _given(gram: FloatArray | None) -> FloatArray:
-    assert gram is not None  # noqa: S101 - it was asked for; told to the type checker
+    assert gram is not None  # noqa: S101 - it was asked for; for the type checker
     return gram
 
 
@@ -251,17 +260,9 @@ def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, 
     return "power", f"the mixdown is not a linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
 
 
-def _what_was_done(measurement: Measurement, domain: Domain) -> tuple[npt.NDArray[np.bool_], FloatArray]:
-    """Return which stems were flipped, and the limiter's curve; only the complex domain can see either."""
-    gram, n_stems = _given(measurement.gram), len(measurement.buses)
-    flipped = flipped_stems(gram, n_stems) if domain == "complex" else np.zeros(n_stems, bool)
-    has_powers = gram.shape[1] > n_stems + 1
-    return flipped, limiter_coefficients(gram, n_stems) if has_powers else np.zeros(0)
-
-
-def _covered(song: Song, n_hops: int, lag_samples: int) -> npt.NDArray[np.bool_]:
-    """Return which hops lie inside the mixdown as far as there are stems, shape (n_hops,)."""
-    assert song.mixdown is not None  # noqa: S101 - required above; told to the type checker
+def _covered(song: Song, n_hops: int, lag_samples: int) -> Mask:
+    """Return which hops the mixdown covers, up to the end of the stems, shape (n_hops,)."""
+    assert song.mixdown is not None  # noqa: S101 - required before; for the type checker
     start_s = -lag_samples / song.sample_rate
     hop_start_s = np.arange(n_hops) * HOP_S
     hop_end_s = np.minimum(hop_start_s + HOP_S, song.duration_s)
@@ -272,10 +273,6 @@ def _fit(equations: NormalEquations, solution: FloatArray) -> tuple[FloatArray, 
     left, energy = equations.residual(solution), equations.energy
     per_frame = np.where(energy > 0.0, 1.0 - left / np.where(energy > 0.0, energy, 1.0), np.nan)
     return per_frame, float(1.0 - left.sum() / max(float(energy.sum()), 1e-30))
-
-
-def _where(song: Song, mask: npt.NDArray[np.bool_]) -> list[str]:
-    return [bus for bus, is_so in zip(song.buses, mask, strict=True) if is_so]
 
 
 def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list[str]:
@@ -293,7 +290,7 @@ def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list
     return []
 
 
-def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[np.bool_]) -> list[str]:
+def _unsure_warnings(song: Song, deviation_db: FloatArray, active: Mask) -> list[str]:
     unsure = [
         bus
         for bus, deviation, on in zip(song.buses, deviation_db.T, active.T, strict=True)
@@ -305,9 +302,9 @@ def _unsure_warnings(song: Song, deviation_db: FloatArray, active: npt.NDArray[n
 
 
 def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:
-    """Return by how many dB a limiter (n_powers,) lowers a peak that comes in at `peak` (linear); 0 without one."""
+    """Return by how many dB a limiter (n_powers,) lowers a peak of `peak` (linear) at its input; 0 without one."""
     if peak <= 0.0 or not limiter.any():
         return 0.0
     powers = np.array(LIMITER_POWERS, dtype=np.float64)
-    let_out = scipy.optimize.brentq(lambda level: level + limiter @ level**powers - peak, 0.0, peak)
-    return float(gain_to_db(peak / let_out))
+    output = scipy.optimize.brentq(lambda level: level + limiter @ level**powers - peak, 0.0, peak)
+    return float(gain_to_db(peak / output))
