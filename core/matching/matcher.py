@@ -141,7 +141,7 @@ def _in_folder(match: Match, folder: str) -> Match:
     is_weak = word in dictionary.REST or (phrase is not None and phrase.weight < _STRONG and not is_related)
     is_open = match.role == "unknown" or is_weak
     reason = f'it is in the folder "{folder}"'
-    if is_open and outer.bus and outer.certain and outer.bus != match.bus:
+    if is_open and outer.bus not in (None, "melody", match.bus) and outer.certain:
         return Match(outer.role, outer.bus, None, reason, outer.words, certain=False)
     if match.role == "unknown" and outer.bar in _BARS_OF_FOLDERS:
         return Match(outer.role, None, outer.bar, reason, outer.words, certain=False)
@@ -206,7 +206,7 @@ def _counts(hit: _Hit, words: Sequence[Word], hits: Sequence[_Hit]) -> bool:
         counts = unknown_here <= 1 or not elsewhere
     elif hit.role == "vocal double" and hit.weight < _STRONG:
         counts = any(one.bus in ("vocals", "backing vocals") and one.role != hit.role for one in others)
-    elif hit.weight < 1.25 and hit.bus == "fx":
+    elif (hit.weight < 1.25 and hit.bus == "fx") or (hit.weight < _STRONG and hit.bus == "melody"):
         counts = _unknown_words(words, hits) == 0
     elif unknown_here and len(hit.phrase) == 1 and is_written_without_spaces(hit.phrase):
         counts = all(one.weight < _STRONG for one in others)

@@ -74,8 +74,9 @@ class TestAccuracy:
         returned = [match.bus == row["bus"] for match, row in zip(matches, rows, strict=True) if match.bus]
         assert sum(returned) / len(returned) >= 0.97
 
-    def test_names_of_further_sources(self) -> None:
-        rows = labelled_names("names_2.tsv")
+    @pytest.mark.parametrize("file_name", ["names_2.tsv", "holdout.tsv"])
+    def test_names_of_further_sources(self, file_name: str) -> None:
+        rows = labelled_names(file_name)
         assert self.score(rows) >= 0.93
         assert self.score([row for row in rows if row["certain"] == "yes"]) >= 0.98
 
