@@ -1,8 +1,7 @@
-"""All benchmarks on one page: `python benchmarks/all.py [--only SECTION] [--quick] [--write]`.
+"""Run all benchmarks: `python benchmarks/all.py [--only SECTION] [--quick] [--write]`.
 
-Prints speed, memory, estimation, accuracy and server load as ratios, each beside its goal; what machine it was is left
-out. `--write` puts what was measured into docs/development/benchmarks.md, section by section, so that `--only`
-renews one of them.
+Prints speed, memory, estimation, accuracy and server load next to their goals, mostly as ratios. `--write` puts each
+section on docs/development/benchmarks.md as soon as it is measured, so `--only` renews one of them.
 `--quick` measures shorter songs and less load, and notes this on the page.
 """
 
@@ -11,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ _SUMS = ("a sum, 20 s moves", "a sum, 6 s moves", "137 samples late")
 
 @dataclass(frozen=True)
 class Section:
-    """One benchmark: its title, the command with more details, and its figures, long or quick."""
+    """One benchmark: its title, the command that prints it in detail, and its figures, long or quick."""
 
     title: str
     command: str
@@ -36,7 +36,7 @@ class Section:
 
 
 def main() -> int:
-    """Run the sections, print them, and write them where that was asked for; 1 if a goal was missed."""
+    """Run the sections, print them and write them to the page if asked to; return 1 if a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=tuple(SECTIONS), help="only this section; repeatable")
     parser.add_argument("--quick", action="store_true", help="shorter songs, less load")
@@ -45,18 +45,21 @@ def main() -> int:
     all_met = True
     for name in asked.only or SECTIONS:
         section = SECTIONS[name]
+        started = time.monotonic()
         goals = section.figures(asked.quick)
-        print("\n".join([section.title, *(f"  {goal}" for goal in goals), ""]), flush=True)
+        title = f"{section.title} ({time.monotonic() - started:.0f} s)"
+        print("\n".join([title, *(f"  {goal}" for goal in goals), ""]), flush=True)
         if asked.write:
-            write(name, table(section, goals, quick=asked.quick))
+            write(name, table(name, section, goals, quick=asked.quick))
         all_met = all_met and all(goal.is_met for goal in goals)
     return int(not all_met)
 
 
-def table(section: Section, goals: list[Goal], *, quick: bool) -> str:
+def table(name: str, section: Section, goals: list[Goal], *, quick: bool) -> str:
     """Return a section as Markdown."""
-    note = " (a quick run)" if quick else ""
-    lines = [f"## {section.title}{note}", "", f"More: `{section.command}`.", "", "| figure | value | goal | |"]
+    command = f"python benchmarks/all.py --only {name}{' --quick' if quick else ''}"
+    lines = [f"## {section.title}", "", f"`{command}`; in detail: `{section.command}`.", ""]
+    lines += ["| figure | value | goal | |"]
     lines += ["| --- | --- | --- | --- |", *map(_line, goals)]
     return "\n".join(lines)
 
@@ -84,8 +87,9 @@ def _speed(quick: bool) -> list[Goal]:
 
 def _commands(quick: bool) -> list[Goal]:
     seconds, repeats = (60.0, 2) if quick else (300.0, 3)
-    stereo = commands.figures(seconds, 2, repeats, ["small", "mix", "match", "audit"])
-    return [*stereo, *commands.figures(seconds, 1, repeats, ["mix"])]
+    goals = commands.figures(seconds, 2, repeats, ["small", "mix", "match", "audit", "demo"])
+    goals += commands.figures(seconds, 1, repeats, ["mix"])
+    return goals if quick else [*goals, *commands.figures(230.0, 2, repeats, ["mix", "install"])]
 
 
 def _long(quick: bool) -> list[Goal]:
@@ -127,10 +131,10 @@ def _server(quick: bool) -> list[Goal]:
 
 
 SECTIONS = {
-    "speed": Section("Speed, and memory on ten times the length", "python benchmarks/speed.py", _speed),
+    "speed": Section("Analysis: speed, and memory for ten times the length", "python benchmarks/speed.py", _speed),
     "commands": Section("Whole commands", "python benchmarks/commands.py", _commands),
     "long": Section("Long sessions: peak memory of the process tree", "python benchmarks/long.py", _long),
-    "estimation": Section("Gains found in mixdowns", "python benchmarks/estimation.py", _estimation),
+    "estimation": Section("Gains estimated from mixdowns", "python benchmarks/estimation.py", _estimation),
     "accuracy": Section("Gains predicted", "python benchmarks/accuracy.py", _accuracy),
     "server": Section("The server under load", "python benchmarks/server.py", _server),
 }
