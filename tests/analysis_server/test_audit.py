@@ -85,7 +85,7 @@ def test_an_audit_shows_exactly_the_edits_and_hears_them(faderwise: Ran, out: Pa
     assert [spectrum["label"] for spectrum in result["spectra"]] == ["Before", "Now"]
 
 
-def test_the_json_holds_what_the_page_shows(faderwise: Ran, out: Path) -> None:
+def test_the_json_contains_what_the_page_shows(faderwise: Ran, out: Path) -> None:
     result = as_json(faderwise("audit", out, "--json", "--no-sound"))
     page = Path(result["files"]["audit.html"]).read_text(encoding="utf-8")
     shown = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
@@ -139,10 +139,10 @@ def test_missing_buses_little_fit_and_clipping_are_warned_of(faderwise: Ran, tin
     (out / "run.json").write_text(re.sub(r'"fit":[\d.]+', '"fit":0.41', (out / "run.json").read_text()))
     rows = ["bus,time_s,gain_db,shape", "drums,0,30,linear", "bass,0,30,linear"]
     (out / "automation.csv").write_text("\n".join(rows))
-    told = "\n".join(as_json(faderwise("audit", out, "--json"))["warnings"])
-    assert "this run has no melody and no vocals" in told
-    assert "explain only 41 % of the mixdown" in told
-    assert "true peak is +" in told
+    warnings = "\n".join(as_json(faderwise("audit", out, "--json"))["warnings"])
+    assert "this run has no melody and no vocals" in warnings
+    assert "explain only 41 % of the mixdown" in warnings
+    assert "true peak is +" in warnings
 
 
 @pytest.mark.parametrize(

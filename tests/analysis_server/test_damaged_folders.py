@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "told"),
+    ("name", "damage", "problem"),
     [
         ("automation.csv", b"bus,time_s,gain_db\nbass,0.5,\xff\n", "save it as UTF-8"),
         ("automation.csv", b"bus,time_s,gain_db\nbass,0.5," + b"0" * 200_000, "field larger than field limit"),
@@ -35,13 +35,13 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_files_that_are_not_text_are_reported_in_one_line(
-    faderwise: Ran, folder: Path, name: str, damage: bytes, told: str
+    faderwise: Ran, folder: Path, name: str, damage: bytes, problem: str
 ) -> None:
     (folder / name).write_bytes(damage)
     before = hashes(folder)
     ran = faderwise("edit", folder, "--depth", "50")
     assert ran.code == 2
-    assert [told in line and name in line for line in ran.err_lines] == [True]
+    assert [problem in line and name in line for line in ran.err_lines] == [True]
     assert hashes(folder) == before
 
 

@@ -1,4 +1,4 @@
-"""`faderwise edit` and `revert`: a run bends without a new analysis, and goes back to the byte."""
+"""`faderwise edit` and `revert`: other settings without a new analysis, and the exact previous state."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_moved_fader_is_kept_and_reported(faderwise: Ran, copy: Path) -> None:
     assert "track 1 'drums' was moved by -6.0 dB since; this is applied on top" in ran.err
 
 
-def test_moves_that_a_mix_left_on_top_stay_on_top(faderwise: Ran, work: Path) -> None:
+def test_moves_that_a_mix_combined_are_combined_by_an_edit(faderwise: Ran, work: Path) -> None:
     song = work / "Song.RPP"
     content = song.read_bytes().replace(
         b"ACT 0 -1\n      PT 0 0.5 0\n", b"ACT 1 -1\n      PT 4 0.5 0\n      PT 8 0.2 0\n"

@@ -72,7 +72,9 @@ def test_nothing_is_deleted_without_an_answer(faderwise: Faderwise, old: Path, m
     assert "--yes" in ran.err
 
 
-def test_what_is_not_ours_stays_and_is_named(faderwise: Faderwise, own_home: Path, tmp_path: Path, old: Path) -> None:
+def test_other_files_are_not_deleted_but_listed(
+    faderwise: Faderwise, own_home: Path, tmp_path: Path, old: Path
+) -> None:
     (old / "my notes.txt").write_text("mine")
     os.utime(old / "my notes.txt", (0, 0))
     elsewhere = leave(tmp_path, "elsewhere", 40, "mix.wav")

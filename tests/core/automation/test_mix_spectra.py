@@ -67,10 +67,10 @@ def test_the_spectrum_ends_with_the_stems(song: Song) -> None:
 
 
 def test_progress_is_reported_and_may_stop_the_work(song: Song) -> None:
-    told: list[float] = []
-    mix_spectra(song, *constant(song, [1.0, 1.0]), progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
+    fractions: list[float] = []
+    mix_spectra(song, *constant(song, [1.0, 1.0]), progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
 
     def stop(_fraction: float) -> None:
         raise Cancelled("enough")

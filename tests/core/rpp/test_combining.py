@@ -31,7 +31,7 @@ def test_the_product_is_heard_everywhere(shape: int, scaling: Scaling) -> None:
     np.testing.assert_allclose(combine(CURVE, moves).at(time_s), product_db, atol=0.15)
 
 
-def test_a_jump_stays_a_jump_within_a_millisecond() -> None:
+def test_a_jump_is_preserved_within_a_millisecond() -> None:
     moves = Envelope((Point(0.0, 1.0, SQUARE), Point(5.0, 0.5, SQUARE)))
     heard = combine(EnvelopePoints(np.array([0.0]), np.array([-6.0])), moves)
     np.testing.assert_allclose(heard.at(np.array([4.998, 5.0, 30.0])), [-6.0, -12.02, -12.02], atol=0.03)

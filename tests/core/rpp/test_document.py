@@ -68,11 +68,11 @@ def test_tokens_are_split_as_reaper_splits_them(line: bytes, expected: list[str]
 
 @given(st.text(st.characters(blacklist_categories=["Cs"])))
 def test_a_quoted_word_is_read_back_unchanged(text: str) -> None:
-    said = text.translate({ord(c): " " for c in "\r\n\0"})
-    if all(quote in said for quote in "\"'`") and (" " in said or "\t" in said or said[0] in "\"'`#;"):
-        said = said.replace("`", "'")
+    expected = text.translate({ord(c): " " for c in "\r\n\0"})
+    if all(quote in expected for quote in "\"'`") and (" " in expected or "\t" in expected or expected[0] in "\"'`#;"):
+        expected = expected.replace("`", "'")
     read = words(b"NAME " + quoted(text).encode())
-    assert read == ["NAME", said]
+    assert read == ["NAME", expected]
 
 
 def test_names_that_are_not_utf_8_are_read_in_the_windows_code_page() -> None:
@@ -102,7 +102,7 @@ def flattened(tree: list[object], depth: int) -> list[bytes]:
 
 
 @given(trees, st.sampled_from([b"\n", b"\r\n"]))
-def test_any_nesting_is_read_and_kept(tree: list[object], end: bytes) -> None:
+def test_any_nesting_is_read_and_preserved(tree: list[object], end: bytes) -> None:
     lines = flattened(tree, 1)
     content = project(*lines, end=end)
     document = parse(content, HERE)
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_refused(content: bytes, fact: str) -> None:
 
 
 @pytest.mark.parametrize("rest", [b">\n", b"some text\n", b"\0" * 100, b"<TRACK\n", b"\n\n"])
-def test_bytes_after_the_end_of_the_project_are_kept_and_ignored(rest: bytes) -> None:
+def test_bytes_after_the_end_of_the_project_are_preserved_and_ignored(rest: bytes) -> None:
     content = project(b"  <TRACK", b"    NAME Drums", b"  >") + rest
     document = parse(content, HERE)
     assert document.to_bytes() == content
@@ -197,9 +197,9 @@ def test_a_token_that_does_not_begin_with_a_finite_number_is_an_error(token: byt
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         read_document(tmp_path)
-    assert str(told.value) == f"{tmp_path}: cannot be read (Is a directory); check its permissions"
+    assert str(error.value) == f"{tmp_path}: cannot be read (Is a directory); check its permissions"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def without_volume_envelopes(document) -> bytes:  # type: ignore[no-untyped-def]
     return b"".join(kept)
 
 
-def test_header_lines_of_an_existing_envelope_stay_and_it_becomes_visible() -> None:
+def test_header_lines_of_an_existing_envelope_are_preserved_and_it_becomes_visible() -> None:
     before = project(*envelope(b"PT 0 1 0"), end=b"\r\n")
     content = with_envelopes(before, {"drums": before.tracks}, {"drums": CURVE}).content
     for line in (b"EGUID {E}", b"VIS 1 1 1", b"ARM 1", b"VOLTYPE 1"):

@@ -214,8 +214,8 @@ def test_several_tracks_of_one_name_form_one_bus_and_are_reported() -> None:
 def test_the_tracks_of_a_bus_are_listed() -> None:
     for names, listed in (("LR", "{} and {}"), ("LMR", "{}, {} and {}")):
         titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
-        (told,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
-        assert told.startswith(f"the vocals are the sum of {listed.format(*titles)}; ")
+        (note,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
+        assert note.startswith(f"the vocals are the sum of {listed.format(*titles)}; ")
 
 
 def test_a_folder_whose_tracks_are_all_muted_is_not_a_bus_and_is_reported_once() -> None:
@@ -252,7 +252,7 @@ def test_tracks_are_chosen_by_name_or_number() -> None:
         ({"drums": ["9" * 5000]}, f"--bus drums={'9' * 5000}", "song.rpp"),
     ],
 )
-def test_a_wrong_choice_is_refused(chosen: dict[str, list[str]], option: str, fact: str) -> None:
+def test_an_invalid_choice_is_refused(chosen: dict[str, list[str]], option: str, fact: str) -> None:
     found = project(track("A"), track("A"), track("Folder", b"ISBUS 1 1"), track("Inner", b"ISBUS 2 -1"))
     with raises_error(option=option, facts=(fact,)):
         find_buses(found, chosen)

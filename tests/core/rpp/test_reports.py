@@ -64,13 +64,13 @@ def test_a_plug_in_of_several_words_keeps_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [("MUTEENV", "mute envelope"), ("PANENV", "pan envelope"), ("WIDTHENV2", "pan envelope"), ("VOLENV2", None)],
 )
-def test_envelopes_that_are_not_rendered_are_reported(name: str, told: str | None) -> None:
+def test_envelopes_that_are_not_rendered_are_reported(name: str, reported: str | None) -> None:
     found = told_of(track(f"<{name}\nACT 1 -1\nPT 0 0.5 0\n>"))
     assert [line for line in found if "envelope" in line] == (
-        [f"left out of the sum of the media: pan and mute envelopes: {told} on track 1 'Drums'"] if told else []
+        [f"left out of the sum of the media: pan and mute envelopes: {reported} on track 1 'Drums'"] if reported else []
     )
 
 
@@ -125,12 +125,12 @@ def test_a_fader_at_minus_infinity_is_refused() -> None:
         with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
 
 
-@pytest.mark.parametrize(("n_points", "is_told"), [(1, False), (2, True)])
-def test_replacing_an_envelope_with_moves_is_reported(n_points: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("n_points", "is_reported"), [(1, False), (2, True)])
+def test_replacing_an_envelope_with_moves_is_reported(n_points: int, is_reported: bool) -> None:
     points = "\n".join(f"PT {number} 0.5 0" for number in range(n_points))
     found = project(track(f"<VOLENV2\nACT 1 -1\n{points}\n>"))
     notes = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).notes
-    assert notes == (("track 1 'Drums' had volume automation; it was replaced",) if is_told else ())
+    assert notes == (("track 1 'Drums' had volume automation; it was replaced",) if is_reported else ())
 
 
 def test_written_envelopes_are_listed_by_track_and_role() -> None:
@@ -176,7 +176,7 @@ def test_groups_of_a_bus_are_reported_with_their_leaders() -> None:
     assert any("volume group 2" in note for note in notes)
 
 
-def test_a_track_of_a_bus_whose_fader_is_all_the_way_down_stays_silent() -> None:
+def test_a_track_of_a_bus_whose_fader_is_all_the_way_down_is_silent() -> None:
     found = project(track("VOLPAN 0 0", name="Kick"), track("VOLPAN 0.5 0", name="Snare"))
     done = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT})
     assert [one.track.name for one in done.envelopes] == ["Snare"]

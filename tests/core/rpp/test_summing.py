@@ -69,7 +69,7 @@ def test_an_item_longer_than_its_file_loops_or_falls_silent(tmp_path: Path) -> N
     assert not once[len(whole) :].any()
 
 
-def test_a_long_loop_goes_round_too(tmp_path: Path) -> None:
+def test_a_long_loop_repeats(tmp_path: Path) -> None:
     whole = tone(tmp_path / "a.wav", 11.0, 3.3)[:, 0]
     looped = stem(project(tmp_path, track(item("LOOP 1", "SOFFS 10", length=14.0))), tmp_path)[:, 0]
     np.testing.assert_allclose(looped, np.roll(np.tile(whole, 2), -10 * RATE)[: 14 * RATE], atol=1e-6)
@@ -167,7 +167,7 @@ def test_sends_flow_into_a_bus_before_or_after_the_fader(tmp_path: Path) -> None
             np.testing.assert_allclose(stem(found, tmp_path)[:, 0], factor * a, atol=1e-6)
 
 
-def test_several_tracks_of_a_bus_are_summed_and_the_pre_fx_envelope_counts(tmp_path: Path) -> None:
+def test_several_tracks_of_a_bus_are_summed_with_their_pre_fx_envelopes(tmp_path: Path) -> None:
     a = tone(tmp_path / "a.wav")[: 2 * RATE, 0]
     found = project(tmp_path, track(item()), track("<VOLENV", "ACT 1", "PT 0 0.25 0", ">", item()))
     np.testing.assert_allclose(stem(found, tmp_path, 1, 2)[:, 0], 1.25 * a, atol=1e-6)
@@ -221,9 +221,9 @@ def test_the_sum_has_the_rate_of_the_project_or_of_most_media(tmp_path: Path) ->
 def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
     tone(tmp_path / "a.wav", 12.0)
     found = project(tmp_path, track(item(length=10.0)))
-    told: list[float] = []
-    write_stems(found, {"drums": found.tracks}, tmp_path, progress=told.append)
-    assert told == pytest.approx([0.4, 0.8, 1.0])
+    fractions: list[float] = []
+    write_stems(found, {"drums": found.tracks}, tmp_path, progress=fractions.append)
+    assert fractions == pytest.approx([0.4, 0.8, 1.0])
 
     def stop(_: float) -> None:
         raise InterruptedError
@@ -274,7 +274,7 @@ def test_everything_that_is_not_rendered_is_reported(tmp_path: Path) -> None:
         track("VOLPAN 1 0.3 -1", "MUTESOLO 0 1 0", "PLAYOFFS 0.01 0", chain, pan, item(kind="MIDI", file="")),
         track("NCHAN 4", "AUXRECV 0 0 1 0 0 0 0 2 0", item("PLAYRATE 1.5 1 2 -1", "SM 0 1 + 2 3")),
     )
-    told = "\n".join(sentences(found, found.tracks, found.tracks))
+    notes = "\n".join(sentences(found, found.tracks, found.tracks))
     for part in (
         "plug-ins: ReaComp (Cockos) on track 1 'Drums'",
         "items without an audio file: MIDI on track 1",
@@ -287,8 +287,8 @@ def test_everything_that_is_not_rendered_is_reported(tmp_path: Path) -> None:
         "soloed",
         "is panned",
     ):
-        assert part in told
-    assert "3BandEQ" not in told
+        assert part in notes
+    assert "3BandEQ" not in notes
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def session(pairs: list[tuple[float, float]], fader: float = 0.5, before: str | 
     )
 
 
-def test_without_edits_none_are_found() -> None:
+def test_unedited_points_have_no_edits() -> None:
     for audited in (audit_points([record()], points(WRITTEN)), audit_project(session(WRITTEN))):
         (track,) = audited.tracks
         assert not audited.is_edited

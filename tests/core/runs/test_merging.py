@@ -77,7 +77,7 @@ def test_no_conflict_where_the_prediction_is_unchanged() -> None:
     assert done.points == edited(2, gain=0.5)
 
 
-def test_a_deleted_point_stays_deleted() -> None:
+def test_a_deleted_point_is_not_restored() -> None:
     done = merged([*BASE[:2], *BASE[3:]])
     (span,) = done.edits.spans
     assert (span.added, span.removed) == ((), (BASE[2],))

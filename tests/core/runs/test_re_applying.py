@@ -89,8 +89,8 @@ def test_a_range_outside_the_range_of_the_run_is_refused() -> None:
 
 def test_written_points_are_reported_per_track() -> None:
     _, written = reapply(session(4.0), {"offset_db": {"bass": 1.0}})
-    told = [(one.track.name, one.role, one.scale) for one in written.envelopes]
-    assert told == [("drums", "drums", 1.0), ("bass", "bass", 1.0)]
+    found = [(one.track.name, one.role, one.scale) for one in written.envelopes]
+    assert found == [("drums", "drums", 1.0), ("bass", "bass", 1.0)]
     gains_db = [20.0 * np.log10([point.gain for point in one.points]) for one in written.envelopes]
     np.testing.assert_allclose(np.concatenate(gains_db), np.repeat([3.0, -2.0], [len(g) for g in gains_db]), atol=0.01)
 

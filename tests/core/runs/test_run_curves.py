@@ -117,7 +117,7 @@ def test_written_curves_are_in_the_time_of_the_stems() -> None:
     np.testing.assert_allclose(found.gain_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
 
 
-def test_the_first_of_several_tracks_of_a_bus_counts() -> None:
+def test_the_first_of_several_tracks_of_a_bus_is_used() -> None:
     plain = run(1, {"drums": -4.0})
     second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[Point(0, 0.1)])
     found = compare.curves_after_run([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
