@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import shutil
 import sys
 import threading
 import time
@@ -39,7 +40,10 @@ def main(folder: Path) -> int:
         while True:
             answer(folder, client)
             line = sys.stdin.readline()
-            if not line or not (folder / "job.json").exists():
+            if not (folder / "job.json").exists():  # the bridge has finished with the job
+                shutil.rmtree(folder, ignore_errors=True)
+                return 0
+            if not line:
                 return 0
 
 

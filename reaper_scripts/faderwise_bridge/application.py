@@ -201,9 +201,13 @@ class Job:
         """Return whether it was asked to stop."""
         return (self.folder / "cancel").exists()
 
+    def forget(self) -> None:
+        """Remove the request, so that processes of the job stop and nothing resumes it."""
+        _remove(self.folder / "job.json")
+
     def remove(self) -> None:
         """Remove the folder; what cannot be removed now goes later."""
-        _remove(self.folder / "job.json")
+        self.forget()
         for _ in range(3):  # a process that is just ending may write while the folder is emptied
             shutil.rmtree(str(self.folder), ignore_errors=True)
 

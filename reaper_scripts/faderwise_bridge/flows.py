@@ -171,7 +171,6 @@ def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any], is_quiet: 
     worker.job.note_applied()
     wants_report = apply_result.show(instructions, [*instructions["notes"], *notes], is_quiet)
     scheduler.note_ended()  # from here on other actions can be started
-    worker.end()
     report = apply_result.report_of(instructions)
     if report is not None and (yield from worker.wait_for_report(report)) and wants_report:
         worker.application.show(report)

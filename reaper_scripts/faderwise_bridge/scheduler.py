@@ -151,6 +151,13 @@ class Worker:
         if self._relay is not None:
             self._relay.let_end()
 
+    def remove_job(self) -> None:
+        """Remove the job: the relay does it, because deleting large stems takes longer than a tick."""
+        self.job.forget()
+        self.end()
+        if self._relay is None or not self._relay.is_running():
+            self.job.remove()
+
     def _poll(self) -> Generator[None, None, Answer]:
         job, console, cancelled_s = self.job, _Console(), 0.0
         while job.answer() is None:
@@ -189,9 +196,10 @@ def removed_at_the_end(worker: Worker) -> Iterator[None]:
         is_kept = job.asked.get("phase") != "report"
         raise
     finally:
-        worker.end()
-        if not is_kept:
-            job.remove()
+        if is_kept:
+            worker.end()
+        else:
+            worker.remove_job()
 
 
 def sentence(error: dict[str, Any], job: Job) -> str:

@@ -91,8 +91,11 @@ class Studio:
         self.host.dialogs.expect_message("No", containing=containing)
 
     def jobs(self) -> list[Path]:
-        """Return the job folders there are."""
+        """Return the job folders, after those of finished jobs were removed by their relays."""
         folder = self.home / "jobs"
+        end_s = time.monotonic() + 10.0
+        while time.monotonic() < end_s and any(not (job / "job.json").exists() for job in folder.glob("*")):
+            time.sleep(0.02)
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def job(self) -> dict[str, Any]:
