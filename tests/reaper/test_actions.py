@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -259,8 +260,8 @@ def test_single_tracks_are_mixed_and_a_locked_one_is_kept(tmp_path: Path, studio
     studio = studio_for(folder_session(tmp_path / "session"))
     before = studio.host.project.to_bytes()
     mixed(studio, containing="4 tracks of 3 buses mixed", Level="tracks", Ride="vocals = 60", Depth="80")
-    assert "Kept as set: bass: Bass" in studio.last_window()
-    assert "Riding vocals: Vocals at 60 %" in studio.last_window()
+    assert re.search("(?m)^- .*bass: Bass", studio.last_window())
+    assert re.search("(?m)^- .*vocals: Vocals.* 60 %", studio.last_window())
     written = [track.envelope("VOLENV2") is not None for track in studio.host.project.tracks]
     assert written == [False, True, True, True, True]
     at_s = np.arange(0.5, 9.5, 0.25)
@@ -292,7 +293,7 @@ def test_the_balance_of_another_session_is_taken_over(tmp_path: Path, studio: St
     """The other session has the same stems at other faders, so its faders are what is written."""
     other = small_session(tmp_path / "other", length_s=10.0)
     other.write_bytes(other.read_bytes().replace(b"VOLPAN 1.2", b"VOLPAN 0.3"))
-    mixed(studio, containing=f"The balance is that of {other}", Balance=str(other))
+    mixed(studio, containing=str(other), Balance=str(other))
     found = np.median(gains(studio, np.arange(1.0, 9.0, 0.25)), axis=0)
     wanted = np.array([0.8, 0.3, 0.7, 0.9])
     difference_db = 20 * np.log10(found / wanted)

@@ -219,7 +219,7 @@ def test_the_way_to_mix_is_read_from_the_dialog(song: Path) -> None:
         (MixOptions(target="pan"), "Write to: 'pan' is not one of"),
         (MixOptions(like="nowhere"), "Like: "),
         (MixOptions(depth="half"), "Depth: 'half' is not a number"),
-        (MixOptions(depth="900"), "Depth: 900 is not a depth"),
+        (MixOptions(depth="900"), "Depth: 900"),
         (MixOptions(keep="strings"), "Keep: There is no bus or track 'strings'"),
         (MixOptions(ride="vocals"), "Ride: 'vocals' is not"),
         (MixOptions(part="Chorus"), "Part: There is no region 'Chorus'"),
