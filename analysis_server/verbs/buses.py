@@ -148,8 +148,8 @@ def bus_options(result: FileRoles | TrackRoles) -> list[str]:
 
 
 def all_options(result: FileRoles | TrackRoles) -> list[str]:
-    """Return the option of the command line for the present bus of every file or track; BUS where it has none."""
-    pairs = [(bus or "BUS", name) for name, bus, _ in _named_rows(result)]
+    """Return the option for the present bus of every file or track except the mixdown; BUS where it has none."""
+    pairs = [(bus or "BUS", name) for name, bus, role in _named_rows(result) if role != "mixdown"]
     return [f"--bus {shlex.quote(f'{bus}={name}')}" for bus, name in pairs]
 
 

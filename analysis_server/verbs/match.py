@@ -102,7 +102,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     text = ReportText(
         f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}.",
         _figures(found, limiter_db, file_gain_db),
-        (*where.notes, *found.warnings, *level_warnings(file_gain_db), *plain_sum_notes(song)),
+        (*where.notes, *found.warnings, *plain_sum_notes(song)),
         headline,
     )
     assignment = assignment_of(song, opened.session)
@@ -141,7 +141,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         median_deviation_db=_median_deviation_db(found),
         assignment=assignment,
         files=files,
-        warnings=list(text.warnings),
+        warnings=[*text.warnings, *level_warnings(file_gain_db)],  # the page has the level in its figures
     )
 
 

@@ -100,7 +100,8 @@ def _revert_folder(request: RevertRequest) -> RevertResult:
     if request.dry_run:
         return result
     files = run_folder.write_back(folder, before, left)
-    return msgspec.structs.replace(result, files=files)
+    stale = "mix.wav and report.html are not changed by a revert; faderwise edit --render renders mix.wav again"
+    return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, stale])
 
 
 def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
