@@ -39,7 +39,7 @@ _LIMIT_S = 60.0
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked at (`subject`), how it is (`state`, `found`), and where it is not right the `remedy`.
 
-    `note` is worth knowing and needs no mending.
+    `note` is information and needs no fix.
     """
 
     subject: str
@@ -54,17 +54,17 @@ def right(subject: str, found: str) -> Finding:
 
 
 def note(subject: str, found: str, remedy: str = "") -> Finding:
-    """Return something worth knowing."""
+    """Return a finding that is only information."""
     return Finding(subject=subject, state="note", found=found, remedy=remedy)
 
 
 def wrong(subject: str, found: str, remedy: str) -> Finding:
-    """Return that something is wrong, and how to mend it."""
+    """Return a problem and its remedy."""
     return Finding(subject=subject, state="wrong", found=found, remedy=remedy)
 
 
 def asked(command: Sequence[str]) -> tuple[bool, str]:
-    """Run a program and return whether it went well, and its output or its last words."""
+    """Run a program and return whether it succeeded, and its output or its last message."""
     try:
         done = subprocess.run(  # noqa: S603 - a list
             list(command), capture_output=True, text=True, errors="replace", check=False, timeout=_LIMIT_S
@@ -302,7 +302,7 @@ def examine_check(home: Path) -> Finding:
 
 
 def _content(home: Path) -> Content:
-    """Return what belongs into REAPER, but for the file that says where the application is."""
+    """Return the files to install in REAPER, except for the one with the path of the application."""
     packages = scripts.downloaded_packages(home)
     return content_with(packages, "" if packages else f"{FOLDER}/{VENDOR}/")
 
@@ -375,7 +375,7 @@ def _actions(plan: Plan) -> Finding:
 
 
 def examine_place(file: Path) -> Finding:
-    """Start the Python that the scripts would start, as `file` says."""
+    """Start the Python that the scripts would start according to `file`."""
     try:
         python = str(json.loads(file.read_text("utf-8"))["python"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

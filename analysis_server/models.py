@@ -30,7 +30,7 @@ def folder() -> Path:
 
 
 def path_of(name_or_file: str) -> Path:
-    """Return where the model of that name is or would be kept; a path is taken as it is.
+    """Return the path of the model of that name; a path is returned unchanged.
 
     Raises
     ------
@@ -104,12 +104,12 @@ def _load(path: Path) -> Model:
 
 
 def shipped_prior() -> BalancePrior:
-    """Return what the shipped default model knows, from which the user's own models start."""
+    """Return the prior of the shipped default model, from which the user's models start."""
     return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}").as_prior()
 
 
 def names() -> list[str]:
-    """Return the names of all models, sorted; what an interrupted writing left is none."""
+    """Return the names of all models, sorted, without incomplete files."""
     files = (path for where in (folder(), _SHIPPED) for path in where.glob(f"*{SUFFIX}"))
     return sorted({path.stem for path in files if not path.name.startswith(".")})
 
@@ -139,7 +139,7 @@ def remove(name: str) -> Path:
 
 
 def forget(name: str, title: str) -> tuple[Model, Path]:
-    """Have the user's model of that name forget a song; return it as it is now, and its file.
+    """Remove a song from the user's model of that name; return the model and its file.
 
     Raises
     ------

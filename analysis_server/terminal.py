@@ -51,7 +51,7 @@ class Terminal:
             self.say(f"  {Path(path).absolute()}")
 
     def open(self, *pages: str) -> None:
-        """Open HTML pages in the browser; warn where there is none."""
+        """Open HTML pages in the browser; warn if there is none."""
         import webbrowser
 
         for page in pages:

@@ -1,7 +1,7 @@
 """Exceptions with the fields that front ends render.
 
 FaderwiseError                        exit code 1
-├── InputError (also a ValueError)    something the user gave cannot be used: exit code 2
+├── InputError (also a ValueError)    invalid input: exit code 2
 │   └── ModelError                    a model file is unreadable, or a model does not fit the song
 ├── DiskFullError                     there is not enough free space
 ├── ServerError                       the analysis server refused, was lost or ended a job; has a `code`
@@ -59,7 +59,7 @@ class FaderwiseError(Exception):
 
 
 class InputError(FaderwiseError, ValueError):
-    """Something the user gave cannot be used."""
+    """The user's input cannot be used."""
 
     code = "input"
 
@@ -104,7 +104,7 @@ def to_user_error(error: BaseException) -> BaseException:
     """Return the error to report for `error` where work ends.
 
     A path that the system rejects (missing, too long, not permitted) and a name that is not text become an `InputError`
-    that names it; a full disk becomes a `DiskFullError`; every other error is returned as it is.
+    that names it; a full disk becomes a `DiskFullError`; every other error is returned unchanged.
     """
     if isinstance(error, UnicodeEncodeError) and _is_surrogate(error.object[error.start]):
         name = _word_around(error.object, error.start)

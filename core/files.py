@@ -147,7 +147,7 @@ class FileSet:
         Raises
         ------
         InputError, DiskFullError
-            A file cannot be written; everything is as it was.
+            A file cannot be written; nothing was changed.
         """
         if not self._files:
             return
@@ -221,7 +221,7 @@ def replacing_set(folder: Path) -> Iterator[FileSet]:
 def recover(folder: Path) -> None:
     """Complete the sets of files in `folder` that a killed process had committed, and delete its temporary folders.
 
-    Temporary folders that a running process uses, or that belong to another user, are left alone.
+    Temporary folders that a running process uses, or that belong to another user, are not touched.
     """
     try:
         found = [path for path in folder.iterdir() if _WORKSHOP_NAME.fullmatch(path.name)]
@@ -375,7 +375,7 @@ def _backup_of(staged: Path) -> Path:
 def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
     """Yield a temporary path; when the block ends without an exception, that file becomes `path`.
 
-    On an error or an interrupt the temporary file is removed and `path` is as it was. With `keep_old`, a file of other
+    On an error or an interrupt the temporary file is removed and `path` is unchanged. With `keep_old`, a file of other
     content at `path` is kept under its time of change.
 
     Raises
@@ -477,7 +477,7 @@ def content_hash(*paths: Path) -> str:
 def write_error(path: Path, error: OSError) -> FaderwiseError:
     """Return the error that reports why `path` could not be written: a full disk, or a folder that cannot be used."""
     reason = error.strerror or error
-    while _WORKSHOP_NAME.fullmatch(path.parent.name):  # name the file that the user knows
+    while _WORKSHOP_NAME.fullmatch(path.parent.name):  # name the user's file
         path = path.parent.with_name(path.name)
     path = path.parent if _WORKSHOP_NAME.fullmatch(path.name) else path
     if error.errno in _NO_ROOM:

@@ -1,7 +1,7 @@
 """Buses' names: which role a file or a track of some name plays.
 
 The four roles of Zafrin & Chudwick (2015) come first, in their order; the further ones follow, then names
-nobody listed, in alphabetical order.
+all others, in alphabetical order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MIXDOWN_NAMES = ("mix", "mixture", "master", "mixdown")
 PAPER_BUSES = ("drums", "bass", "melody", "vocals")
 MAIN_BUSES = ("drums", "bass", "vocals")
 SUPPORTING = ("percussion", "backing vocals", "fx")
-"""Roles with a place of their own in the mix; all others share one, as the instruments of "melody"."""
+"""Roles with a separate place in the mix; all others share one, as the instruments of "melody"."""
 
 
 def role_of(name: str) -> str | None:
@@ -68,7 +68,7 @@ def canonical_role(role: str) -> str:
 
 
 def is_mixdown(name: str) -> bool:
-    """Tell whether `name` is a mixdown's."""
+    """Return whether `name` is that of a mixdown."""
     return _plain(name) in MIXDOWN_NAMES
 
 

@@ -3,7 +3,7 @@
 # @author Faderwise contributors
 # @about
 #   Sets the faders of the selected tracks as a model learned, and writes them as volume envelopes on these tracks: in
-#   the time selection, or in the whole song. All other tracks stay as they are. One undo step.
+#   the time selection, or in the whole song. All other tracks are not changed. One undo step.
 """Faderwise: Auto-mix selected tracks."""
 
 import sys

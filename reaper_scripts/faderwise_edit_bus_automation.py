@@ -3,7 +3,7 @@
 # @author Faderwise contributors
 # @about
 #   Writes the last run's gains again with another depth, smoothing, limit or offset per bus,
-#   without measuring anything anew. One undo step.
+#   without measuring again. One undo step.
 """Faderwise: Edit bus automation."""
 
 import sys

@@ -76,7 +76,7 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _span_text(start_s: float | None, end_s: float | None) -> str:
-    """Return a time span in words; None is the song's own start or end."""
+    """Return a time span as text; None is the start or end of the song."""
     if start_s is None and end_s is None:
         return "throughout"
     if start_s is None:

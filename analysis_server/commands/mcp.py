@@ -49,7 +49,7 @@ def _mcp(_arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _server(terminal: Terminal) -> Server[Any]:
-    """Return the server: it lists the verbs, and calls them in threads, so that it answers meanwhile."""
+    """Return the server: it lists the verbs, and calls them in threads, so that it remains responsive."""
     import anyio
     from mcp import types
     from mcp.server import Server
@@ -151,7 +151,7 @@ def _progress(report: Any, is_cancelled: threading.Event) -> ProgressCallback:
             next_s, last = now + _PROGRESS_INTERVAL_S, fraction
             try:
                 report(fraction, stage)
-            except BaseException as error:  # the call was cancelled, or the client is gone
+            except BaseException as error:  # the call was cancelled, or the client has exited
                 raise Cancelled("the call was cancelled") from error
 
     return progress

@@ -122,7 +122,7 @@ def _give(terminal: Terminal, *, running: bool, answering: bool = False, **known
 
 
 def _kill(pid: int | None) -> None:
-    """End the process of a server that hangs; its workers end when it is gone.
+    """End the process of a server that hangs; its workers end after it.
 
     Raises
     ------

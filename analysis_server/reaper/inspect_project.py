@@ -323,7 +323,7 @@ def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None
     present = {track.guid for track in project.tracks}
     kept = {role: [guid for guid in guids if guid in present] for role, guids in saved.items()}
     is_complete = kept == saved
-    return (kept, None) if is_complete else (None, "A bus that was chosen earlier is gone; choose again.")
+    return (kept, None) if is_complete else (None, "A chosen bus track was deleted; choose again.")
 
 
 def _roles_of(project: Project, selected: Sequence[str]) -> tuple[dict[str, list[str]], str | None]:

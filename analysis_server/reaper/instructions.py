@@ -54,7 +54,7 @@ def points_to_write(written: Written) -> list[WriteOn]:
 
 
 def envelopes_to_restore(project: Project, first: int) -> list[WriteOn]:
-    """Return the whole envelope as it was before run `first`, for each track whose envelope differs from it.
+    """Return the envelope before run `first`, for each track whose envelope differs from it.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     level : ``buses`` or ``tracks``.
     like : the path of a finished session, song folder or run whose balance to take over.
     depth : how much of the balance to apply, percent.
-    keep : buses or tracks that stay as they are, separated by semicolons.
+    keep : buses or tracks that are not changed, separated by semicolons.
     ride : ``bus = percent`` pairs, separated by semicolons.
     target : what to write on: ``volume``, ``pre-fx``, ``trim`` or ``fader``.
     part : the part to mix: ``all``, or a region's number or name; by default the razor edits or the time selection.
@@ -155,7 +155,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bridge has to know before the work starts.
+    """The information that the bridge needs before the work starts.
 
     Attributes
     ----------

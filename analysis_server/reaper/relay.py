@@ -84,7 +84,7 @@ def _fail(folder: Path, failure: dict[str, str | None]) -> None:
     try:
         put(folder / ("report_error.json" if is_answered else "result.json"), {"error": failure})
     except OSError as error:
-        if folder.exists():  # otherwise nobody waits for it
+        if folder.exists():  # otherwise nothing waits for it
             sys.stderr.write(f"the answer cannot be written: {error.strerror}; free some space\n")
 
 
@@ -136,7 +136,7 @@ def put(path: Path, content: Any) -> None:
     Raises
     ------
     OSError
-        The disk is full, or the folder is gone.
+        The disk is full, or the folder was deleted.
     """
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
     temporary.write_bytes(msgspec.json.encode(content))

@@ -69,7 +69,7 @@ class Record:
     settings : changed lines of reaper.ini.
     commands : actions registered in reaper-kb.ini.
     created : configuration files that did not exist before.
-    backups : names of the copies of configuration files as they were, by file name.
+    backups : names of the copies of the original configuration files, by file name.
     """
 
     files: dict[str, str] = field(default_factory=dict)

@@ -31,7 +31,7 @@ LOW_FIT = 0.8
 
 
 class AuditRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of the history; `settings` are an edit's, in words."""
+    """A run of the history; `settings` are the descriptions of an edit's settings."""
 
     number: int
     action: str
@@ -41,7 +41,7 @@ class AuditRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch edited by hand: its ends (None where it goes on to the song's own), the points made and those gone."""
+    """A span edited by hand: its ends (None for those of the song), the points added and those removed."""
 
     start_s: float | None
     end_s: float | None
@@ -50,7 +50,7 @@ class AuditEdit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditMove(msgspec.Struct, frozen=True, kw_only=True):
-    """A large move of a written curve, and the term of the explanation that moves most with it, in words."""
+    """A large move of a written curve, and the description of the term that moves most with it."""
 
     track: str
     start_s: float
@@ -115,7 +115,7 @@ def result_of(
     Parameters
     ----------
     audited : the runs, their prediction and the present automation.
-    which : the run that is audited, in words.
+    which : a description of the audited run.
     sounds : the sounds of the page, or None.
     figures : loudness, true peak and the like of the mix, by name with unit.
     notes : further warnings.

@@ -26,7 +26,7 @@ GAIN_LIMIT_DB = 120.0
 CLOSED_DB = -80.0
 """Gains below this, such as those of a closed fader, do not affect the axes."""
 NARROW_BAND_DB = 2.0
-"""The 80 % band is drawn where its median half width is at most this; wider ones are given in words."""
+"""The 80 % band is drawn where its median half width is at most this; wider ones are given as text."""
 LEVEL_RANGE_DB = 50.0
 SPECTRUM_RANGE_DB = 70.0
 INAUDIBLE_DB = -80.0

@@ -23,7 +23,7 @@ class Side:
     ----------
     name, kind : what it is called, and whether it is a ``"model"``, a ``"run"`` or a ``"mixdown"``.
     curves, figures : its gains, and what else is known of it, by name with unit.
-    warnings : what the user should know of how the gains came about.
+    warnings : warnings about the origin of the gains.
     songs : the titles that a model has learned; None if the operand is not a model.
     """
 

@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 class Term:
     """A term of an explanation: its `label`, and the sentences for a positive and a negative contribution.
 
-    In the sentences ``{bus}`` stands for the bus and ``{amount}`` for the size of the contribution.
+    In the sentences ``{bus}`` is replaced by the bus and ``{amount}`` by the size of the contribution.
     """
 
     label: str

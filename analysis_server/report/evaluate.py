@@ -174,7 +174,7 @@ def _row(name: str, scores: Scores, mse: Mapping[str, float], balance_db: float)
 
 
 def _cell(value: float | None) -> str:
-    return "" if value is None or value != value else repr(value)  # noqa: PLR0124 - NaN alone differs from itself
+    return "" if value is None or value != value else repr(value)  # noqa: PLR0124 - only NaN differs from itself
 
 
 _LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
@@ -233,7 +233,7 @@ def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> li
     Raises
     ------
     InputError
-        The folder cannot be written to, or a song's audio is gone or damaged.
+        The folder cannot be written to, or a song's audio is missing or damaged.
     """
     write_text(folder / TABLE, score_table(evaluation.scores))
     songs = evaluation.tested.songs

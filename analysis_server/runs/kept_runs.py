@@ -65,7 +65,7 @@ def which_run(root: RunRecord, runs: Sequence[RunRecord], run_folder: Path | Non
     ----------
     root : the run whose prediction is in force.
     runs : all runs of its project or folder, edits included.
-    run_folder : the folder of a song without a project, whose earlier runs are in folders of their own.
+    run_folder : the folder of a song without a project, whose earlier runs are in separate folders.
     """
     earlier = len(earlier_runs(run_folder)) if run_folder else 0
     number = sum(1 for run in runs if run.buses) + earlier

@@ -206,7 +206,7 @@ class Client:
         return msgspec.msgpack.decode(result.result, type=result_type)
 
     def cancel(self, job: str, *, deadline_s: float | None = 2.0) -> JobState | None:
-        """Cancel a job, or discard the result of a finished one; return None if the server does not know it."""
+        """Cancel a job, or discard the result of a finished one; return None if it is unknown to the server."""
         try:
             cancel = Cancel(id=self._next_id(), version=PROTOCOL_VERSION, job=job)
             return self._ask(cancel, JobState, Deadline(deadline_s))
@@ -319,7 +319,7 @@ class Client:
         raise ServerError(problem, "unreachable", remedy="`faderwise serve --stop` ends a server that hangs")
 
     def _is_welcome(self, deadline: Deadline) -> bool:
-        """Connect to where the connection file says; return whether a server of the right program answers there."""
+        """Connect to the address in the connection file; return whether a server of the same program answers."""
         self._disconnect()
         connection = read_connection(self._home)
         if connection is None or not ServerLock(self._home).is_taken():

@@ -1,4 +1,4 @@
-"""The jobs that a server knows: queued, running and finished, each with at most one connection, and the log of them."""
+"""The jobs of a server: queued, running and finished, each with at most one connection, and the log of them."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def _crash(exit_code: int) -> Failure:
 
 
 class Log:
-    """Writes events to `logs/server.jsonl`; on a full disk lines are lost, the server goes on."""
+    """Writes events to `logs/server.jsonl`; on a full disk lines are lost, and the server continues."""
 
     def __init__(self, home: Path) -> None:
         path = private_folder(home, "logs") / "server.jsonl"

@@ -193,7 +193,7 @@ def write_connection(home: Path, connection: Connection) -> None:
 
 
 def read_connection(home: Path) -> Connection | None:
-    """Return the content of the connection file, or None where there is none.
+    """Return the content of the connection file, or None if it does not exist.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """A worker process: reads tasks from standard input, runs them one by one, and writes results to standard output.
 
-`python -m analysis_server.server.worker TEMPORARY_FOLDER`. When its input ends, the server is gone and the worker exits
-at once; files that it was writing are complete or invisible.
+`python -m analysis_server.server.worker TEMPORARY_FOLDER`. When its input ends, the server has ended and the worker
+exits at once; files that it was writing are complete or invisible.
 
 A message on these streams is its length (four bytes, big-endian), followed by a MessagePack map with a `type`.
 """

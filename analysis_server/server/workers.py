@@ -161,7 +161,7 @@ class Workers:
         worker.send(task)
 
     def cancel(self, job: str, within_s: float) -> bool:
-        """Cancel a job that a worker runs, and kill the worker if it goes on; return False if none runs it."""
+        """Cancel a job that a worker runs, and kill the worker if it continues; return False if none runs it."""
         worker = next((worker for worker in self._workers.values() if worker.job == job), None)
         if worker is None:
             return False
@@ -170,7 +170,7 @@ class Workers:
         return True
 
     def receive(self) -> TaskProgress | Finished | Lost | None:
-        """Read one message from `socket`; return what the jobs have to know of it."""
+        """Read one message from `socket`; return its meaning for the jobs."""
         head, body = self.socket.recv_multipart()
         number = int.from_bytes(head, "big")
         worker = self._workers[number]

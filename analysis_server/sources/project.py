@@ -57,7 +57,7 @@ def opened_song(
     progress : called while a project's media are summed.
     mixdown : the mixdown's file; without it the one that is found is used.
     level : whether the stems are buses or single tracks.
-    separate : whether a drum that the drum stem does not contain is a stem of its own (`Song.with_separate_drums`).
+    separate : whether a drum that the drum stem does not contain is a separate stem (`Song.with_separate_drums`).
 
     Raises
     ------
@@ -110,7 +110,7 @@ def opened_session(
     mixdown : the mixdown's file; without it one next to the project, or among its stems, is used if there is one.
     for_writing : whether envelopes are to be written, so that a fader all the way down is an error.
     level : whether the stems are buses or single tracks.
-    complete : whether to refuse a project that lacks a main bus while the name of one of its tracks says nothing.
+    complete : whether to refuse a project that lacks a main bus while one of its tracks has an unknown name.
 
     Raises
     ------
@@ -319,7 +319,7 @@ def song_of(project: Project, buses: Buses, rendered: RenderedStems, folder: Pat
     Raises
     ------
     InputError
-        A stem is missing, cannot be read, or does not last as long as it should; the times are none of a project.
+        A stem is missing, cannot be read, or has another length than expected; or the times are not valid.
     """
     _require_times(rendered)
     stems = {role: _stem(project, tracks, rendered, folder) for role, tracks in buses.tracks.items()}

@@ -41,7 +41,7 @@ class ProjectParts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ----------
     tracks : its bus tracks by role, names or numbers, as `--bus ROLE=TRACK` gives them; found by name where left out.
         Those of the role "none" are in no bus.
-    only : the tracks to work on, names, numbers or ranges such as "5-9"; all others stay as they are.
+    only : the tracks to work on, names, numbers or ranges such as "5-9"; all others are not changed.
     stems : the folder of its exported stems; without it they are summed from the project's media.
     rendered : the stems that REAPER rendered of exactly these tracks; the project is a copy of the open one then.
     """
@@ -79,7 +79,7 @@ Level = Literal["buses", "tracks"]
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A project, the song it makes, the tracks each bus's curve goes to, and what the user should know of it.
+    """A project, the song it makes, the tracks each bus's curve goes to, and notes for the user.
 
     `rendered` are the stems that REAPER rendered, where the project is a copy of one that is open there; `is_summed`
     says whether the stems were summed from its media, which is the first part of the progress.

@@ -84,6 +84,6 @@ def _answer(future: Any, folder: Path) -> bytes:
         answer: bytes = future.result()
     except FaderwiseError:
         raise
-    except Exception as error:  # a worker's end, or whatever a task raised over there
+    except Exception as error:  # the end of a worker, or any error of a task
         raise FaderwiseError(f"{folder}: the cluster could not do it ({type(error).__name__}: {error})") from error
     return answer

@@ -34,7 +34,7 @@ from core.runs.audit import Audited
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a project is learned from: `parts` says how it becomes a song, `truth` where its true gains come from."""
+    """How to learn from a project: `parts` is how it is opened as a song, `truth` the source of its true gains."""
 
     preset: str
     feature_set: str
@@ -44,7 +44,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def learned_session(path: str, settings: SessionSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
-    """Return what a model keeps of the project at `path`, and what the user should know of it.
+    """Return the training data of the project at `path`, and notes for the user.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _from_mixdown(
 
 
 EDITS_WEIGHT = 3.0
-"""How many songs an edited one counts for: someone heard the prediction and said what was wrong with it."""
+"""How many songs an edited one counts as, because a person corrected the prediction."""
 LEFT_ALONE = 0.25
 """Weight of a frame that the user did not edit, relative to an edited one."""
 

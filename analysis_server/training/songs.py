@@ -56,7 +56,7 @@ class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model keeps of a song, the bus of each file or track, and what the user should know of it.
+    """The training data of a song, the bus of each file or track, and notes for the user.
 
     The measurement and the gains (n_frames, n_buses) are there if `SongSettings.with_measurement` asked for them.
     """

@@ -44,14 +44,14 @@ class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The audio files of a song folder, and sentences for the user, where there are any."""
+    """The audio files of a song folder, and notes for the user."""
 
     files: list[FileRole]
     notes: list[str] = []
 
 
 class TrackRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The tracks of a project, and sentences for the user, where there are any."""
+    """The tracks of a project, and notes for the user."""
 
     tracks: list[TrackRole]
     notes: list[str] = []
@@ -72,7 +72,7 @@ def _of_project(path: Path) -> TrackRoles:
     project = read_project(path)
     try:
         buses = find_buses(project)
-    except InputError:  # no bus was found; the table says why
+    except InputError:  # no bus was found; the table has the reasons
         buses = Buses({}, ())
     through = {
         part.index: f"it is heard through {track.title} ({bus})"

@@ -94,7 +94,7 @@ class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: `run` is the edit's number, `edited` is the run that it acts on, in words.
+    """What was done: `run` is the edit's number, `edited` is a description of the run that it acts on.
 
     `buses` are the gains by track; `files` by name, empty after a dry run.
     """

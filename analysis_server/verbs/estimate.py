@@ -45,7 +45,7 @@ def run(request: EstimateRequest, progress: ProgressCallback = no_progress) -> E
     Raises
     ------
     InputError
-        The song cannot be read, has no mixdown, or `out` has a name that says no format.
+        The song cannot be read, has no mixdown, or `out` has a name without a known suffix.
     """
     out = Path(request.out)
     require_table_name(out)

@@ -202,7 +202,7 @@ def _result(
 def best_rule(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, float]]) -> str | None:
     """Return the simple rule with the smallest balance error over the songs where the model has one; None without any.
 
-    Arguments as for `verdict`. An oracle is not a rule: it knows the true gains.
+    Arguments as for `verdict`. An oracle is not a rule: it uses the true gains.
     """
     titles = [title for title, value in ours_db.items() if np.isfinite(value)]
     means = {

@@ -46,7 +46,7 @@ def run(request: FeaturesRequest, progress: ProgressCallback = no_progress) -> F
     Raises
     ------
     InputError
-        The song cannot be read, or `out` has a name that says no format.
+        The song cannot be read, or `out` has a name without a known suffix.
     """
     out = Path(request.out)
     require_table_name(out)

@@ -40,7 +40,7 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     model : the model's name or file.
     preset, features : what the model is made of.
     buses : files of a SONG_DIR by role.
-    fresh : forget what a model of that name knew.
+    fresh : replace a model of that name.
     dry_run : write nothing.
     dask : the address of a dask scheduler whose workers see the songs under the same paths.
     truth : whether a project's true gains come from its `mixdown`, or exactly from its `faders`, or are what was made

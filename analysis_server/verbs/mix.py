@@ -44,7 +44,7 @@ from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
 
 _AT_LIMIT_DB = 0.01
-"""A mix counts as turned down for its peaks when it has less headroom than this left."""
+"""A mix counts as limited by its peaks when it has less headroom than this."""
 
 
 class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -322,7 +322,7 @@ def _lowered(
 
 
 def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, file_gain_db: float) -> list[str]:
-    """Return warnings about a file that is turned down, and about a mix that is not as loud as it should be."""
+    """Return warnings about an attenuated file, and about a mix that does not reach its target loudness."""
     target_lufs = request.target_lufs
     at_limit = headroom_db(after) < _AT_LIMIT_DB
     warnings = level_warnings(file_gain_db, None if at_limit else target_lufs)

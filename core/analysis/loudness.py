@@ -68,7 +68,7 @@ def k_weights(sample_rate: int, frequency_hz: FloatArray) -> FloatArray:
 
 
 def settling_samples(sample_rate: int) -> int:
-    """Return how many samples before a step `k_weighted_step_powers` needs to know."""
+    """Return how many samples before a step `k_weighted_step_powers` needs."""
     return round(_SETTLING_S * sample_rate)
 
 

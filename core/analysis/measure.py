@@ -109,7 +109,7 @@ def measure_blocks(
     ----------
     blocks : the blocks of the reader.
     measure : returns the arrays of a block, by name.
-    reader : the reader, which knows the length of the song.
+    reader : the reader, which has the length of the song.
     progress : progress callback; may raise to stop the work.
     """
     joined = _Joined(reader.n_hops)
@@ -220,7 +220,7 @@ def measure(
     Parameters
     ----------
     song : the song.
-    feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no features of its own here, it
+    feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no further features here, it
         is made from `step_power` and `band_power` (see `core.models.balance`).
     domain : whose Gram matrices to build, None for none.
     lag_samples : how much later than the stems the mixdown comes.

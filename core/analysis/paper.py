@@ -205,7 +205,7 @@ class _PaperRecipe:
         return arrays
 
     def _features(self, featured: Frames, n_frames: int) -> FloatArray:
-        assert self.feature_set is not None  # noqa: S101 - the caller's branch, told to the type checker
+        assert self.feature_set is not None  # noqa: S101 - the caller's branch, for the type checker
         features = np.empty((n_frames, self.n_stems, len(PAPER_NAMES[self.feature_set])))
         for frame in range(n_frames):
             stems = featured[:, self._samples_of(frame)]

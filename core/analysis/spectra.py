@@ -149,7 +149,7 @@ def _band_powers(squares: Samples, framing: Framing) -> Samples:
 def _band_starts(framing: Framing) -> npt.NDArray[np.intp]:
     """Return where the bands below the Nyquist frequency begin among the parts of a hop's two-sided spectrum.
 
-    First the rising bands; the topmost goes on into its mirror image; then the others' mirror images.
+    First the rising bands; the topmost continues into its mirror image; then the others' mirror images.
     """
     n_bins = framing.hop_samples
     rising = np.ceil(np.array(BAND_EDGES_HZ) * n_bins / framing.sample_rate).astype(np.intp)

@@ -28,7 +28,7 @@ from core.progress import ProgressCallback
 
 Item = TypeVar("Item")
 HOPS_PER_BLOCK = 16
-"""Four seconds: long enough for the threads to leave each other alone, short enough to finish together."""
+"""Four seconds: long enough for independent threads, short enough for them to finish together."""
 _LOOKED_AT_SAMPLES = 4096
 _KEPT_BYTES = 31 << 20
 
@@ -72,7 +72,7 @@ class InTurn(Generic[Item]):
             self._fail_with_others()
             item = next(self._items)
             for stage, following in zip(self._stages, self._turns[1:], strict=True):
-                following.acquire()  # before the turn is passed on, so that nobody overtakes
+                following.acquire()  # before the turn is passed on, to keep the order
                 turn.release()
                 turn = following
                 self._fail_with_others()
@@ -166,7 +166,7 @@ class LockstepReader:
         Raises
         ------
         InputError
-            A file is damaged or holds values that are no numbers.
+            A file is damaged or contains values that are not numbers.
         """
         with ExitStack() as stack:
             streams = self._opened(stack)
@@ -238,7 +238,7 @@ def for_each_block(
     ----------
     blocks : the blocks of the reader.
     work : called with each block.
-    reader : the reader, which knows the length of the song.
+    reader : the reader, which has the length of the song.
     progress : progress callback; may raise to stop the work.
     """
     _keep_freed_memory()
@@ -270,7 +270,7 @@ def for_each_block(
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
-    """Keep BLAS from starting threads of its own, which would wait for each other on the cores in use."""
+    """Keep BLAS from starting threads, which would compete for the cores in use."""
     return _threadpools().limit(limits=1, user_api="blas")
 
 
@@ -302,7 +302,7 @@ def first_sound(signals: Samples) -> int | None:
 
 
 def silence_after(end: int, samples: npt.NDArray[np.floating], start: int) -> None:
-    """Zero what lies at or after sample `end`, in place; `samples` (..., n_samples) begin at sample `start`.
+    """Zero the samples from sample `end` on, in place; `samples` (..., n_samples) begin at sample `start`.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ class AudioFile:
 
 
 def sum_of(files: Sequence[AudioFile], path: Path) -> AudioFile:
-    """Return the sum of files that begin together; a single file is returned as it is.
+    """Return the sum of files that begin together; a single file is returned unchanged.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class AudioStream:
 
     Attributes
     ----------
-    clipped : how many samples lay in runs of three or more at full scale so far.
+    clipped : how many samples were in runs of three or more at full scale so far.
     peak, peak_s : the largest absolute sample so far, and its time in the file in seconds.
     """
 
@@ -250,7 +250,7 @@ class AudioStream:
 
     @property
     def clipped(self) -> int:
-        """How many samples lay in runs of three or more at full scale so far."""
+        """How many samples were in runs of three or more at full scale so far."""
         return self._clipping.count
 
     @property
@@ -325,7 +325,7 @@ class AudioStream:
         return found
 
     def _read_resampled(self, n_samples: int) -> Samples:
-        assert self._resampler is not None  # noqa: S101 - the callers' branch, told to the type checker
+        assert self._resampler is not None  # noqa: S101 - the callers' branch, for the type checker
         ratio = self._audio.sample_rate / self._sample_rate
         parts = [self._ready]
         n_ready = len(self._ready)

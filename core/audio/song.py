@@ -121,7 +121,7 @@ class Song:
         return self.n_samples / self.sample_rate
 
     def with_single_tracks(self) -> Song:
-        """Return the song with the parts of each stem as stems of their own, named ``"drums: Kick"``."""
+        """Return the song with the parts of each stem as separate stems, named ``"drums: Kick"``."""
         stems: dict[str, AudioFile] = {}
         bus_of = {}
         for bus, file in self.stems.items():
@@ -134,9 +134,9 @@ class Song:
         return replace(self, stems=stems, bus_of=bus_of)
 
     def with_separate_drums(self) -> Song:
-        """Return the song with one or two drums that are not part of its drum stem as stems of their own.
+        """Return the song with one or two drums that are not part of its drum stem as separate stems.
 
-        Next to `drums.wav`, a `kick.wav` that `drums.wav` does not contain was exported to get a fader of its own.
+        Next to `drums.wav`, a `kick.wav` that `drums.wav` does not contain was exported to get a separate fader.
         Several microphones are the kit itself, and stay a sum.
         """
         file = self.stems.get("drums")
@@ -167,7 +167,7 @@ class Song:
         for role, file in self.stems.items():
             whole = self.stems.get(roles.bus_of(role), file)
             if whole is not file:
-                notes.append(f"{file.path.name} is not part of {whole.path.name}, so it has a gain of its own")
+                notes.append(f"{file.path.name} is not part of {whole.path.name}, so it has a separate gain")
             if file.parts:
                 notes.append(f"{role} is the sum of {', '.join(part.path.name for part in file.parts)}")
         for found in self.assignment:
@@ -243,7 +243,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     chosen = {file: role for role, files in (buses or {}).items() for file in files}
     replaced = {
         role for file, role in chosen.items() if file not in matches or matches[file].bar != "unknown"
-    }  # a file whose name says nothing is added to the others of its bus
+    }  # a file with an unknown name is added to the others of its bus
     assignment = []
     stems: dict[str, list[Path]] = {}
     for path, match in matches.items():
@@ -443,7 +443,7 @@ def audio_files(folder: Path) -> list[Path]:
 def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
     """Return the match of each audio file of a song folder.
 
-    Where a name says nothing and `listen` is set, the file is checked for silence.
+    If a name is unknown and `listen` is set, the file is checked for silence.
     """
     files = audio_files(folder)
     items = []
@@ -455,7 +455,7 @@ def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
 
 
 def silent(match: Match) -> Match:
-    """Return the match of a track or file whose name says nothing and that is silent."""
+    """Return the match of a silent track or file with an unknown name."""
     return replace(match, bar="silent", reason="it is silent")
 
 
@@ -551,7 +551,7 @@ def with_offsets_removed(song: Song) -> tuple[Song, list[str]]:
     """Return the song with files that are read without their constant offsets, and a note for each such file.
 
     Old sound cards, some plug-ins and some synthesizers add a constant to their signal. It is inaudible, but counts
-    for levels and for the fit of gains. Rendering keeps it. A song whose offsets are known is returned as it is.
+    for levels and for the fit of gains. Rendering keeps it. A song whose offsets are known is returned unchanged.
     """
     files = song.signals
     if any(part.offset for file in files for part in file.parts or (file,)):

@@ -70,7 +70,7 @@ class SpectrumSums:
 
         Parameters
         ----------
-        samples : shape (n_channels, n), beginning with sample `start` and going on for a window after `end`.
+        samples : shape (n_channels, n), from sample `start` to one window after `end`.
         """
         first, after = -(-start // self._distance), min(-(-end // self._distance), self._n_windows)
         if after <= first:
@@ -148,7 +148,7 @@ def mix_spectra(
 ) -> MixSpectra:
     """Return the spectra of a song's mixdown and of its stems under `gains`, from one pass in bounded memory.
 
-    The human mix is the mixdown's file as it is. The automatic one is the stems times their gains, linear between the
+    The human mix is the unchanged mixdown file. The automatic one is the stems times their gains, linear between the
     frames' centres, without any common gain or limiter. Both end where the stems end.
 
     Parameters

@@ -179,7 +179,7 @@ def render_mix(
     with_plain_sum: bool = False,
     progress: ProgressCallback = no_progress,
 ) -> RenderedMix:
-    """Render and measure the mix that `automation` makes of a song's stems, in one pass.
+    """Render and measure the mix of a song's stems with `automation`, in one pass.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def render_mix(
 def measure_mixes(
     song: Song, automations: Sequence[Automation | None], *, progress: ProgressCallback = no_progress
 ) -> list[MixFigures]:
-    """Measure the mixes that `automations` make of a song's stems, in one pass; None leaves every gain at 0 dB."""
+    """Measure the mixes of a song's stems with `automations`, in one pass; None leaves every gain at 0 dB."""
     return _measure(song, automations, None, progress)
 
 
@@ -269,7 +269,7 @@ def write_mix(
     gain_db: float = 0.0,
     progress: ProgressCallback = no_progress,
 ) -> None:
-    """Write the mix that `automation` makes of the song's stems, 24-bit WAV, with `gain_db` of gain.
+    """Write the mix of the song's stems with `automation`, 24-bit WAV, with a gain of `gain_db`.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def level_warnings(file_gain_db: float, target_lufs: float | None = None) -> lis
     Parameters
     ----------
     file_gain_db : the gain of the file over the automation.
-    target_lufs : the loudness that it was turned down to; None if its peaks were the reason.
+    target_lufs : the loudness that it was attenuated to; None if its peaks were the reason.
     """
     if file_gain_db > -_REPORTED_GAIN_DB:
         return []

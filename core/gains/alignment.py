@@ -2,8 +2,8 @@
 
 `align` finds the mixdown's lag and how well constant gains explain it. `correct` undoes what separates a mixdown from a
 sum of its stems without changing the balance: a lag of a fraction of a sample (a resampler, a linear-phase plug-in), a
-lower bandwidth (a lower sample rate, a lossy codec) and swapped channels. `constant_gains` tells whether the producer's
-balance is already in the stems.
+lower bandwidth (a lower sample rate, a lossy codec) and swapped channels. `constant_gains` returns whether the
+producer's balance is already in the stems.
 
 Conventions: a lag is the number of samples by which the mixdown is later than the stems. The linear fit is the share of
 the mixdown's energy that the best constant gains of each excerpt explain at that lag, all channels together.

@@ -38,7 +38,7 @@ def exponential(curve: FloatArray, *, keep_first: bool) -> FloatArray:
 
 
 def gaussian(curve: FloatArray, sigma: float) -> FloatArray:
-    """Return a curve smoothed along axis 0 by a Gaussian of `sigma` frames, same shape; its ends continue as they are.
+    """Return a curve smoothed along axis 0 by a Gaussian of `sigma` frames, same shape; its end values are extended.
 
     As `scipy.ndimage.gaussian_filter1d` with ``mode="nearest"``, whose import takes longer than `mix` needs for curves.
     """
@@ -124,7 +124,7 @@ def save_table(
     columns: dict[str, FloatArray],
     arrays: dict[str, npt.NDArray[np.generic]],
 ) -> None:
-    """Write `columns` (n_frames,) as CSV or `arrays` as NPZ, each with `time_s` (n_frames,), as the suffix says.
+    """Write `columns` (n_frames,) as CSV or `arrays` as NPZ, each with `time_s` (n_frames,), according to the suffix.
 
     Parameters
     ----------

@@ -9,11 +9,11 @@ log2(n) rounds of a few products of stacks of small matrices, where eliminating 
 
 A frame-by-frame fit gives the mean gain over a second, weighted by where the stem happens to be loud, and is off
 by that when a fader moves. Here a gain runs straight from knot to knot, a hop apart, which is how automation
-runs; every 50 ms step of audio says something of the two knots around it, and a weak random walk ties each knot
-to the next. Where the mixdown is a sum, the audio decides alone and the fit is exact to 0.01 dB; where a hop says
-nothing of a bus (silence), or nothing of the difference of two (the same signal twice), the neighbours speak for
-it and the deviation grows. Nothing is delayed, and the song's edges need no care. docs/reference/method.md has the
-figures.
+runs; every 50 ms step of audio contributes to the two knots around it, and a weak random walk ties each knot
+to the next. Where the mixdown is a sum, the audio determines the gains and the fit is exact to 0.01 dB. Where a hop
+has no information about a bus (silence) or about the difference of two (the same signal twice), the neighbouring
+knots determine the gain and the deviation grows. There is no delay, and no special treatment of the song's ends.
+docs/reference/method.md has the figures.
 
 Conventions: `moments` (n_hops, 3, m, m) are Gram matrices (`core.analysis.gram`) weighted by 1, tau and tau^2, tau
 being the position of a step in its hop (0 to 1); the first k signals are the stems, the next one is the mixdown.
@@ -110,7 +110,7 @@ class FittedGains:
 
 @dataclass(frozen=True)
 class _HopEquations:
-    """What each hop says of the knots before and after it, matrices (n, k, k) and vectors (n, k)."""
+    """The equations of each hop for the knots before and after it, matrices (n, k, k) and vectors (n, k)."""
 
     before: FloatArray
     between: FloatArray

@@ -26,7 +26,7 @@ _OTHERS_LIMIT_DB = 6.0
 
 
 def ride_db(levels_lufs: FloatArray, bus: int, percent: float) -> FloatArray:
-    """Return the gain that rides one bus, dB, shape (n_frames,); it leaves the bus's energy as it is.
+    """Return the gain that rides one bus, dB, shape (n_frames,); the energy of the bus is unchanged.
 
     At 100 percent the bus keeps its median level against the others: where it steps up by 6 dB it gets 6 dB less. At
     0 percent the gain is 0.

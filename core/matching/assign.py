@@ -23,7 +23,7 @@ _NEAREST_FOLDERS = 4
 
 @dataclass(frozen=True)
 class Item:
-    """A track or file of a set, and what is known about it besides its name."""
+    """A track or file of a set, with its name and context."""
 
     name: str
     kind: str = "track"
@@ -159,7 +159,7 @@ def _helped_by_others(items: Sequence[Item], matches: Sequence[Match], titles: S
 
 
 def _as_mix(item: Item, match: Match, buses: Collection[str], titles: Sequence[Sequence[str]]) -> Match | None:
-    """Return the match of a mix of the song, or of a part of it, next to items of `buses`; None where it is none."""
+    """Return the match of a mix of the song, or of a part of it, next to items of `buses`; None if it is not one."""
     shared_title, *other_titles = titles
     if item.kind == "file":
         is_title = _is_only(item, shared_title) or (

@@ -55,7 +55,7 @@ BARS = {
     "speech": "speech, not part of the music",
     "control track": "a track that only controls others",
 }
-"""Why a track or file belongs to no bus, and how that is said."""
+"""The reasons why a track or file belongs to no bus, and their descriptions."""
 
 SEVERAL_BUSES = "several buses"
 """Role of what contains instruments of more than one bus."""
@@ -88,7 +88,7 @@ MEANING_IN_FOLDER: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("percussion", "percussion", frozenset({"cymbal", "cymbals", "crash", "bass drum", "bass drums", "snare drum"})),
     ("guitars", "electric guitar", frozenset({"vox", "bari", "baritone", "room"})),
 )
-"""(bus of the folder, role, words that have this role there whatever they mean elsewhere)."""
+"""(bus of the folder, role, words that have this role there, regardless of their meaning elsewhere)."""
 
 JOINERS = frozenset({"and", "und", "et", "y", "и", "plus", "og", "och", "と"})
 """Words between two instruments that are both in the track."""

@@ -45,7 +45,7 @@ class Match:
     words: tuple[str, ...]
     """The words that decided."""
     certain: bool
-    """Whether the name alone settles it."""
+    """Whether the name is unambiguous."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Hit:
 
 
 def unknown(reason: str) -> Match:
-    """Return the match of a name that says nothing."""
+    """Return the match of an unknown name."""
     return Match("unknown", None, "unknown", reason, (), certain=False)
 
 
@@ -74,7 +74,7 @@ def mixdown(reason: str, words: Sequence[str] = ()) -> Match:
 
 
 def match_name(name: str, *, kind: str = "track", context: str | None = None) -> Match:
-    """Return the role and the bus that a name stands for.
+    """Return the role and the bus of a name.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def _governed(words: Sequence[Word], hits: Sequence[_Hit], index: int) -> list[_
 def _without_vague(hits: Sequence[_Hit]) -> list[_Hit]:
     """Return the hits without codes, microphone positions and "other" where another word names an instrument.
 
-    "B3" is an organ and "room" a drum room only where no word says otherwise: "Gtr Body B3", "Piano Room".
+    "B3" is an organ and "room" a drum room only where no other word contradicts: "Gtr Body B3", "Piano Room".
     """
     if any(hit.bus and hit.weight >= _STRONG and hit.phrase not in dictionary.REST for hit in hits):
         hits = [hit for hit in hits if hit.phrase not in dictionary.REST]

@@ -60,7 +60,7 @@ def moving_part(values: FloatArray, active: Mask, share: FloatArray) -> FloatArr
     values : dB, shape (n_frames, n_buses).
     active : where each bus sounds, same shape.
     share : each bus's energy in the frame, 0 where it is silent, same shape. The deviations' mean weighted by it is
-        0, so that gains in proportion to them leave the mix as loud as it was.
+        0, so that gains in proportion to them do not change the loudness of the mix.
     """
     count = np.maximum(active.sum(axis=0), 1)
     own = np.where(active, values - np.where(active, values, 0.0).sum(axis=0) / count, 0.0)
@@ -84,7 +84,7 @@ def _smooth(values: FloatArray, active: Mask) -> FloatArray:
 
 @dataclass(frozen=True, kw_only=True)
 class StemLevels:
-    """What condition 3 knows of a song's stems.
+    """The measurements that condition 3 uses.
 
     Attributes
     ----------

@@ -203,7 +203,7 @@ class BalanceRegression:
     levels : the stems' levels of each song whose audio was measured, by title. Where there are none, the song is one of
         training matrices: its RMS gives the levels, and its truth is gated and smoothed as the original's is, so the
         prediction is too.
-    prior : what is believed before any song; the prior as it is written down, by default.
+    prior : the prior before any song; by default the stored one.
     """
 
     training: Mapping[str, TrainingSong]

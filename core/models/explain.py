@@ -2,7 +2,7 @@
 
 Conventions: contributions are in dB and have shape (n_frames, n_buses, n_terms); for every frame and bus they add up
 to the curve's gain in dB. The balance of condition 3 is linear in its inputs, so its terms are exact, not an
-approximation: bounds are a term of their own (`limit`), and so is what all buses share (`common`). The paper's gains
+approximation: bounds are a separate term (`limit`), and so is what all buses share (`common`). The paper's gains
 are linear in amplitude, where products of features and coefficients do not add up in dB: they are one term, `paper`.
 """
 
@@ -19,9 +19,9 @@ from core.gains.curves import GainCurves
 
 @dataclass(frozen=True)
 class TermMeaning:
-    """A term in words: a short `label`, and sentences for a contribution that `raises` and one that `lowers`.
+    """The description of a term: a short `label`, and sentences for a contribution that `raises` and one that `lowers`.
 
-    In the sentences ``{bus}`` stands for the bus and ``{amount}`` for the contribution's size, such as "1.5 dB".
+    In the sentences ``{bus}`` is replaced by the bus and ``{amount}`` by the contribution's size, such as "1.5 dB".
     """
 
     label: str
@@ -160,7 +160,7 @@ class Prediction:
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:
-    """Return what a term does to a bus, in words: ``"vocals 1.5 dB above the others, where this bus belongs"``.
+    """Return the description of a term's effect on a bus: ``"vocals 1.5 dB above the others, where this bus belongs"``.
 
     Parameters
     ----------

@@ -214,7 +214,7 @@ def _deviation_factor(
     order = np.argsort(size, kind="stable")
     shares = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
     n_known = prior.deviation_strength / _BUSES_PER_SONG + sum(song.weight for song in songs)
-    # the prior's bands are calibrated as they are; the correction for few songs applies to what the songs change
+    # the prior's bands are already calibrated; the correction for few songs applies to what the songs change
     factor = float(np.interp(0.8, shares, size[order])) / EIGHTY_PERCENT
     n_prior = prior.deviation_strength / _BUSES_PER_SONG
     return (

@@ -78,7 +78,7 @@ class VariancePrior:
 
     @classmethod
     def fixed(cls, between_db: float, within_db: float) -> VariancePrior:
-        """Return the prior that knows both deviations."""
+        """Return the prior with both deviations known."""
         return cls(np.array([between_db]), np.array([within_db]), np.zeros(1))
 
     @classmethod

@@ -110,7 +110,7 @@ class Model:
     feature_set : ``"condition1"``, ``"condition2"`` or ``"condition3"``.
     songs : what it was learned from, sorted by title.
     made_by : the program and version that wrote it.
-    prior : what it believes apart from its songs (condition 3 only): a shipped model, or None for
+    prior : its prior (condition 3 only): a shipped model, or None for
         `core.models.prior` as it is written.
     """
 
@@ -132,7 +132,7 @@ class Model:
         Raises
         ------
         ModelError
-            No song taught this bus, and the model has no prior that speaks for it.
+            No song has this bus, and the model has no prior for it.
         """
         if self.feature_set == "condition3":
             return self.balance_fit.coefficients_of([bus])[0]
@@ -147,7 +147,7 @@ class Model:
         return fit_balance([song.evidence() for song in self.songs], self.prior or WRITTEN)
 
     def as_prior(self) -> BalancePrior:
-        """Return what a model of condition 3 knows, as the prior of another one that starts from it."""
+        """Return a model of condition 3 as the prior of another one that starts from it."""
         fit, prior = self.balance_fit, self.prior or WRITTEN
         habits = dict(zip(fit.habits.roles, fit.habits.offsets_db.tolist(), strict=True))
         shared = dict(zip(balance.NAMES[len(balance.OF_SONG) :], fit.moment_coefficients.tolist(), strict=True))
@@ -184,7 +184,7 @@ class Model:
         return 100.0 * correlation / (1.0 + correlation * sum(song.weight for song in self.songs))
 
     def with_song(self, song: TrainingSong) -> Model:
-        """Return the model that knows `song` too; one of the same title is replaced."""
+        """Return the model with `song` added; one of the same title is replaced."""
         others = [known for known in self.songs if known.title != song.title]
         return replace(self, songs=tuple(sorted([*others, song], key=lambda s: s.title)))
 

@@ -170,7 +170,7 @@ def least_squares_gains(balance: PredictedBalance, buses: Sequence[str], levels:
 
     How loud the buses come out joins two things that are both unsure: how loud they are in the mixdowns the model
     learned from, and how loud the stems are now (`PRESENT_DEVIATION_DB`). Where a gain is known in dB but for a
-    deviation, its mean is higher than what lies in the middle: a log-normal's.
+    deviation, its mean is higher than its median: a log-normal distribution.
 
     Parameters
     ----------

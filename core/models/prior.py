@@ -63,7 +63,7 @@ OF_EVERYONE, OF_ONE_ENGINEER = 64.0, 4.0
 songs show a habit. Below `_FIXED_STRENGTH` the strength is estimated from the songs (`core.models.habits`)."""
 _FIXED_STRENGTH = 16.0
 _REFERENCE_DEVIATION_DB = 3.4
-"""`song_deviation_db` with which the deviations per bus apply as they are."""
+"""`song_deviation_db` with which the deviations per bus apply unchanged."""
 
 
 def _default_shared() -> dict[str, float]:

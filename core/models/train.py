@@ -228,9 +228,9 @@ def balance_triangles(
 
 
 def _around_energy_mean_db(gain: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return a gain's moves in dB around its energy mean, which is what makes a bus as loud as it is.
+    """Return a gain's moves in dB around its energy mean, which determines the loudness of a bus.
 
-    A muted bus says no more than a very quiet one.
+    A muted bus counts like a very quiet one.
     """
     gain_db = np.maximum(gain_to_db(gain), LOWEST_DB)
     energy_mean_db = max(float(gain_to_db(np.sqrt(weight @ gain**2))), LOWEST_DB)

@@ -4,7 +4,7 @@ A track's bus follows from its name (`core.matching`). Folders and buses that ot
 further track of the role that is not heard through one of them belongs to it as well. Effect returns and muted tracks
 are skipped.
 
-For single tracks, a bus that is a folder without items of its own is split into the tracks in it, where all of its
+For single tracks, a folder bus without items is split into the tracks in it, where all of its
 sound comes from them. The folder's fader does not move, and the tracks' weights allow for it. Any other bus track is
 one track.
 """
@@ -29,7 +29,7 @@ _MOST_NAMES = 12
 
 @dataclass(frozen=True)
 class Buses:
-    """The tracks of each role, in the roles' order, and what the user should know of the choice."""
+    """The tracks of each role, in the roles' order, and notes about the choice."""
 
     tracks: Mapping[str, tuple[Track, ...]]
     notes: tuple[str, ...]
@@ -65,7 +65,7 @@ def find_buses(
         `roles.LEFT_OUT` are in no bus.
     only : the tracks to work on, each one's name, number, range of numbers ("5-9") or GUID; all others are in no bus.
     with_names : whether further buses are found by their names.
-    complete : whether to refuse a project that lacks a main bus while the name of an audible track says nothing.
+    complete : whether to refuse a project that lacks a main bus while an audible track has an unknown name.
     sums : whether several tracks of a bus are summed, which is then reported.
 
     Raises
@@ -138,7 +138,7 @@ def _tracks_called(project: Project, name: str) -> tuple[Track, ...]:
 
 def _still_heard(project: Project, left_out: Sequence[Track], buses: Sequence[Track]) -> list[str]:
     return [
-        f"{track.title} is in no bus of its own, but still heard through {bus.title}"
+        f"{track.title} has no bus, but is still heard through {bus.title}"
         for track in left_out
         for bus in buses
         if track != bus and track in reached(project, bus)

@@ -7,7 +7,7 @@ that it does not matter.
 Source: values of ScaleToEnvelopeMode that public scripts report: gain 1 is 716.2178, 2 is 852.7745, +12 dB is
 1000, 0.501187 is 592.848.
 
-Conventions: a point's value is linear gain in the file, whatever the envelope's scaling. A point's shape belongs
+Conventions: a point's value is linear gain in the file, with any scaling of the envelope. A point's shape belongs
 to the segment that begins there. Before the first and after the last point the gain is constant; of two points at one
 time the later one applies from there on.
 

@@ -1,7 +1,7 @@
 """Read and write ext state: the keys and values that scripts store in a project, by section.
 
 Conventions: REAPER writes names of sections and keys in upper case, and keys sorted. Here names are compared without
-regard to case. A section's block is rewritten only where one of its keys changes; every other byte stays as it is.
+regard to case. A section's block is rewritten only where one of its keys changes; every other byte is unchanged.
 
 REAPER's reader splits a line after 4,094 characters, so values have to be shorter.
 WDL writes strings of 1,023 characters and more, or with line breaks, as a block whose lines begin with ``|``; such

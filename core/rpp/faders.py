@@ -50,7 +50,7 @@ def mode_of(project: Project, track: Track) -> int:
 
 
 def fader_stage(project: Project, track: Track) -> FaderStage:
-    """Return what the fader, the volume envelope and the trim envelope make of a track's sound."""
+    """Return the combined gain of the fader, the volume envelope and the trim envelope of a track."""
     if project.global_automation == BYPASS:
         return FaderStage(track.volume)
     volume, trim = track.heard("VOLENV2"), track.heard("VOLENV3")

@@ -1,13 +1,13 @@
 r"""Parse project files into lines and nested blocks without losing a byte.
 
 Conventions: a line is the bytes up to and including its LF. Lines are never rewritten: an edit replaces a run of
-lines, and every other byte stays as it is.
+lines, and every other byte is unchanged.
 
 A line is read as Cockos' own line parser reads it. Tokens are separated by blanks and tabs. A token that begins with
 a double quote, a single quote or a back-tick ends at the next one of its kind; a quote further in is an ordinary
 character, and there are no escapes. A token that begins with ``#`` or ``;`` starts a comment. A line whose quote is
 never closed has no tokens, and nothing after a NUL counts. An unquoted ``<`` at the start of a line opens a block, an
-unquoted ``>`` closes one, and a line that begins with ``|`` is text. Whatever follows the line that closes the project
+unquoted ``>`` closes one, and a line that begins with ``|`` is text. Everything after the line that closes the project
 is preserved and ignored.
 
 Numbers are read as C's ``atof`` and ``strtol`` read them after commas have become points: ``0,5`` is 0.5, ``0x1`` is 1,
@@ -211,7 +211,7 @@ class Document:
         return b"\r\n" if self.lines[index].endswith(b"\r\n") else b"\n"
 
     def edited(self, edits: Sequence[Edit]) -> bytes:
-        """Return the content with `edits` applied, which must not overlap; every other byte stays as it is."""
+        """Return the content with `edits` applied, which must not overlap; every other byte is unchanged."""
         parts: list[bytes] = []
         position = 0
         for edit in sorted(edits, key=lambda edit: (edit.first, edit.stop)):

@@ -4,7 +4,7 @@ Conventions: `Track.index` counts from 0, as the file's sends do; `Track.number`
 are linear, pans go from -1 (left) to 1 (right).
 
 Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects of REAPER 3 to 7. That the automatic fade (a crossfade)
-wins over the fade set by hand, and that `SOFFS` is in seconds of the source, are from memory.
+takes precedence over the manual fade, and that `SOFFS` is in seconds of the source, are from memory.
 
 Examples
 --------

@@ -49,7 +49,7 @@ class AuditedTrack:
     level_lufs : the stem's loudness before the fader.
     terms_db : what each term of the explanation adds, by name.
     written, now : the points, gains as heard, in dB.
-    edits : what was changed by hand since, also before an edit that preserved it; gains of the envelope.
+    edits : changes by hand since, also before an edit that preserved them; gains of the envelope.
     scale_db : what is added to the envelope's gain to give the gain heard now.
     """
 

@@ -415,7 +415,7 @@ def _run(values: dict[str, str], number: int) -> RunRecord | InputError:
 
 @dataclass(frozen=True)
 class Restored:
-    """A project's content before run `first`, the runs that were taken back, and what the user should know."""
+    """A project's content before run `first`, the runs that were taken back, and notes for the user."""
 
     content: bytes
     runs: tuple[RunRecord, ...]

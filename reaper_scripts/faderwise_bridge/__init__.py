@@ -8,7 +8,7 @@ application does that in separate processes. How they work together: docs/develo
 class BridgeError(Exception):
     """A message for the user, with the remedy.
 
-    `keeps_job` says that the job can be resumed: its stems stay, and the next start of an action offers to go on.
+    `keeps_job` means that the job can be resumed: its stems are kept, and the next action offers to continue it.
     """
 
     def __init__(self, message: str, keeps_job: bool = False) -> None:

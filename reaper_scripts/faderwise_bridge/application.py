@@ -154,7 +154,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """The job in words."""
+        """A description of the job."""
         return f"{self.asked['action']} of {self.asked['title']}"
 
     def save(self, phase: str, **changes: Any) -> None:
@@ -228,7 +228,7 @@ def new_job(home: Path, asked: dict[str, Any]) -> Job:
 
 
 def job_in(folder: Path) -> Job | None:
-    """Return the job in a folder, or None where there is none or its file is damaged."""
+    """Return the job in a folder, or None if it does not exist or its file is damaged."""
     asked = read_json(folder / "job.json") or {}
     is_sound = asked.get("phase") in ("plan", "do", "report") and all(
         isinstance(asked.get(name, kind()), kind) for name, kind in (("action", str), ("title", str), ("before", dict))
@@ -275,7 +275,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the content of a JSON file, or None where there is none (yet)."""
+    """Return the content of a JSON file, or None if it does not exist (yet)."""
     try:
         with path.open(encoding="utf-8") as file:
             content = json.load(file)

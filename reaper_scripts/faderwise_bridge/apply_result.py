@@ -1,6 +1,6 @@
 """Apply the application's instructions: write points, restore envelopes, store keys in the project, in one undo step.
 
-Everything is checked before anything is changed: a track that is gone, or an envelope that was changed since the job
+Everything is checked before anything is changed: a deleted track, or an envelope that was changed since the job
 began, stops the writing.
 """
 
@@ -37,7 +37,7 @@ def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str
     Raises
     ------
     BridgeError
-        A track is gone, an envelope was changed since, or REAPER did not do its part: nothing is written then.
+        A track was deleted, an envelope was changed, or REAPER failed: nothing is written then.
     """
     changes, state = instructions["tracks"], instructions["ext_state"]
     if not (changes or state["set"] or state["delete"]):
@@ -151,7 +151,7 @@ def _envelope_of(track: str, change: Mapping[str, Any]) -> str | None:
 
 
 def _create_envelopes(changes: list[dict[str, Any]], pointers: Mapping[str, str]) -> None:
-    """Create the missing envelopes with REAPER's actions, which toggle: they are run only where there is none."""
+    """Create the missing envelopes with REAPER's actions, which toggle: they are run only for missing envelopes."""
     for name, action in reaper_api.CREATES.items():
         missing = [
             change
@@ -166,8 +166,8 @@ def _create_envelopes(changes: list[dict[str, Any]], pointers: Mapping[str, str]
         for change in missing:
             if _envelope_of(pointers[change["guid"]], change) is None:
                 raise BridgeError(
-                    f"REAPER created no volume envelope on {change['name']}, so nothing was written. Show it by hand "
-                    "(V on the track), then run the action again: it goes on from here.",
+                    f"REAPER created no volume envelope on {change['name']}, so nothing was written. Show it "
+                    "(V on the track), then run the action again: it continues from here.",
                     keeps_job=True,
                 )
 
@@ -229,7 +229,7 @@ def _restore(track: str, change: Mapping[str, Any]) -> list[str]:
 
 
 def _is_removed(track: str, change: Mapping[str, Any], env: str) -> bool:
-    """Remove an envelope and return whether it is gone: REAPER drops one whose chunk has no point."""
+    """Remove an envelope and return whether it was removed: REAPER drops one whose chunk has no point."""
     text = reaper_api.chunk_of(env)
     reaper_api.set_chunk(env, _POINT_LINE.sub("", text))
     left = _envelope_of(track, change)

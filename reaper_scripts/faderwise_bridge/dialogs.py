@@ -38,7 +38,7 @@ def choice(question: str) -> bool:
 def inputs(title: str, fields: Sequence[tuple[str, str]]) -> list[str]:
     """Let the user fill in fields, at most 16: pairs of a caption and the first text.
 
-    A text that the user leaves as it is comes back with the characters that the dialog cannot show.
+    An unchanged text keeps the characters that the dialog cannot show.
     """
     captions = ",".join([caption.replace(",", " ") for caption, _ in fields] + ["extrawidth=220", "separator=\n"])
     values = "\n".join(plain(value) for _, value in fields)

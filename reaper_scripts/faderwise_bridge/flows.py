@@ -34,7 +34,7 @@ def auto_mix_buses() -> Flow:
 
 
 def auto_mix_selected_tracks() -> Flow:
-    """Mix the selected tracks with a model; all others stay as they are."""
+    """Mix the selected tracks with a model; all others are not changed."""
     selected = [reaper_api.guid_of(track) for track in restore_state.selected_tracks()]
     if len(selected) < _MIN_SELECTED:
         raise BridgeError("Select at least two tracks, then run the action again.")
@@ -101,7 +101,7 @@ def check_reaper() -> Flow:
 
 
 def _run_on_stems(verb: str, action: str, ask: Ask, selected: Sequence[str] = ()) -> Step:
-    """Run a verb that needs the stems of the buses, or of the selected tracks where there are any."""
+    """Run a verb that needs the stems of the buses, or of the selected tracks if there are any."""
     application = applications.find()
     left = left_job(application.home)
     if left is not None:

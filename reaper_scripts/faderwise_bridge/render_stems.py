@@ -65,7 +65,7 @@ def render(
     Raises
     ------
     BridgeError
-        A track is gone, REAPER is recording, a preference prevents it, or the files are not what they should be.
+        A track was deleted, REAPER is recording, a preference prevents it, or the files are not as expected.
     """
     _require_no_recording()
     reaper_api.stop_playback()
@@ -192,7 +192,7 @@ def _together(
 def _one_by_one(
     tracks: Pointers, guids: Sequence[str], titles: dict[str, str], folder: Path, span_s: Span
 ) -> Generator[None, None, Files]:
-    """Render one stem after the other, each into a folder of its own."""
+    """Render one stem after the other, each into a separate folder."""
     files = {}
     for place, guid in enumerate(guids):
         _require_no_recording()

@@ -33,7 +33,7 @@ class Pointers:
         self._pointers = dict(pointers)
 
     def get(self, guid: str) -> str | None:
-        """Return the pointer of a track, or None for a track that is gone."""
+        """Return the pointer of a track, or None for a deleted track."""
         known = self._pointers.get(guid)
         if known is not None and reaper_api.is_track(known):
             return known
@@ -41,7 +41,7 @@ class Pointers:
         return self._pointers.get(guid)
 
     def items(self) -> Any:
-        """Return pairs of GUID and pointer as they were found last."""
+        """Return pairs of GUID and the latest pointer."""
         return self._pointers.items()
 
 
@@ -132,7 +132,7 @@ def preference(name: str, value: int) -> Iterator[bool]:
 
 @contextmanager
 def neutral_faders(tracks: Pointers, guids: list[str], without_pre_fx: bool = False) -> Iterator[None]:
-    """Make faders, pans and their envelopes neutral, so that none of them is in a stem, whatever the renderer does.
+    """Make faders, pans and their envelopes neutral, so that none of them is in a stem with any renderer setting.
 
     The envelopes are bypassed first: an active one would move the fader.
     """

@@ -1,7 +1,7 @@
 """Run actions and their jobs from tick to tick, one action at a time.
 
 An action is a generator that continues at every defer tick until it ends. The running job is noted in REAPER's ext
-state (until REAPER closes), which every script sees, whether REAPER gives each run an interpreter of its own or not. A
+state (until REAPER closes), which every script sees, whether or not REAPER gives each run a separate interpreter. A
 note that was not renewed belongs to a loop that REAPER has stopped.
 """
 
@@ -98,7 +98,7 @@ _CONSOLE_INTERVAL_S = 5.0
 _FOLLOW_INTERVAL_S = 2.0
 _REPORT_S = 600.0
 _IDLE_S = {"plan": 3600.0, "do": 10.0}
-"""How long nobody polls a job of that phase before it counts as left."""
+"""How long a job of that phase may be without polling before it counts as abandoned."""
 
 
 class Worker:
