@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from analysis_server.cli import main
+from tests.analysis_server.outcomes import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ROOT / "examples" / "caesium"
@@ -36,13 +37,6 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(mixed: Path, tmp_path: Path) -> Path:
     """A copy of `mixed`'s outcome to work on."""
     return Path(shutil.copytree(mixed / "out", tmp_path / "out"))
-
-
-def as_json(ran: Any) -> dict[str, Any]:
-    assert ran.code == 0, ran.err
-    content = json.loads(ran.out)
-    assert isinstance(content, dict)
-    return content
 
 
 def edit_by_hand(out: Path) -> None:

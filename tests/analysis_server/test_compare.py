@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import soundfile
 
 from analysis_server.cli import main
+from tests.analysis_server.outcomes import as_json
 
 Ran = Callable[..., Any]
 
@@ -28,13 +28,6 @@ def material(tmp_path_factory: pytest.TempPathFactory, short_song_folder: Path) 
     soundfile.write(folder / "plain.wav", plain, 44_100, subtype="FLOAT")
     assert main(["mix", str(song), "--model", "equal-level", "--out", str(folder / "out"), "--json"]) == 0
     return folder
-
-
-def as_json(ran: Any) -> dict[str, Any]:
-    assert ran.code == 0, ran.err
-    content = json.loads(ran.out)
-    assert isinstance(content, dict)
-    return content
 
 
 def by_bus(result: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -17,19 +17,13 @@ from core.rpp.faders import fader_stage
 from core.rpp.project import Project, read_project
 from core.runs import store
 from tests.analysis_server.conftest import ROLES, STEMS
+from tests.analysis_server.outcomes import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMES = np.arange(0.5, 23.0, 0.25)
 
 
 Ran = Callable[..., Any]
-
-
-def as_json(ran: Any) -> dict[str, Any]:
-    assert ran.code == 0, ran.err
-    content = json.loads(ran.out)
-    assert isinstance(content, dict)
-    return content
 
 
 def heard_db(project: Project) -> dict[str, np.ndarray]:

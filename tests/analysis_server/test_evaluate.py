@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.analysis_server.outcomes import as_json
+
 Faderwise = Callable[..., Any]
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 FOUR_BUS_SONGS = ("caesium_a", "caesium_b", "falcon69", "sodium")
@@ -19,10 +21,7 @@ BUSES = ["drums", "bass", "melody", "vocals"]
 
 
 def result_of(faderwise: Faderwise, *words: object) -> dict[str, Any]:
-    ran = faderwise("evaluate", *words, "--json")
-    assert ran.code == 0, ran.err
-    result: dict[str, Any] = json.loads(ran.out)
-    return result
+    return as_json(faderwise("evaluate", *words, "--json"))
 
 
 # The paper's numbers

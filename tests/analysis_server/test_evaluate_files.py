@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.analysis_server.outcomes import as_json
+
 Faderwise = Callable[..., Any]
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 BUSES = ["drums", "bass", "melody", "vocals"]
@@ -46,10 +48,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def result_of(faderwise: Faderwise, *words: object) -> dict[str, Any]:
-    ran = faderwise("evaluate", *words, "--json")
-    assert ran.code == 0, ran.err
-    result: dict[str, Any] = json.loads(ran.out)
-    return result
+    return as_json(faderwise("evaluate", *words, "--json"))
 
 
 def test_each_song_has_its_figures_as_png_and_pdf(evaluated: tuple[Path, dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from analysis_server.cli import main
 from core.rpp.parser import parse
 from core.rpp.project import project_of, read_project
 from core.runs import store
+from tests.analysis_server.outcomes import as_json
 
 ROOT = Path(__file__).resolve().parents[2]
 STEMS = ROOT / "examples" / "caesium"
@@ -46,13 +46,6 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def work(mixed: Path, tmp_path: Path) -> Path:
     """A copy of `mixed` to work on; the run's stems stay where they were."""
     return Path(shutil.copytree(mixed, tmp_path / "copy"))
-
-
-def as_json(ran: Any) -> dict[str, Any]:
-    assert ran.code == 0, ran.err
-    content = json.loads(ran.out)
-    assert isinstance(content, dict)
-    return content
 
 
 def pull_down(out: Path, db: float) -> None:

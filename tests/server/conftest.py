@@ -118,22 +118,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield server
 
 
+def _dataset(folder: Path, duration_s: float) -> Path:
+    for title, start_s in (("one", 2.0), ("two", 9.0), ("three", 15.0)):
+        _cut(folder / title, start_s, duration_s)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of three excerpts of the bundled song, 3 s each: one, two, three."""
-    dataset = tmp_path_factory.mktemp("songs")
-    for title, start_s in (("one", 2.0), ("two", 9.0), ("three", 15.0)):
-        _cut(dataset / title, start_s, 3.0)
-    return dataset
+    return _dataset(tmp_path_factory.mktemp("songs"), 3.0)
 
 
 @pytest.fixture(scope="session")
 def short_songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `songs`, 1 s each."""
-    dataset = tmp_path_factory.mktemp("short")
-    for title, start_s in (("one", 2.0), ("two", 9.0), ("three", 15.0)):
-        _cut(dataset / title, start_s, 1.0)
-    return dataset
+    return _dataset(tmp_path_factory.mktemp("short"), 1.0)
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.analysis.true_peak import CONTEXT_SAMPLES, _taps, oversampling, true_peak
+from tests.core.signals import swelling_noise
 
 Samples = npt.NDArray[np.float32]
-
-
-def noise(duration_s: float, sample_rate: int, n_channels: int = 2) -> Samples:
-    """Return noise that swells and pauses, louder at low frequencies."""
-    n = round(duration_s * sample_rate)
-    white = np.random.default_rng(0).normal(size=(n_channels, n)) * 0.2
-    swell = 0.55 + 0.45 * np.sin(2.0 * np.pi * np.arange(n) / sample_rate / 3.0)
-    return np.asarray(scipy.signal.lfilter([1.0], [1.0, -0.9], white) * swell, np.float32)
 
 
 def true_peak_dbtp(signal: Samples, sample_rate: int = 48_000, cuts: tuple[int, ...] = ()) -> float:
@@ -40,7 +33,7 @@ def test_sine_between_its_samples_peaks_3_db_above_them() -> None:
 
 
 def test_loudest_channel_counts() -> None:
-    signal = noise(1.0, 48_000)
+    signal = swelling_noise(1.0, 48_000)
     with_quiet_channel = np.concatenate([signal[:1] * 0.1, signal[1:]])
     assert true_peak_dbtp(with_quiet_channel) == pytest.approx(true_peak_dbtp(signal[1:]))
 
@@ -48,7 +41,7 @@ def test_loudest_channel_counts() -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(1, 23_999), max_size=6))
 def test_cuts_do_not_change_the_peak(cuts: set[int]) -> None:
-    signal = noise(0.5, 48_000, 1)
+    signal = swelling_noise(0.5, 48_000, 1)
     assert true_peak_dbtp(signal, cuts=tuple(sorted(cuts))) == pytest.approx(true_peak_dbtp(signal), abs=1e-4)
 
 
@@ -68,7 +61,7 @@ def test_peak_between_the_last_samples_is_found() -> None:
 
 
 def test_skipping_quiet_parts_gives_the_peak_of_full_oversampling() -> None:
-    signal = noise(2.0, 44_100) * 2.0
+    signal = swelling_noise(2.0, 44_100) * 2.0
     eightfold = scipy.signal.resample(signal.astype(np.float64), signal.shape[1] * 8, axis=1)
     expected = 20.0 * np.log10(np.abs(eightfold).max())
     assert true_peak_dbtp(signal, 44_100) == pytest.approx(expected, abs=0.1)
