@@ -1,7 +1,7 @@
 """Features of the default preset, conditions 1 and 2.
 
 Conventions: an amplitude spectrum is the root of a frame's mean power spectrum over all channels; see
-docs/reference/method.md for the table with formulas, units and what was corrected.
+docs/reference/method.md for the table of formulas, units and corrections.
 """
 
 from __future__ import annotations

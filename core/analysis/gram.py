@@ -1,16 +1,16 @@
 """Gram matrices of stems and mixdown.
 
-Conventions: with signals x_0..x_{m-1} (the stems, then the mixdown, then powers of the mixdown where they are
-asked for) a Gram matrix contains the inner products <x_i, x_j> over a stretch of time, shape (m, m). Sums over
-stretches add, so four hops make a frame.
+Conventions: with signals x_0..x_{m-1} (the stems, then the mixdown, then powers of the mixdown if asked for) a Gram
+matrix contains the inner products <x_i, x_j> over a stretch of time, shape (m, m). Sums over stretches add, so four
+hops make a frame.
 
-Three inner products, one a domain:
+There are three inner products, one per domain:
 
-- ``magnitude``: of STFT magnitudes, what the original implementation fits (Zafrin & Chudwick 2015; Hamming
+- ``magnitude``: of STFT magnitudes, which the original implementation fits (Zafrin & Chudwick 2015; Hamming
   window of 1024, half overlap, no padding, left channel);
 - ``complex``: of complex spectra. By Parseval's theorem the inner product of two spectra is that of the
-  samples, so no spectrum is taken at all; every channel adds its own equations;
-- ``power``: of power spectra in 100 ms windows; blind to phase, for mixdowns that are not a linear sum.
+  samples, so no spectrum is computed; every channel adds its own equations;
+- ``power``: of power spectra in 100 ms windows; independent of phase, for mixdowns that are not a linear sum.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from core.decibels import FloatArray
 WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
 LIMITER_POWERS = (2, 3, 7)
-"""Powers of the mixdown, its sign kept, that a limiter's inverse is built from; see `core.gains.normal_equations`."""
+"""Powers of the mixdown, with its sign, that model a limiter's inverse (`core.gains.normal_equations`)."""
 _STRETCHES_AT_ONCE = 10
-"""Few enough that they stay in the processor's cache from one step to the next."""
+"""Few enough to stay in the processor's cache from one step to the next."""
 
 
 def hamming(length: int) -> Samples:
@@ -61,16 +61,16 @@ def magnitude_gram(frames: Sequence[Samples]) -> FloatArray:
 
 
 def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = False) -> FloatArray:
-    """Return the Gram matrices of signals' samples, one a stretch, all channels together.
+    """Return the Gram matrices of signals' samples, one per stretch, all channels together.
 
-    The signals' products are summed in float64: what distinguishes two similar stems, or a quiet one from the rest,
-    is lost in float32. The powers' are summed in float32.
+    Products of signals are summed in float64, because float32 does not resolve the difference between two similar stems
+    or a quiet stem. Those of the powers are summed in float32.
 
     Parameters
     ----------
     signals : shape (m, n_channels, n_samples), a whole number of stretches.
     stretch_samples : length of a stretch.
-    with_powers : whether powers of the last signal, its sign kept, follow as further signals (`LIMITER_POWERS`).
+    with_powers : whether powers of the last signal, with its sign, follow as further signals (`LIMITER_POWERS`).
 
     Returns
     -------
@@ -84,7 +84,7 @@ def sample_grams(signals: Samples, stretch_samples: int, *, with_powers: bool = 
 def _products_of_stretches(stretches: Samples, *, with_powers: bool = False) -> FloatArray:
     """Return the Gram matrices of signals' stretches, shape (m, n_stretches, n) to (n_stretches, rows, rows).
 
-    Few long calls: while one thread is between two calls, the others cannot start theirs.
+    Few long calls are used, because threads wait for each other between calls.
     """
     m, n_stretches, n_values = stretches.shape
     powers = _powers(stretches[-1]) if with_powers else stretches[:0]
@@ -102,7 +102,7 @@ def _products_of_stretches(stretches: Samples, *, with_powers: bool = False) -> 
 
 
 def _powers(signal: Samples) -> Samples:
-    """Return the signal to each of `LIMITER_POWERS`, its sign kept."""
+    """Return the signal to each of `LIMITER_POWERS`, with its sign."""
     powers: Samples = np.empty((len(LIMITER_POWERS), *signal.shape), np.float32)
     second, third, seventh = powers
     square = np.square(signal)
@@ -134,9 +134,9 @@ def power_grams(power_spectra: Samples) -> FloatArray:
 
 
 def _products(magnitudes: Samples) -> FloatArray:
-    """Return the inner products of (n_signals, n_windows, n_bins): float32 within a window, float64 over them.
+    """Return the inner products of (n_signals, n_windows, n_bins): float32 within a window, float64 over windows.
 
-    A whole frame summed in float32 would cost the sixth digit of a gain.
+    A sum over a whole frame in float32 would lose the sixth digit of a gain.
     """
     product = np.empty((len(magnitudes), len(magnitudes)))
     for index, magnitude in enumerate(magnitudes):

@@ -1,7 +1,7 @@
 """Measure a song in one pass over its audio: levels, loudness, spectra, features and Gram matrices.
 
-Conventions: worker threads read the next block each, file by file in turn, and measure it side by side (NumPy and
-SciPy let go of the interpreter lock). Results are joined along time.
+Conventions: worker threads read one block each, file by file in turn, and measure blocks in parallel (NumPy and SciPy
+release the interpreter lock). Results are joined along time.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _LOUD_PERCENTILE = 95
 
 
 def sounding(rms: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return where stems of level `rms` (n_frames, n_buses) sound: within 30 dB of their own loud frames.
+    """Return where stems of level `rms` (n_frames, n_buses) have signal: within 30 dB of their own loud frames.
 
-    Nothing below -70 dBFS sounds, nor counts for what is loud: silence before or after a stem changes nothing, nor does
-    scaling a stem that stays above that.
+    Frames below -70 dBFS count as silent and are not used for the loud level. So silence before or after a stem changes
+    nothing, and neither does scaling a stem that stays above that.
     """
     loud = np.array(
         [np.percentile(bus[bus > SILENCE_RMS], _LOUD_PERCENTILE) if (bus > SILENCE_RMS).any() else 0.0 for bus in rms.T]
@@ -47,7 +47,7 @@ def sounding(rms: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 ACTIVE_RMS = 0.01
-"""A stem sounds in a frame when its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
+"""A stem is active in a frame if its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
 PER_STEP = frozenset({"step_power", "weighted_power"})
 
 Arrays = dict[str, FloatArray]
@@ -55,7 +55,7 @@ Arrays = dict[str, FloatArray]
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What one pass found.
+    """Measurements of a song.
 
     Attributes
     ----------
@@ -64,12 +64,12 @@ class Measurement:
     gram : the frames' Gram matrices (see `core.analysis.gram`), shape (n_frames, m, m); None without a mixdown.
     moments : the hops' Gram matrices weighted by time (`gram.hop_moments`), shape (n_hops, 3, m, m); None in the
         paper preset.
-    features : per bus (n_frames, n_features); empty where none were asked for.
+    features : per bus (n_frames, n_features); empty if none were asked for.
     step_power : K-weighted power of the stems per 50 ms, counted from `onset_samples`, shape (n_steps, n_buses); None
         in the paper preset.
     band_power : power of the stems per hop and critical band (`steps.BAND_EDGES_HZ`), counted from `onset_samples`,
         shape (n_hops, n_buses, N_BANDS); None where condition 3 is not asked for.
-    onset_samples : where the song begins to sound; all stems are digitally silent before.
+    onset_samples : the first sample at which any stem is not digitally silent.
     onset_rms : each stem's level per frame, counted from `onset_samples`; None where that is `rms`.
     notes : a sentence for each repair, and for each file that is clipped or silent.
     """
@@ -89,7 +89,7 @@ class Measurement:
 
     @property
     def n_frames(self) -> int:
-        """How many frames the song has."""
+        """The number of frames."""
         return len(self.rms)
 
     @property
@@ -103,7 +103,7 @@ def measure_blocks(
 ) -> Arrays:
     """Return the arrays `measure` gives for each of a reader's blocks, joined along axis 0.
 
-    An array has a row a step where its name is in `PER_STEP`, else a row a hop, or the frame that begins with it.
+    An array has a row per step if its name is in `PER_STEP`, else a row per hop, or per frame that begins with the hop.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def measure_blocks(
 
 
 class _Joined:
-    """The blocks' arrays, written where they belong as they come: joining them at the end would need them twice."""
+    """The blocks' arrays, copied into place as they arrive; joining them at the end would need twice the memory."""
 
     def __init__(self, n_hops: int) -> None:
         self._all_hops = n_hops
@@ -220,12 +220,12 @@ def measure(
     Parameters
     ----------
     song : the song.
-    feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` needs no further features here, it
-        is made from `step_power` and `band_power` (see `core.models.balance`).
-    domain : whose Gram matrices to build, None for none.
-    lag_samples : how much later than the stems the mixdown comes.
-    as_mono : whether the Gram matrices are of the channels' mean, as in a mono mixdown.
-    with_powers : whether those of the ``complex`` domain carry the mixdown's powers (`gram.LIMITER_POWERS`) too.
+    feature_set : ``"condition1"`` or ``"condition2"``; ``"condition3"`` is computed
+        from `step_power` and `band_power` instead (`core.models.balance`).
+    domain : the domain of the Gram matrices; None for no matrices.
+    lag_samples : by how many samples the mixdown is later than the stems.
+    as_mono : whether to use the channels' mean for the Gram matrices, as for a mono mixdown.
+    with_powers : whether those of the ``complex`` domain include powers of the mixdown (`gram.LIMITER_POWERS`).
     progress : progress callback; may raise to stop the work.
 
     Raises
@@ -299,7 +299,7 @@ class _Recipe:
 
     def _levels(self, block: Block) -> Arrays:
         stems = block.samples[: self.n_stems, :, block.before :]
-        late = (self.reader.onset_samples or 0) % self.framing.hop_samples  # before the onset all is silence
+        late = (self.reader.onset_samples or 0) % self.framing.hop_samples  # there is only silence before the onset
         bands = (
             np.empty((len(stems), block.n_hops, spectra_module.N_BANDS), np.float32)
             if self.feature_set == "condition3"
@@ -359,7 +359,7 @@ class _Recipe:
 
 
 def _from_onset(arrays: Arrays, framing: Framing, n_samples: int, onset: int) -> Arrays:
-    """Return what is counted from the onset, without the silence before it: as if the song began there."""
+    """Return the arrays that begin at the onset, as if the song began there."""
     lead, n_hops = onset // framing.hop_samples, framing.n_hops(n_samples - onset)
     sound: Arrays = {}
     for name in ("step_power", "weighted_power", "band_power"):

@@ -60,10 +60,9 @@ def condition2(weighted_frames: Frames, sample_rate: int) -> FloatArray:
 class KWeighting:
     """The original's K-weighting of one signal, continued from block to block.
 
-    GNU Octave's `filter` adds a section's state, feedback and input in another order than SciPy's; after a
-    stem falls silent the tail's zero crossings depend on it. Each section is therefore run at twice the rate on
-    repeated samples, with its taps spread so that SciPy adds in Octave's order: the even outputs are then the
-    section's, to the bit.
+    GNU Octave's `filter` adds a section's state, feedback and input in a different order than SciPy's, and the zero
+    crossings of a stem's decaying tail depend on it. Each section is therefore run at twice the rate on repeated
+    samples, with its taps spread so that SciPy adds in Octave's order; the even outputs are then bit-exact.
     """
 
     def __init__(self) -> None:
@@ -104,7 +103,7 @@ class _Spectra:
 
 
 def _spectra(frames: Frames, sample_rate: int) -> _Spectra:
-    """Return the frames' spectra, taken one by one: what an FFT writes is read again while it is in the cache."""
+    """Return the frames' spectra, computed one by one so that they stay in the cache."""
     n_samples = frames.shape[1]
     transform = real_transform((n_samples,), np.float64)
     magnitude = np.empty((len(frames), n_samples // 2))
@@ -166,7 +165,7 @@ def measure_as_paper(
 
 @dataclass(frozen=True)
 class _PaperRecipe:
-    """What is done with a block; `weighted` holds K-weighted stems by first hop, from when they are made until used."""
+    """Measures blocks; `weighted` contains K-weighted stems by first hop until they are used."""
 
     reader: LockstepReader
     n_stems: int
@@ -176,7 +175,7 @@ class _PaperRecipe:
 
     @property
     def in_order(self) -> list[Callable[[Block], None]]:
-        """What must be done with the blocks in their order: for condition 2 the stems go through the K-weighting."""
+        """The processing that needs the blocks in order: K-weighting of the stems for condition 2."""
         if self.feature_set != "condition2":
             return []
         return [partial(self._weigh, stem, _OngoingWeighting()) for stem in range(self.n_stems)]
@@ -188,7 +187,7 @@ class _PaperRecipe:
         self.weighted.setdefault(block.first_hop, []).append(weighted)
 
     def measure(self, block: Block) -> Arrays:
-        """Return the block's arrays, one row a frame; its last hops may begin none."""
+        """Return the block's arrays, one row per frame; the last hops may begin no frame."""
         left = block.samples[:, 0]
         n_frames = max(0, min(block.n_hops, self.reader.n_frames - block.first_hop))
         arrays: Arrays = {"rms": self._rms(left[: self.n_stems], n_frames)}
@@ -205,7 +204,7 @@ class _PaperRecipe:
         return arrays
 
     def _features(self, featured: Frames, n_frames: int) -> FloatArray:
-        assert self.feature_set is not None  # noqa: S101 - the caller's branch, for the type checker
+        assert self.feature_set is not None  # noqa: S101 - checked by the caller; for the type checker
         features = np.empty((n_frames, self.n_stems, len(PAPER_NAMES[self.feature_set])))
         for frame in range(n_frames):
             stems = featured[:, self._samples_of(frame)]
@@ -232,7 +231,7 @@ def _energy(hops: Samples) -> FloatArray:
 
 
 class _OngoingWeighting:
-    """K-weights overlapping stretches of one signal: each sample once, the overlap carried over."""
+    """K-weights overlapping stretches of one signal, each sample once."""
 
     def __init__(self) -> None:
         self._filter = KWeighting()

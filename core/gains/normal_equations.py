@@ -1,14 +1,12 @@
 """Least-squares fits of a mixdown by its stems, from normal equations.
 
 Conventions: a problem is a Gram matrix `gram` (k, k) = U^T U and a vector `target` (k,) = U^T v; its solution
-is argmin over a >= 0 of a^T gram a - 2 a^T target. Batches are on the leading axis.
+is argmin over a >= 0 of a^T gram a - 2 a^T target. Batches are on the leading axis. Gram matrices of frames have shape
+(n_frames, m, m): the first k signals are the stems, signal k is the mixdown, and in the complex domain powers of the
+mixdown follow (`core.analysis.gram`). Unknowns are gains, or in the power domain their squares.
 
-Source: block principal pivoting, Portugal, Judice & Vicente (1994), Math. Comp. 63; problems on which it has
-not ended after a few rounds, and singular ones, go to `scipy.optimize.nnls` (Lawson & Hanson 1974) on a factor.
-
-Conventions: `gram` has shape (n_frames, m, m); its first k signals are the stems, signal k is the mixdown, and
-in the complex domain powers of the mixdown follow (`core.analysis.gram`). Unknowns are gains, or in the power domain
-their squares.
+Source: block principal pivoting, Portugal, Judice & Vicente (1994), Math. Comp. 63. Problems that are not solved after
+a few rounds, and singular ones, are solved by `scipy.optimize.nnls` (Lawson & Hanson 1974) on a factor.
 """
 
 from __future__ import annotations
@@ -143,7 +141,7 @@ def normal_equations(gram: FloatArray, n_stems: int) -> NormalEquations:
 def flipped_stems(gram: FloatArray, n_stems: int) -> npt.NDArray[np.bool_]:
     """Return which stems are in the mixdown with inverted polarity, shape (n_stems,).
 
-    A stem counts as flipped when turning it explains at least 1 % more of the mixdown's energy.
+    A stem counts as inverted when inverting it explains at least 1 % more of the mixdown's energy.
     """
     total = normal_equations(gram, n_stems).total()
     ridge = np.eye(n_stems) * (_RCOND * np.trace(total.gram[0]) + 1e-20)
@@ -160,13 +158,13 @@ def flipped_stems(gram: FloatArray, n_stems: int) -> npt.NDArray[np.bool_]:
 
 
 def limiter_coefficients(gram: FloatArray, n_stems: int) -> FloatArray:
-    """Return the curve of the soft limiter the mixdown went through, shape (3,); zeros where there was none.
+    """Return the curve of the mixdown's soft limiter, shape (3,); zeros where there was none.
 
-    A memoryless limiter y = f(x) is undone by x = y + c2 |y| y + c3 y^3 + c7 y^7, c >= 0 (it only ever takes
-    away, symmetrically; a curve such as x / (1 + |x|) bends from the start and needs the first term). The gains
-    change per frame, the curve does not, so one small non-negative least-squares problem over the song finds it:
-    each frame's gains are eliminated, what is left of the powers is fitted to what is left of the mixdown. A
-    curve counts only if it explains a fifth of what the stems leave unexplained.
+    A memoryless limiter y = f(x) is inverted by x = y + c2 |y| y + c3 y^3 + c7 y^7, c >= 0 (it only reduces levels, and
+    symmetrically; a curve such as x / (1 + |x|) bends from the start and needs the first term). Gains change per frame,
+    the curve does not, so one small non-negative least-squares problem over the song finds it: each frame's gains are
+    eliminated, and the remainder of the powers is fitted to the remainder of the mixdown. A curve counts only if it
+    explains a fifth of what the stems leave unexplained.
     """
     k = n_stems
     inverse = np.linalg.pinv(gram[:, :k, :k], rcond=_RCOND, hermitian=True)

@@ -1,24 +1,22 @@
 """Fit gains as polylines with a knot at every frame centre.
 
-Conventions: the matrix is symmetric and positive definite; `diagonal` (n, k, k) contains the diagonal blocks,
-`below` (n - 1, k, k) those under it: block `j` is in row j + 1, column j.
-
-Source: block cyclic reduction (Buzbee, Golub & Nielson 1970, SIAM J. Numer. Anal. 7). Every second node is eliminated,
-which leaves a matrix of the same kind half as long; on the way back the eliminated ones are filled in. That takes
-log2(n) rounds of a few products of stacks of small matrices, where eliminating node after node takes n.
-
-A frame-by-frame fit gives the mean gain over a second, weighted by where the stem happens to be loud, and is off
-by that when a fader moves. Here a gain runs straight from knot to knot, a hop apart, which is how automation
-runs; every 50 ms step of audio contributes to the two knots around it, and a weak random walk ties each knot
-to the next. Where the mixdown is a sum, the audio determines the gains and the fit is exact to 0.01 dB. Where a hop
-has no information about a bus (silence) or about the difference of two (the same signal twice), the neighbouring
-knots determine the gain and the deviation grows. There is no delay, and no special treatment of the song's ends.
+A frame-by-frame fit gives the mean gain over a second, weighted by where the stem is loud, which is wrong by some
+amount while a fader moves. Here a gain is linear between knots that are a hop apart, as automation is. Every 50 ms step
+of audio contributes to the two knots around it, and a weak random walk ties each knot to the next. Where the mixdown is
+a sum, the audio determines the gains and the fit is exact to 0.01 dB. Where a hop contains no information about a bus
+(silence) or about the difference of two (the same signal twice), the neighbouring knots determine the gain and its
+deviation grows. The fit uses both directions of time, so nothing is delayed and the song's ends need no special care.
 docs/reference/method.md has the figures.
 
 Conventions: `moments` (n_hops, 3, m, m) are Gram matrices (`core.analysis.gram`) weighted by 1, tau and tau^2, tau
 being the position of a step in its hop (0 to 1); the first k signals are the stems, the next one is the mixdown.
-Unknowns
-are gains, or in the power domain their squares, at n_hops + 1 knots; knot j is at j * 0.25 s.
+Unknowns are gains, or in the power domain their squares, at n_hops + 1 knots; knot j is at j * 0.25 s. The matrix of
+the knots is symmetric, positive definite and block tridiagonal: `diagonal` (n, k, k) contains the diagonal blocks and
+`below` (n - 1, k, k) those under it, block j in row j + 1, column j.
+
+Source of the inverse: block cyclic reduction (Buzbee, Golub & Nielson 1970, SIAM J. Numer. Anal. 7). Every second node
+is eliminated, which leaves a matrix of the same kind with half the size; afterwards the eliminated nodes are filled in.
+That takes log2(n) rounds of a few products of stacks of small matrices, instead of n steps.
 """
 
 from __future__ import annotations
@@ -76,13 +74,13 @@ def _alternating(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 WIDEST_DB = 60.0
-"""The deviation given where nothing is known."""
+"""The deviation where nothing is known."""
 _INDEPENDENT_ERRORS = {"complex": 25.0, "power": 12.0, "magnitude": 12.0}
 """Independent errors per hop; residuals of music are far from white."""
 _MODEL_ERROR_DB = {"complex": 0.0, "power": 2.0, "magnitude": 2.0}
-"""What colouring of the mixdown adds to a gain's deviation where phases are not compared (docs/reference/method.md)."""
+"""Deviation that filtering of the mixdown adds where phases are not compared (docs/reference/method.md)."""
 _RELATIVE_STEP = 0.05
-"""A gain's relative change from knot to knot, standard deviation: about 1.7 dB/s."""
+"""Standard deviation of a gain's relative change from knot to knot: about 1.7 dB/s."""
 _RESIDUAL_FLOOR = 1e-6
 _PRIOR_PULL = 1e-6
 _SHARING_RIDGE = 1e-4
@@ -110,7 +108,7 @@ class FittedGains:
 
 @dataclass(frozen=True)
 class _HopEquations:
-    """The equations of each hop for the knots before and after it, matrices (n, k, k) and vectors (n, k)."""
+    """Each hop's normal equations for the knots before and after it, matrices (n, k, k) and vectors (n, k)."""
 
     before: FloatArray
     between: FloatArray
@@ -141,8 +139,8 @@ def fit_gains(
     moments : shape (n_hops, 3, k + 1, k + 1).
     frames : the frames' normal equations, of gains or (``power``) their squares.
     domain : what the equations are of.
-    known : which hops the mixdown covers, shape (n_hops,); the others say nothing.
-    active : where each stem sounds, shape (n_frames, k); elsewhere its gain is taken from before and after.
+    known : which hops the mixdown covers, shape (n_hops,); the others are not used.
+    active : where each stem has signal, shape (n_frames, k); elsewhere its gain is interpolated.
     """
     exponent = 2.0 if domain == "power" else 1.0
     raw = solve_batch(frames.gram, frames.target, active)
@@ -164,7 +162,7 @@ def fit_gains(
 
 @dataclass(frozen=True)
 class _Polyline:
-    """Fitted `knots` (n + 1, k), their precision as `_precision` gives it, and per hop what is left of its energy."""
+    """Fitted `knots` (n + 1, k), their precision as `_precision` returns it, and each hop's residual and energy."""
 
     knots: FloatArray
     diagonal: FloatArray
@@ -174,7 +172,7 @@ class _Polyline:
 
 
 def _fitted(hops: _HopEquations, domain: Domain, known: Mask, walk: FloatArray, typical: FloatArray) -> _Polyline:
-    """Fit the knots again and again, each hop weighed by what the fit before left of it."""
+    """Fit the knots repeatedly, with each hop weighted by the residual of the fit before."""
     weight = _weights(hops, hops.energy * 1e-2, typical, domain) * known
     for _ in range(_ROUNDS):
         diagonal, below, right = _precision(hops, weight, walk, typical)
@@ -184,10 +182,9 @@ def _fitted(hops: _HopEquations, domain: Domain, known: Mask, walk: FloatArray, 
 
 
 def _typical(total: NormalEquations, active: Mask) -> FloatArray:
-    """Return one value a bus (k,), whose twentieth a gain may move by from knot to knot.
+    """Return a typical gain per bus (k,), to which changes from knot to knot are relative.
 
-    The same signal twice shares its gain evenly, so that neither is held near nothing; a bus that never sounds is
-    left as it is.
+    Two stems with the same signal share its gain evenly, so neither is kept near 0. A bus without signal has 1.
     """
     own_energy = np.einsum("nkk->nk", total.gram)
     ridge = np.eye(own_energy.shape[1]) * (_SHARING_RIDGE * own_energy)[:, None, :]
@@ -197,7 +194,7 @@ def _typical(total: NormalEquations, active: Mask) -> FloatArray:
 
 
 def _inside(frames: NormalEquations, known: Mask) -> NormalEquations:
-    """Return the equations of the frames that lie inside the mixdown; of all of them where none does."""
+    """Return the equations of the frames inside the mixdown; of all frames where none is."""
     inside = sum_over_frames(known.astype(np.float64)) == HOPS_PER_FRAME
     chosen = inside if inside.any() else np.ones_like(inside)
     return NormalEquations(frames.gram[chosen], frames.target[chosen], frames.energy[chosen])
@@ -222,7 +219,7 @@ def _hop_equations(moments: FloatArray) -> _HopEquations:
 
 
 def _on_hops(active: Mask) -> Mask:
-    """Return where a stem sounds per hop: wherever a frame around the hop has it."""
+    """Return in which hops a stem has signal: where any frame around the hop has."""
     hops = np.zeros((len(active) + HOPS_PER_FRAME - 1, active.shape[1]), bool)
     for offset in range(HOPS_PER_FRAME):
         hops[offset : offset + len(active)] |= active
@@ -242,7 +239,7 @@ def _heard_only(hops: _HopEquations, heard: Mask) -> _HopEquations:
 
 
 def _weights(hops: _HopEquations, residual: FloatArray, typical: FloatArray, domain: Domain) -> FloatArray:
-    """Return what a hop's equations weigh: one over the variance of an error, from it and its neighbours."""
+    """Return the weight of each hop's equations: 1 / the error's variance, estimated from it and its neighbours."""
     stems = hops.before + 2.0 * hops.between + hops.after
     scale = np.maximum(hops.energy, np.einsum("i,nij,j->n", typical, stems, typical))
     nearby = np.convolve(residual, np.ones(_NEIGHBOURHOOD_HOPS) / _NEIGHBOURHOOD_HOPS, "same")[: len(residual)]
@@ -253,7 +250,7 @@ def _weights(hops: _HopEquations, residual: FloatArray, typical: FloatArray, dom
 def _precision(
     hops: _HopEquations, weight: FloatArray, walk: FloatArray, typical: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the knots' precision, blocks on (n + 1, k, k) and below (n, k, k) the diagonal, and right side."""
+    """Return the knots' precision, blocks on (n + 1, k, k) and below (n, k, k) the diagonal, and the right side."""
     n_knots, n_buses = len(weight) + 1, len(walk)
     by_hop, by_bus = weight[:, None, None], weight[:, None]
     neighbours = np.full(n_knots, 2.0)
@@ -281,5 +278,5 @@ def _solve(diagonal: FloatArray, below: FloatArray, right: FloatArray) -> FloatA
 
 
 def _variances(diagonal: FloatArray, below: FloatArray) -> FloatArray:
-    """Return the knots' variances (n + 1, k), all other knots accounted for."""
+    """Return the knots' marginal variances (n + 1, k)."""
     return np.maximum(np.einsum("nkk->nk", inverse_diagonal(diagonal, below)), 0.0)

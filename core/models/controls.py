@@ -40,9 +40,9 @@ def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) 
 def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray], levels_lufs: FloatArray) -> Prediction:
     """Return the prediction placed around buses whose faders the user has set.
 
-    Each kept bus indicates by how much the whole prediction is too low or too high: its gain less the predicted one.
-    The other buses move by the mean of these deviations, weighted by their precision (1 / variance of the bus), so a
-    lead vocal counts more than percussion. With one kept bus the balance is the predicted one around it.
+    The difference between a kept bus's gain and its predicted one measures how much too low or too high the whole
+    prediction is. The other buses move by the mean of these differences, weighted by precision (1 / variance of the
+    bus), so a lead vocal counts more than percussion. With one kept bus the balance is the predicted one around it.
 
     Parameters
     ----------

@@ -1,14 +1,13 @@
 """Leave-one-song-out evaluation against baselines.
 
-Conventions: a song's gains and levels have shape (n_frames, n_buses); a bus a song lacks has no column there.
+Conventions: a song's gains and levels have shape (n_frames, n_buses), with columns for the buses that it has. A
+predictor takes a song and the songs that it may learn from, and returns gains (n_frames, n_buses). Rules have one gain
+per song and bus, in dB; with ", gated" gains are 0 where the stem is silent.
 
 Measures: `mse`, the mean squared error of the linear gain over all frames (Zafrin & Chudwick 2015, section 4);
 `balance_db`, per song the absolute difference in dB between the predicted and the true energy-mean gain of each
-bus over its active frames, after the mean difference over the buses is taken out, then the mean over buses.
+bus over its active frames, after the mean difference over the buses is removed, then the mean over buses.
 Active here: stem RMS above 0.01 and true gain above 1e-3, gains floored at 1e-3.
-
-Conventions: a predictor is given a song and the songs it may learn from, and returns gains (n_frames, n_buses).
-The rules hold one gain a song and bus, in dB; with ", gated" they are 0 where the stem is silent.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class EvaluationSong:
     Attributes
     ----------
     title, buses : the song's name and its buses, in order.
-    features : per bus (n_frames, n_features); empty where a predictor brings its own.
+    features : per bus (n_frames, n_features); empty if predictors do not need them.
     gains : the true gains, shape (n_frames, n_buses).
     rms : the stems' levels, shape (n_frames, n_buses).
     """
@@ -131,7 +130,7 @@ def score(
 
     Parameters
     ----------
-    predictor : given a song and the songs it may learn from, returns gains (n_frames, n_buses).
+    predictor : takes a song and the songs it may learn from, and returns gains (n_frames, n_buses).
     songs : the songs to predict.
     trained_on : the songs to learn from; by default, for each song, all the others.
 
@@ -172,7 +171,7 @@ Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
 
 
 class PaperRegression:
-    """The paper's predictor; it factorizes each song once (by identity), so leaving one out costs a small solve."""
+    """The paper's predictor; each song is factorized once (by identity), so leaving one out takes a small solve."""
 
     def __init__(self) -> None:
         self._r_factors: dict[tuple[EvaluationSong, str], FloatArray] = {}
@@ -195,15 +194,14 @@ class PaperRegression:
 
 @dataclass(frozen=True)
 class BalanceRegression:
-    """Condition 3, in linear gain: what is predicted, at the loudness of the songs it may learn from.
+    """Predictions of condition 3 as linear gains, at the loudness of the songs it may learn from.
 
     Attributes
     ----------
-    training : what a model keeps of each song it may learn from, by title.
-    levels : the stems' levels of each song whose audio was measured, by title. Where there are none, the song is one of
-        training matrices: its RMS gives the levels, and its truth is gated and smoothed as the original's is, so the
-        prediction is too.
-    prior : the prior before any song; by default the stored one.
+    training : training statistics of each song it may learn from, by title.
+    levels : the stems' levels of each song whose audio was measured, by title. Other songs are from training matrices:
+        their levels are their RMS, and predictions are gated and smoothed, as their true gains are.
+    prior : the prior before any song is learned.
     """
 
     training: Mapping[str, TrainingSong]

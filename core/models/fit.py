@@ -1,8 +1,13 @@
-"""Fit the balance model (condition 3): habits, within-song coefficients and deviations from songs' R factors.
+"""Fit models from songs' R factors: the paper's regression, and the balance model of condition 3.
 
-Conventions: a song's R factors (`core.models.fit`) are those of [features, output level] per bus, the output level
-being gain + loudness in LUFS, so a stem that is 10 dB louder always gets 10 dB less. What all buses of a song have in
-common (the mixdown's loudness) is not part of the balance and is eliminated.
+Conventions: a song's R factors are those of [features, output level] per bus, the output level being gain + loudness
+in LUFS, so a stem that is 10 dB louder always gets 10 dB less. What all buses of a song have in common (the mixdown's
+loudness) is not part of the balance and is eliminated.
+
+The factor R of the QR decomposition of [Y a], for features Y (n, p) and targets a (n,), has p + 1 rows and is
+sufficient for least squares: ||Y b - a||^2 = ||R [b; -1]||^2 for every b. Factors of songs stack, so a song can be
+added or removed without the others' audio. Unlike sums of squares (normal equations), R keeps its precision when
+features differ by 1e11 in scale, as Zafrin & Chudwick's do (slopes near 1e-4, spreads near 1e7).
 
 The song-level features keep the rule's coefficients: on none of the available songs did other values help producers
 they were not chosen on. Songs change three things: each bus's offset (`core.models.habits`), how gains follow the
@@ -57,7 +62,7 @@ def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = 
 def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:
     """Return argmin over b >= 0 of ||Y b - a||^2 over all songs, shape (p,).
 
-    Columns are brought to the same length first: the solution is the same, and the digits stay.
+    Columns are scaled to the same length first, which keeps precision and does not change the solution.
     """
     stacked = np.vstack(triangles)
     matrix, target = stacked[:, :-1], stacked[:, -1]
@@ -69,7 +74,7 @@ def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:
 
 @dataclass(frozen=True, kw_only=True)
 class SongEvidence:
-    """What one song contributes to a fit.
+    """A song's contribution to a fit.
 
     Attributes
     ----------
@@ -93,7 +98,7 @@ class BalanceFit:
 
     Attributes
     ----------
-    prior : what was known before the songs.
+    prior : the prior of the fit.
     habits : what the songs add to the rule's offsets.
     moment_coefficients : of the features after `balance.OF_SONG`.
     deviation_factor : deviations of songs from their prediction, relative to the rule's per bus.

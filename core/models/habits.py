@@ -315,7 +315,7 @@ def _diagonals(values: FloatArray) -> FloatArray:
     return np.eye(values.shape[1]) * values[:, None, :]
 
 
-OWN_WORK = VariancePrior.mixture(0.9)
+OWN_WORK = VariancePrior.mixture(0.88)
 """For one engineer's work. The share makes the loss after a single song equally small for consistent and for
 inconsistent engineers (docs/reference/accuracy.md)."""
 OTHERS_WORK = VariancePrior.mixture(0.25)

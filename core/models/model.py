@@ -29,7 +29,7 @@ FORMAT, VERSION = "faderwise-model", 4
 FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance.NAMES}
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
 _LARGEST_SUM = 1e60
-"""No song's sums come near it, and its square is still a number."""
+"""Larger than any song's sums, and its square is still finite."""
 
 ESTIMATED_LEVEL_ERROR_DB = 2.0
 """Standard error of levels that were estimated in the power or magnitude domain."""
@@ -45,12 +45,12 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ----------
     title : the song's name; each title occurs once in a model.
     source : ``"mixdown"``: the truth was estimated; ``"matrices"``: it came with the features;
-        ``"faders"``: it is a session's own faders and envelopes; ``"edits"``: it is what the user made of a prediction.
+        ``"faders"``: a session's own faders and envelopes; ``"edits"``: the user's edits of a prediction.
     hashes : SHA-256 of each file's bytes, by role.
     duration_s : the song's length.
     n_frames : how many frames it has.
     domain, fit : how the truth was estimated and how well it explains the mixdown.
-    triangles : per bus, rows of the triangle of its features and gains.
+    triangles : per bus, rows of the triangular factor of its features and gains.
     weight : how many songs it counts for.
     album : songs of one album are related; "" where unknown.
     by_others : whether its engineer may be another one than that of the other songs, as on an artist's records.
@@ -101,7 +101,7 @@ class _ModelFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What was learned.
+    """A learned model.
 
     Attributes
     ----------
@@ -110,8 +110,7 @@ class Model:
     feature_set : ``"condition1"``, ``"condition2"`` or ``"condition3"``.
     songs : what it was learned from, sorted by title.
     made_by : the program and version that wrote it.
-    prior : its prior (condition 3 only): a shipped model, or None for
-        `core.models.prior` as it is written.
+    prior : its prior (condition 3 only): a shipped model, or None for `core.models.prior.WRITTEN`.
     """
 
     name: str
@@ -132,7 +131,7 @@ class Model:
         Raises
         ------
         ModelError
-            No song has this bus, and the model has no prior for it.
+            No song has this bus, and the model has no prior.
         """
         if self.feature_set == "condition3":
             return self.balance_fit.coefficients_of([bus])[0]
@@ -169,7 +168,7 @@ class Model:
         )
 
     def named_coefficients(self) -> dict[str, dict[str, float]]:
-        """Return the coefficients of every bus any song taught, by feature name."""
+        """Return the coefficients of every bus of its songs, by feature name."""
         names = FEATURE_NAMES[self.feature_set]
         if self.feature_set == "condition3":
             rows = self.balance_fit.coefficients_of(self.buses)
@@ -184,17 +183,17 @@ class Model:
         return 100.0 * correlation / (1.0 + correlation * sum(song.weight for song in self.songs))
 
     def with_song(self, song: TrainingSong) -> Model:
-        """Return the model with `song` added; one of the same title is replaced."""
+        """Return the model with `song` added; a song of the same title is replaced."""
         others = [known for known in self.songs if known.title != song.title]
         return replace(self, songs=tuple(sorted([*others, song], key=lambda s: s.title)))
 
     def without_song(self, title: str) -> Model:
-        """Return the model as if it had never learned from `title`.
+        """Return the model without the song `title`.
 
         Raises
         ------
         ModelError
-            It never did.
+            The model has no such song.
         """
         others = tuple(song for song in self.songs if song.title != title)
         if len(others) == len(self.songs):
@@ -203,7 +202,7 @@ class Model:
         return replace(self, songs=others)
 
     def save(self, path: Path) -> None:
-        """Write the model to `path`, completely or not at all; an existing file is set aside."""
+        """Write the model to `path`, completely or not at all; an existing file is renamed."""
         content = _ModelFile(
             format=FORMAT,
             version=VERSION,
@@ -252,7 +251,7 @@ def load(path: Path) -> Model:
 
 
 def _upgraded(path: Path, content: _ModelFile) -> _ModelFile:
-    """Return a model of condition 3 of an earlier version as the present one would have written it.
+    """Return a model of condition 3 from an earlier version in the present format.
 
     Version 2 lowered each of n buses that share a place by 10 log10(n) instead of `balance.SHARING_DB`, and did not
     bound the departure from equal levels. Version 3 had one deviation for all buses and no rule for tracks.

@@ -40,7 +40,7 @@ MOMENT_LIMIT_DB = 3.0
 SONG_LIMIT_DB = 24.0
 """No bus is moved further than this against the others."""
 PRESENT_DEVIATION_DB = 7.0
-"""How far the stems of a session that is yet to be mixed are from the level they will have, mean over the buses."""
+"""Standard deviation between the stems' level in an unmixed session and in the mix, mean over the buses."""
 _DB_PER_VARIANCE = np.log(10.0) / 40.0
 
 KIT_LEVELS_DB: Mapping[str, float] = {
@@ -67,7 +67,7 @@ class PredictedBalance:
 
     Attributes
     ----------
-    terms : what it is made of, by the names of `core.models.explain.TERM_MEANINGS`.
+    terms : its terms, by the names of `core.models.explain.TERM_MEANINGS`.
     deviation_db : standard deviation of a bus's gain around its prediction, the common gain left aside, (n_buses,).
     output_lufs, output_deviation_db : how loud a bus of the model's songs is in their mixdowns; None without songs.
     """
@@ -168,9 +168,9 @@ def kit_levels(buses: Sequence[str], track_roles: Sequence[str], heard: Mask) ->
 def least_squares_gains(balance: PredictedBalance, buses: Sequence[str], levels: StemLevels) -> FloatArray:
     """Return the linear gains of least expected squared error, shape (n_frames, n_buses).
 
-    How loud the buses come out joins two things that are both unsure: how loud they are in the mixdowns the model
-    learned from, and how loud the stems are now (`PRESENT_DEVIATION_DB`). Where a gain is known in dB but for a
-    deviation, its mean is higher than its median: a log-normal distribution.
+    The buses' loudness combines two uncertain values: their loudness in the mixdowns the model learned from, and that
+    of the stems now (`PRESENT_DEVIATION_DB`). A gain with a normal error in dB is log-normal, so its mean is higher
+    than its median.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def _common_level(balance: PredictedBalance, present_lufs: FloatArray) -> tuple[
 def _departure_excess_db(
     terms: dict[str, FloatArray], rule: BalanceRule, levels: StemLevels, features: FloatArray
 ) -> FloatArray:
-    """Return what has to be added for the rule to be no further from equal RMS than it may.
+    """Return the correction that keeps the rule within its distance from equal RMS.
 
     Habits are not bounded: what an engineer's songs show may be any distance from equal levels.
     """
@@ -211,7 +211,7 @@ def _departure_excess_db(
 
 
 def _excess_db(terms: Sequence[FloatArray], limit_db: float) -> FloatArray:
-    """Return what has to be added to the sum of `terms` to keep it within the limit."""
+    """Return the correction that keeps the sum of `terms` within the limit."""
     total: FloatArray = np.sum(terms, axis=0)
     return np.clip(total, -limit_db, limit_db) - total
 

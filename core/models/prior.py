@@ -71,7 +71,7 @@ def _default_shared() -> dict[str, float]:
 
 
 class BalancePrior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a model predicts before it has learned a song.
+    """A model's prediction before it has learned a song.
 
     Attributes
     ----------

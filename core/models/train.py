@@ -1,4 +1,9 @@
-"""Turn a song's features and true gains into training statistics."""
+"""Turn a song's features and true gains into training statistics, and read training matrices.
+
+Training matrices are songs whose features and gains were computed elsewhere, in the layout of the authors' public rock
+matrices: `features_<bus>` (n_frames, 3: centroid, RMS, slope), `gains` (n_frames, n_buses), `buses`, `songs` and
+`song_starts` (n_songs + 1).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +39,7 @@ def load_matrices(path: Path) -> list[EvaluationSong]:
     Raises
     ------
     InputError
-        The file is missing, no NPZ, lacks an array, or its arrays do not belong together.
+        The file is missing, is not an NPZ, lacks an array, or its arrays have inconsistent shapes.
     """
     arrays = _arrays(path)
     _require_sound(path, arrays)
@@ -97,13 +102,13 @@ def _song(title: str, buses: tuple[str, ...], arrays: Arrays, rows: slice) -> Ev
 
 
 LEAST_SHARE = 0.3
-"""Frames in which the original's moving average lets through less than this of a gain say nothing of it."""
+"""Frames in which the original's moving average has reached less than this share of a gain are not used."""
 
 
 def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "condition1") -> TrainingSong:
-    """Return what a model keeps of a song of training matrices in `path` (`load_matrices`).
+    """Return the training statistics of a song of the training matrices in `path` (`load_matrices`).
 
-    Of condition 3 they give the levels; what they do not hold (spectra) teaches nothing.
+    For condition 3 only levels are used, because matrices contain no spectra.
 
     Parameters
     ----------
@@ -131,8 +136,8 @@ def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "conditio
 def matrices_triangles(song: EvaluationSong, feature_set: str) -> dict[str, FloatArray]:
     """Return each bus's triangle, shape (p + 1, p + 1), of a song of training matrices.
 
-    Their gains fade in wherever a stem begins to sound, as the original's moving average makes them: for condition 3
-    that is divided out.
+    Their gains fade in wherever a stem begins, because of the original's moving average; for condition 3 that is
+    divided out.
     """
     if feature_set == "condition3":
         levels = levels_without_spectra(song.rms, song.active)
@@ -153,14 +158,14 @@ def training_song(
     source: Source = "mixdown",
     weight: float = 1.0,
 ) -> TrainingSong:
-    """Return what a model keeps of `song`.
+    """Return the training statistics of `song`.
 
     Parameters
     ----------
     song, measurement, curves : the song, its features, and its true gains.
-    feature_set : what the model is made of.
+    feature_set : the model's features.
     domain, fit : how the gains were estimated and how well they explain the mixdown.
-    source : where the gains come from.
+    source : the origin of the gains.
     weight : how many songs this one counts for.
     """
     if feature_set == "condition3":
@@ -184,7 +189,7 @@ def training_song(
 
 
 def measured_triangles(measurement: Measurement, curves: GainCurves) -> dict[str, FloatArray]:
-    """Return each sounding bus's triangle (7, 7) for condition 3; a frame weighs as much as the gains explain of it.
+    """Return the triangle (7, 7) of each bus with signal, for condition 3; frames are weighted by their fit.
 
     Raises
     ------
@@ -200,14 +205,14 @@ def measured_triangles(measurement: Measurement, curves: GainCurves) -> dict[str
 def balance_triangles(
     title: str, buses: Sequence[str], levels: StemLevels, gains: FloatArray, weights: FloatArray
 ) -> dict[str, FloatArray]:
-    """Return each sounding bus's triangle of [condition 3, output level in LUFS] (`core.models.fit`).
+    """Return the triangle of [condition 3, output level in LUFS] of each bus with signal (`core.models.fit`).
 
     Parameters
     ----------
     title, buses : the song's.
     levels : its stems' levels.
-    gains, weights : true gains and what each frame counts for, shape (n_frames, n_buses). A bus's weights are brought
-        to a sum of 1, because the frames of a song are not independent.
+    gains, weights : true gains and the frames' weights, shape (n_frames, n_buses). A bus's weights are scaled to a sum
+        of 1, because the frames of a song are not independent.
 
     Raises
     ------
@@ -228,9 +233,9 @@ def balance_triangles(
 
 
 def _around_energy_mean_db(gain: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return a gain's moves in dB around its energy mean, which determines the loudness of a bus.
+    """Return a gain's moves in dB around its energy mean, which determines the loudness of the bus.
 
-    A muted bus counts like a very quiet one.
+    A muted bus counts as a very quiet one.
     """
     gain_db = np.maximum(gain_to_db(gain), LOWEST_DB)
     energy_mean_db = max(float(gain_to_db(np.sqrt(weight @ gain**2))), LOWEST_DB)
