@@ -234,6 +234,12 @@ def an_audit(**changes: Any) -> ReportContent:
     return a_report(verb="audit", buses=buses, tables=tables, **changes)
 
 
+def sixty_tracks() -> tuple[BusContent, ...]:
+    """Return 60 single tracks of four buses."""
+    roles = ("drums", "bass", "melody", "vocals")
+    return tuple(a_bus(f"{roles[number % 4]}: Track {number + 1}") for number in range(60))
+
+
 def a_tone(hertz: float, duration_s: float) -> bytes:
     """Return a quiet tone as a WAV file."""
     rate = 8000

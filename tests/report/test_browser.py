@@ -9,7 +9,7 @@ import pytest
 
 from analysis_server.report.content import StemSound
 from analysis_server.report.page import render_report
-from tests.report.conftest import a_tone
+from tests.report.conftest import a_tone, sixty_tracks
 
 LAID_OUT = """
 (() => {
@@ -127,6 +127,7 @@ def pages(tmp_path_factory, make_report, make_bus, make_audit):
     contents = {
         "song": make_report(),
         "audit": make_audit(),
+        "tracks": make_report(buses=sixty_tracks()),
         "many": make_report(
             title="Donaudampfschifffahrtsgesellschaftskapitänslied",
             buses=tuple(make_bus(long_name if number == 3 else f"bus {number}") for number in range(16)),
@@ -151,10 +152,12 @@ def pages(tmp_path_factory, make_report, make_bus, make_audit):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 390, 768, 1280, 1600])
-@pytest.mark.parametrize("name", ["song", "many", "odd", "audit"])
+@pytest.mark.parametrize("name", ["song", "many", "odd", "audit", "tracks"])
 def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
     browser.open(pages[name], width=width, scheme=scheme)
-    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = one.matches('.reading'); })")
+    browser.run(
+        "document.querySelectorAll('details').forEach((one) => { one.open = one.matches('.reading, .group'); })"
+    )
     browser.run("document.querySelector('.plot[data-bus]').focus()")
     browser.run("window.scrollTo(0, 0)")  # nothing is behind the sticky transport
     found = browser.run(LAID_OUT)
@@ -322,6 +325,15 @@ def test_a_missing_file_next_to_the_page_is_reported_and_the_excerpt_stays(brows
     browser.run(SETTLED)
     assert browser.run("document.querySelectorAll('audio')[1].duration") == pytest.approx(5.0, abs=0.1)
     assert "not found" in browser.run("document.querySelector('[data-does=whole]').parentElement.textContent")
+
+
+def test_a_link_to_a_track_opens_its_folded_group(browser, pages):
+    browser.open(pages["tracks"])
+    assert not browser.run("document.querySelector('#bus-5').checkVisibility()")
+    browser.run("document.querySelector('a[href=\"#bus-5\"]').click()")
+    browser.run(WAIT % 200)
+    assert browser.run("document.querySelector('#bus-5').checkVisibility()")
+    assert not browser.run("document.querySelector('#bus-4').checkVisibility()")
 
 
 def test_stems_play_together_with_solo_and_mute(browser, tmp_path, make_report):

@@ -32,6 +32,14 @@ def test_a_comparison_shows_both_curves_and_their_levels(make_report):
     assert "Predicted, written, now" not in page
 
 
+def test_the_overview_of_a_comparison_has_both_gains_of_each_bus(make_report):
+    content = comparison_of(make_report())
+    page = render_report(content)
+    assert page.count('class="fader-mark hollow"') == len(content.buses)
+    assert page.count('class="fader-mark"') == len(content.buses)
+    assert '<th scope="col">A</th><th scope="col">B</th>' in page
+
+
 def test_a_comparison_reads_both_gains_out(make_report):
     content = comparison_of(make_report())
     data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', render_report(content), re.DOTALL)

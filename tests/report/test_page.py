@@ -15,6 +15,7 @@ import pytest
 
 from analysis_server.report.content import Figure, Player, Spectrum
 from analysis_server.report.page import render_report
+from tests.report.conftest import sixty_tracks
 
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>\u2028\"'&]]>--><b>"
@@ -134,6 +135,7 @@ def odd_contents(make_report, make_bus):
         ),
         "not finite": not_finite(make_report, make_bus),
         "sixteen buses": make_report(buses=tuple(make_bus(f"bus {number}") for number in range(16))),
+        "sixty tracks": make_report(buses=sixty_tracks(), assignment=(Figure(label="a", value="b", means=""),) * 60),
         "many players": make_report(
             players=tuple(Player(label="x", mime="audio/wav", encoded=b"", note="") for _ in range(28))
         ),
@@ -149,6 +151,7 @@ KINDS = (
     "silence",
     "not finite",
     "sixteen buses",
+    "sixty tracks",
     "many players",
     "hostile",
 )
@@ -260,6 +263,33 @@ def test_bus_header_shows_both_loudnesses_and_their_difference(make_report, make
     minus = "\N{MINUS SIGN}"
     for shown in (f"{minus}23.4 LUFS", f"{minus}22.1 LUFS", "+1.3 LU"):
         assert f"<dd>{shown}</dd>" in page
+
+
+def test_single_tracks_are_grouped_by_bus_and_folded(make_report):
+    outline = Outline(render_report(make_report(buses=sixty_tracks())))
+    groups = [attributes for _, attributes in outline.elements if attributes.get("id", "").startswith("group-")]
+    assert len(groups) == 4
+    assert not any("open" in attributes for attributes in groups)
+    assert "drums, 15 tracks" in outline.text_of("h3")
+    assert "Track 1" in outline.text_of("h4")
+    assert "drums: " not in outline.text_of("h4")
+    hues = {attributes["class"] for tag, attributes in outline.elements if tag == "article"}
+    assert len(hues) == 4
+
+
+def test_few_tracks_are_not_folded(make_report, make_bus):
+    outline = Outline(render_report(make_report(buses=(make_bus("drums: Kick"), make_bus("drums: Snare")))))
+    groups = [attributes for _, attributes in outline.elements if attributes.get("id", "").startswith("group-")]
+    assert ["open" in attributes for attributes in groups] == [True]
+
+
+def test_pages_of_a_match_name_recovered_gains_and_have_no_column_without_values(make_report, make_bus):
+    buses = tuple(make_bus(role, uncertainty_db=None) for role in ("drums", "bass"))
+    page = render_report(make_report(verb="match", recovers=True, buses=buses))
+    assert "<dt>Recovered</dt>" in page
+    assert "<dt>After</dt>" not in page
+    assert "80 % band" not in page
+    assert "80 % band" in render_report(make_report(verb="match", recovers=True))
 
 
 def test_players_hold_their_sound(make_report):
