@@ -1,8 +1,8 @@
-"""The least any implementation can take: reading the files, and the FFTs the method cannot do without.
+"""The minimum work of any implementation: reading the files, and the FFTs that the method needs.
 
 Conventions: the same FFT library, batches and cores as `core` has, on noise or silence of the right shape (an FFT
 takes as long for either); nothing is windowed, measured or fitted. Files are read as 16-bit integers, the fastest
-way there is.
+way.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def transform_hops(song: Song) -> None:
 
 
 def default_in_power(song: Song) -> None:
-    """Do the same, and take every signal's step windows' FFTs, which power spectra are made of."""
+    """Do the same, and take the FFTs of every signal's 100 ms windows, which power spectra need."""
     framing = Framing(song.sample_rate)
     noise = _noise((_BATCH_STEPS, 2 * framing.step_samples))
     n_steps = framing.n_hops(song.n_samples) * STEPS_PER_HOP

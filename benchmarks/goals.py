@@ -1,4 +1,4 @@
-"""A benchmark's figure, and what it should be."""
+"""The figures of benchmarks and their goals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure and what it should be."""
+    """A measured figure and its goal."""
 
     name: str
     value: float
@@ -17,7 +17,7 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure is as good as it should be."""
+        """Whether the figure meets its goal."""
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
     def __str__(self) -> str:

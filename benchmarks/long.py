@@ -6,8 +6,8 @@ mix          `faderwise mix` on stems: measuring, predicting, writing mix.wav, t
 match        `faderwise match` on stems and their mixdown
 project      `faderwise mix SESSION.RPP`: the stems are summed from the project's media first
 
-Printed are the peaks of the resident memory of the whole process tree, and how much more the long one took. A long
-song of 60 minutes and 8 buses needs 8 GB of disk (stems, sums and mixes) below `--folder`.
+Prints the peak of the resident memory of the whole process tree, and its ratio to that of the short song. A song of
+60 minutes and 8 buses needs 8 GB of disk (stems, sums and mixes) in `--folder`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _EVERY_S = 0.05
 def rows(
     folder: Path, *, minutes: float, against: float, n_buses: int = _N_BUSES, cases: tuple[str, ...] = CASES
 ) -> Iterator[Goal]:
-    """Give two rows a case: the long song's peak, and its ratio to the short one's."""
+    """Yield two rows per case: the long song's peak, and its ratio to the short song's."""
     buses = material.MORE_BUSES[:n_buses]
     songs = {length: _song(folder, length, buses) for length in (against, minutes)}
     for case in cases:

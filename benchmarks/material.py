@@ -1,4 +1,4 @@
-"""Songs to measure speed and memory on: the bundled stems, repeated to any length as 16-bit WAV files."""
+"""Songs for measuring speed and memory: the bundled stems, repeated to any length, as 16-bit WAV files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set the stems of a song equally loud and write their mix: what a plain script with soundfile and pyloudnorm does.
+"""Set the stems of a song to equal loudness and write their mix, with soundfile and pyloudnorm only.
 
 python benchmarks/plain_script.py SONG_DIR OUT.wav
 """

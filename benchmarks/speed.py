@@ -1,9 +1,9 @@
-"""How fast the analysis is against a direct port of the original method, and against its own floor.
+"""Compare the speed of the analysis with a direct port of the original method, and with its own floor.
 
     python benchmarks/speed.py [--seconds 60] [--repeats 5] [--json] [--long]
 
-All contenders take turns in one process, so that what else the machine does touches them alike; a ratio is the
-median over the turns. Times hold everything: reading the files, weights, smoothing and features.
+All contenders take turns in one process, so that other work on the machine affects all of them; a ratio is the
+median over the turns. Times include everything: reading the files, weights, smoothing and features.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def figures(seconds: float, repeats: int, *, long: bool = False) -> tuple[dict[s
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the song")
-    parser.add_argument("--repeats", type=int, default=5, help="turns each contender takes")
+    parser.add_argument("--repeats", type=int, default=5, help="turns")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--long", action="store_true", help="also 60 min x 8 buses; needs 6 GB of disk")
     parser.add_argument("--peak-memory-of", type=Path, help=argparse.SUPPRESS)

@@ -1,8 +1,8 @@
-"""Lockstep reading: all signals of a song, block by block, with bounded memory.
+"""Read all signals of a song in lockstep, block by block, in bounded memory.
 
-Conventions: a block holds a whole number of hops, and the samples before and after that a frame or a window
-at its edge needs. Samples have shape (n_signals, n_channels, before + n_hops * hop + after); what is before
-the song's start or after its end is silent.
+Conventions: a block contains a whole number of hops, and the samples before and after them that a frame or a window
+at its edge needs. Samples have shape (n_signals, n_channels, before + n_hops * hop + after); everything before
+the song's start and after its end is silent.
 """
 
 from __future__ import annotations
@@ -97,17 +97,17 @@ class InTurn(Generic[Item]):
 
 
 class LockstepReader:
-    """Reads a song's signals side by side.
+    """Reads a song's signals in lockstep.
 
     Parameters
     ----------
-    song : what to read.
+    song : the song to read.
     with_mixdown : whether the last signal is the mixdown.
-    lag_samples : how much later than the stems the mixdown comes; it is read so that they agree.
+    lag_samples : how much later than the stems the mixdown is; it is read that much earlier.
     n_samples : the length to read, the song's own by default.
     n_channels : how many channels to read, the first ones; the song's own by default.
     files : other files to read at the song's sample rate, instead of its stems and mixdown.
-    interleaved : whether a signal's channels lie side by side in memory, as in a file, and not one after the other.
+    interleaved : whether a signal's channels are interleaved in memory, as in a file, instead of consecutive.
 
     Attributes
     ----------
@@ -155,8 +155,8 @@ class LockstepReader:
     ) -> Iterator[InTurn[Block]]:
         """Open the files for reading the song's blocks in order, each with `before` and `after` samples around it.
 
-        Several threads may take blocks from the same iterator. `then` is called with each block, in order, before it
-        is given.
+        Several threads may take blocks from the same iterator. The functions `then` are called with each block, in
+        order, before it is given out.
 
         Parameters
         ----------
@@ -180,9 +180,9 @@ class LockstepReader:
             self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
 
     def span_of(self, block: Block) -> tuple[int, int]:
-        """Return the first of the song's samples that is in a block's own hops, and the one after the last.
+        """Return the first of the song's samples in a block's own hops, and the one after the last.
 
-        The silence after the song's end, and the samples around the hops, are not counted.
+        The samples around the hops and the silence after the song's end are excluded.
         """
         start = block.first_hop * self.framing.hop_samples
         return start, min(start + block.n_hops * self.framing.hop_samples, self.n_samples)
@@ -195,7 +195,7 @@ class LockstepReader:
             first_hop += count
 
     def _read(self, stream: AudioStream | SummedStream, index: int, carried: list[Samples], block: Block) -> None:
-        """Fill one signal of a block: with what is carried over from the one before, and the stream's next samples."""
+        """Fill one signal of a block with samples carried over from the previous block and the stream's next ones."""
         own, known = block.samples[index], carried[index].shape[1]
         own[:, :known] = carried[index]
         stream.read_into(own[:, known:])
@@ -275,10 +275,10 @@ def one_blas_thread() -> AbstractContextManager[object]:
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next block.
+    """Make the C library reuse freed memory for the next block.
 
-    By default glibc gives large blocks back to the system at once, and clearing the pages of the next one takes
-    as long as the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
+    By default glibc returns large blocks to the system at once, and clearing the pages of the next one takes as long as
+    the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
     """
     np.empty(_KEPT_BYTES, np.uint8)
 

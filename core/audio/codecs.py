@@ -1,7 +1,7 @@
 """Decode audio files that libsndfile does not read, or does not read whole, with FFmpeg's libraries (PyAV).
 
 Conventions: a decoder is read forward like a `soundfile.SoundFile`; samples are float32, shape (n_samples, n_channels).
-What an encoder added before and after the sound is left out where the file states it, as FFmpeg does.
+Padding that an encoder added before and after the sound is skipped if the file states it, as FFmpeg does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.errors import InputError
 
 Samples = npt.NDArray[np.float32]
 _PREROLL_SAMPLES = 8192
-"""A decoder that starts in the middle of a file gives right samples after this many."""
+"""A decoder that starts in the middle of a file gives correct samples after this many."""
 _OGG_BEGIN = b"OggS\x00\x02"
 _MP3_TAGS = (b"Xing", b"Info")
 _LONGEST_MP3_FRAME = 2881
@@ -158,14 +158,14 @@ class Decoder:
             self._ready = first
 
     def _decoded(self) -> Iterator[Samples]:
-        """Give the samples of each frame; the first one sets the position."""
+        """Yield the samples of each frame; the first one sets the position."""
         resampler = self._av.AudioResampler(format="flt", layout=self._stream.layout, rate=self.samplerate)
         is_first = True
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
             except self._av.error.InvalidDataError as error:
-                if "mp3" in self.format:  # other decoders pass over what is not a frame
+                if "mp3" in self.format:  # other decoders skip what is not a frame
                     continue
                 at_s = float((packet.pts or 0) * self._stream.time_base)
                 raise InputError(

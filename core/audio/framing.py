@@ -1,11 +1,11 @@
-"""Cut audio into 1 s frames every 0.25 s.
+"""Divide audio into frames of 1 s every 0.25 s.
 
 Conventions: frame `i` covers samples `[i * hop, i * hop + frame)`; its time is its centre. A hop is a quarter
 of a frame, so a frame is four hops. The last frame may be partial and is completed with zeros.
 
-Source: Zafrin & Chudwick (2015), section 3; the count of frames is the original implementation's,
-`floor((n_samples - overlap) / hop) + 1`, which for a song of exactly N hops keeps a last frame that holds
-only what the one before it already overlapped.
+Source: Zafrin & Chudwick (2015), section 3; the number of frames is that of the original implementation,
+`floor((n_samples - overlap) / hop) + 1`; a song of exactly N hops has a last frame that contains only samples of the
+one before.
 """
 
 from __future__ import annotations

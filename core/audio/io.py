@@ -27,7 +27,7 @@ from core.audio import codecs
 from core.errors import InputError, require_text
 
 CLIPPED_RUN = 3
-"""From this many samples in a row on they count as clipped."""
+"""Samples at full scale count as clipped in runs of at least this many."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -41,11 +41,11 @@ class ClippingCounter:
         self.end_runs()
 
     def end_runs(self) -> None:
-        """Take note that a block has no sample at full scale."""
+        """End any run: a block has no sample at full scale."""
         self._last = self._counted = np.zeros((2, self._n_channels), bool)
 
     def count_in(self, at_limit: Mask) -> None:
-        """Count in a block, given which of its samples are at full scale, shape (n_samples, n_channels)."""
+        """Count the clipped samples of a block, given where it is at full scale, shape (n_samples, n_channels)."""
         at_limit = np.concatenate([self._last, at_limit])
         run = at_limit[2:] & at_limit[1:-1] & at_limit[:-2]
         in_run = np.zeros_like(at_limit)
@@ -72,19 +72,19 @@ _LONGEST_S = 1e6
 _COMPRESSED = frozenset({"FLAC", "OGG", "MP3", "MPEG", "CAF"})
 _FULL_SCALE = 1.0 - 2.0**-15
 _RUN_UP_S = 1
-"""How long before the wanted sample a resampler is started; its filter is a few hundred samples long."""
+"""How long before the requested sample a resampler is started; its filter is a few hundred samples long."""
 _MOST_CHANNELS = 32
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 768_000
-"""No stem has more channels or another rate; a damaged header may claim any."""
+"""No stem has more channels or a rate outside this range; a damaged header may state any."""
 _LARGEST_SAMPLE = 1e3
 """60 dB above full scale: a mix never comes near it."""
 _UNKNOWN_SIZE = 0xFFFFFF00
-"""Data sizes from here up are what programs write into a WAV header they cannot go back to."""
+"""Programs that cannot return to a WAV header write data sizes from here up into it."""
 
 
 @dataclass(frozen=True)
 class _StoredAs:
-    """How samples are fetched: `dtype`, and what full scale 1.0 takes them to floats."""
+    """The type in which samples are read, and the factor that converts them to floats."""
 
     dtype: Literal["int16", "int32", "float32"]
     scale: np.float32
@@ -96,24 +96,24 @@ _STORED = {
     "PCM_24": _StoredAs("int32", np.float32(2.0**-31)),
     "PCM_32": _StoredAs("int32", np.float32(2.0**-31)),
 }
-"""Integer samples are fetched as integers, many times as fast as libsndfile makes floats of them."""
+"""Integer samples are read as integers, which is many times as fast as having libsndfile convert them to floats."""
 
 
 @dataclass(frozen=True)
 class AudioFile:
-    """An audio file as it was found.
+    """An audio file and the corrections that are applied when it is read.
 
     Attributes
     ----------
-    path : where it is.
-    sample_rate, n_channels, n_samples : the sound's; `n_samples` is per channel.
-    stream : which of the file's audio streams this is; stem files (`.stem.mp4`) have five.
-    is_decoded : whether the fallback decoder reads it (`core.audio.codecs`), and not libsndfile.
-    parts : the files of which this is the sum; its `path` then names the sum, which does not exist.
+    path : the file.
+    sample_rate, n_channels, n_samples : of the sound; `n_samples` is per channel.
+    stream : the index of the audio stream; stem files (`.stem.mp4`) have five.
+    is_decoded : whether the fallback decoder (`core.audio.codecs`) reads it instead of libsndfile.
+    parts : the files of which this is the sum; `path` is then a name for the sum, not a file.
     offset : a constant that is subtracted from each channel when the file is read; empty for none.
     advance_samples : how much earlier the sound is read, a fraction of a sample at the rate it is read at.
-    cutoff_hz : the frequency above which the sound is removed when it is read; None for none.
-    swap_channels : whether the first two channels change places when the file is read.
+    cutoff_hz : the frequency above which the sound is removed when it is read; None for no filter.
+    swap_channels : whether the first two channels are swapped when the file is read.
     """
 
     path: Path
@@ -169,7 +169,7 @@ def inspect(path: Path, *, stream: int = 0) -> AudioFile:
     Raises
     ------
     InputError
-        The file is missing, empty, cut short, not audio that can be read, or not shaped like a stem.
+        The file is missing, empty, truncated, unreadable, or has the format of no stem.
 
     Examples
     --------
@@ -212,9 +212,9 @@ class AudioStream:
 
     Parameters
     ----------
-    file : what to read.
-    sample_rate, n_channels : what the samples shall have; of a file with more channels the first ones are taken.
-    start : the sample (at `sample_rate`) that comes first; where it is negative, that much silence does.
+    file : the file to read.
+    sample_rate, n_channels : of the samples to return; the first channels of a file with more are used.
+    start : the first sample to return (at `sample_rate`); negative for that much silence before the file.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ class AudioStream:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether reading means decoding."""
+        """Whether reading the file means decoding it."""
         return self._audio.is_decoded or self._file.format in _COMPRESSED
 
     def read_into(self, destination: Samples) -> None:
@@ -287,7 +287,7 @@ class AudioStream:
         return self._audio.n_samples - self._position
 
     def _skip(self, n_samples: int) -> None:
-        """Go to sample `n_samples`; a resampler is given a run-up from a sample both rates share."""
+        """Go to sample `n_samples`; a resampler starts earlier, at a sample that both rates share."""
         if self._resampler is None:
             self._seek(n_samples)
             return
@@ -306,7 +306,7 @@ class AudioStream:
     def _read_stored(self, n_samples: int) -> Stored:
         """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file).
 
-        They hold until the next ones are read.
+        The next read overwrites them.
         """
         wanted = min(n_samples, self._unread)
         if wanted > len(self._buffer):
@@ -364,7 +364,7 @@ class AudioStream:
             self.peak_s = (self._position + largest) / self._audio.sample_rate
         if peak >= _FULL_SCALE:
             level = np.abs(found * self._stored.scale)
-            self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 were not cut off
+            self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 are not clipped
         else:
             self._clipping.end_runs()
 
@@ -487,12 +487,12 @@ class FilteredStream:
 
 
 def _interpolation_taps(advance_samples: float, cutoff_hz: float | None, sample_rate: int) -> Samples:
-    """Return a windowed sinc that reads a signal `advance_samples` later, without what is above the cutoff."""
+    """Return a windowed sinc that advances a signal by `advance_samples` and removes everything above the cutoff."""
     share = 1.0 if cutoff_hz is None else min(1.0, 2.0 * cutoff_hz / sample_rate)
     distance = np.arange(-_FILTER_REACH_SAMPLES, _FILTER_REACH_SAMPLES + 1) - advance_samples
     window = np.i0(8.0 * np.sqrt(np.maximum(0.0, 1.0 - (distance / (_FILTER_REACH_SAMPLES + 1)) ** 2))) / np.i0(8.0)
     taps = share * np.sinc(share * distance) * window
-    return taps[::-1].astype(np.float32)  # a convolution turns them round
+    return taps[::-1].astype(np.float32)  # a convolution reverses them
 
 
 Stream = AudioStream | SummedStream | FilteredStream
@@ -533,7 +533,7 @@ def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: i
 
 
 def _opened(path: Path, stream: int = 0) -> soundfile.SoundFile | codecs.Decoder:
-    """Open a file with libsndfile, or with the fallback decoder where libsndfile cannot read it or all of it."""
+    """Open a file with libsndfile, or with the fallback decoder if libsndfile cannot read all of it."""
     require_text(str(path))
     with path.open("rb") as raw:
         head = raw.read(_HEAD_BYTES)

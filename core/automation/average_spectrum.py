@@ -1,7 +1,7 @@
 """Average magnitude spectra of stems and mixes.
 
-Conventions: windows of 4096 samples (Hann) begin at multiples of their distance from the song's start, and end before
-the song does; magnitudes are averaged over windows and channels. A full-scale sine has the magnitude 1.
+Conventions: Hann windows of 4096 samples start at multiples of their distance and end before the song does; magnitudes
+are averaged over windows and channels. A full-scale sine has the magnitude 1.
 
 Source: Zafrin & Chudwick (2015), section 5, with half overlap. Reports use every second window without overlap.
 """

@@ -40,11 +40,11 @@ from core.progress import ProgressCallback, no_progress
 
 PEAK_LIMIT_DBTP = -1.0
 QUIETEST_LUFS, LOUDEST_LUFS = -70.0, 0.0
-"""The range of a target loudness: anything quieter is inaudible, anything louder is not a mix."""
+"""The range of target loudnesses: a quieter mix would be inaudible, and no mix is louder."""
 _REPORTED_GAIN_DB = 0.05
 _GAIN_GRID_SAMPLES = 64
 _MIXED_AT_ONCE = 1 << 14
-"""Few enough samples that they stay in the processor's cache."""
+"""Few enough samples to stay in the processor's cache."""
 _COPIED_SAMPLES = 1 << 17
 _BYTES_PER_SAMPLE = 3
 _FULL_SCALE = 1 << 23
@@ -83,7 +83,7 @@ class MixFigures:
 
 
 class MixMeter:
-    """Measures a signal whose blocks come in any order, from several threads."""
+    """Measures a signal from blocks in any order, added by several threads."""
 
     def __init__(self, sample_rate: int, n_samples: int) -> None:
         self._sample_rate = sample_rate
@@ -126,14 +126,14 @@ class MixMeter:
 
 @dataclass(frozen=True)
 class RenderedMix:
-    """A mix as 32-bit floats in a file without a header, and what it measures.
+    """A mix as 32-bit floats in a file without a header, and its measurements.
 
     Attributes
     ----------
-    path : the file: interleaved, little-endian; it is the caller's to remove.
-    sample_rate, n_channels, n_samples : the mix's.
+    path : the file: interleaved, little-endian; the caller removes it.
+    sample_rate, n_channels, n_samples : of the mix.
     figures : its measurements.
-    plain_sum : those of the plain sum of the same stems, where it was asked for.
+    plain_sum : measurements of the plain sum of the same stems, if requested.
     """
 
     path: Path
