@@ -69,7 +69,7 @@ def demo(words: list[str]) -> int:
 
 
 def test(words: list[str]) -> int:
-    """Create .venv with the test tools and run pytest and, at the same time, the other checks; return 1 if one failed."""
+    """Create .venv with the test tools and run pytest and the other checks at once; return 1 if one failed."""
     environment = Environment(setup.ROOT / ".venv", editable=True, extras=("test",))
     environment.ensure()
 

@@ -49,9 +49,9 @@ def _difference(here: object, there: object) -> float:
 
 
 @pytest.mark.parametrize(("preset", "features"), [("default", "condition3"), ("paper", "condition2")])
-def test_learning_gives_the_same_model(home: Path, songs: Path, cluster: str, preset: str, features: str) -> None:
+def test_learning_gives_the_same_model(home: Path, short_songs: Path, cluster: str, preset: str, features: str) -> None:
     def request(name: str, dask: str | None) -> learn.LearnRequest:
-        return learn.LearnRequest(songs=[str(songs)], model=name, preset=preset, features=features, dask=dask)
+        return learn.LearnRequest(songs=[str(short_songs)], model=name, preset=preset, features=features, dask=dask)
 
     learn.run(request("here", None))
     learn.run(request("there", cluster))
@@ -63,24 +63,24 @@ def test_learning_gives_the_same_model(home: Path, songs: Path, cluster: str, pr
 
 
 @pytest.mark.parametrize(("preset", "features"), [("default", "condition3"), ("paper", "condition1")])
-def test_evaluating_gives_the_same_tables(songs: Path, cluster: str, preset: str, features: str) -> None:
+def test_evaluating_gives_the_same_tables(short_songs: Path, cluster: str, preset: str, features: str) -> None:
     def request(dask: str | None) -> evaluate.EvaluateRequest:
-        return evaluate.EvaluateRequest(dataset=str(songs), preset=preset, features=features, dask=dask)
+        return evaluate.EvaluateRequest(dataset=str(short_songs), preset=preset, features=features, dask=dask)
 
     here, there = (msgspec.to_builtins(evaluate.run(request(dask))) for dask in (None, cluster))
     assert here["songs"].keys() == {"one", "two", "three"}
     assert _difference(here, there) <= 1e-9
 
 
-def test_the_server_uses_the_cluster_too(home: Path, songs: Path, cluster: str) -> None:
-    request = learn.LearnRequest(songs=[str(songs)], model="served", dask=cluster)
+def test_the_server_uses_the_cluster_too(home: Path, short_songs: Path, cluster: str) -> None:
+    request = learn.LearnRequest(songs=[str(short_songs)], model="served", dask=cluster)
     with running(home, n_workers=1) as server, server.client() as client:
         result = client.run("learn", request, result_type=learn.LearnResult)
     assert result.learned == ["one", "three", "two"]
 
 
 def test_a_song_that_the_cluster_cannot_read_is_reported_as_in_a_local_run(
-    home: Path, songs: Path, tmp_path: Path, cluster: str
+    home: Path, short_songs: Path, tmp_path: Path, cluster: str
 ) -> None:
     (tmp_path / "set" / "bad").mkdir(parents=True)
     (tmp_path / "set" / "bad" / "drums.wav").write_bytes(b"no audio")
@@ -92,15 +92,17 @@ def test_a_song_that_the_cluster_cannot_read_is_reported_as_in_a_local_run(
     assert messages[0] == messages[1]
 
 
-def test_progress_is_reported_and_work_can_be_cancelled(home: Path, songs: Path, cluster: str) -> None:
+def test_progress_is_reported_and_work_can_be_cancelled(home: Path, short_songs: Path, cluster: str) -> None:
     def tell(fraction: float, stage: str) -> None:
         raise Cancelled(f"{fraction} {stage}")
 
     with pytest.raises(Cancelled, match="cluster"):
-        learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask=cluster), tell)
+        learn.run(learn.LearnRequest(songs=[str(short_songs)], model="x", dask=cluster), tell)
 
 
-def test_an_address_without_a_scheduler_is_reported(home: Path, songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_scheduler_is_reported(
+    home: Path, short_songs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("analysis_server.training.dask._ANSWER_S", 0.5)
     with raises_error(option="--dask tcp://127.0.0.1:9"):
-        learn.run(learn.LearnRequest(songs=[str(songs)], model="x", dask="tcp://127.0.0.1:9"))
+        learn.run(learn.LearnRequest(songs=[str(short_songs)], model="x", dask="tcp://127.0.0.1:9"))
