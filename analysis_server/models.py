@@ -60,7 +60,7 @@ def find(name_or_file: str) -> Model:
     path = file_of(name_or_file)
     if path.is_file() or path.parent != folder():
         return _load(path)
-    raise ModelError(f"no model {name_or_file!r}", remedy=f"there are: {', '.join(names())}")
+    raise ModelError(f"no model {name_or_file!r}", remedy=f"available: {', '.join(names())}")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def remove(name: str) -> Path:
         if is_shipped(name):
             raise ModelError(f"model {name!r} comes with Faderwise and stays")
         if not path.is_file():
-            raise ModelError(f"no model {name!r}", remedy=f"there are: {', '.join(names())}")
+            raise ModelError(f"no model {name!r}", remedy=f"available: {', '.join(names())}")
         move_into_place(path, removed)
     return removed
 

@@ -110,7 +110,7 @@ def _call(name: str, arguments: dict[str, Any], progress: ProgressCallback, term
 
     try:
         if name not in _names():
-            raise InputError(f"unknown tool {name!r}", remedy=f"there are: {', '.join(_names())}")
+            raise InputError(f"unknown tool {name!r}", remedy=f"available: {', '.join(_names())}")
         request = _request(VERBS[name].request_type(), arguments)
         result = perform(
             request,

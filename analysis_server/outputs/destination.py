@@ -180,7 +180,7 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
         folders.add(project.folder)
     if os.path.realpath(request.out) in map(os.path.realpath, folders):
         remedy = "choose another folder, or leave --out out"
-        raise InputError("contains files that are read", path=request.out, option="--out", remedy=remedy)
+        raise InputError("contains input files", path=request.out, option="--out", remedy=remedy)
 
 
 def destination_of(

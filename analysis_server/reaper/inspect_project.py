@@ -264,7 +264,7 @@ def _names_in(field: str, text: str, named: Mapping[str, Sequence[Track]]) -> li
             ]
             if not matching:
                 raise InputError(
-                    f"there is no bus or track {part!r}", option=field, remedy=f"there are: {_listed(list(named))}"
+                    f"there is no bus or track {part!r}", option=field, remedy=f"available: {_listed(list(named))}"
                 )
             found += matching
     return list(dict.fromkeys(found))
@@ -359,7 +359,7 @@ def _problem_with_model(job: JobFile) -> str | None:
     model = job.settings.get("model") or models.DEFAULT_MODEL
     if job.verb != "mix" or model in models.names() or Path(model).is_file():
         return None
-    return f"There is no model {model!r}; there are: {', '.join(models.names())}."
+    return f"There is no model {model!r}; available: {', '.join(models.names())}."
 
 
 def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses | None = None) -> Plan:

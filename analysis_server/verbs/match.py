@@ -171,6 +171,6 @@ def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[F
         means = "gain reduction common to all buses, removed from the curves"
         figures.append(Figure(label="Limiter", value=f"up to {limiter_db:.1f} dB", means=means))
     if file_gain_db < -0.05:
-        means = f"than the automation makes it, so that its true peak does not exceed {PEAK_LIMIT_DBTP:g} dBTP"
+        means = f"than the automation, so that its true peak does not exceed {PEAK_LIMIT_DBTP:g} dBTP"
         figures.append(Figure(label="Level of mix.wav", value=f"{-file_gain_db:.1f} dB lower", means=means))
     return tuple(figures)

@@ -474,10 +474,10 @@ def _notes(project: Project, track: Track, name: str, *, is_part: bool, keeps_mo
         envelope = track.heard(other)
         if other != name and envelope is not None and not envelope.is_constant:
             notes.append(
-                f"{track.title} has a moving {words} envelope; its median was allowed for, its moves come on top"
+                f"{track.title} has a moving {words} envelope; its median was compensated, its moves are applied on top"
             )
     if name == PRE_FX and track.plug_ins:
-        notes.append(f"{track.title} is written on before its plug-ins, so those that react to level sound different")
+        notes.append(f"{track.title} is automated before its plug-ins, so those that react to level sound different")
     if mode_of(project, track) == _WRITE_MODE:
         notes.append(f"{track.title} is in write mode: playing would overwrite the envelope, so set it to read first")
     return notes

@@ -17,7 +17,7 @@ _OPTIONS = (
     ("part", "Part: all / a region (empty: selection)"),
     ("like", "Balance like: session or run (?: choose)"),
     ("depth", "Depth in percent (empty: 100)"),
-    ("keep", "Keep as set: bus or track; ..."),
+    ("keep", "Keep: bus or track; ..."),
     ("ride", "Ride: bus = percent; ..."),
     ("target", "Write to: volume / pre-fx / trim / fader"),
 )

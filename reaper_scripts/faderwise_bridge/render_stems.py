@@ -169,7 +169,7 @@ def window_closes() -> Iterator[None]:
             raise BridgeError(
                 f"REAPER's render window would stay open and stop every script. Render anything with File > Render, "
                 f"{problem} in the window that shows the progress, then run the action again. With the SWS extension, "
-                "Faderwise sets this by itself. Nothing was changed."
+                "Faderwise sets this automatically. Nothing was changed."
             )
         yield
 

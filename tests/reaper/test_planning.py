@@ -105,7 +105,7 @@ def test_a_stored_choice_with_a_deleted_track_is_asked_again(song: Path) -> None
 
 def test_an_unknown_model_is_a_problem_that_lists_the_models(song: Path) -> None:
     found = planned(song, answers=BusAnswers(roles={"drums": "1"}), settings={"model": "nobody"})
-    assert found.problem == f"There is no model 'nobody'; there are: {', '.join(found.models)}."
+    assert all(name in found.problem for name in ("nobody", *found.models))
 
 
 def test_tracks_with_ambiguous_names_are_shown_by_number(tmp_path: Path) -> None:
