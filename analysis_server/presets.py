@@ -1,8 +1,7 @@
-"""The two presets: which features each one has, and how a song is measured, estimated, taught and mixed in it.
+"""The two presets: their features, and how each measures, estimates, learns and predicts.
 
 `paper` is Zafrin & Chudwick (2015) as their implementation does it; `default` is what a user gets.
-docs/reference/method.md
-says how they differ.
+Their differences: docs/reference/method.md.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def feature_set_of(preset: str, asked: str | None) -> str:
     return chosen
 
 
-def measured(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> Measurement:
+def measure_song(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> Measurement:
     """Return the measurement of the stems of `song` in either preset; its mixdown is not read."""
     if preset == "paper":
         from core.analysis.paper import measure_as_paper
@@ -53,7 +52,7 @@ def measured(song: Song, preset: str, feature_set: str, progress: ProgressCallba
     return measure(song, feature_set=feature_set, progress=progress)
 
 
-def estimated(
+def estimate_song(
     song: Song,
     preset: str,
     domain: Domain | None,
@@ -80,11 +79,11 @@ def estimated(
     return estimate_as_paper(song, feature_set=feature_set, progress=progress)
 
 
-def taught(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> tuple[Estimate, TrainingSong]:
+def learn_song(song: Song, preset: str, feature_set: str, progress: ProgressCallback) -> tuple[Estimate, TrainingSong]:
     """Return the estimate of `song`, and what a model keeps of it."""
     from core.models.train import training_song
 
-    found = estimated(song, preset, None, feature_set, progress)
+    found = estimate_song(song, preset, None, feature_set, progress)
     kept = training_song(
         song,
         found.measurement,
@@ -96,7 +95,7 @@ def taught(song: Song, preset: str, feature_set: str, progress: ProgressCallback
     return found, kept
 
 
-def predicted(song: Song, model: Model, progress: ProgressCallback) -> tuple[Measurement, Prediction]:
+def predict_song(song: Song, model: Model, progress: ProgressCallback) -> tuple[Measurement, Prediction]:
     """Return the default preset's measurement, which every report shows, and the model's curves."""
     if song.bus_of:
         measurement = measure(song, progress=progress)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from analysis_server.presets import taught
+from analysis_server.presets import learn_song
 from benchmarks.estimation import bus_compressor, tanh_limiter
 from core.audio.framing import FRAME_S, HOP_S
 from core.audio.song import Song, open_song
@@ -86,7 +86,7 @@ def _scrambled(folder: Path, rng: np.random.Generator, number: int, treatment: T
         there.mkdir()
         moved_db = _write(original, there, rng, treatment)
         song = open_song(there)
-        found, ours = taught(song, "default", "condition3", no_progress)
+        found, ours = learn_song(song, "default", "condition3", no_progress)
         levels = levels_of(found.measurement)
         papers = {name: _as_paper(song, name) for name in ("condition1", "condition2")}
     n_frames = len(found.measurement.rms)
@@ -128,7 +128,7 @@ def _write(
 
 
 def _as_paper(song: Song, condition: str) -> EvaluationSong:
-    found, _ = taught(song, "paper", condition, no_progress)
+    found, _ = learn_song(song, "paper", condition, no_progress)
     return EvaluationSong(
         title=song.title,
         buses=song.buses,

@@ -30,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analysis_server import models
-from analysis_server.presets import predicted
+from analysis_server.presets import predict_song
 from benchmarks.goals import Goal
 from benchmarks.material import MORE_BUSES, write_song
 from core.audio.song import open_song
@@ -148,7 +148,7 @@ def analysis_s(folder: Path, buses: tuple[str, ...]) -> float:
     for _ in range(2):
         started = time.perf_counter()
         song = open_song(folder, buses={bus: [folder / f"{bus}.wav"] for bus in buses})
-        _, prediction = predicted(song, model, no_progress)
+        _, prediction = predict_song(song, model, no_progress)
         measure_mixes(song, [None, thin_curves(prediction.curves)])
         times.append(time.perf_counter() - started)
     return min(times)

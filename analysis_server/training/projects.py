@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis_server.paths import is_project
-from analysis_server.presets import measured, taught
+from analysis_server.presets import learn_song, measure_song
 from analysis_server.runs import project_copy
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
@@ -87,7 +87,7 @@ def _from_faders(
     session, notes = _with_tracks_alone(session)
     as_paper = settings.preset == "paper"
     progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
-    measurement = measured(session.song, settings.preset, settings.feature_set, progress)
+    measurement = measure_song(session.song, settings.preset, settings.feature_set, progress)
     curves = fader_curves(session, measurement, as_paper=as_paper)
     tracks = {bus: session.tracks[bus] for bus in measurement.buses}
     notes = (*notes, *moves_apart(session.project, tracks, measurement.time_s + session.start_s))
@@ -120,7 +120,7 @@ def _from_mixdown(
             remedy="name it with --mixdown, or learn from the session's own faders with --from faders",
         )
     progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
-    found, kept = taught(session.song, settings.preset, settings.feature_set, progress)
+    found, kept = learn_song(session.song, settings.preset, settings.feature_set, progress)
     return kept, (f"the mixdown is {session.song.mixdown.path}", *found.warnings)
 
 
@@ -252,7 +252,9 @@ def _tracks(audited: Audited) -> dict[str, list[str]]:
 
 
 def _measured(song: Song, settings: SessionSettings, progress: ProgressCallback) -> Measurement:
-    return measured(song, settings.preset, settings.feature_set, part_of(progress, 0.0, 1.0, f"Learning {song.title}"))
+    return measure_song(
+        song, settings.preset, settings.feature_set, part_of(progress, 0.0, 1.0, f"Learning {song.title}")
+    )
 
 
 def _kept(

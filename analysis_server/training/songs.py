@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from analysis_server.presets import taught
+from analysis_server.presets import learn_song
 from analysis_server.sources.assignment import Assigned, assignment_of
 from analysis_server.sources.folder import open_song_folder, with_paper_buses
 from core.analysis.measure import Measurement
@@ -95,7 +95,7 @@ def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallb
     song = settings.open(folder)
     doing = "Estimating" if settings.with_measurement else "Learning"
     progress = part_of(progress, 0.0, 1.0, f"{doing} {song.title}")
-    found, kept = taught(song, settings.preset, settings.feature_set, progress)
+    found, kept = learn_song(song, settings.preset, settings.feature_set, progress)
     return LearnedSong(
         song=kept,
         warnings=[f"{song.title}: {warning}" for warning in found.warnings],

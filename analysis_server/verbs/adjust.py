@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from analysis_server.paths import is_project
-from analysis_server.presets import estimated
 from analysis_server.runs import run_folder
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.sources.folder import open_song_folder
@@ -135,7 +134,9 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
     if song.mixdown is None:
         measurement = measure(song)
         return _loudness(measurement, np.zeros_like(measurement.rms)), "its unchanged stems"
-    found = estimated(song, "default", None, None, no_progress)
+    from core.gains.estimate import estimate
+
+    found = estimate(song)
     return _loudness(found.measurement, found.curves.gains_db), "its mixdown"
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from analysis_server import models
 from analysis_server.paths import is_project
-from analysis_server.presets import estimated, predicted
+from analysis_server.presets import predict_song
 from analysis_server.report.compare import CompareResult, Side, page_of, result_of
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
@@ -26,6 +26,7 @@ from core.decibels import FloatArray
 from core.errors import InputError
 from core.files import write_text
 from core.gains.curves import GainCurves
+from core.gains.estimate import estimate
 from core.models import balance
 from core.progress import ProgressCallback, no_progress, part_of
 from core.runs import compare as run_compare
@@ -142,7 +143,7 @@ def _run_side(named: _Named, audited: Audited) -> Side:
 
 def _model_side(name: str, song: Song, progress: ProgressCallback) -> Side:
     model = models.find(name)
-    measurement, found = predicted(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
+    measurement, found = predict_song(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
     curves = run_compare.curves_of_prediction(found.curves, _levels_lufs(measurement, found.curves))
     titles = [song.title for song in model.songs]
     return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
@@ -152,7 +153,7 @@ def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> Side:
     mixdown = inspect(Path(file))
     name = mixdown.path.name
     progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
-    found = estimated(replace(song, mixdown=mixdown), "default", None, None, progress)
+    found = estimate(replace(song, mixdown=mixdown), progress=progress)
     curves = run_compare.curves_of_prediction(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.presets import Preset, estimated
+from analysis_server.presets import Preset, estimate_song
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Domain
 from core.gains.curves import require_table_name
@@ -51,7 +51,7 @@ def run(request: EstimateRequest, progress: ProgressCallback = no_progress) -> E
     require_table_name(out)
     song = open_song_folder(request.song, request.buses, request.mixdown)
     progress = part_of(progress, 0.0, 1.0, f"Estimating {song.title}")
-    found = estimated(song, request.preset, request.domain, None, progress)
+    found = estimate_song(song, request.preset, request.domain, None, progress)
     found.curves.save(out)
     return EstimateResult(
         title=song.title,

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.presets import FeatureSet, Preset, feature_set_of, measured
+from analysis_server.presets import FeatureSet, Preset, feature_set_of, measure_song
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Measurement
 from core.decibels import FloatArray
@@ -53,7 +53,7 @@ def run(request: FeaturesRequest, progress: ProgressCallback = no_progress) -> F
     song = open_song_folder(request.song, request.buses)
     chosen = feature_set_of(request.preset, request.features)
     progress = part_of(progress, 0.0, 1.0, f"Measuring {song.title}")
-    measurement = measured(song, request.preset, chosen, progress)
+    measurement = measure_song(song, request.preset, chosen, progress)
     names = [name for name in FEATURE_NAMES[chosen] if name != "offset"]
     features = features_by_bus(measurement, chosen)
     columns = {f"{bus}_{name}": values[:, i] for bus, values in features.items() for i, name in enumerate(names)}

@@ -11,7 +11,6 @@ import numpy as np
 from analysis_server.locks import locked
 from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.run_output import Outcome
-from analysis_server.presets import estimated
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.report.text import plural
@@ -24,7 +23,7 @@ from core.automation.points import thin_curves
 from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_warnings, measure_file, render_mix
 from core.decibels import db_to_gain
 from core.files import temporary_folder
-from core.gains.estimate import Estimate, limiter_reduction_db
+from core.gains.estimate import Estimate, estimate, limiter_reduction_db
 from core.progress import ProgressCallback, no_progress, stages
 
 
@@ -85,7 +84,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         opened.progress,
         {f"Estimating {song.title}": 0.55, "Rendering mix": 0.25, "Measuring mixdown": 0.1, "Writing results": 0.1},
     )
-    found = estimated(song, "default", None, None, estimating)
+    found = estimate(song, progress=estimating)
     automation = thin_curves(found.curves)
     rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
     before, after = measure_file(song, _mixdown(song), progress=measuring), rendered.figures

@@ -14,7 +14,7 @@ from analysis_server import models
 from analysis_server.locks import locked
 from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.run_output import Outcome
-from analysis_server.presets import predicted
+from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.sources.assignment import Assigned, assignment_of, plain_sum_notes
@@ -136,7 +136,7 @@ def _mixed(
     )
     with ThreadPoolExecutor(1) as pool:
         plain_sum = pool.submit(plain_sum_notes, song)
-        measurement, prediction = predicted(song, model, measuring)
+        measurement, prediction = predict_song(song, model, measuring)
     prediction, notes = adjust(prediction, measurement, _adjustments_of(request), opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
