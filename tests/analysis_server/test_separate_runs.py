@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.analysis_server.outcomes import OUTCOME, Faderwise, as_json, names
 
 
@@ -82,3 +84,39 @@ def test_the_report_is_opened_when_asked_for(faderwise: Faderwise, tiny_song: Pa
     with mock.patch.object(webbrowser, "open") as opened:
         faderwise("mix", tiny_song, "--out", tmp_path / "out", "--open")
     opened.assert_called_once_with((tmp_path / "out" / "report.html").as_uri())
+
+
+def test_audit_edit_and_revert_report_which_run_they_act_on(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    faderwise("mix", tiny_song, "--out", out)
+    assert "Run 1, mix of " in faderwise("audit", out, "--no-sound", "--dry-run").out
+    faderwise("mix", tiny_song, "--out", out, "--target-lufs", "-40")
+    which = f"run 1, the latest of 2 (the others are in {out / 'runs'})"
+    assert which in faderwise("audit", out, "--no-sound", "--dry-run").out.lower().replace(str(out).lower(), str(out))
+    assert as_json(faderwise("edit", out, "--depth", 50, "--json"))["edited"] == which
+    assert "run 2, the latest of 2, reverted" in faderwise("revert", out, "--dry-run").out
+    earlier = as_json(faderwise("edit", out / "runs" / "1", "--depth", 50, "--dry-run", "--json"))
+    assert earlier["edited"] == "run 1"
+
+
+def test_mix_edit_audit_and_compare_report_the_same_gains(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    out, matched = tmp_path / "out", tmp_path / "matched"
+    mixed = as_json(faderwise("mix", tiny_song, "--out", out, "--json"))
+    found = as_json(faderwise("match", tiny_song, "--out", matched, "--json"))
+    compared = as_json(faderwise("compare", out, matched, "--json"))
+    for bus in compared["buses"]:
+        assert bus["first_db"] == pytest.approx(mixed["buses"][bus["bus"]]["gain_db"], abs=0.02)
+        assert bus["second_db"] == pytest.approx(found["buses"][bus["bus"]]["gain_db"], abs=0.02)
+    edited = as_json(faderwise("edit", out, "--offset", "bass=3", "--json"))
+    audited = as_json(faderwise("audit", out, "--no-sound", "--dry-run", "--json"))
+    assert edited["buses"]["bass"]["after_db"] == pytest.approx(mixed["buses"]["bass"]["gain_db"] + 3.0, abs=0.02)
+    for track in audited["tracks"]:
+        before, after = (edited["buses"][track["track"]][name] for name in ("before_db", "after_db"))
+        assert before == pytest.approx(mixed["buses"][track["track"]]["gain_db"], abs=0.02)
+        assert after == pytest.approx(track["gain_now_db"], abs=0.02)
+        loudness = mixed["buses"][track["track"]]["loudness_before_lufs"]
+        assert track["loudness_before_lufs"] == pytest.approx(loudness, abs=0.1)

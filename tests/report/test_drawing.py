@@ -99,6 +99,11 @@ def test_the_gain_axis_ignores_gains_where_a_bus_is_silent(make_bus):
     assert axis.low >= -6
 
 
+def test_the_gain_axis_ignores_a_closed_fader(make_bus):
+    axis = gain_axis([make_bus(gain_db=np.where(np.arange(240) < 200, -3.0, -120.0), active=np.ones(240, bool))])
+    assert axis.low >= -6
+
+
 def test_flat_gain_is_not_blown_up(make_bus):
     axis = gain_axis([make_bus(gain_db=np.full(240, 0.01), point_gain_db=np.zeros(30), uncertainty_db=None)])
     assert axis.high - axis.low >= 3.0
