@@ -15,7 +15,7 @@ from analysis_server import MADE_BY
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import ReportText, content_of
+from analysis_server.report.mix import ReportText, bus_loudness_lufs, content_of, or_silence
 from analysis_server.report.page import render_report
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
@@ -278,7 +278,9 @@ def _figures(before: MixFigures, after: MixFigures) -> dict[str, float]:
 
 def _buses(done: Outcome) -> list[BusRun]:
     curves = done.curves
-    levels = _as_long_as(balance.frame_levels_lufs(done.measurement), len(curves.time_s))
+    measured = balance.frame_levels_lufs(done.measurement)[: len(curves.time_s)]
+    levels = _as_long_as(measured, len(curves.time_s))
+    loudness = [bus_loudness_lufs(or_silence(column)) for column in measured.T]
     deviation = curves.deviation_db
     return [
         BusRun(
@@ -287,6 +289,7 @@ def _buses(done: Outcome) -> list[BusRun]:
             level_lufs=to_steps(levels[:, i], LEVEL_STEP_LU),
             deviation_cdb=None if deviation is None else to_steps(deviation[:, i], GAIN_STEP_DB),
             terms_ddb=_terms(done.explanation, i),
+            loudness_lufs=round(loudness[i], 2) if np.isfinite(loudness[i]) else msgspec.UNSET,
         )
         for i, bus in enumerate(curves.buses)
     ]

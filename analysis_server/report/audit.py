@@ -173,6 +173,10 @@ def _run(run: RunRecord) -> AuditRun:
 
 
 def _track(track: AuditedTrack, name: str) -> AuditTrack:
+    rounded_lufs = bus_loudness_lufs(track.level_lufs)  # of levels in steps of 1 LU
+    correction_lu = 0.0
+    if track.loudness_lufs is not None and math.isfinite(rounded_lufs):
+        correction_lu = track.loudness_lufs - rounded_lufs
     return AuditTrack(
         role=track.role,
         track=name,
@@ -188,8 +192,8 @@ def _track(track: AuditedTrack, name: str) -> AuditTrack:
         edits=_edits(track),
         gain_written_db=median_gain_db(track.written_db, np.isfinite(track.level_lufs)),
         gain_now_db=median_gain_db(track.now_db, np.isfinite(track.level_lufs)),
-        loudness_before_lufs=bus_loudness_lufs(track.level_lufs),
-        loudness_now_lufs=bus_loudness_lufs(track.level_lufs, track.now_db),
+        loudness_before_lufs=rounded_lufs + correction_lu,
+        loudness_now_lufs=bus_loudness_lufs(track.level_lufs, track.now_db) + correction_lu,
     )
 
 

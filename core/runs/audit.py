@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
@@ -50,6 +51,7 @@ class AuditedTrack:
     terms_db : what each term of the explanation adds, by name.
     written, now : the points, gains as heard, in dB.
     edits : changes by hand since, also before an edit that preserved them; gains of the envelope.
+    loudness_lufs : the stem's gated loudness before the fader; None where the record does not have it.
     scale_db : what is added to the envelope's gain to give the gain heard now.
     """
 
@@ -65,6 +67,7 @@ class AuditedTrack:
     now: EnvelopePoints
     edits: Edits
     scale_db: float
+    loudness_lufs: float | None = None
 
     @property
     def edited(self) -> EnvelopePoints:
@@ -170,6 +173,7 @@ def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> Au
         now_db=np.maximum(gain_to_db(envelope.gain_at(times) * scale), LOWEST_DB),
         deviation_db=None if bus.deviation_cdb is None else from_steps(bus.deviation_cdb, GAIN_STEP_DB),
         level_lufs=heard_level_lufs(bus),
+        loudness_lufs=None if bus.loudness_lufs is msgspec.UNSET else bus.loudness_lufs,
         terms_db={term: from_steps(steps, TERM_STEP_DB) for term, steps in bus.terms_ddb.items()},
         written=EnvelopePoints.of(then.written, then_db),
         now=EnvelopePoints.of(envelope.points, now_db),

@@ -38,6 +38,8 @@ class BusRun(msgspec.Struct, frozen=True, kw_only=True):
     level_lufs : the stem's loudness per frame.
     deviation_cdb : standard deviation of each gain, or None where unknown.
     terms_ddb : per term of the explanation, what it adds to the gain per frame.
+    loudness_lufs : the stem's gated loudness, more exact than that of the rounded levels; left out in older records
+        and for silence.
     """
 
     role: str
@@ -45,6 +47,7 @@ class BusRun(msgspec.Struct, frozen=True, kw_only=True):
     level_lufs: Steps
     deviation_cdb: Steps | None = None
     terms_ddb: dict[str, Steps] = {}
+    loudness_lufs: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
