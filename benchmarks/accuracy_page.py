@@ -46,6 +46,11 @@ class Table:
     misleading: dict[str, str] = field(default_factory=dict)
     """Songs that are listed, but left out of every mean, and why."""
 
+    @property
+    def scored(self) -> dict[str, Row]:
+        """The rows without the misleading songs."""
+        return {name: row.without(self.misleading) for name, row in self.rows.items()}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -83,7 +88,7 @@ def write(path: Path, tables: str, marks: tuple[str, str] = (BEGIN, END)) -> Non
 
 
 def _table(table: Table) -> str:
-    rows = {name: row.without(table.misleading) for name, row in table.rows.items()}
+    rows = table.scored
     n_songs = len(rows[AGAINST].songs)
     lines = [
         f"### {table.title[0].upper()}{table.title[1:]}, {n_songs} songs",
@@ -115,7 +120,7 @@ def _per_song(table: Table) -> str:
         mark = " (misleading)" if song in table.misleading else ""
         values = " | ".join(f"{table.rows[name].per_song(1)[index]:.2f}" for name in names)
         lines.append(f"| {song}{mark} | {values} |")
-    medians = " | ".join(f"{np.median(table.rows[name].without(table.misleading).per_song(1)):.2f}" for name in names)
+    medians = " | ".join(f"{np.median(table.scored[name].per_song(1)):.2f}" for name in names)
     return "\n".join([*lines, f"| median | {medians} |"])
 
 

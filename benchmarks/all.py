@@ -116,8 +116,8 @@ def _accuracy(quick: bool) -> list[Goal]:
 
 
 def _against_rule_and_paper(songs: Table) -> Iterator[Goal]:
-    rule, paper = songs.rows[AGAINST], songs.rows["the paper, condition 1"]
-    for name, row in songs.rows.items():
+    rule, paper = songs.scored[AGAINST], songs.scored["the paper, condition 1"]
+    for name, row in songs.scored.items():
         if name.startswith("ours"):
             balance = float(row.per_song(1).mean() / rule.per_song(1).mean())
             error = float(row.per_song(0).mean() / paper.per_song(0).mean())

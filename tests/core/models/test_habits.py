@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.learning_curve import learning_curve
+from benchmarks.learning_curve import learning_curve, one_song_bound
 from core.models.habits import OTHERS_WORK, DeviationsOfSong, VariancePrior, learn_habits, song_weight
 
 ROLES = ("bass", "drums", "melody", "vocals")
@@ -109,3 +109,7 @@ def test_simulated_engineers_are_followed_almost_as_fast_as_by_the_oracle(within
     assert ratio["0"] == 1.0
     assert all(ratio[n] < 1.05 for n in ("2", "3", "5", "8"))
     assert ratio["1"] < 1.1  # one song of four buses cannot show whether an engineer is consistent
+
+
+def test_no_predictor_is_within_5_percent_of_the_oracle_after_one_song_of_four_buses() -> None:
+    assert 1.055 < one_song_bound(4, 50_000) < 1.075
