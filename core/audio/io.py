@@ -301,7 +301,7 @@ class AudioStream:
         try:
             self._file.seek(self._position)
         except soundfile.LibsndfileError as error:
-            raise InputError(self._damaged(self._position, str(error.error_string))) from error
+            raise self._damaged(self._position, str(error.error_string)) from error
 
     def _read_stored(self, n_samples: int) -> Stored:
         """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file).
@@ -317,9 +317,9 @@ class AudioStream:
             else:
                 found = self._file.read(dtype=self._stored.dtype, out=self._buffer[:wanted])
         except soundfile.LibsndfileError as error:
-            raise InputError(self._damaged(self._position, str(error.error_string))) from error
+            raise self._damaged(self._position, str(error.error_string)) from error
         if len(found) < wanted:
-            raise InputError(self._damaged(self._position + len(found), "the file ends early"))
+            raise self._damaged(self._position + len(found), "the file ends early")
         self._check(found)
         self._position += wanted
         return found
@@ -368,9 +368,10 @@ class AudioStream:
         else:
             self._clipping.end_runs()
 
-    def _damaged(self, position: int, reason: str) -> str:
-        where_s = position / self._audio.sample_rate
-        return f"{self._audio.path}: cannot be decoded at {where_s:.2f} s ({reason}); export it again"
+    def _damaged(self, position: int, reason: str) -> InputError:
+        at_s = position / self._audio.sample_rate
+        problem = f"cannot be decoded at {at_s:.2f} s ({reason.rstrip('.')})"
+        return InputError(problem, path=self._audio.path, remedy="export it again")
 
 
 class SummedStream:
