@@ -25,7 +25,10 @@ BYPASS = 5
 _APART_DB = 0.5
 _MEDIAN_MOMENTS = 501
 _VOLUME_LEAD, _VOLUME_FOLLOW, _VCA_LEAD, _VCA_FOLLOW = 0, 1, 20, 21
-"""Places in GROUP_FLAGS, whose bits are the groups 1 to 32 (Ultraschall's documentation of the track state)."""
+"""Places in GROUP_FLAGS, whose bits are the groups 1 to 32.
+
+Sources: Ultraschall's documentation of the track state; lines that REAPER 6.69 saved, in a public reader's tests.
+"""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ STALLED_S = 5.0
 """How long a render may make no progress before it counts as stopped."""
 WINDOW_PREFERENCE = "renderclosewhendone"
 _CLOSES, _RETURNS_TO_SETUP, _SAVES_STATISTICS = 1, 1 << 14, 1 << 21
-"""Its bits: the render window closes when it is finished; then the setup opens again; statistics are saved, which
-REAPER 7.75 and later otherwise ask about."""
+"""Its bits: the render window closes when it is finished; then the setup opens again; statistics are saved, without
+which REAPER 7.75 and later may leave a window open."""
 _ASKS_SINCE = (7, 75)
 _STEMS_ONLY, _BEFORE_FADER = 2, 8192
 _FROM_TO = 0
@@ -148,6 +148,8 @@ def window_problem() -> str:
         return ""
     boxes = [] if bits & _CLOSES else ["tick 'Automatically close when finished'"]
     boxes += ["clear 'Return to render setup'"] if bits & _RETURNS_TO_SETUP else []
+    if reaper_api.version() >= _ASKS_SINCE and not bits & _SAVES_STATISTICS:
+        boxes.append("turn on 'Save render statistics' in Preferences > Rendering")
     return " and ".join(boxes)
 
 
@@ -167,9 +169,9 @@ def window_closes() -> Iterator[None]:
     with restore_state.preference(WINDOW_PREFERENCE, wanted) as is_set:
         if problem and not is_set:
             raise BridgeError(
-                f"REAPER's render window would stay open and stop every script. Render anything with File > Render, "
-                f"{problem} in the window that shows the progress, then run the action again. With the SWS extension, "
-                "Faderwise sets this automatically. Nothing was changed."
+                "A window of REAPER would stay open after the render and stop every script. Render anything with "
+                f"File > Render, {problem} in the window that shows the progress, then run the action again. With the "
+                "SWS extension, Faderwise sets this automatically. Nothing was changed."
             )
         yield
 

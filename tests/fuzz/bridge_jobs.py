@@ -115,10 +115,22 @@ def sound_jobs(session: Path, project: Path) -> list[dict[str, Any]]:
     do = {"phase": "do", "stems": stems, "span_s": [0.0, 1.25]}
     edit = {"depth": "50", "moves": "80", "smooth": "0.5", "limit": "3", "freeze": "bass", "offsets": {"vocals": "1"}}
     mixdown = str(session / "mix.wav")
+    options = {
+        "level": "tracks",
+        "like": "Song.RPP",
+        "depth": "80",
+        "keep": "bass",
+        "ride": "vocals = 40",
+        "part": "all",
+    }
+    adjustments = {"depth_percent": 50.0, "ride_percent": {"vocals": 30.0}, "keep": ["bass"]}
+    way = {"level": "buses", "target": "trim", "adjustments": adjustments}
     more: tuple[dict[str, Any], ...] = (
         *({"verb": verb, "phase": "plan"} for verb in ("mix", "match", "learn", "audit", "edit", "revert")),
         *({"verb": verb, "phase": "plan", "answers": answers} for verb in ("mix", "match")),
+        {"verb": "mix", "phase": "plan", "answers": answers, "options": options, "settings": {"model": "default"}},
         {"verb": "mix", **do},
+        {"verb": "mix", **do, "way": way, "settings": {"model": "default"}},
         {"verb": "match", **do, "mixdown": mixdown},
         {"verb": "learn", **do, "truth": "faders", "model_name": "mine"},
         *({"verb": "audit", **do}, {"verb": "edit", **do, "edit": edit}, {"verb": "revert", **do, "run": 2}),

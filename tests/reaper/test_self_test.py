@@ -100,8 +100,13 @@ def test_all_stems_being_the_master_mix_is_reported(studio: Studio) -> None:
     assert check(studio)["stem of a track without items"] == "the master mix"
 
 
-def test_a_render_window_that_stays_open_is_reported_without_rendering(studio: Studio) -> None:
-    studio.host.switches.render_window_closes = False
+@pytest.mark.parametrize("window", ["the progress", "the setup", "a question"])
+def test_a_render_window_that_stays_open_is_reported_without_rendering(studio: Studio, window: str) -> None:
+    studio.host.switches.render_window_closes = window != "the progress"
+    studio.host.switches.returns_to_render_setup = window == "the setup"
+    if window == "a question":
+        studio.host.version, studio.host.render_window_bits = "7.79/linux-x86_64", 0
+        studio.host.switches.asks_about_statistics = True
     different = check(studio)
     assert different.pop("render window") == "stays open"
     assert different == dict.fromkeys({*RENDERS, "render"}, "not tried")
