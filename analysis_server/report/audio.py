@@ -31,6 +31,8 @@ from core.files import replacing
 from core.gains.curves import write_npz
 from core.progress import ProgressCallback, no_progress
 
+_MOST_HELD = 32
+"""Excerpts of more stems than this are not held in memory together."""
 EXCERPT_S = 20.0
 NAME = "audit.npz"
 MIME = "audio/flac"
@@ -148,14 +150,17 @@ def excerpts(
     """
     if gains_db is None:
         gains_db = [min(0.0, headroom_db(one)) for one in figures]
-    stems = None
+    stems: Samples | None = None
     heard = []
     for mix, gain_db in zip(mixes.values(), gains_db, strict=True):
         if isinstance(mix, AudioFile):
             samples = _read(song, [mix], start_s)[0]
         else:
-            stems = _read(song, song.stems.values(), start_s) if stems is None else stems
-            samples = mix_stems(song, stems, round(start_s * song.sample_rate), mix).T
+            if stems is None and len(song.stems) <= _MOST_HELD:
+                stems = _read(song, song.stems.values(), start_s)
+            one_by_one = (_read(song, [file], start_s)[0] for file in song.stems.values())
+            read = one_by_one if stems is None else stems
+            samples = mix_stems(song, read, round(start_s * song.sample_rate), mix).T
         heard.append(samples * np.float32(db_to_gain(gain_db)))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         encoded = list(pool.map(lambda samples: _flac(samples, song.sample_rate), heard))

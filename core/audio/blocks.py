@@ -29,6 +29,8 @@ from core.progress import ProgressCallback
 Item = TypeVar("Item")
 HOPS_PER_BLOCK = 16
 """Four seconds: long enough for independent threads, short enough for them to finish together."""
+_BLOCK_BYTES = 20 << 20
+"""Blocks of hundreds of signals are shorter, so that they take no more memory than this."""
 _LOOKED_AT_SAMPLES = 4096
 _KEPT_BYTES = 31 << 20
 
@@ -189,8 +191,10 @@ class LockstepReader:
 
     def _empty_blocks(self, before: int, after: int) -> Iterator[Block]:
         first_hop = 0
+        hop_bytes = 4 * len(self._files) * self.n_channels * self.framing.hop_samples
+        longest = max(1, min(HOPS_PER_BLOCK, _BLOCK_BYTES // hop_bytes))
         while left := self.n_hops - first_hop:
-            count = -(-left // -(-left // HOPS_PER_BLOCK))  # as equal as can be, so that the threads finish together
+            count = -(-left // -(-left // longest))  # as equal as can be, so that the threads finish together
             yield Block(first_hop, count, before, self._empty(before + count * self.framing.hop_samples + after))
             first_hop += count
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -336,7 +336,7 @@ def level_warnings(file_gain_db: float, target_lufs: float | None = None) -> lis
     return [f"mix.wav is {-file_gain_db:.1f} dB quieter than the automation: {reason}"]
 
 
-def mix_stems(song: Song, stems: Samples, start: int, automation: Automation | None) -> Samples:
+def mix_stems(song: Song, stems: Iterable[Samples], start: int, automation: Automation | None) -> Samples:
     """Return the sum of stems, each with its gain, shape (n_samples, n_channels).
 
     Gains are exact at every 64th sample and linear in between.
@@ -344,29 +344,30 @@ def mix_stems(song: Song, stems: Samples, start: int, automation: Automation | N
     Parameters
     ----------
     song : the song.
-    stems : samples of its stems, shape (n_stems, n_channels, n_samples).
+    stems : samples of each of its stems, shape (n_channels, n_samples); they may be read one by one.
     start : which of the song's samples comes first.
     automation : the points of each bus; None leaves every gain at 0 dB.
     """
-    interleaved = stems.swapaxes(1, 2)
-    mix: Samples = np.zeros(interleaved.shape[1:], np.float32)
-    if automation is None:
-        for stem in interleaved:
+    mix: Samples | None = None
+    ramp = np.arange(_GAIN_GRID_SAMPLES, dtype=np.float32) / _GAIN_GRID_SAMPLES
+    for bus, samples in zip(song.stems, stems, strict=True):
+        stem = samples.T
+        n_samples, n_channels = stem.shape
+        mix = np.zeros(stem.shape, np.float32) if mix is None else mix
+        if automation is None:
             mix += stem
-        return mix
-    n_samples, n_channels = mix.shape
-    ramp = np.repeat(np.arange(_GAIN_GRID_SAMPLES, dtype=np.float32) / _GAIN_GRID_SAMPLES, n_channels)
-    for bus, stem in zip(song.stems, interleaved, strict=True):
+            continue
         grid = _gain_grid(automation[bus], start, n_samples, song.sample_rate)
         steps = np.diff(grid)
         for first in range(0, n_samples, _MIXED_AT_ONCE):
             of_stem = stem[first : first + _MIXED_AT_ONCE]
             own = np.s_[first // _GAIN_GRID_SAMPLES : -(-(first + len(of_stem)) // _GAIN_GRID_SAMPLES)]
-            gains = steps[own, None] * ramp
+            gains = steps[own, None] * np.repeat(ramp, n_channels)
             gains += grid[:-1][own, None]
             gained = gains.reshape(-1, n_channels)[: len(of_stem)]
             gained *= of_stem
             mix[first : first + _MIXED_AT_ONCE] += gained
+    assert mix is not None  # noqa: S101 - a song has a stem
     return mix
 
 

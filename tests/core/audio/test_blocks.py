@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from core.audio import blocks
 from core.audio.blocks import LockstepReader
+from core.audio.io import inspect
 from core.audio.song import Song, open_song
 from tests.expected_errors import raises_error
 
@@ -99,3 +100,14 @@ def test_a_damaged_file_is_named_while_reading(folder: Path, tmp_path: Path) -> 
     reader = LockstepReader(open_song(tmp_path), with_mixdown=True)
     with raises_error(path="bass.wav", facts=("2.00 s",)), reader.blocks() as given:
         list(given)
+
+
+def test_blocks_of_many_signals_are_short(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "drums.wav", np.full(44_100 * 4, 0.1), 44_100)
+    file = inspect(tmp_path / "drums.wav")
+    song = Song(title="many", stems={f"bus {number}": file for number in range(300)}, mixdown=None)
+    reader = LockstepReader(song, with_mixdown=False)
+    with reader.blocks() as found:
+        sizes = [(block.n_hops, block.samples.nbytes) for block in found]
+    assert sum(n_hops for n_hops, _ in sizes) == reader.n_hops
+    assert max(n_bytes for _, n_bytes in sizes) < 25 << 20
