@@ -99,7 +99,7 @@ def test_a_stored_choice_with_a_deleted_track_is_asked_again(song: Path) -> None
     with_choice(song, as_value({"drums": ["{00000000-0000-0000-0000-000000000000}"]}))
     found = planned(song)
     assert not found.settled
-    assert "is gone" in str(found.problem)
+    assert found.problem
     assert found.fields[0].text == "DRUMS BUS"
 
 
