@@ -336,24 +336,6 @@ def _in(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def find_song_folders(dataset: Path) -> list[Path]:
-    """Return the song folders in `dataset`, sorted by name.
-
-    Raises
-    ------
-    InputError
-        The folder does not exist, or none of its folders contains a stem.
-    """
-    if not dataset.is_dir():
-        raise InputError("no such folder", path=dataset, remedy="give a folder of song folders")
-    folders = [folder for folder in sorted(dataset.iterdir()) if folder.is_dir() and holds_stems(folder)]
-    if not folders:
-        raise InputError(
-            "no song folders found", path=dataset, remedy="each must contain one file per bus, such as drums.wav"
-        )
-    return folders
-
-
 def holds_stems(folder: Path) -> bool:
     """Return whether `folder` itself has at least one stem."""
     return any(match.bus for path, match in match_files(folder, listen=False).items() if path.parent == folder)

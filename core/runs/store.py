@@ -191,9 +191,7 @@ def _in_force(project: Project, runs: Sequence[RunRecord]) -> tuple[RunRecord, .
         if is_in_force:
             found.append(run)
             follows = run.follows
-            envelopes |= {
-                (track.index, then.target): envelope_in(then.before) for then, track in _tracks_of(project, run)
-            }
+            envelopes |= _envelopes_before(project, run)
     return tuple(reversed(found))
 
 
@@ -209,9 +207,7 @@ def _is_taken_back(
         return False
     found_there: dict[tuple[int, str], Envelope | None] = {}
     for run in reversed(runs):
-        found_there |= {
-            (track.index, then.target): envelope_in(then.before) for then, track in _tracks_of(project, run)
-        }
+        found_there |= _envelopes_before(project, run)
         if all(_are_same(envelopes[place], before) for place, before in found_there.items()):
             return True
     return False

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from core.audio.song import find_song_folders, holds_stems, open_song
+from core.audio.song import holds_stems, open_song
 from tests.expected_errors import raises_error
 
 
@@ -144,21 +144,12 @@ def test_a_folder_that_is_not_a_song_is_refused(tmp_path: Path, make: object, fa
         open_song(tmp_path / "song")
 
 
-def test_a_dataset_consists_of_the_folders_with_stems(tmp_path: Path) -> None:
-    write(tmp_path / "b" / "drums.wav")
+def test_only_a_folder_that_itself_has_a_stem_holds_stems(tmp_path: Path) -> None:
     write(tmp_path / "a" / "vox.wav")
     write(tmp_path / "loops" / "loop.wav")
     (tmp_path / "empty").mkdir()
-    assert [folder.name for folder in find_song_folders(tmp_path)] == ["a", "b"]
     assert holds_stems(tmp_path / "a")
-    assert not holds_stems(tmp_path)
-
-
-def test_a_folder_without_songs_is_refused_as_a_dataset(tmp_path: Path) -> None:
-    with raises_error(path=tmp_path.name):
-        find_song_folders(tmp_path)
-    with raises_error(path="missing"):
-        find_song_folders(tmp_path / "missing")
+    assert not any(holds_stems(folder) for folder in (tmp_path, tmp_path / "loops", tmp_path / "empty"))
 
 
 def test_the_files_of_a_bus_become_separate_stems(tmp_path: Path) -> None:
