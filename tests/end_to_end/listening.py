@@ -19,15 +19,15 @@ _FLOAT = "ZXZhdyAAAQ=="
 _RENDER = 42230
 
 
-def after_the_faders(content: bytes, beside: Path, guids: Sequence[str], span_s: tuple[float, float]) -> Audio:
+def after_the_faders(content: bytes, path: Path, guids: Sequence[str], span_s: tuple[float, float]) -> Audio:
     """Return the rendered sum of tracks of a project with that content, shape (n_samples, 2).
 
     They are heard in the centre: a bus's own pan is in no stem, so `mix.wav` has none either.
     """
-    folder = beside.parent / "heard"
-    project = beside.with_name(f"heard-{beside.name}")
+    folder = path.parent / "heard"
+    project = path.with_name(f"heard-{path.name}")
     project.write_bytes(content)
-    host = ReaperHost(beside.parent / "another-resource", project)
+    host = ReaperHost(path.parent / "another-resource", project)
     numbers = {"RENDER_SETTINGS": _STEMS, "RENDER_BOUNDSFLAG": 0, "RENDER_STARTPOS": span_s[0]}
     numbers |= {"RENDER_ENDPOS": span_s[1], "RENDER_CHANNELS": 2, "RENDER_TAILFLAG": 0, "RENDER_ADDTOPROJ": 0}
     for key, number in numbers.items():

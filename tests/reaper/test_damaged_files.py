@@ -50,10 +50,10 @@ def test_damaged_jobs_are_removed(tmp_path: Path) -> None:
     for number, content in enumerate([*left, b"[" * 100_000, b"\xff"]):
         (tmp_path / "jobs" / str(number)).mkdir(parents=True)
         (tmp_path / "jobs" / str(number) / "job.json").write_bytes(content)
-    told = inside(
+    result = inside(
         tmp_path, f"application; print(*(one.folder.name for one in application.left_jobs(Path({str(tmp_path)!r}))))"
     )
-    assert told == ["0"]
+    assert result == ["0"]
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["0"]
 
 

@@ -69,9 +69,9 @@ def answer_of(studio: Studio, changes: dict[str, dict[str, Any]], **ext_state: A
 
 
 def apply_to(studio: Studio, answer: dict[str, Any]) -> list[str]:
-    told = studio.inside(CODE.format(answer=answer))
+    notes = studio.inside(CODE.format(answer=answer))
     studio.require_peace()
-    return list(told)
+    return list(notes)
 
 
 def points(studio: Studio, name: str) -> list[tuple[float, float, int]]:
@@ -128,8 +128,8 @@ def test_restored_envelopes_equal_the_originals_to_the_byte(three: Studio) -> No
 def test_an_envelope_that_cannot_be_removed_is_bypassed_and_hidden(three: Studio) -> None:
     apply_to(three, answer_of(three, {WITHOUT: everything((0.0, 0.4))}))
     answer = answer_of(three, {WITHOUT: {"restore": {"chunk": None}}})
-    told = three.inside("apply_result._is_removed = lambda track, change, env: False\n" + CODE.format(answer=answer))
-    assert told == ["REAPER keeps the volume envelope of Without; it is bypassed and hidden, so it has no effect"]
+    notes = three.inside("apply_result._is_removed = lambda track, change, env: False\n" + CODE.format(answer=answer))
+    assert notes == ["REAPER keeps the volume envelope of Without; it is bypassed and hidden, so it has no effect"]
     assert not envelope(three, WITHOUT).is_active
     three.require_peace()
 
@@ -168,16 +168,16 @@ def test_nothing_is_written_if_a_track_was_deleted(three: Studio) -> None:
     answer = answer_of(three, {AMPLITUDE: everything((0.0, 0.1)), FADER: everything((0.0, 0.1))})
     three.host.RPR.RPR_DeleteTrack(three.host.RPR.RPR_GetTrack(0, 2))
     before = three.host.project.to_bytes()
-    (told,) = apply_to(three, answer)
-    assert told.startswith("Fader: the track was deleted")
+    (notes,) = apply_to(three, answer)
+    assert notes.startswith("Fader: the track was deleted")
     assert three.host.project.to_bytes() == before
 
 
 def test_nothing_is_written_if_an_envelope_was_changed(three: Studio) -> None:
     answer = answer_of(three, {FADER: everything((0.0, 0.1))})
     changed = f"before[{guid_of(three, FADER)!r}] = 'what stood there'\ntry:"
-    (told,) = three.inside(CODE.format(answer=answer).replace("try:", changed))
-    assert told.startswith("Fader: its volume envelope was changed while")
+    (notes,) = three.inside(CODE.format(answer=answer).replace("try:", changed))
+    assert notes.startswith("Fader: its volume envelope was changed while")
     assert len(points(three, FADER)) == 4
 
 

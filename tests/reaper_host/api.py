@@ -1,4 +1,4 @@
-"""All modules that stand behind REAPER's functions; importing this one registers them."""
+"""All modules that implement REAPER's functions; importing this one registers them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _SEND_PLACES = {
     "I_SRCCHAN": 7,
     "I_DSTCHAN": 8,
 }
-"""Where a send's attributes stand in its AUXRECV line. [c: SCD, RPP:03, N782]"""
+"""Where a send's attributes are in its AUXRECV line. [c: SCD, RPP:03, N782]"""
 
 
 @reascript("CountTrackMediaItems", "GetTrackNumMediaItems")

@@ -1,4 +1,4 @@
-"""The stand-in for `reaper_python`: every function with its arity, its packing of arguments and its result tuple.
+"""The simulated `reaper_python`: every function with its arity, its packing of arguments and its result tuple.
 
 What REAPER's generated Python does between the script and C is done here: numbers go through ctypes (so that a float
 where an int belongs fails as it does there), pointer strings through the module's own `rpr_packp` (which `import reapy`

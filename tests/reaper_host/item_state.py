@@ -127,5 +127,5 @@ def _file(source: Block | None, project: Project) -> Path | None:
         return None
     folder = project.path.parent if project.path else Path.cwd()
     named = folder / name.replace("\\", "/")
-    beside = folder / named.name
-    return beside if beside.is_file() and not named.is_file() else named
+    nearby = folder / named.name
+    return nearby if nearby.is_file() and not named.is_file() else named

@@ -27,7 +27,7 @@ Function = Callable[..., Any]
 
 
 def reascript(*names: str, takes_null: bool = False) -> Callable[[Function], Function]:
-    """Make a function stand behind the REAPER functions called `names`; it gets the host and the arguments."""
+    """Register a function as the implementation of the REAPER functions `names`; it gets the host and the arguments."""
 
     def register(function: Function) -> Function:
         for name in names:

@@ -1,4 +1,4 @@
-"""The stand-in for `reaper_python` has REAPER's names, arities, tuples, pointers and strings."""
+"""The simulated `reaper_python` has REAPER's names, arities, tuples, pointers and strings."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ def test_the_command_ends_with_1_where_something_is_wrong(
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "file" / "home"))
     (tmp_path / "file").touch()
     assert main(["doctor"]) == 1
-    told = capsys.readouterr()
-    assert told.err == "faderwise: to fix: folder\n"
-    assert "!! folder" in told.out
-    assert "writable, or set FADERWISE_HOME" in told.out
+    output = capsys.readouterr()
+    assert output.err == "faderwise: to fix: folder\n"
+    assert "!! folder" in output.out
+    assert "writable, or set FADERWISE_HOME" in output.out

@@ -110,8 +110,8 @@ def test_a_running_reaper_is_found_until_it_ends(tmp_path: Path) -> None:
 def test_the_output_of_the_systems_programs_is_parsed() -> None:
     tasks = '"System Idle Process","0","Services","0","8 K"\n"reaper.exe","4242","Console","1","90,000 K"\n'
     assert find_reaper._from_tasklist(tasks) == [("reaper.exe", "4242")]
-    told = "    1 /sbin/launchd\n 4242 /Applications/My REAPER.app/Contents/MacOS/REAPER\n 9 /usr/bin/reaperd\n"
-    assert find_reaper._from_ps(told) == [("/Applications/My REAPER.app/Contents/MacOS/REAPER", "4242")]
+    output = "    1 /sbin/launchd\n 4242 /Applications/My REAPER.app/Contents/MacOS/REAPER\n 9 /usr/bin/reaperd\n"
+    assert find_reaper._from_ps(output) == [("/Applications/My REAPER.app/Contents/MacOS/REAPER", "4242")]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a POSIX program")

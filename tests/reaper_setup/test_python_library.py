@@ -103,5 +103,5 @@ def test_the_chosen_library_has_an_interpreter_of_its_version() -> None:
     interpreter = library.interpreter()
     assert interpreter is not None
     code = "import sys; print(*sys.version_info[:2])"
-    told = subprocess.run([interpreter, "-I", "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603 - a list
-    assert tuple(map(int, told.split())) == library.version
+    output = subprocess.run([interpreter, "-I", "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603 - a list
+    assert tuple(map(int, output.split())) == library.version
