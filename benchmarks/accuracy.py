@@ -2,7 +2,7 @@
 
 Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.models.evaluate`), on
 the authors' rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's
-regression and ours; then how often the 80 % interval holds the truth, and how a model follows an engineer with habits
+regression and ours; then the share of true gains inside the 80 % bands, and how a model follows an engineer with habits
 as songs come in. `--write` puts the page where docs/reference/accuracy.md has its tables.
 """
 
@@ -115,11 +115,11 @@ def _on_rock(songs: Sequence[EvaluationSong]) -> page.Table:
 
 
 def _nested_on_rock(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-    def ours(belief: BalancePrior) -> BalanceRegression:
-        return BalanceRegression(_rock_training([song, *others]), prior=belief)
+    def ours(prior: BalancePrior) -> BalanceRegression:
+        return BalanceRegression(_rock_training([song, *others]), prior=prior)
 
-    def error_db(belief: BalancePrior, left_out: EvaluationSong, rest: Sequence[EvaluationSong]) -> float:
-        return balance_error_db(left_out, db_to_gain(ours(belief).balance(left_out, rest).balance_db))
+    def error_db(prior: BalancePrior, left_out: EvaluationSong, rest: Sequence[EvaluationSong]) -> float:
+        return balance_error_db(left_out, db_to_gain(ours(prior).balance(left_out, rest).balance_db))
 
     return ours(chosen(others, lambda other: other.title, error_db))(song, others)
 
@@ -155,8 +155,8 @@ def _on_scrambled(label: str, songs: Sequence[ScrambledSong]) -> page.Table:
 
 
 def _nested_on_scrambled(song: ScrambledSong, others: Sequence[ScrambledSong]) -> Model:
-    def error_db(belief: BalancePrior, left_out: ScrambledSong, rest: Sequence[ScrambledSong]) -> float:
-        return _error_of(_learned(left_out, rest, belief), left_out, left_out.truth)
+    def error_db(prior: BalancePrior, left_out: ScrambledSong, rest: Sequence[ScrambledSong]) -> float:
+        return _error_of(_learned(left_out, rest, prior), left_out, left_out.truth)
 
     return _learned(song, others, chosen(others, lambda other: other.group, error_db))
 
@@ -166,9 +166,9 @@ def _estimated(song: ScrambledSong) -> FloatArray:
     return song.papers["condition1"].gains[: len(song.truth.gains)]
 
 
-def shipped_without(song: ScrambledSong, believed: BalancePrior | None = None) -> Model:
+def shipped_without(song: ScrambledSong, prior: BalancePrior | None = None) -> Model:
     """Return the shipped model as it would be without the production that `song` comes from."""
-    of_rock = trained([], believed)
+    of_rock = trained([], prior)
     return of_rock if song.group == _bundled().title else of_rock.with_song(_bundled())
 
 
@@ -177,9 +177,9 @@ def _bundled() -> TrainingSong:
     return in_its_own_balance(bundled_song())
 
 
-def _learned(song: ScrambledSong, others: Sequence[ScrambledSong], believed: BalancePrior | None = None) -> Model:
+def _learned(song: ScrambledSong, others: Sequence[ScrambledSong], prior: BalancePrior | None = None) -> Model:
     """Return the model of a user who learned `others` on top of the shipped one; a production counts as one song."""
-    prior = shipped_without(song, believed).as_prior()
+    prior = shipped_without(song, prior).as_prior()
     return _model(prior, [_weighted(other, others) for other in others])
 
 
@@ -197,29 +197,33 @@ def _scores(song: EvaluationSong, predicted: FloatArray) -> tuple[float, float]:
 
 
 def coverage_on_rock(songs: Sequence[EvaluationSong]) -> float:
-    """Return how often the 80 % interval holds the truth of the matrices, mean over songs."""
+    """Return the share of the matrices' true gains inside the 80 % band, mean over songs."""
     ours = BalanceRegression(_rock_training(songs))
-    held = []
+    shares = []
     for song in songs:
         balance = ours.balance(song, [other for other in songs if other is not song])
         share = exponential(song.active.astype(np.float64), keep_first=True)
         truth_db = gain_to_db(song.gains / np.maximum(share, LEAST_SHARE))
-        held.append(_held(truth_db, balance.balance_db, balance.deviation_db, song.active & (share > LEAST_SHARE)))
-    return float(np.mean(held))
+        shares.append(
+            _share_inside(truth_db, balance.balance_db, balance.deviation_db, song.active & (share > LEAST_SHARE))
+        )
+    return float(np.mean(shares))
 
 
 def _coverage_on_scrambled(songs: Sequence[ScrambledSong]) -> float:
-    held: dict[str, list[float]] = {}
+    shares: dict[str, list[float]] = {}
     songs = [song for song in songs if song.group not in MISLEADING]
     for song in songs:
         model = _learned(song, [other for other in songs if other.group != song.group])
         balance = predict_balance(model, song.truth.buses, song.levels)
-        found = _held(gain_to_db(song.truth.gains), balance.balance_db, balance.deviation_db, song.levels.active)
-        held.setdefault(song.group, []).append(found)
-    return float(np.mean([np.mean(values) for values in held.values()]))
+        found = _share_inside(
+            gain_to_db(song.truth.gains), balance.balance_db, balance.deviation_db, song.levels.active
+        )
+        shares.setdefault(song.group, []).append(found)
+    return float(np.mean([np.mean(values) for values in shares.values()]))
 
 
-def _held(
+def _share_inside(
     truth_db: FloatArray, predicted_db: FloatArray, deviation_db: FloatArray, where: npt.NDArray[np.bool_]
 ) -> float:
     """Return the share of frames and buses whose true gain is in the 80 % interval, without the common gain."""

@@ -149,8 +149,8 @@ def difference(values: np.ndarray) -> str:
     if not values.any():
         return "-"
     low, high = interval(values)
-    told = "" if low > 0.0 or high < 0.0 else ", not significant"
-    return f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f}{told})"
+    note = "" if low > 0.0 or high < 0.0 else ", not significant"
+    return f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f}{note})"
 
 
 def range_of(bounds: tuple[float, float]) -> str:

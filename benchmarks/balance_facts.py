@@ -1,8 +1,8 @@
-"""How near any balance can come: `python benchmarks/balance_facts.py [--write] [--measure SONG_DIR...]`.
+"""Compare balance rules on known balances: `python benchmarks/balance_facts.py [--write] [--measure SONG_DIR...]`.
 
 `python benchmarks/balance_facts.py --facts FILE.csv --json` compares the rules on any file of levels (facts_rules.py).
 
-`balance_facts.csv` holds how loud each bus is in songs whose stems lie at the level they have in the mix: gated
+`balance_facts.csv` contains the level of each bus in songs whose stems have the level that they have in the mix: gated
 loudness, and how much more plain level a bus has than that; most of these songs may not be passed on themselves. All
 faders at 0 dB are the producer's balance there, so a predictor's error is how far its output levels are from those. The
 authors' rock matrices are added. `--measure` prints the lines of further songs; `--write` puts the tables into
@@ -88,13 +88,13 @@ def _errors(songs: Sequence[Balanced]) -> Errors:
 
 
 def _all_errors(songs: Sequence[Balanced]) -> Errors:
-    def of_belief(belief: BalancePrior, song: Balanced, _: list[Balanced]) -> float:
-        return error_db(song, output_db(belief, song))
+    def of_prior(prior: BalancePrior, song: Balanced, _: list[Balanced]) -> float:
+        return error_db(song, output_db(prior, song))
 
     nested, learned = [], []
     for song in songs:
         others = [other for other in songs if other.producer != song.producer]
-        nested.append(of_belief(_best(others, of_belief), song, []))
+        nested.append(of_prior(_best(others, of_prior), song, []))
         learned.append(error_db(song, _role_levels(song, _fitted(others, with_tone=False))))
     found = _errors(songs)
     found["ours, its constants chosen without the producer"] = _by_producer(songs, nested)

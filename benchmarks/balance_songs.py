@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.train_default import rock_songs
 from core.decibels import FloatArray
 from core.models.balance import StemLevels
-from core.models.model import Model, TrainingSong
+from core.models.model import Model
 from core.models.predict import predict_balance
 from core.models.prior import BalancePrior
-from core.models.train import balance_triangles
 
 FACTS = Path(__file__).resolve().parent / "balance_facts.csv"
 
@@ -89,15 +86,9 @@ def error_db(song: Balanced, output_db: FloatArray) -> float:
     return float(np.abs(difference - difference.mean()).mean())
 
 
-def output_db(belief: BalancePrior, song: Balanced, learned: Sequence[Balanced] = ()) -> FloatArray:
-    """Return the plain levels that a model with this prior and songs predicts for `song`, dB, shape (n_buses,)."""
-    model = Model(
-        name="m",
-        preset="default",
-        feature_set="condition3",
-        songs=tuple(_training_song(other) for other in learned),
-        prior=belief,
-    )
+def output_db(prior: BalancePrior, song: Balanced) -> FloatArray:
+    """Return the plain levels that a model with this prior predicts for `song`, dB, shape (n_buses,)."""
+    model = Model(name="m", preset="default", feature_set="condition3", prior=prior)
     return song.plain_db + predict_balance(model, song.buses, _levels(song)).balance_db[0]
 
 
@@ -110,20 +101,4 @@ def _levels(song: Balanced) -> StemLevels:
         presence=np.ones(n_buses),
         frame_lufs=song.loudness_lufs[None],
         active=np.ones((1, n_buses), bool),
-    )
-
-
-@cache
-def _training_song(song: Balanced) -> TrainingSong:
-    ones = np.ones((1, len(song.buses)))
-    triangles = balance_triangles(song.title, song.buses, _levels(song), ones, ones)
-    return TrainingSong(
-        title=song.title,
-        source="faders",
-        hashes={},
-        duration_s=0.0,
-        n_frames=1,
-        domain="faders",
-        fit=1.0,
-        triangles={bus: triangle.tolist() for bus, triangle in triangles.items()},
     )

@@ -2,7 +2,7 @@
 
 It learns from the authors' rock matrices and from songs whose stems were exported from a finished production, so that
 all faders at 0 dB are the producers' own balance: the bundled song, or those that are named.
-docs/reference/model-card.md says
+docs/reference/model-card.md describes
 what came out. Run again on the same songs, it writes the same bytes.
 """
 
@@ -44,15 +44,15 @@ def main() -> int:
     return 0
 
 
-def trained(folders: list[Path], believed: BalancePrior | None = None) -> Model:
-    """Return the model of the rock matrices and the songs in `folders`, with the prior `believed`."""
+def trained(folders: list[Path], prior: BalancePrior | None = None) -> Model:
+    """Return the model of the rock matrices and the songs in `folders`, with the prior `prior`."""
     songs = [*rock_songs(), *map(in_its_own_balance, folders)]
     model = Model(
         name=DEFAULT_MODEL,
         preset="default",
         feature_set="condition3",
         made_by="Faderwise: python benchmarks/train_default.py",
-        prior=believed,
+        prior=prior,
     )
     for song in songs:
         model = model.with_song(song)

@@ -116,7 +116,7 @@ class StemLevels:
 def levels_of(measurement: Measurement) -> StemLevels:
     """Return the levels of a measured song's stems (a default preset's measurement).
 
-    What holds for the song is taken from where it begins to sound, in frames counted from there.
+    Values of the whole song use frames that are counted from the first sound.
     """
     step_power, bands = _step_power(measurement), measurement.band_power
     rms = measurement.rms if measurement.onset_rms is None else measurement.onset_rms

@@ -36,7 +36,7 @@ from core.models.habits import (
 from core.models.prior import BalancePrior, BalanceRule
 
 EIGHTY_PERCENT = 1.2816
-"""So many standard deviations to either side contain 80 % of a normal distribution."""
+"""This many standard deviations to either side contain 80 % of a normal distribution."""
 _BUSES_PER_SONG = 4.0
 _PRIOR_OUTPUTS = 8.0
 """How many songs a prior's deviation of output levels counts for."""
@@ -261,7 +261,7 @@ def _fit_moments(songs: Sequence[SongEvidence], prior: BalancePrior) -> tuple[Fl
 
 
 def _output_deviation_db(outputs: Sequence[float], prior: BalancePrior) -> float:
-    """Return how far the next song's output level is from that of `outputs`; few of them say little of a spread."""
+    """Return how far the next song's output level is from that of `outputs`; few outputs leave the spread uncertain."""
     known = _PRIOR_OUTPUTS if prior.output_lufs is not None else 0.0
     squares = known * prior.output_deviation_db**2 + float(np.var(outputs)) * len(outputs)
     variance = squares / max(known + len(outputs) - 1.0, 1.0)

@@ -158,7 +158,7 @@ def learn_habits(
 
     Parameters
     ----------
-    songs : deviations from the rule's balance; songs with fewer than two entries say nothing.
+    songs : deviations from the rule's balance; songs with fewer than two entries are not used.
     prior : of the two deviations; `OWN_WORK` by default.
     clip : in standard deviations, where errors begin to count linearly; `numpy.inf` for a normal error.
 
