@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from analysis_server.runs.run_folder import audit_target
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import opened_session
 from analysis_server.sources.session import Session
+from core import roles
 from core.analysis.measure import Measurement, measure
-from core.decibels import FloatArray
+from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.models.balance import frame_levels_lufs, gated_mean_lufs
 from core.models.controls import with_balance_of, with_depth, with_kept, with_ride
@@ -35,7 +36,7 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
     like : a finished session, song folder or run whose relative bus loudness is used.
     depth_percent : how much of the balance to apply.
     ride_percent : by bus, how much of its short-term loudness to even out.
-    keep : buses whose faders do not change.
+    keep : buses or single tracks whose faders do not change.
     """
 
     like: str | None = None
@@ -87,6 +88,9 @@ def adjust(
         A bus is not in the song, or the other session cannot be used.
     """
     notes = []
+    buses = prediction.curves.buses
+    ride_percent = {name: value for bus, value in adjustments.ride_percent.items() for name in _stems_of(bus, buses)}
+    keep = [name for bus in adjustments.keep for name in _stems_of(bus, buses)]
     levels = frame_levels_lufs(measurement)[: len(prediction.curves.gains)]
     if adjustments.like is not None:
         loudness, source = loudness_of(adjustments.like)
@@ -98,13 +102,21 @@ def adjust(
     if adjustments.depth_percent != 100.0:
         prediction = with_depth(prediction, adjustments.depth_percent, levels)
         notes.append(f"{adjustments.depth_percent:g} % of the predicted balance was applied")
-    if adjustments.ride_percent:
-        prediction = with_ride(prediction, adjustments.ride_percent, levels)
-        notes += _ride_notes(prediction, adjustments.ride_percent)
-    if adjustments.keep:
-        prediction = with_kept(prediction, _kept_gains_db(adjustments.keep, measurement, session), levels)
+    if ride_percent:
+        prediction = with_ride(prediction, ride_percent, levels)
+        notes += _ride_notes(prediction, ride_percent)
+    if keep:
+        prediction = with_kept(prediction, _kept_gains_db(keep, measurement, session), levels)
         notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")
     return prediction, notes
+
+
+def _stems_of(name: str, buses: Sequence[str]) -> list[str]:
+    """Return the stems that a name given by the user means: a bus, its single tracks, or a track without its bus."""
+    wanted = name.casefold()
+    of_bus = [bus for bus in buses if bus == name or roles.bus_of(bus) == wanted]
+    of_track = [bus for bus in buses if bus.partition(": ")[2].casefold() == wanted]
+    return of_bus or of_track or [name]
 
 
 def loudness_of(target: str) -> tuple[dict[str, float], str]:
@@ -159,7 +171,9 @@ def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session |
     from analysis_server.training.projects import fader_curves
 
     gains_db = fader_curves(session, measurement, as_paper=False).gains_db
-    return {bus: gains_db[:, measurement.buses.index(bus)] for bus in keep}
+    weights = session.weights or {}
+    weight_db = {bus: gain_to_db(weights.get(session.tracks[bus][0].index, 1.0)) for bus in keep}
+    return {bus: gains_db[:, measurement.buses.index(bus)] - weight_db[bus] for bus in keep}
 
 
 def _ride_notes(prediction: Prediction, percent: Mapping[str, float]) -> list[str]:

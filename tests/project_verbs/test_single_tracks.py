@@ -60,3 +60,17 @@ def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
     assert edited["settings"]["offset_db"] == offsets_db  # type: ignore[index]
     assert run(capsys, "revert", str(copy))[0] == 0
     assert copy.read_bytes() == before
+
+
+def test_the_faders_of_tracks_can_be_kept(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw_tracks(small)
+    code, result, told = run(
+        capsys, "mix", str(small), "--level", "tracks", "--keep", "drums", "--keep", "lead vox", "--dry-run"
+    )
+    assert code == 0, told
+    found_db = result["median_gain_db"]
+    kick_db = found_db["drums: Kick"]  # type: ignore[index]
+    assert found_db["drums: Snare"] - kick_db == pytest.approx(20 * np.log10(0.4 / 0.8), abs=0.05)  # type: ignore[index]
+    assert found_db["vocals: Lead Vox"] - kick_db == pytest.approx(20 * np.log10(0.9 / 0.4), abs=0.05)  # type: ignore[index]
+    lowered_db = 20 * np.log10(0.8 * 0.5) - kick_db
+    assert lowered_db == pytest.approx(0.0, abs=0.05) or "lower" in told
