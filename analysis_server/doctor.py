@@ -361,8 +361,8 @@ def _imports(folder: Path, library: Library | None) -> Finding:
     if not well:
         return wrong("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
     try:
-        told = json.loads(output.splitlines()[-1])
-        return right("imports", f"reapy {told['modules']['reapy']} under Python {told['python']}")
+        printed = json.loads(output.splitlines()[-1])
+        return right("imports", f"reapy {printed['modules']['reapy']} under Python {printed['python']}")
     except (IndexError, KeyError, TypeError, ValueError, RecursionError):
         return wrong("imports", f"{interpreter} does not behave like Python: {output[-200:]!r}", _INSTALL)
 
@@ -415,15 +415,15 @@ def run(home: Path, progress: ProgressCallback = no_progress, *, full: bool = Fa
     """
     findings = []
     for checks in (examine_application(home, full=full), examine_reaper(home)):
-        for finding in _whatever_happens(checks):
+        for finding in _including_failures(checks):
             findings.append(finding)
             progress(min(len(findings) / _LOOKS, 1.0), finding.subject)
     healthy = all(finding.state != "wrong" for finding in findings)
     return DoctorResult(version=__version__, right=healthy, findings=findings)
 
 
-def _whatever_happens(findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Give the findings; where something cannot even be looked at, that is one, too."""
+def _including_failures(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield the findings; an error of a check becomes a finding, too."""
     try:
         yield from findings
     except (InputError, OSError) as error:

@@ -46,8 +46,8 @@ class Jobs:
         job.mkdir(parents=True)
         project = job / "project.RPP"
         project.write_bytes(self._copy)
-        sound = chance.choice(sound_jobs(self._session, project))
-        (job / "job.json").write_bytes(damaged_json(json.dumps(sound).encode(), chance))
+        valid = chance.choice(valid_jobs(self._session, project))
+        (job / "job.json").write_bytes(damaged_json(json.dumps(valid).encode(), chance))
         before = hashes(self._session)
         answer = _answered(job)
         if before != hashes(self._session) or project.read_bytes() != self._copy:
@@ -65,14 +65,14 @@ class Applications:
     def __init__(self, folder: Path, _further: Path | None) -> None:
         (folder / "home").mkdir(parents=True)
         python = shutil.which("true") or sys.executable
-        self._sound = json.dumps({"python": python, "home": str(folder / "home"), "version": "1.0"}).encode()
+        self._valid = json.dumps({"python": python, "home": str(folder / "home"), "version": "1.0"}).encode()
         self._bridge = bridge_module("application", folder)
         self._job, self._error = self._bridge.Job, self._bridge.BridgeError
         self._place = folder / "scripts" / "faderwise_application.json"
 
     def __call__(self, folder: Path, chance: Random) -> str:
-        once = json.dumps(damaged_value(json.loads(self._sound), chance)).encode()
-        self._place.write_bytes(chance.choice((once, once, damaged_json(self._sound, chance))))
+        once = json.dumps(damaged_value(json.loads(self._valid), chance)).encode()
+        self._place.write_bytes(chance.choice((once, once, damaged_json(self._valid, chance))))
         if "\n" in str(examine_place(self._place)):
             raise RequirementError("the doctor's finding has more than one line")
         try:
@@ -95,8 +95,8 @@ def bridge_module(name: str, folder: Path) -> ModuleType:
     return importlib.import_module(f"faderwise_bridge.{name}")
 
 
-def sound_jobs(session: Path, project: Path) -> list[dict[str, Any]]:
-    """Return a sound job of each action in each phase that works on a project's copy."""
+def valid_jobs(session: Path, project: Path) -> list[dict[str, Any]]:
+    """Return a valid job of each action in each phase that works on a project's copy."""
     stems = {guid: str(session / f"{role}.wav") for role, guid in _TRACKS.items()}
     common = {
         "version": 1,

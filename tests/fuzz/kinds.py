@@ -45,8 +45,8 @@ class Projects:
 
     def __call__(self, folder: Path, chance: Random) -> str:
         is_short = chance.random() < 0.5
-        sound = material.SESSION.encode() if is_short else chance.choice(self._real)
-        damaged = (damaged_project if chance.random() < 0.8 else damaged_bytes)(sound, chance)
+        valid = material.SESSION.encode() if is_short else chance.choice(self._real)
+        damaged = (damaged_project if chance.random() < 0.8 else damaged_bytes)(valid, chance)
         session = folder / "session"
         session.mkdir()
         path = session / "Song.RPP"
@@ -96,10 +96,10 @@ class Audio:
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self._song = material.write_song(folder / "song")
-        self._sound = [(path.suffix, path.read_bytes()) for path in material.write_formats(folder / "formats")]
+        self._valid = [(path.suffix, path.read_bytes()) for path in material.write_formats(folder / "formats")]
 
     def __call__(self, folder: Path, chance: Random) -> str:
-        suffix, sound = chance.choice(self._sound)
+        suffix, valid = chance.choice(self._valid)
         song, out = folder / "song", folder / "out"
         song.mkdir()
         for file in self._song.iterdir():
@@ -107,7 +107,7 @@ class Audio:
         name = chance.choice(("bass", "bass", "mix"))
         (song / f"{name}.wav").unlink()
         damage = chance.choice((damaged_bytes, lying_header))
-        (song / f"{name}{suffix}").write_bytes(damage(sound, chance))
+        (song / f"{name}{suffix}").write_bytes(damage(valid, chance))
         words = chance.choice((["mix", "--out", "."], ["match", "--out", "."], ["estimate", "--out", "g.csv"]))
         words = words if name == "bass" else ["match", "--out", "."]
         return run_and_check([words[0], str(song), words[1], str(out / words[2])], inputs=song, out=out)
@@ -118,12 +118,12 @@ class Models:
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self._song = material.write_song(folder / "song")
-        self._sound = [path.read_bytes() for path in _learned(folder)]
+        self._valid = [path.read_bytes() for path in _learned(folder)]
 
     def __call__(self, folder: Path, chance: Random) -> str:
         inputs = folder / "models"
         inputs.mkdir()
-        (inputs / "m.json").write_bytes(damaged_json(chance.choice(self._sound), chance))
+        (inputs / "m.json").write_bytes(damaged_json(chance.choice(self._valid), chance))
         model = str(inputs / "m.json")
         words = chance.choice((["mix", str(self._song), "--model", model], ["models", "show", model]))
         words = [*words, "--out", str(folder / "out")] if words[0] == "mix" else words

@@ -38,9 +38,9 @@ class Messages:
         songs = folder / "deep" / "enough"
         for title in ("song", "other"):
             material.write_song(songs / title)
-        self._sound = requests(str(songs))
+        self._valid = requests(str(songs))
         with RawClient(self._server.folder) as client:
-            client.socket.send(msgpack.packb(whole(self._sound[1], "1" * 24)))
+            client.socket.send(msgpack.packb(whole(self._valid[1], "1" * 24)))
             last_answer(client)
         self._memory_bytes = self._server.memory_bytes()
 
@@ -54,7 +54,7 @@ class Messages:
         return outcome
 
     def _from_a_client(self, chance: Random) -> str:
-        content = _damaged(chance.choice(self._sound), chance)
+        content = _damaged(chance.choice(self._valid), chance)
         with RawClient(self._server.folder) as client:
             client.socket.send(content)
             if not client.socket.poll(int(1000 * _ANSWERED_S)):
@@ -92,15 +92,15 @@ def last_answer(client: RawClient) -> Message:
     return {"type": "interrupted"}
 
 
-def whole(sound: dict[str, Any], job: str) -> dict[str, Any]:
+def whole(valid: dict[str, Any], job: str) -> dict[str, Any]:
     """Return a message with all it needs: an id, the version, and a job's own name."""
-    names = {"job": job} if "request" in sound else {}
-    message = {"id": "1", "version": 2, **copy.deepcopy(sound), **names}
+    names = {"job": job} if "request" in valid else {}
+    message = {"id": "1", "version": 2, **copy.deepcopy(valid), **names}
     return {key: value for key, value in message.items() if value is not None}
 
 
-def _damaged(sound: dict[str, Any], chance: Random) -> bytes:
-    message = whole(sound, f"{chance.getrandbits(96):024x}")
+def _damaged(valid: dict[str, Any], chance: Random) -> bytes:
+    message = whole(valid, f"{chance.getrandbits(96):024x}")
     if chance.random() < 0.3:
         return damaged_bytes(msgpack.packb(message), chance)
     if "request" in message and chance.random() < 0.7:
@@ -114,7 +114,7 @@ def _damaged(sound: dict[str, Any], chance: Random) -> bytes:
 
 
 def requests(folder: str) -> list[dict[str, Any]]:
-    """Return one sound message of each type, but for `shutdown`, and for what would write where damage sends it."""
+    """Return one valid message of each type, but for `shutdown`, and for what would write where damage sends it."""
     song = {"song": "song", "buses": {"bass": "bass.wav"}, "dry_run": True}
     verbs: dict[str, dict[str, Any]] = {
         "mix": {**song, "range_s": [0.2, 1.0], "target_lufs": -20.0, "tracks": {}},

@@ -1,4 +1,4 @@
-"""How files and messages are damaged: each function takes what is sound and a source of chance.
+"""How files and messages are damaged: each function takes valid content and a source of chance.
 
 The same chance gives the same damage, so that a number is all it takes to see a failure again.
 """

@@ -130,7 +130,7 @@ class Setups:
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         find_reaper.running = list
-        self._now, self._sound = folder / "now", folder / "sound"
+        self._now, self._valid = folder / "now", folder / "valid"
         resource, home = self._now / "REAPER", self._now / "home"
         resource.mkdir(parents=True)
         (resource / "reaper.ini").write_bytes(SETTINGS)
@@ -144,11 +144,11 @@ class Setups:
         os.environ.update(REAPER_RESOURCE_PATH=str(resource), FADERWISE_HOME=str(home))
         application = Application(home / "environment" / "bin" / "python", home)
         install.set_up(application, install.Prompter(lambda _: None, lambda _: True))
-        shutil.copytree(self._now, self._sound)
+        shutil.copytree(self._now, self._valid)
 
     def __call__(self, folder: Path, chance: Random) -> str:
         shutil.rmtree(self._now)
-        shutil.copytree(self._sound, self._now)
+        shutil.copytree(self._valid, self._now)
         ours = self._now / "REAPER" / "Scripts" / "Faderwise"
         path, damage = chance.choice(
             (
@@ -188,7 +188,7 @@ def _greedy(content: bytes, chance: Random) -> bytes:
 
 
 class Arguments:
-    """Words on the command line, chosen from the grammar itself or from what is not in it, for sound songs and runs."""
+    """Words on the command line, chosen from the grammar itself or from what is not in it, for valid songs and runs."""
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self._given = folder / "given"
@@ -232,39 +232,39 @@ class Arguments:
         return [chance.choice(chance.choice((others, _WORDS, EXTREME_NUMBERS)))]
 
 
-def _copy(path: Path, sound: Path) -> None:
-    shutil.copyfile(sound, path)
+def _copy(path: Path, valid: Path) -> None:
+    shutil.copyfile(valid, path)
 
 
-def _folder(path: Path, _sound: Path) -> None:
+def _folder(path: Path, _valid: Path) -> None:
     path.mkdir()
 
 
-def _empty(path: Path, _sound: Path) -> None:
+def _empty(path: Path, _valid: Path) -> None:
     path.touch()
 
 
-def _text(path: Path, _sound: Path) -> None:
+def _text(path: Path, _valid: Path) -> None:
     path.write_text("no audio")
 
 
-def _link(path: Path, sound: Path) -> None:
-    path.symlink_to(sound)
+def _link(path: Path, valid: Path) -> None:
+    path.symlink_to(valid)
 
 
-def _link_to_nothing(path: Path, _sound: Path) -> None:
+def _link_to_nothing(path: Path, _valid: Path) -> None:
     path.symlink_to(path.with_name("nowhere"))
 
 
-def _link_to_itself(path: Path, _sound: Path) -> None:
+def _link_to_itself(path: Path, _valid: Path) -> None:
     path.symlink_to(path)
 
 
-def _link_to_its_folder(path: Path, _sound: Path) -> None:
+def _link_to_its_folder(path: Path, _valid: Path) -> None:
     path.symlink_to(path.parent)
 
 
-def _pipe(path: Path, _sound: Path) -> None:
+def _pipe(path: Path, _valid: Path) -> None:
     os.mkfifo(path)
 
 

@@ -36,15 +36,15 @@ class Folders:
             file.write("vocals,0.800000,-6.0000,linear\nvocals,1.100000,-3.0000,linear\n")
         damage = {"audit.npz": damaged_bytes, "automation.csv": damaged_table}
         self._damage = {name: damage.get(name, damaged_json) for name in (*_AUTOMATION, run_folder.NAME, "audit.npz")}
-        self._sound = {name: (made / name).read_bytes() for name in self._damage}
+        self._valid = {name: (made / name).read_bytes() for name in self._damage}
 
     def __call__(self, folder: Path, chance: Random) -> str:
         there, out = folder / "MySong", folder / "out"
         there.mkdir()
-        for name, content in self._sound.items():
+        for name, content in self._valid.items():
             (there / name).write_bytes(content)
-        for name in chance.sample(sorted(self._sound), chance.choice((1, 1, 2))):
-            (there / name).write_bytes(self._damage[name](self._sound[name], chance))
+        for name in chance.sample(sorted(self._valid), chance.choice((1, 1, 2))):
+            (there / name).write_bytes(self._damage[name](self._valid[name], chance))
         if chance.random() < 0.5:
             return _edit_and_revert(there, chance)
         words = chance.choice(
@@ -85,7 +85,7 @@ class Histories:
 
     def __init__(self, folder: Path, _further: Path | None) -> None:
         self.session = write_session(folder / "session")
-        self._sound = with_two_runs(self.session).read_bytes()
+        self._valid = with_two_runs(self.session).read_bytes()
 
     def __call__(self, folder: Path, chance: Random) -> str:
         session, out = folder / "session", folder / "out"
@@ -94,7 +94,7 @@ class Histories:
             (session / file.name).hardlink_to(file)
         path = session / "Song-faderwise.RPP"
         damage = chance.choice((_damaged_record, _damaged_record, _damaged_state, damaged_project))
-        path.write_bytes(damage(self._sound, chance))
+        path.write_bytes(damage(self._valid, chance))
         project, away = str(path), ["--out", str(out)]
         words: Sequence[str] = chance.choice(
             (

@@ -48,8 +48,8 @@ def test_the_undamaged_messages_are_answered_without_errors(tmp_path: Path) -> N
     with running(tmp_path / "home", n_workers=1) as server:
         for title in ("song", "other"):
             material.write_song(tmp_path / "songs" / title)
-        sound = messages.requests(str(tmp_path / "songs"))
-        answers = [_answer(server, messages.whole(each, f"{n:024}")) for n, each in enumerate(sound)]
+        valid = messages.requests(str(tmp_path / "songs"))
+        answers = [_answer(server, messages.whole(each, f"{n:024}")) for n, each in enumerate(valid)]
     assert [answer for answer in answers if answer.get("code") not in (None, "unknown_job")] == []
 
 

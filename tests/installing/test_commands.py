@@ -64,9 +64,9 @@ def test_install_puts_it_into_the_users_folder(checkout, pip, data, capsys):
 def test_dry_run_prints_the_steps_and_does_nothing(checkout, pip, data, capsys):
     before = sorted(checkout.rglob("*"))
     assert install.main(["--dry-run", "--yes"]) == 0
-    told = capsys.readouterr().out
-    assert told.count("Would do: ") == 2
-    assert str(data / "environment") in told
+    printed = capsys.readouterr().out
+    assert printed.count("Would do: ") == 2
+    assert str(data / "environment") in printed
     assert pip.calls == []
     assert not data.exists()
     assert sorted(checkout.rglob("*")) == before
@@ -167,21 +167,21 @@ def test_demo_and_test_do_not_touch_reaper(checkout, pip, reaper, monkeypatch):
 def test_application_is_installed_where_reaper_cannot_be_set_up(error, code, reaper, capsys):
     reaper.error = error
     assert install.main(["--yes"]) == code
-    told = capsys.readouterr()
-    assert Path(told.out.splitlines()[-1]).is_file()
-    assert str(error) in told.err
-    assert "--no-reaper" in told.err
-    assert told.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert Path(printed.out.splitlines()[-1]).is_file()
+    assert str(error) in printed.err
+    assert "--no-reaper" in printed.err
+    assert printed.err.count("\n") == 1
 
 
 def test_without_a_terminal_the_error_names_the_options(checkout, pip, data, monkeypatch, capsys):
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         assert install.main([]) == 2
-    told = capsys.readouterr()
-    assert "--yes" in told.err
-    assert "--no-reaper" in told.err
-    assert Path(told.out.splitlines()[-1]).is_file()
+    printed = capsys.readouterr()
+    assert "--yes" in printed.err
+    assert "--no-reaper" in printed.err
+    assert Path(printed.out.splitlines()[-1]).is_file()
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 1), ("no", 1)])
@@ -245,7 +245,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(words, tmp_path):
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["demo", "--help"], ["uninstall", "--help"]])
 def test_help_teaches_and_does_nothing(words, checkout, pip, capsys):
     assert install.main(words) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for needed in (
         "usage:",
         "for example:",
@@ -255,12 +255,12 @@ def test_help_teaches_and_does_nothing(words, checkout, pip, capsys):
         "FADERWISE_HOME",
         "REAPER_RESOURCE_PATH",
     ):
-        assert needed in told
+        assert needed in printed
     assert pip.calls == []
 
 
 def test_the_installer_needs_nothing_but_pythons_own_library():
     bare = [sys.executable, "-I", "-S", str(SCRIPT), "--help"]  # -S: no site-packages, as on a new machine
-    told = subprocess.run(bare, capture_output=True, text=True, check=False)  # noqa: S603 - a list
-    assert (told.returncode, told.stderr) == (0, "")
-    assert "demo" in told.stdout
+    printed = subprocess.run(bare, capture_output=True, text=True, check=False)  # noqa: S603 - a list
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert "demo" in printed.stdout

@@ -117,9 +117,9 @@ def test_broken_environment_is_recreated_with_a_reason(damage, reason, checkout,
     damage(environment)
     capsys.readouterr()
     environment.ensure()
-    told = capsys.readouterr().out.splitlines()[0]
-    assert told.startswith("Removing")
-    assert reason in told
+    printed = capsys.readouterr().out.splitlines()[0]
+    assert printed.startswith("Removing")
+    assert reason in printed
     assert len(pip.calls) == 2
     assert not (environment.folder / "old").exists()
     assert environment.examine() == ([], "")

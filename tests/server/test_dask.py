@@ -86,18 +86,18 @@ def test_a_song_that_the_cluster_cannot_read_is_reported_as_in_a_local_run(
     (tmp_path / "set" / "bad" / "drums.wav").write_bytes(b"no audio")
     messages = []
     for dask in (None, cluster):
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as raised:
             learn.run(learn.LearnRequest(songs=[str(tmp_path / "set")], model="bad", dask=dask))
-        messages.append(str(told.value))
+        messages.append(str(raised.value))
     assert messages[0] == messages[1]
 
 
 def test_progress_is_reported_and_work_can_be_cancelled(home: Path, short_songs: Path, cluster: str) -> None:
-    def tell(fraction: float, stage: str) -> None:
+    def cancel(fraction: float, stage: str) -> None:
         raise Cancelled(f"{fraction} {stage}")
 
     with pytest.raises(Cancelled, match="cluster"):
-        learn.run(learn.LearnRequest(songs=[str(short_songs)], model="x", dask=cluster), tell)
+        learn.run(learn.LearnRequest(songs=[str(short_songs)], model="x", dask=cluster), cancel)
 
 
 def test_an_address_without_a_scheduler_is_reported(
