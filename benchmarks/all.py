@@ -86,7 +86,7 @@ def _speed(quick: bool) -> list[Goal]:
 
 
 def _commands(quick: bool) -> list[Goal]:
-    seconds, repeats = (60.0, 2) if quick else (300.0, 3)
+    seconds, repeats = (230.0, 1) if quick else (300.0, 3)
     goals = commands.figures(seconds, 2, repeats, ["small", "mix", "match", "audit", "demo"])
     goals += commands.figures(seconds, 1, repeats, ["mix"])
     return goals if quick else [*goals, *commands.figures(230.0, 2, repeats, ["mix", "install"])]
