@@ -1,6 +1,6 @@
 """Songs whose truth is known: finished productions whose faders were moved away, and have to be found again.
 
-Conventions: a production's stems are balanced as they are. A scramble multiplies each bus by a gain drawn evenly from
+Conventions: the stems of a production are already balanced. A scramble multiplies each bus by a gain drawn evenly from
 12 dB up to 12 dB down, and by a slow move of 2 dB around it (a sine of 20 to 40 s); the truth is the inverse. The
 mixdown is the sum of the stems before that: plain, or through a bus compressor and a soft limiter.
 """
