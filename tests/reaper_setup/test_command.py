@@ -58,7 +58,7 @@ def test_json_output_is_one_object(resource: Path, capsys: pytest.CaptureFixture
     assert result["folders"] == [str(resource)]
     assert any("SCR 516 0 FADERWISE_SETTINGS" in line for line in result["messages"])
     assert main(["reaper", "install", "--yes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["messages"][-1].startswith("The actions are installed.")
+    assert json.loads(capsys.readouterr().out)["messages"][-2].startswith("The actions are installed.")
 
 
 PROJECT = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
