@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
 from analysis_server.paths import is_project
-from analysis_server.terminal import Terminal, count
+from analysis_server.terminal import Terminal, count, decibels
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(f"{result.title}: {result.summary}")
     rows = []
     for track in result.tracks:
-        gain = f"{track.gain_now_db:+.1f} dB"
+        gain = decibels(track.gain_now_db)
         if result.is_edited:
-            gain = f"{track.gain_written_db:+.1f} → {gain}"
+            gain = f"{decibels(track.gain_written_db)} → {gain}"
         loudness = "silent"
         if math.isfinite(track.loudness_before_lufs):
             loudness = f"{track.loudness_before_lufs:.1f} → {track.loudness_now_lufs:.1f} LUFS"
@@ -131,7 +131,7 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     terminal.warn_all(result.warnings)
     settings = ", ".join(result.in_words) or "as predicted"
     terminal.say(f"{result.title}: {result.edited}, edited: {settings}. The edit is run {result.run}.")
-    rows = [(track, f"{gain.before_db:+.1f} → {gain.after_db:+.1f} dB") for track, gain in result.buses.items()]
+    rows = [(track, f"{decibels(gain.before_db)} → {decibels(gain.after_db)}") for track, gain in result.buses.items()]
     terminal.table(("bus", "gain"), rows)
     for lifted in result.lifted:
         terminal.say(f"  {lifted.track} ({lifted.bus}): your offset of {lifted.lift_db:+.1f} dB is kept")

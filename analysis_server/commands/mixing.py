@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
 from analysis_server.models import DEFAULT_MODEL
-from analysis_server.terminal import Terminal, count
+from analysis_server.terminal import Terminal, count, decibels
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
@@ -219,7 +219,7 @@ def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], ter
         band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
         before, after = (_lufs(value) for value in (result.loudness_before_lufs, result.loudness_after_lufs))
         loudness = "silent" if result.loudness_before_lufs is None else f"{before} → {after} LUFS"
-        rows.append([bus, ", ".join(files), f"{result.gain_db:+.1f} dB", band, loudness])
+        rows.append([bus, ", ".join(files), decibels(result.gain_db), band, loudness])
     if are_tracks:  # their names are in the first column
         rows, columns = [[row[0], *row[2:]] for row in rows], ["track", *columns[2:]]
     terminal.table(columns, rows, align="l" if are_tracks else "ll")

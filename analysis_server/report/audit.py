@@ -221,7 +221,7 @@ def _move(move: Move) -> AuditMove:
 
 def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
     root = audited.basis.root
-    there = {bus.role for bus in root.buses}
+    there = {roles.bus_of(bus.role) for bus in root.buses}
     missing = [role for role in roles.PAPER_BUSES if role not in there]
     warnings = list(root.warnings)
     if missing:

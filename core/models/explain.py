@@ -37,13 +37,13 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     ),
     "role": TermMeaning(
         "its place in the mix",
-        "{bus} {amount} above the others, where this bus belongs",
-        "{bus} {amount} below the others, where this bus belongs",
+        "{bus} {amount} up: a bus of this kind is usually louder than the others",
+        "{bus} {amount} down: a bus of this kind is usually quieter than the others",
     ),
     "company": TermMeaning(
         "buses of its kind",
-        "{bus} {amount} up: it shares its place with fewer buses than the others",
-        "{bus} {amount} down: it shares its place in the mix with others of its kind",
+        "{bus} {amount} up: fewer buses have the same function than for the others",
+        "{bus} {amount} down: it shares its function with other buses of its kind",
     ),
     "tone": TermMeaning(
         "its tone",
@@ -52,53 +52,53 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     ),
     "covered": TermMeaning(
         "what covers it",
-        "{bus} {amount} up, for how the other buses cover its spectrum",
-        "{bus} {amount} down, for how the other buses cover its spectrum",
+        "{bus} {amount} up: how much the other buses mask its spectrum",
+        "{bus} {amount} down: how much the other buses mask its spectrum",
     ),
     "presence": TermMeaning(
         "how much it plays",
-        "{bus} {amount} up, for the share of the song it plays in",
-        "{bus} {amount} down, for the share of the song it plays in",
+        "{bus} {amount} up: how much of the song it plays in",
+        "{bus} {amount} down: how much of the song it plays in",
     ),
     "sessions": TermMeaning(
         "your sessions",
-        "{bus} {amount} above, where your sessions put it",
-        "{bus} {amount} below, where your sessions put it",
+        "{bus} {amount} up: you set it louder in the songs that were learned",
+        "{bus} {amount} down: you set it quieter in the songs that were learned",
     ),
     "covered_moment": TermMeaning(
         "what covers it here",
-        "{bus} {amount} up, for how the other buses cover it here",
-        "{bus} {amount} down, for how the other buses cover it here",
+        "{bus} {amount} up: how much the other buses mask it here",
+        "{bus} {amount} down: how much the other buses mask it here",
     ),
     "moment": TermMeaning(
         "the moment",
-        "{bus} {amount} up: quieter than usual here, against the others",
-        "{bus} {amount} down: louder than usual here, against the others",
+        "{bus} {amount} up: it is quieter here than usual, relative to the others",
+        "{bus} {amount} down: it is louder here than usual, relative to the others",
     ),
     "kit": TermMeaning(
         "the drum kit",
-        "{bus} {amount} up, for its place in the drum kit",
-        "{bus} {amount} down, for its place in the drum kit",
+        "{bus} {amount} up: its function in the drum kit",
+        "{bus} {amount} down: its function in the drum kit",
     ),
     "like": TermMeaning(
         "the other session",
-        "{bus} {amount} up, as in the session it is mixed like",
-        "{bus} {amount} down, as in the session it is mixed like",
+        "{bus} {amount} up: as in the session given with --like",
+        "{bus} {amount} down: as in the session given with --like",
     ),
     "kept": TermMeaning(
         "your fader",
-        "{bus} {amount} up, where you set its fader",
-        "{bus} {amount} down, where you set its fader",
+        "{bus} {amount} up: your fader is kept",
+        "{bus} {amount} down: your fader is kept",
     ),
     "ride": TermMeaning(
         "riding",
-        "{bus} {amount} up: riding keeps it steady against the others",
-        "{bus} {amount} down: riding keeps it steady against the others",
+        "{bus} {amount} up: --ride evens out its loudness",
+        "{bus} {amount} down: --ride evens out its loudness",
     ),
     "limit": TermMeaning(
         "bounds",
-        "{bus} {amount} held back from going further down",
-        "{bus} {amount} held back from going further up",
+        "{bus} {amount} up: the gain is limited to its range",
+        "{bus} {amount} down: the gain is limited to its range",
     ),
     "common": TermMeaning(
         "the whole mix",
@@ -160,7 +160,7 @@ class Prediction:
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:
-    """Return the description of a term's effect on a bus: ``"vocals 1.5 dB above the others, where this bus belongs"``.
+    """Return the description of a term's effect on a bus: ``"vocals 1.5 dB up: a bus of this kind is usually louder than the others"``.
 
     Parameters
     ----------

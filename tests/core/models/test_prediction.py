@@ -198,8 +198,8 @@ def test_what_all_gains_share_goes_to_the_common_term() -> None:
 
 def test_every_term_has_words() -> None:
     assert set(predict_explained(RULE, lively()).explanation.terms) <= set(TERM_MEANINGS)
-    assert sentence("role", "vocals", 1.52) == "vocals 1.5 dB above the others, where this bus belongs"
-    assert sentence("role", "bass", -2.0) == "bass 2.0 dB below the others, where this bus belongs"
+    assert sentence("role", "vocals", 1.52) == "vocals 1.5 dB up: a bus of this kind is usually louder than the others"
+    assert sentence("role", "bass", -2.0) == "bass 2.0 dB down: a bus of this kind is usually quieter than the others"
 
 
 def test_a_terms_mean_is_taken_where_it_is_asked_for() -> None:
