@@ -160,7 +160,7 @@ class Prediction:
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:
-    """Return the description of a term's effect on a bus: ``"vocals 1.5 dB up: a bus of this kind is usually louder than the others"``.
+    """Return a term of `value_db` in words, such as ``"vocals 0.8 dB up: your fader is kept"``.
 
     Parameters
     ----------
