@@ -160,7 +160,7 @@ class Prediction:
 
 
 def sentence(term: str, bus: str, contribution_db: float) -> str:
-    """Return a term of `value_db` in words, such as ``"vocals 0.8 dB up: your fader is kept"``.
+    """Return the effect of a term on a bus in words, such as ``"vocals 0.8 dB up: your fader is kept"``.
 
     Parameters
     ----------
