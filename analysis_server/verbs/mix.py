@@ -270,12 +270,10 @@ def _levelled(
     rendered = render_mix(song, automation, workshop / "mix.f32", with_plain_sum=True, progress=progress)
     before, after = rendered.plain_sum, rendered.figures
     assert before is not None  # noqa: S101 - it was asked for
-    wanted_db = common_gain_db(before, after, request.target_lufs)
     if _is_levelled_in_file(model, request):
-        file_gain_db = wanted_db if request.target_lufs is not None else min(0.0, headroom_db(after))
-        moved_db = 0.0
+        file_gain_db, moved_db = _file_gain_db(request, before, after), 0.0
     else:
-        file_gain_db, moved_db = 0.0, wanted_db
+        file_gain_db, moved_db = 0.0, common_gain_db(before, after, request.target_lufs)
     automation = {bus: points.with_gain_db(moved_db) for bus, points in automation.items()}
     return _Levelled(
         prediction=prediction.with_gain_db(moved_db),
@@ -293,6 +291,12 @@ def _is_levelled_in_file(model: Model, request: MixRequest) -> bool:
     return model.feature_set != "condition3" or request.range_s is not None or bool(request.keep)
 
 
+def _file_gain_db(request: MixRequest, before: MixFigures, after: MixFigures) -> float:
+    if request.target_lufs is None:
+        return min(0.0, headroom_db(after))
+    return common_gain_db(before, after, request.target_lufs)
+
+
 def _lowered(
     song: Song, model: Model, mixed: _Levelled, request: MixRequest, *, lowered_db: float, workshop: Path
 ) -> _Levelled:
@@ -304,10 +308,7 @@ def _lowered(
     else:
         rendered, moved_db = render_mix(song, automation, workshop / "lowered.f32"), 0.0
     after = rendered.figures.with_gain_db(moved_db)
-    file_gain_db = 0.0
-    if _is_levelled_in_file(model, request):
-        wanted_db = common_gain_db(mixed.before, after, request.target_lufs)
-        file_gain_db = wanted_db if request.target_lufs is not None else min(0.0, headroom_db(after))
+    file_gain_db = _file_gain_db(request, mixed.before, after) if _is_levelled_in_file(model, request) else 0.0
     after = after.with_gain_db(file_gain_db)
     return _Levelled(
         prediction=prediction,
