@@ -140,10 +140,6 @@ def _report(terminal: Terminal, error: BaseException) -> int:
     if isinstance(error, FaderwiseError):
         terminal.report(error, error.code)
         return BAD_INPUT if isinstance(error, InputError) else FAILED
-    if isinstance(error, MemoryError):
-        remedy = "close other programs and try again"
-        terminal.report(FaderwiseError("the machine ran out of memory", remedy=remedy), "out_of_memory")
-        return FAILED
     if os.environ.get("FADERWISE_DEBUG"):
         import traceback
 

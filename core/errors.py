@@ -85,6 +85,12 @@ class DiskFullError(FaderwiseError):
     code = "disk_full"
 
 
+class OutOfMemoryError(FaderwiseError):
+    """The work needs more memory than is available."""
+
+    code = "out_of_memory"
+
+
 class ServerError(FaderwiseError):
     """The analysis server refused, was lost, or ended a job; `code` is one of docs/reference/protocol.md, section 7."""
 
@@ -104,8 +110,13 @@ def to_user_error(error: BaseException) -> BaseException:
     """Return the error to report for `error` where work ends.
 
     A path that the system rejects (missing, too long, not permitted) and a name that is not text become an `InputError`
-    that names it; a full disk becomes a `DiskFullError`; every other error is returned unchanged.
+    that names it; a full disk becomes a `DiskFullError`; a lack of memory, also for another thread, becomes an
+    `OutOfMemoryError`; every other error is returned unchanged.
     """
+    if isinstance(error, MemoryError) or _lacks_memory(error):
+        return OutOfMemoryError(
+            "the work needs more memory than is available", remedy="close other programs, or use shorter songs"
+        )
     if isinstance(error, UnicodeEncodeError) and _is_surrogate(error.object[error.start]):
         name = _word_around(error.object, error.start)
         return InputError(_NOT_TEXT, path=name, remedy="rename it, and try again")
@@ -132,6 +143,12 @@ def require_text(word: str) -> None:
         raise InputError("a path cannot contain a NUL", path=_shown(word), remedy="give another name")
     if any(map(_is_surrogate, word)):
         raise InputError(_NOT_TEXT, path=_shown(word), remedy="rename it, and try again")
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    # CPython raises a plain RuntimeError, without a field, where the system refuses a thread
+    thread_refused = isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+    return thread_refused or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _is_surrogate(character: str) -> bool:

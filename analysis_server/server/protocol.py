@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Annotated, Literal
 
 import msgspec
@@ -167,7 +166,6 @@ REMEDIES = {
     "busy": "send the request again later",
     "conflict": "choose job ids at random",
     "unknown_job": "send the run request again",
-    "out_of_memory": "close other programs, or use shorter songs",
     "crashed": "send the request again; if it fails again, report it with the server's log",
     "stopped": "start the server and send the request again",
     "internal": "report it with the server's log",
@@ -183,8 +181,6 @@ def error(request_id: str, failure: Failure, job: str | None = None) -> Error:
 def failure_of(exception: BaseException) -> Failure:
     """Return the fields that report `exception` to a client; every text can be encoded."""
     exception = to_user_error(exception)
-    if isinstance(exception, MemoryError) or (isinstance(exception, OSError) and exception.errno == errno.ENOMEM):
-        return Failure(code="out_of_memory", problem="the work needs more memory than is available")
     if not isinstance(exception, FaderwiseError):
         return Failure(code="internal", problem=_text(f"internal error ({type(exception).__name__}: {exception})"))
     return Failure(

@@ -206,6 +206,6 @@ def test_running_out_of_memory_is_reported(
         raise MemoryError
 
     monkeypatch.setattr(mix, "run", run_out)
-    ran = faderwise("mix", tiny_song)
+    ran = faderwise("mix", tiny_song, "--json")
     assert ran.code == 1
-    assert "out of memory" in ran.err
+    assert json.loads(ran.out)["error"]["code"] == "out_of_memory"
