@@ -103,9 +103,27 @@ def _load(path: Path) -> Model:
     return load(path)
 
 
+def bundled_default() -> Model:
+    """Return the bundled default model, also if the user has one of that name."""
+    return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}")
+
+
 def shipped_prior() -> BalancePrior:
-    """Return the prior of the shipped default model, from which the user's models start."""
-    return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}").as_prior()
+    """Return the prior of the bundled default model, from which the user's models start."""
+    return bundled_default().as_prior()
+
+
+def refuse_bundled(name_or_file: str, option: str) -> None:
+    """Refuse a name under which a user's model would replace a bundled one.
+
+    Raises
+    ------
+    ModelError
+        It is the name of a bundled model.
+    """
+    path = path_of(name_or_file)
+    if path.parent == folder() and (_SHIPPED / path.name.lower()).is_file():
+        raise ModelError(f"{path.stem!r} is the name of a bundled model", option=option, remedy="choose another name")
 
 
 def names() -> list[str]:
@@ -165,6 +183,7 @@ def take_in(file: Path, name: str | None) -> Path:
     """
     model = _load(file)
     kept_as = name or model.name
+    refuse_bundled(kept_as, "--name")
     path = path_of(kept_as)
     if path.parent != folder():
         raise ModelError(f"{kept_as!r} cannot be a model's name", remedy="give one with --name")

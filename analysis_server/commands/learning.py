@@ -118,7 +118,7 @@ def _print_habits(
     offsets = {bus: row["offset"] for bus, row in by_bus.items() if "offset" in row}
     if not offsets or models.is_shipped(name):
         return
-    default = models.find(models.DEFAULT_MODEL)
+    default = models.bundled_default()
     changes = {bus: offset - float(default.coefficients(bus)[0]) for bus, offset in offsets.items()}
     mean = sum(changes.values()) / len(changes)  # a gain that all buses share is not a difference of balance
     settings = [

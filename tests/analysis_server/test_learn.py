@@ -49,6 +49,13 @@ def test_a_song_becomes_a_model_that_is_found_by_name(faderwise: Faderwise, tiny
     assert set(model.songs[0].hashes) == {"drums", "bass", "mixdown"}
 
 
+def test_a_bundled_model_is_not_replaced(faderwise: Faderwise, tiny_song: Path) -> None:
+    ran = faderwise("learn", tiny_song, "--model", "default", "--json")
+    error = json.loads(ran.out)["error"]
+    assert (ran.code, error["code"], error["option"]) == (2, "model", "--model")
+    assert models.is_shipped("default")
+
+
 def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tiny_song: Path) -> None:
     """The song's faders are at 0.5 and 0.7; one song moves the offsets part of the way to its own balance."""
     rows = learned(faderwise, tiny_song, "--model", "mine")["coefficients"]

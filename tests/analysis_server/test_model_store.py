@@ -139,6 +139,22 @@ def test_removing_one_model_leaves_one_whose_name_begins_alike() -> None:
     assert len(list(models.folder().iterdir())) == 2
 
 
+def test_a_users_model_with_the_name_of_a_bundled_one_can_be_removed() -> None:
+    keep(models.DEFAULT_MODEL)
+    assert models.bundled_default().preset == "default"
+    models.remove(models.DEFAULT_MODEL)
+    assert models.is_shipped(models.DEFAULT_MODEL)
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "Default"])
+def test_a_model_is_not_imported_under_the_name_of_a_bundled_one(tmp_path: Path, name: str) -> None:
+    model(name).save(tmp_path / "file.json")
+    for given in (None, name):
+        with raises_error(ModelError, option="--name", remedy_facts=("another name",)):
+            models.take_in(tmp_path / "file.json", given)
+    assert models.names() == SHIPPED
+
+
 def test_the_shipped_model_cannot_be_removed() -> None:
     with raises_error(ModelError, facts=(models.DEFAULT_MODEL,)):
         models.remove(models.DEFAULT_MODEL)
