@@ -90,10 +90,14 @@ class AuditSpectrum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the page shows but the sound."""
+    """Everything the page shows but the sound.
+
+    `edit` is the latest edit with `faderwise edit` of the run; `is_edited` is whether anything was changed by hand.
+    """
 
     title: str
     summary: str
+    edit: AuditRun | None
     is_edited: bool
     runs: list[AuditRun]
     settings: list[str]
@@ -121,12 +125,14 @@ def result_of(
     notes : further warnings.
     """
     names = _names(audited.tracks)
+    edit = _latest_edit(audited)
     return AuditResult(
         title=audited.basis.root.title,
-        summary=_summary(audited, which),
+        summary=_summary(audited, which, edit),
+        edit=edit,
         is_edited=audited.is_edited,
         runs=[_run(run) for run in audited.runs],
-        settings=_settings_in_force(audited),
+        settings=edit.settings if edit else [],
         time_s=_rounded(audited.time_s),
         tracks=[_track(track, name) for track, name in zip(audited.tracks, names, strict=True)],
         moves=[_move(move) for move in largest_moves(audited, LISTED_MOVES)],
@@ -147,19 +153,24 @@ def _names(tracks: Sequence[AuditedTrack]) -> list[str]:
     return [role if bus.count(role) == 1 else f"{role}: {track.name}" for role, track in zip(bus, tracks, strict=True)]
 
 
-def _summary(audited: Audited, which: str) -> str:
+def _summary(audited: Audited, which: str, edit: AuditRun | None) -> str:
     root = audited.basis.root
     made = f"{root.action} of {root.made_at[:10]}" + (f" with the model {root.model}" if root.model else "")
     edited = [track.role for track in audited.tracks if not track.edits.are_none]
     since = (
         f"edited by hand since: {', '.join(dict.fromkeys(edited))}" if edited else "nothing was edited by hand since"
     )
-    return f"{which[:1].upper()}{which[1:]}, {made}; {since}."
+    summary = f"{which[:1].upper()}{which[1:]}, {made}; {since}."
+    if edit is None:
+        return summary
+    settings = ", ".join(edit.settings) or "as predicted"
+    made_at = edit.made_at[:16].replace("T", " ")
+    return f"Edited with faderwise edit (run {edit.number}, {made_at} UTC): {settings}. {summary}"
 
 
-def _settings_in_force(audited: Audited) -> list[str]:
+def _latest_edit(audited: Audited) -> AuditRun | None:
     edits = [run for run in audited.runs if run.of == audited.basis.root.id]
-    return _described(edits[-1]) if edits else []
+    return _run(edits[-1]) if edits else None
 
 
 def _described(run: RunRecord) -> list[str]:

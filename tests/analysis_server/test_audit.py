@@ -97,6 +97,21 @@ def test_the_json_contains_what_the_page_shows(faderwise: Ran, out: Path) -> Non
         assert f"{bus} " in page
 
 
+def test_an_audit_names_the_latest_edit(faderwise: Ran, out: Path) -> None:
+    assert as_json(faderwise("audit", out, "--no-sound", "--dry-run", "--json"))["edit"] is None
+    faderwise("edit", out, "--depth", 50)
+    faderwise("edit", out, "--offset", "vocals=1")
+    result = as_json(faderwise("audit", out, "--no-sound", "--json"))
+    edit = result["edit"]
+    assert (edit["number"], edit["settings"]) == (3, ["depth 50 %", "vocals +1.0 dB"])
+    assert edit == result["runs"][-1]
+    made_at = edit["made_at"][:16].replace("T", " ")
+    page = Path(result["files"]["audit.html"]).read_text(encoding="utf-8")
+    for text in (faderwise("audit", out, "--no-sound", "--dry-run").out.splitlines()[0], page.split("<table")[0]):
+        assert f"run 3, {made_at} UTC" in text
+        assert "depth 50 %, vocals +1.0 dB" in text
+
+
 def test_an_edit_command_does_not_count_as_an_edit_by_hand(faderwise: Ran, out: Path) -> None:
     faderwise("edit", out, "--depth", "50", "--offset", "bass=-2")
     result = as_json(faderwise("audit", out, "--json", "--no-sound"))
