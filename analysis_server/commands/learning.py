@@ -74,9 +74,9 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     print_assignment(arguments, terminal, *arguments.songs)
     result = perform(request, learn.run, terminal)
     terminal.warn_all(result.warnings)
-    would = "would contain" if arguments.dry_run else "now contains"
+    learned, contains = ("Would learn", "would then contain") if arguments.dry_run else ("Learned", "now contains")
     terminal.say(
-        f"{result.model} {would} {count(len(result.songs), 'song')}, {len(result.learned)} of them from this command."
+        f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {count(len(result.songs), 'song')}."
     )
     _print_habits(result.model, result.coefficients, len(result.songs), result.next_song_percent, terminal)
     if arguments.dry_run:

@@ -22,6 +22,7 @@ from analysis_server.training.songs import (
     one_by_one,
 )
 from core.decibels import FloatArray
+from core.errors import InputError
 from core.files import replacing_set, write_text
 from core.models.evaluate import (
     BalanceRegression,
@@ -118,6 +119,12 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         preset=preset, feature_set=feature_set, paper_buses=preset == "paper", with_measurement=True
     )
     trained = _dataset(request.dataset, settings, learn_songs, part_of(progress, 0.0, share))
+    if request.test_on is None and len(trained.songs) < 2:
+        raise InputError(
+            "leave-one-song-out needs at least two songs",
+            path=request.dataset,
+            remedy="add songs, or name a folder of others to test on with --test-on",
+        )
     tested = (
         trained
         if request.test_on is None
@@ -183,7 +190,7 @@ def _result(
     return EvaluateResult(
         preset=settings.preset,
         features=settings.feature_set,
-        trained_on=request.dataset if request.test_on else f"all of {request.dataset} but the song itself",
+        trained_on=request.dataset if request.test_on else f"all songs of {request.dataset} except the one tested",
         buses=list(scores.buses),
         songs={title: dict(row) for title, row in scores.mse.items()},
         mean=scores.mean_mse(),
@@ -240,8 +247,10 @@ def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, fl
     if n < 3:
         return f"{sentence}; too few songs for a significance test."
     half_width = float(scipy.special.stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n))
-    chance = "significant" if abs(mean) > half_width else "not significant"
-    return f"{sentence}, {chance} (95 % interval {mean - half_width:+.2f} to {mean + half_width:+.2f} dB)."
+    interval = f"95 % interval {abs(mean) - half_width:+.2f} to {abs(mean) + half_width:+.2f} dB"
+    if abs(mean) > half_width:
+        return f"{sentence}, significant ({interval})."
+    return f"{sentence}, but the difference is within chance: not significant ({interval}, which contains 0)."
 
 
 def _written(

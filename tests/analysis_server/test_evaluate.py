@@ -132,7 +132,8 @@ def refused(faderwise: Faderwise, *words: object) -> str:
 
 def test_a_single_song_is_refused(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_song, tmp_path / "one" / "song")
-    assert "at least two songs" in refused(faderwise, tmp_path / "one")
+    line = refused(faderwise, tmp_path / "one")
+    assert "at least two songs" in line and "--test-on" in line
 
 
 def test_a_folder_without_songs_is_refused(faderwise: Faderwise, tmp_path: Path) -> None:
