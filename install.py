@@ -8,7 +8,7 @@ usage: python3 install.py [COMMAND] [OPTIONS]         (on Windows: py install.py
 
 options of install and uninstall:
   --dry-run              print every change, make none
-  --yes                  do not ask
+  --yes                  list the changes, but do not ask
   --no-reaper            do not touch REAPER
   --purge                uninstall: also remove models, keys, settings and runs
 
@@ -27,11 +27,12 @@ exit codes: 0 done, 1 failed, 2 wrong usage or unsuitable machine, 130 interrupt
 from __future__ import annotations  # Python 3.8 must parse this file in order to report that it is too old
 
 import contextlib
+import difflib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,14 +97,25 @@ def test(words: list[str]) -> int:
 
 
 def install(words: list[str]) -> int:
-    """Install for this user, set up REAPER and make the command callable."""
+    """Install for this user, set up REAPER and make the command callable; list the changes and ask first."""
     environment, dry_run = user_environment(), "--dry-run" in words
+    application = Application(Path(environment.program()), environment.folder.parent)
+    answers, with_reaper = prompter(words), "--no-reaper" not in words
+    if not dry_run and environment.is_incomplete():
+        environment.ensure(dry_run=True)
+        if with_reaper:
+            with contextlib.suppress(FaderwiseError):  # raised again after the application is installed
+                with_reaper = bool(set_up(application, answers, dry_run=True))
+        if links(environment):
+            print(callable_line(environment, dry_run=True))
+        if not agreed("Make these changes?", words):
+            raise SetupError("Nothing was installed.", 1)
+        answers = Prompter(print, None)
     environment.ensure(dry_run=dry_run)
     try:
-        if "--no-reaper" not in words:
-            application = Application(Path(environment.program()), environment.folder.parent)
+        if with_reaper:
             with reaper_errors():
-                set_up(application, prompter(words), dry_run=dry_run)
+                set_up(application, answers, dry_run=dry_run)
     finally:
         print(callable_line(environment, dry_run=dry_run))
         print("The command would be:" if dry_run else "Faderwise is installed. Its command:")
@@ -118,15 +130,12 @@ def link_path() -> Path:
 
 def callable_line(environment: Environment, *, dry_run: bool) -> str:
     """Link the command into ~/.local/bin if that is on PATH; else return the line that makes it callable."""
-    program = Path(environment.program("faderwise"))
-    link = link_path()
-    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    found = shutil.which("faderwise")
-    if found and Path(found).resolve() == program.resolve():
+    program, link = Path(environment.program("faderwise")), link_path()
+    if is_callable(environment):
         return "You can call it as: faderwise"
     if setup.WINDOWS:
         return f'To call it as faderwise, run once:  setx PATH "%PATH%;{program.parent}"'
-    if link.parent not in on_path or (os.path.lexists(link) and not is_our_link(link, environment)):
+    if not links(environment):
         return f'To call it as faderwise, add this line to your shell\'s profile:  export PATH="{program.parent}:$PATH"'
     if not dry_run:
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -135,42 +144,83 @@ def callable_line(environment: Environment, *, dry_run: bool) -> str:
     return f"Would do: Link {link} to it." if dry_run else f"You can call it as: faderwise ({link})"
 
 
+def is_callable(environment: Environment) -> bool:
+    """Return whether `faderwise` already starts the command of `environment`."""
+    found = shutil.which("faderwise")
+    return bool(found) and Path(found).resolve() == Path(environment.program("faderwise")).resolve()
+
+
+def links(environment: Environment) -> bool:
+    """Return whether an installation links the command into the user's folder for programs."""
+    link = link_path()
+    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    is_free = not os.path.lexists(link) or is_our_link(link, environment)
+    return not setup.WINDOWS and not is_callable(environment) and link.parent in on_path and is_free
+
+
 def is_our_link(link: Path, environment: Environment) -> bool:
     """Return whether `link` is a link to the command of `environment`, whether or not that exists."""
     return link.is_symlink() and link.readlink() == Path(environment.program("faderwise"))
 
 
 def uninstall(words: list[str]) -> int:
-    """Remove what was added to REAPER and the user's installation; with --purge also the user's data."""
+    """Remove what was added to REAPER and the installation, with --purge also the data; list it and ask first."""
     environment, dry_run = user_environment(), "--dry-run" in words
     home = environment.folder.parent
+    in_reaper: list[Path] = []
     if "--no-reaper" not in words:
         with reaper_errors():
-            take_back(home, prompter(words), dry_run=dry_run)
+            in_reaper = take_back(home, prompter(words), dry_run=True)
     installed = (environment.folder / setup.MARKER).is_file()
     data = sorted(path for path in home.iterdir() if path != environment.folder) if home.is_dir() else []
     purged = data if "--purge" in words else []
-    removed = [*([environment.folder] if installed else []), *purged]
+    linked = [link_path()] if is_our_link(link_path(), environment) else []
+    removed = [*([environment.folder] if installed else []), *linked, *purged]
     if not installed:
         print(f"Nothing to remove: {environment.folder} does not exist or was not made by install.py.")
-    if not removed:
-        return 0
-    names = ", ".join(str(path) for path in removed)
+    print_lines(f"Would do: Remove {described(path)}" for path in removed)
     if dry_run:
-        print(f"Would do: Remove {names}.")
         return 0
-    if not agreed(f"Remove {names}?", words):
+    if (removed or in_reaper) and not agreed("Remove all of this?", words):
         raise SetupError("Nothing was removed.", 1)
-    if is_our_link(link_path(), environment):
-        link_path().unlink()
+    if "--no-reaper" not in words:
+        with reaper_errors():
+            take_back(home, Prompter(print if in_reaper else lambda _: None, None))
+    for path in linked:
+        path.unlink()
     if installed:
         with setup.exclusive():
             environment.clear()
     for path in purged:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    left = ", ".join(path.name for path in data if path not in purged)
-    print(f"Removed {names}; left in {home}: {left or 'nothing'}.")
+        delete(path)
+    if removed or "--purge" in words:
+        with contextlib.suppress(OSError):  # it does not exist, or is not empty
+            home.rmdir()
+    left = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
+    print_lines(f"Removed {path}" for path in removed)
+    if left:
+        print(f"Kept in {home}: {', '.join(left)}")
     return 0
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print each line."""
+    for line in lines:
+        print(line)
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a folder with its content, unless REAPER's removal has already deleted it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def described(path: Path) -> str:
+    """Return a path that is to be removed, with the number of models if it is the folder of the user's models."""
+    models = list(path.glob("*.json")) if path.name == "models" else []
+    return f"{path} ({len(models)} model{'s' * (len(models) != 1)})" if models else str(path)
 
 
 @contextlib.contextmanager
@@ -207,7 +257,9 @@ def dispatch(words: list[str]) -> int:
     if name == "install" and "--purge" in words:
         unknown = ["--purge"]
     if unknown:
-        raise SetupError(f"Unknown argument {unknown[0]!r}; see `python3 install.py --help`.", 2)
+        near = difflib.get_close_matches(unknown[0], OPTIONS if unknown[0].startswith("-") else COMMANDS, 1)
+        guess = f" (did you mean {near[0]!r}?)" if near and near != unknown else ""
+        raise SetupError(f"Unknown argument {unknown[0]!r}{guess}; see `python3 install.py --help`.", 2)
     return COMMANDS[name](words)
 
 
@@ -220,7 +272,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SetupError as error:
         message, code = error.args
     except EOFError:
-        message, code = "No answer could be read: run it again with --yes, or with --no-reaper.", 2
+        message, code = "No answer could be read: run it again with --yes to agree.", 2
     except OSError as error:
         message, code = setup.explained("Setting up", str(error)).args
     except KeyboardInterrupt:

@@ -91,7 +91,7 @@ def examine_application(home: Path, *, full: bool = False) -> Iterator[Finding]:
     """
     yield _environment()
     yield _command()
-    yield _import_libraries() if full else _find_libraries()
+    yield _import_libraries(home) if full else _find_libraries()
     yield _check_packages() if full else _check_requirements()
     yield _folder(home)
     yield _runs(home)
@@ -119,8 +119,9 @@ def _command() -> Finding:
     )
 
 
-def _import_libraries() -> Finding:
+def _import_libraries(home: Path) -> Finding:
     """Import the compiled libraries, which shows whether their shared objects load."""
+    os.environ.setdefault("MPLCONFIGDIR", str(home / "cache" / "matplotlib"))  # read when matplotlib is imported
     failed = {}
     for name in _LIBRARIES:
         try:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,12 @@ class Environment:
     def install_packages(self, extras: tuple[str, ...]) -> None:
         """Install the checkout with `extras` by pip. Only this step needs the network."""
         checkout = f".[{','.join(extras)}]" if extras else "."
+        print("Preparing pip ...")
         run_step("Preparing pip", [self.program(), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"])
         run_step("Preparing pip", self.pip("pip>=21.3"))  # Python 3.10.0's is too old for --editable
-        run_step("Installing with pip", self.pip(*(["--editable"] if self.editable else []), checkout))
+        command = self.pip(*(["--editable"] if self.editable else []), checkout)
+        print("Downloading packages ...")
+        run_step("Installing with pip", [word for word in command if word != "--quiet"], show_pip_step)
 
     def fill(self) -> None:
         """Install the packages and write the stamp; after a failure a working environment stays usable."""
@@ -151,9 +154,14 @@ class Environment:
                 unfinished.write_text(json.dumps(old), "utf-8")
                 unfinished.replace(stamp)
             raise
+        print("Checking the environment ...")
         if problem := self.problem(extras):
             raise explained("Checking the finished environment", problem)
         unfinished.replace(stamp)
+
+    def is_incomplete(self) -> bool:
+        """Return whether `ensure` would change anything."""
+        return bool(self.examine()[0])
 
     def ensure(self, dry_run: bool = False) -> None:
         """Run the steps that are needed, or only print them."""
@@ -169,28 +177,44 @@ class Environment:
 STEPS = {
     "remove": ("Removing {folder} to create it again: {reason}.", Environment.clear),
     "set aside": ("Renaming {folder} to {folder}-broken-...: {reason}.", Environment.clear),
-    "make": ("Creating the environment in {folder} (about a minute) ...", Environment.make),
+    "make": ("Creating the environment in {folder} (one to three minutes in all) ...", Environment.make),
     "fill": ("Installing Faderwise and its dependencies ...", Environment.fill),
     "update": ("Updating {folder} ({reason}) ...", Environment.fill),
 }
 
 
-def run(command: list[str], folder: Path | None = None, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a command without misleading Python and pip variables; `quiet` captures its output."""
+def run(
+    command: list[str], folder: Path | None = None, quiet: bool = False, show: Callable[[str], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without misleading Python and pip variables; `quiet` captures its output, `show` gets its lines."""
     variables = {name: value for name, value in os.environ.items() if not MISLEADING_VARIABLES.fullmatch(name.upper())}
     variables["PIP_USER"] = "0"
     if not str(ROOT).isascii():  # Python < 3.13 reads an editable install's path in the locale's encoding
         variables["PYTHONUTF8"] = "1"
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    streams = {**streams, "errors": "replace"} if quiet else {}
+    streams = {**streams, "errors": "replace"} if quiet or show else {}
+    if show:
+        output = []
+        with subprocess.Popen(command, cwd=folder, env=variables, **streams) as process:  # noqa: S603 - a list
+            for line in process.stdout or ():
+                output.append(line)
+                show(line)
+        return subprocess.CompletedProcess(command, process.returncode, "".join(output))
     return subprocess.run(command, cwd=folder, env=variables, check=False, **streams)  # noqa: S603 - a list
 
 
-def run_step(doing: str, command: list[str]) -> None:
-    """Run one step of the set-up without output; raise an explained error if it fails."""
-    done = run(command, ROOT, quiet=True)
+def run_step(doing: str, command: list[str], show: Callable[[str], None] | None = None) -> None:
+    """Run one step of the set-up, passing each line of its output to `show`; raise an explained error if it fails."""
+    done = run(command, ROOT, quiet=True, show=show)
     if done.returncode:
         raise explained(doing, done.stdout)
+
+
+def show_pip_step(line: str) -> None:
+    """Print how many packages pip installs, when it begins to install them."""
+    head, _, names = line.partition("Installing collected packages:")
+    if not head and names:
+        print(f"Installing {len(names.split(','))} packages ...")
 
 
 def explained(doing: str, output: str) -> SetupError:

@@ -44,9 +44,15 @@ def _add_answers(parser: Parser) -> None:
 
 def run(arguments: Namespace, terminal: Terminal) -> None:
     """Install the actions in every REAPER of this user."""
+    from analysis_server.reaper_setup.find_reaper import resource_folders
     from analysis_server.reaper_setup.install import set_up
     from analysis_server.reaper_setup.scripts import Application
 
+    if not resource_folders():
+        raise FaderwiseError(
+            "REAPER was not found, so nothing was installed",
+            remedy="start REAPER once and close it, or set REAPER_RESOURCE_PATH to the folder of its reaper.ini",
+        )
     messages: list[str] = []
     application = Application(Path(sys.executable).absolute(), home().absolute())
     folders = set_up(application, _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)

@@ -43,10 +43,13 @@ _BACKUP = re.compile(r"([\w-]+)\.before-faderwise-\d{8}-\d{6}\.(\w+)")
 
 @dataclass(frozen=True)
 class Prompter:
-    """Functions that print a line (`say`) and ask a yes/no question (`ask`)."""
+    """Functions that print a line (`say`) and ask a yes/no question (`ask`).
+
+    `ask` is None where the user has already seen the changes and agreed: they are then made without listing them again.
+    """
 
     say: Callable[[str], None]
-    ask: Callable[[str], bool]
+    ask: Callable[[str], bool] | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def set_up(application: Application, prompter: Prompter, *, dry_run: bool = Fals
 
 
 def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
-    """Remove what was added to every REAPER, and return the resource folders.
+    """Remove what was added to every REAPER, and return the resource folders (of a dry run: those that would change).
 
     Raises
     ------
@@ -186,7 +189,7 @@ def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[
         return []
     lines = [line for removal in found for line in removal.lines()]
     if not _is_agreed(lines, "Remove these from REAPER?", prompter, dry_run):
-        return []
+        return [removal.folder for removal in found] if dry_run else []
     for removal in found:
         remove(removal)
         left = sorted(path.name for path in record_path(removal.folder).parent.glob("*"))
@@ -198,6 +201,8 @@ def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[
 
 
 def _is_agreed(lines: Iterable[str], question: str, prompter: Prompter, dry_run: bool) -> bool:
+    if prompter.ask is None:
+        return not dry_run
     for line in lines:
         prompter.say(line)
     if dry_run:

@@ -1,7 +1,8 @@
 """Draw the images of docs/guides/reaper.md from the state of the simulated REAPER.
 
 `python -m tests.end_to_end.draw_tour docs/images` writes `reaper-tour.png`, the envelopes of the bundled song after
-three actions, and `reaper-dialogs.png`, the windows of all actions as they are filled in at that moment.
+three actions, and `reaper-dialogs.png`, the windows of all actions as they are filled in at that moment. It needs the
+development tools that `python3 install.py test` installs.
 """
 
 from __future__ import annotations

@@ -37,20 +37,22 @@ class Reaper:
     def __init__(self):
         self.calls = []
         self.error = None
+        self.folders = [Path("resource")]
 
     def set_up(self, application, prompter, *, dry_run):
         self.calls.append(("set up", application.python, application.home, dry_run))
-        self._ask(prompter)
+        return self._ask(prompter, dry_run)
 
-    def take_back(self, home, prompter, *, dry_run):
+    def take_back(self, home, prompter, *, dry_run=False):
         self.calls.append(("take back", home, dry_run))
-        self._ask(prompter)
+        return self._ask(prompter, dry_run)
 
-    def _ask(self, prompter):
+    def _ask(self, prompter, dry_run):
         if self.error:
             raise self.error
-        if prompter.ask("Make these changes?"):
+        if self.folders and not dry_run and (prompter.ask is None or prompter.ask("Make these changes?")):
             prompter.say("REAPER is changed")
+        return self.folders
 
 
 @pytest.fixture

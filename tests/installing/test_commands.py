@@ -120,7 +120,19 @@ def test_purge_also_removes_models_keys_and_settings(checkout, pip, data, capsys
     assert install.main(["uninstall", "--purge", "--no-reaper", "--dry-run"]) == 0
     assert (data / "key").exists()
     assert install.main(["uninstall", "--purge", "--yes"]) == 0
-    assert list(data.iterdir()) == []
+    assert not data.exists()
+
+
+def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(checkout, pip, data, capsys):
+    install.main(["--yes"])
+    (data / "models").mkdir()
+    for name in ("mine.json", "ours.json"):
+        (data / "models" / name).write_text("{}", "utf-8")
+    capsys.readouterr()
+    assert install.main(["uninstall", "--purge", "--dry-run"]) == 0
+    listed = [line.removeprefix("Would do: Remove ") for line in capsys.readouterr().out.splitlines()]
+    assert listed == [str(data / "environment"), f"{data / 'models'} (2 models)"]
+    assert (data / "models" / "mine.json").exists()
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
@@ -141,14 +153,16 @@ def test_reaper_setup_gets_the_path_of_the_application(checkout, pip, data, reap
     assert install.main(["--dry-run", "--yes"]) == 0
     assert install.main(["uninstall", "--yes"]) == 0
     assert reaper.calls == [
+        ("set up", python, data, True),
         ("set up", python, data, False),
         ("set up", python, data, True),
+        ("take back", data, True),
         ("take back", data, False),
     ]
 
 
 def test_reaper_is_not_set_up_with_no_reaper(checkout, pip, data, reaper):
-    assert install.main(["--no-reaper"]) == 0
+    assert install.main(["--no-reaper", "--yes"]) == 0
     assert install.main(["uninstall", "--no-reaper", "--yes"]) == 0
     assert reaper.calls == []
     assert not (data / "environment").exists()
@@ -174,14 +188,41 @@ def test_application_is_installed_where_reaper_cannot_be_set_up(error, code, rea
     assert printed.err.count("\n") == 1
 
 
-def test_without_a_terminal_the_error_names_the_options(checkout, pip, data, monkeypatch, capsys):
+@pytest.fixture
+def closed_input(monkeypatch):
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
-        assert install.main([]) == 2
+        yield
+
+
+@pytest.mark.usefixtures("closed_input")
+def test_install_without_an_answer_changes_nothing_and_names_the_option(pip, data, reaper, capsys):
+    for words in ([], ["--no-reaper"]):
+        assert install.main(words) == 2
     printed = capsys.readouterr()
     assert "--yes" in printed.err
-    assert "--no-reaper" in printed.err
-    assert Path(printed.out.splitlines()[-1]).is_file()
+    assert "--no-reaper" not in printed.err
+    assert str(data / "environment") in printed.out
+    assert (pip.calls, data.exists()) == ([], False)
+    assert all(dry_run for *_, dry_run in reaper.calls)
+
+
+def test_install_asks_once_and_stops_at_no(checkout, pip, data, reaper, monkeypatch):
+    answers = iter(["n", "y"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    assert install.main([]) == 1
+    assert not data.exists()
+    assert install.main([]) == 0
+    assert (data / "environment").is_dir()
+    assert next(answers, None) is None
+
+
+def test_install_without_reaper_succeeds(checkout, pip, data, reaper, capsys):
+    reaper.folders = []
+    assert install.main(["--yes"]) == 0
+    printed = capsys.readouterr().out
+    assert Path(printed.splitlines()[-1]).is_file()
+    assert "REAPER is changed" not in printed
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 1), ("no", 1)])
@@ -192,13 +233,15 @@ def test_uninstall_asks(answer, code, pip, data, monkeypatch):
     assert (data / "environment").exists() == bool(code)
 
 
-def test_uninstall_without_anyone_to_ask_removes_nothing(checkout, pip, data, monkeypatch, capsys):
+@pytest.mark.usefixtures("pip", "closed_input")
+def test_uninstall_without_anyone_to_ask_removes_nothing(data, reaper, capsys):
     install.main(["--yes"])
-    with Path(os.devnull).open(encoding="utf-8") as nothing:
-        monkeypatch.setattr(sys, "stdin", nothing)
-        assert install.main(["uninstall"]) == 2
-    assert "--yes" in capsys.readouterr().err
+    assert install.main(["uninstall", "--purge"]) == 2
+    error = capsys.readouterr().err
+    assert "--yes" in error
+    assert "--no-reaper" not in error
     assert (data / "environment").exists()
+    assert [call for call in reaper.calls if call[0] == "take back"] == [("take back", data, True)]
 
 
 def test_uninstall_does_not_touch_a_foreign_folder(checkout, data, capsys):
@@ -240,6 +283,15 @@ def test_wrong_usage_is_one_line_and_exit_code_2(words, tmp_path):
     assert done.stderr.count("\n") == 1
     assert repr(words[-1]) in done.stderr
     assert "--help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"), [("unistall", "uninstall"), ("tset", "test"), ("--no-reper", "--no-reaper"), ("xyzzy", None)]
+)
+def test_misspelled_word_is_answered_with_the_nearest(word, nearest, capsys):
+    assert install.main([word]) == 2
+    error = capsys.readouterr().err
+    assert (repr(nearest) in error) if nearest else ("did you mean" not in error)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["demo", "--help"], ["uninstall", "--help"]])

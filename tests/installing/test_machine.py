@@ -65,7 +65,7 @@ def test_missing_module_names_the_package_to_install(module, checkout, pip, monk
 
 def test_pip_commands(checkout, monkeypatch):
     commands = []
-    monkeypatch.setattr(setup, "run_step", lambda doing, command: commands.append(command))
+    monkeypatch.setattr(setup, "run_step", lambda doing, command, show=None: commands.append(command))
     environment = venv_of(checkout)
     environment.install_packages(("test",))
     setup.Environment(checkout / "copy", editable=False).install_packages(())
@@ -85,6 +85,12 @@ def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
     assert (done.returncode, done.stdout) == (0, "['PIP_INDEX_URL'] 0\n")
 
 
+def test_a_step_passes_its_lines_on_and_the_number_of_packages_is_printed(checkout, capsys):
+    code = "print('Collecting a'); print('Installing collected packages: a, b, c')"
+    setup.run_step("Installing with pip", [sys.executable, "-c", code], setup.show_pip_step)
+    assert capsys.readouterr().out == "Installing 3 packages ...\n"
+
+
 @pytest.mark.parametrize(
     ("output", "code", "remedy"),
     [
@@ -100,7 +106,7 @@ def test_variables_do_not_lead_children_astray(checkout, monkeypatch):
 def test_failed_step_shows_its_last_lines_and_the_remedy(output, code, remedy, checkout):
     words = [sys.executable, "-c", f"import sys; sys.exit({'first' + chr(10) * 2 + output!r})"]
     with pytest.raises(setup.SetupError) as caught:
-        setup.run_step("Installing with pip", words)
+        setup.run_step("Installing with pip", words, setup.show_pip_step)
     message, found = caught.value.args
     assert found == code
     assert remedy in message.splitlines()[-1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis_server.cli import main
+from analysis_server.reaper_setup import find_reaper
 from analysis_server.reaper_setup.install import set_up, take_back
 from analysis_server.reaper_setup.scripts import Application, actions_in, bundled_scripts
 from tests.reaper.studio import end_server
@@ -50,6 +51,14 @@ def test_without_an_answer_the_error_names_the_option_yes(
     assert main(["reaper", "install"]) == 2
     assert capsys.readouterr().err.endswith("faderwise: no answer could be read; run it again with --yes\n")
     assert tree(resource) == before
+
+
+def test_installing_without_reaper_fails_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(find_reaper, "resource_folders", list)
+    assert main(["reaper", "install", "--yes", "--json"]) == 1
+    assert "REAPER_RESOURCE_PATH" in json.loads(capsys.readouterr().out)["error"]["remedy"]
 
 
 def test_json_output_is_one_object(resource: Path, capsys: pytest.CaptureFixture[str]) -> None:

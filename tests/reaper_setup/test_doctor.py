@@ -163,10 +163,13 @@ def test_a_damaged_record_and_a_wrong_folder_are_findings(
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_application_is_checked(tmp_path: Path, full: bool) -> None:
+def test_application_is_checked(tmp_path: Path, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "my data"
+    monkeypatch.setenv("MPLCONFIGDIR", "")  # so that what is set below is reset at the end
+    monkeypatch.delenv("MPLCONFIGDIR")
     findings = by_subject(list(examine_application(home, full=full)))
     assert (home / "logs").exists() is full  # only the full check starts a server
+    assert os.environ.get("MPLCONFIGDIR") == (str(home / "cache" / "matplotlib") if full else None)
     assert [(name, finding.found) for name, finding in findings.items() if finding.state == "wrong"] == []
     assert list(findings) == ["environment", "command", "libraries", "versions", "folder", "runs", "keys", "server"]
     assert findings["server"].state == "right"

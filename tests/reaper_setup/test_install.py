@@ -282,9 +282,15 @@ def test_python_settings_that_existed_before_are_kept(resource: Path, applicatio
     assert (resource / "reaper.ini").read_bytes() == lines
 
 
+def test_what_was_agreed_to_before_is_not_listed_again(installed: Path, application: Application, user: User) -> None:
+    user.lines.clear()
+    assert take_back(application.home, install.Prompter(user.lines.append, None)) == [installed]
+    assert user.lines == [f"Removed Faderwise from {installed}."]
+
+
 def test_a_dry_run_of_removing_changes_nothing(installed: Path, application: Application, user: User) -> None:
     before = tree(installed)
-    take_back(application.home, user.prompter(), dry_run=True)
+    assert take_back(application.home, user.prompter(), dry_run=True) == [installed]
     assert "remove FADERWISE_SETTINGS" in user.text
     assert tree(installed) == before
 
