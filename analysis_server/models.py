@@ -21,6 +21,7 @@ DEFAULT_MODEL = "default"
 SUFFIX = ".json"
 _LONGEST_NAME_BYTES = 200
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d) *(\.|$)", re.IGNORECASE)
+_EARLIER = re.compile(r"[^.]\.\d{8}-\d{6}(-\d+)?$")  # the suffix that core.files adds to the stem of a replaced file
 _SHIPPED = Path(__file__).with_name("shipped_models")
 
 
@@ -113,23 +114,31 @@ def shipped_prior() -> BalancePrior:
     return bundled_default().as_prior()
 
 
-def refuse_bundled(name_or_file: str, option: str) -> None:
-    """Refuse a name under which a user's model would replace a bundled one.
+def refuse_unusable(name_or_file: str, option: str) -> None:
+    """Refuse a name under which a user's model would replace a bundled one, and a new file with another suffix.
 
     Raises
     ------
     ModelError
-        It is the name of a bundled model.
+        It is the name of a bundled model, or a file that is not there and does not end in `SUFFIX`.
     """
     path = path_of(name_or_file)
+    if path.suffix != SUFFIX and not path.is_file():
+        remedy = f"a name has no slash, and a model's file ends in {SUFFIX}"
+        raise ModelError(f"{name_or_file!r} cannot be a model's name or file", option=option, remedy=remedy)
     if path.parent == folder() and (_SHIPPED / path.name.lower()).is_file():
         raise ModelError(f"{path.stem!r} is the name of a bundled model", option=option, remedy="choose another name")
 
 
 def names() -> list[str]:
-    """Return the names of all models, sorted, without incomplete files."""
+    """Return the names of all models, sorted, without incomplete files and earlier versions."""
     files = (path for where in (folder(), _SHIPPED) for path in where.glob(f"*{SUFFIX}"))
-    return sorted({path.stem for path in files if not path.name.startswith(".")})
+    return sorted({path.stem for path in files if not path.name.startswith(".") and not _EARLIER.search(path.stem)})
+
+
+def earlier_versions() -> list[str]:
+    """Return the names of the earlier versions of models, which are kept when a model is replaced, sorted."""
+    return sorted(path.stem for path in folder().glob(f"*{SUFFIX}") if _EARLIER.search(path.stem))
 
 
 def is_shipped(name: str) -> bool:
@@ -183,10 +192,10 @@ def take_in(file: Path, name: str | None) -> Path:
     """
     model = _load(file)
     kept_as = name or model.name
-    refuse_bundled(kept_as, "--name")
     path = path_of(kept_as)
     if path.parent != folder():
         raise ModelError(f"{kept_as!r} cannot be a model's name", remedy="give one with --name")
+    refuse_unusable(kept_as, "--name")
     with locked(path):
         replace(model, name=kept_as).save(path)
     return path

@@ -25,7 +25,8 @@ def add_models(parser: Parser) -> None:
         "models import mine.json --name ours",
     )
     actions = add_actions(parser, "list|show|remove|export|import")
-    add_action(actions, "list", run, "list all models")
+    listing = add_action(actions, "list", run, "list all models")
+    listing.add_argument("--all", action="store_true", help="also list earlier versions; models import restores one")
     add_action(actions, "show", _show, "show what a model has learned, and from which songs", "model")
     remove = add_action(
         actions, "remove", _remove, "remove a model (kept as NAME.removed), or one of its songs", "model"
@@ -36,17 +37,24 @@ def add_models(parser: Parser) -> None:
     take_in.add_argument("--name", help="store it under this name")
 
 
-def run(_arguments: Namespace, terminal: Terminal) -> None:
+def run(arguments: Namespace, terminal: Terminal) -> None:
     """List all models."""
+    earlier = models.earlier_versions()
+    with_earlier = getattr(arguments, "all", False)  # not an option of `models` without an action
+    names = [*models.names(), *(earlier if with_earlier else ())]
     if terminal.as_json:
-        terminal.give({"models": [_facts(name, models.find(name)) for name in models.names()]})
+        terminal.give({"models": [_facts(name, models.find(name)) for name in names]})
         return
     rows = []
-    for name in models.names():
+    for name in names:
         header = models.read_header(name)
         origin = "bundled" if models.is_shipped(name) else str(models.path_of(name))
         rows.append((name, header.preset, header.features, count(header.n_songs, "song"), origin))
     terminal.table(("model", "preset", "features", "learned from", "file"), rows)
+    if earlier and with_earlier:
+        terminal.say("To restore an earlier version: faderwise models import FILE")
+    elif earlier:
+        terminal.say(f"{count(len(earlier), 'earlier version')}: faderwise models list --all")
 
 
 def _show(arguments: Namespace, terminal: Terminal) -> None:

@@ -96,10 +96,10 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
     Raises
     ------
     InputError
-        A song cannot be read or has no mixdown, or the model exists and is made of other features, or its name is
-        that of a bundled model.
+        A song cannot be read or has no mixdown, or the model exists and is made of other features, or its name
+        cannot be used.
     """
-    models.refuse_bundled(request.model, "--model")
+    models.refuse_unusable(request.model, "--model")
     feature_set = feature_set_of(request.preset, request.features)
     for option, is_given in {"--album": bool(request.album), "--mixed-by": request.mixed_by != "me"}.items():
         if is_given and feature_set != "condition3":

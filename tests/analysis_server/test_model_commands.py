@@ -70,6 +70,16 @@ def test_one_song_is_taken_out_of_a_model(faderwise: Faderwise, learned: str) ->
     assert "no song 'tiny song'" in ran.err
 
 
+def test_earlier_versions_are_listed_only_with_all(faderwise: Faderwise, tiny_song: Path, learned: str) -> None:
+    assert faderwise("learn", tiny_song, "--model", learned, "--fresh", "--preset", "paper").code == 0
+    assert set(listed(faderwise)) == {"default", "equal-level", learned}
+    everything = [model["name"] for model in as_json(faderwise("models", "list", "--all", "--json"))["models"]]
+    assert len(everything) == 4
+    assert everything[3].startswith(f"{learned}.")
+    assert everything[3] in faderwise("models", "list", "--all").out
+    assert everything[3] not in faderwise("models", "list").out
+
+
 def test_a_shipped_model_stays(faderwise: Faderwise) -> None:
     for words in ((), ("--song", "any")):
         ran = faderwise("models", "remove", "equal-level", *words)

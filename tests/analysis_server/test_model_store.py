@@ -182,6 +182,25 @@ def test_taking_in_a_model_of_a_known_name_sets_the_known_one_aside(tmp_path: Pa
     assert before in [path.read_bytes() for path in models.folder().iterdir()]
 
 
+def test_earlier_versions_are_listed_separately_and_can_be_restored() -> None:
+    before = keep("mine", "first song").read_bytes()
+    keep("mine", "second song")
+    keep("mine", "third song")
+    assert models.names() == [*SHIPPED, "mine"]
+    earlier = models.earlier_versions()
+    assert len(earlier) == 2
+    (first,) = [models.path_of(name) for name in earlier if models.path_of(name).read_bytes() == before]
+    assert models.take_in(first, None) == models.path_of("mine")
+    assert models.path_of("mine").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["my model/2", "mine.txt/", "a\\b", "models/mine.txt"])
+def test_a_new_model_file_needs_the_suffix_of_models(name: str) -> None:
+    with raises_error(ModelError, option="--model", remedy_facts=(models.SUFFIX,)):
+        models.refuse_unusable(name, "--model")
+    models.refuse_unusable(f"{name.rstrip('/')}.json", "--model")
+
+
 @pytest.mark.parametrize("name", ["../../escaped", "/escaped", "escaped.json", "a\\b"])
 def test_an_imported_model_cannot_be_stored_outside_the_folder(tmp_path: Path, name: str) -> None:
     model(name).save(tmp_path / "file.json")
