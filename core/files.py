@@ -609,3 +609,12 @@ def _link_or_copy(path: Path, kept: Path) -> None:
             copy.replace(kept)
         finally:
             copy.unlink(missing_ok=True)
+
+
+def require_folder(path: Path, remedy: str) -> None:
+    """Raise an `InputError` where `path` is not a folder; `remedy` is for a path that does not exist."""
+    if path.is_dir():
+        return
+    if path.exists():
+        raise InputError("is a file", path=path, remedy="give the folder that contains it")
+    raise InputError("no such folder", path=path, remedy=remedy)

@@ -14,6 +14,7 @@ from analysis_server.commands import options
 from analysis_server.paths import is_project
 from analysis_server.terminal import Terminal, count, decibels
 from core.errors import InputError
+from core.files import require_folder
 
 if TYPE_CHECKING:
     from analysis_server.runs.kept_runs import KeptRun
@@ -280,8 +281,7 @@ def _folder_of_runs(arguments: Namespace) -> Path:
     if getattr(arguments, "out_dir", None) is None:
         return kept_runs.folder()
     folder = Path(arguments.out_dir)
-    if not folder.is_dir():
-        raise InputError("no such folder", path=folder, remedy="give a folder that mix or match wrote")
+    require_folder(folder, "give a folder that mix or match wrote")
     return folder / kept_runs.NAME
 
 

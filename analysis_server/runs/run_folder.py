@@ -19,7 +19,7 @@ from analysis_server.runs import project_copy
 from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
-from core.files import FileSet, read_whole, recover, replacing_set, undecodable, write_text
+from core.files import FileSet, read_whole, recover, replacing_set, require_folder, undecodable, write_text
 from core.runs.audit import Audited, audit_points, audit_project
 from core.runs.merge import edits_between
 from core.runs.record import RunRecord, TrackRun, problem_of, with_id
@@ -55,6 +55,7 @@ def read(folder: Path) -> list[RunRecord]:
         The file does not exist or is damaged.
     """
     path = folder / NAME
+    require_folder(folder, "give a folder that mix or match wrote, or a project")
     recover(folder)
     try:
         file = msgspec.json.decode(read_whole(path), type=RunFile)

@@ -23,6 +23,7 @@ from core.audio.codecs import count_streams
 from core.audio.io import AudioFile, inspect, sum_of
 from core.audio.song import Song, holds_stems, open_song
 from core.errors import InputError
+from core.files import require_folder
 from core.matching import match_name
 from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, canonical_role
 
@@ -138,8 +139,8 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
     """
     folders: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir() and not is_stem_file(path):
-            raise InputError("no such folder", path=path, remedy="give a song folder or a folder of song folders")
+        if not is_stem_file(path):
+            require_folder(path, "give a song folder or a folder of song folders")
         found = list(_songs_in(path, 0))
         if not found:
             remedy = "each must contain one file per bus, such as drums.wav"

@@ -10,8 +10,9 @@ import msgspec
 from analysis_server.paths import is_project
 from analysis_server.sources.assignment import plain_sum_notes
 from analysis_server.sources.folder import is_stem_file, open_song_folder
-from core.audio.song import Song, match_files
+from core.audio.song import Song, match_files, no_stems
 from core.errors import InputError
+from core.files import require_folder
 from core.roles import PAPER_BUSES
 from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.faders import reached
@@ -91,11 +92,11 @@ def _of_project(path: Path) -> TrackRoles:
 
 
 def _of_folder(path: Path) -> FileRoles:
-    if not path.is_dir() and not is_stem_file(path):
-        raise InputError("no such folder", path=path, remedy="give a song folder or a REAPER project (.RPP)")
+    if not is_stem_file(path):
+        require_folder(path, "give a song folder or a REAPER project (.RPP)")
     matches = match_files(path) if path.is_dir() else {}
     if not matches and not is_stem_file(path):
-        raise InputError("no audio files in it", path=path, remedy="give the folder that holds the stems")
+        raise no_stems(path)
     try:
         song = open_song_folder(str(path), {})
     except InputError:  # a file that cannot be read is reported by the commands that read it

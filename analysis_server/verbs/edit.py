@@ -120,8 +120,15 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
     Raises
     ------
     InputError
-        There is nothing to edit, a setting is out of its range, or a place cannot be written to.
+        Nothing is to be changed, there is nothing to edit, a setting is out of its range, or a place cannot be written
+        to.
     """
+    if not (request.afresh or request.render or any(value is not None for value in request.changes().values())):
+        raise InputError(
+            "no setting to change was given, so nothing was written",
+            path=request.target,
+            remedy="add --depth, --moves, --offset, --ride, --limit, --smooth, --range, --freeze, --ignore or --afresh",
+        )
     target = Path(request.target)
     if is_project(request.target):
         with locked(project_copy.path_of(target, request.out)):

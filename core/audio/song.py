@@ -21,6 +21,7 @@ from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.io import EXTENSIONS, AudioFile, inspect, open_stream, read_excerpt, sum_of
 from core.decibels import FloatArray
 from core.errors import InputError
+from core.files import require_folder
 from core.matching import Item, Match, assign
 from core.roles import LEFT_OUT
 
@@ -237,8 +238,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     >>> song.buses, song.duration_s
     (('drums', 'bass', 'melody', 'vocals'), 24.0)
     """
-    if not folder.is_dir():
-        raise InputError("no such folder", path=folder, remedy="give the folder that contains the stems")
+    require_folder(folder, "give the folder that contains the stems")
     matches = match_files(folder)
     chosen = {file: role for role, files in (buses or {}).items() for file in files}
     replaced = {
@@ -272,8 +272,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         for row in assignment
     ]
     if not stems:
-        expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
-        raise InputError("no stems found", path=folder, remedy=f"the folder must contain files such as {expected}")
+        raise no_stems(folder)
     if mixdown is None:
         mixdown = _mixdown_in(folder, matches, chosen)
     unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in chosen]
@@ -286,6 +285,17 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         doubts=tuple(doubts),
         documents=tuple(path for path, reason in unused if reason is None),
     )
+
+
+def no_stems(folder: Path) -> InputError:
+    """Return the error for a folder without stems; REAPER projects in it are counted."""
+    projects = [path for path in folder.iterdir() if path.suffix.lower() == ".rpp"]
+    if projects:
+        number = f"{len(projects)} projects" if len(projects) > 1 else "1 project"
+        remedy = f"give one of them, such as {min(projects)}" if len(projects) > 1 else f"give {projects[0]}"
+        return InputError(f"contains {number} and no stems", path=folder, remedy=remedy)
+    expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
+    return InputError("no stems found", path=folder, remedy=f"the folder must contain files such as {expected}")
 
 
 def _sums_in(

@@ -124,12 +124,22 @@ def test_a_missing_folder(faderwise: Faderwise) -> None:
 
 
 def test_a_file_instead_of_a_folder(faderwise: Faderwise, tiny_song: Path) -> None:
-    is_refused(faderwise("mix", tiny_song / "drums.wav"), "drums.wav", "give the folder that contains the stems")
+    for verb in ("mix", "match", "buses"):
+        refused = faderwise(verb, tiny_song / "drums.wav")
+        is_refused(refused, "drums.wav", "is a file", "give the folder that contains it")
 
 
 def test_a_folder_without_stems(faderwise: Faderwise, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    is_refused(faderwise("mix", tmp_path / "empty"), "empty", "no stems found", "drums.wav")
+    for verb in ("mix", "buses"):
+        is_refused(faderwise(verb, tmp_path / "empty"), "empty", "no stems found", "drums.wav")
+
+
+@pytest.mark.parametrize("verb", ["mix", "match", "buses"])
+def test_a_folder_of_projects(faderwise: Faderwise, tmp_path: Path, verb: str) -> None:
+    for name in ("b.RPP", "a.rpp"):
+        (tmp_path / name).write_text("<REAPER_PROJECT 0.1\n>\n")
+    is_refused(faderwise(verb, tmp_path), tmp_path.name, "contains 2 projects", str(tmp_path / "a.rpp"))
 
 
 @pytest.mark.parametrize("verb", ["match", "estimate", "learn"])
