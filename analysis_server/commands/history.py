@@ -6,7 +6,7 @@ import math
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from core.errors import InputError
 from core.files import require_folder
 
 if TYPE_CHECKING:
+    from analysis_server.report.audit import AuditEdit
     from analysis_server.runs.kept_runs import KeptRun
 
 _DAY_S = 86_400.0
@@ -57,23 +58,44 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
         rows.append((track.track, gain, loudness))
     terminal.table(("bus", "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
     for move in result.moves[:5]:
+        why = f"; {move.why}" if move.why else ""
         terminal.say(
-            f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: {move.start_db:+.1f} → {move.end_db:+.1f} dB; "
-            f"{move.why}"
+            f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: "
+            f"{move.start_db:+.1f} → {move.end_db:+.1f} dB{why}"
         )
     for track in result.tracks:
         for edit in track.edits:
-            where = _span_text(edit.start_s, edit.end_s)
-            terminal.say(f"  {track.track}: {count(len(edit.points), 'point')} edited by hand {where}")
+            terminal.say(f"  {track.track}: {_edit_text(edit)}")
     _print_files(result.files, terminal)
     target = shlex.quote(arguments.target)
-    terminal.say("Next:")
-    terminal.say(f"  faderwise edit {target} --offset BUS=DB    change a bus (also --depth, --limit, --smooth)")
+    steps = [(f"edit {target} --offset BUS=DB", "change a bus (also --depth, --limit, --smooth)")]
     if is_project(arguments.target) or len(result.runs) > 1:
-        terminal.say(f"  faderwise revert {target}    restore the automation from before")
+        steps.append((f"revert {target}", "restore the automation from before"))
+    _print_next(steps, terminal)
     if arguments.open:
         terminal.open(*result.files.values())
     terminal.give(result)
+
+
+def _edit_text(edit: AuditEdit) -> str:
+    """Return which points were edited by hand, with the time of each (of the first four)."""
+    if not edit.points:
+        return f"{count(len(edit.gone), 'point')} deleted by hand {_span_text(edit.start_s, edit.end_s)}"
+    times = ", ".join(f"{time_s:.1f}" for time_s, _ in edit.points[:4])
+    more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
+    return f"{count(len(edit.points), 'point')} edited by hand, at {times} s{more}"
+
+
+def _print_next(steps: Sequence[tuple[str, str]], terminal: Terminal) -> None:
+    """Print the commands that may follow, each with its purpose."""
+    width = max(len(command) for command, _ in steps)
+    terminal.say("Next:")
+    for command, purpose in steps:
+        terminal.say(f"  faderwise {command:{width}}    {purpose}")
+
+
+def _track_text(track: str, bus: str) -> str:
+    return track if track.casefold() == bus.casefold() else f"{track} ({bus})"
 
 
 def _span_text(start_s: float | None, end_s: float | None) -> str:
@@ -135,19 +157,24 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     rows = [(track, f"{decibels(gain.before_db)} → {decibels(gain.after_db)}") for track, gain in result.buses.items()]
     terminal.table(("bus", "gain"), rows)
     for lifted in result.lifted:
-        terminal.say(f"  {lifted.track} ({lifted.bus}): your offset of {lifted.lift_db:+.1f} dB is kept")
+        terminal.say(f"  {_track_text(lifted.track, lifted.bus)}: your offset of {lifted.lift_db:+.1f} dB is kept")
     for kept in result.kept_edits:
-        terminal.say(f"  {kept.track} ({kept.bus}): your points are kept {_span_text(kept.start_s, kept.end_s)}")
+        terminal.say(
+            f"  {_track_text(kept.track, kept.bus)}: your points are kept {_span_text(kept.start_s, kept.end_s)}"
+        )
     for conflict in result.conflicts:
         terminal.say(
-            f"  {conflict.track} ({conflict.bus}): at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB was "
-            f"kept instead of {conflict.wanted_db:+.1f} dB"
+            f"  {_track_text(conflict.track, conflict.bus)}: at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB "
+            f"was kept instead of {conflict.wanted_db:+.1f} dB"
         )
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
-    terminal.say("Next:")
-    terminal.say(f"  faderwise audit {shlex.quote(target)}     a page that shows what was changed")
-    terminal.say(f"  faderwise revert {shlex.quote(target)}    restore the automation from before")
+    quoted = shlex.quote(target)
+    steps = [
+        (f"audit {quoted}", "a page that shows what was changed"),
+        (f"revert {quoted}", "restore the automation from before"),
+    ]
+    _print_next(steps, terminal)
     terminal.give(result)
 
 
@@ -177,14 +204,20 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
 
     result = revert.run(options.request_of(revert.RevertRequest, arguments))
     terminal.warn_all(result.warnings)
-    number = len(result.taken_back) + len(result.left)
     runs = " and ".join(str(number) for number in result.taken_back)
     which = f"runs {runs}" if len(result.taken_back) > 1 else f"run {runs}"
-    latest = f", the latest of {number}," if number > 1 else ""
-    state = f"restored to the state after run {result.to}" if result.to else "restored to the state before Faderwise"
-    would = "would be" if arguments.dry_run else "is"
-    terminal.say(f"{result.title} {would} {state}: {which}{latest} reverted on {', '.join(result.tracks)}.")
+    state = f"the state after run {result.to}" if result.to else "the state before Faderwise"
+    verb = "would be reverted" if arguments.dry_run else "reverted"
+    terminal.say(f"{result.title}: {which} {verb} to {state} ({', '.join(result.tracks)}).")
     _print_files(result.files, terminal)
+    target = next((path for path in result.files.values() if is_project(path)), arguments.target)
+    quoted = shlex.quote(target)
+    steps = [(f"audit {quoted}", "a page that shows the present state")]
+    if not result.left:
+        steps = [(f"mix {quoted}", "mix it again")]
+    elif not is_project(target):
+        steps.append((f"edit {quoted} --render", "render mix.wav again"))
+    _print_next(steps, terminal)
     terminal.give(result)
 
 
@@ -299,16 +332,21 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.runs import kept_runs
 
     latest = time.time() - arguments.older_than * _DAY_S
-    runs = kept_runs.kept_runs(_folder_of_runs(arguments))
-    old = [run for run in runs if run.written_at <= latest and not run.is_being_written]
+    all_runs = kept_runs.kept_runs(_folder_of_runs(arguments))
+    old = [run for run in all_runs if run.written_at <= latest and not run.is_being_written]
     _print_runs(old, terminal)
     number, size = count(len(old), "run"), _size(old)
     question = (
         f"Delete {number}, {size}? This deletes reports, mixes and sounds; your projects keep their history and can "
         "still be edited and reverted."
     )
-    if not old:
+    if not all_runs:
         terminal.say("There are no runs to delete.")
+    elif not old:
+        terminal.say(
+            f"None of the {count(len(all_runs), 'run')} is older than {arguments.older_than:g} days. "
+            "--older-than 0 deletes all of them."
+        )
     elif arguments.dry_run:
         terminal.say(f"{number} would be deleted, {size}")
     elif not (arguments.yes or terminal.ask(question)):

@@ -7,7 +7,6 @@ sounds, spectra and pages.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,21 +57,20 @@ def earlier_runs(run_folder: Path) -> list[KeptRun]:
     return kept_runs(run_folder / NAME)
 
 
-def which_run(root: RunRecord, runs: Sequence[RunRecord], run_folder: Path | None) -> str:
-    """Return which run a command acts on, such as ``run 3, the latest of 2``.
+def which_run(root: RunRecord, run_folder: Path | None) -> str:
+    """Return which run a command acts on, such as ``run 1 (2 earlier results are in out/runs)``.
 
     Parameters
     ----------
     root : the run whose prediction is in force.
-    runs : all runs of its project or folder, edits included.
-    run_folder : the folder of a song without a project, whose earlier runs are in separate folders.
+    run_folder : the folder of a song without a project, whose earlier results are in separate folders and have their
+        own numbers.
     """
     earlier = len(earlier_runs(run_folder)) if run_folder else 0
-    number = sum(1 for run in runs if run.buses) + earlier
-    latest = f", the latest of {number}" if number > 1 else ""
-    return f"run {root.number}{latest}" + (
-        f" (the others are in {run_folder / NAME})" if run_folder and earlier else ""
-    )
+    if run_folder is None or not earlier:
+        return f"run {root.number}"
+    results = "1 earlier result is" if earlier == 1 else f"{earlier} earlier results are"
+    return f"run {root.number} ({results} in {run_folder / NAME})"
 
 
 def set_aside(run_folder: Path, files: FileSet) -> None:

@@ -53,7 +53,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     audited = audit_target(request.target)
     heard, figures, notes = _heard(request, audited, progress)
     folder = None if is_project(request.target) else Path(request.target)
-    which = which_run(audited.basis.root, audited.runs, folder)
+    which = which_run(audited.basis.root, folder)
     result = result_of(audited, which, heard, figures, notes)
     if request.dry_run:
         return result

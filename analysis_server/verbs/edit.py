@@ -159,7 +159,7 @@ def compute_edit(
     record = store.with_mark(done.record, project) if in_reaper else done.record
     record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
-    which = which_run(done.root, store.read_history(project), None)
+    which = which_run(done.root, None)
     return _result(done, which, (time.perf_counter() - started_s) * 1000.0), written, record
 
 
@@ -184,7 +184,7 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     folder = run_folder.read_automation_folder(Path(request.target))
     started_s = time.perf_counter()
     done = reapply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
-    which = which_run(done.root, folder.runs, folder.path)
+    which = which_run(done.root, folder.path)
     result = _result(done, which, (time.perf_counter() - started_s) * 1000.0)
     if request.dry_run:
         return result

@@ -67,6 +67,10 @@ def test_an_audit_shows_exactly_the_edits_and_hears_them(faderwise: Ran, out: Pa
     (edit,) = edits["vocals"]
     assert (edit["points"], edit["gone"]) == ([[8.0, -9.5], [10.0, -9.0]], [])
     assert result["is_edited"]
+    printed = faderwise("audit", out, "--no-sound", "--dry-run").out.splitlines()
+    assert [line for line in printed if line.startswith("  vocals: ")] == [
+        "  vocals: 2 points edited by hand, at 8.0, 10.0 s"
+    ]
     assert "edited by hand since: vocals" in result["summary"]
     page = Path(result["files"]["audit.html"]).read_text(encoding="utf-8")
     assert page.count('<path class="edited"') == 2  # the vocals' chart and the key

@@ -56,6 +56,14 @@ def test_only_old_runs_are_cleared(faderwise: Faderwise, fresh: Path, old: Path)
     assert not fresh.exists()
 
 
+def test_runs_that_are_not_old_are_counted(faderwise: Faderwise, fresh: Path) -> None:
+    said = faderwise("runs", "clear", "--yes").out
+    assert "1 run " in said
+    assert "30 days" in said
+    assert "--older-than 0" in said
+    assert fresh.exists()
+
+
 def test_a_dry_run_and_a_no_delete_nothing(faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 run would be deleted, 1.5 MB" in faderwise("runs", "clear", "--dry-run").out
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))

@@ -93,10 +93,12 @@ def test_audit_edit_and_revert_report_which_run_they_act_on(
     faderwise("mix", tiny_song, "--out", out)
     assert "Run 1, mix of " in faderwise("audit", out, "--no-sound", "--dry-run").out
     faderwise("mix", tiny_song, "--out", out, "--target-lufs", "-40")
-    which = f"run 1, the latest of 2 (the others are in {out / 'runs'})"
+    which = f"run 1 (1 earlier result is in {out / 'runs'})"
     assert which in faderwise("audit", out, "--no-sound", "--dry-run").out.lower().replace(str(out).lower(), str(out))
     assert as_json(faderwise("edit", out, "--depth", 50, "--json"))["edited"] == which
-    assert "run 2, the latest of 2, reverted" in faderwise("revert", out, "--dry-run").out
+    reverted = faderwise("revert", out, "--dry-run").out
+    assert "run 2 would be reverted to the state after run 1" in reverted
+    assert [line.split()[1] for line in reverted.split("Next:\n")[1].splitlines()] == ["audit", "edit"]
     earlier = as_json(faderwise("edit", out / "runs" / "1", "--depth", 50, "--dry-run", "--json"))
     assert earlier["edited"] == "run 1"
 
