@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
+from analysis_server.models import DEFAULT_MODEL
 from analysis_server.paths import is_project
 from analysis_server.terminal import Terminal, count, decibels
 from core.errors import InputError
@@ -256,26 +257,29 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     with terminal.progress() as progress:
         result = compare.run(request, progress)
     terminal.warn_all(result.warnings)
+    terminal.say(f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}.")
     terminal.say(
         f"The balances differ by {result.balance_db:.1f} dB on average. "
-        f"Overall level difference (removed): {result.common_db:+.1f} dB."
+        f"Overall level difference of B against A (removed from everything below): {decibels(result.common_db)}."
     )
     rows = [
         (
             bus.bus,
-            f"{bus.first_db:.1f} dB",
-            f"{bus.second_db:.1f} dB",
-            f"{bus.difference_db:+.1f} dB",
+            decibels(bus.first_db),
+            decibels(bus.second_db - result.common_db),
+            decibels(bus.difference_db),
             f"{bus.moves_db:.1f} dB",
-            f"{bus.largest_db:+.1f} dB at {bus.largest_at_s:.1f} s",
+            f"{decibels(bus.largest_db)} at {bus.largest_at_s:.1f} s",
         )
         for bus in result.buses
     ]
     terminal.table(("bus", "A", "B", "B - A", "moves", "largest"), rows)
     for side in (result.first, result.second):
-        only_here = [*side.buses_alone, *side.songs_alone]
-        if only_here:
-            terminal.say(f"Only {side.name} has {', '.join(only_here)}.")
+        if side.buses_alone:
+            terminal.say(f"Buses that only {side.name} has: {', '.join(side.buses_alone)}.")
+        if side.songs_alone:
+            starts = "; models that start from it use, but do not list, these" if side.name == DEFAULT_MODEL else ""
+            terminal.say(f"Songs listed only in the model {side.name}{starts}: {', '.join(side.songs_alone)}.")
     terminal.say_files(result.files)
     if arguments.open:
         terminal.open(*result.files.values())

@@ -86,6 +86,17 @@ def test_a_comparison_is_written_as_a_page(faderwise: Ran, material: Path, tmp_p
     assert "http:" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_the_terminal_shows_the_levels_of_the_page(faderwise: Ran, material: Path) -> None:
+    words = ("compare", material / "plain.wav", material / "louder.wav", "--on", material / "song")
+    result, out = as_json(faderwise(*words, "--json")), faderwise(*words).out
+    assert "A is the mixdown plain.wav, B the mixdown louder.wav." in out
+    for bus in result["buses"]:
+        (row,) = [line for line in out.splitlines() if line.split()[:1] == [bus["bus"]]]
+        values = (bus["first_db"], bus["second_db"] - result["common_db"], bus["difference_db"])
+        shown = [float(text) for text in row.split() if text[0] in "+-"]
+        assert shown[:3] == pytest.approx(values, abs=0.051)
+
+
 def test_without_a_folder_no_page_is_written(faderwise: Ran, material: Path) -> None:
     assert as_json(faderwise("compare", material / "out", material / "out", "--json"))["files"] == {}
 
