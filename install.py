@@ -141,7 +141,7 @@ def callable_line(environment: Environment, *, dry_run: bool) -> str:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(program)
-    return f"Would do: Link {link} to it." if dry_run else f"You can call it as: faderwise ({link})"
+    return f"Would do: Linking {link} to {program}." if dry_run else f"You can call it as: faderwise ({link})"
 
 
 def is_callable(environment: Environment) -> bool:
@@ -178,7 +178,7 @@ def uninstall(words: list[str]) -> int:
     removed = [*([environment.folder] if installed else []), *linked, *purged]
     if not installed:
         print(f"Nothing to remove: {environment.folder} does not exist or was not made by install.py.")
-    print_lines(f"Would do: Remove {described(path)}" for path in removed)
+    print_lines(f"Would do: Removing {described(path)}" for path in removed)
     if dry_run:
         return 0
     if (removed or in_reaper) and not agreed("Remove all of this?", words):

@@ -130,7 +130,7 @@ def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(chec
         (data / "models" / name).write_text("{}", "utf-8")
     capsys.readouterr()
     assert install.main(["uninstall", "--purge", "--dry-run"]) == 0
-    listed = [line.removeprefix("Would do: Remove ") for line in capsys.readouterr().out.splitlines()]
+    listed = [line.removeprefix("Would do: Removing ") for line in capsys.readouterr().out.splitlines()]
     assert listed == [str(data / "environment"), f"{data / 'models'} (2 models)"]
     assert (data / "models" / "mine.json").exists()
 
