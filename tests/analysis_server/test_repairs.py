@@ -78,7 +78,7 @@ def test_a_stem_upside_down_in_the_mixdown_is_turned_back(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path
 ) -> None:
     write(tiny_song, "mix", 0.5 * samples_of(tiny_song, "drums") - 0.7 * samples_of(tiny_song, "bass"))
-    mixed_with_warning(faderwise("match", tiny_song, "--out", tmp_path / "out"), "bass", "polarity is flipped")
+    mixed_with_warning(faderwise("match", tiny_song, "--out", tmp_path / "out"), "bass", "polarity")
 
 
 def test_a_mono_mixdown_is_fitted_by_the_stems_mean(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import soundfile
 
 from core.rpp.project import read_project
 from core.rpp.render import write_stems
-from core.runs.store import read_history, restored
+from core.runs.store import read_history, restore
 from tests.project_verbs.reading import heard_gain, quarter_db, without_ours, without_volume_envelopes
 from tests.project_verbs.sessions import bus, run, template
 from tests.session_media import ROLES, STEMS, session
@@ -47,7 +47,7 @@ def test_a_real_project_sounds_like_mix_wav(
     copy = path.with_name("Song-faderwise.RPP")
     content = copy.read_bytes()
     assert without_ours(content) == without_volume_envelopes(before)
-    assert restored(read_project(copy), 1).content == before
+    assert restore(read_project(copy), 1).content == before
 
     project = read_project(copy)  # next to the original, so its relative media are found
     buses = {role: [project.tracks[n - 1] for n in numbers] for role, numbers in expected.items()}
@@ -123,8 +123,8 @@ def test_a_mix_of_a_copy_takes_its_place_and_adds_to_its_history(
         (2, "mix", "default", 4),
     ]
     assert first in [path.read_bytes() for path in small.parent.glob("Song-faderwise.*.RPP")]
-    assert restored(read_project(copy), 2).content == first
-    assert restored(read_project(copy), 1).content == before
+    assert restore(read_project(copy), 2).content == first
+    assert restore(read_project(copy), 1).content == before
     assert small.read_bytes() == before
 
 
