@@ -57,7 +57,7 @@ class FolderDestination:
         place = Place(range_s=done.range_s, tracks=run_output.tracks_of_stems(done.automation))
         with replacing_set(folder) as files:
             written = run_output.write(done, run_output.record_of(done, place), folder, progress, files)
-        progress(1.0, "Done")
+            progress(1.0, "Done")  # the last moment at which the work can be cancelled
         return written
 
 
@@ -94,7 +94,7 @@ class CopyDestination:
         with replacing_set(self._folder) as files:
             files.new(path).write_bytes(content)
             written = run_output.write(done, record, self._folder, progress, files)
-        progress(1.0, "Done")
+            progress(1.0, "Done")  # the last moment at which the work can be cancelled
         return {**written, path.name: str(path)}
 
     @property
@@ -146,7 +146,7 @@ class OpenProject(CopyDestination):
         self.deliver(self.written, record)
         with replacing_set(self._folder) as files:
             written = run_output.write(done, record, self._folder, progress, files)
-        progress(1.0, "Done")
+            progress(1.0, "Done")  # the last moment at which the work can be cancelled
         return written
 
 

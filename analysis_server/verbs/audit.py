@@ -59,8 +59,9 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
         return result
     path = _page_path(request)
     progress(0.7, "Writing page")
-    write_text(path, render_report(page_of(result, audited, heard)))
-    progress(1.0, "Done")
+    page = render_report(page_of(result, audited, heard))
+    progress(1.0, "Done")  # the last moment at which the work can be cancelled
+    write_text(path, page)
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
