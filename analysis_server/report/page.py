@@ -287,14 +287,14 @@ def _description(bus: BusContent) -> str:
     return f"Gain curve of {bus.role}, between {low} and {high}"
 
 
-def _reasons(bus: BusContent) -> list[tuple[str, str]]:
-    """Return the average contribution of each term while the bus has signal, with its sentence."""
+def _reasons(bus: BusContent) -> list[tuple[str, bool]]:
+    """Return a sentence for the average of each term while the bus has signal, and whether it is at least 0.05 dB."""
     if bus.terms_db is None:
         return []
     chosen = bus.terms_db[bus.active] if bus.active.any() else bus.terms_db
     means = chosen.mean(axis=0) if len(chosen) else np.zeros(len(bus.terms))
     return [
-        (f"{decimal_text(mean, signed=True)} dB", _sentence(term, bus.role, mean))
+        (_sentence(term, bus.role, mean), abs(mean) >= 0.05)
         for term, mean in zip(bus.terms, means.tolist(), strict=True)
     ]
 

@@ -61,9 +61,9 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "{bus} {amount} down: how much of the song it plays in",
     ),
     "sessions": TermMeaning(
-        "your sessions",
-        "{bus} {amount} up: you set it louder in the songs that were learned",
-        "{bus} {amount} down: you set it quieter in the songs that were learned",
+        "the learned songs",
+        "{bus} {amount} up: it is set louder in the songs that the model has learned",
+        "{bus} {amount} down: it is set quieter in the songs that the model has learned",
     ),
     "covered_moment": TermMeaning(
         "what covers it here",

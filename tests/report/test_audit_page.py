@@ -33,6 +33,13 @@ def test_an_audit_shows_its_curves_reasons_and_tables(make_audit):
     assert [len(column) for column in buses[0]["why"]] == [len(buses[0]["time"])] * 2
 
 
+def test_terms_that_round_to_zero_are_not_shown(make_audit, make_audited_bus):
+    bus = make_audited_bus()
+    small = np.stack([bus.terms_db[:, 0], np.full(len(bus.time_s), 0.04)], axis=1)
+    page = render_report(replace(make_audit(), buses=(replace(bus, terms_db=small),)))
+    assert re.findall(r'<li class="quiet">([^<]*)</li>', page) == ["all buses 0.0 dB up"]
+
+
 def test_a_report_without_an_audit_does_not_mention_one(make_report):
     page = render_report(make_report())
     assert "Predicted, written, now" not in page

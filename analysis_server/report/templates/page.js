@@ -69,7 +69,7 @@
       written: written && decibels(written[vertex]),
       now: now && decibels(now[vertex]) + (edited ? ", edited" : ""),
       why: terms.map((term, number) => ({
-        amount: `${decimal((why[number][vertex] || 0) / 10, true)} dB`,
+        isShown: Boolean(why[number][vertex]), // in tenths of a dB
         reason: reason(term, role, why[number][vertex] || 0),
       })),
     };
@@ -77,7 +77,7 @@
   const spoken = (words) =>
     words.now
       ? `${words.time}, now ${words.now}, written ${words.written}, predicted ${words.gain}, level ${words.level}. ` +
-        words.why.map((one) => one.reason).join("; ")
+        words.why.filter((one) => one.isShown).map((one) => one.reason).join("; ")
       : words.second
         ? `${words.time}, A ${words.gain}, B ${words.second}, level ${words.level}`
         : `${words.time}, gain ${words.gain}, level ${words.level}`;
@@ -105,8 +105,8 @@
       const words = wordsAt(Number(box.dataset.why), seconds);
       box.querySelector('[data-shows="why-when"]').textContent = `at ${words.time}`;
       box.querySelectorAll("li").forEach((line, number) => {
-        line.firstElementChild.textContent = words.why[number].amount;
-        line.lastElementChild.textContent = words.why[number].reason;
+        line.classList.toggle("quiet", !words.why[number].isShown);
+        line.textContent = words.why[number].reason;
       });
     }
   };
