@@ -30,6 +30,7 @@ from analysis_server.report.text import (
     change_text,
     clock_text,
     decimal_text,
+    full_sentence,
     gain_text,
     level_text,
     plural,
@@ -148,6 +149,7 @@ def environment() -> jinja2.Environment:
         "percent": charts.percent,
         "reasons": _reasons,
         "rows": _rows,
+        "sentence": full_sentence,
         "spectrum_rows": _spectrum_rows,
     }
     return environment

@@ -103,3 +103,17 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
         level = "high" if half_width_db <= 1.0 else "medium" if half_width_db <= 2.5 else "low"
         sentence += f"; confidence {level} (±{half_width_db:.1f} dB)"
     return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def full_sentence(text: str) -> str:
+    """Return a warning with a capital letter and a full stop; a first word that is a path or file name is unchanged.
+
+    Examples
+    --------
+    >>> full_sentence("the mix clips"), full_sentence("mix.wav is old")
+    ('The mix clips.', 'mix.wav is old.')
+    """
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    if not set(first.rstrip(",:;.")) & set("./\\_"):
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -191,9 +191,12 @@ def describe(settings: EditSettings) -> list[str]:
     phrases += [f"{bus} ridden at {percent:g} %" for bus, percent in settings.ride_percent.items()]
     phrases += [f"limit {settings.limit_db:g} dB"] if settings.limit_db is not None else []
     phrases += [f"smoothed over {settings.smooth_s:g} s"] if settings.smooth_s else []
-    phrases += [f"from {settings.range_s[0]:g} to {settings.range_s[1]:g} s"] if settings.range_s else []
     phrases += [f"{bus} frozen" for bus in settings.freeze]
     phrases += [f"{start_s:g} to {end_s:g} s ignored" for start_s, end_s in settings.ignore_s]
+    if settings.range_s:
+        phrases.append(
+            f"applied only from {settings.range_s[0]:g} to {settings.range_s[1]:g} s (the rest is unchanged)"
+        )
     return phrases
 
 

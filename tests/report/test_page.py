@@ -321,3 +321,11 @@ def test_rendering_does_not_change_the_content(make_report, make_bus):
     render_report(make_report(buses=(bus,)))
     for name, value in kept.items():
         np.testing.assert_array_equal(getattr(bus, name), value)
+
+
+def test_warnings_are_sentences_and_excerpts_have_their_start(make_report):
+    players = (Player(label="Before", mime="audio/flac", encoded=b"", note="20 s", start_s=64.0),)
+    page = render_report(make_report(warnings=("the mix clips", "mix.wav is old", "No bass."), players=players))
+    warnings = page.split('class="warnings"')[1].split("</div>")[0]
+    assert re.findall(r"<li>([^<]*)</li>", warnings) == ["The mix clips.", "mix.wav is old.", "No bass."]
+    assert "20 s, from 1:04</p>" in page

@@ -121,3 +121,6 @@ def test_settings_and_offsets_change_individually() -> None:
     second = with_changes(first, {"depth_percent": None, "offset_db": {"vocals": -2.0}, "freeze": ["drums"]})
     assert second.depth_percent == 50.0
     assert describe(second) == ["depth 50 %", "bass +1.0 dB", "vocals -2.0 dB", "drums frozen"]
+    part = describe(with_changes(second, {"range_s": (5.0, 10.0)}))
+    assert part[:-1] == describe(second)
+    assert "only from 5 to 10 s" in part[-1]
