@@ -125,7 +125,8 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
     print_assignment(arguments, terminal, arguments.song)
     result = perform(request, match.run, terminal)
     _print_result(result.title, result.headline, result.buses, terminal)
-    terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
+    if result.domain != "power":  # a warning describes the fit in the power domain
+        terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
     if result.lag_samples:
         side = "later" if result.lag_samples > 0 else "earlier"
         terminal.say(

@@ -284,8 +284,8 @@ def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list
     if alignment.linear_fit < LINEAR_FIT:
         return [
             f"fader gains explain only {100 * alignment.linear_fit:.0f} % of the mixdown as a sum of the stems "
-            f"({100 * song_fit:.0f} % in the {domain} domain); other processing does the rest, so the gains are "
-            "approximate"
+            f"({100 * song_fit:.0f} % in the {domain} domain{', which ignores phase' if domain == 'power' else ''}); "
+            "other processing does the rest, so the gains are approximate"
         ]
     return []
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from analysis_server.paths import bundled_song
 from tests.analysis_server.outcomes import OUTCOME, RATE, Faderwise, as_json, names
 
 
@@ -19,6 +20,12 @@ def test_a_match_finds_the_faders_of_the_mixdown(faderwise: Faderwise, tiny_song
     assert result["median_gain_db"]["drums"] == pytest.approx(-6.02, abs=0.05)
     assert result["median_gain_db"]["bass"] == pytest.approx(-3.10, abs=0.05)
     assert result["limiter_db"] == 0.0
+
+
+def test_the_fit_of_a_mastered_mixdown_is_described_once(faderwise: Faderwise, tmp_path: Path) -> None:
+    ran = faderwise("match", bundled_song(), "--out", tmp_path / "out", "--dry-run")
+    assert ran.code == 0
+    assert f"{ran.out}{ran.err}".count("gains explain") == 1
 
 
 def test_a_mixdown_may_lie_elsewhere(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
