@@ -346,11 +346,13 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     )
     if not all_runs:
         terminal.say("There are no runs to delete.")
-    elif not old:
+    elif not old and arguments.older_than:
         terminal.say(
-            f"None of the {count(len(all_runs), 'run')} is older than {arguments.older_than:g} days. "
-            "--older-than 0 deletes all of them."
+            f"No run is older than {arguments.older_than:g} days, so nothing is deleted "
+            f"({count(len(all_runs), 'run')} in all); --older-than 0 deletes all."
         )
+    elif not old:
+        terminal.say("Nothing is deleted: the only runs are being written.")
     elif arguments.dry_run:
         terminal.say(f"{number} would be deleted, {size}")
     elif not (arguments.yes or terminal.ask(question)):
