@@ -109,7 +109,7 @@ def _demo(arguments: Namespace, terminal: Terminal) -> None:
 def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
     _print_result(result.title, result.headline, result.buses, terminal)
     terminal.say(
-        f"Mix: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
+        f"{'Mix' if result.range_s is None else 'Whole mix'}: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
         f"true peak {result.true_peak_dbtp:.1f} dBTP; model {result.model}."
     )
     terminal.warn_all(result.warnings)

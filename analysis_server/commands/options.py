@@ -158,6 +158,8 @@ def range_s(text: str) -> tuple[float, float]:
     if not all(times):
         raise argparse.ArgumentTypeError(f"expected a range, such as 12.5:60 or 0:45-2:10, got {text!r}")
     start_s, end_s = (60.0 * float(found[1] or 0) + float(found[2]) for found in times if found)
+    if start_s >= end_s:
+        raise argparse.ArgumentTypeError(f"expected a start and a later end, got {text!r}")
     return start_s, end_s
 
 

@@ -175,6 +175,7 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
         assignment=tuple(
             Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in outcome.assignment
         ),
+        range_s=outcome.range_s,
         stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
     )
     write_text(workshop / "report.html", render_report(content))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from analysis_server import MADE_BY
 from analysis_server.report.audio import Sounds
@@ -18,6 +19,7 @@ from analysis_server.report.content import BusAudit, BusContent, Figure, FigureT
 from analysis_server.report.mix import bus_loudness_lufs, terms_of
 from analysis_server.report.text import clock_text, decimal_text, gain_text, headline
 from core import roles
+from core.automation.points import inside_span
 from core.automation.render import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
 from core.models.explain import TERM_MEANINGS, sentence
@@ -126,6 +128,7 @@ def result_of(
     """
     names = _names(audited.tracks)
     edit = _latest_edit(audited)
+    inside = inside_span(audited.time_s, audited.range_s)
     return AuditResult(
         title=audited.basis.root.title,
         summary=_summary(audited, which, edit),
@@ -134,7 +137,7 @@ def result_of(
         runs=[_run(run) for run in audited.runs],
         settings=edit.settings if edit else [],
         time_s=_rounded(audited.time_s),
-        tracks=[_track(track, name) for track, name in zip(audited.tracks, names, strict=True)],
+        tracks=[_track(track, name, inside) for track, name in zip(audited.tracks, names, strict=True)],
         moves=[_move(move) for move in largest_moves(audited, LISTED_MOVES)],
         spectra=[
             AuditSpectrum(label=one.label, frequency_hz=_rounded(one.frequency_hz), level_db=_rounded(one.level_db))
@@ -183,7 +186,8 @@ def _run(run: RunRecord) -> AuditRun:
     )
 
 
-def _track(track: AuditedTrack, name: str) -> AuditTrack:
+def _track(track: AuditedTrack, name: str, inside: npt.NDArray[np.bool_]) -> AuditTrack:
+    levels = track.level_lufs[inside]
     rounded_lufs = bus_loudness_lufs(track.level_lufs)  # of levels in steps of 1 LU
     correction_lu = 0.0
     if track.loudness_lufs is not None and math.isfinite(rounded_lufs):
@@ -201,10 +205,10 @@ def _track(track: AuditedTrack, name: str) -> AuditTrack:
         now_points=_pairs(track.now.time_s, track.now.gain_db),
         lift_db=round(track.edits.lift_db, 3),
         edits=_edits(track),
-        gain_written_db=median_gain_db(track.written_db, np.isfinite(track.level_lufs)),
-        gain_now_db=median_gain_db(track.now_db, np.isfinite(track.level_lufs)),
-        loudness_before_lufs=rounded_lufs + correction_lu,
-        loudness_now_lufs=bus_loudness_lufs(track.level_lufs, track.now_db) + correction_lu,
+        gain_written_db=median_gain_db(track.written_db[inside], np.isfinite(levels)),
+        gain_now_db=median_gain_db(track.now_db[inside], np.isfinite(levels)),
+        loudness_before_lufs=bus_loudness_lufs(levels) + correction_lu,
+        loudness_now_lufs=bus_loudness_lufs(levels, track.now_db[inside]) + correction_lu,
     )
 
 
@@ -219,6 +223,12 @@ def _edits(track: AuditedTrack) -> list[AuditEdit]:
     return edits
 
 
+def _reason(move: Move) -> str:
+    if move.is_range_edge:
+        return "the run is for a part of the song, which begins or ends here"
+    return sentence(move.term, move.role, move.term_db) if move.term and move.term in TERM_MEANINGS else ""
+
+
 def _move(move: Move) -> AuditMove:
     return AuditMove(
         track=move.name or move.role,
@@ -226,7 +236,7 @@ def _move(move: Move) -> AuditMove:
         end_s=round(move.end_s, 3),
         start_db=round(move.start_db, 2),
         end_db=round(move.end_db, 2),
-        why=sentence(move.term, move.role, move.term_db) if move.term and move.term in TERM_MEANINGS else "",
+        why=_reason(move),
     )
 
 
@@ -268,9 +278,7 @@ def page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Rep
         headline=headline({track.track: track.gain_now_db for track in result.tracks}, prefix="Now"),
         summary=result.summary,
         duration_s=audited.basis.root.start_s + audited.basis.root.duration_s,
-        buses=tuple(
-            _bus(track, shown, audited.time_s) for track, shown in zip(audited.tracks, result.tracks, strict=True)
-        ),
+        buses=tuple(_bus(track, shown, audited) for track, shown in zip(audited.tracks, result.tracks, strict=True)),
         spectra=sounds.spectra if sounds else (),
         players=sounds.players if sounds else (),
         figures=tuple(_figures(result)),
@@ -280,12 +288,13 @@ def page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Rep
     )
 
 
-def _bus(track: AuditedTrack, shown: AuditTrack, time_s: FloatArray) -> BusContent:
+def _bus(track: AuditedTrack, shown: AuditTrack, audited: Audited) -> BusContent:
     terms, terms_db = terms_of(track.terms_db)
     deviation = track.deviation_db
     return BusContent(
         role=shown.track,
-        time_s=time_s,
+        time_s=audited.time_s,
+        range_s=audited.range_s,
         gain_db=track.predicted_db,
         level_lufs=track.level_lufs,
         active=np.isfinite(track.level_lufs),

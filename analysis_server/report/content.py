@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core import roles
+from core.automation.points import inside_span
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -78,6 +79,7 @@ class BusContent:
     terms : the terms of the explanation of the gain; may be empty.
     terms_db : the contribution of each term, dB, shape (n_frames, n_terms).
     audit : what an audit adds; `gain_db` is then the predicted curve.
+    range_s : the part of the song that the gains are for, in the time of `time_s`; None for all of it.
     compared : what a comparison adds; `gain_db` is then A's curve, and the stem's loudness is not shown.
     """
 
@@ -94,7 +96,14 @@ class BusContent:
     terms: tuple[Term, ...] = ()
     terms_db: FloatArray | None = None
     audit: BusAudit | None = None
+    range_s: tuple[float, float] | None = None
     compared: BusComparison | None = None
+
+    @property
+    def counted(self) -> npt.NDArray[np.bool_]:
+        """The frames that the shown medians and means are of, shape (n_frames,)."""
+        inside = inside_span(self.time_s, self.range_s)
+        return self.active & inside if (self.active & inside).any() else inside
 
     @property
     def group(self) -> str:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from analysis_server.report.audio import spectrum_of
 from analysis_server.report.content import BusContent, Figure, Player, ReportContent, StemSound, Term, median_gain_db
-from analysis_server.report.text import decimal_text, headline, plural
+from analysis_server.report.text import clock_text, decimal_text, headline, plural
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.analysis.measure import Measurement
 from core.audio.song import Song
-from core.automation.points import Automation
+from core.automation.points import Automation, inside_span
 from core.automation.render import MixFigures
 from core.decibels import LOWEST_DB, FloatArray
 from core.gains.curves import GainCurves
@@ -55,11 +55,28 @@ def bus_loudness_lufs(level_lufs: FloatArray, gain_db: FloatArray | None = None)
     return float(or_silence(balance.gated_mean_lufs(levels)))
 
 
-def headline_of(buses: Mapping[str, BusResult], curves: GainCurves, *, prefix: str = "") -> str:
-    """Return a result in one sentence: the largest gains, and the half width of the 80 % band."""
+def headline_of(
+    buses: Mapping[str, BusResult],
+    curves: GainCurves,
+    *,
+    prefix: str = "",
+    range_s: tuple[float, float] | None = None,
+) -> str:
+    """Return a result in one sentence: the largest gains, and the half width of the 80 % band.
+
+    Parameters
+    ----------
+    buses : the results per bus.
+    curves : the gains.
+    prefix : put before the sentence.
+    range_s : the part of the song that the result is for, in seconds; the whole of it by default.
+    """
     half_width_db = float("nan")
-    if curves.deviation_db is not None and curves.active.any():
-        half_width_db = EIGHTY_PERCENT * float(np.median(curves.deviation_db[curves.active]))
+    active = curves.active & inside_span(curves.time_s, range_s)[:, None]
+    if curves.deviation_db is not None and active.any():
+        half_width_db = EIGHTY_PERCENT * float(np.median(curves.deviation_db[active]))
+    if range_s is not None:
+        prefix = prefix or f"From {clock_text(range_s[0])} to {clock_text(range_s[1])}"
     return headline({bus: result.gain_db for bus, result in buses.items()}, half_width_db, prefix=prefix)
 
 
@@ -77,6 +94,7 @@ def content_of(
     explanation: Explanation | None = None,
     assignment: Sequence[Figure] = (),
     stems: tuple[StemSound, ...] = (),
+    range_s: tuple[float, float] | None = None,
 ) -> ReportContent:
     """Return the content of a mix's or match's page.
 
@@ -89,6 +107,7 @@ def content_of(
     verb, made_by : ``"mix"`` or ``"match"``, and the program with its version.
     explanation : the terms of the gains, where they are known.
     assignment : a row per file or track: name, bus and reason.
+    range_s : the part of the song that the gains are for, in seconds; the whole of it by default.
     """
     before, after = mixes.values()
     return ReportContent(
@@ -99,7 +118,14 @@ def content_of(
         summary=text.summary,
         duration_s=song.duration_s,
         buses=tuple(
-            _bus(bus, measurement=measurement, curves=curves, automation=automation, explanation=explanation)
+            _bus(
+                bus,
+                measurement=measurement,
+                curves=curves,
+                automation=automation,
+                explanation=explanation,
+                range_s=range_s,
+            )
             for bus in song.buses
         ),
         spectra=tuple(spectrum_of(label, mix) for label, mix in mixes.items()),
@@ -132,11 +158,13 @@ def _bus(
     curves: GainCurves,
     automation: Automation,
     explanation: Explanation | None,
+    range_s: tuple[float, float] | None,
 ) -> BusContent:
     index = curves.buses.index(bus)
     n_frames = min(len(curves.time_s), measurement.n_frames)
     levels = or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index])
     time_s, points = curves.time_s[:n_frames], automation[bus]
+    inside = inside_span(time_s, range_s)
     terms: tuple[Term, ...] = ()
     terms_db = None
     if explanation is not None:
@@ -151,8 +179,9 @@ def _bus(
         uncertainty_db=None if curves.deviation_db is None else EIGHTY_PERCENT * curves.deviation_db[:n_frames, index],
         point_time_s=points.time_s,
         point_gain_db=points.gain_db,
-        loudness_before_lufs=bus_loudness_lufs(levels),
-        loudness_after_lufs=bus_loudness_lufs(levels, points.at(time_s)),
+        loudness_before_lufs=bus_loudness_lufs(levels[inside]),
+        loudness_after_lufs=bus_loudness_lufs(levels[inside], points.at(time_s[inside])),
+        range_s=range_s,
         terms=terms,
         terms_db=terms_db,
     )
@@ -198,7 +227,12 @@ class BusResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bus_results(
-    song: Song, measurement: Measurement, curves: GainCurves, automation: Automation
+    song: Song,
+    measurement: Measurement,
+    curves: GainCurves,
+    automation: Automation,
+    *,
+    range_s: tuple[float, float] | None = None,
 ) -> dict[str, BusResult]:
     """Return the result for each bus of a song.
 
@@ -208,19 +242,22 @@ def bus_results(
     measurement : the default preset's measurement of the stems.
     curves : the gains, with their uncertainty where it is known.
     automation : the envelope points that were made of them.
+    range_s : the part of the song that the results are for, in seconds; the whole of it by default.
     """
     n_frames = min(len(curves.time_s), measurement.n_frames)
-    levels_lufs = balance.frame_levels_lufs(measurement)[:n_frames]
+    inside = inside_span(curves.time_s[:n_frames], range_s)
+    time_s = curves.time_s[:n_frames][inside]
+    levels_lufs = balance.frame_levels_lufs(measurement)[:n_frames][inside]
     results = {}
     for index, bus in enumerate(curves.buses):
         file = song.stems[bus]
         levels = or_silence(levels_lufs[:, index])
-        gain_db = automation[bus].at(curves.time_s[:n_frames])
-        active = curves.active[:, index]
+        gain_db = automation[bus].at(time_s)
+        active = curves.active[:n_frames, index] & inside
         deviation_db = curves.deviation_db
         band_db = None
         if deviation_db is not None and active.any():
-            band_db = EIGHTY_PERCENT * float(np.median(deviation_db[active, index]))
+            band_db = EIGHTY_PERCENT * float(np.median(deviation_db[:n_frames][active, index]))
         results[bus] = BusResult(
             files=[part.path.name for part in file.parts or (file,)],
             gain_db=median_gain_db(gain_db, np.isfinite(levels)),

@@ -207,7 +207,7 @@ def _groups(buses: Sequence[BusContent]) -> list[dict[str, Any]]:
 
 def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
     """Return the rows and the axis of the overview: all faders on one scale."""
-    medians = [_median_and_range(bus.present_gain_db, bus.active) for bus in buses]
+    medians = [_median_and_range(bus.present_gain_db, bus.counted) for bus in buses]
     seconds = [_median_and_range(bus.compared.second_gain_db, bus.active)[1] if bus.compared else nan for bus in buses]
     widths = [half_width_db(bus) for bus in buses]
     ends = [0.0]
@@ -293,7 +293,7 @@ def _reasons(bus: BusContent) -> list[tuple[str, bool]]:
     """Return a sentence for the average of each term while the bus has signal, and whether it is at least 0.05 dB."""
     if bus.terms_db is None:
         return []
-    chosen = bus.terms_db[bus.active] if bus.active.any() else bus.terms_db
+    chosen = bus.terms_db[bus.counted]
     means = chosen.mean(axis=0) if len(chosen) else np.zeros(len(bus.terms))
     return [
         (_sentence(term, bus.role, mean), abs(mean) >= 0.05)

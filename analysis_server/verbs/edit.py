@@ -16,7 +16,7 @@ from analysis_server.report.content import median_gain_db
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.kept_runs import which_run
 from analysis_server.runs.project_copy import project_with_runs
-from core.automation.points import EnvelopePoints
+from core.automation.points import EnvelopePoints, inside_span
 from core.decibels import gain_to_db
 from core.errors import InputError
 from core.files import replacing_set
@@ -25,7 +25,7 @@ from core.rpp.project import Project
 from core.rpp.write import Written
 from core.runs import store
 from core.runs.audit import heard_level_lufs
-from core.runs.edit import EditSettings, ReApplied, TrackEdit, describe, reapply, reapply_points
+from core.runs.edit import EditSettings, ReApplied, TrackEdit, common_span, describe, reapply, reapply_points
 from core.runs.record import RunRecord, frame_times_s
 
 
@@ -87,7 +87,7 @@ class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
-    """The median gain of a track while its stem has signal, before and after the edit, dB."""
+    """The median gain of a track while its stem has signal, in the edited part, before and after the edit, dB."""
 
     before_db: float
     after_db: float
@@ -232,8 +232,10 @@ def _result(done: ReApplied, edited: str, took_ms: float) -> EditResult:
 
 
 def _edited_buses(done: ReApplied) -> dict[str, EditedBus]:
-    time_s = frame_times_s(done.root) + done.root.start_s
-    active = {bus.role: np.isfinite(heard_level_lufs(bus)) for bus in done.root.buses}
+    time_s = frame_times_s(done.root)
+    inside = inside_span(time_s, common_span(done.root.range_s, done.settings.range_s))
+    active = {bus.role: np.isfinite(heard_level_lufs(bus))[inside] for bus in done.root.buses}
+    time_s = time_s[inside] + done.root.start_s
     buses = {}
     for edit in done.tracks:
         scale_db = float(gain_to_db(edit.run.scale))

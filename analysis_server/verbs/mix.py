@@ -22,7 +22,6 @@ from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
 from analysis_server.verbs.adjust import Adjustments, adjust
 from core.analysis.loudness import FLOOR_LUFS
-from core.audio.framing import LONGEST_S
 from core.audio.song import Song
 from core.automation.points import EnvelopePoints, thin_curves
 from core.automation.render import (
@@ -74,12 +73,16 @@ class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class MixResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done; `files` by name, empty after a dry run."""
+    """What was done; `files` by name, empty after a dry run.
+
+    `headline`, `median_gain_db` and `buses` are those of `range_s`; the other figures are of the whole mix.
+    """
 
     title: str
     headline: str
     model: str
     preset: str
+    range_s: tuple[float, float] | None
     n_frames: int
     n_points: dict[str, int]
     median_gain_db: dict[str, float]
@@ -130,7 +133,7 @@ def _mixed(
     deliver: Deliver | None,
 ) -> MixResult:
     song = opened.song
-    _require_range(request.range_s, song)
+    request, range_notes = _within_song(request, song)
     measuring, levelling, writing = stages(
         opened.progress, {f"Measuring {song.title}": 0.35, "Rendering mix": 0.5, "Writing results": 0.15}
     )
@@ -149,18 +152,19 @@ def _mixed(
     )
     if where.lowered_db > 0.0:
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
-    buses = bus_results(song, measurement, mixed.prediction.curves, mixed.automation)
+    buses = bus_results(song, measurement, mixed.prediction.curves, mixed.automation, range_s=request.range_s)
     text = ReportText(
         _summary(song, model),
         _figures(model, song),
         (
+            *range_notes,
             *where.notes,
             *measurement.notes,
             *notes,
             *mixed.warnings,
             *_balance_notes(plain_sum.result(), mixed.prediction.curves),
         ),
-        headline_of(buses, mixed.prediction.curves),
+        headline_of(buses, mixed.prediction.curves, range_s=request.range_s),
     )
     assignment = assignment_of(song, opened.session)
     done = Outcome(
@@ -189,6 +193,7 @@ def _mixed(
         headline=text.headline,
         model=model.name,
         preset=model.preset,
+        range_s=request.range_s,
         n_frames=len(prediction.curves.time_s),
         n_points={bus: len(points.time_s) for bus, points in mixed.automation.items()},
         median_gain_db={bus: found.gain_db for bus, found in buses.items()},
@@ -244,16 +249,21 @@ def _require_loudness(target_lufs: float | None) -> None:
         )
 
 
-def _require_range(range_s: tuple[float, float] | None, song: Song) -> None:
-    if range_s is None:
-        return
-    start_s, end_s = range_s
-    if not 0.0 <= start_s < end_s < LONGEST_S or start_s >= song.duration_s:
+def _within_song(request: MixRequest, song: Song) -> tuple[MixRequest, list[str]]:
+    """Return the request with its range ending at the song's end at the latest, and a note if that shortened it."""
+    if request.range_s is None:
+        return request, []
+    start_s, end_s = request.range_s
+    if not 0.0 <= start_s < end_s or start_s >= song.duration_s:
         raise InputError(
-            f"the song lasts {song.duration_s:.1f} s",
-            option=f"--range {start_s:g}:{end_s:g}",
+            f"{start_s:g} to {end_s:g} s is not a part of the song, which lasts {song.duration_s:.1f} s",
+            option="--range",
             remedy="give a start and a later end within it",
         )
+    if end_s <= song.duration_s:
+        return request, []
+    request = msgspec.structs.replace(request, range_s=(start_s, song.duration_s))
+    return request, [f"the range ends at {song.duration_s:.1f} s, the end of the song, instead of {end_s:g} s"]
 
 
 def _levelled(

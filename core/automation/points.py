@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.gains.curves import GainCurves
@@ -173,6 +174,28 @@ def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
     if len(kept) == 2 and abs(value[kept[1]] - value[kept[0]]) <= tolerance and _is_level(value, tolerance):
         return kept[:1]
     return kept
+
+
+def inside_span(time_s: FloatArray, span_s: tuple[float, float] | None) -> npt.NDArray[np.bool_]:
+    """Return which times are in a span and not on its ramps; if none is, the one nearest to its middle.
+
+    Parameters
+    ----------
+    time_s : times in seconds, shape (n_frames,).
+    span_s : start and end in seconds; None for all of the song.
+
+    Examples
+    --------
+    >>> inside_span(np.array([0.5, 0.75, 1.0, 1.25]), (0.75, 1.2)).tolist()
+    [False, False, True, False]
+    """
+    if span_s is None:
+        return np.ones(len(time_s), bool)
+    start_s, end_s = span_s
+    inside: npt.NDArray[np.bool_] = (time_s >= start_s + _edge_s(span_s)) & (time_s <= end_s - _edge_s(span_s))
+    if len(time_s) and not inside.any():
+        inside[np.abs(time_s - (start_s + end_s) / 2).argmin()] = True
+    return inside
 
 
 def to_csv(automation: Automation) -> str:

@@ -36,6 +36,7 @@ from core.runs.record import (
 from core.runs.store import track_of
 
 _SMALLEST_MOVE_DB = 0.5
+_EDGE_TOLERANCE_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,12 @@ class Audited:
     notes: tuple[str, ...]
 
     @property
+    def range_s(self) -> tuple[float, float] | None:
+        """The part of the song that the run is for, in the time of `time_s`; None for all of it."""
+        root = self.basis.root
+        return None if root.range_s is None else (root.range_s[0] + root.start_s, root.range_s[1] + root.start_s)
+
+    @property
     def is_edited(self) -> bool:
         """Whether anything was changed by hand."""
         return any(not track.edits.are_none for track in self.tracks)
@@ -98,7 +105,10 @@ class Audited:
 
 @dataclass(frozen=True)
 class Move:
-    """A monotonic part of a written curve, from `start_db` to `end_db`, and the term that changes most."""
+    """A monotonic part of a written curve, from `start_db` to `end_db`, and the term that changes most.
+
+    `is_range_edge`: it is the step at the start or the end of the part of the song that the run is for.
+    """
 
     role: str
     name: str
@@ -108,6 +118,7 @@ class Move:
     end_db: float
     term: str | None
     term_db: float
+    is_range_edge: bool = False
 
 
 def audit_project(project: Project) -> Audited:
@@ -190,13 +201,28 @@ def heard_level_lufs(bus: BusRun) -> FloatArray:
 
 def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
     times, levels = track.written.time_s, track.written.gain_db
+    first_inside, last_inside = 0, len(levels) - 1
     turns = [0, *_turning_points(levels), len(levels) - 1]
+    if audited.range_s is not None:
+        inside = np.flatnonzero(
+            (times > audited.range_s[0] + _EDGE_TOLERANCE_S) & (times < audited.range_s[1] - _EDGE_TOLERANCE_S)
+        )
+        if not len(inside):
+            return []
+        first_inside, last_inside = int(inside[0]), int(inside[-1])
+        edges = {max(0, first_inside - 1), first_inside, last_inside, min(len(levels) - 1, last_inside + 1)}
+        turns = sorted(edges | {turn for turn in turns if first_inside < turn < last_inside})
     found = []
     for first, last in pairwise(turns):
+        is_edge = first < first_inside or last > last_inside
         if abs(levels[last] - levels[first]) >= _SMALLEST_MOVE_DB:
             frames = np.searchsorted(audited.time_s, [times[first], times[last]]).clip(0, len(audited.time_s) - 1)
             changes = {term: float(curve[frames[1]] - curve[frames[0]]) for term, curve in track.terms_db.items()}
-            term = max(changes, key=lambda name: changes[name] * np.sign(levels[last] - levels[first]), default=None)
+            term = (
+                None
+                if is_edge
+                else max(changes, key=lambda name: changes[name] * np.sign(levels[last] - levels[first]), default=None)
+            )
             found.append(
                 Move(
                     role=track.role,
@@ -207,6 +233,7 @@ def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
                     end_db=float(levels[last]),
                     term=term,
                     term_db=changes[term] if term is not None else 0.0,
+                    is_range_edge=is_edge,
                 )
             )
     return found

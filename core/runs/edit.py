@@ -445,13 +445,23 @@ def _asked(
     settings = for_roles(with_changes(EditSettings() if afresh else basis.settings, changes), basis.buses)
     root = basis.root
     curves_db = basis.curves_db(settings)
-    span_s = _common_span(root.range_s, settings.range_s)
+    if settings.range_s is not None:
+        start_s, end_s = settings.range_s
+        settings = msgspec.structs.replace(settings, range_s=(start_s, min(end_s, root.duration_s)))
+    span_s = common_span(root.range_s, settings.range_s)
     times = frame_times_s(root)
     curves = {bus: thin_bus(times, gain_db, span_s=span_s).shifted(root.start_s) for bus, gain_db in curves_db.items()}
     return settings, curves, None if span_s is None else (span_s[0] + root.start_s, span_s[1] + root.start_s)
 
 
-def _common_span(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+def common_span(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the part that both spans cover; None is all of the song.
+
+    Raises
+    ------
+    InputError
+        They do not overlap.
+    """
     if one is None or other is None:
         return one or other
     span = (max(one[0], other[0]), min(one[1], other[1]))

@@ -142,3 +142,49 @@ def test_the_report_contains_the_stems_where_asked(faderwise: Faderwise, tiny_so
     faderwise("mix", tiny_song, "--out", tmp_path / "out", "--stems-in-report")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("data-solo=") == page.count("data-mute=") == page.count('<article class="bus')
+
+
+def test_the_figures_of_a_range_are_those_of_the_range(
+    faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = as_json(faderwise("mix", short_song_folder, "--out", out, "--range", "2:3", "--json"))
+    written = json.loads((out / "automation.json").read_text(encoding="utf-8"))
+    for bus, found in result["buses"].items():
+        points = written["buses"][bus]["points"]
+        in_range = [point["gain_db"] for point in points if 2.0 < point["time_s"] < 3.0]
+        assert min(in_range) - 0.01 <= found["gain_db"] <= max(in_range) + 0.01
+        change_db = found["loudness_after_lufs"] - found["loudness_before_lufs"]
+        assert change_db == pytest.approx(found["gain_db"], abs=0.5)
+    moved = max(result["median_gain_db"], key=lambda bus: abs(result["median_gain_db"][bus]))
+    assert abs(result["median_gain_db"][moved]) > 0.5
+    assert moved in result["headline"]
+    audited = as_json(faderwise("audit", out, "--json"))
+    for track in audited["tracks"]:
+        assert track["gain_now_db"] == pytest.approx(result["median_gain_db"][track["track"]], abs=0.1)
+    edited = as_json(faderwise("edit", out, "--range", "2.2:2.8", "--offset", f"{moved}=2", "--json"))
+    assert edited["buses"][moved]["after_db"] - edited["buses"][moved]["before_db"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_the_edges_of_a_range_are_not_explained_by_the_model(
+    faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
+) -> None:
+    as_json(faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--range", "2:3", "--json"))
+    moves = as_json(faderwise("audit", tmp_path / "out", "--json"))["moves"]
+    edges = [move for move in moves if move["end_s"] - move["start_s"] < 0.05]
+    assert {move["start_s"] for move in edges} >= {2.0}
+    assert {move["why"] for move in edges} == {"the run is for a part of the song, which begins or ends here"}
+
+
+def test_a_range_ends_with_the_song(faderwise: Faderwise, tiny_song: Path) -> None:
+    length_s = soundfile.info(tiny_song / "bass.wav").duration
+    result = as_json(faderwise("mix", tiny_song, "--dry-run", "--range", f"1:{length_s + 70:g}", "--json"))
+    assert result["range_s"] == [1.0, length_s]
+    assert any(warning.startswith("the range ends at") for warning in result["warnings"])
+
+
+@pytest.mark.parametrize("span", ["2:00-1:00", "9:00-9:10"])
+def test_a_range_outside_the_song_is_refused(faderwise: Faderwise, tiny_song: Path, span: str) -> None:
+    ran = faderwise("mix", tiny_song, "--dry-run", "--range", span, "--json")
+    assert ran.code == 2
+    assert json.loads(ran.out)["error"]["option"] == "--range"
