@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis_server.verbs.buses import FileRoles, TrackRoles
     from analysis_server.verbs.mix import MixResult
 
+_NO_BUS = "no bus"
 _MOST_NAMES = 6
 """The most file names printed for one bus."""
 
@@ -108,9 +109,13 @@ def _demo(arguments: Namespace, terminal: Terminal) -> None:
 
 def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
     _print_result(result.title, result.headline, result.buses, terminal)
+    whole = "Mix" if result.range_s is None else "Whole mix"
+    source = f"model {result.model}"
+    if result.like:
+        source = f"balance of {result.like}, moves of the model {result.model}"
     terminal.say(
-        f"{'Mix' if result.range_s is None else 'Whole mix'}: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
-        f"true peak {result.true_peak_dbtp:.1f} dBTP; model {result.model}."
+        f"{whole}: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
+        f"true peak {result.true_peak_dbtp:.1f} dBTP; {source}."
     )
     terminal.warn_all(result.warnings)
     _print_next(result.files, terminal, opens=opens)
@@ -190,7 +195,7 @@ def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> N
 
 def _names_by_bus(result: FileRoles | TrackRoles, chosen: Mapping[str, str]) -> dict[str, list[str]]:
     from analysis_server.verbs import buses
-    from core.roles import LEFT_OUT
+    from core.roles import LEFT_OUT, in_order
 
     if isinstance(result, buses.FileRoles):
         rows = [(row.file, chosen.get(row.file, row.bus)) for row in result.files]
@@ -201,8 +206,9 @@ def _names_by_bus(result: FileRoles | TrackRoles, chosen: Mapping[str, str]) -> 
         ]
     by_bus: dict[str, list[str]] = {}
     for name, bus in rows:
-        by_bus.setdefault("no bus" if bus in (None, LEFT_OUT) else bus, []).append(name)
-    return by_bus
+        by_bus.setdefault(_NO_BUS if bus in (None, LEFT_OUT) else bus, []).append(name)
+    ordered = (*in_order(bus for bus in by_bus if bus != _NO_BUS), _NO_BUS)
+    return {bus: by_bus[bus] for bus in ordered if bus in by_bus}
 
 
 def _listed(names: list[str]) -> str:

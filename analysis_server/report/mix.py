@@ -76,7 +76,8 @@ def headline_of(
     if curves.deviation_db is not None and active.any():
         half_width_db = EIGHTY_PERCENT * float(np.median(curves.deviation_db[active]))
     if range_s is not None:
-        prefix = prefix or f"From {clock_text(range_s[0])} to {clock_text(range_s[1])}"
+        span = f"{clock_text(range_s[0])} to {clock_text(range_s[1])}"
+        prefix = f"{prefix}, from {span}" if prefix else f"From {span}"
     return headline({bus: result.gain_db for bus, result in buses.items()}, half_width_db, prefix=prefix)
 
 

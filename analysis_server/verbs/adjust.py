@@ -94,8 +94,9 @@ def adjust(
     levels = frame_levels_lufs(measurement)[: len(prediction.curves.gains)]
     if adjustments.like is not None:
         loudness, source = loudness_of(adjustments.like)
+        loudness = {**_bus_totals(loudness), **loudness}
         prediction = with_balance_of(prediction, loudness, levels)
-        missing = [bus for bus in prediction.curves.buses if bus not in loudness]
+        missing = [bus for bus in buses if bus not in loudness and roles.bus_of(bus) not in loudness]
         notes.append(f"the balance is that of {adjustments.like}, from {source}")
         if missing:
             notes.append(f"{adjustments.like} has no {', '.join(missing)}; these buses keep the model's level")
@@ -108,7 +109,17 @@ def adjust(
     if keep:
         prediction = with_kept(prediction, _kept_gains_db(keep, measurement, session), levels)
         notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")
+    if adjustments.like is not None:  # the bands are those of the model's balance
+        prediction = replace(prediction, curves=replace(prediction.curves, deviation_db=None))
     return prediction, notes
+
+
+def _bus_totals(loudness_lufs: Mapping[str, float]) -> dict[str, float]:
+    """Return the loudness of each bus that is in a session as single tracks, LUFS."""
+    power: dict[str, float] = {}
+    for name, level_lufs in loudness_lufs.items():
+        power[roles.bus_of(name)] = power.get(roles.bus_of(name), 0.0) + 10.0 ** (level_lufs / 10.0)
+    return {bus: 10.0 * float(np.log10(value)) for bus, value in power.items() if value > 0.0}
 
 
 def _stems_of(name: str, buses: Sequence[str]) -> list[str]:

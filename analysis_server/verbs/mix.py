@@ -81,6 +81,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     headline: str
     model: str
+    like: str | None
     preset: str
     range_s: tuple[float, float] | None
     n_frames: int
@@ -154,8 +155,8 @@ def _mixed(
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
     buses = bus_results(song, measurement, mixed.prediction.curves, mixed.automation, range_s=request.range_s)
     text = ReportText(
-        _summary(song, model),
-        _figures(model, song),
+        _summary(song, model, request.like),
+        _figures(model, song, request.like),
         (
             *range_notes,
             *where.notes,
@@ -164,7 +165,12 @@ def _mixed(
             *mixed.warnings,
             *_balance_notes(plain_sum.result(), mixed.prediction.curves),
         ),
-        headline_of(buses, mixed.prediction.curves, range_s=request.range_s),
+        headline_of(
+            buses,
+            mixed.prediction.curves,
+            prefix=f"Balance of {request.like}" if request.like else "",
+            range_s=request.range_s,
+        ),
     )
     assignment = assignment_of(song, opened.session)
     done = Outcome(
@@ -192,6 +198,7 @@ def _mixed(
         title=song.title,
         headline=text.headline,
         model=model.name,
+        like=request.like,
         preset=model.preset,
         range_s=request.range_s,
         n_frames=len(prediction.curves.time_s),
@@ -340,22 +347,26 @@ def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, 
     wanted_lufs = before.loudness_lufs if target_lufs is None else target_lufs
     if at_limit and FLOOR_LUFS < after.loudness_lufs < wanted_lufs - 0.1 and (target_lufs is not None or not warnings):
         warnings.append(
-            f"the mix has {after.loudness_lufs:.1f} LUFS instead of {wanted_lufs:.1f}: at more its true peak would "
-            f"exceed {PEAK_LIMIT_DBTP:g} dBTP"
+            f"the mix has {after.loudness_lufs:.1f} LUFS instead of {wanted_lufs:.1f}: at more its true peak at "
+            f"{after.true_peak_s:.2f} s would exceed {PEAK_LIMIT_DBTP:g} dBTP; lower or limit that peak in the stems"
         )
     return warnings
 
 
-def _summary(song: Song, model: Model) -> str:
+def _summary(song: Song, model: Model, like: str | None) -> str:
     learned = f"learned from {len(model.songs)} songs" if model.songs else "a rule that needs no training"
     mixed = ", ".join(song.buses)
     if song.bus_of:
         mixed = f"{len(song.buses)} tracks of {len(set(song.bus_of.values()))} buses"
+    if like:
+        return f"{mixed}, mixed with the balance of {like}, and moves of the model {model.name} ({learned})."
     return f"{mixed}, mixed with the model {model.name} ({learned})."
 
 
-def _figures(model: Model, song: Song) -> tuple[Figure, ...]:
+def _figures(model: Model, song: Song, like: str | None) -> tuple[Figure, ...]:
+    balance = (Figure(label="Balance", value=f"of {like}", means="the relative loudness of the buses"),)
     return (
+        *(balance if like else ()),
         Figure(label="Model", value=model.name, means=f"preset {model.preset}, features {model.feature_set}"),
         Figure(label="Length", value=f"{song.duration_s:.1f} s", means="of the longest stem"),
     )

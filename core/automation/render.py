@@ -7,6 +7,7 @@ rendered mix is stored as 32-bit floats and written at any gain without reading 
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,11 +61,13 @@ class MixFigures:
     step_power : K-weighted power per 50 ms step, shape (n_steps,).
     true_peak : the largest value at or between the samples, linear.
     spectrum : the average spectrum.
+    true_peak_s : the time of the true peak in seconds, to the nearest sample; NaN where it is unknown.
     """
 
     step_power: FloatArray
     true_peak: float
     spectrum: AverageSpectrum
+    true_peak_s: float = math.nan
 
     @property
     def loudness_lufs(self) -> float:
@@ -79,7 +82,8 @@ class MixFigures:
     def with_gain_db(self, gain_db: float) -> MixFigures:
         """Return the figures of the same mix with `gain_db` of gain."""
         gain = 10.0 ** (gain_db / 20.0)
-        return MixFigures(self.step_power * gain**2, self.true_peak * gain, self.spectrum.with_gain_db(gain_db))
+        spectrum = self.spectrum.with_gain_db(gain_db)
+        return MixFigures(self.step_power * gain**2, self.true_peak * gain, spectrum, self.true_peak_s)
 
 
 class MixMeter:
@@ -93,6 +97,7 @@ class MixMeter:
         self._spectrum = SpectrumSums(sample_rate, n_samples, SPARSE_DISTANCE)
         self._lock = Lock()
         self._peak = 0.0
+        self._peak_s = math.nan
 
     @staticmethod
     def samples_around(sample_rate: int) -> tuple[int, int]:
@@ -117,11 +122,15 @@ class MixMeter:
         around = samples[:, before - CONTEXT_SAMPLES : before + end - start + CONTEXT_SAMPLES]
         peak = true_peak(around, self._sample_rate, self._peak)
         with self._lock:
-            self._peak = max(self._peak, peak)
+            if peak > self._peak:
+                own = samples[:, before : before + end - start]
+                self._peak = peak
+                self._peak_s = (start + int(np.abs(own).max(axis=0).argmax())) / self._sample_rate
 
     def figures(self) -> MixFigures:
         """Return the figures of all blocks."""
-        return MixFigures(self._step_power[: self._n_steps], self._peak, self._spectrum.average())
+        step_power = self._step_power[: self._n_steps]
+        return MixFigures(step_power, self._peak, self._spectrum.average(), self._peak_s)
 
 
 @dataclass(frozen=True)

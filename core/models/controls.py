@@ -18,6 +18,7 @@ from core.errors import InputError
 from core.gains.riding import ride_db
 from core.models.balance import common_db, gated_mean_lufs
 from core.models.explain import Explanation, Prediction
+from core.roles import bus_of
 
 _MOMENTS = ("moment", "covered_moment")
 
@@ -74,7 +75,8 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray],
 def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
     """Return the prediction with the relative loudness that another session's buses have in its mix.
 
-    Buses that the other session does not have keep the model's level against the rest, which is placed as in
+    A bus that the other session has only as a whole keeps the predicted balance of its single tracks. Buses that the
+    other session does not have keep the model's level against the rest, which is placed as in
     `with_kept`.
 
     Parameters
@@ -89,23 +91,44 @@ def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], 
         The sessions have fewer than two sounding buses in common.
     """
     curves = prediction.curves
-    columns = [
-        i
-        for i, bus in enumerate(curves.buses)
-        if bus in loudness_lufs and np.isfinite(loudness_lufs[bus]) and curves.active[:, i].any()
-    ]
-    if len(columns) < 2:
+    groups = _groups_in(loudness_lufs, curves.buses, curves.active.any(axis=0).tolist())
+    if len(groups) < 2:
         raise InputError(
             "the other session has fewer than two buses of this song", option="--like", remedy="mix with a model"
         )
     gained = levels_lufs + curves.gains_db
-    present = np.array([gated_mean_lufs(gained[:, i]) for i in columns])
-    wanted = np.array([loudness_lufs[curves.buses[i]] for i in columns])
-    weights = 1.0 / _variances(prediction)[columns]
+    present = np.array([gated_mean_lufs(_summed_lufs(gained[:, columns])) for columns in groups.values()])
+    wanted = np.array([loudness_lufs[bus] for bus in groups])
+    weights = np.array([1.0 / _variances(prediction)[columns].mean() for columns in groups.values()])
     deviation = wanted - present
+    deviation -= float(weights @ deviation / weights.sum())
     term = np.zeros_like(curves.gains)
-    term[:, columns] = deviation - float(weights @ deviation / weights.sum())
+    for columns, deviation_db in zip(groups.values(), deviation, strict=True):
+        term[:, columns] = deviation_db
     return _with_terms(prediction, {**_terms_without_common(prediction), "like": term}, levels_lufs=levels_lufs)
+
+
+def _groups_in(
+    loudness_lufs: Mapping[str, float], buses: Iterable[str], is_active: Iterable[bool]
+) -> dict[str, list[int]]:
+    """Return the columns of the sounding buses by the name that another session knows them by.
+
+    Single tracks go by their own names if the session has all of their bus, otherwise by the bus's name.
+    """
+    known = {name for name, level in loudness_lufs.items() if np.isfinite(level)}
+    heard = [(i, bus) for i, (bus, active) in enumerate(zip(buses, is_active, strict=True)) if active]
+    in_part = {bus_of(bus) for _, bus in heard if bus not in known}
+    groups: dict[str, list[int]] = {}
+    for i, bus in heard:
+        groups.setdefault(bus_of(bus) if bus_of(bus) in in_part else bus, []).append(i)
+    return {name: columns for name, columns in groups.items() if name in known}
+
+
+def _summed_lufs(levels_lufs: FloatArray) -> FloatArray:
+    """Return the level of the sum of columns, shape (n_frames,), as of uncorrelated signals."""
+    if levels_lufs.shape[1] == 1:
+        return levels_lufs[:, 0]
+    return 10.0 * np.log10(np.maximum((10.0 ** (levels_lufs / 10.0)).sum(axis=1), 1e-20))
 
 
 def with_ride(prediction: Prediction, percent: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,22 @@ def test_an_edit_changes_the_ride_without_a_new_analysis(faderwise: Faderwise, t
     assert "bass ridden at 40 %" in edited["in_words"]
     refused = faderwise("edit", tmp_path / "run", "--ride", "bass=120", "--json")
     assert refused.code == 2
+
+
+def test_the_balance_of_another_session_has_no_band_of_the_model(faderwise: Faderwise, tiny_song: Path) -> None:
+    result = mixed(faderwise, tiny_song, "--like", tiny_song)
+    assert result["like"] == str(tiny_song)
+    assert str(tiny_song) in result["headline"]
+    assert {bus["band_db"] for bus in result["buses"].values()} == {None}
+
+
+def test_single_tracks_take_over_the_balance_of_buses(faderwise: Faderwise, tiny_song: Path) -> None:
+    shutil.copy(tiny_song / "drums.wav", tiny_song / "kick.wav")
+    shutil.copy(tiny_song / "drums.wav", tiny_song / "snare.wav")
+    (tiny_song / "drums.wav").unlink()
+    options = ("--level", "tracks")
+    plain, like = mixed(faderwise, tiny_song, *options), mixed(faderwise, tiny_song, *options, "--like", tiny_song)
+    drums = [bus for bus in like["buses"] if bus.startswith("drums")]
+    assert len(drums) == 2
+    of_plain, of_like = ([result["median_gain_db"][bus] for bus in drums] for result in (plain, like))
+    assert of_like[0] - of_like[1] == pytest.approx(of_plain[0] - of_plain[1], abs=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -88,7 +89,12 @@ def test_a_target_loudness_that_peaks_prevent_is_reported(
     ran = faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--target-lufs", "-4", "--json")
     result = as_json(ran)
     assert result["true_peak_dbtp"] == pytest.approx(-1.0)
-    assert any("instead of -4.0: at more its true peak" in warning for warning in result["warnings"])
+    mix, rate = soundfile.read(tmp_path / "out" / "mix.wav")
+    peak_s = np.abs(mix).max(axis=1).argmax() / rate
+    warned = [
+        re.search(r"instead of -4\.0: at more its true peak at (\S+) s", warning) for warning in result["warnings"]
+    ]
+    assert [float(found[1]) for found in warned if found] == [pytest.approx(peak_s, abs=0.02)]
     assert "faderwise: warning: " in ran.err
 
 
