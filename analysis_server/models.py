@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,9 @@ def find(name_or_file: str) -> Model:
     path = file_of(name_or_file)
     if path.is_file() or path.parent != folder():
         return _load(path)
-    raise ModelError(f"no model {name_or_file!r}", remedy=f"available: {', '.join(names())}")
+    near = get_close_matches(name_or_file, names(), 1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    raise ModelError(f"no model {name_or_file!r}{meant}", remedy=f"available: {', '.join(names())}")
 
 
 @dataclass(frozen=True)

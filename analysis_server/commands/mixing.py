@@ -93,6 +93,7 @@ def _mix(arguments: Namespace, terminal: Terminal) -> None:
 
     fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
     request = options.request_of(mix.MixRequest, arguments, **fields)
+    mix.check(request)
     print_assignment(arguments, terminal, arguments.song)
     _print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)
 
@@ -117,6 +118,8 @@ def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
         f"{whole}: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
         f"true peak {result.true_peak_dbtp:.1f} dBTP; {source}."
     )
+    for note in result.notes:
+        terminal.note(f"note: {note}")
     terminal.warn_all(result.warnings)
     _print_next(result.files, terminal, opens=opens)
     terminal.give(result)

@@ -14,13 +14,16 @@ from analysis_server import models
 from analysis_server.locks import locked
 from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.run_output import Outcome
+from analysis_server.paths import is_project
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.sources.assignment import Assigned, assignment_of, plain_sum_notes
+from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
 from analysis_server.verbs.adjust import Adjustments, adjust
+from core import roles
 from core.analysis.loudness import FLOOR_LUFS
 from core.audio.song import Song
 from core.automation.points import EnvelopePoints, thin_curves
@@ -76,6 +79,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done; `files` by name, empty after a dry run.
 
     `headline`, `median_gain_db` and `buses` are those of `range_s`; the other figures are of the whole mix.
+    `notes` are information, such as the effect of the adjustments.
     """
 
     title: str
@@ -93,6 +97,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     true_peak_dbtp: float
     assignment: list[Assigned]
     files: dict[str, str]
+    notes: list[str]
     warnings: list[str]
 
 
@@ -110,9 +115,7 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
     InputError
         The song or the model cannot be used, or the folder cannot be written to.
     """
-    _require_loudness(request.target_lufs)
-    model = models.find(request.model)
-    _adjustments_of(request).check(model)
+    model = _checked_model(request)
     with (
         locked(*output_paths(request)),
         opened_song(request, progress, level=request.level, separate=model.feature_set == "condition3") as opened,
@@ -124,6 +127,42 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
                 "applies only to REAPER projects (.RPP)", path=request.song, option="--existing", remedy="omit it"
             )
         return _mixed(request, model, opened, workshop, deliver)
+
+
+def check(request: MixRequest) -> None:
+    """Check everything about a request that can be checked without reading audio.
+
+    Raises
+    ------
+    InputError
+        The model does not exist, an option has an impossible value, or the song folder cannot be mixed in this way.
+    """
+    _checked_model(request)
+    if request.out is not None and Path(request.out).exists() and not Path(request.out).is_dir():
+        raise InputError("is not a folder", path=request.out, option="--out", remedy="give a folder to write to")
+    if is_project(request.song) or request.stems is not None or request.tracks or request.only:
+        return
+    song = open_song_folder(request.song, request.buses, complete=True)
+    _within_song(request, song)
+    refuse_inputs(request, song, None)
+    if request.level == "buses":
+        for option, names in (("--keep", request.keep), ("--ride", request.ride_percent)):
+            missing = [name for name in names if roles.bus_of(name.casefold()) not in _bus_names(song)]
+            if missing:
+                raise InputError(
+                    f"the song has no bus {missing[0]!r}", option=option, remedy=f"it has {', '.join(song.buses)}"
+                )
+
+
+def _bus_names(song: Song) -> set[str]:
+    return {roles.bus_of(bus.casefold()) for bus in song.buses}
+
+
+def _checked_model(request: MixRequest) -> Model:
+    _require_loudness(request.target_lufs)
+    model = models.find(request.model)
+    _adjustments_of(request).check(model)
+    return model
 
 
 def _mixed(
@@ -153,6 +192,7 @@ def _mixed(
     )
     if where.lowered_db > 0.0:
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
+    documents = [note for note in measurement.notes if note == song.documents_note]
     buses = bus_results(song, measurement, mixed.prediction.curves, mixed.automation, range_s=request.range_s)
     text = ReportText(
         _summary(song, model, request.like),
@@ -210,7 +250,8 @@ def _mixed(
         true_peak_dbtp=mixed.after.true_peak_dbtp,
         assignment=assignment,
         files=files,
-        warnings=list(text.warnings),
+        notes=[*documents, *notes],
+        warnings=[line for line in text.warnings if line not in (*documents, *notes)],
     )
 
 

@@ -182,9 +182,12 @@ class Song:
                 notes.append(f"each of {', '.join(names)} was left out: {reason}")
             else:
                 notes += [f"{name} was left out: {reason}" for name in names]
-        if self.documents:
-            notes.append(f"not used, because they are not audio: {_list_of(self.documents)}")
-        return notes
+        return [*notes, self.documents_note] if self.documents else notes
+
+    @property
+    def documents_note(self) -> str:
+        """A sentence about the files that are not audio; empty if there are none."""
+        return f"not used, because they are not audio: {_list_of(self.documents)}" if self.documents else ""
 
     def _file_notes(self) -> list[str]:
         notes = []

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from core.decibels import FloatArray, db_to_gain
 from core.errors import InputError
@@ -91,7 +92,7 @@ def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], 
         The sessions have fewer than two sounding buses in common.
     """
     curves = prediction.curves
-    groups = _groups_in(loudness_lufs, curves.buses, curves.active.any(axis=0).tolist())
+    groups = _groups_in(loudness_lufs, curves.buses, np.any(curves.active, axis=0))
     if len(groups) < 2:
         raise InputError(
             "the other session has fewer than two buses of this song", option="--like", remedy="mix with a model"
@@ -109,14 +110,14 @@ def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], 
 
 
 def _groups_in(
-    loudness_lufs: Mapping[str, float], buses: Iterable[str], is_active: Iterable[bool]
+    loudness_lufs: Mapping[str, float], buses: Iterable[str], is_active: npt.ArrayLike
 ) -> dict[str, list[int]]:
     """Return the columns of the sounding buses by the name that another session knows them by.
 
     Single tracks go by their own names if the session has all of their bus, otherwise by the bus's name.
     """
     known = {name for name, level in loudness_lufs.items() if np.isfinite(level)}
-    heard = [(i, bus) for i, (bus, active) in enumerate(zip(buses, is_active, strict=True)) if active]
+    heard = [(i, bus) for i, (bus, active) in enumerate(zip(buses, np.asarray(is_active, bool), strict=True)) if active]
     in_part = {bus_of(bus) for _, bus in heard if bus not in known}
     groups: dict[str, list[int]] = {}
     for i, bus in heard:

@@ -40,7 +40,7 @@ def test_a_song_is_mixed_like_itself(faderwise: Faderwise, tiny_song: Path) -> N
     """The song's mixdown has its drums at 0.5 and its bass at 0.7."""
     result = mixed(faderwise, tiny_song, "--like", tiny_song)
     assert difference_db(result) == pytest.approx(-2.92, abs=0.1)
-    assert any("from its mixdown" in warning for warning in result["warnings"])
+    assert any("from its mixdown" in note for note in result["notes"])
 
 
 def test_a_song_is_mixed_like_a_run(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
@@ -48,12 +48,12 @@ def test_a_song_is_mixed_like_a_run(faderwise: Faderwise, tiny_song: Path, tmp_p
     of_run = mixed(faderwise, tiny_song, "--depth", "30")
     like = mixed(faderwise, tiny_song, "--like", tmp_path / "run")
     assert difference_db(like) == pytest.approx(difference_db(of_run), abs=0.3)  # a run stores rounded levels
-    assert any("from its run" in warning for warning in like["warnings"])
+    assert any("from its run" in note for note in like["notes"])
 
 
 def test_riding_is_reported_separately(faderwise: Faderwise, tiny_song: Path) -> None:
     result = mixed(faderwise, tiny_song, "--ride", "bass=100")
-    assert any(warning.startswith("riding bass at 100 %") for warning in result["warnings"])
+    assert any(note.startswith("riding bass at 100 %") for note in result["notes"])
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,33 @@ def test_single_tracks_take_over_the_balance_of_buses(faderwise: Faderwise, tiny
     assert len(drums) == 2
     of_plain, of_like = ([result["median_gain_db"][bus] for bus in drums] for result in (plain, like))
     assert of_like[0] - of_like[1] == pytest.approx(of_plain[0] - of_plain[1], abs=0.05)
+
+
+def test_information_is_printed_as_a_note(faderwise: Faderwise, tiny_song: Path) -> None:
+    (tiny_song / "lyrics.txt").write_text("la", encoding="utf-8")
+    ran = faderwise("mix", tiny_song, "--dry-run", "--keep", "bass")
+    lines = ran.err.splitlines()
+    assert [line for line in lines if "lyrics.txt" in line or "kept: bass" in line]
+    assert all(line.startswith("faderwise: note: ") for line in lines if "lyrics.txt" in line or "kept: bass" in line)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--model", "defualt"),
+        ("--keep", "strings"),
+        ("--range", "90:95"),
+        ("--bus", "vocals=missing.wav"),
+        ("--out", "file"),
+        ("--target-lufs", "3"),
+    ],
+)
+def test_an_invalid_request_prints_only_its_error(
+    faderwise: Faderwise, tiny_song: Path, options: tuple[str, ...]
+) -> None:
+    Path("file").write_text("x", encoding="utf-8")
+    ran = faderwise("mix", tiny_song, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    if options[0] == "--model":
+        assert "did you mean default?" in ran.err
