@@ -25,6 +25,7 @@ from analysis_server.sources.session import Level, SongRequest
 from analysis_server.verbs.adjust import Adjustments, adjust
 from core import roles
 from core.analysis.loudness import FLOOR_LUFS
+from core.audio.framing import LONGEST_S
 from core.audio.song import Song
 from core.automation.points import EnvelopePoints, thin_curves
 from core.automation.render import (
@@ -302,7 +303,7 @@ def _within_song(request: MixRequest, song: Song) -> tuple[MixRequest, list[str]
     if request.range_s is None:
         return request, []
     start_s, end_s = request.range_s
-    if not 0.0 <= start_s < end_s or start_s >= song.duration_s:
+    if not 0.0 <= start_s < end_s < LONGEST_S or start_s >= song.duration_s:
         raise InputError(
             f"{start_s:g} to {end_s:g} s is not a part of the song, which lasts {song.duration_s:.1f} s",
             option="--range",
