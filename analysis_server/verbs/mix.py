@@ -140,7 +140,9 @@ def check(request: MixRequest) -> None:
     """
     _checked_model(request)
     if request.out is not None and Path(request.out).exists() and not Path(request.out).is_dir():
-        raise InputError("is not a folder", path=request.out, option="--out", remedy="give a folder to write to")
+        raise InputError(
+            "cannot be written to: it is a file", path=request.out, remedy="choose another folder with --out"
+        )
     if is_project(request.song) or request.stems is not None or request.tracks or request.only:
         return
     song = open_song_folder(request.song, request.buses, complete=True)
