@@ -64,7 +64,9 @@ SCATTERS_DB, COUNTS = (0.5, 2.5), (0, 1, 2, 4, 8)
 def main() -> int:
     """Measure everything and print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=Path, default=SONGS, help="folder of productions (default: shared/songs next to the checkout)")
+    parser.add_argument(
+        "--songs", type=Path, default=SONGS, help="folder of productions (default: shared/songs next to the checkout)"
+    )
     parser.add_argument("--scrambles", type=int, default=1, help="scrambles of each song")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/accuracy.md")
     parser.add_argument("--json", type=Path, help="write every song's figures to this file")

@@ -133,6 +133,10 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
     print_assignment(arguments, terminal, arguments.song)
     result = perform(request, match.run, terminal)
     _print_result(result.title, result.headline, result.buses, terminal)
+    terminal.say(
+        f"Mix: loudness {result.loudness_after_lufs:.1f} LUFS (mixdown {result.mixdown_lufs:.1f} LUFS), "
+        f"true peak {result.true_peak_dbtp:.1f} dBTP."
+    )
     if result.domain != "power":  # a warning describes the fit in the power domain
         terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
     if result.lag_samples:
@@ -222,7 +226,7 @@ def _listed(names: list[str]) -> str:
 def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
     terminal.say(f"{title}: {headline[:1].lower()}{headline[1:]}")
     are_tracks = all(len(result.files) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
-    columns = ["bus", "files", "gain", "80 % band", "loudness"]
+    columns = ["bus", "source", "gain", "80 % band", "loudness"]
     rows = []
     for bus, result in buses.items():
         files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]

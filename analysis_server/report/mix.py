@@ -218,7 +218,7 @@ def _points_figure(curves: GainCurves, automation: Automation) -> Figure:
 
 
 class BusResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A bus: its files, median gain, half the width of the 80 % band, and loudness before and after the fader."""
+    """A bus: its files (or tracks), median gain, half its 80 % band, and loudness before and after the fader."""
 
     files: list[str]
     gain_db: float
@@ -228,7 +228,7 @@ class BusResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bus_results(
-    song: Song,
+    names: Mapping[str, list[str]],
     measurement: Measurement,
     curves: GainCurves,
     automation: Automation,
@@ -239,7 +239,7 @@ def bus_results(
 
     Parameters
     ----------
-    song : the stems.
+    names : the files or tracks of each bus.
     measurement : the default preset's measurement of the stems.
     curves : the gains, with their uncertainty where it is known.
     automation : the envelope points that were made of them.
@@ -251,7 +251,6 @@ def bus_results(
     levels_lufs = balance.frame_levels_lufs(measurement)[:n_frames][inside]
     results = {}
     for index, bus in enumerate(curves.buses):
-        file = song.stems[bus]
         levels = or_silence(levels_lufs[:, index])
         gain_db = automation[bus].at(time_s)
         active = curves.active[:n_frames, index] & inside
@@ -260,7 +259,7 @@ def bus_results(
         if deviation_db is not None and active.any():
             band_db = EIGHTY_PERCENT * float(np.median(deviation_db[:n_frames][active, index]))
         results[bus] = BusResult(
-            files=[part.path.name for part in file.parts or (file,)],
+            files=names[bus],
             gain_db=median_gain_db(gain_db, np.isfinite(levels)),
             band_db=band_db,
             loudness_before_lufs=_finite(bus_loudness_lufs(levels)),

@@ -31,6 +31,15 @@ def assignment_of(song: Song, session: Session | None) -> list[Assigned]:
     return _of_files(song) if session is None else _of_tracks(session)
 
 
+def names_by_bus(song: Song, session: Session | None) -> dict[str, list[str]]:
+    """Return the names of the files of each bus of a song folder, or of its tracks in a project."""
+    if session is not None:
+        return {
+            bus: [f"{track.number} {track.name}".strip() for track in tracks] for bus, tracks in session.tracks.items()
+        }
+    return {bus: [part.path.name for part in file.parts or (file,)] for bus, file in song.stems.items()}
+
+
 def plain_sum_notes(song: Song) -> list[str]:
     """Return a sentence about a mixdown that is nearly the plain sum of the stems, if it is."""
     if song.mixdown is None or len(song.buses) < 2 or not constant_gains(song).is_plain_sum:

@@ -14,7 +14,7 @@ from analysis_server.outputs.run_output import Outcome
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.report.text import plural
-from analysis_server.sources.assignment import Assigned, assignment_of, plain_sum_notes
+from analysis_server.sources.assignment import Assigned, assignment_of, names_by_bus, plain_sum_notes
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import SongRequest
 from core.audio.io import AudioFile
@@ -43,6 +43,9 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     lag_samples: int
     fit: float
     limiter_db: float
+    mixdown_lufs: float
+    loudness_after_lufs: float
+    true_peak_dbtp: float
     n_frames: int
     n_points: dict[str, int]
     median_gain_db: dict[str, float]
@@ -95,9 +98,10 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         found = replace(found, curves=found.curves.with_gain_db(moved_db))
         automation = thin_curves(found.curves)
         after = after.with_gain_db(moved_db)
-    buses = bus_results(song, found.measurement, found.curves, automation)
+    buses = bus_results(names_by_bus(song, opened.session), found.measurement, found.curves, automation)
     headline = headline_of(buses, found.curves, prefix="Recovered")
     file_gain_db = min(0.0, headroom_db(after))
+    after = after.with_gain_db(file_gain_db)
     text = ReportText(
         f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}.",
         _figures(found, limiter_db, file_gain_db),
@@ -111,7 +115,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         curves=found.curves,
         automation=automation,
         before=before,
-        after=after.with_gain_db(file_gain_db),
+        after=after,
         rendered=rendered,
         moved_db=moved_db,
         reference=song.mixdown,
@@ -133,6 +137,9 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         lag_samples=found.lag_samples,
         fit=found.fit,
         limiter_db=limiter_db,
+        mixdown_lufs=before.loudness_lufs,
+        loudness_after_lufs=after.loudness_lufs,
+        true_peak_dbtp=after.true_peak_dbtp,
         n_frames=len(found.curves.time_s),
         n_points={bus: len(points.time_s) for bus, points in automation.items()},
         median_gain_db={bus: result.gain_db for bus, result in buses.items()},

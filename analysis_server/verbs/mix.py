@@ -18,7 +18,7 @@ from analysis_server.paths import is_project
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
-from analysis_server.sources.assignment import Assigned, assignment_of, plain_sum_notes
+from analysis_server.sources.assignment import Assigned, assignment_of, names_by_bus, plain_sum_notes
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Opened, opened_song
 from analysis_server.sources.session import Level, SongRequest
@@ -196,7 +196,13 @@ def _mixed(
     if where.lowered_db > 0.0:
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
     documents = [note for note in measurement.notes if note == song.documents_note]
-    buses = bus_results(song, measurement, mixed.prediction.curves, mixed.automation, range_s=request.range_s)
+    buses = bus_results(
+        names_by_bus(song, opened.session),
+        measurement,
+        mixed.prediction.curves,
+        mixed.automation,
+        range_s=request.range_s,
+    )
     text = ReportText(
         _summary(song, model, request.like),
         _figures(model, song, request.like),
