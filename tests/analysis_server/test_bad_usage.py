@@ -67,7 +67,7 @@ LONG_NAMES: tuple[tuple[str, ...], ...] = (
     *(("mix", LONG), ("mix", f"{LONG}.RPP"), ("mix", "SONG", "--out", LONG), ("mix", "SONG", "--bus", f"drums={LONG}")),
     *(("mix", "SONG", "--model", f"{LONG}/m.json"), ("match", "SONG", "--mixdown", LONG)),
     *(("learn", LONG, "--model", "x"), ("learn", f"{LONG}.npz", "--model", "x"), ("evaluate", LONG)),
-    *(("audit", LONG), ("edit", LONG), ("revert", LONG), ("compare", LONG, "SONG")),
+    *(("audit", LONG), ("edit", LONG, "--depth", "50"), ("revert", LONG), ("compare", LONG, "SONG")),
     *(("models", "show", f"{LONG}.json"), ("models", "import", f"{LONG}.json"), ("models", "export", "default", LONG)),
 )
 

@@ -78,7 +78,7 @@ def test_points_made_by_hand_survive_repeated_edits_and_are_reported(faderwise: 
     assert [conflict["bus"] for conflict in result["conflicts"]] == ["vocals"]
     ran = faderwise("edit", copy, "--depth", "150")
     assert line in copy.read_bytes()
-    assert "vocals (vocals): your points are kept from" in ran.out
+    assert "vocals: your points are kept from" in ran.out
     assert "kept instead of" in ran.out
 
 

@@ -26,7 +26,7 @@ Audio = npt.NDArray[np.float64]
 
 def real_sessions(shared: Path) -> Iterator[tuple[Path, list[str], dict[str, list[int]]]]:
     folder = shared / "rpp"
-    chosen = ["melody=1", "vocals=Chorus-Leads - stem", "drums=drums"]
+    chosen = ["melody=1", "vocals=Chorus-Leads - stem", "drums=drums", "none=2", "none=4"]
     yield WINCING, chosen, {"drums": [5], "melody": [1], "vocals": [3]}
     yield folder / "07_v6.71_linux_drums_perc_synth.RPP", [], {"drums": [4], "synths": [7]}
     old = folder / "10_v_pre3_song_with_sends_volenv.RPP"
