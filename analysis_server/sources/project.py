@@ -329,8 +329,8 @@ def song_of(project: Project, buses: Buses, rendered: RenderedStems, folder: Pat
 def _require_times(rendered: RenderedStems) -> None:
     spans = [rendered.span_s, *([rendered.write_s] if rendered.write_s else [])]
     if not all(-LONGEST_S < start_s < end_s < LONGEST_S for start_s, end_s in spans):
-        told = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
-        raise InputError(f"{told} is not a valid part of a project", remedy="run the action again")
+        parts = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
+        raise InputError(f"{parts} is not a valid part of a project", remedy="run the action again")
     if not 0.0 < rendered.highest_gain < _HIGHEST_GAIN:
         raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope", remedy="run the action again")
 
@@ -392,8 +392,8 @@ def named_file(project: Project, chosen: str | None) -> Path | None:
     """Return the file that was chosen, from the project's folder if it is there."""
     if chosen is None:
         return None
-    beside = project.folder / chosen
-    return beside if beside.is_file() else Path(chosen)
+    in_folder = project.folder / chosen
+    return in_folder if in_folder.is_file() else Path(chosen)
 
 
 def _audio_in(folder: Path) -> list[Path]:
