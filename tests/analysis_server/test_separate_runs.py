@@ -71,7 +71,7 @@ def test_the_result_begins_with_one_sentence_and_ends_with_what_to_do_next(
     lines = lines[lines.index("") + 1 :]
     assert lines[0].startswith("tiny song: ")
     assert "confidence" in lines[0]
-    assert lines[1].split()[:2] == ["bus", "files"]
+    assert lines[1].split()[:2] == ["bus", "source"]
     assert {line.split()[0] for line in lines[2:4]} == {"drums", "bass"}
     assert f"Report: {out / 'report.html'}" in lines
     assert [line.split()[1] for line in lines[lines.index("Next:") + 1 :]] == ["edit", "audit"]
