@@ -2,7 +2,7 @@
 
 It learns from the authors' rock matrices and from songs whose stems were exported from a finished production, so that
 all faders at 0 dB are the producers' own balance: the bundled song, or those that are named.
-docs/reference/model-card.md describes
+docs/reference/accuracy.md describes
 what came out. Run again on the same songs, it writes the same bytes.
 """
 

@@ -2,7 +2,7 @@
 
 A worker is sent a folder's path and settings, and sends back bytes: a song's triangles (a few KiB) for `learn`, its
 features and gains (a few KiB a second) for `evaluate`. No audio travels, so every worker must see the songs under
-the same paths. Whoever can reach a dask scheduler can run code on it and on its clients; docs/development/server.md
+the same paths. Whoever can reach a dask scheduler can run code on it and on its clients; docs/guides/mixing.md
 explains how to protect one.
 """
 
