@@ -16,7 +16,7 @@ from analysis_server.outputs import run_output
 from analysis_server.outputs.run_output import Outcome, Place
 from analysis_server.paths import is_project
 from analysis_server.runs import project_copy, run_folder
-from analysis_server.sources.session import Session, SongRequest
+from analysis_server.sources.project import Session, SongRequest
 from core.audio.song import Song
 from core.automation.points import Automation
 from core.errors import InputError

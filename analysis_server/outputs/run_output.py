@@ -20,7 +20,7 @@ from analysis_server.report.page import render_report
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
 from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
-from analysis_server.sources.assignment import Assigned
+from analysis_server.sources.project import Assigned
 from core.analysis.measure import Measurement
 from core.audio.io import AudioFile
 from core.audio.song import Song

@@ -30,8 +30,7 @@ from analysis_server.reaper.job_file import (
     Target,
     Way,
 )
-from analysis_server.sources.project import find_mixdown
-from analysis_server.sources.session import Level
+from analysis_server.sources.project import Level, find_mixdown
 from analysis_server.verbs.adjust import Adjustments
 from core import roles
 from core.errors import FaderwiseError, InputError

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from analysis_server.sources.session import Level
+from analysis_server.sources.project import Level
 from analysis_server.verbs.adjust import Adjustments
 from core.errors import InputError, require_text
 from core.files import replacing, undecodable

@@ -30,7 +30,7 @@ from analysis_server.reaper.inspect_project import (
 from analysis_server.reaper.instructions import edit, marks_to_set, points_to_write, record_to_store, revert
 from analysis_server.reaper.job_file import Answer, Instructions, JobFile, read_job, write_answer
 from analysis_server.runs import kept_runs
-from analysis_server.sources.session import RenderedStems
+from analysis_server.sources.project import RenderedStems
 from analysis_server.verbs import audit, learn, match, mix
 from core.errors import FaderwiseError, InputError
 from core.progress import ProgressCallback, no_progress

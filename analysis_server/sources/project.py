@@ -1,4 +1,4 @@
-"""Open what a request names: a song folder, a project, or a run."""
+"""Open what a request names: a song folder, or a REAPER project as a song, and show the bus of each file or track."""
 
 from __future__ import annotations
 
@@ -6,27 +6,134 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import numpy as np
 import soundfile
 
 from analysis_server.paths import is_project
 from analysis_server.sources.folder import is_stem_file, open_song_folder
-from analysis_server.sources.session import SUMMING_SHARE, Level, ProjectParts, RenderedStems, Session, SongRequest
 from core import roles
 from core.audio.framing import LONGEST_S
 from core.audio.io import EXTENSIONS, AudioFile, AudioStream, Samples, inspect
 from core.audio.song import Song, open_song
 from core.errors import InputError
 from core.files import temporary_folder
+from core.gains.alignment import constant_gains
 from core.progress import ProgressCallback, part_of
 from core.roles import canonical_role
-from core.rpp.buses import Buses, find_buses, single_tracks
+from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
 from core.rpp.faders import bus_weights, reached
 from core.rpp.media import sentences
 from core.rpp.project import VOLUME, Project, Track, read_project
 from core.rpp.render import has_sound, write_stems
 from core.rpp.write import require_audible
+
+Level = Literal["buses", "tracks"]
+"""Whether each bus gets a gain, or each single track."""
+_SUMMING_SHARE = 0.2
+"""The share of a session's progress that summing its stems takes."""
+_LENGTH_TOLERANCE_S = 0.25
+_HIGHEST_GAIN = 1e3
+_BLOCK_SAMPLES = 1 << 18
+
+
+class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stems of bus tracks, after their plug-ins and before their faders.
+
+    Attributes
+    ----------
+    files : one a bus track, by GUID.
+    span_s : the stretch of the project they are of.
+    write_s : the part of the project their automation is for; None for all of it.
+    home : the folder of the open project, of which the project file is a copy.
+    highest_gain : the top of an envelope, linear.
+    target : what gains are written on, as in `core.rpp.project`.
+    """
+
+    files: dict[str, str]
+    span_s: tuple[float, float]
+    write_s: tuple[float, float] | None = None
+    home: str | None = None
+    highest_gain: float = 2.0
+    target: str = VOLUME
+
+
+class ProjectParts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a REAPER project becomes a song; none of it is for song folders.
+
+    Attributes
+    ----------
+    tracks : its bus tracks by role, names or numbers, as `--bus ROLE=TRACK` gives them; found by name where left out.
+        Those of the role "none" are in no bus.
+    only : the tracks to work on, names, numbers or ranges such as "5-9"; all others are not changed.
+    stems : the folder of its exported stems; without it they are summed from the project's media.
+    rendered : the stems that REAPER rendered of exactly these tracks; the project is a copy of the open one then.
+    """
+
+    tracks: dict[str, list[str]] = {}
+    only: list[str] = []
+    stems: str | None = None
+    rendered: RenderedStems | None = None
+
+
+class SongRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be done with one song, and where its outcome goes.
+
+    Attributes
+    ----------
+    song : a SONG_DIR, or a REAPER project.
+    buses : files of a SONG_DIR by role, as `--bus ROLE=FILE` gives them.
+    out : the folder to write to; one named after the song by default, and a project's copy next to the project.
+    dry_run : write nothing.
+    """
+
+    song: str
+    buses: dict[str, str | list[str]] = {}
+    out: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A project, the song it makes, the tracks each bus's curve goes to, and notes for the user.
+
+    `rendered` are the stems that REAPER rendered, where the project is a copy of one that is open there; `is_summed`
+    says whether the stems were summed from its media, which is the first part of the progress.
+    """
+
+    project: Project
+    song: Song
+    tracks: Mapping[str, tuple[Track, ...]]
+    notes: tuple[str, ...]
+    rendered: RenderedStems | None = None
+    is_summed: bool = False
+    weights: Mapping[int, float] | None = None
+
+    @property
+    def title(self) -> str:
+        """The project's name."""
+        return self.project.path.stem
+
+    def left(self, progress: ProgressCallback) -> ProgressCallback:
+        """Return the progress callback for the work after opening the session."""
+        return part_of(progress, _SUMMING_SHARE, 1.0) if self.is_summed else progress
+
+    @property
+    def start_s(self) -> float:
+        """The project's time at the stems' first sample."""
+        return self.rendered.span_s[0] if self.rendered else 0.0
+
+    def span_s(self, range_s: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the part of the project that is written to: the range, or where REAPER's time selection is."""
+        return self.rendered.write_s if self.rendered else range_s
+
+    def part_s(self, range_s: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return the same part in the stems' time, as a run's record has it."""
+        span_s = self.span_s(range_s)
+        return None if span_s is None else (span_s[0] - self.start_s, span_s[1] - self.start_s)
+
 
 _NO_PARTS = ProjectParts()
 
@@ -274,7 +381,7 @@ def summed_session(
         project,
         playing,
         folder,
-        progress=part_of(progress, 0.0, SUMMING_SHARE, f"Summing media of {project.path.stem}"),
+        progress=part_of(progress, 0.0, _SUMMING_SHARE, f"Summing media of {project.path.stem}"),
     )
     song = Song(
         title=project.path.stem,
@@ -304,11 +411,6 @@ def outside_notes(project: Project, buses: Sequence[Track]) -> list[str]:
         and not any(track == other or project.is_inside(track, other) for other in muted)
     ]
     return [f"not assigned to a bus, so not in the mix: {', '.join(outside)}"] if outside else []
-
-
-_LENGTH_TOLERANCE_S = 0.25
-_HIGHEST_GAIN = 1e3
-_BLOCK_SAMPLES = 1 << 18
 
 
 def song_of(project: Project, buses: Buses, rendered: RenderedStems, folder: Path, mixdown: AudioFile | None) -> Song:
@@ -404,3 +506,74 @@ def _audio_in(folder: Path) -> list[Path]:
 
 def _is_mix_of(project: Project, path: Path) -> bool:
     return path.stem == project.path.stem or roles.is_mixdown(path.stem)
+
+
+class Assigned(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or track, its bus or None, and why."""
+
+    name: str
+    bus: str | None
+    reason: str
+
+
+def assignment_of(song: Song, session: Session | None) -> list[Assigned]:
+    """Return the bus of every audio file of a song folder, or of every track of a project, and why.
+
+    Parameters
+    ----------
+    song : the song that is mixed or matched.
+    session : the session it was made from, where a project was named.
+    """
+    return _of_files(song) if session is None else _of_tracks(session)
+
+
+def names_by_bus(song: Song, session: Session | None) -> dict[str, list[str]]:
+    """Return the names of the files of each bus of a song folder, or of its tracks in a project."""
+    if session is not None:
+        return {
+            bus: [f"{track.number} {track.name}".strip() for track in tracks] for bus, tracks in session.tracks.items()
+        }
+    return {bus: [part.path.name for part in file.parts or (file,)] for bus, file in song.stems.items()}
+
+
+def plain_sum_notes(song: Song) -> list[str]:
+    """Return a sentence about a mixdown that is nearly the plain sum of the stems, if it is."""
+    if song.mixdown is None or len(song.buses) < 2 or not constant_gains(song).is_plain_sum:
+        return []
+    name = song.mixdown.path.name
+    return [f"{name} is nearly the plain sum of the stems, so the producer's balance is already in them"]
+
+
+def _of_files(song: Song) -> list[Assigned]:
+    rows = [Assigned(name=found.path.name, bus=found.bus, reason=found.reason) for found in song.assignment]
+    listed = {found.path for found in song.assignment}
+    for bus, file in song.stems.items():
+        files = [part.path for part in file.parts or (file,)]
+        rows += [Assigned(name=path.name, bus=bus, reason="--bus") for path in files if path not in listed]
+    if song.mixdown is not None and song.mixdown.path not in listed:
+        rows.append(Assigned(name=song.mixdown.path.name, bus=None, reason="it is the mixdown"))
+    return rows
+
+
+def _of_tracks(session: Session) -> list[Assigned]:
+    project = session.project
+    bus_of = session.song.bus_of
+    bus_tracks = {track.index: bus_of.get(name, name) for name, tracks in session.tracks.items() for track in tracks}
+    through: dict[int, Track] = {}
+    for tracks in session.tracks.values():
+        for track in tracks:
+            through.update((part.index, track) for part in reached(project, track) if part.index not in bus_tracks)
+    rows = []
+    for track, match in zip(project.tracks, match_tracks(project), strict=True):
+        bus, reason = bus_tracks.get(track.index), match.reason
+        if bus is not None and match.bus != bus:
+            reason = "it was chosen for this bus"
+        elif track.index in through:
+            bus = bus_tracks[through[track.index].index]
+            reason = f"it is heard through {through[track.index].title}"
+        elif bus is None and match.bus is not None:
+            reason = "it is muted, silent, or heard through another track"
+        if track.is_muted:
+            reason += "; it is muted"
+        rows.append(Assigned(name=f"{track.number} {track.name}".strip(), bus=bus, reason=reason))
+    return rows

@@ -15,9 +15,7 @@ from analysis_server.presets import learn_song, measure_song
 from analysis_server.runs import project_copy
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
-from analysis_server.sources.assignment import assignment_of
-from analysis_server.sources.project import opened_session
-from analysis_server.sources.session import ProjectParts, Session
+from analysis_server.sources.project import ProjectParts, Session, assignment_of, opened_session
 from analysis_server.training.songs import LearnedSong
 from core import roles
 from core.analysis.measure import ACTIVE_RMS, Measurement, sounding

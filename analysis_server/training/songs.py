@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from analysis_server.presets import learn_song
-from analysis_server.sources.assignment import Assigned, assignment_of
 from analysis_server.sources.folder import open_song_folder, with_paper_buses
+from analysis_server.sources.project import Assigned, assignment_of
 from core.analysis.measure import Measurement
 from core.audio.song import Song
 from core.decibels import FloatArray

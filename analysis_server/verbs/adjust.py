@@ -13,8 +13,7 @@ from analysis_server.paths import is_project
 from analysis_server.runs import run_folder
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.sources.folder import open_song_folder
-from analysis_server.sources.project import opened_session
-from analysis_server.sources.session import Session
+from analysis_server.sources.project import Session, opened_session
 from core import roles
 from core.analysis.measure import Measurement, measure
 from core.decibels import FloatArray, gain_to_db

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.paths import is_project
-from analysis_server.sources.assignment import plain_sum_notes
 from analysis_server.sources.folder import is_stem_file, open_song_folder
+from analysis_server.sources.project import plain_sum_notes
 from core.audio.song import Song, match_files, no_stems
 from core.errors import InputError
 from core.files import require_folder

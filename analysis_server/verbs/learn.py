@@ -13,9 +13,8 @@ from analysis_server import MADE_BY, models
 from analysis_server.locks import locked
 from analysis_server.paths import is_project
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.assignment import Assigned
 from analysis_server.sources.folder import song_folders
-from analysis_server.sources.session import ProjectParts
+from analysis_server.sources.project import Assigned, ProjectParts
 from analysis_server.training.dask import learning_on
 from analysis_server.training.projects import SessionSettings, learned_edits, learned_session
 from analysis_server.training.songs import (

@@ -14,9 +14,15 @@ from analysis_server.outputs.run_output import Outcome
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.report.text import plural
-from analysis_server.sources.assignment import Assigned, assignment_of, names_by_bus, plain_sum_notes
-from analysis_server.sources.project import Opened, opened_song
-from analysis_server.sources.session import SongRequest
+from analysis_server.sources.project import (
+    Assigned,
+    Opened,
+    SongRequest,
+    assignment_of,
+    names_by_bus,
+    opened_song,
+    plain_sum_notes,
+)
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import thin_curves

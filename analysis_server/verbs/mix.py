@@ -18,10 +18,17 @@ from analysis_server.paths import is_project
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
-from analysis_server.sources.assignment import Assigned, assignment_of, names_by_bus, plain_sum_notes
 from analysis_server.sources.folder import open_song_folder
-from analysis_server.sources.project import Opened, opened_song
-from analysis_server.sources.session import Level, SongRequest
+from analysis_server.sources.project import (
+    Assigned,
+    Level,
+    Opened,
+    SongRequest,
+    assignment_of,
+    names_by_bus,
+    opened_song,
+    plain_sum_notes,
+)
 from analysis_server.verbs.adjust import Adjustments, adjust
 from core import roles
 from core.analysis.loudness import FLOOR_LUFS

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from analysis_server.reaper import run_job
 from analysis_server.reaper.instructions import points_to_write
 from analysis_server.reaper.job_file import Answer, Instructions
-from analysis_server.sources.session import RenderedStems
+from analysis_server.sources.project import RenderedStems
 from analysis_server.verbs import edit, match, mix, revert
 from core.automation.points import Point
 from core.rpp import project as project_module
