@@ -23,9 +23,8 @@ from analysis_server.report.content import Player, Spectrum, StemSound
 from core.audio.framing import FRAME_S, HOP_S
 from core.audio.io import AudioFile, Samples, read_excerpt
 from core.audio.song import Song
-from core.automation.average_spectrum import in_bands
 from core.automation.points import Automation
-from core.automation.render import MixFigures, headroom_db, measure_mixes, mix_stems
+from core.automation.render import MixFigures, headroom_db, in_bands, measure_mixes, mix_stems
 from core.decibels import FloatArray, db_to_gain
 from core.files import replacing
 from core.gains.curves import write_npz

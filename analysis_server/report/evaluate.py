@@ -35,7 +35,7 @@ from analysis_server.report.content import median_gain_db
 from analysis_server.report.page import environment, template_file
 from analysis_server.report.text import MISSING, gain_text
 from core.audio.framing import HOP_S
-from core.automation.average_spectrum import MixSpectra, in_bands, mix_spectra
+from core.automation.render import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db
 from core.files import replacing, write_text
 from core.models.evaluate import Evaluation, EvaluationSong, Scores

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis_server.report.evaluate import file_names, gain_panels, save, sheet, spectrum_panels
-from core.automation.average_spectrum import MixSpectra
+from core.automation.render import MixSpectra
 from core.models.evaluate import EvaluationSong
 
 

@@ -11,7 +11,7 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.analysis.true_peak import CONTEXT_SAMPLES, _taps, oversampling, true_peak
+from core.analysis.loudness import CONTEXT_SAMPLES, _taps, oversampling, true_peak
 from tests.core.signals import swelling_noise
 
 Samples = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from core.audio.song import Song, open_song
-from core.automation.average_spectrum import average_spectrum, mix_spectra
+from core.automation.render import average_spectrum, mix_spectra
 from core.decibels import gain_to_db
 from core.errors import Cancelled
 

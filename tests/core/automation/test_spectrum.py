@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.automation.average_spectrum import WINDOW_SAMPLES, SpectrumSums, average_spectrum, in_bands
+from core.automation.render import WINDOW_SAMPLES, SpectrumSums, average_spectrum, in_bands
 
 RATE = 48_000
 
