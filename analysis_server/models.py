@@ -9,8 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis_server.locks import locked
-from analysis_server.paths import home
+from analysis_server.paths import home, locked
 from core.errors import ModelError
 from core.files import move_into_place
 

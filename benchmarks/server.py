@@ -163,7 +163,7 @@ def heartbeat_while_busy(home: Path, song: str, n_workers: int, for_s: float) ->
 def served(home: Path) -> Iterator[int]:
     """Run a server of `home`, and give its process id."""
     environment = {**os.environ, "FADERWISE_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "analysis_server.server"]
+    command = [sys.executable, "-m", "analysis_server.server.server"]
     child = subprocess.Popen(command, env=environment)  # noqa: S603 - our own program
     try:
         while not (home / "server" / "connection.json").exists():

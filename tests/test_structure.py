@@ -32,7 +32,7 @@ LAYERS = {
         ("runs",),
     ),
     "analysis_server": (
-        ("paths", "locks", "environment", "models", "presets", "terminal"),
+        ("paths", "environment", "models", "presets", "terminal"),
         ("sources", "runs", "report", "reaper_setup", "server"),
         ("training", "outputs", "doctor"),
         ("verbs",),

@@ -80,7 +80,7 @@ def _server(terminal: Terminal) -> Server[Any]:
 
 
 def _names() -> list[str]:
-    from analysis_server.server.verb_table import VERBS
+    from analysis_server.server.protocol import VERBS
 
     return [name for name in VERBS if not name.startswith("reaper_")]
 
@@ -89,7 +89,7 @@ def _tool(name: str) -> types.Tool:
     import msgspec
     from mcp import types
 
-    from analysis_server.server.verb_table import VERBS
+    from analysis_server.server.protocol import VERBS
 
     request = VERBS[name].request_type()
     _, components = msgspec.json.schema_components([request], ref_template="#/$defs/{name}")
@@ -105,8 +105,7 @@ def _call(name: str, arguments: dict[str, Any], progress: ProgressCallback, term
     from mcp import types
 
     from analysis_server.server.client import perform
-    from analysis_server.server.protocol import encodable, failure_of
-    from analysis_server.server.verb_table import VERBS
+    from analysis_server.server.protocol import VERBS, encodable, failure_of
 
     try:
         if name not in _names():

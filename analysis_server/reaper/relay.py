@@ -141,3 +141,7 @@ def put(path: Path, content: Any) -> None:
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
     temporary.write_bytes(msgspec.json.encode(content))
     temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

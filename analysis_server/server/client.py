@@ -24,6 +24,7 @@ from analysis_server.paths import PACKAGE_ROOT, fingerprint, private_folder
 from analysis_server.paths import home as data_folder
 from analysis_server.server.protocol import (
     PROTOCOL_VERSION,
+    VERBS,
     Answer,
     Cancel,
     Done,
@@ -38,9 +39,9 @@ from analysis_server.server.protocol import (
     Shutdown,
     Welcome,
     exception_of,
+    name_of,
 )
 from analysis_server.server.security import Connection, ServerLock, client_keys, read_connection
-from analysis_server.server.verb_table import VERBS, name_of
 from core import __version__
 from core.errors import Cancelled, FaderwiseError, ServerError
 from core.progress import ProgressCallback, no_progress
@@ -65,7 +66,7 @@ def start_server(home: Path) -> subprocess.Popen[bytes]:
     """
     search_path = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     child = subprocess.Popen(
-        [sys.executable, "-m", "analysis_server.server"],
+        [sys.executable, "-m", "analysis_server.server.server"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -169,7 +170,7 @@ class Client:
 
         Parameters
         ----------
-        verb : a name in `verb_table.VERBS`.
+        verb : a name in `protocol.VERBS`.
         request : the verb's request struct, or plain data of the same form.
         folder : what relative paths in the request are relative to; the working directory by default.
         progress : called with the fraction done and the stage; when it raises, the job is cancelled.

@@ -29,8 +29,7 @@ from analysis_server.server.protocol import (
     State,
     error,
 )
-from analysis_server.server.worker import Finished, Task, TaskProgress
-from analysis_server.server.workers import Lost, Workers
+from analysis_server.server.worker import Finished, Lost, Task, TaskProgress, Workers
 from core.errors import ServerError
 
 _CANCEL_S = 0.6

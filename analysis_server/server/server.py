@@ -6,6 +6,8 @@ import gc
 import ipaddress
 import os
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from analysis_server.server.jobs import Jobs, Log
 from analysis_server.server.protocol import (
     MAX_MESSAGE_BYTES,
     PROTOCOL_VERSION,
+    VERBS,
     Answer,
     Cancel,
     Done,
@@ -44,10 +47,9 @@ from analysis_server.server.security import (
     server_keys,
     write_connection,
 )
-from analysis_server.server.verb_table import VERBS
-from analysis_server.server.workers import Workers
+from analysis_server.server.worker import Workers
 from core import __version__
-from core.errors import InputError, ServerError
+from core.errors import FaderwiseError, InputError, ServerError
 
 _DOMAIN = b"faderwise"
 _HANDSHAKE_MS = 3_000
@@ -361,3 +363,23 @@ def _id_in(content: bytes) -> str:
         return msgspec.msgpack.decode(content, type=_IdOnly).id[:64]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
+
+
+def main() -> int:
+    """Run a server in the background, as a client starts it; return 0 also when another one is running."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    settings = Settings()
+    try:
+        serve(settings, lambda _connection: None, stopped.is_set)
+    except FaderwiseError as problem:
+        log = Log(settings.folder)
+        log.write("not started", reason=str(problem))
+        log.close()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -10,8 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.locks import locked
-from analysis_server.paths import is_project
+from analysis_server.paths import is_project, locked
 from analysis_server.report.content import median_gain_db
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.kept_runs import which_run

@@ -10,8 +10,7 @@ from typing import Literal
 import msgspec
 
 from analysis_server import MADE_BY, models
-from analysis_server.locks import locked
-from analysis_server.paths import is_project
+from analysis_server.paths import is_project, locked
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import song_folders
 from analysis_server.sources.project import Assigned, ProjectParts

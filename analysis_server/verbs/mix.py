@@ -11,10 +11,9 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
-from analysis_server.locks import locked
 from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.run_output import Outcome
-from analysis_server.paths import is_project
+from analysis_server.paths import is_project, locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of

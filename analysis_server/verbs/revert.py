@@ -7,8 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from analysis_server.locks import locked
-from analysis_server.paths import is_project
+from analysis_server.paths import is_project, locked
 from analysis_server.runs import project_copy, run_folder
 from analysis_server.runs.project_copy import project_with_runs
 from core.errors import InputError

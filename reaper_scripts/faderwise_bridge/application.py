@@ -27,7 +27,7 @@ _REMEDY = "Run `python3 install.py` in Faderwise's folder, then start the action
 
 
 class Relay:
-    """The process that runs the phases of one job: `python -m analysis_server.reaper JOB`.
+    """The process that runs the phases of one job: `python -m analysis_server.reaper.relay JOB`.
 
     It outlives REAPER until the phase that it is running has ended.
     """
@@ -77,7 +77,7 @@ class Application:
         """Start the relay of a job."""
         try:
             with (job.folder / "process.log").open("ab") as log:
-                return Relay(self._start(["analysis_server.reaper", str(job.folder)], log, subprocess.PIPE))
+                return Relay(self._start(["analysis_server.reaper.relay", str(job.folder)], log, subprocess.PIPE))
         except OSError as error:
             raise BridgeError(
                 f"The application cannot be started ({self.python}: {error.strerror or error}). {_REMEDY}"

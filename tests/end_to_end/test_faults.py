@@ -47,7 +47,7 @@ def closed(studio: Studio) -> None:
 
 def relays() -> list[int]:
     running = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child.pid for child in running if "analysis_server.reaper" in child.cmdline()]
+    return [child.pid for child in running if "analysis_server.reaper.relay" in child.cmdline()]
 
 
 def test_a_server_killed_in_the_middle_is_started_again(mixing: Studio) -> None:

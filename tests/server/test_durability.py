@@ -32,7 +32,7 @@ _HAND_EDIT = "vocals,0.5,-3.21,linear"
 _FORK = """
 import os, sys
 from analysis_server.cli import main
-from analysis_server.server.verb_table import VERBS
+from analysis_server.server.protocol import VERBS
 for verb in VERBS.values():
     verb.request_type()
 while line := sys.stdin.readline():

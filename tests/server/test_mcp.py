@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from analysis_server.cli import main
-from analysis_server.server.verb_table import VERBS
+from analysis_server.server.protocol import VERBS
 from tests.server.conftest import Running, environment
 
 mcp = pytest.importorskip("mcp", reason="NOT TESTED: the extra mcp is missing; pip install -e '.[test]'")

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 
 from analysis_server.server import protocol
-from analysis_server.server.verb_table import VERBS, name_of
+from analysis_server.server.protocol import VERBS, name_of
 from core.errors import Cancelled, DiskFullError, FaderwiseError, InputError, ModelError, ServerError
 from tests.server.conftest import ROOT, Running
 from tests.server.raw_client import RawClient, job_id
