@@ -182,6 +182,7 @@ def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> N
     if terminal.as_json:
         return
     from analysis_server.paths import is_project
+    from analysis_server.sources.folder import stem_file_of
     from analysis_server.verbs import buses
     from core.audio.song import holds_stems
     from core.errors import InputError
@@ -189,7 +190,7 @@ def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> N
     chosen = {name: role for role, name in arguments.bus}
     for song in songs:
         try:
-            if not is_project(song) and not holds_stems(Path(song)):
+            if not is_project(song) and not holds_stems(Path(song)) and stem_file_of(Path(song)) is None:
                 continue
             result = buses.run(buses.BusesRequest(path=song))
         except (InputError, OSError):

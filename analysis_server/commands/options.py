@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from analysis_server.paths import is_project
 from core.errors import InputError
 
-SONG_HELP = "a folder of stems or raw tracks, optionally with the mixdown"
+SONG_HELP = "a folder of stems or raw tracks, optionally with the mixdown, or a stem file (.stem.mp4)"
 PROJECT_HELP = f"a REAPER project, or {SONG_HELP}"
 RUN_HELP = "a project with a run of Faderwise in it, or a folder that mix or match wrote"
 

@@ -23,7 +23,7 @@ from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_
 from analysis_server.sources.project import Assigned
 from core.analysis.measure import Measurement
 from core.audio.io import AudioFile
-from core.audio.song import Song
+from core.audio.song import STEM_FILE, Song
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import MixFigures, RenderedMix, headroom_db
 from core.decibels import FloatArray
@@ -101,7 +101,8 @@ class Outcome:
 
 def default_folder(song: str) -> Path:
     """Return the default output folder of a song: `<song>-faderwise` in the current folder."""
-    return Path(f"{os.path.basename(os.path.realpath(song))}-faderwise")  # noqa: PTH119 - resolve() raises on a link to itself
+    name = os.path.basename(os.path.realpath(song)).removesuffix(STEM_FILE)  # noqa: PTH119 - resolve() raises on a link to itself
+    return Path(f"{name}-faderwise")
 
 
 def write(
@@ -193,7 +194,7 @@ def _automation_file(outcome: Outcome) -> AutomationFile:
         sample_rate=outcome.song.sample_rate,
         tolerance_db=TOLERANCE_DB,
         range_s=outcome.range_s,
-        buses={bus: BusAutomation(stem=file.path.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
+        buses={bus: BusAutomation(stem=file.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
         warnings=list(outcome.text.warnings),
     )
 
@@ -230,6 +231,8 @@ def record_of(done: Outcome, place: Place) -> RunRecord:
     stems = {bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if place.stems_stay else {}
     stem_files = {bus: [str(part.path.resolve()) for part in done.song.stems[bus].parts] for bus in stems}
     stem_files = {bus: files for bus, files in stem_files.items() if files}
+    streams = {bus: [part.stream for part in done.song.stems[bus].parts or (done.song.stems[bus],)] for bus in stems}
+    streams = {bus: numbers for bus, numbers in streams.items() if any(numbers)}
     return RunRecord(
         number=place.number,
         action=done.verb,
@@ -245,6 +248,7 @@ def record_of(done: Outcome, place: Place) -> RunRecord:
         highest_gain=place.highest_gain,
         stems=stems,
         stem_files=stem_files or msgspec.UNSET,
+        stem_streams=streams or msgspec.UNSET,
         figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
         warnings=list(done.text.warnings),
         buses=_buses(done),

@@ -189,9 +189,9 @@ def _bus(
 
 
 def _assignment(song: Song) -> tuple[Figure, ...]:
-    rows = [Figure(label=file.path.name, value=bus, means="") for bus, file in song.stems.items()]
+    rows = [Figure(label=file.name, value=bus, means="") for bus, file in song.stems.items()]
     if song.mixdown is not None:
-        rows.append(Figure(label=song.mixdown.path.name, value="none", means="the mixdown"))
+        rows.append(Figure(label=song.mixdown.name, value="none", means="the mixdown"))
     rows += [Figure(label=path.name, value="none", means="not used: no bus was recognised") for path in song.ignored]
     return tuple(rows)
 

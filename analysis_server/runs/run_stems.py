@@ -21,10 +21,13 @@ def song_of(run: RunRecord) -> Song | None:
     """Return the song of a run, or None if a stem no longer exists or has another length."""
     try:
         files = run.stem_files if isinstance(run.stem_files, dict) else {}
-        stems = {
-            role: sum_of([inspect(Path(name)) for name in files.get(role, [path])], Path(path))
-            for role, path in run.stems.items()
-        }
+        streams = run.stem_streams if isinstance(run.stem_streams, dict) else {}
+        stems = {}
+        for role, path in run.stems.items():
+            names = files.get(role, [path])
+            numbers = streams.get(role, [0] * len(names))
+            parts = [inspect(Path(name), stream=number) for name, number in zip(names, numbers, strict=False)]
+            stems[role] = sum_of(parts, Path(path))
     except InputError:
         return None
     song = Song(title=run.title, stems=stems, mixdown=None) if stems else None

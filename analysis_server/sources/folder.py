@@ -21,13 +21,12 @@ from pathlib import Path
 
 from core.audio.codecs import count_streams
 from core.audio.io import AudioFile, inspect, sum_of
-from core.audio.song import Song, holds_stems, open_song
+from core.audio.song import STEM_FILE, Song, holds_stems, is_stem_file, open_song
 from core.errors import InputError
 from core.files import require_folder
 from core.matching import match_name
-from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, canonical_role
+from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, canonical_role, in_order
 
-STEM_FILE = ".stem.mp4"
 _STREAMS = ("drums", "bass", "melody", "vocals")
 """The buses of a stem file's audio streams 1 to 4; stream 0 is the mixdown."""
 _DEEPEST = 3
@@ -42,8 +41,9 @@ def open_song_folder(
 
     Parameters
     ----------
-    song : a SONG_DIR, or a SONG.stem.mp4.
-    buses : role to file names (in that folder) or paths, as `--bus ROLE=FILE` gives them.
+    song : a SONG_DIR, a SONG.stem.mp4, or a folder that contains one instead of stems.
+    buses : role to file names (in that folder) or paths, as `--bus ROLE=FILE` gives them; streams of a stem file by
+        number.
     mixdown : the mixdown's path, or None for the one in the folder.
     complete : whether to refuse a song that lacks a main bus while the name of one of its files was not recognised.
 
@@ -53,8 +53,9 @@ def open_song_folder(
         As `core.audio.song.open_song`; or a role is a mixdown's name; or the song is incomplete.
     """
     folder = Path(song)
-    if is_stem_file(folder):
-        return _song_in_stem_file(folder, mixdown)
+    stem_file = stem_file_of(folder)
+    if stem_file is not None:
+        return _song_in_stem_file(stem_file, buses, mixdown)
     chosen: dict[str, list[Path]] = {}
     for name, files in buses.items():
         names = [files] if isinstance(files, str) else files
@@ -88,12 +89,26 @@ def with_paper_buses(song: Song) -> Song:
     return replace(song, stems=stems)
 
 
-def is_stem_file(path: Path) -> bool:
-    """Return whether `path` is a file with the streams of a song, as MUSDB18 has them."""
-    return path.name.lower().endswith(STEM_FILE) and path.is_file()
+def stem_file_of(song: Path) -> Path | None:
+    """Return the stem file that `song` is, or the one in a folder without other stems; otherwise None.
+
+    Raises
+    ------
+    InputError
+        The folder contains several stem files and no other stems.
+    """
+    if is_stem_file(song):
+        return song
+    found = [path for path in sorted(song.iterdir()) if is_stem_file(path)] if song.is_dir() else []
+    if not found or holds_stems(song):
+        return None
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found[:3])
+        raise InputError(f"contains {len(found)} songs ({names})", path=song, remedy="give one of these files")
+    return found[0]
 
 
-def _song_in_stem_file(path: Path, mixdown: str | None) -> Song:
+def _song_in_stem_file(path: Path, buses: Mapping[str, str | Sequence[str]], mixdown: str | None) -> Song:
     n_streams = count_streams(path)
     if n_streams != len(_STREAMS) + 1:
         raise InputError(
@@ -101,9 +116,22 @@ def _song_in_stem_file(path: Path, mixdown: str | None) -> Song:
             path=path,
             remedy="export its stems as separate files",
         )
+    files = {str(number): inspect(path, stream=number) for number in range(1, n_streams)}
+    bus_of = dict(zip(files, _STREAMS, strict=True))
+    for role, names in buses.items():
+        for name in [names] if isinstance(names, str) else names:
+            number = next((number for number, file in files.items() if name in (number, file.name)), None)
+            if number is None:
+                problem = f"{path.name} has no stream {name!r}"
+                raise InputError(problem, option="--bus", remedy=f"give one of {', '.join(files)}")
+            bus_of[number] = canonical_role(role)
+    chosen = in_order({bus for bus in bus_of.values() if bus != LEFT_OUT})
+    if not chosen:
+        raise InputError("no stream is left", path=path, option="--bus", remedy="leave out fewer streams")
+    parts = {bus: [files[number] for number in files if bus_of[number] == bus] for bus in chosen}
     return Song(
         title=path.name[: -len(STEM_FILE)],
-        stems={bus: inspect(path, stream=number) for number, bus in enumerate(_STREAMS, start=1)},
+        stems={bus: sum_of(of_bus, path.parent / f"{bus} ({len(of_bus)} streams)") for bus, of_bus in parts.items()},
         mixdown=inspect(Path(mixdown)) if mixdown else inspect(path, stream=0),
     )
 

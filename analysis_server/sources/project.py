@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from analysis_server.paths import is_project
-from analysis_server.sources.folder import is_stem_file, open_song_folder
+from analysis_server.sources.folder import open_song_folder
 from core import roles
 from core.audio.framing import LONGEST_S
 from core.audio.io import EXTENSIONS, AudioFile, AudioStream, Samples, inspect
@@ -182,12 +182,6 @@ def opened_song(
             remedy="omit them",
         )
     else:
-        if is_stem_file(Path(request.song)):
-            raise InputError(
-                "contains all stems of a song in one file, which only learn, evaluate, estimate and features read",
-                path=request.song,
-                remedy="extract the stems, such as `ffmpeg -i SONG.stem.mp4 -map 0:1 drums.wav`, and give their folder",
-            )
         song = open_song_folder(request.song, request.buses, mixdown, complete=True)
         if level == "tracks":
             song = song.with_single_tracks()
@@ -533,7 +527,7 @@ def names_by_bus(song: Song, session: Session | None) -> dict[str, list[str]]:
         return {
             bus: [f"{track.number} {track.name}".strip() for track in tracks] for bus, tracks in session.tracks.items()
         }
-    return {bus: [part.path.name for part in file.parts or (file,)] for bus, file in song.stems.items()}
+    return {bus: [part.name for part in file.parts or (file,)] for bus, file in song.stems.items()}
 
 
 def plain_sum_notes(song: Song) -> list[str]:
@@ -548,8 +542,11 @@ def _of_files(song: Song) -> list[Assigned]:
     rows = [Assigned(name=found.path.name, bus=found.bus, reason=found.reason) for found in song.assignment]
     listed = {found.path for found in song.assignment}
     for bus, file in song.stems.items():
-        files = [part.path for part in file.parts or (file,)]
-        rows += [Assigned(name=path.name, bus=bus, reason="--bus") for path in files if path not in listed]
+        rows += [
+            Assigned(name=part.name, bus=bus, reason=f"it is audio stream {part.stream}" if part.stream else "--bus")
+            for part in file.parts or (file,)
+            if part.path not in listed
+        ]
     if song.mixdown is not None and song.mixdown.path not in listed:
         rows.append(Assigned(name=song.mixdown.path.name, bus=None, reason="it is the mixdown"))
     return rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.paths import is_project
-from analysis_server.sources.folder import is_stem_file, open_song_folder
+from analysis_server.sources.folder import open_song_folder, stem_file_of
 from analysis_server.sources.project import plain_sum_notes
 from core.audio.song import Song, match_files, no_stems
 from core.errors import InputError
@@ -92,33 +92,34 @@ def _of_project(path: Path) -> TrackRoles:
 
 
 def _of_folder(path: Path) -> FileRoles:
-    if not is_stem_file(path):
-        require_folder(path, "give a song folder or a REAPER project (.RPP)")
-    matches = match_files(path) if path.is_dir() else {}
-    if not matches and not is_stem_file(path):
+    stem_file = stem_file_of(path)
+    if stem_file is not None:
+        return _of_streams(stem_file)
+    require_folder(path, "give a song folder or a REAPER project (.RPP)")
+    matches = match_files(path)
+    if not matches:
         raise no_stems(path)
     try:
         song = open_song_folder(str(path), {})
     except InputError:  # a file that cannot be read is reported by the commands that read it
         rows = [(file, match.bus, match.role, match.reason) for file, match in matches.items()]
         return FileRoles(files=[_row(path, *row) for row in rows])
-    if is_stem_file(path):
-        streams = [*song.stems.items(), *([(None, song.mixdown)] if song.mixdown else [])]
-        return FileRoles(
-            files=[
-                FileRole(
-                    file=path.name,
-                    bus=bus,
-                    role=bus or "mixdown",
-                    reason=f"it is audio stream {file.stream}",
-                )
-                for bus, file in sorted(streams, key=lambda one: one[1].stream)
-            ]
-        )
     listed = [row for row in song.assignment if row.path in matches]
     return FileRoles(
         files=[_row(path, row.path, row.bus, row.role, row.reason) for row in listed],
         notes=[*song.doubts, *_plain_sum_notes(song)],
+    )
+
+
+def _of_streams(stem_file: Path) -> FileRoles:
+    song = open_song_folder(str(stem_file), {})
+    assert song.mixdown is not None  # noqa: S101 - it is stream 0
+    return FileRoles(
+        files=[
+            FileRole(file=file.name, bus=bus, role=bus or "mixdown", reason=f"it is audio stream {file.stream}")
+            for bus, file in [(None, song.mixdown), *song.stems.items()]
+        ],
+        notes=_plain_sum_notes(song),
     )
 
 

@@ -21,7 +21,7 @@ from core.analysis.gram import hop_moments, power_grams, sample_grams
 from core.analysis.loudness import k_weights
 from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block
 from core.audio.framing import HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
-from core.audio.io import Samples
+from core.audio.io import AudioFile, Samples
 from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.progress import ProgressCallback, no_progress
@@ -159,16 +159,17 @@ def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str
     rms : the stems' level per frame, shape (n_frames, n_stems).
     """
     notes = [
-        f"{name} is clipped ({count} samples at full scale); export it at a lower level"
-        for name, count in reader.clipped.items()
+        f"{file.name} is clipped ({count} samples at full scale); export it at a lower level"
+        for file, count in reader.clipped.items()
         if count
     ]
     for file, level in zip(song.stems.values(), rms.T, strict=True):
-        notes += _stem_notes(file.path.name, level, reader)
+        notes += _stem_notes(file, level, reader)
     return notes + _same_sound_notes(song, rms)
 
 
-def _stem_notes(name: str, level: FloatArray, reader: LockstepReader) -> list[str]:
+def _stem_notes(file: AudioFile, level: FloatArray, reader: LockstepReader) -> list[str]:
+    name = file.name
     loudest = float(level.max())
     if loudest == 0.0:
         return [f"{name} is silent throughout; its gain is held"]
@@ -178,7 +179,7 @@ def _stem_notes(name: str, level: FloatArray, reader: LockstepReader) -> list[st
             f"{name} never exceeds {gain_to_db(loudest):.0f} dBFS, so it counts as silent and its gain is held; raise "
             "its level"
         )
-    peak, peak_s = reader.peak.get(name, 0.0), reader.peak_s.get(name, 0.0)
+    peak, peak_s = reader.peak.get(file, 0.0), reader.peak_s.get(file, 0.0)
     last = min(int(peak_s / HOP_S), len(level) - 1)
     around = float(level[max(0, last - HOPS_PER_FRAME + 1) : last + 1].max())
     if peak > max(_SPIKE_CREST * around, _LOWEST_SPIKE) and around > 0.0:
@@ -194,7 +195,7 @@ def _same_sound_notes(song: Song, rms: FloatArray) -> list[str]:
     groups: dict[bytes, list[str]] = {}
     for file, level in zip(song.stems.values(), rms.T, strict=True):
         if level.any():
-            groups.setdefault(level.astype(np.float32).tobytes(), []).append(file.path.name)
+            groups.setdefault(level.astype(np.float32).tobytes(), []).append(file.name)
     return [
         f"{' and '.join(names)} contain the same sound; leave out all but one of them"
         for names in groups.values()

@@ -113,7 +113,7 @@ class LockstepReader:
 
     Attributes
     ----------
-    clipped, peak, peak_s : per file name, once the blocks have been read: how many samples are clipped, the largest
+    clipped, peak, peak_s : per file, once the blocks have been read: how many samples are clipped, the largest
         sample, and its time in seconds.
     onset_samples : the first sample in which a stem is not digitally silent, once it has been read; None before.
     """
@@ -136,9 +136,9 @@ class LockstepReader:
         self.n_samples = song.n_samples if n_samples is None else n_samples
         self.n_channels = song.n_channels if n_channels is None else n_channels
         self.framing = Framing(song.sample_rate)
-        self.clipped: dict[str, int] = {}
-        self.peak: dict[str, float] = {}
-        self.peak_s: dict[str, float] = {}
+        self.clipped: dict[AudioFile, int] = {}
+        self.peak: dict[AudioFile, float] = {}
+        self.peak_s: dict[AudioFile, float] = {}
         self.onset_samples: int | None = None
 
     @property
@@ -177,9 +177,9 @@ class LockstepReader:
             if any(stream.is_compressed for stream in streams):  # decoding is worth a thread, copying is not
                 reads = [partial(_side_by_side, stack.enter_context(ThreadPoolExecutor(os.cpu_count())), reads)]
             yield InTurn(self._empty_blocks(before, after), [*reads, self._find_onset, *then])
-            self.clipped = {file.path.name: s.clipped for file, s in zip(self._files, streams, strict=True)}
-            self.peak_s = {file.path.name: s.peak_s for file, s in zip(self._files, streams, strict=True)}
-            self.peak = {file.path.name: s.peak for file, s in zip(self._files, streams, strict=True)}
+            self.clipped = {file: s.clipped for file, s in zip(self._files, streams, strict=True)}
+            self.peak_s = {file: s.peak_s for file, s in zip(self._files, streams, strict=True)}
+            self.peak = {file: s.peak for file, s in zip(self._files, streams, strict=True)}
 
     def span_of(self, block: Block) -> tuple[int, int]:
         """Return the first of the song's samples in a block's own hops, and the one after the last.

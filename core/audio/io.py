@@ -129,6 +129,11 @@ class AudioFile:
     is_decoded: bool = False
 
     @property
+    def name(self) -> str:
+        """The file's name, with the stream where it is not the first one."""
+        return f"{self.path.name} (stream {self.stream})" if self.stream else self.path.name
+
+    @property
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.n_samples / self.sample_rate

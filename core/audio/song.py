@@ -35,6 +35,8 @@ _LEAST_NEGATIVE = 0.1
 _BLOCK_SAMPLES = 1 << 16
 _MOST_COMPARED = 48
 """With more files than this, a bus is not searched for sums."""
+STEM_FILE = ".stem.mp4"
+"""The ending of a file with all streams of a song: the mixdown, drums, bass, melody and vocals."""
 OTHER_EXTENSIONS = frozenset((".m4a", ".mp4", ".aac", ".alac", ".wv", ".wma", ".ape", ".mogg"))
 """Audio files that are listed although libsndfile does not read them."""
 _SUM_EXCERPTS = 6
@@ -127,10 +129,11 @@ class Song:
         bus_of = {}
         for bus, file in self.stems.items():
             for part in file.parts or [file]:
-                name = roles.single_track(bus, part.path.stem)
+                plain = f"stream {part.stream}" if part.stream else part.path.stem
+                name = roles.single_track(bus, plain)
                 number = 2
                 while name in stems:
-                    name, number = roles.single_track(bus, f"{part.path.stem} ({number})"), number + 1
+                    name, number = roles.single_track(bus, f"{plain} ({number})"), number + 1
                 stems[name], bus_of[name] = part, bus
         return replace(self, stems=stems, bus_of=bus_of)
 
@@ -170,7 +173,7 @@ class Song:
             if whole is not file:
                 notes.append(f"{file.path.name} is not part of {whole.path.name}, so it has a separate gain")
             if file.parts:
-                notes.append(f"{role} is the sum of {', '.join(part.path.name for part in file.parts)}")
+                notes.append(f"{role} is the sum of {', '.join(part.name for part in file.parts)}")
         for found in self.assignment:
             if found.bus is None and found.path in self.ignored:
                 option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
@@ -193,7 +196,7 @@ class Song:
         notes = []
         files = [part for file in self.signals for part in file.parts or [file]]
         for file in files:
-            name = file.path.name
+            name = file.name
             if file.sample_rate != self.sample_rate:
                 notes.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
             if file.n_channels != self.n_channels and file in self.signals:
@@ -446,7 +449,22 @@ def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
         inside = path.relative_to(folder).parent.as_posix()
         items.append(Item(path.name, "file", context=None if inside == "." else inside))
     matches = dict(zip(files, assign(items, song=folder.resolve().name), strict=True))
-    return {path: silent(match) if listen and _seems_silent(match, path) else match for path, match in matches.items()}
+    return {
+        path: _STEMS_OF_A_SONG
+        if is_stem_file(path)
+        else silent(match)
+        if listen and _seems_silent(match, path)
+        else match
+        for path, match in matches.items()
+    }
+
+
+_STEMS_OF_A_SONG = Match("stem file", None, "stem file", "it contains all stems of a song", (), certain=True)
+
+
+def is_stem_file(path: Path) -> bool:
+    """Return whether `path` is a file with the streams of a song, as MUSDB18 has them."""
+    return path.name.lower().endswith(STEM_FILE) and path.is_file()
 
 
 def silent(match: Match) -> Match:
@@ -553,7 +571,7 @@ def with_offsets_removed(song: Song) -> tuple[Song, list[str]]:
         return song, []
     found = {file: _without_offset(file) for file in files}
     notes = [
-        f"{part.path.name} has a constant offset of {max(part.offset, key=abs):+.3f}; it was removed for measuring"
+        f"{part.name} has a constant offset of {max(part.offset, key=abs):+.3f}; it was removed for measuring"
         for file in files
         for part in found[file].parts or (found[file],)
         if part.offset

@@ -39,7 +39,7 @@ class Match:
     bus: str | None
     """The bus it belongs to, None where it belongs to none."""
     bar: str | None
-    """Why it belongs to no bus: a key of `dictionary.BARS`, "silent" or "unknown"; None where it has a bus."""
+    """Why it belongs to no bus: a key of `dictionary.BARS`, "silent", "stem file", "unknown"; None if it has one."""
     reason: str
     """Why, for the user."""
     words: tuple[str, ...]

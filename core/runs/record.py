@@ -119,6 +119,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     follows : set where the tracks carry the run's id (`core.runs.store.MARK_KEY`): the id of the run before it that
         was in force, or None for the first one. Left out where the tracks carry no id.
     stem_files : the files of each stem that is a sum of several; left out where there are none.
+    stem_streams : the audio stream of each of the files of each stem; left out where all are the only ones.
     empty_ext : the GUIDs of tracks that had an empty EXT block, which stays when the run's id is removed again; left
         out where there are none.
     """
@@ -146,6 +147,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     tracks: list[TrackRun]
     follows: str | msgspec.UnsetType | None = msgspec.UNSET
     stem_files: dict[str, list[str]] | msgspec.UnsetType = msgspec.UNSET
+    stem_streams: dict[str, list[int]] | msgspec.UnsetType = msgspec.UNSET
     empty_ext: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -129,8 +129,52 @@ def test_musdb18_is_learned_from_measured_and_estimated(faderwise: Faderwise, tm
     assert as_json(faderwise("features", song, "--out", tmp_path / "f.csv", "--json"))["buses"] == list(PAPER_BUSES)
     gains_db = as_json(faderwise("estimate", song, "--out", tmp_path / "g.csv", "--json"))["median_gain_db"]
     assert gains_db["drums"] - gains_db["bass"] == pytest.approx(20 * np.log10(0.9 / 0.6), abs=0.5)
-    refused = faderwise("mix", song, "--json")
-    assert refused.code == 2 and "ffmpeg" in refused.err + refused.out
+
+
+@pytest.fixture
+def stem_file(tmp_path: Path) -> Path:
+    """A folder with a stem file only."""
+    musdb18(tmp_path, "test")
+    return tmp_path / "test" / "Artist - test.stem.mp4"
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_stem_file_is_matched_as_a_path_and_in_a_folder(
+    faderwise: Faderwise, stem_file: Path, tmp_path: Path, is_folder: bool
+) -> None:
+    song = stem_file.parent if is_folder else stem_file
+    gains_db = as_json(faderwise("match", song, "--out", tmp_path / "out", "--json"))["median_gain_db"]
+    assert gains_db["drums"] - gains_db["bass"] == pytest.approx(20 * np.log10(0.9 / 0.6), abs=0.5)
+    assert (tmp_path / "out" / "mix.wav").is_file()
+
+
+def test_a_stem_file_is_mixed_and_its_run_edited(faderwise: Faderwise, stem_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mixed = as_json(faderwise("mix", stem_file, "--level", "tracks", "--out", out, "--json"))
+    assert set(mixed["buses"]) == {f"{bus}: stream {number}" for number, bus in enumerate(PAPER_BUSES, start=1)}
+    before = soundfile.read(out / "mix.wav")[0]
+    assert faderwise("edit", out, "--depth", "100", "--render", "--json").code == 0
+    assert soundfile.read(out / "mix.wav")[0] == pytest.approx(before, abs=1e-3)
+
+
+def test_the_streams_of_a_stem_file_are_listed_and_assigned_by_number(
+    faderwise: Faderwise, stem_file: Path, tmp_path: Path
+) -> None:
+    listed = as_json(faderwise("buses", stem_file, "--json"))["files"]
+    assert [(row["file"].removeprefix(stem_file.name), row["bus"]) for row in listed] == [
+        ("", None),
+        *((f" (stream {number})", bus) for number, bus in enumerate(PAPER_BUSES, start=1)),
+    ]
+    chosen = ("--bus", "guitars=3", "--bus", f"none={listed[2]['file']}")
+    mixed = as_json(faderwise("mix", stem_file, *chosen, "--out", tmp_path / "out", "--json"))
+    assert set(mixed["buses"]) == {"drums", "vocals", "guitars"}
+    assert faderwise("mix", stem_file, "--bus", "guitars=5", "--json").code == 2
+
+
+def test_a_folder_of_several_stem_files_is_not_one_song(faderwise: Faderwise, stem_file: Path) -> None:
+    shutil.copy(stem_file, stem_file.with_name("Other.stem.mp4"))
+    refused = faderwise("mix", stem_file.parent, "--json")
+    assert refused.code == 2 and "2 songs" in refused.err + refused.out
 
 
 def test_a_stem_file_of_another_number_of_streams_is_refused(tmp_path: Path) -> None:
