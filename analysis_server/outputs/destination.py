@@ -15,7 +15,7 @@ from typing import Literal
 from analysis_server.outputs import run_output
 from analysis_server.outputs.run_output import Outcome, Place
 from analysis_server.paths import is_project
-from analysis_server.runs import project_copy, run_folder
+from analysis_server.runs import run_folder
 from analysis_server.sources.project import Session, SongRequest
 from core.audio.song import Song
 from core.automation.points import Automation
@@ -84,11 +84,11 @@ class CopyDestination:
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Write the copy and the outcome, the run's record in both, as `FolderDestination.write` does."""
         project, path = self.session.project, self._path
-        project_copy.refuse_the_original(path, project)
+        run_folder.refuse_the_original(path, project)
         record = run_output.record_of(done, self._place())
         if self.session.rendered:
             record = store.with_mark(record, project)
-        record = run_folder.dated(record, project_copy.known_runs(path))
+        record = run_folder.dated(record, run_folder.runs_of_copy(path))
         edits = [*store.edits_to_add(project.document, record), *store.mark_tracks(project, record)]
         content = self.written.with_edits(edits).content
         with replacing_set(self._folder) as files:
@@ -99,13 +99,13 @@ class CopyDestination:
 
     @property
     def _path(self) -> Path:
-        return project_copy.path_of(self.session.project.path, self.request.out)
+        return run_folder.copy_path(self.session.project.path, self.request.out)
 
     @property
     def _folder(self) -> Path:
         if self.request.out:
             return Path(self.request.out)
-        return run_output.default_folder(self.session.title.removesuffix(project_copy.SUFFIX))
+        return run_output.default_folder(self.session.title.removesuffix(run_folder.COPY_SUFFIX))
 
     def _place(self) -> Place:
         return Place(
@@ -160,8 +160,8 @@ def output_paths(request: SongRequest) -> list[Path]:
     if not is_project(request.song):
         return [Path(request.out) if request.out else run_output.default_folder(request.song)]
     project = Path(request.song)
-    folder = run_output.default_folder(project.stem.removesuffix(project_copy.SUFFIX))
-    return [Path(request.out) if request.out else folder, project_copy.path_of(project, request.out)]
+    folder = run_output.default_folder(project.stem.removesuffix(run_folder.COPY_SUFFIX))
+    return [Path(request.out) if request.out else folder, run_folder.copy_path(project, request.out)]
 
 
 def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> None:

@@ -1,10 +1,11 @@
-"""Read and update a run folder: its run records (run.json) and its automation (automation.csv and .json)."""
+"""Read and update what a run wrote: a run folder (run.json, automation.csv, automation.json) or a project copy."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,11 +16,12 @@ import msgspec
 import numpy as np
 
 from analysis_server.paths import is_project
-from analysis_server.runs import project_copy
 from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
-from core.files import FileSet, read_whole, recover, replacing_set, require_folder, undecodable, write_text
+from core.files import FileSet, read_whole, recover, replacing, replacing_set, require_folder, undecodable, write_text
+from core.rpp.project import Project, read_project
+from core.runs import store
 from core.runs.audit import Audited, audit_points, audit_project
 from core.runs.merge import edits_between
 from core.runs.record import RunRecord, TrackRun, problem_of, with_id
@@ -328,6 +330,67 @@ def _sorted(rows: Mapping[str, Sequence[tuple[float, float]]], path: Path) -> di
     return points
 
 
+COPY_SUFFIX = "-faderwise"
+
+
+def copy_path(project: Path, out: str | None = None) -> Path:
+    """Return where a project's copy goes: `<name>-faderwise.RPP`; a copy's copy takes its place."""
+    folder = Path(out) if out else project.parent
+    return folder / f"{project.stem.removesuffix(COPY_SUFFIX)}{COPY_SUFFIX}.RPP"
+
+
+def write_copy(path: Path, content: bytes) -> None:
+    """Write a project copy; an earlier copy with other content is set aside.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def runs_of_copy(copy: Path) -> tuple[RunRecord, ...]:
+    """Return the runs of an earlier copy that can be read."""
+    recover(copy.parent)
+    try:
+        return store.read_history(read_project(copy))
+    except InputError:
+        return ()
+
+
+def refuse_the_original(path: Path, project: Project) -> None:
+    """Raise an `InputError` where the copy would be the project itself under another name.
+
+    A copy that is mixed or edited again may be replaced: it is set aside first.
+    """
+    if os.path.realpath(path) == os.path.realpath(project.path) and project.path.name != path.name:
+        raise InputError(
+            "is the project itself, which is never written", path=path, remedy="choose another folder with --out"
+        )
+
+
+def project_with_runs(path: Path) -> Project:
+    """Return the project at `path`, which must have runs of Faderwise in force.
+
+    Raises
+    ------
+    InputError
+        It has none; a copy next to it that has some is named.
+    """
+    recover(path.parent)
+    project = read_project(path)
+    try:
+        store.require_history(project)
+    except InputError as error:
+        copy = copy_path(path)
+        if store.has_runs(project) or not copy.is_file() or copy.name == path.name:
+            raise
+        raise InputError(error.problem, path=path, remedy=f"give {copy}") from None
+    return project
+
+
 def audit_target(target: str) -> Audited:
     """Return the present state of a project with runs, or of a folder that `mix` or `match` wrote.
 
@@ -337,6 +400,6 @@ def audit_target(target: str) -> Audited:
         It has no run, or a file of it is damaged.
     """
     if is_project(target):
-        return audit_project(project_copy.project_with_runs(Path(target)))
+        return audit_project(project_with_runs(Path(target)))
     folder = read_automation_folder(Path(target))
     return audit_points(folder.runs, folder.now)

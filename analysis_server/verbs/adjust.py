@@ -145,7 +145,7 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
                 session.song, mixdown=None, stems={b: f for b, f in session.song.stems.items() if b in session.tracks}
             )
             measurement = measure(song)
-            from analysis_server.training.projects import fader_curves
+            from analysis_server.training import fader_curves
 
             gains = fader_curves(session, measurement, as_paper=False).gains_db
             return _loudness(measurement, gains), "its faders"
@@ -178,7 +178,7 @@ def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session |
     without = [bus for bus in keep if bus not in session.tracks]
     if without:
         raise InputError(f"no track has the fader of {without[0]!r}", option="--keep", remedy="leave it out")
-    from analysis_server.training.projects import fader_curves
+    from analysis_server.training import fader_curves
 
     gains_db = fader_curves(session, measurement, as_paper=False).gains_db
     weights = session.weights or {}

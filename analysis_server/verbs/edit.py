@@ -12,9 +12,9 @@ import numpy as np
 
 from analysis_server.paths import is_project, locked
 from analysis_server.report.content import median_gain_db
-from analysis_server.runs import project_copy, run_folder
+from analysis_server.runs import run_folder
 from analysis_server.runs.kept_runs import which_run
-from analysis_server.runs.project_copy import project_with_runs
+from analysis_server.runs.run_folder import project_with_runs
 from core.automation.points import EnvelopePoints, inside_span
 from core.decibels import gain_to_db
 from core.errors import InputError
@@ -130,7 +130,7 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
         )
     target = Path(request.target)
     if is_project(request.target):
-        with locked(project_copy.path_of(target, request.out)):
+        with locked(run_folder.copy_path(target, request.out)):
             return _edit_project(request)
     with locked(target):
         return _edit_folder(request, progress)
@@ -169,11 +169,11 @@ def _edit_project(request: EditRequest) -> EditResult:
         )
     project = project_with_runs(Path(request.target))
     result, written, record = compute_edit(project, request.changes(), afresh=request.afresh)
-    path = project_copy.path_of(project.path, request.out)
-    project_copy.refuse_the_original(path, project)
+    path = run_folder.copy_path(project.path, request.out)
+    run_folder.refuse_the_original(path, project)
     if request.dry_run:
         return result
-    project_copy.write(path, written.with_edits(store.edits_to_add(project.document, record)).content)
+    run_folder.write_copy(path, written.with_edits(store.edits_to_add(project.document, record)).content)
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 

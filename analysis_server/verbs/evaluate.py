@@ -13,11 +13,11 @@ import scipy
 from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import song_folders
-from analysis_server.training.dask import learning_on
-from analysis_server.training.songs import (
+from analysis_server.training import (
     LearnSongs,
     SongSettings,
     is_matrices,
+    learning_on,
     matrices_songs,
     one_by_one,
 )

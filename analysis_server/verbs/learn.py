@@ -14,13 +14,15 @@ from analysis_server.paths import is_project, locked
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import song_folders
 from analysis_server.sources.project import Assigned, ProjectParts
-from analysis_server.training.dask import learning_on
-from analysis_server.training.projects import SessionSettings, learned_edits, learned_session
-from analysis_server.training.songs import (
+from analysis_server.training import (
     LearnedSong,
+    SessionSettings,
     SongSettings,
     in_turn,
     is_matrices,
+    learned_edits,
+    learned_session,
+    learning_on,
     matrices_songs,
     one_by_one,
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.paths import is_project, locked
-from analysis_server.runs import project_copy, run_folder
-from analysis_server.runs.project_copy import project_with_runs
+from analysis_server.runs import run_folder
+from analysis_server.runs.run_folder import project_with_runs
 from core.errors import InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
@@ -54,7 +54,7 @@ def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> Rev
     del progress  # reverting is fast
     target = Path(request.target)
     if is_project(request.target):
-        with locked(project_copy.path_of(target, request.out)):
+        with locked(run_folder.copy_path(target, request.out)):
             return _revert_project(request)
     with locked(target):
         return _revert_folder(request)
@@ -76,11 +76,11 @@ def compute_revert(project: Project, to: int) -> tuple[RevertResult, Restored]:
 def _revert_project(request: RevertRequest) -> RevertResult:
     project = project_with_runs(Path(request.target))
     result, back = compute_revert(project, request.to or 0)
-    path = project_copy.path_of(project.path, request.out)
-    project_copy.refuse_the_original(path, project)
+    path = run_folder.copy_path(project.path, request.out)
+    run_folder.refuse_the_original(path, project)
     if request.dry_run:
         return result
-    project_copy.write(path, back.content)
+    run_folder.write_copy(path, back.content)
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 

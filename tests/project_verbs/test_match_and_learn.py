@@ -61,7 +61,7 @@ def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsy
 
 def test_faders_are_the_exact_truth(small: Path) -> None:
     from analysis_server.sources.project import opened_session
-    from analysis_server.training.projects import fader_curves
+    from analysis_server.training import fader_curves
     from core.analysis.measure import measure
     from core.progress import no_progress
 

@@ -103,6 +103,6 @@ def test_progress_is_reported_and_work_can_be_cancelled(home: Path, short_songs:
 def test_an_address_without_a_scheduler_is_reported(
     home: Path, short_songs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis_server.training.dask._ANSWER_S", 0.5)
+    monkeypatch.setattr("analysis_server.training._ANSWER_S", 0.5)
     with raises_error(option="--dask tcp://127.0.0.1:9"):
         learn.run(learn.LearnRequest(songs=[str(short_songs)], model="x", dask="tcp://127.0.0.1:9"))

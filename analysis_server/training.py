@@ -1,10 +1,17 @@
-"""Train from a REAPER project's faders or mixdown."""
+"""Get training data from song folders, training matrices, REAPER projects and edited runs, also on a dask cluster.
+
+A dask worker is sent a folder's path and settings, and sends back bytes: a song's QR factors (a few KiB) for `learn`,
+its features and gains (a few KiB a second) for `evaluate`. No audio is sent, so every worker must see the songs under
+the same paths.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -12,23 +19,167 @@ import numpy.typing as npt
 
 from analysis_server.paths import is_project
 from analysis_server.presets import learn_song, measure_song
-from analysis_server.runs import project_copy
+from analysis_server.runs import run_folder
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
-from analysis_server.sources.project import ProjectParts, Session, assignment_of, opened_session
-from analysis_server.training.songs import LearnedSong
+from analysis_server.sources.folder import open_song_folder, with_paper_buses
+from analysis_server.sources.project import Assigned, ProjectParts, Session, assignment_of, opened_session
 from core import roles
 from core.analysis.measure import ACTIVE_RMS, Measurement, sounding
 from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain
-from core.errors import InputError
+from core.errors import FaderwiseError, InputError
 from core.gains.curves import GainCurves
+from core.models.evaluate import EvaluationSong
 from core.models.model import TrainingSong
-from core.models.train import training_song
+from core.models.train import load_matrices, matrices_song, training_song
 from core.progress import ProgressCallback, no_progress, part_of
 from core.rpp.buses import match_tracks
 from core.rpp.faders import gains_at, moves_apart, static_gain
 from core.runs.audit import Audited
+
+Named = TypeVar("Named")
+OfSong = TypeVar("OfSong")
+
+
+class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a song is learned from.
+
+    Attributes
+    ----------
+    preset, feature_set : what is measured.
+    buses : files that play a role, by role.
+    paper_buses : whether all buses are merged into the paper's four.
+    with_measurement : whether the measurement and the gains are returned as well, as `evaluate` needs them.
+    """
+
+    preset: str
+    feature_set: str
+    buses: dict[str, str | list[str]] = {}
+    paper_buses: bool = False
+    with_measurement: bool = False
+
+    def open(self, folder: Path) -> Song:
+        """Return the song in `folder`.
+
+        Raises
+        ------
+        InputError
+            The song cannot be read.
+        """
+        song = open_song_folder(str(folder), self.buses)
+        return with_paper_buses(song) if self.paper_buses else song
+
+
+class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
+    """The training data of a song, the bus of each file or track, and notes for the user.
+
+    The measurement and the gains (n_frames, n_buses) are there if `SongSettings.with_measurement` asked for them.
+    """
+
+    song: TrainingSong
+    warnings: list[str] = []
+    assignment: list[Assigned] = []
+    measurement: Measurement | None = None
+    gains: FloatArray | None = None
+
+    def evaluation_song(self) -> EvaluationSong:
+        """Return the song as predictors see it."""
+        measured, gains = self.measurement, self.gains
+        assert measured is not None and gains is not None  # noqa: S101 - evaluate asks for them
+        return EvaluationSong(
+            title=measured.title,
+            buses=measured.buses,
+            features=measured.features,
+            gains=gains,
+            rms=measured.rms,
+        )
+
+
+LearnSongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[LearnedSong]]
+"""A way to learn from song folders: in this process, or on other machines."""
+
+
+def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
+    """Return what a model keeps of the song in `folder`.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read or has no mixdown.
+    """
+    song = settings.open(folder)
+    doing = "Estimating" if settings.with_measurement else "Learning"
+    progress = part_of(progress, 0.0, 1.0, f"{doing} {song.title}")
+    found, kept = learn_song(song, settings.preset, settings.feature_set, progress)
+    return LearnedSong(
+        song=kept,
+        warnings=[f"{song.title}: {warning}" for warning in found.warnings],
+        assignment=assignment_of(song, None),
+        measurement=replace(found.measurement, gram=None, moments=None) if settings.with_measurement else None,
+        gains=found.curves.gains if settings.with_measurement else None,
+    )
+
+
+def one_by_one(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
+    """Learn from each song in turn, in this process."""
+    return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, progress)
+
+
+def in_turn(
+    of_song: Callable[[Named, ProgressCallback], OfSong], songs: Sequence[Named], progress: ProgressCallback
+) -> list[OfSong]:
+    """Return the result of `of_song` for each of `songs`, each with its share of the progress."""
+    share = 1.0 / max(len(songs), 1)
+    return [of_song(song, part_of(progress, number * share, (number + 1) * share)) for number, song in enumerate(songs)]
+
+
+def packed(song: LearnedSong) -> bytes:
+    """Return a learned song as MessagePack, without loss, for another machine."""
+    return msgspec.msgpack.encode(song, enc_hook=_packed_array)
+
+
+def unpacked(content: bytes) -> LearnedSong:
+    """Return the song that `packed` made these bytes of."""
+    return msgspec.msgpack.decode(content, type=LearnedSong, dec_hook=_unpacked_array)
+
+
+def _packed_array(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        plain = np.ascontiguousarray(value)
+        return [plain.dtype.str, list(plain.shape), plain.tobytes()]
+    raise NotImplementedError(f"{type(value)} is not sent")
+
+
+def _unpacked_array(kind: type, value: Any) -> Any:
+    dtype, shape, content = value
+    return np.frombuffer(content, dtype=np.dtype(dtype)).reshape(shape).copy()
+
+
+_HELD = (("paper", "condition1"), ("default", "condition3"))
+"""The presets' feature sets that matrices hold: the paper's condition 1, and the levels of condition 3."""
+
+
+def is_matrices(path: str) -> bool:
+    """Return whether `path` names training matrices rather than a folder of songs."""
+    return path.lower().endswith(".npz")
+
+
+def matrices_songs(path: str, preset: str, feature_set: str) -> list[tuple[EvaluationSong, TrainingSong]]:
+    """Return each song of the matrices in `path`: as predictors see it, and what a model keeps of it.
+
+    Raises
+    ------
+    InputError
+        They cannot be read, or do not hold the features that are asked for.
+    """
+    if (preset, feature_set) not in _HELD:
+        raise InputError(
+            "matrices hold the paper's condition 1, and the levels of condition 3",
+            path=path,
+            remedy="use --preset paper --features condition1, or --preset default",
+        )
+    return [(song, matrices_song(song, Path(path), feature_set)) for song in load_matrices(Path(path))]
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,7 +422,7 @@ def _kept(
         source="edits",
         weight=EDITS_WEIGHT,
     )
-    return msgspec.structs.replace(kept, title=f"{song.title.removesuffix(project_copy.SUFFIX)} (edits)")
+    return msgspec.structs.replace(kept, title=f"{song.title.removesuffix(run_folder.COPY_SUFFIX)} (edits)")
 
 
 def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:
@@ -282,3 +433,66 @@ def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:
             edited |= (times >= edit.start_s) & (times <= edit.end_s)
         edited |= track.edits.lift != 1.0
     return edited
+
+
+_ANSWER_S = 10.0
+_TOLD_EVERY_S = 0.05
+
+
+def learning_on(address: str) -> LearnSongs:
+    """Return a way to learn songs on the cluster whose scheduler listens at `address`."""
+
+    def learn_songs(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
+        return [unpacked(answer) for answer in _mapped(address, folders, settings, progress)]
+
+    return learn_songs
+
+
+def _learned(folder: str, settings: bytes) -> bytes:
+    return packed(learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
+
+
+def _mapped(address: str, folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[bytes]:
+    """Return what was learned from each folder, in order; stops if `progress` raises."""
+    client = _connected(address)
+    try:
+        arguments = msgspec.msgpack.encode(settings)
+        futures = [client.submit(_learned, str(folder.resolve()), arguments, pure=False) for folder in folders]
+        try:
+            _wait(futures, progress)
+            return [_answer(future, folder) for future, folder in zip(futures, folders, strict=True)]
+        finally:
+            client.cancel(futures)
+    finally:
+        client.close()
+
+
+def _connected(address: str) -> Any:
+    try:
+        from distributed import Client  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise InputError("dask is not installed", option="--dask", remedy="install faderwise[dask]") from error
+    try:
+        return Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no dask scheduler answers there ({error})",
+            option=f"--dask {address}",
+            remedy="start one, or omit the option",
+        ) from error
+
+
+def _wait(futures: Sequence[Any], progress: ProgressCallback) -> None:
+    while pending := [future for future in futures if not future.done()]:
+        progress(1.0 - len(pending) / len(futures), "Waiting for the cluster")
+        time.sleep(_TOLD_EVERY_S)
+
+
+def _answer(future: Any, folder: Path) -> bytes:
+    try:
+        answer: bytes = future.result()
+    except FaderwiseError:
+        raise
+    except Exception as error:  # the end of a worker, or any error of a task
+        raise FaderwiseError(f"{folder}: the cluster could not do it ({type(error).__name__}: {error})") from error
+    return answer

@@ -1,1 +1,0 @@
-"""Training data from folders, projects, edits and matrices."""
