@@ -15,9 +15,19 @@ import numpy.typing as npt
 
 from analysis_server import MADE_BY
 from analysis_server.report.audio import Sounds
-from analysis_server.report.content import BusAudit, BusContent, Figure, FigureTable, ReportContent, median_gain_db
+from analysis_server.report.content import (
+    BusAudit,
+    BusContent,
+    Figure,
+    FigureTable,
+    ReportContent,
+    clock_text,
+    decimal_text,
+    gain_text,
+    headline,
+    median_gain_db,
+)
 from analysis_server.report.mix import bus_loudness_lufs, terms_of
-from analysis_server.report.text import clock_text, decimal_text, gain_text, headline
 from core import roles
 from core.automation.points import inside_span
 from core.automation.render import PEAK_LIMIT_DBTP

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from analysis_server.report.content import BusContent, FloatArray, Spectrum
-from analysis_server.report.text import clock_text, decimal_text, frequency_text
+from analysis_server.report.content import BusContent, FloatArray, Spectrum, clock_text, decimal_text, frequency_text
 
 IndexArray = npt.NDArray[np.intp]
 

@@ -9,8 +9,17 @@ import msgspec
 import numpy as np
 
 from analysis_server import MADE_BY
-from analysis_server.report.content import BusComparison, BusContent, Figure, FigureTable, ReportContent
-from analysis_server.report.text import clock_text, decimal_text, gain_text, headline
+from analysis_server.report.content import (
+    BusComparison,
+    BusContent,
+    Figure,
+    FigureTable,
+    ReportContent,
+    clock_text,
+    decimal_text,
+    gain_text,
+    headline,
+)
 from core.decibels import LOWEST_DB
 from core.runs.compare import ComparedBus, Comparison, Curves
 

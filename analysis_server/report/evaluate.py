@@ -31,9 +31,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis_server import MADE_BY
 from analysis_server.report import charts
-from analysis_server.report.content import median_gain_db
+from analysis_server.report.content import MISSING, gain_text, median_gain_db
 from analysis_server.report.page import environment, template_file
-from analysis_server.report.text import MISSING, gain_text
 from core.audio.framing import HOP_S
 from core.automation.render import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db

@@ -10,8 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis_server.report.audio import spectrum_of
-from analysis_server.report.content import BusContent, Figure, Player, ReportContent, StemSound, Term, median_gain_db
-from analysis_server.report.text import clock_text, decimal_text, headline, plural
+from analysis_server.report.content import (
+    BusContent,
+    Figure,
+    Player,
+    ReportContent,
+    StemSound,
+    Term,
+    clock_text,
+    decimal_text,
+    headline,
+    median_gain_db,
+    plural,
+)
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.analysis.measure import Measurement
 from core.audio.song import Song

@@ -24,15 +24,20 @@ from markupsafe import Markup
 
 from analysis_server.report import charts
 from analysis_server.report.charts import IndexArray, drawable_gain, extreme_indices, half_width_db
-from analysis_server.report.content import BusContent, FloatArray, ReportContent, Spectrum, Term, median_gain_db
-from analysis_server.report.text import (
+from analysis_server.report.content import (
     MISSING,
+    BusContent,
+    FloatArray,
+    ReportContent,
+    Spectrum,
+    Term,
     change_text,
     clock_text,
     decimal_text,
     full_sentence,
     gain_text,
     level_text,
+    median_gain_db,
     plural,
     printable,
 )

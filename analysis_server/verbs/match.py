@@ -11,9 +11,8 @@ import numpy as np
 from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
 from analysis_server.outputs.run_output import Outcome
 from analysis_server.paths import locked
-from analysis_server.report.content import Figure
+from analysis_server.report.content import Figure, plural
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
-from analysis_server.report.text import plural
 from analysis_server.sources.project import (
     Assigned,
     Opened,

@@ -23,9 +23,8 @@ from analysis_server.report.charts import (
     spectrum_axis,
     time_axis,
 )
-from analysis_server.report.content import Spectrum
-from analysis_server.report.page import script_safe
-from analysis_server.report.text import (
+from analysis_server.report.content import (
+    Spectrum,
     change_text,
     clock_text,
     decimal_text,
@@ -35,6 +34,7 @@ from analysis_server.report.text import (
     plural,
     printable,
 )
+from analysis_server.report.page import script_safe
 
 MINUS = "\N{MINUS SIGN}"
 
