@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from analysis_server.report.content import BusContent, FloatArray, Spectrum, clock_text, decimal_text, frequency_text
+from analysis_server.report.content import BusContent, Spectrum, clock_text, decimal_text, frequency_text
+from core.decibels import FloatArray
 
 IndexArray = npt.NDArray[np.intp]
 

@@ -27,7 +27,6 @@ from analysis_server.report.charts import IndexArray, drawable_gain, extreme_ind
 from analysis_server.report.content import (
     MISSING,
     BusContent,
-    FloatArray,
     ReportContent,
     Spectrum,
     Term,
@@ -41,6 +40,7 @@ from analysis_server.report.content import (
     plural,
     printable,
 )
+from core.decibels import FloatArray
 
 TABLE_ROWS = 40
 MOST_OPEN_PANELS = 12

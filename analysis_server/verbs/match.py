@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.outputs.destination import Deliver, destination_of, output_paths, refuse_inputs
-from analysis_server.outputs.run_output import Outcome
+from analysis_server.outputs import Deliver, Outcome, destination_of, output_paths, refuse_inputs
 from analysis_server.paths import locked
 from analysis_server.report.content import Figure, plural
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of

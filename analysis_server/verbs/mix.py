@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
-from analysis_server.outputs.destination import Deliver, Existing, destination_of, output_paths, refuse_inputs
-from analysis_server.outputs.run_output import Outcome
+from analysis_server.outputs import Deliver, Existing, Outcome, destination_of, output_paths, refuse_inputs
 from analysis_server.paths import is_project, locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure

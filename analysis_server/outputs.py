@@ -1,0 +1,515 @@
+"""Write what mix and match produce, as one set of files: run record, automation, mix, curves, report, project copy.
+
+The project file itself is never written. The copy is written next to it, so that relative media paths remain valid, or
+into the folder that the user chose.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from analysis_server import MADE_BY
+from analysis_server.paths import is_project
+from analysis_server.report import audio
+from analysis_server.report.audio import Sounds
+from analysis_server.report.content import Figure
+from analysis_server.report.mix import ReportText, bus_loudness_lufs, content_of, or_silence
+from analysis_server.report.page import render_report
+from analysis_server.runs import kept_runs, run_folder
+from analysis_server.runs.kept_runs import FILES
+from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
+from analysis_server.sources.project import Assigned, Session, SongRequest
+from core.analysis.measure import Measurement
+from core.audio.io import AudioFile
+from core.audio.song import STEM_FILE, Song
+from core.automation.points import TOLERANCE_DB, Automation, to_csv
+from core.automation.render import MixFigures, RenderedMix, headroom_db
+from core.errors import InputError
+from core.files import FileSet, replacing_set, write_text
+from core.gains.curves import GainCurves
+from core.models import balance
+from core.models.explain import Explanation
+from core.progress import ProgressCallback, stages
+from core.rpp.media import is_relative
+from core.rpp.project import FADER, VOLUME, Project
+from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
+from core.runs import store
+from core.runs.edit import ON_TOP
+from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, TERM_STEP_DB, BusRun, RunRecord, TrackRun, rounded, to_steps
+from core.runs.store import own_moves
+
+Existing = Literal["combine", "replace"]
+"""What happens to the user's own moves on an envelope."""
+Span = tuple[float, float]
+Deliver = Callable[[Written, RunRecord], None]
+"""Takes the envelopes of an open project and the run's record as soon as they exist."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All that is known when the writing starts.
+
+    Attributes
+    ----------
+    song, measurement, curves, automation : the song and what was found for it.
+    before, after : figures of what the automated mix is compared with, and of that mix.
+    reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
+    verb, preset, model, range_s : what was asked for.
+    file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
+    rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
+    text : the texts of the report.
+    explanation : the terms of the gains, where they are known.
+    further_figures : further figures of the mix, by name with unit.
+    assignment : the bus of each file or track, and why.
+    stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
+    """
+
+    song: Song
+    measurement: Measurement
+    curves: GainCurves
+    automation: Automation
+    before: MixFigures
+    after: MixFigures
+    reference: AudioFile | None
+    verb: str
+    preset: str
+    model: str | None
+    range_s: tuple[float, float] | None
+    file_gain_db: float
+    rendered: RenderedMix
+    text: ReportText
+    moved_db: float = 0.0
+    explanation: Explanation | None = None
+    further_figures: Mapping[str, float] = field(default_factory=dict)
+    assignment: Sequence[Assigned] = ()
+    stems_in_report: bool = False
+
+    @property
+    def compared_after(self) -> MixFigures:
+        """Figures of the automated mix to compare with `before`.
+
+        Next to a mixdown that is the mix as the automation makes it, else the mix in `mix.wav`.
+        """
+        return self.after if self.reference is None else self.after.with_gain_db(-self.file_gain_db)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The labels of the two compared mixes."""
+        return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")
+
+
+def default_folder(song: str) -> Path:
+    """Return the default output folder of a song: `<song>-faderwise` in the current folder."""
+    name = os.path.basename(os.path.realpath(song)).removesuffix(STEM_FILE)  # noqa: PTH119 - resolve() raises on a link to itself
+    return Path(f"{name}-faderwise")
+
+
+def add_files(
+    outcome: Outcome, record: RunRecord, folder: Path, progress: ProgressCallback, files: FileSet
+) -> dict[str, str]:
+    """Add the files of a run to a set and return the paths they will have, by name.
+
+    Parameters
+    ----------
+    outcome : what to write.
+    record : the run's record; one without a date gets one. An earlier run of other content moves to a folder below
+        `runs`.
+    folder : where the files will be.
+    progress : called with the fraction done.
+    files : the set, which puts all files in place when it is complete.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or the disk is full.
+    """
+    made = files.folder
+    earlier = run_folder.read_if_there(folder)
+    record = run_folder.dated(record, earlier)
+    if earlier and [run.id for run in earlier] != [record.id]:  # the same result again takes its own place
+        kept_runs.set_aside(folder, files)
+    for name in FILES:
+        files.new(folder / name)
+    write_text(made / "automation.json", to_json(_automation_file(outcome)))
+    write_text(made / "automation.csv", to_csv(outcome.automation))
+    run_folder.write(made, [record])
+    outcome.curves.save(made / "curves.npz")
+    _write_audio_and_report(outcome, record.id, made, progress)
+    return {name: str(folder / name) for name in FILES}
+
+
+def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
+    song, curves = outcome.song, outcome.curves
+    writing, reporting = stages(progress, {"Writing mix": 0.5, "Writing report": 0.5})
+    before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
+    before, after = outcome.labels
+    figures = (outcome.before, outcome.after.with_gain_db(-outcome.file_gain_db))
+    start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
+    with ThreadPoolExecutor(1) as pool:  # reading and encoding keep a core busy while the mix is written
+        players_made = pool.submit(
+            audio.excerpts,
+            song,
+            {before: outcome.reference, after: outcome.automation},
+            figures,
+            start_s,
+            gains_db=(before_db, outcome.file_gain_db),
+            wholes=(None, "mix.wav"),
+        )
+        gain_db = outcome.moved_db + outcome.file_gain_db
+        outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
+        players = players_made.result()
+    reporting(0.0)
+    spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
+    Sounds(players, spectra).save(workshop / audio.NAME, run_id)
+    content = content_of(
+        outcome.text,
+        song=song,
+        measurement=outcome.measurement,
+        curves=curves,
+        automation=outcome.automation,
+        mixes={before: outcome.before, after: outcome.compared_after},
+        players=players,
+        verb=outcome.verb,
+        made_by=MADE_BY,
+        explanation=outcome.explanation,
+        assignment=tuple(
+            Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in outcome.assignment
+        ),
+        range_s=outcome.range_s,
+        stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
+    )
+    write_text(workshop / "report.html", render_report(content))
+
+
+def _automation_file(outcome: Outcome) -> AutomationFile:
+    points = file_points(outcome.automation)
+    return AutomationFile(
+        made_by=MADE_BY,
+        verb=outcome.verb,
+        title=outcome.song.title,
+        preset=outcome.preset,
+        model=outcome.model,
+        duration_s=outcome.song.duration_s,
+        sample_rate=outcome.song.sample_rate,
+        tolerance_db=TOLERANCE_DB,
+        range_s=outcome.range_s,
+        buses={bus: BusAutomation(stem=file.name, points=points[bus]) for bus, file in outcome.song.stems.items()},
+        warnings=list(outcome.text.warnings),
+    )
+
+
+def record_of(
+    done: Outcome,
+    *,
+    tracks: list[TrackRun],
+    range_s: Span | None,
+    number: int = 1,
+    folder: Path | None = None,
+    start_s: float = 0.0,
+    highest_gain: float = HIGHEST_GAIN,
+    stems_stay: bool = True,
+    moves_on_top: bool = False,
+) -> RunRecord:
+    """Return the record of a run, without id and date.
+
+    Parameters
+    ----------
+    done : what was found.
+    tracks : what was written where: on a song's own automation, or on the tracks of a project.
+    range_s : the part of the song it is for, in the stems' time.
+    number : the run's place in the project's history.
+    folder : where a project's run has its other files.
+    start_s : the project's time at the stems' first sample.
+    highest_gain : the top of an envelope, linear.
+    stems_stay : whether the stems outlive the run.
+    moves_on_top : whether the user's own moves were combined with those of the run.
+    """
+    figures = {
+        "loudness_before_lufs": done.before.loudness_lufs,
+        "loudness_after_lufs": done.compared_after.loudness_lufs,
+        "true_peak_before_dbtp": done.before.true_peak_dbtp,
+        "true_peak_after_dbtp": done.compared_after.true_peak_dbtp,
+        **done.further_figures,
+    }
+    stems = {bus: str(file.path.resolve()) for bus, file in done.song.stems.items()} if stems_stay else {}
+    stem_files = {bus: [str(part.path.resolve()) for part in done.song.stems[bus].parts] for bus in stems}
+    stem_files = {bus: files for bus, files in stem_files.items() if files}
+    streams = {bus: [part.stream for part in done.song.stems[bus].parts or (done.song.stems[bus],)] for bus in stems}
+    streams = {bus: numbers for bus, numbers in streams.items() if any(numbers)}
+    return RunRecord(
+        number=number,
+        action=done.verb,
+        made_at="",
+        made_by=MADE_BY,
+        title=done.song.title,
+        model=done.model,
+        folder=str(folder.resolve()) if folder else None,
+        range_s=range_s,
+        start_s=start_s,
+        duration_s=done.song.duration_s,
+        settings={ON_TOP: True} if moves_on_top else {},
+        highest_gain=highest_gain,
+        stems=stems,
+        stem_files=stem_files or msgspec.UNSET,
+        stem_streams=streams or msgspec.UNSET,
+        figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
+        warnings=list(done.text.warnings),
+        buses=_buses(done),
+        tracks=tracks,
+    )
+
+
+def _buses(done: Outcome) -> list[BusRun]:
+    curves = done.curves
+    measured = balance.frame_levels_lufs(done.measurement)[: len(curves.time_s)]
+    levels = np.pad(measured, ((0, len(curves.time_s) - len(measured)), (0, 0)), mode="edge")
+    loudness = [bus_loudness_lufs(or_silence(column)) for column in measured.T]
+    deviation = curves.deviation_db
+    return [
+        BusRun(
+            role=bus,
+            predicted_cdb=to_steps(curves.gains_db[:, i], GAIN_STEP_DB),
+            level_lufs=to_steps(levels[:, i], LEVEL_STEP_LU),
+            deviation_cdb=None if deviation is None else to_steps(deviation[:, i], GAIN_STEP_DB),
+            terms_ddb=_terms(done.explanation, i),
+            loudness_lufs=round(loudness[i], 2) if np.isfinite(loudness[i]) else msgspec.UNSET,
+        )
+        for i, bus in enumerate(curves.buses)
+    ]
+
+
+def _terms(explanation: Explanation | None, bus: int) -> dict[str, list[int]]:
+    if explanation is None:
+        return {}
+    terms = explanation.contributions_db[:, bus]
+    return {term: to_steps(terms[:, number], TERM_STEP_DB) for number, term in enumerate(explanation.terms)}
+
+
+def _write_set(
+    done: Outcome, record: RunRecord, folder: Path, progress: ProgressCallback, copies: Mapping[Path, bytes]
+) -> dict[str, str]:
+    """Write a run's files, and a project's copy, and return their paths by name."""
+    with replacing_set(folder) as files:
+        for path, content in copies.items():
+            files.new(path).write_bytes(content)
+        written = add_files(done, record, folder, progress, files)
+        progress(1.0, "Done")  # the last moment at which the work can be cancelled
+    return {**written, **{path.name: str(path) for path in copies}}
+
+
+@dataclass(frozen=True)
+class FolderDestination:
+    """The folder that a song folder's outcome goes to."""
+
+    request: SongRequest
+    notes: tuple[str, ...] = ()
+    lowered_db: float = 0.0
+
+    def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
+        """Write the outcome and return the files' paths by name.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written to, or the disk is full.
+        """
+        out = self.request.out
+        folder = Path(out) if out else default_folder(self.request.song)
+        tracks = [
+            TrackRun(
+                guid="", number=number, name=bus, role=bus, scale=1.0, before=None, written=rounded(points.points())
+            )
+            for number, (bus, points) in enumerate(done.automation.items(), start=1)
+        ]
+        return _write_set(done, record_of(done, tracks=tracks, range_s=done.range_s), folder, progress, {})
+
+
+@dataclass(frozen=True)
+class CopyDestination:
+    """A project's copy with the automation `written` on its tracks, and the folder for everything else."""
+
+    request: SongRequest
+    session: Session
+    written: Written
+    range_s: Span | None
+    existing: Existing
+
+    @property
+    def lowered_db(self) -> float:
+        """By how many dB all buses were lowered so that every curve fits its envelope."""
+        return self.written.lowered_db
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes about the project, its envelopes and its copy."""
+        return (*self.session.notes, *self.written.notes, *self._copy_notes())
+
+    def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
+        """Write the copy and the outcome, the run's record in both, as `FolderDestination.write` does."""
+        project, path = self.session.project, self._path
+        run_folder.refuse_the_original(path, project)
+        record = self._record(done)
+        if self.session.rendered:
+            record = store.with_mark(record, project)
+        record = run_folder.dated(record, run_folder.runs_of_copy(path))
+        edits = [*store.edits_to_add(project.document, record), *store.mark_tracks(project, record)]
+        copies = {path: self.written.with_edits(edits).content}
+        return _write_set(done, record, self._folder, progress, copies)
+
+    @property
+    def _path(self) -> Path:
+        return run_folder.copy_path(self.session.project.path, self.request.out)
+
+    @property
+    def _folder(self) -> Path:
+        if self.request.out:
+            return Path(self.request.out)
+        return default_folder(self.session.title.removesuffix(run_folder.COPY_SUFFIX))
+
+    def _record(self, done: Outcome) -> RunRecord:
+        return record_of(
+            done,
+            number=store.next_number(self.session.project),
+            folder=self._folder,
+            range_s=self.session.part_s(self.range_s),
+            start_s=self.session.start_s,
+            highest_gain=_highest_gain(self.session),
+            stems_stay=self.request.stems is not None,
+            moves_on_top=self.existing == "combine",
+            tracks=store.track_runs(self.written),
+        )
+
+    def _copy_notes(self) -> list[str]:
+        """Return notes about the copy's location and about the gain outside a range."""
+        if self.session.rendered:
+            return []
+        notes, path, project = [], self._path, self.session.project
+        if Path(os.path.realpath(path)).parent != project.folder and _names_relative_media(project):
+            notes.append(f"{path.name} names its media relative to {project.folder}; move it there before you open it")
+        if self.range_s is not None:
+            notes.append(
+                f"outside the range {path.name} plays as the project does, while mix.wav has plain stems there"
+            )
+        return notes
+
+
+@dataclass(frozen=True)
+class OpenProject(CopyDestination):
+    """A project that is open in REAPER: its envelopes are delivered first, then audio and report are written."""
+
+    deliver: Deliver
+
+    def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
+        """Deliver the envelopes and the run's record, then write the other files as `FolderDestination.write` does."""
+        record = store.with_mark(self._record(done), self.session.project)
+        record = run_folder.dated(record, ())
+        self.deliver(self.written, record)
+        return _write_set(done, record, self._folder, progress, {})
+
+
+Destination = FolderDestination | CopyDestination
+
+
+def output_paths(request: SongRequest) -> list[Path]:
+    """Return the folder and the project copy that a request writes; nothing for a dry run."""
+    if request.dry_run:
+        return []
+    if not is_project(request.song):
+        return [Path(request.out) if request.out else default_folder(request.song)]
+    project = Path(request.song)
+    folder = default_folder(project.stem.removesuffix(run_folder.COPY_SUFFIX))
+    return [Path(request.out) if request.out else folder, run_folder.copy_path(project, request.out)]
+
+
+def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> None:
+    """Raise an `InputError` if the output folder contains files that the request reads.
+
+    A file of a name that is written, such as a mixdown called mix.wav, would make way for the result.
+    """
+    if request.out is None or request.dry_run or (session is not None and session.rendered is not None):
+        return
+    folders = {part.path.parent for file in song.signals for part in file.parts or [file]}
+    folders |= {Path(folder) for folder in (request.stems, request.song) if folder and Path(folder).is_dir()}
+    if session is not None:
+        project = session.project
+        takes = [take for track in project.tracks for item in track.items for take in item.takes]
+        folders |= {project.folder / Path(take.source.file).parent for take in takes if take.source is not None}
+        folders.add(project.folder)
+    if os.path.realpath(request.out) in map(os.path.realpath, folders):
+        remedy = "choose another folder, or leave --out out"
+        raise InputError("contains input files", path=request.out, option="--out", remedy=remedy)
+
+
+def destination_of(
+    request: SongRequest,
+    session: Session | None,
+    automation: Automation,
+    *,
+    range_s: Span | None = None,
+    existing: Existing = "replace",
+    deliver: Deliver | None = None,
+) -> Destination:
+    """Return where a request's outcome goes.
+
+    Parameters
+    ----------
+    request : what was asked for.
+    session : the project's, or None for a song folder.
+    automation : what goes onto the tracks, in the stems' time.
+    range_s : the part of the song it is for.
+    existing : what happens to the user's own moves on the envelopes.
+    deliver : takes the envelopes of a project that is open in REAPER, instead of a copy of the project.
+
+    Raises
+    ------
+    InputError
+        A track's envelope cannot be written.
+    """
+    if session is None:
+        return FolderDestination(request)
+    written = _written(session, automation, range_s, existing)
+    if deliver is not None:
+        return OpenProject(request, session, written, range_s, existing, deliver)
+    return CopyDestination(request, session, written, range_s, existing)
+
+
+def _written(session: Session, automation: Automation, range_s: Span | None, existing: Existing) -> Written:
+    span_s = session.span_s(range_s)
+    if session.rendered:
+        automation = {bus: points.shifted(session.start_s) for bus, points in automation.items()}
+        if span_s is not None:
+            automation = {bus: points.within(span_s) for bus, points in automation.items()}
+    tracks = [track for bus in session.tracks.values() for track in bus]
+    target = session.rendered.target if session.rendered else VOLUME
+    moves = {track.guid: own_moves(session.project, track, target) for track in tracks}
+    return with_envelopes(
+        session.project,
+        session.tracks,
+        automation,
+        span_s=span_s,
+        moves=moves if existing == "combine" and target != FADER else None,
+        highest_gain=_highest_gain(session),
+        weights=session.weights,
+        name=target,
+    )
+
+
+def _highest_gain(session: Session) -> float:
+    return session.rendered.highest_gain if session.rendered else HIGHEST_GAIN
+
+
+def _names_relative_media(project: Project) -> bool:
+    return any(
+        take.source is not None and is_relative(take.source.file)
+        for track in project.tracks
+        for item in track.items
+        for take in item.takes
+    )

@@ -1,1 +1,0 @@
-"""Write the outcome of a run."""
