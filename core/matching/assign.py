@@ -181,8 +181,9 @@ def _like_neighbours(match: Match, words: Collection[str]) -> Match:
         return replace(match, role="woodwinds", bus="winds", reason=f'"{word}" next to saxophones means a saxophone')
     if match.bus == "bass" and word in _DOUBLE_BASS and {"viola", "cello"} <= {_singular(other) for other in words}:
         return replace(match, role="strings", bus="strings", reason=f'"{word}" next to violas and cellos means strings')
-    if word in ("lead", "leads") and match.role == "lead synth" and "rhythm" in words:
-        return replace(match, role="lead guitar", bus="guitars", reason=f'"{word}" next to "rhythm" means lead guitar')
+    if word in ("lead", "leads", "solo", "solos") and match.role in ("lead synth", "unknown") and "rhythm" in words:
+        reason = f'"{word}" next to "rhythm" means lead guitar'
+        return replace(match, role="lead guitar", bus="guitars", bar=None, reason=reason)
     return match
 
 

@@ -60,6 +60,9 @@ BARS = {
 SEVERAL_BUSES = "several buses"
 """Role of what contains instruments of more than one bus."""
 
+AMBIGUOUS = "ambiguous"
+"""Role of words that mean different things in different sessions; they decide nothing."""
+
 FAMILY = {
     "drums": {"percussion"},
     "percussion": {"drums"},

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from core.matching import dictionary
 from core.matching.dictionary import (
+    AMBIGUOUS,
     BARS,
     BUS_OF_ROLE,
     SEVERAL_BUSES,
@@ -24,8 +25,11 @@ _LONGEST_PHRASE = 4
 _STRONG = 1.5
 """From this weight on, a phrase counts next to the words of a title, and the folder's name does not matter."""
 _DECISIVE = 5
+_FOLDER = 1.7
+"""From this weight on, the name of a folder says what is in it. "Beats" or "Rooms" are also names for anything."""
 _GAME_TRACK = re.compile(r"PART (?:REAL_|ELITE_)?[A-Z]{4,}[ _A-Z0-9]*|HARM[123]|EVENTS|VENUE|PRO [A-Z]+|BEAT")
 """Note tracks of Rock Band and Guitar Hero projects."""
+_NUMBERED_FX = re.compile(r"fx[\s_-]*\d+([\s_-]*[lr])?", re.IGNORECASE)
 _FAMILIES_OF_ROLES = frozenset({"drum kit", "electric guitar", "keys", "synth"})
 _BARS_OF_FOLDERS = frozenset({"click", "guide", "reference", "effect return", "midi", "speech"})
 
@@ -73,6 +77,10 @@ def mixdown(reason: str, words: Sequence[str] = ()) -> Match:
     return Match("mixdown", None, "mixdown", reason, tuple(words), certain=False)
 
 
+def _ambiguous(word: str) -> Match:
+    return Match("unknown", None, "unknown", f'"{word}" has several meanings', (word,), certain=False)
+
+
 def match_name(name: str, *, kind: str = "track", context: str | None = None) -> Match:
     """Return the role and the bus of a name.
 
@@ -89,6 +97,8 @@ def match_name(name: str, *, kind: str = "track", context: str | None = None) ->
     'drums'
     """
     match = _match_alone(without_ending(name))
+    if kind == "track" and match.words == ("fx",) and _NUMBERED_FX.fullmatch(name.strip()):
+        match = _ambiguous("fx")  # sound effects, or the return of an effect
     if kind == "file" and match.bar == "midi" and without_ending(name) == name:
         return match
     for folder in reversed((context or "").split("/")):
@@ -119,6 +129,8 @@ def _match_of(best: _Hit, words: Sequence[Word], hits: Sequence[_Hit]) -> Match:
     certain = best.weight >= _STRONG and _unknown_words(words, hits) <= 3
     if best.role in BARS:
         return Match(best.role, None, best.role, f'"{written}" means {BARS[best.role]}', (written,), certain)
+    if best.role == AMBIGUOUS:
+        return _ambiguous(written)
     if best.role == SEVERAL_BUSES:
         return Match(SEVERAL_BUSES, None, "unknown", f'"{written}" means several buses', (written,), certain=False)
     says = "is in its name" if written == best.role else f"means {best.role}"
@@ -134,18 +146,23 @@ def _in_folder(match: Match, folder: str) -> Match:
             if outer.bus == bus != match.bus and word in words:
                 reason = f'"{word}" in the folder "{folder}" means {role}'
                 return replace(match, role=role, bus=BUS_OF_ROLE[role], reason=reason, certain=False)
-    phrase = dictionary.phrases().get("".join(normalize(word).split()))
     is_related = match.bus is not None and (
         outer.bus == "melody" or (match.bus in dictionary.FAMILY.get(outer.bus or "", ()) and match.bus != "melody")
     )
-    is_weak = word in dictionary.REST or (phrase is not None and phrase.weight < _STRONG and not is_related)
+    is_weak = word in dictionary.REST or (0 < _weight(word) < _STRONG and not is_related)
     is_open = match.role == "unknown" or is_weak
     reason = f'it is in the folder "{folder}"'
-    if is_open and outer.bus not in (None, "melody", match.bus) and outer.certain:
+    is_clear = outer.certain and _weight(outer.words[0]) >= _FOLDER
+    if is_open and outer.bus not in (None, "melody", match.bus) and is_clear:
         return Match(outer.role, outer.bus, None, reason, outer.words, certain=False)
     if match.role == "unknown" and outer.bar in _BARS_OF_FOLDERS:
         return Match(outer.role, None, outer.bar, reason, outer.words, certain=False)
     return match
+
+
+def _weight(words: str) -> float:
+    phrase = dictionary.phrases().get("".join(normalize(words).split()))
+    return phrase.weight if phrase else 0
 
 
 def _hits(words: Sequence[Word]) -> list[_Hit]:
