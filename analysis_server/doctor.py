@@ -20,10 +20,10 @@ import msgspec
 from packaging.requirements import Requirement
 
 from analysis_server.environment import MARKER
-from analysis_server.reaper_setup import find_reaper, import_probe, scripts
+from analysis_server.reaper_setup import find_reaper, scripts
 from analysis_server.reaper_setup.config_files import SWITCH, Lines, library_set, value_of
+from analysis_server.reaper_setup.find_reaper import OLDEST, Library, library_at, wanted_processors
 from analysis_server.reaper_setup.install import Content, Plan, content_with, make_plan
-from analysis_server.reaper_setup.python_library import OLDEST, Library, library_at, wanted_processors
 from analysis_server.reaper_setup.scripts import APPLICATION_FILE, FOLDER, VENDOR
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
@@ -257,7 +257,17 @@ class _Check(msgspec.Struct, frozen=True):
     facts: list[_Fact]
 
 
-_NEEDED = ("reapy", "typing_extensions", "faderwise_bridge.actions")
+IMPORT_PROBE = """
+import json, platform, sys, types
+folder = sys.argv[1]
+sys.path[:0] = [folder, folder + "/vendor"]
+obj = None  # how reapy detects that it is inside REAPER
+reaper_python = sys.modules["reaper_python"] = types.ModuleType("reaper_python")
+reaper_python._ft, reaper_python.RPR_GetResourcePath = {}, lambda: folder
+import reapy, typing_extensions, faderwise_bridge.actions
+print(json.dumps([platform.python_version(), reapy.__version__]))
+"""
+"""Import what the scripts import, under the Python that REAPER loads (3.8 or later), without REAPER's own module."""
 _VERSION = "import core; print(core.__version__)"
 
 
@@ -358,13 +368,13 @@ def _imports(folder: Path, library: Library | None) -> Finding:
     if interpreter is None:
         return note("imports", "not checked: there is no interpreter next to the Python library")
     scripts = str(folder / "Scripts" / FOLDER)
-    well, output = asked([str(interpreter), "-I", "-B", import_probe.__file__, scripts, *_NEEDED])
+    well, output = asked([str(interpreter), "-I", "-B", "-c", IMPORT_PROBE, scripts])
     if not well:
         return wrong("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
     try:
-        printed = json.loads(output.splitlines()[-1])
-        return right("imports", f"reapy {printed['modules']['reapy']} under Python {printed['python']}")
-    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+        python, reapy = json.loads(output.splitlines()[-1])
+        return right("imports", f"reapy {reapy} under Python {python}")
+    except (IndexError, TypeError, ValueError, RecursionError):
         return wrong("imports", f"{interpreter} does not behave like Python: {output[-200:]!r}", _INSTALL)
 
 

@@ -20,10 +20,17 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from analysis_server.reaper_setup import config_files as config
-from analysis_server.reaper_setup import find_reaper, scripts, toolbar
+from analysis_server.reaper_setup import find_reaper, scripts
 from analysis_server.reaper_setup.config_files import Lines, SettingChange, read_lines, read_settings, write_lines
-from analysis_server.reaper_setup.find_reaper import KEYMAP, SETTINGS, refuse_while_running
-from analysis_server.reaper_setup.python_library import Library, best_library, library_at, wanted_processors
+from analysis_server.reaper_setup.find_reaper import (
+    KEYMAP,
+    SETTINGS,
+    Library,
+    best_library,
+    library_at,
+    refuse_while_running,
+    wanted_processors,
+)
 from analysis_server.reaper_setup.scripts import FOLDER, VENDOR, Action, Application, is_our_command
 from core import __version__
 from core.errors import InputError
@@ -168,7 +175,7 @@ def set_up(application: Application, prompter: Prompter, *, dry_run: bool = Fals
         for plan in plans:
             carry_out(plan)
         prompter.say("The actions are installed. Start REAPER, open the action list (key ?) and type: Faderwise")
-        prompter.say(f"For a toolbar, import {toolbar.MENU} in Options > Customize menus and toolbars.")
+        prompter.say(f"For a toolbar, import {scripts.MENU} in Options > Customize menus and toolbars.")
     return folders
 
 
@@ -238,7 +245,7 @@ def content_with(packages: Path | None, pending: str = "") -> Content:
     """
     bundled = scripts.bundled_scripts()
     actions = scripts.actions_in(bundled)
-    files = scripts.script_files(bundled) | scripts.package_files(packages) | toolbar.toolbar_files(actions)
+    files = scripts.script_files(bundled) | scripts.package_files(packages) | scripts.toolbar_files(actions)
     return Content(files, actions, pending)
 
 
@@ -590,7 +597,7 @@ def _texts_by_name(content: Any) -> dict[str, str]:
 
 
 def _is_our_file(name: str) -> bool:
-    is_ours = name.startswith((f"{FOLDER}/", f"{toolbar.ICONS}/faderwise_")) or name == toolbar.MENU
+    is_ours = name.startswith((f"{FOLDER}/", f"{scripts.ICONS}/faderwise_")) or name == scripts.MENU
     return is_ours and ".." not in PureWindowsPath(name).parts and "\0" not in name
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis_server.reaper_setup.python_library import (
+from analysis_server.reaper_setup.find_reaper import (
     Library,
     best_library,
     library_at,

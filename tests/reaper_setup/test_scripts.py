@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from matplotlib import image
 
-from analysis_server.reaper_setup import import_probe, scripts, toolbar
+from analysis_server.doctor import IMPORT_PROBE
+from analysis_server.reaper_setup import scripts
 from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, read_action, script_files
 from core import __version__
 from core.errors import FaderwiseError
@@ -130,14 +131,12 @@ def python_of(version: str) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_scripts_import_under_each_python(version: str, folder: Path) -> None:
-    command = [python_of(version), "-I", "-B", import_probe.__file__, str(folder)]
-    done = subprocess.run(  # noqa: S603 - a list
-        [*command, "reapy", "faderwise_bridge.actions"], capture_output=True, text=True, check=False
-    )
+    command = [python_of(version), "-I", "-B", "-c", IMPORT_PROBE, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["python"].startswith(f"{version}.")
-    assert found["modules"]["reapy"] == "0.10.0"
+    python, reapy = json.loads(done.stdout.splitlines()[-1])
+    assert python.startswith(f"{version}.")
+    assert reapy == "0.10.0"
 
 
 def test_actions_are_read_from_the_headers(bundled: Path) -> None:
@@ -159,10 +158,10 @@ def test_a_header_that_cannot_be_registered_is_an_error(header: str, tmp_path: P
 
 def test_every_action_has_an_icon_of_three_states() -> None:
     actions = actions_in(bundled_scripts())
-    files = toolbar.toolbar_files(actions)
-    assert {f"{toolbar.ICONS}/{action.file[:-3]}.png" for action in actions} == files.keys() - {toolbar.MENU}
+    files = scripts.toolbar_files(actions)
+    assert {f"{scripts.ICONS}/{action.file[:-3]}.png" for action in actions} == files.keys() - {scripts.MENU}
     for name, content in files.items():
-        if name != toolbar.MENU:
+        if name != scripts.MENU:
             pixels = image.imread(io.BytesIO(content))
             assert pixels.shape == (30, 90, 4)
             alpha = pixels[:, :, 3].reshape(30, 3, 30)
