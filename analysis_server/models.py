@@ -14,8 +14,8 @@ from core.errors import ModelError
 from core.files import move_into_place
 
 if TYPE_CHECKING:
+    from core.models.balance import BalancePrior
     from core.models.model import Model
-    from core.models.prior import BalancePrior
 
 DEFAULT_MODEL = "default"
 SUFFIX = ".json"

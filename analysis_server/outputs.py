@@ -38,8 +38,7 @@ from core.gains.curves import GainCurves
 from core.models import balance
 from core.models.explain import Explanation
 from core.progress import ProgressCallback, stages
-from core.rpp.media import is_relative
-from core.rpp.project import FADER, VOLUME, Project
+from core.rpp.project import FADER, VOLUME, Project, is_relative
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
 from core.runs import store
 from core.runs.edit import ON_TOP

@@ -29,7 +29,7 @@ from benchmarks.nested import chosen
 from benchmarks.train_default import MATRICES, in_its_own_balance, rock_songs, trained
 from core.decibels import FloatArray, db_to_gain, gain_to_db
 from core.gains.curves import exponential
-from core.models.balance import NAMES
+from core.models.balance import NAMES, BalancePrior
 from core.models.evaluate import (
     BalanceRegression,
     EvaluationSong,
@@ -41,7 +41,6 @@ from core.models.evaluate import (
 from core.models.fit import EIGHTY_PERCENT
 from core.models.model import Model, TrainingSong
 from core.models.predict import least_squares_gains, predict_balance
-from core.models.prior import BalancePrior
 from core.models.train import LEAST_SHARE, load_matrices
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -31,8 +31,7 @@ from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.decibels import FloatArray
 from core.errors import InputError
-from core.models.balance import levels_of
-from core.models.prior import WRITTEN, BalancePrior
+from core.models.balance import WRITTEN, BalancePrior, levels_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- more songs: python benchmarks/balance_facts.py --write -->", "<!-- end of more songs -->"

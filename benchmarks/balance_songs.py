@@ -18,10 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.train_default import rock_songs
 from core.decibels import FloatArray
-from core.models.balance import StemLevels
+from core.models.balance import BalancePrior, StemLevels
 from core.models.model import Model
 from core.models.predict import predict_balance
-from core.models.prior import BalancePrior
 
 FACTS = Path(__file__).resolve().parent / "balance_facts.csv"
 

@@ -21,12 +21,11 @@ from benchmarks.accuracy_page import interval
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.matching.matcher import match_name
-from core.models.balance import StemLevels
+from core.models.balance import WRITTEN, BalancePrior, StemLevels
 from core.models.fit import EIGHTY_PERCENT
 from core.models.habits import OTHERS_WORK, DeviationsOfSong, learn_habits
 from core.models.model import Model
 from core.models.predict import KIT_LEVELS_DB, predict_balance
-from core.models.prior import WRITTEN, BalancePrior
 
 LEAST_ENTRIES = 3
 ESTIMATED_LEVEL_ERROR_DB = 1.75

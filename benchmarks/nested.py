@@ -7,8 +7,9 @@ For every tenth of the producers, constants are chosen on the other producers an
 - the 80 % bands: a standard deviation per role, with which the bands contain a given share of the entries. Each role's
   own quantile is shrunk towards that of all roles, so that a rare role does not get a band of its own accidents.
 
-Printed are the errors and shares of what is chosen in the folds and of the constants as written in `core.models.prior`,
-and what is chosen on all producers. `chosen` repeats the choice of the rule for buses for the other benchmarks.
+Printed are the errors and shares of what is chosen in the folds and of the constants as written in
+`core.models.balance`, and what is chosen on all producers. `chosen` repeats the choice of the rule for buses for the
+other benchmarks.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from benchmarks.accuracy_page import interval
 from benchmarks.facts_rules import Facts, error_db, predicted, read_facts
 from core import roles
 from core.decibels import FloatArray
+from core.models.balance import TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 from core.models.fit import EIGHTY_PERCENT, centred_deviation_db
 from core.models.predict import KIT_DEVIATION_DB, kit_levels
-from core.models.prior import TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 
 N_FOLDS = 10
 VOCALS_DB, DRUMS_DB = (0.0, 1.0, 2.0, 3.0, 4.0), (0.0, 0.5, 1.0, 1.5)

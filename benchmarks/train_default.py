@@ -19,9 +19,8 @@ from analysis_server.paths import bundled_song
 from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.gains.curves import GainCurves
-from core.models.balance import levels_of
+from core.models.balance import BalancePrior, levels_of
 from core.models.model import Model, TrainingSong
-from core.models.prior import BalancePrior
 from core.models.train import load_matrices, matrices_song, training_song
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -36,14 +36,13 @@ from core import roles
 from core.errors import FaderwiseError, InputError
 from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
-from core.rpp.ext_state import ext_state
 from core.rpp.faders import reached
-from core.rpp.media import media_path, plays, sounding_items
 from core.rpp.project import FADER, PRE_FX, TRIM, VOLUME, Project, Track, read_project
+from core.rpp.render import media_path, plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of
 from core.runs.record import RunRecord
-from core.runs.store import SECTION, own_moves, require_history
+from core.runs.store import SECTION, ext_state, own_moves, require_history
 
 BUSES_KEY, OPTIONS_KEY = "BUSES", "OPTIONS"
 TARGETS: dict[Target, str] = {"volume": VOLUME, "pre-fx": PRE_FX, "trim": TRIM, "fader": FADER}

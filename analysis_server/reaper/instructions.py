@@ -19,7 +19,6 @@ from core.automation.points import Point
 from core.errors import InputError
 from core.roles import canonical_role
 from core.rpp.envelope import Envelope
-from core.rpp.ext_state import ext_state
 from core.rpp.project import FADER, Project
 from core.rpp.write import Written
 from core.runs import store
@@ -29,6 +28,7 @@ from core.runs.store import (
     SECTION,
     block_bytes,
     block_text,
+    ext_state,
     fader_in,
     keys_to_delete,
     mark_of,

@@ -21,7 +21,7 @@ from analysis_server.report.content import (
     headline,
 )
 from core.decibels import LOWEST_DB
-from core.runs.compare import ComparedBus, Comparison, Curves
+from core.runs.audit import ComparedBus, Comparison, Curves
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,8 @@ from core.progress import ProgressCallback, part_of
 from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
 from core.rpp.faders import bus_weights, reached
-from core.rpp.media import sentences
 from core.rpp.project import VOLUME, Project, Track, read_project
-from core.rpp.render import has_sound, write_stems
+from core.rpp.render import has_sound, sentences, write_stems
 from core.rpp.write import require_audible
 
 Level = Literal["buses", "tracks"]

@@ -29,9 +29,7 @@ from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
 from core.models import balance
 from core.progress import ProgressCallback, no_progress, part_of
-from core.runs import compare as run_compare
-from core.runs.audit import Audited
-from core.runs.compare import Curves, compare
+from core.runs.audit import Audited, Curves, compare, curves_after_run, curves_of_prediction, present_curves
 
 PAGE = "compare.html"
 _MODEL_PREFIX = "model:"
@@ -135,8 +133,8 @@ def _side(named: _Named, song: Song | None, progress: ProgressCallback) -> Side:
 def _run_side(named: _Named, audited: Audited) -> Side:
     runs = audited.runs
     if named.number is None:
-        return Side(named.text, "run", run_compare.present_curves(audited), dict(runs[-1].figures))
-    curves = run_compare.curves_after_run(runs, named.number, named.text)
+        return Side(named.text, "run", present_curves(audited), dict(runs[-1].figures))
+    curves = curves_after_run(runs, named.number, named.text)
     figures = next(dict(run.figures) for run in runs if run.number == named.number)
     return Side(named.text, "run", curves, figures)
 
@@ -144,7 +142,7 @@ def _run_side(named: _Named, audited: Audited) -> Side:
 def _model_side(name: str, song: Song, progress: ProgressCallback) -> Side:
     model = models.find(name)
     measurement, found = predict_song(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
-    curves = run_compare.curves_of_prediction(found.curves, _levels_lufs(measurement, found.curves))
+    curves = curves_of_prediction(found.curves, _levels_lufs(measurement, found.curves))
     titles = [song.title for song in model.songs]
     return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
@@ -154,7 +152,7 @@ def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> Side:
     name = mixdown.path.name
     progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
     found = estimate(replace(song, mixdown=mixdown), progress=progress)
-    curves = run_compare.curves_of_prediction(found.curves, _levels_lufs(found.measurement, found.curves))
+    curves = curves_of_prediction(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
     return Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])

@@ -27,7 +27,7 @@ from core.decibels import FloatArray
 WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
 LIMITER_POWERS = (2, 3, 7)
-"""Powers of the mixdown, with its sign, that model a limiter's inverse (`core.gains.normal_equations`)."""
+"""Powers of the mixdown, with its sign, that model a limiter's inverse (`core.gains.least_squares`)."""
 _STRETCHES_AT_ONCE = 10
 """Few enough to stay in the processor's cache from one step to the next."""
 

@@ -1,30 +1,33 @@
 """Measure a song in one pass over its audio: levels, loudness, spectra, features and Gram matrices.
 
 Conventions: worker threads read one block each, file by file in turn, and measure blocks in parallel (NumPy and SciPy
-release the interpreter lock). Results are joined along time.
+release the interpreter lock). Results are joined along time. An amplitude spectrum is the root of a frame's mean power
+spectrum over all channels; docs/reference/method.md has a table of the features' formulas, units and corrections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from core.analysis import features
 from core.analysis import spectra as spectra_module
 from core.analysis.gram import hop_moments, power_grams, sample_grams
-from core.analysis.loudness import k_weights
+from core.analysis.loudness import k_weights, loudness_lufs
 from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block
-from core.audio.framing import HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
+from core.audio.framing import FRAME_S, HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.audio.io import AudioFile, Samples
 from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.progress import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    from core.audio.io import Samples
 
 SILENCE_RMS = 10.0 ** (-70.0 / 20.0)
 _SPIKE_CREST = 10.0 ** (38.0 / 20.0)
@@ -48,6 +51,11 @@ def sounding(rms: FloatArray) -> npt.NDArray[np.bool_]:
 
 ACTIVE_RMS = 0.01
 """A stem is active in a frame if its RMS is above this (Zafrin & Chudwick 2015, section 3)."""
+PAPER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "condition1": ("centroid", "rms", "slope"),
+    "condition2": ("centroid", "spread", "slope", "loudness", "crossings"),
+}
+"""Names of the paper's two feature sets, in their order."""
 PER_STEP = frozenset({"step_power", "weighted_power"})
 
 Arrays = dict[str, FloatArray]
@@ -333,10 +341,10 @@ class _Recipe:
         mean_power = power / self.reader.n_channels
         frequency_hz = spectra_module.frequencies_hz(self.framing)
         if self.feature_set == "condition1":
-            return features.condition1(mean_power, frequency_hz)
+            return condition1(mean_power, frequency_hz)
         start = spectra_module.samples_before(self.framing)
-        crossings = features.crossing_rate(signal[:, start:], self.framing.hop_samples, n_hops)
-        return features.condition2(mean_power, frequency_hz, power @ self._k_weights, crossings)
+        crossings = crossing_rate(signal[:, start:], self.framing.hop_samples, n_hops)
+        return condition2(mean_power, frequency_hz, power @ self._k_weights, crossings)
 
     @property
     def _k_weights(self) -> Samples:
@@ -393,3 +401,57 @@ def _k_weights(framing: Framing) -> Samples:
 
 def _by_bus(buses: tuple[str, ...], arrays: FloatArray | None, n_frames: int) -> dict[str, FloatArray]:
     return {} if arrays is None else {bus: arrays[:n_frames, i] for i, bus in enumerate(buses)}
+
+
+def spectral_shape(
+    power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return centroid (Hz), spread (Hz) and slope (1/Hz) of frames' power spectra (n, n_bins), each (n,)."""
+    amplitude = np.sqrt(power_spectra.astype(np.float64))
+    total = amplitude.sum(axis=1)
+    total[total == 0.0] = 1.0
+    centroid = amplitude @ frequency_hz / total
+    variance = amplitude @ frequency_hz**2 / total - centroid**2
+    centred_hz = frequency_hz - frequency_hz.mean()
+    return centroid, np.sqrt(np.maximum(variance, 0.0)), amplitude @ centred_hz / (centred_hz @ centred_hz)
+
+
+def crossing_rate(signal: Samples, hop_samples: int, n_frames: int) -> FloatArray:
+    """Return zero crossings per second of frames, mean over channels; zero counts as positive.
+
+    Parameters
+    ----------
+    signal : shape (n_channels, n_samples), from the first frame's start, through the last frame's end.
+    hop_samples : the length of a hop in samples.
+    n_frames : the number of frames.
+    """
+    negative = signal < 0.0
+    crossed = negative[:, 1:] != negative[:, :-1]
+    n_hops = n_frames + HOPS_PER_FRAME - 1
+    padded = np.zeros((len(signal), n_hops * hop_samples), bool)
+    padded[:, : crossed.shape[1]] = crossed[:, : padded.shape[1]]
+    per_hop = padded.reshape(len(signal), n_hops, hop_samples).sum(axis=2).mean(axis=0)
+    return np.convolve(per_hop, np.ones(HOPS_PER_FRAME), "valid") / FRAME_S
+
+
+def condition1(power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray) -> FloatArray:
+    """Return centroid (Hz), RMS and slope (1/Hz), shape (n, 3)."""
+    centroid, _, slope = spectral_shape(power_spectra, frequency_hz)
+    rms = np.sqrt(power_spectra.sum(axis=1, dtype=np.float64))
+    return np.stack([centroid, rms, slope], axis=1)
+
+
+def condition2(
+    power_spectra: npt.NDArray[np.floating], frequency_hz: FloatArray, weighted_power: FloatArray, crossings: FloatArray
+) -> FloatArray:
+    """Return centroid (Hz), spread (Hz), slope (1/Hz), loudness (LUFS) and crossings (1/s), shape (n, 5).
+
+    Parameters
+    ----------
+    power_spectra : power spectra of the frames, shape (n, n_bins).
+    frequency_hz : the frequencies of the bins, shape (n_bins,).
+    weighted_power : K-weighted power of the frames, shape (n,).
+    crossings : zero crossings per second, shape (n,).
+    """
+    centroid, spread, slope = spectral_shape(power_spectra, frequency_hz)
+    return np.stack([centroid, spread, slope, loudness_lufs(weighted_power), crossings], axis=1)

@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from core.analysis.features import PAPER_NAMES
 from core.analysis.gram import magnitude_gram
-from core.analysis.measure import ACTIVE_RMS, Arrays, Measurement, level_notes, measure_blocks
+from core.analysis.measure import ACTIVE_RMS, PAPER_NAMES, Arrays, Measurement, level_notes, measure_blocks
 from core.analysis.spectra import real_transform
 from core.audio.blocks import Block, LockstepReader, silence_after
 from core.audio.framing import HOPS_PER_FRAME, sum_over_frames

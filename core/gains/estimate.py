@@ -2,7 +2,7 @@
 
 Presets: `paper` is Zafrin & Chudwick (2015), section 3, as their implementation does it. `default` finds the mixdown's
 lag, chooses the complex or the power domain by the fit, undoes a limiter's common gain, and fits polylines
-(`core.gains.polyline`). docs/reference/method.md has the derivations.
+(`core.gains.least_squares`). docs/reference/method.md has the derivations.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.alignment import LINEAR_FIT, Alignment, align, correct, is_mono, with_swapped_channels
 from core.gains.curves import GainCurves, exponential
-from core.gains.normal_equations import (
+from core.gains.least_squares import (
+    FittedGains,
     Mask,
     NormalEquations,
+    fit_gains,
     flipped_stems,
     limiter_coefficients,
     normal_equations,
     restored,
     solve_batch,
 )
-from core.gains.polyline import FittedGains, fit_gains
 from core.progress import ProgressCallback, no_progress, part_of
 
 FOREIGN_FIT = 0.3
@@ -54,7 +55,7 @@ class Estimate:
     reason : why that domain was chosen.
     lag_samples : by how many samples the mixdown is later than the stems.
     fit : the share of the mixdown's energy that the gains explain over the song, in that domain.
-    limiter : coefficients of the limiter's inverse (`core.gains.normal_equations.limiter_coefficients`), zeros
+    limiter : coefficients of the limiter's inverse (`core.gains.least_squares.limiter_coefficients`), zeros
         without one.
     warnings : sentences for the user.
     """

@@ -23,11 +23,10 @@ from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain, power_to_db
 from core.errors import InputError
 from core.gains.curves import exponential
-from core.models.balance import StemLevels, levels_of, levels_without_spectra
+from core.models.balance import WRITTEN, BalancePrior, StemLevels, levels_of, levels_without_spectra
 from core.models.fit import fold, non_negative
 from core.models.model import Model, TrainingSong
 from core.models.predict import PredictedBalance, least_squares_gains, predict_balance
-from core.models.prior import WRITTEN, BalancePrior
 
 FLOOR = 1e-3
 Predictor = Callable[["EvaluationSong", Sequence["EvaluationSong"]], FloatArray]

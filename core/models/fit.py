@@ -23,7 +23,7 @@ import numpy as np
 import scipy
 
 from core.decibels import FloatArray
-from core.models.balance import NAMES, OF_SONG
+from core.models.balance import NAMES, OF_SONG, BalancePrior, BalanceRule
 from core.models.habits import (
     OTHERS_WORK,
     OWN_WORK,
@@ -33,7 +33,6 @@ from core.models.habits import (
     learn_habits,
     song_weight,
 )
-from core.models.prior import BalancePrior, BalanceRule
 
 EIGHTY_PERCENT = 1.2816
 """This many standard deviations to either side contain 80 % of a normal distribution."""

@@ -17,13 +17,13 @@ import msgspec
 import numpy as np
 
 from core import roles
-from core.analysis.features import PAPER_NAMES
+from core.analysis.measure import PAPER_NAMES
 from core.decibels import FloatArray
 from core.errors import ModelError
 from core.files import read_whole, undecodable, write_text
 from core.models import balance
+from core.models.balance import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 from core.models.fit import BalanceFit, SongEvidence, fit_balance, non_negative
-from core.models.prior import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 
 FORMAT, VERSION = "faderwise-model", 4
 FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance.NAMES}
@@ -110,7 +110,7 @@ class Model:
     feature_set : ``"condition1"``, ``"condition2"`` or ``"condition3"``.
     songs : what it was learned from, sorted by title.
     made_by : the program and version that wrote it.
-    prior : its prior (condition 3 only): a shipped model, or None for `core.models.prior.WRITTEN`.
+    prior : its prior (condition 3 only): a shipped model, or None for `core.models.balance.WRITTEN`.
     """
 
     name: str

@@ -22,6 +22,7 @@ from core.gains.curves import GainCurves, exponential
 from core.models.balance import (
     NAMES,
     OF_SONG,
+    BalanceRule,
     Mask,
     StemLevels,
     against_the_others,
@@ -33,7 +34,6 @@ from core.models.balance import (
 from core.models.explain import Explanation, Prediction
 from core.models.fit import centred_deviation_db
 from core.models.model import Model
-from core.models.prior import BalanceRule
 
 MOMENT_LIMIT_DB = 3.0
 """The time-varying part of a predicted balance stays within this."""

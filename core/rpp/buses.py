@@ -20,8 +20,8 @@ from core.audio.song import is_silent, silent
 from core.errors import InputError
 from core.matching import Item, Match, assign
 from core.rpp.faders import carries_sound, reached, static_gain
-from core.rpp.media import media_paths, plays, sounding_items
 from core.rpp.project import Project, Track
+from core.rpp.render import media_paths, plays, sounding_items
 
 _BUS_WORD = re.compile(r"(?:\b|_)(?:bus|buss|group|grp|submix|stems?|sum)(?:\b|_)|(?<=[a-z])Buss?\b", re.IGNORECASE)
 _MOST_NAMES = 12

@@ -20,6 +20,7 @@ Examples
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -488,3 +489,8 @@ def _plug_ins(document: Document, block: Block, chain_name: str) -> tuple[str, .
 def _plug_in_name(fields: Fields, kind: str) -> str:
     name = fields.text(0).split(": ", 1)[-1]
     return fields.text(1) or name if kind == "JS" else name or kind.lower()
+
+
+def is_relative(name: str) -> bool:
+    """Return whether a media file's name is relative to the project, on Windows' terms too."""
+    return bool(name) and not (name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name))

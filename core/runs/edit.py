@@ -25,8 +25,8 @@ from core.automation.points import EnvelopePoints, Point, thin_bus
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.curves import gaussian
-from core.gains.riding import ride_db
 from core.models.balance import common_db
+from core.models.controls import ride_db
 from core.rpp.envelope import Envelope
 from core.rpp.project import FADER, Project
 from core.rpp.write import (
@@ -69,7 +69,7 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     depth_percent : how much of the balance: 0 is every bus at the common gain, 100 as predicted, 200 twice as far.
     moves_percent : how much of each bus's moves around its own level (its median while active): 0 is a static mix.
     offset_db : by bus, added at the end.
-    ride_percent : by bus, how much its short-term loudness is evened out (`core.gains.riding`); replaces the run's.
+    ride_percent : by bus, how much its short-term loudness is evened out (`core.models.controls`); replaces the run's.
     limit_db : the largest difference from the common gain; None for no limit.
     smooth_s : the length of the smoothing window.
     range_s : the part of the song to edit.

@@ -24,7 +24,7 @@ WITH_EXAMPLES = (
     "core.decibels",
     "core.gains.curves",
     "core.gains.estimate",
-    "core.gains.normal_equations",
+    "core.gains.least_squares",
     "core.matching.assign",
     "core.matching.matcher",
     "core.models.fit",
@@ -33,15 +33,15 @@ WITH_EXAMPLES = (
     "core.roles",
     "core.rpp.buses",
     "core.rpp.envelope",
-    "core.rpp.ext_state",
     "core.rpp.faders",
     "core.rpp.parser",
     "core.rpp.project",
     "core.rpp.write",
-    "core.runs.compare",
+    "core.runs.audit",
     "core.runs.edit",
     "core.runs.merge",
     "core.runs.record",
+    "core.runs.store",
 )
 """Modules whose main functions have examples."""
 

@@ -15,9 +15,9 @@ from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.buses import find_buses
 from core.rpp.faders import gains_at
-from core.rpp.media import sentences
 from core.rpp.parser import read_document
 from core.rpp.project import Project, project_of
+from core.rpp.render import sentences
 from core.rpp.write import with_envelopes
 from tests.fuzz import material
 from tests.fuzz.bridge_jobs import Applications, Jobs

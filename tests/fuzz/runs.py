@@ -13,10 +13,9 @@ import msgspec
 
 from analysis_server.runs import run_folder
 from analysis_server.verbs import edit, mix
-from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import parse
 from core.runs import store
-from core.runs.store import as_pieces, from_ext_state, numbers_in
+from core.runs.store import as_pieces, ext_state, ext_state_edits, from_ext_state, numbers_in
 from tests.fuzz import material
 from tests.fuzz.judging import RequirementError, hashes, run_and_check
 from tests.fuzz.mutations import damaged_bytes, damaged_json, damaged_project, damaged_table, damaged_value

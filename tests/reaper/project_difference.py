@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from analysis_server.reaper.job_file import Points
 from core.automation.points import Point
-from core.rpp.ext_state import ext_state
 from core.rpp.project import Project
-from core.runs.store import SECTION
+from core.runs.store import SECTION, ext_state
 
 PointValues = tuple[float, float, int, float]
 

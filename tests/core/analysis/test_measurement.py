@@ -16,7 +16,7 @@ from core.audio.blocks import Block, LockstepReader
 from core.audio.framing import STEPS_PER_HOP, Framing
 from core.audio.song import Song, open_song
 from core.errors import Cancelled
-from core.gains.normal_equations import solve_batch
+from core.gains.least_squares import solve_batch
 from tests.expected_errors import raises_error
 
 Golden = dict[str, npt.NDArray[np.float64]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.gains.polyline import inverse_diagonal
+from core.gains.least_squares import inverse_diagonal
 
 Array = npt.NDArray[np.float64]
 

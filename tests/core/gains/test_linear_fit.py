@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from core.analysis.gram import LIMITER_POWERS, sample_grams
-from core.gains.normal_equations import flipped_stems, limiter_coefficients, normal_equations, restored
+from core.gains.least_squares import flipped_stems, limiter_coefficients, normal_equations, restored
 
 Array = npt.NDArray[np.float64]
 N_FRAMES, FRAME = 12, 500

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from core.analysis.gram import hop_moments
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP, sum_over_frames
-from core.gains.normal_equations import normal_equations
-from core.gains.polyline import WIDEST_DB, FittedGains, fit_gains
+from core.gains.least_squares import WIDEST_DB, FittedGains, fit_gains, normal_equations
 
 Array = npt.NDArray[np.float64]
 N_FRAMES = 24

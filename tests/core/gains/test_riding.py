@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.gains.riding import LIMIT_DB, ride_db
+from core.models.controls import LIMIT_DB, ride_db
 
 FloatArray = npt.NDArray[np.float64]
 N_FRAMES = 240

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy import coverage_on_rock
-from core.models.balance import NAMES
+from core.models.balance import NAMES, OF_ONE_ENGINEER, BalancePrior
 from core.models.fit import SongEvidence, fit_balance
-from core.models.prior import OF_ONE_ENGINEER, BalancePrior
 from core.models.train import load_matrices
 
 ROCK = Path(__file__).resolve().parents[2] / "golden" / "rock_condition1.npz"

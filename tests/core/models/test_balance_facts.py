@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import accuracy_page as page
 from benchmarks.balance_songs import Balanced, error_db, facts, output_db, rock
-from core.models.prior import WRITTEN
+from core.models.balance import WRITTEN
 from core.roles import PAPER_BUSES
 
 SONGS = [*facts(), *rock()]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.models.balance import NAMES
+from core.models.balance import NAMES, BalancePrior
 from core.models.fit import BalanceFit, SongEvidence, fit_balance, fold
-from core.models.prior import BalancePrior
 
 BUSES = ("drums", "vocals")
 

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ModelError
-from core.models.balance import NAMES
+from core.models.balance import NAMES, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 from core.models.fit import fold
 from core.models.model import Model, TrainingSong, load
-from core.models.prior import TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 from tests.expected_errors import raises_error
 
 

@@ -14,11 +14,10 @@ from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.song import Song
 from core.decibels import LOWEST_DB
 from core.gains.curves import GainCurves, exponential
-from core.models.balance import NAMES
+from core.models.balance import NAMES, OF_ONE_ENGINEER, BalancePrior
 from core.models.evaluate import EvaluationSong
 from core.models.model import Model, TrainingSong
 from core.models.predict import predict
-from core.models.prior import OF_ONE_ENGINEER, BalancePrior
 from core.models.train import matrices_song, measured_triangles, training_song
 from tests.expected_errors import raises_error
 

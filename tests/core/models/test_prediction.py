@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from core.analysis.measure import Measurement
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.errors import ModelError
+from core.models.balance import BalancePrior
 from core.models.explain import TERM_MEANINGS, sentence
 from core.models.fit import fold
 from core.models.model import Model, TrainingSong
 from core.models.predict import MOMENT_LIMIT_DB, SONG_LIMIT_DB, predict, predict_explained
-from core.models.prior import BalancePrior
 from tests.expected_errors import raises_error
 
 FloatArray = npt.NDArray[np.float64]

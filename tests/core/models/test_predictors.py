@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.models.balance import StemLevels, levels_without_spectra
+from core.models.balance import WRITTEN, StemLevels, levels_without_spectra
 from core.models.evaluate import BalanceRegression, EvaluationSong
 from core.models.model import Model
 from core.models.predict import PredictedBalance, least_squares_gains, predict_balance
-from core.models.prior import WRITTEN
 
 FloatArray = npt.NDArray[np.float64]
 N_FRAMES = 60

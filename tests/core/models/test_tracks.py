@@ -12,10 +12,9 @@ from core.analysis.measure import measure
 from core.audio.song import Song
 from core.decibels import gain_to_db
 from core.errors import ModelError
-from core.models.balance import SHARING_DB, StemLevels, levels_of
+from core.models.balance import SHARING_DB, TRACK_OFFSETS_DB, WRITTEN, StemLevels, levels_of
 from core.models.model import Model
 from core.models.predict import KIT_DEVIATION_DB, KIT_GROWTH_DB, KIT_LEVELS_DB, predict_balance, predict_tracks
-from core.models.prior import TRACK_OFFSETS_DB, WRITTEN
 
 
 def test_single_tracks_follow_the_rule_for_tracks(caesium: Song) -> None:

@@ -12,10 +12,9 @@ from core.automation.points import EnvelopePoints
 from core.errors import InputError
 from core.rpp.buses import track_called
 from core.rpp.faders import feeds_of, group_notes, moves_apart
-from core.rpp.media import is_relative, sentences
 from core.rpp.parser import parse
-from core.rpp.project import Project, project_of
-from core.rpp.render import has_sound
+from core.rpp.project import Project, is_relative, project_of
+from core.rpp.render import has_sound, sentences
 from core.rpp.write import with_envelopes
 from tests.expected_errors import raises_error
 

@@ -11,10 +11,9 @@ import pytest
 import soundfile
 
 from core.errors import InputError
-from core.rpp.media import sentences
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
-from core.rpp.render import fade_gain, has_sound, rate_of, write_stems
+from core.rpp.render import fade_gain, has_sound, rate_of, sentences, write_stems
 from tests.expected_errors import raises_error
 
 RATE = 8000

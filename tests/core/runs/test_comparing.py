@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.runs.compare import compare
+from core.runs.audit import compare
 
 BUSES = ("drums", "bass", "vocals")
 TIME_S = 0.5 + 0.25 * np.arange(200)

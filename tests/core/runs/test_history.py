@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 
 from core.automation.points import EnvelopePoints, Point
 from core.decibels import db_to_gain, db_to_power
-from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as record_module
 from core.runs import store
 from core.runs.record import frame_times_s, from_steps, to_steps
-from core.runs.store import PIECE_CHARACTERS, as_pieces, block_bytes, block_text, from_ext_state
+from core.runs.store import (
+    PIECE_CHARACTERS,
+    as_pieces,
+    block_bytes,
+    block_text,
+    ext_state,
+    ext_state_edits,
+    from_ext_state,
+)
 from tests.expected_errors import raises_error
 
 WINCING = Path(__file__).parents[2] / "projects" / "wincing.rpp"

@@ -11,7 +11,7 @@ import pytest
 from core.automation.points import EnvelopePoints, Point
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of
-from core.runs import compare, record, store
+from core.runs import audit, record, store
 from core.runs.audit import audit_points, audit_project
 from core.runs.record import to_steps
 from tests.expected_errors import raises_error
@@ -75,7 +75,7 @@ def session(levels_db: dict[str, float], *runs: record.RunRecord) -> Project:
 
 def test_current_curves_of_a_project_are_in_the_time_of_the_stems() -> None:
     levels_db = {"drums": -12.0, "bass": -15.0}
-    found = compare.present_curves(audit_project(session(levels_db, run(1, levels_db, START_S))))
+    found = audit.present_curves(audit_project(session(levels_db, run(1, levels_db, START_S))))
     assert found.buses == ("drums", "bass")
     np.testing.assert_allclose(found.time_s, STEMS_TIME_S)
     np.testing.assert_allclose(found.gain_db, STEMS_TIME_S[:, None] + [-12.0, -15.0], atol=1e-3)
@@ -87,7 +87,7 @@ def test_current_curves_of_a_folder() -> None:
         "drums": EnvelopePoints(np.array([0.0, 20.0]), np.array([-20.0, 0.0])),
         "bass": EnvelopePoints(np.array([0.0]), np.array([-6.0])),
     }
-    found = compare.present_curves(audit_points([run(1, {"drums": 0.0, "bass": 0.0})], stands))
+    found = audit.present_curves(audit_points([run(1, {"drums": 0.0, "bass": 0.0})], stands))
     np.testing.assert_allclose(found.gain_db[:, 0], np.minimum(STEMS_TIME_S - 20.0, 0.0), atol=1e-6)
     np.testing.assert_allclose(found.gain_db[:, 1], -6.0)
     np.testing.assert_array_equal(found.sounding[:, 0], SOUNDING)
@@ -95,14 +95,14 @@ def test_current_curves_of_a_folder() -> None:
 
 def test_a_song_without_any_envelope_is_refused() -> None:
     with raises_error(path="Song"):
-        compare.present_curves(audit_points([run(1, {"drums": 0.0})], {}))
+        audit.present_curves(audit_points([run(1, {"drums": 0.0})], {}))
 
 
 @pytest.mark.parametrize("start_s", [0.0, START_S])
 def test_written_curves_of_each_run(start_s: float) -> None:
     runs = [run(number, {"drums": -number, "bass": 2.0 * number}, start_s) for number in (1, 2, 3)]
     for number in (1, 2, 3):
-        found = compare.curves_after_run(runs, number, "song.rpp")
+        found = audit.curves_after_run(runs, number, "song.rpp")
         assert found.buses == ("drums", "bass")
         np.testing.assert_allclose(found.time_s, STEMS_TIME_S)
         np.testing.assert_allclose(found.gain_db, np.tile([-number, 2.0 * number], (80, 1)), atol=1e-6)
@@ -113,24 +113,24 @@ def test_written_curves_are_in_the_time_of_the_stems() -> None:
     plain = run(1, {"bass": 0.0}, START_S)
     ramp = [Point(START_S + time_s, gain(-time_s)) for time_s in np.arange(0.0, 21.0)]
     moved = msgspec.structs.replace(plain, tracks=[msgspec.structs.replace(plain.tracks[0], written=ramp)])
-    found = compare.curves_after_run([moved], 1, "song.rpp")
+    found = audit.curves_after_run([moved], 1, "song.rpp")
     np.testing.assert_allclose(found.gain_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
 
 
 def test_the_first_of_several_tracks_of_a_bus_is_used() -> None:
     plain = run(1, {"drums": -4.0})
     second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[Point(0, 0.1)])
-    found = compare.curves_after_run([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
+    found = audit.curves_after_run([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
     np.testing.assert_allclose(found.gain_db[:, 0], -4.0, atol=1e-6)
 
 
 def test_before_the_first_run_no_bus_has_a_curve() -> None:
     with raises_error(path="song.rpp"):
-        compare.curves_after_run([run(2, {"drums": 0.0})], 1, "song.rpp")
+        audit.curves_after_run([run(2, {"drums": 0.0})], 1, "song.rpp")
 
 
 def test_curves_of_selected_buses_have_those_columns_in_that_order() -> None:
-    whole = compare.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
+    whole = audit.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
     found = whole.of(("bass", "drums"))
     assert found.buses == ("bass", "drums")
     np.testing.assert_array_equal(found.gain_db, whole.gain_db[:, ::-1])
@@ -141,7 +141,7 @@ def test_curves_of_selected_buses_have_those_columns_in_that_order() -> None:
 
 
 def test_the_first_frames_of_curves_can_be_taken() -> None:
-    whole = compare.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
+    whole = audit.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
     found = whole.until(70)
     for part in ("time_s", "gain_db", "sounding", "level_lufs"):
         np.testing.assert_array_equal(getattr(found, part), getattr(whole, part)[:70])

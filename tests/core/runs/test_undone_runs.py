@@ -10,7 +10,6 @@ import pytest
 
 from core.automation.points import EnvelopePoints
 from core.errors import InputError
-from core.rpp.ext_state import ext_state, ext_state_edits
 from core.rpp.parser import parse
 from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
@@ -19,6 +18,7 @@ from core.runs import store
 from core.runs.audit import audit_project
 from core.runs.edit import reapply
 from core.runs.record import BusRun, RunRecord, to_steps
+from core.runs.store import ext_state, ext_state_edits
 from tests.cases.reaper_reader import FOLDER
 
 ENVELOPE = b"    <VOLENV2\n      ACT 1 -1\n      VIS 1 1 1\n      PT 0 0.5 0\n    >\n"
