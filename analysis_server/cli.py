@@ -48,9 +48,11 @@ COMMANDS: Mapping[str, str] = {
 _MODULES: Mapping[str, str] = {
     **dict.fromkeys(("demo", "buses", "mix", "match"), "mixing"),
     **dict.fromkeys(("audit", "edit", "revert", "compare", "runs"), "history"),
-    **dict.fromkeys(("learn", "evaluate", "estimate", "features"), "learning"),
+    **dict.fromkeys(("learn", "evaluate", "estimate", "features", "models"), "learning"),
+    **dict.fromkeys(("doctor", "reaper", "completion"), "setup"),
+    **dict.fromkeys(("serve", "mcp"), "servers"),
 }
-"""The module of `analysis_server.commands` that has a command, where its name differs from the command's."""
+"""The module of `analysis_server.commands` that has a command."""
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _DESCRIPTION = "Learns how you set your faders and writes them as automation."
@@ -118,7 +120,7 @@ def parser(command: str | None = None) -> Parser:
             one.set_defaults(parser_of_all=parser)
             one.add_json_option()
             one.add_argument("--quiet", action="store_true", help="show no progress bar")
-            module = importlib.import_module(f"analysis_server.commands.{_MODULES.get(name, name)}")
+            module = importlib.import_module(f"analysis_server.commands.{_MODULES[name]}")
             getattr(module, f"add_{name}")(one)
     return whole
 

@@ -1,4 +1,4 @@
-"""`faderwise learn`, `evaluate`, `estimate` and `features`: models and the numbers that they are made of."""
+"""`faderwise learn`, `evaluate`, `estimate`, `features` and `models`: models and the numbers that they are made of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis_server import models
 from analysis_server.commands import options
 from analysis_server.terminal import Terminal, count
 from core.errors import InputError
@@ -15,7 +16,6 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from analysis_server.verbs.evaluate import EvaluateResult
     from core.models.model import Model
-
 
 # learn
 
@@ -66,13 +66,12 @@ def add_learn(parser: options.Parser) -> None:
 
 
 def _learn(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.dispatch import perform
     from analysis_server.commands.mixing import print_assignment
     from analysis_server.verbs import learn
 
     request = options.request_of(learn.LearnRequest, arguments, **options.song_fields(arguments, *arguments.songs))
     print_assignment(arguments, terminal, *arguments.songs)
-    result = perform(request, learn.run, terminal)
+    result = options.perform(request, learn.run, terminal)
     terminal.warn_all(result.warnings)
     learned, contains = ("Would learn", "would then contain") if arguments.dry_run else ("Learned", "now contains")
     terminal.say(
@@ -89,7 +88,7 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     terminal.give(result)
 
 
-def print_model(model: Model, terminal: Terminal) -> None:
+def _print_model(model: Model, terminal: Terminal) -> None:
     """Print a model's origin, coefficients and songs."""
     terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
     coefficients = model.named_coefficients()
@@ -155,13 +154,12 @@ def add_evaluate(parser: options.Parser) -> None:
 
 def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
     """Evaluate, for the paper preset in both of its conditions unless one is named, and print the tables."""
-    from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import evaluate
 
     if arguments.open and arguments.out is None:
         raise InputError("there is no page to open", option="--open", remedy="give --out DIR as well")
     request = options.request_of(evaluate.EvaluateRequest, arguments)
-    results = [perform(one, evaluate.run, terminal) for one in evaluate.by_condition(request)]
+    results = [options.perform(one, evaluate.run, terminal) for one in evaluate.by_condition(request)]
     for result in results:
         _print_evaluation(result, terminal, opens=arguments.open)
     terminal.give(evaluate.together(results))
@@ -226,11 +224,10 @@ def add_estimate(parser: options.Parser) -> None:
 
 
 def _estimate(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import estimate
 
     request = options.request_of(estimate.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
-    result = perform(request, estimate.run, terminal)
+    result = options.perform(request, estimate.run, terminal)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown.")
     terminal.say(
@@ -265,3 +262,96 @@ def _features(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(f"{result.title}: {', '.join(result.feature_names)} of {', '.join(result.buses)}.")
     terminal.say(f"  {result.out}")
     terminal.give(result)
+
+
+# models
+
+
+def add_models(parser: options.Parser) -> None:
+    """Add the actions of `faderwise models`."""
+    parser.set_command(
+        _list,
+        "models list",
+        "models show mine",
+        "models remove mine --song 'Old Song'",
+        "models export mine mine.json",
+        "models import mine.json --name ours",
+    )
+    actions = options.add_actions(parser, "list|show|remove|export|import")
+    listing = options.add_action(actions, "list", _list, "list all models")
+    listing.add_argument("--all", action="store_true", help="also list earlier versions; models import restores one")
+    options.add_action(actions, "show", _show_model, "show what a model has learned, and from which songs", "model")
+    remove = options.add_action(
+        actions, "remove", _remove, "remove a model (kept as NAME.removed), or one of its songs", "model"
+    )
+    remove.add_argument("--song", metavar="TITLE", help="remove only this song")
+    options.add_action(actions, "export", _export, "write a model to a file", "model", "file")
+    take_in = options.add_action(actions, "import", _import, "add the model in a file", "file")
+    take_in.add_argument("--name", help="store it under this name")
+
+
+def _list(arguments: Namespace, terminal: Terminal) -> None:
+    earlier = models.earlier_versions()
+    with_earlier = getattr(arguments, "all", False)  # not an option of `models` without an action
+    names = [*models.names(), *(earlier if with_earlier else ())]
+    if terminal.as_json:
+        terminal.give({"models": [_facts(name, models.find(name)) for name in names]})
+        return
+    rows = []
+    for name in names:
+        header = models.read_header(name)
+        origin = "bundled" if models.is_shipped(name) else str(models.path_of(name))
+        rows.append((name, header.preset, header.features, count(header.n_songs, "song"), origin))
+    terminal.table(("model", "preset", "features", "learned from", "file"), rows)
+    if earlier and with_earlier:
+        terminal.say("To restore an earlier version: faderwise models import FILE")
+    elif earlier:
+        terminal.say(f"{count(len(earlier), 'earlier version')}: faderwise models list --all")
+
+
+def _show_model(arguments: Namespace, terminal: Terminal) -> None:
+    model = models.find(arguments.model)
+    _print_model(model, terminal)
+    terminal.give({"models": [_facts(arguments.model, model)]})
+
+
+def _remove(arguments: Namespace, terminal: Terminal) -> None:
+    if arguments.song is None:
+        file = models.remove(arguments.model)
+        terminal.say(f"{arguments.model} was removed; to restore it, import {file}")
+    else:
+        model, file = models.forget(arguments.model, arguments.song)
+        terminal.say(
+            f"Removed {arguments.song!r} from {arguments.model}, which now contains {count(len(model.songs), 'song')}."
+        )
+    terminal.give({"model": arguments.model, "file": str(file)})
+
+
+def _export(arguments: Namespace, terminal: Terminal) -> None:
+    file = Path(arguments.file)
+    models.find(arguments.model).save(file)
+    terminal.say(f"Wrote {arguments.model} to {file}")
+    terminal.give({"model": arguments.model, "file": str(file)})
+
+
+def _import(arguments: Namespace, terminal: Terminal) -> None:
+    file = models.take_in(Path(arguments.file), arguments.name)
+    terminal.say(f"Stored {arguments.file} as {file}")
+    terminal.give({"model": file.stem, "file": str(file)})
+
+
+def _facts(name: str, model: Model) -> dict[str, object]:
+    import msgspec
+
+    return {
+        "name": name,
+        "preset": model.preset,
+        "features": model.feature_set,
+        "shipped": models.is_shipped(name),
+        "made_by": model.made_by,
+        "coefficients": model.named_coefficients(),
+        "songs": [
+            {key: value for key, value in msgspec.to_builtins(song).items() if key != "triangles"}
+            for song in model.songs
+        ],
+    }

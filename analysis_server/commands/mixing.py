@@ -88,24 +88,22 @@ def add_buses(parser: options.Parser) -> None:
 
 
 def _mix(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import mix
 
     fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
     request = options.request_of(mix.MixRequest, arguments, **fields)
     mix.check(request)
     print_assignment(arguments, terminal, arguments.song)
-    _print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)
+    _print_mix(options.perform(request, mix.run, terminal), terminal, opens=arguments.open)
 
 
 def _demo(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.dispatch import perform
     from analysis_server.paths import bundled_song
     from analysis_server.verbs import mix
 
     terminal.say("Mixing Caesium by Software-Entwicklungskit (CC0): 24 s, four buses.")
     request = mix.MixRequest(song=str(bundled_song()), out=arguments.out)
-    _print_mix(perform(request, mix.run, terminal), terminal, opens=arguments.open)
+    _print_mix(options.perform(request, mix.run, terminal), terminal, opens=arguments.open)
 
 
 def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
@@ -126,12 +124,11 @@ def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
 
 
 def _match(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.dispatch import perform
     from analysis_server.verbs import match
 
     request = options.request_of(match.MatchRequest, arguments, **options.song_fields(arguments, arguments.song))
     print_assignment(arguments, terminal, arguments.song)
-    result = perform(request, match.run, terminal)
+    result = options.perform(request, match.run, terminal)
     _print_result(result.title, result.headline, result.buses, terminal)
     terminal.say(
         f"Mix: loudness {result.loudness_after_lufs:.1f} LUFS (mixdown {result.mixdown_lufs:.1f} LUFS), "

@@ -1,21 +1,25 @@
-"""The argument parser, options that several commands share, and the values that options take."""
+"""The argument parser, options that several commands share and their values, and the request of a command."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from analysis_server.paths import is_project
+from analysis_server.paths import home, is_project
+from analysis_server.terminal import Terminal
 from core.errors import InputError
+from core.progress import ProgressCallback
 
 SONG_HELP = "a folder of stems or raw tracks, optionally with the mixdown, or a stem file (.stem.mp4)"
 PROJECT_HELP = f"a REAPER project, or {SONG_HELP}"
 RUN_HELP = "a project with a run of Faderwise in it, or a folder that mix or match wrote"
 
 Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,6 +91,25 @@ def request_of(kind: type[Request], arguments: argparse.Namespace, **fields: Any
     names: Sequence[str] = kind.__struct_fields__  # type: ignore[attr-defined]
     given = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     return kind(**{**given, **fields})
+
+
+def perform(request: Request, here: Callable[[Request, ProgressCallback], Result], terminal: Terminal) -> Result:
+    """Return the verb's result for `request`, from the server if one is running; else `here` computes it.
+
+    Raises
+    ------
+    FaderwiseError
+        What the verb raised.
+    """
+    with terminal.progress() as progress:
+        if not (home() / "server" / "connection.json").is_file():
+            return here(request, progress)
+        from analysis_server.server import client
+
+        result: Result = client.perform(
+            request, progress, name="command line", folder=Path.cwd(), starts=False, on_fallback=terminal.warn
+        )
+        return result
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

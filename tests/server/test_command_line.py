@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis_server.cli import main
-from analysis_server.commands.serve import address
+from analysis_server.commands.servers import address
 from analysis_server.server.server import is_loopback
 from core.errors import InputError
 from tests.server.conftest import faderwise, running, wait_for

@@ -1,7 +1,8 @@
-"""`faderwise reaper`."""
+"""`faderwise doctor`, `reaper` and `completion`: check the installation, and install in REAPER and in shells."""
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from argparse import Namespace
@@ -17,11 +18,40 @@ from core.errors import FaderwiseError, InputError
 if TYPE_CHECKING:
     from analysis_server.reaper_setup.install import Prompter
 
+# doctor
+
+
+def add_doctor(parser: Parser) -> None:
+    """Add the options of `faderwise doctor`."""
+    parser.set_command(_doctor, "doctor", "doctor --full", "doctor --json")
+    text = "also load every library, run `pip check`, and start the server if none is running"
+    parser.add_argument("--full", action="store_true", help=text)
+
+
+def _doctor(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server import doctor
+    from analysis_server.paths import home
+
+    with terminal.progress() as progress:
+        result = doctor.run(home().absolute(), progress, full=arguments.full)
+    marks = {"right": "ok", "note": "--", "wrong": "!!"}
+    for finding in result.findings:
+        terminal.say(f"{marks[finding.state]} {finding.subject:<16} {finding.found}")
+        if finding.remedy:
+            terminal.say(f"   {'':<16} → {finding.remedy}")
+    terminal.give(result)
+    problems = [finding.subject for finding in result.findings if finding.state == "wrong"]
+    if problems:
+        raise FaderwiseError(f"to fix: {', '.join(problems)}")
+
+
+# reaper
+
 
 def add_reaper(parser: Parser) -> None:
     """Add the actions of `faderwise reaper`."""
     parser.set_command(
-        run,
+        _install,
         "reaper install --dry-run",
         "reaper install",
         "reaper uninstall",
@@ -29,7 +59,7 @@ def add_reaper(parser: Parser) -> None:
     )
     _add_answers(parser)
     actions = add_actions(parser, "install|uninstall|index")
-    _add_answers(add_action(actions, "install", run, "install or update the actions in REAPER"))
+    _add_answers(add_action(actions, "install", _install, "install or update the actions in REAPER"))
     _add_answers(add_action(actions, "uninstall", _uninstall, "remove exactly what was added"))
     index = add_action(actions, "index", _index, "make a folder of files and an index.xml for ReaPack")
     index.add_argument("--url", required=True, metavar="URL", help="the address at which the folder will be published")
@@ -42,8 +72,7 @@ def _add_answers(parser: Parser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def run(arguments: Namespace, terminal: Terminal) -> None:
-    """Install the actions in every REAPER of this user."""
+def _install(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.reaper_setup.find_reaper import resource_folders
     from analysis_server.reaper_setup.install import set_up
     from analysis_server.reaper_setup.scripts import Application
@@ -102,3 +131,47 @@ def _prompter(arguments: Namespace, terminal: Terminal, messages: list[str]) -> 
         terminal.say(line)
 
     return Prompter(say, lambda question: arguments.yes or terminal.ask(question))
+
+
+# completion
+
+
+def add_completion(parser: Parser) -> None:
+    """Add the options of `faderwise completion`."""
+    parser.set_command(
+        _completion,
+        "completion bash > ~/.local/share/bash-completion/completions/faderwise",
+        "completion zsh > ~/.zfunc/_faderwise",
+        "completion fish > ~/.config/fish/completions/faderwise.fish",
+    )
+    text = "the shell; or models or buses, for the names that its script completes"
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "models", "buses"), help=text)
+
+
+def _completion(arguments: Namespace, terminal: Terminal) -> None:
+    if arguments.shell in ("models", "buses"):
+        from analysis_server import models
+        from core.roles import SYNONYMS
+
+        names = models.names() if arguments.shell == "models" else list(SYNONYMS)
+        for name in names:
+            terminal.say(name)
+        terminal.give({"names": names})
+        return
+    import shtab
+
+    parser = arguments.parser_of_all()
+    _complete_paths(parser, shtab.FILE)
+    script = shtab.complete(parser, arguments.shell)
+    terminal.say(script.rstrip("\n"))
+    terminal.give({"script": script})
+
+
+def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
+    """Have shells complete the arguments that take a path with file names."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                _complete_paths(one, files)
+        elif not hasattr(action, "complete") and re.search("DIR|FILE|RPP|npz", str(action.metavar)):
+            action.complete = files  # type: ignore[attr-defined]  # shtab reads it

@@ -1,39 +1,45 @@
-"""`faderwise serve`."""
+"""`faderwise serve` and `mcp`: the analysis server, and the commands as tools of the Model Context Protocol.
+
+The tools of `mcp`, their schemas and their descriptions come from the server's verbs. A call is the verb's request, as
+in the server's protocol; its result, or its error, is the object that the command prints with `--json`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import threading
 import time
 from argparse import Namespace
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from analysis_server.commands import options
 from analysis_server.paths import home
-from analysis_server.terminal import Terminal
-from core.errors import InputError, ServerError
+from analysis_server.terminal import Terminal, finite
+from core.errors import Cancelled, FaderwiseError, InputError, ServerError
 
 if TYPE_CHECKING:
+    from mcp import types
+    from mcp.server import Server, ServerRequestContext
+
     from analysis_server.server.protocol import ServerState
-    from analysis_server.server.security import Connection
+    from analysis_server.server.security import Connection, ServerLock
+    from core.progress import ProgressCallback
 
 _ANSWER_S, _STOP_S, _KILL_S = 3.0, 5.0, 5.0
 _HANGS = "does not answer; `faderwise serve --stop` ends it"
+_PROGRESS_INTERVAL_S = 0.1
 _FIELDS = ("address", "pid", "program", "uptime_s", "workers", "running_jobs", "queued_jobs")
 """What `--status --json` prints in addition to `running` and `answering`; null where it is not known."""
 
 
 def add_serve(parser: options.Parser) -> None:
     """Add the options of `faderwise serve`."""
-    parser.set_command(
-        run,
-        "serve",
-        "serve --status",
-        "serve --stop",
-        "serve --bind 127.0.0.1:5600 --idle 0",
-    )
+    parser.set_command(_serve, "serve", "serve --status", "serve --stop", "serve --bind 127.0.0.1:5600 --idle 0")
     text = "the loopback address to listen at (127.0.0.1)"
     parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help=text)
     text = "stop after this idle time (30; 0: never)"
@@ -42,17 +48,13 @@ def add_serve(parser: options.Parser) -> None:
     parser.add_argument("--stop", action="store_true", help="stop the server")
 
 
-def run(arguments: Namespace, terminal: Terminal) -> None:
-    """Run, query or stop the server."""
+def _serve(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.status:
         _show_status(terminal)
-    elif arguments.stop:
+        return
+    if arguments.stop:
         _stop(terminal)
-    else:
-        _serve(arguments, terminal)
-
-
-def _serve(arguments: Namespace, terminal: Terminal) -> None:
+        return
     from analysis_server.server.server import Settings, serve
 
     host, port = address(arguments.bind)
@@ -61,7 +63,7 @@ def _serve(arguments: Namespace, terminal: Terminal) -> None:
         terminal.note(f"serving at {connection.address}; Ctrl-C or `faderwise serve --stop` ends it")
 
     if not serve(Settings(host=host, port=port, idle_s=60.0 * arguments.idle), show, lambda: False):
-        process = _process(_holder())
+        process = _process(_lock().holder())
         if _state() is None:
             raise ServerError(f"a server is running{process} that {_HANGS}", "busy")
         raise ServerError(f"a server is already running{process}", "busy", remedy="see `faderwise serve --status`")
@@ -69,13 +71,13 @@ def _serve(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _show_status(terminal: Terminal) -> None:
-    if not _is_running():
+    if not _lock().is_taken():
         terminal.say("No server is running; one is started when it is needed.")
         _give(terminal, running=False)
         return
     found = _state()
     if found is None:
-        pid = _holder()
+        pid = _lock().holder()
         terminal.say(f"A server is running{_process(pid)} that {_HANGS}.")
         _give(terminal, running=True, pid=pid)
         return
@@ -101,11 +103,11 @@ def _show_status(terminal: Terminal) -> None:
 def _stop(terminal: Terminal) -> None:
     from analysis_server.server.client import Client
 
-    if not _is_running():
+    if not _lock().is_taken():
         terminal.say("No server is running.")
         _give(terminal, running=False)
         return
-    pid = _holder()
+    pid = _lock().holder()
     with suppress(ServerError), Client(starts=False, name="serve --stop") as client:
         client.shutdown("now", deadline_s=_ANSWER_S)
     if _is_gone(_STOP_S):
@@ -142,7 +144,7 @@ def _kill(pid: int | None) -> None:
 def _is_gone(within_s: float) -> bool:
     """Wait until no server is running; return whether that happened in time."""
     give_up_s = time.monotonic() + within_s
-    while _is_running():
+    while _lock().is_taken():
         if time.monotonic() > give_up_s:
             return False
         time.sleep(0.05)
@@ -166,16 +168,10 @@ def _state() -> tuple[Connection, ServerState] | None:
         raise
 
 
-def _is_running() -> bool:
+def _lock() -> ServerLock:
     from analysis_server.server.security import ServerLock
 
-    return ServerLock(home()).is_taken()
-
-
-def _holder() -> int | None:
-    from analysis_server.server.security import ServerLock
-
-    return ServerLock(home()).holder()
+    return ServerLock(home())
 
 
 def _process(pid: int | None) -> str:
@@ -202,3 +198,129 @@ def address(text: str) -> tuple[str, int]:
             f"expected HOST or HOST:PORT, got {text!r}", option="--bind", remedy="for example 127.0.0.1:5600"
         )
     return ("127.0.0.1" if host == "localhost" else host), int(port or "0")
+
+
+# mcp
+
+
+def add_mcp(parser: options.Parser) -> None:
+    """Add the options of `faderwise mcp`."""
+    parser.set_command(_mcp, "mcp")
+
+
+def _mcp(_arguments: Namespace, terminal: Terminal) -> None:
+    try:
+        import anyio
+        from mcp.server.stdio import stdio_server
+    except ImportError as error:
+        remedy = "install it with: python -m pip install 'faderwise[mcp]'"
+        raise FaderwiseError("the Model Context Protocol SDK (mcp) is missing", remedy=remedy) from error
+    server = _server(terminal)
+
+    async def serve() -> None:
+        async with stdio_server() as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())
+
+    anyio.run(serve)
+
+
+def _server(terminal: Terminal) -> Server[Any]:
+    """Return the server: it lists the verbs, and calls them in threads, so that it remains responsive."""
+    import anyio
+    from mcp import types
+    from mcp.server import Server
+
+    from core import __version__
+
+    async def list_tools(_context: ServerRequestContext[Any], _parameters: Any) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[_tool(name) for name in _names()])
+
+    async def call_tool(
+        context: ServerRequestContext[Any], parameters: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        is_cancelled = threading.Event()
+
+        def report(fraction: float, stage: str) -> None:
+            anyio.from_thread.run(context.session.report_progress, fraction, 1.0, stage)
+
+        def call() -> types.CallToolResult:
+            progress = _progress(report, is_cancelled)
+            return _call(parameters.name, parameters.arguments or {}, progress, terminal)
+
+        try:
+            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+        finally:
+            is_cancelled.set()
+
+    return Server("faderwise", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def _names() -> list[str]:
+    from analysis_server.server.protocol import VERBS
+
+    return [name for name in VERBS if not name.startswith("reaper_")]
+
+
+def _tool(name: str) -> types.Tool:
+    import msgspec
+    from mcp import types
+
+    from analysis_server.server.protocol import VERBS
+
+    request = VERBS[name].request_type()
+    _, components = msgspec.json.schema_components([request], ref_template="#/$defs/{name}")
+    schema = components.pop(request.__name__)
+    return types.Tool(
+        name=name, description=schema.pop("description", None), input_schema={**schema, "$defs": components}
+    )
+
+
+def _call(name: str, arguments: dict[str, Any], progress: ProgressCallback, terminal: Terminal) -> types.CallToolResult:
+    """Run a verb, on the analysis server where possible, and return its result or its error."""
+    import msgspec
+    from mcp import types
+
+    from analysis_server.server.client import perform
+    from analysis_server.server.protocol import VERBS, encodable, failure_of
+
+    try:
+        if name not in _names():
+            raise InputError(f"unknown tool {name!r}", remedy=f"available: {', '.join(_names())}")
+        try:
+            request = msgspec.convert(arguments, VERBS[name].request_type())
+        except msgspec.ValidationError as error:
+            raise InputError(f"the arguments are not valid: {error}", remedy="see the tool's schema") from error
+        result = perform(
+            request,
+            progress,
+            name="mcp",
+            folder=Path.cwd(),
+            starts=True,
+            max_losses=1,
+            on_fallback=terminal.warn,
+        )
+        content, is_error = msgspec.to_builtins(result), False
+    except Exception as error:
+        content, is_error = {"error": msgspec.to_builtins(failure_of(error))}, True
+    content = finite(encodable(content))
+    text = types.TextContent(type="text", text=json.dumps(content, ensure_ascii=False))
+    return types.CallToolResult(content=[text], structured_content=content, is_error=is_error)
+
+
+def _progress(report: Any, is_cancelled: threading.Event) -> ProgressCallback:
+    """Return a progress callback that reports increasing fractions at intervals and stops a cancelled call."""
+    next_s, last = 0.0, 0.0
+
+    def progress(fraction: float, stage: str = "", /) -> None:
+        nonlocal next_s, last
+        if is_cancelled.is_set():
+            raise Cancelled("the call was cancelled")
+        now = time.monotonic()
+        if now >= next_s and fraction > last:
+            next_s, last = now + _PROGRESS_INTERVAL_S, fraction
+            try:
+                report(fraction, stage)
+            except BaseException as error:  # the call was cancelled, or the client has exited
+                raise Cancelled("the call was cancelled") from error
+
+    return progress
