@@ -187,7 +187,8 @@ def inspect(path: Path, *, stream: int = 0) -> AudioFile:
     >>> folder.cleanup()
     """
     if not path.is_file():
-        raise InputError("no such file", path=path, remedy="give the path of an audio file")
+        problem = "is not a file" if path.exists() else "no such file"
+        raise InputError(problem, path=path, remedy="give the path of an audio file")
     if path.stat().st_size == 0:
         raise InputError("the file is empty", path=path, remedy="export it again")
     with _opened(path, stream) as file:
