@@ -91,8 +91,8 @@ def test_the_installed_wheel_finds_its_scripts_and_its_song(wheel: Path, tmp_pat
         "print(len(scripts.actions_in(scripts.bundled_scripts())))"
     )
     variables = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
-    told = subprocess.run(  # noqa: S603 - a list
+    lines = subprocess.run(  # noqa: S603 - a list
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env=variables
     ).stdout.splitlines()
-    assert [Path(line).is_relative_to(tmp_path / "site") for line in told[:2]] == [True, True]
-    assert told[2] == str(len(list((ROOT / "reaper_scripts").glob("*.py"))))
+    assert [Path(line).is_relative_to(tmp_path / "site") for line in lines[:2]] == [True, True]
+    assert lines[2] == str(len(list((ROOT / "reaper_scripts").glob("*.py"))))

@@ -89,10 +89,10 @@ def test_an_interrupted_mix_leaves_the_earlier_outcome_and_nothing_else(
     process = start("mix", ROOT / "examples" / "caesium", "--out", out)
     _wait_for(lambda: any(out.glob(".faderwise-*")), process)
     process.send_signal(number)
-    printed, told = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert printed.startswith("Buses of caesium ")
-    assert told == "faderwise: interrupted; no partial files were left\n"
+    assert errors == "faderwise: interrupted; no partial files were left\n"
     assert names(out) == {"mix.wav"}
     assert (out / "mix.wav").read_bytes() == b"an earlier mix"
 
@@ -118,8 +118,8 @@ def test_a_closed_output_pipe_is_not_an_error(start: Start) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    _, told = process.communicate(timeout=60)
-    assert (process.returncode, told) == (0, "")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
 
 
 def test_a_separate_process_prints_results_and_messages_separately(
@@ -128,10 +128,10 @@ def test_a_separate_process_prints_results_and_messages_separately(
     samples = soundfile.read(tiny_song / "bass.wav")[0]
     soundfile.write(tiny_song / "bass.wav", samples[:RATE], RATE)
     process = start("mix", tiny_song, "--out", tmp_path / "out", "--json")
-    printed, told = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert json.loads(printed)["title"] == "tiny song"
-    assert told == "faderwise: warning: bass.wav is 0.5 s shorter than the longest stem\n"
+    assert errors == "faderwise: warning: bass.wav is 0.5 s shorter than the longest stem\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
@@ -155,18 +155,18 @@ def test_a_name_that_the_output_cannot_hold_is_spelled_out(
     process = start(
         "mix", tiny_song.rename(tiny_song.with_name("歌")), "--out", tmp_path / "out", *words, encoding="cp1252"
     )
-    printed, told = process.communicate(timeout=60)
-    assert process.returncode == 0, told
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
     assert r"\u6b4c" in printed
     assert not words or json.loads(printed)["title"] == "歌"
 
 
 def test_a_separate_process_exits_with_2_on_bad_input(start: Start) -> None:
     process = start("mix", "no such song")
-    printed, told = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=60)
     assert (process.returncode, printed) == (2, "")
-    assert told.count("\n") == 1
-    assert "Traceback" not in told
+    assert errors.count("\n") == 1
+    assert "Traceback" not in errors
 
 
 def test_an_unexpected_error_is_one_line_and_exit_code_1(

@@ -161,8 +161,8 @@ def test_a_song_without_a_mixdown_is_named(faderwise: Faderwise, tiny_song: Path
     "words", [("--features", "condition2"), ("--preset", "default", "--features", "condition1")], ids=" ".join
 )
 def test_matrices_hold_no_other_features(faderwise: Faderwise, words: tuple[str, ...]) -> None:
-    told = refused(faderwise, GOLDEN / "rock_condition1.npz", *words)
-    assert "use --preset paper --features condition1, or --preset default" in told
+    errors = refused(faderwise, GOLDEN / "rock_condition1.npz", *words)
+    assert "use --preset paper --features condition1, or --preset default" in errors
 
 
 def test_the_default_preset_is_better_than_the_papers_on_its_own_matrices(faderwise: Faderwise) -> None:

@@ -66,13 +66,13 @@ def test_mono_stereo_and_six_channels_are_mixed_together(faderwise: Faderwise, t
     drums, bass, melody = tone(900.0), tone(110.0), tone(440.0)
     six = np.concatenate([melody, 0.5 * melody, 0.2 * melody], axis=1)
     song = write_song(tmp_path / "song", {"drums": drums, "bass": bass[:, 0], "melody": six})
-    told = outcome_of(faderwise, "mix", song, tmp_path / "out")
+    result = outcome_of(faderwise, "mix", song, tmp_path / "out")
     with (tmp_path / "out" / "automation.json").open(encoding="utf-8") as file:
         gains = {bus: content["points"][0]["gain"] for bus, content in json.load(file)["buses"].items()}
     mixed, _ = soundfile.read(tmp_path / "out" / "mix.wav")
     assert mixed.shape == (len(drums), 6)
-    assert any("bass.wav has one channel where others have 6" in warning for warning in told["warnings"])
-    assert any("drums.wav has 2 channels where others have 6" in warning for warning in told["warnings"])
+    assert any("bass.wav has one channel where others have 6" in warning for warning in result["warnings"])
+    assert any("drums.wav has 2 channels where others have 6" in warning for warning in result["warnings"])
     silent_in_drums = gains["melody"] * 0.2 * melody[:10, 1] + gains["bass"] * bass[:10, 0]
     ratio = mixed[:10, 5] / silent_in_drums
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)

@@ -29,8 +29,8 @@ def bus(name: str, file: str, volume: float = 1.0, *more: str, length: float = 2
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, object], str]:
     code = main([*arguments, "--json"])
-    told = capsys.readouterr()
-    return code, json.loads(told.out) if told.out else {}, told.err
+    errors = capsys.readouterr()
+    return code, json.loads(errors.out) if errors.out else {}, errors.err
 
 
 def with_faders(path: Path) -> None:

@@ -32,26 +32,26 @@ WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
     ],
 )
 def test_bad_usage_is_one_line(arguments: tuple[str, ...], fact: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, told = run(capsys, *arguments)
-    assert (code, told.count("\n")) == (2, 1)
-    assert fact in told
+    code, _, errors = run(capsys, *arguments)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert fact in errors
 
 
 def test_no_bus_found_lists_the_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "Song.RPP"
     path.write_bytes(template(bus("Foo", "x.wav"), bus("Banana", "x.wav")))
-    code, _, told = run(capsys, "mix", str(path))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "--bus 'drums=1', among 1 'Foo', 2 'Banana'" in told
+    code, _, errors = run(capsys, "mix", str(path))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "--bus 'drums=1', among 1 'Foo', 2 'Banana'" in errors
 
 
 def test_missing_media_leave_nothing_behind(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (small.parent / "bass.flac").unlink()
     before = sorted(small.parent.iterdir())
-    code, _, told = run(capsys, "mix", str(small))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "bass.flac of track 2 'BASS BUS' is missing" in told
-    assert "--stems" in told
+    code, _, errors = run(capsys, "mix", str(small))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "bass.flac of track 2 'BASS BUS' is missing" in errors
+    assert "--stems" in errors
     assert sorted(small.parent.iterdir()) == before
     assert not list(Path.cwd().iterdir())
 
@@ -60,27 +60,27 @@ def test_missing_media_leave_nothing_behind(small: Path, capsys: pytest.CaptureF
 def test_a_read_only_folder_is_reported(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small.parent.chmod(stat.S_IREAD | stat.S_IEXEC)
     try:
-        code, _, told = run(capsys, "mix", str(small))
+        code, _, errors = run(capsys, "mix", str(small))
     finally:
         small.parent.chmod(stat.S_IRWXU)
-    assert (code, told.count("\n")) == (2, 1)
-    assert "cannot be written" in told
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "cannot be written" in errors
 
 
 def test_an_out_folder_that_is_a_file_is_reported(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out").write_text("a file")
-    code, _, told = run(capsys, "mix", str(small), "--out", str(tmp_path / "out"))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "out: cannot be written" in told
+    code, _, errors = run(capsys, "mix", str(small), "--out", str(tmp_path / "out"))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "out: cannot be written" in errors
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that not even root can write to")
 def test_a_folder_that_cannot_be_written_to_is_reported(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, told = run(capsys, "mix", str(small), "--out", "/proc/faderwise")
-    assert (code, told.count("\n")) == (2, 1)
-    assert "/proc/faderwise: cannot be written" in told
+    code, _, errors = run(capsys, "mix", str(small), "--out", "/proc/faderwise")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "/proc/faderwise: cannot be written" in errors
 
 
 def test_windows_line_ends_and_names_that_are_not_utf_8_stay(
@@ -93,8 +93,8 @@ def test_windows_line_ends_and_names_that_are_not_utf_8_stay(
     )
     path = tmp_path / "Song.rpp"
     path.write_bytes(text)
-    code, _, told = run(capsys, "mix", str(path))
-    assert (code, told) == (0, "")
+    code, _, errors = run(capsys, "mix", str(path))
+    assert (code, errors) == (0, "")
     content = path.with_name("Song-faderwise.RPP").read_bytes()
     assert without_ours(content) == text
     assert content.count(b"\n") == content.count(b"\r\n")
@@ -122,10 +122,10 @@ def test_damaged_projects_are_mixed_or_refused_with_one_line(
             else:
                 del content[place : place + dice.randint(1, 20)]
         small.write_bytes(content)
-        code, _, told = run(capsys, "mix", str(small), "--dry-run")
-        assert code in ends, told
-        assert code == 0 or told.count("\n") == 1, told
-        assert "internal error" not in told
+        code, _, errors = run(capsys, "mix", str(small), "--dry-run")
+        assert code in ends, errors
+        assert code == 0 or errors.count("\n") == 1, errors
+        assert "internal error" not in errors
         ends[code] += 1
     assert min(ends.values()) > n_trials // 10
 
@@ -134,7 +134,7 @@ def test_the_original_is_never_written(small: Path, tmp_path: Path, capsys: pyte
     trap = small.with_name("Song-faderwise.RPP")
     trap.symlink_to(small)
     before = small.read_bytes()
-    code, _, told = run(capsys, "mix", str(small))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "is the project itself" in told
+    code, _, errors = run(capsys, "mix", str(small))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "is the project itself" in errors
     assert small.read_bytes() == before

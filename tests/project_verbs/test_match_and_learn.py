@@ -18,8 +18,8 @@ from tests.session_media import ROLES, STEMS
 def test_match_uses_a_mixdown_next_to_the_project(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gains = moving_gains(soundfile.info(STEMS / "drums.flac").frames)
     render(small.with_name("Song.wav"), gains)
-    code, result, told = run(capsys, "match", str(small))
-    assert code == 0, told
+    code, result, errors = run(capsys, "match", str(small))
+    assert code == 0, errors
     assert result["fit"] > 0.99  # type: ignore[operator]
     content = small.with_name("Song-faderwise.RPP").read_bytes()
     time_s = np.arange(3.0, 22.0, 0.5)
@@ -31,9 +31,9 @@ def test_match_uses_a_mixdown_next_to_the_project(small: Path, capsys: pytest.Ca
 
 
 def test_match_without_a_mixdown_is_an_error(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, told = run(capsys, "match", str(small))
-    assert (code, told.count("\n")) == (2, 1)
-    assert "no mixdown found" in told
+    code, _, errors = run(capsys, "match", str(small))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "no mixdown found" in errors
 
 
 def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,10 +42,10 @@ def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsy
     render(small.with_name("Song.wav"), moving_gains(soundfile.info(STEMS / "drums.flac").frames))
     learned = {}
     for truth in ("faders", "mixdown"):
-        code, _, told = run(capsys, "learn", str(small), "--from", truth, "--model", truth, "--preset", "paper")
-        assert code == 0, told
-        code, mixed, told = run(capsys, "mix", str(STEMS), "--model", truth, "--dry-run")
-        assert code == 0, told
+        code, _, errors = run(capsys, "learn", str(small), "--from", truth, "--model", truth, "--preset", "paper")
+        assert code == 0, errors
+        code, mixed, errors = run(capsys, "mix", str(STEMS), "--model", truth, "--dry-run")
+        assert code == 0, errors
         learned[truth] = mixed["median_gain_db"]
     model = json.loads((home / "models" / "faders.json").read_text())
     assert (model["songs"][0]["source"], model["songs"][0]["domain"], model["songs"][0]["title"]) == (

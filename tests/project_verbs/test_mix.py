@@ -41,8 +41,8 @@ def test_a_real_project_sounds_like_mix_wav(
     path = session(source, tmp_path / "session")
     before = path.read_bytes()
     buses_by_hand = [part for bus in chosen for part in ("--bus", bus)]
-    code, result, told = run(capsys, "mix", str(path), "--target-lufs", "-40", *buses_by_hand)  # quiet: no clamping
-    assert code == 0, told
+    code, result, errors = run(capsys, "mix", str(path), "--target-lufs", "-40", *buses_by_hand)  # quiet: no clamping
+    assert code == 0, errors
     assert path.read_bytes() == before
     copy = path.with_name("Song-faderwise.RPP")
     content = copy.read_bytes()
@@ -65,19 +65,19 @@ def test_a_real_project_sounds_like_mix_wav(
     ours, theirs = quarter_db(mixed, rate), quarter_db(rebuilt, rate)
     sounding = ours > -70.0
     assert sounding.sum() > 30
-    assert "was clamped" not in told
+    assert "was clamped" not in errors
     quieter = next(
-        (float(line.split(" dB quieter")[0].split()[-1]) for line in told.splitlines() if " dB quieter" in line), 0
+        (float(line.split(" dB quieter")[0].split()[-1]) for line in errors.splitlines() if " dB quieter" in line), 0
     )
     assert np.abs(ours + quieter - theirs)[sounding].max() < 0.2
 
 
 def test_what_the_sum_leaves_out_is_named(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = session(shared / "rpp" / "10_v_pre3_song_with_sends_volenv.RPP", tmp_path / "session")
-    code, _, told = run(capsys, "mix", str(path), "--dry-run")
+    code, _, errors = run(capsys, "mix", str(path), "--dry-run")
     assert code == 0
-    assert "left out of the sum of the media: plug-ins: " in told
-    assert "ReaEQ (Cockos)" in told
+    assert "left out of the sum of the media: plug-ins: " in errors
+    assert "ReaEQ (Cockos)" in errors
     assert not list(path.parent.glob("*-faderwise*"))
 
 
@@ -86,8 +86,8 @@ def test_stems_that_reaper_exported_are_taken(small: Path, tmp_path: Path, capsy
     stems.mkdir()
     for role in ROLES:
         shutil.copyfile(STEMS / f"{role}.flac", stems / f"Song-{role.upper()} BUS.flac")
-    code, result, told = run(capsys, "mix", str(small), "--stems", str(stems))
-    assert (code, told) == (0, "")
+    code, result, errors = run(capsys, "mix", str(small), "--stems", str(stems))
+    assert (code, errors) == (0, "")
     code, summed, _ = run(capsys, "mix", str(small), "--out", str(tmp_path / "summed"))
     assert code == 0
     medians = (result["median_gain_db"], summed["median_gain_db"])
@@ -99,11 +99,11 @@ def test_the_copy_is_written_to_the_given_folder_and_relative_media_are_reported
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    code, result, told = run(capsys, "mix", str(small), "--out", str(out))
+    code, result, errors = run(capsys, "mix", str(small), "--out", str(out))
     assert code == 0
     assert (out / "Song-faderwise.RPP").is_file()
     assert not small.with_name("Song-faderwise.RPP").exists()
-    assert f"names its media relative to {small.parent}; move it there" in told
+    assert f"names its media relative to {small.parent}; move it there" in errors
     assert set(result["files"]) == {*(p.name for p in out.iterdir())}  # type: ignore[call-overload]
 
 
@@ -114,8 +114,8 @@ def test_a_mix_of_a_copy_takes_its_place_and_adds_to_its_history(
     copy = small.with_name("Song-faderwise.RPP")
     assert run(capsys, "mix", str(small))[0] == 0
     first = copy.read_bytes()
-    code, result, told = run(capsys, "mix", str(copy), "--target-lufs", "-30")
-    assert code == 0, told
+    code, result, errors = run(capsys, "mix", str(copy), "--target-lufs", "-30")
+    assert code == 0, errors
     assert result["files"]["Song-faderwise.RPP"] == str(copy)  # type: ignore[index]
     runs = read_history(read_project(copy))
     assert [(one.number, one.action, one.model, len(one.tracks)) for one in runs] == [
@@ -141,13 +141,13 @@ def test_an_earlier_copy_is_set_aside(small: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_range_does_not_change_the_rest_of_the_session(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, told = run(capsys, "mix", str(small), "--range", "8:12")
+    code, _, errors = run(capsys, "mix", str(small), "--range", "8:12")
     assert code == 0
     content = small.with_name("Song-faderwise.RPP").read_bytes()
     for track in read_project(small).tracks:
         gains = heard_gain(content, track, np.array([0.0, 7.99, 12.01, 20.0]))
         np.testing.assert_allclose(gains, track.volume, rtol=1e-6)
-    assert "outside the range" in told
+    assert "outside the range" in errors
 
 
 def test_the_song_folder_and_the_session_get_the_same_mix(
@@ -178,9 +178,9 @@ def test_moves_that_are_the_users_stay_on_top_and_those_of_a_run_do_not_pile_up(
     copy = small.with_name("Song-faderwise.RPP")
     plain = heard_gain(copy.read_bytes(), drums, time_s)
     rides = with_rides(small)
-    code, _, told = run(capsys, "mix", str(small), "--existing", "combine")
+    code, _, errors = run(capsys, "mix", str(small), "--existing", "combine")
     assert code == 0
-    assert "its moves were kept" in told
+    assert "its moves were kept" in errors
     combined = heard_gain(copy.read_bytes(), drums, time_s)
     np.testing.assert_allclose(combined, plain * rides, rtol=0.02)
     assert run(capsys, "mix", str(copy), "--existing", "combine")[0] == 0
@@ -188,9 +188,9 @@ def test_moves_that_are_the_users_stay_on_top_and_those_of_a_run_do_not_pile_up(
 
 
 def test_a_song_folder_has_no_moves_to_keep(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, told = run(capsys, "mix", str(STEMS), "--existing", "combine")
+    code, _, errors = run(capsys, "mix", str(STEMS), "--existing", "combine")
     assert code == 2
-    assert "--existing" in told
+    assert "--existing" in errors
 
 
 def test_tracks_of_one_bus_keep_their_balance_and_no_curve_is_clamped(
@@ -199,9 +199,9 @@ def test_tracks_of_one_bus_keep_their_balance_and_no_curve_is_clamped(
     volumes = {"Drums Close": 0.9, "Drums Far": 0.35, "Bass": 0.02, "Melody": 0.7, "Vocals": 0.9}
     files = {name: f"{name.split()[0].lower()}.flac" for name in volumes}
     small.write_bytes(template(*(bus(name, files[name], volume) for name, volume in volumes.items())))
-    code, result, told = run(capsys, "mix", str(small))
+    code, result, errors = run(capsys, "mix", str(small))
     assert code == 0
-    lowered_db = float(re.search(r"all buses were lowered by ([\d.]+) dB", told)[1])  # type: ignore[index]
+    lowered_db = float(re.search(r"all buses were lowered by ([\d.]+) dB", errors)[1])  # type: ignore[index]
     assert lowered_db > 6.0
     content = small.with_name("Song-faderwise.RPP").read_bytes()
     times = np.arange(0.0, 24.0, 0.25)

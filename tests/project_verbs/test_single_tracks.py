@@ -36,11 +36,11 @@ def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
 ) -> None:
     raw_tracks(small)
     before = small.read_bytes()
-    code, result, told = run(capsys, "mix", str(small), "--level", "tracks")
-    assert code == 0, told
+    code, result, errors = run(capsys, "mix", str(small), "--level", "tracks")
+    assert code == 0, errors
     names = ["drums: Kick", "drums: Snare", "bass: Bass DI", "vocals: Lead Vox", "vocals: Vox Double"]
     assert list(result["median_gain_db"]) == names  # type: ignore[call-overload]
-    assert "'Click'" in told
+    assert "'Click'" in errors
     copy = small.with_name("Song-faderwise.RPP")
     [record] = read_history(read_project(copy))
     assert [track.role for track in record.tracks] == names
@@ -54,8 +54,8 @@ def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
     assert code == 0
     assert [track["role"] for track in audited["tracks"]] == names  # type: ignore[attr-defined]
     assert audited["is_edited"] is False
-    code, edited, told = run(capsys, "edit", str(copy), "--offset", "drums=2", "--offset", "lead vox=-1")
-    assert code == 0, told
+    code, edited, errors = run(capsys, "edit", str(copy), "--offset", "drums=2", "--offset", "lead vox=-1")
+    assert code == 0, errors
     offsets_db = {"drums: Kick": 2.0, "drums: Snare": 2.0, "vocals: Lead Vox": -1.0}
     assert edited["settings"]["offset_db"] == offsets_db  # type: ignore[index]
     assert run(capsys, "revert", str(copy))[0] == 0
@@ -64,13 +64,13 @@ def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
 
 def test_the_faders_of_tracks_can_be_kept(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw_tracks(small)
-    code, result, told = run(
+    code, result, errors = run(
         capsys, "mix", str(small), "--level", "tracks", "--keep", "drums", "--keep", "lead vox", "--dry-run"
     )
-    assert code == 0, told
+    assert code == 0, errors
     found_db = result["median_gain_db"]
     kick_db = found_db["drums: Kick"]  # type: ignore[index]
     assert found_db["drums: Snare"] - kick_db == pytest.approx(20 * np.log10(0.4 / 0.8), abs=0.05)  # type: ignore[index]
     assert found_db["vocals: Lead Vox"] - kick_db == pytest.approx(20 * np.log10(0.9 / 0.4), abs=0.05)  # type: ignore[index]
     lowered_db = 20 * np.log10(0.8 * 0.5) - kick_db
-    assert lowered_db == pytest.approx(0.0, abs=0.05) or "lower" in told
+    assert lowered_db == pytest.approx(0.0, abs=0.05) or "lower" in errors

@@ -19,7 +19,7 @@ def test_an_undone_run_is_reported_as_undone(
     shutil.copyfile(FOLDER / "undone_in_reaper_record_stays.RPP", path)
     verb, *more = arguments
     assert main([verb, str(path), *more, "--json"]) == 2
-    told = capsys.readouterr()
-    message = told.out + told.err
+    errors = capsys.readouterr()
+    message = errors.out + errors.err
     assert "undone in REAPER" in message
     assert [one.name for one in tmp_path.iterdir()] == ["song.RPP"]

@@ -91,17 +91,17 @@ def test_the_api_uses_the_fader_scale_and_the_file_uses_gain(host: ReaperHost, t
 
 
 @pytest.mark.parametrize(
-    ("top_db", "gain", "is_told"),
+    ("top_db", "gain", "is_reported"),
     [(6, 1.99, False), (6, 2.1, True), (12, 3.9, False), (0, 1.1, True), (24, 15.0, False)],
 )
 def test_a_gain_above_the_users_range_is_complained_of(
-    host: ReaperHost, tmp_path: Path, top_db: int, gain: float, is_told: bool
+    host: ReaperHost, tmp_path: Path, top_db: int, gain: float, is_reported: bool
 ) -> None:
     host.switches.envelope_top_db = top_db
     volume = opened(host, tmp_path, envelope("0 1 0"))
     assert volume.api.RPR_get_config_var_string("volenvrange", "", 16)[2] == {6: "2", 0: "3", 12: "6", 24: "7"}[top_db]
     volume.insert(1.0, to_fader(gain))
-    assert bool(host.complaints) == is_told
+    assert bool(host.complaints) == is_reported
 
 
 @pytest.mark.parametrize("is_fader_scaled", [True, False])

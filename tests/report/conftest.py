@@ -45,7 +45,7 @@ CHROMIUM_FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
     "--remote-debugging-pipe",
 )
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 # Chromium reads commands from descriptor 3 and answers on 4.
 WITH_PIPES = """
 import os, sys
@@ -60,25 +60,25 @@ class Browser:
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM is not None
-        heard, self._tell = os.pipe()
-        self._hear, told = os.pipe()
+        commands_end, self._commands = os.pipe()
+        self._answers, answers_end = os.pipe()
         self._process = subprocess.Popen(  # noqa: S603 - the browser on PATH, with fixed flags
             [
                 sys.executable,
                 "-c",
                 WITH_PIPES,
-                str(heard),
-                str(told),
+                str(commands_end),
+                str(answers_end),
                 CHROMIUM,
                 *CHROMIUM_FLAGS,
                 f"--user-data-dir={profile}",
             ],
-            pass_fds=(heard, told),
+            pass_fds=(commands_end, answers_end),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(heard)
-        os.close(told)
+        os.close(commands_end)
+        os.close(answers_end)
         self._buffer = b""
         self._number = 0
         self._session: str | None = None
@@ -95,7 +95,7 @@ class Browser:
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._tell, json.dumps(message).encode() + b"\0")
+        os.write(self._commands, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._message()
             if answer.get("id") == self._number:
@@ -104,11 +104,11 @@ class Browser:
             self.events.append(answer)
 
     def _message(self) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._hear], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, "Chromium does not answer"
-            piece = os.read(self._hear, 1 << 16)
+            piece = os.read(self._answers, 1 << 16)
             assert piece, "Chromium has exited"
             self._buffer += piece
         line, self._buffer = self._buffer.split(b"\0", 1)
@@ -140,18 +140,18 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def complaints(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Return the console's errors and warnings and the exceptions since the page was opened."""
-        told = []
+        found = []
         for event in self.events:
             method, about = event.get("method"), event.get("params", {})
             if method == "Runtime.exceptionThrown":
-                told.append(str(about["exceptionDetails"]))
+                found.append(str(about["exceptionDetails"]))
             elif method == "Runtime.consoleAPICalled" and about["type"] in {"error", "warning", "assert"}:
-                told.append(str(about["args"]))
+                found.append(str(about["args"]))
             elif method == "Log.entryAdded" and about["entry"]["level"] in {"error", "warning"}:
-                told.append(about["entry"]["text"])
-        return told
+                found.append(about["entry"]["text"])
+        return found
 
     def requests(self) -> list[str]:
         """Return the addresses asked for since the page was opened, without embedded data."""
@@ -163,13 +163,13 @@ class Browser:
         return [address for address in asked if not address.startswith("data:")]
 
     def close(self) -> None:
-        os.close(self._tell)
+        os.close(self._commands)
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        os.close(self._hear)
+        os.close(self._answers)
 
 
 @pytest.fixture(scope="session")

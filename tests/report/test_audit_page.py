@@ -71,7 +71,7 @@ def test_an_audit_explains_the_moment_selected_by_keyboard(browser, tmp_path, ma
     assert len(shown) == 2
     assert f"drums {abs(moment):.1f} dB" in shown[0]
     assert browser.run("document.querySelector('[data-why] h4').textContent") == "Why, at 0:48.0"
-    assert browser.complaints() == []
+    assert browser.problems() == []
 
 
 def test_an_hour_of_an_audit_follows_the_pointer_at_once(browser, tmp_path, make_audit, make_audited_bus):

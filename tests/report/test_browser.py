@@ -163,7 +163,7 @@ def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
     found = browser.run(LAID_OUT)
     assert found["width"] == width and found["texts"] > 80
     assert found["said"] == []
-    assert browser.complaints() == []
+    assert browser.problems() == []
 
 
 def test_layout_check_sees_an_overlap(browser, pages):
@@ -186,7 +186,7 @@ def test_page_asks_for_nothing_but_itself(browser, pages):
     browser.open(pages["song"])
     browser.run(SETTLED)
     assert browser.requests() == [pages["song"].as_uri()]
-    assert browser.complaints() == []
+    assert browser.problems() == []
 
 
 def test_policy_stops_a_request_and_a_foreign_script(browser, pages):
@@ -350,4 +350,4 @@ def test_stems_play_together_with_solo_and_mute(browser, tmp_path, make_report):
     assert browser.run("document.querySelector('[data-mixer=play]').textContent") == "Stop"
     browser.run("document.querySelector('[data-solo=\"1\"]').click()")
     assert browser.run("document.querySelector('[data-solo=\"1\"]').getAttribute('aria-pressed')") == "true"
-    assert browser.complaints() == []
+    assert browser.problems() == []

@@ -58,4 +58,4 @@ def test_a_comparison_shows_both_gains_at_the_moment_selected_by_keyboard(browse
     words = browser.run(f"{plot}.getAttribute('aria-valuetext')")
     assert re.match(r"0:\d\d\.\d, A [^,]+ dB, B [^,]+ dB, level ", words)
     assert browser.run("document.querySelector('[data-shows=\"second\"]').textContent").endswith(" dB")
-    assert browser.complaints() == []
+    assert browser.problems() == []

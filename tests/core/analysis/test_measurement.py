@@ -136,11 +136,11 @@ def test_a_damaged_file_stops_the_measurement_and_is_named(tmp_path: Path) -> No
 
 def test_progress_rises_to_one_and_may_stop_the_work(tmp_path: Path) -> None:
     song = write_song(tmp_path, 400_000)
-    told: list[float] = []
-    measure(song, progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
-    assert len(told) > 3
+    fractions: list[float] = []
+    measure(song, progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert len(fractions) > 3
 
     def cancel(_fraction: float) -> None:
         raise Cancelled("stop")

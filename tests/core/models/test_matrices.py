@@ -105,7 +105,7 @@ def _one_title_twice(arrays: Arrays) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "problem"),
     [
         (_without_gains, "lacks gains"),
         (_without_a_bus, "lacks features_bass"),
@@ -122,14 +122,14 @@ def _one_title_twice(arrays: Arrays) -> None:
     ],
 )
 def test_arrays_that_do_not_belong_together_are_refused(
-    tmp_path: Path, arrays: Arrays, damage: Callable[[Arrays], None], told: str
+    tmp_path: Path, arrays: Arrays, damage: Callable[[Arrays], None], problem: str
 ) -> None:
     damage(arrays)
     path = saved(tmp_path, arrays)
     with pytest.raises(InputError) as refused:
         load_matrices(path)
     assert str(refused.value).startswith(f"{path}: ")
-    assert told in str(refused.value)
+    assert problem in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def _triangle(value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "problem"),
     [
         (_set("version", 5), "version 5, and this program supports 1 to 4; update Faderwise"),
         (_set("version", 0), "update Faderwise"),
@@ -211,14 +211,14 @@ def _triangle(value: Any) -> Callable[[dict[str, Any]], None]:
         (_triangle("abc"), "is a damaged model"),
     ],
 )
-def test_a_changed_file_is_refused_by_name(saved: Path, change: Callable[[dict[str, Any]], None], told: str) -> None:
+def test_a_changed_file_is_refused_by_name(saved: Path, change: Callable[[dict[str, Any]], None], problem: str) -> None:
     content = json.loads(saved.read_text(encoding="utf-8"))
     change(content)
     saved.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ModelError) as refused:
         load(saved)
     assert str(refused.value).startswith(f"{saved}: ")
-    assert told in str(refused.value)
+    assert problem in str(refused.value)
 
 
 @pytest.mark.parametrize(
