@@ -8,7 +8,7 @@ the same paths.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,16 +23,17 @@ from analysis_server.runs import run_folder
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.folder import open_song_folder, with_paper_buses
-from analysis_server.sources.project import Assigned, ProjectParts, Session, assignment_of, opened_session
+from analysis_server.sources.project import Assigned, Level, ProjectParts, Session, assignment_of, opened_session
 from core import roles
 from core.analysis.measure import ACTIVE_RMS, Measurement, sounding
 from core.audio.song import Song
 from core.decibels import FloatArray, db_to_gain
 from core.errors import FaderwiseError, InputError
 from core.gains.curves import GainCurves
+from core.matching import match_name
 from core.models.evaluate import EvaluationSong
 from core.models.model import TrainingSong
-from core.models.train import load_matrices, matrices_song, training_song
+from core.models.train import load_matrices, matrices_song, track_triangles, training_song
 from core.progress import ProgressCallback, no_progress, part_of
 from core.rpp.buses import match_tracks
 from core.rpp.faders import gains_at, moves_apart, static_gain
@@ -183,12 +184,17 @@ def matrices_songs(path: str, preset: str, feature_set: str) -> list[tuple[Evalu
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to learn from a project: `parts` is how it is opened as a song, `truth` the source of its true gains."""
+    """How to learn from a project.
+
+    `parts` is how it is opened as a song, `truth` the source of its true gains, and `level` says whether its faders are
+    those of buses or of single tracks.
+    """
 
     preset: str
     feature_set: str
     truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
+    level: Level = "buses"
     parts: ProjectParts = ProjectParts()
 
 
@@ -201,7 +207,9 @@ def learned_session(path: str, settings: SessionSettings, progress: ProgressCall
         The project or its media cannot be read, no bus was found, or the mixdown is missing.
     """
     from_faders = settings.truth == "faders"
-    with opened_session(path, progress, settings.parts, mixdown=settings.mixdown, for_writing=False) as session:
+    with opened_session(
+        path, progress, settings.parts, mixdown=settings.mixdown, for_writing=False, level=settings.level
+    ) as session:
         song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, session.left(progress))
         return LearnedSong(
             song=song,
@@ -240,7 +248,11 @@ def _from_faders(
     curves = fader_curves(session, measurement, as_paper=as_paper)
     tracks = {bus: session.tracks[bus] for bus in measurement.buses}
     notes = (*notes, *moves_apart(session.project, tracks, measurement.time_s + session.start_s))
-    kept = training_song(
+    if session.weights is not None:
+        folders = [1.0 / session.weights[track.index] for (track,) in tracks.values()]
+        curves = replace(curves, gains=curves.gains * np.array(folders))
+    training = training_song if session.weights is None else _training_song_of_tracks
+    kept = training(
         session.song,
         measurement,
         curves,
@@ -318,8 +330,6 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress:
     measurement = _measured(song, settings, progress)
     columns = [db_to_gain(now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
-    if _is_of_tracks(audited):
-        measurement, curves = _in_buses(measurement, curves, {})
     return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
 
 
@@ -333,7 +343,8 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
         measurement = _measured(song, settings, session.left(progress))
         curves = fader_curves(session, measurement, as_paper=settings.preset == "paper")
         if _is_of_tracks(audited):
-            measurement, curves = _in_buses(measurement, curves, _folder_gains(session))
+            folders = _folder_gains(session)
+            curves = replace(curves, gains=curves.gains * np.array([folders[name] for name in measurement.buses]))
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.notes)
         return LearnedSong(
@@ -347,22 +358,35 @@ def _is_of_tracks(audited: Audited) -> bool:
     return any(bus != roles.bus_of(bus) for bus in audited.basis.buses)
 
 
-def _in_buses(
-    measurement: Measurement, curves: GainCurves, folder_gains: Mapping[str, float]
-) -> tuple[Measurement, GainCurves]:
+def _training_song_of_tracks(
+    song: Song, measurement: Measurement, curves: GainCurves, *, feature_set: str, **fields: Any
+) -> TrainingSong:
+    """Return the training statistics of single tracks by role, and of the buses that they add up to."""
+    if feature_set != "condition3":
+        raise InputError(
+            "the paper's features have no rule for single tracks",
+            option="--level tracks",
+            remedy="use --preset default",
+        )
+    buses = [roles.bus_of(name) for name in measurement.buses]
+    tracks = track_triangles(measurement, curves, buses, [match_name(name).role for name in measurement.buses])
+    kept = training_song(song, *_in_buses(measurement, curves), feature_set=feature_set, **fields)
+    return msgspec.structs.replace(kept, tracks={name: rows.tolist() for name, rows in tracks.items()})
+
+
+def _in_buses(measurement: Measurement, curves: GainCurves) -> tuple[Measurement, GainCurves]:
     """Return what was measured of single tracks, and their gains, as those of the buses that they add up to.
 
-    Tracks are taken as uncorrelated, so that powers add up. `folder_gains` are the gains of the folders around tracks.
+    Tracks are taken as uncorrelated, so that powers add up.
     """
     buses = roles.in_order({roles.bus_of(name) for name in measurement.buses})
     members = [[i for i, name in enumerate(measurement.buses) if roles.bus_of(name) == bus] for bus in buses]
-    folders = np.array([folder_gains.get(name, 1.0) for name in measurement.buses])
     power = measurement.rms**2 + np.finfo(float).tiny
 
     def added(values: FloatArray) -> FloatArray:
         return np.stack([values[:, indices].sum(axis=1) for indices in members], axis=1)
 
-    gains = np.sqrt(added(power * (curves.gains * folders) ** 2) / added(power))
+    gains = np.sqrt(added(power * curves.gains**2) / added(power))
     rms = np.sqrt(added(measurement.rms**2))
     steps, bands, onset = measurement.step_power, measurement.band_power, measurement.onset_rms
     summed = replace(
@@ -376,7 +400,7 @@ def _in_buses(
         band_power=None if bands is None else added(np.asarray(bands, dtype=np.float64)),
         onset_rms=None if onset is None else np.sqrt(added(onset**2)),
     )
-    return summed, true_curves(summed, gains, as_paper=False)
+    return summed, replace(true_curves(summed, gains, as_paper=False), fit=curves.fit)
 
 
 def _folder_gains(session: Session) -> dict[str, float]:
@@ -412,7 +436,8 @@ def _kept(
     """Return the training statistics: edited frames have weight 1, the others `LEFT_ALONE`."""
     times = measurement.time_s + audited.basis.root.start_s
     weighed = replace(curves, fit=np.where(_edited_at(audited, times), 1.0, LEFT_ALONE))
-    kept = training_song(
+    training = _training_song_of_tracks if _is_of_tracks(audited) else training_song
+    kept = training(
         song,
         measurement,
         weighed,

@@ -49,6 +49,12 @@ def add_learn(parser: options.Parser) -> None:
         "exact; or your own edits of a run, in a project or in a folder that mix wrote",
     )
     parser.add_argument(
+        "--level",
+        choices=("buses", "tracks"),
+        default="buses",
+        help="with --from faders: learn from the faders of the buses, or of each single track (buses)",
+    )
+    parser.add_argument(
         "--album",
         default="",
         metavar="NAME",
@@ -78,6 +84,7 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
         f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {count(len(result.songs), 'song')}."
     )
     _print_habits(result.model, result.coefficients, len(result.songs), result.next_song_percent, terminal)
+    _print_track_habits(result.tracks_db, terminal)
     if arguments.dry_run:
         terminal.say("Dry run: nothing was written.")
     else:
@@ -93,6 +100,7 @@ def _print_model(model: Model, terminal: Terminal) -> None:
     terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
     coefficients = model.named_coefficients()
     _print_habits(model.name, coefficients, len(model.songs), model.next_song_percent(), terminal)
+    _print_track_habits(model.track_habits_db(), terminal)
     if not coefficients:
         terminal.say("  no bus was learned: the model is a fixed rule")
     else:
@@ -120,16 +128,27 @@ def _print_habits(
     default = models.bundled_default()
     changes = {bus: offset - float(default.coefficients(bus)[0]) for bus, offset in offsets.items()}
     mean = sum(changes.values()) / len(changes)  # a gain that all buses share is not a difference of balance
-    settings = [
-        f"{bus} {abs(change - mean):.1f} dB {'higher' if change > mean else 'lower'}"
-        for bus, change in sorted(changes.items(), key=lambda item: -abs(item[1] - mean))
-        if abs(change - mean) >= 0.05
-    ]
-    difference = ", ".join(settings) or "every bus the same"
+    difference = _differences({bus: change - mean for bus, change in changes.items()}) or "every bus the same"
     terminal.say(f"From {count(n_songs, 'song')}: compared with the default model, {name} sets {difference}.")
     if next_song_percent:
         percent = f"{next_song_percent:.0f} %"
         terminal.say(f"One more song would move each bus by about {percent} of that song's distance from the model.")
+
+
+def _print_track_habits(tracks_db: Mapping[str, float], terminal: Terminal) -> None:
+    """Print how a model sets single tracks (`--level tracks`), if it has learned that from any song."""
+    if tracks_db:
+        settings = _differences(tracks_db) or "every role as its bus"
+        terminal.say(f"Single tracks, compared with the rule for tracks: {settings}.")
+
+
+def _differences(changes_db: Mapping[str, float]) -> str:
+    """Return the changes of at least 0.05 dB as a phrase, the largest first."""
+    return ", ".join(
+        f"{name} {abs(change):.1f} dB {'higher' if change > 0.0 else 'lower'}"
+        for name, change in sorted(changes_db.items(), key=lambda item: -abs(item[1]))
+        if abs(change) >= 0.05
+    )
 
 
 # evaluate
@@ -350,8 +369,9 @@ def _facts(name: str, model: Model) -> dict[str, object]:
         "shipped": models.is_shipped(name),
         "made_by": model.made_by,
         "coefficients": model.named_coefficients(),
+        "tracks_db": model.track_habits_db(),
         "songs": [
-            {key: value for key, value in msgspec.to_builtins(song).items() if key != "triangles"}
+            {key: value for key, value in msgspec.to_builtins(song).items() if key not in ("triangles", "tracks")}
             for song in model.songs
         ],
     }

@@ -13,7 +13,7 @@ from analysis_server import MADE_BY, models
 from analysis_server.paths import is_project, locked
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import song_folders
-from analysis_server.sources.project import Assigned, ProjectParts
+from analysis_server.sources.project import Assigned, Level, ProjectParts
 from analysis_server.training import (
     LearnedSong,
     SessionSettings,
@@ -46,6 +46,7 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     truth : whether a project's true gains come from its `mixdown`, or exactly from its `faders`, or are what was made
         of a run's prediction by hand (`edits`).
     mixdown : the project's mixdown, if it is not next to the project.
+    level : whether a project's faders are those of its buses or of its single tracks; edits are of what they edit.
     album : the album of these songs; songs of one album are related, so together they count less than unrelated ones.
     mixed_by : ``"others"`` where the songs may have different engineers, such as an artist's records.
     """
@@ -60,6 +61,7 @@ class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_field
     dask: str | None = None
     truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     mixdown: str | None = None
+    level: Level = "buses"
     album: str = ""
     mixed_by: Literal["me", "others"] = "me"
 
@@ -73,6 +75,8 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     preset, features : what it is made of.
     learned, songs : titles of the songs learned now, and of all songs.
     coefficients : by bus and feature.
+    tracks_db : how the songs with single tracks set each role of a track, such as "drums: snare", against the rule, dB,
+        relative to the mean of these roles.
     next_song_percent : how far one more song would move a bus towards its own level; 0 for the paper's features.
     assignment : the bus of each file or track of the songs that were learned now, by title.
     warnings : sentences for the user.
@@ -88,6 +92,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     assignment: dict[str, list[Assigned]]
     warnings: list[str]
     next_song_percent: float = 0.0
+    tracks_db: dict[str, float] = {}
 
 
 def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> LearnResult:
@@ -106,6 +111,12 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
             raise InputError(
                 "the paper's regression does not use this", option=option, remedy="leave it out, or use condition3"
             )
+    if request.level == "tracks" and request.truth == "mixdown":
+        raise InputError(
+            "single tracks are learned from faders or edits, not from a mixdown",
+            option="--level tracks",
+            remedy="add --from faders, or omit it",
+        )
     _starting_model(request, feature_set)
     learned = _learned_songs(request, feature_set, progress)
     by_others = request.mixed_by == "others"
@@ -127,6 +138,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),
         next_song_percent=model.next_song_percent(),
+        tracks_db=model.track_habits_db(),
         assignment={one.song.title: one.assignment for one in learned if one.assignment},
         warnings=[warning for one in learned for warning in one.warnings],
     )
@@ -171,6 +183,7 @@ def _session_settings(request: LearnRequest, feature_set: str) -> SessionSetting
         feature_set=feature_set,
         truth=request.truth,
         mixdown=request.mixdown,
+        level=request.level,
         parts=request,
     )
 

@@ -384,7 +384,8 @@ class BalancePrior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ----------
     name : the shipped model it comes from, or "" for `WRITTEN`.
     offsets : dB by bus; 0 for others.
-    track_offsets : the same for single tracks and buses that are a single instrument.
+    track_offsets : the same for single tracks and buses that are a single instrument; those of a track's own role, such
+        as "drums: snare", are added to its bus's.
     shared : the coefficients of the shared features, by name (`balance.NAMES` without the constant).
     offset_strength : `OF_EVERYONE` or `OF_ONE_ENGINEER`.
     song_deviation_db, moment_deviation_db : how far songs differ from their prediction (over all buses), and moments
@@ -480,9 +481,9 @@ class BalanceRule(msgspec.Struct, frozen=True):
     departure_db: float | None
     deviations_db: Mapping[str, float]
 
-    def offsets_of(self, buses: Sequence[str]) -> FloatArray:
-        """Return the offsets of `buses`, dB, shape (n_buses,)."""
-        return np.array([self.offsets.get(bus, 0.0) for bus in buses])
+    def offsets_of(self, names: Sequence[str]) -> FloatArray:
+        """Return the offsets of buses, or of single tracks such as "drums: snare" with their bus's, dB, (n_names,)."""
+        return np.array([sum(self.offsets.get(part, 0.0) for part in {roles.bus_of(name), name}) for name in names])
 
     def deviations_of(self, buses: Sequence[str]) -> FloatArray:
         """Return the deviations of `buses`, dB, shape (n_buses,)."""

@@ -17,7 +17,7 @@ moment (ridge regression within songs), and how uncertain a prediction is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy
@@ -33,6 +33,7 @@ from core.models.habits import (
     learn_habits,
     song_weight,
 )
+from core.roles import bus_of
 
 EIGHTY_PERCENT = 1.2816
 """This many standard deviations to either side contain 80 % of a normal distribution."""
@@ -78,6 +79,8 @@ class SongEvidence:
     Attributes
     ----------
     r_factors : per bus, shape (n_features + 1, n_features + 1); a bus's rows weigh 1 in total.
+    tracks : where single tracks were balanced, the same per role of a track, such as "drums: snare". Habits are then
+        learned from these, against the rule for tracks.
     weight : how many songs it counts for.
     level_error_db : standard error of its output levels.
     album : songs of one album are related; "" where unknown.
@@ -85,6 +88,7 @@ class SongEvidence:
     """
 
     r_factors: Mapping[str, FloatArray]
+    tracks: Mapping[str, FloatArray] = field(default_factory=dict)
     weight: float = 1.0
     level_error_db: float = 0.0
     album: str = ""
@@ -118,9 +122,9 @@ class BalanceFit:
         """How far songs are from their prediction, over all buses."""
         return self.deviation_factor * self.prior.song_deviation_db
 
-    def habits_of(self, buses: Sequence[str]) -> FloatArray:
-        """Return what the songs add to the rule's offsets, dB, shape (n_buses,)."""
-        return np.array([self.habits.offset_of(bus) for bus in buses])
+    def habits_of(self, names: Sequence[str]) -> FloatArray:
+        """Return what the songs add to the rule's offsets of buses or single tracks, dB, shape (n_names,)."""
+        return np.array([self.habits.offset_of(name) for name in names])
 
     def coefficients_of(self, buses: Sequence[str], rule: BalanceRule | None = None) -> FloatArray:
         """Return each bus's coefficients in the order of `balance.NAMES`, shape (n_buses, n_features)."""
@@ -141,7 +145,7 @@ def fit_balance(songs: Sequence[SongEvidence], prior: BalancePrior) -> BalanceFi
     means = [_SongMeans.of(song, prior) for song in songs]
     habits = learn_habits(
         [
-            DeviationsOfSong(of.buses, of.deviations_db, song.weight, song.level_error_db, song.album)
+            DeviationsOfSong(of.names, of.deviations_db, song.weight, song.level_error_db, song.album, of.shares)
             for song, of in zip(songs, means, strict=True)
         ],
         prior=_variances(songs, prior),
@@ -161,27 +165,44 @@ def fit_balance(songs: Sequence[SongEvidence], prior: BalancePrior) -> BalanceFi
 
 @dataclass(frozen=True)
 class _SongMeans:
-    """A song's buses in the mean over its frames.
+    """A song's buses, or its single tracks, in the mean over its frames.
 
-    `deviations_db` and `scales_db` (n_buses,): how far each bus is from the rule, and how far songs usually are.
+    `deviations_db`, `scales_db` and `shares` (n_names,): how far each one is from the rule, how far songs usually are,
+    and which part of its bus it is.
     """
 
-    buses: tuple[str, ...]
+    names: tuple[str, ...]
     deviations_db: FloatArray
     scales_db: FloatArray
+    shares: FloatArray
     output_lufs: float
 
     @classmethod
     def of(cls, song: SongEvidence, prior: BalancePrior) -> _SongMeans:
-        buses = tuple(song.r_factors)
-        rule: BalanceRule = prior.rule_for(buses)
-        factors = np.stack(list(song.r_factors.values()))
-        constants = factors[:, :, 0]
-        weights = np.maximum((constants**2).sum(axis=1), 1e-12)
-        means = np.einsum("br,brc->bc", constants, factors[:, :, 1:]) / weights[:, None]
-        levels_lufs = means[:, -1] - means[:, :-1] @ rule.shared
-        deviations_db = levels_lufs - rule.offsets_of(buses)
-        return cls(buses, deviations_db - deviations_db.mean(), rule.deviations_of(buses), float(levels_lufs.mean()))
+        names = tuple(song.tracks or song.r_factors)
+        buses = [bus_of(name) for name in names]
+        rule = prior.rule_for(buses, tracks=True if song.tracks else None)
+        levels_lufs = _mean_levels_lufs(song.tracks or song.r_factors, rule)
+        deviations_db = levels_lufs - rule.offsets_of(names)
+        shares = 1.0 / np.array([buses.count(bus) for bus in buses])
+        output_lufs = _mean_levels_lufs(song.r_factors, prior.rule_for(tuple(song.r_factors))).mean()
+        return cls(
+            names,
+            deviations_db - np.average(deviations_db, weights=shares),
+            rule.deviations_of(buses),
+            shares,
+            float(output_lufs),
+        )
+
+
+def _mean_levels_lufs(r_factors: Mapping[str, FloatArray], rule: BalanceRule) -> FloatArray:
+    """Return the output levels without what the shared features explain, LUFS, shape (n_names,)."""
+    factors = np.stack(list(r_factors.values()))
+    constants = factors[:, :, 0]
+    weights = np.maximum((constants**2).sum(axis=1), 1e-12)
+    means = np.einsum("br,brc->bc", constants, factors[:, :, 1:]) / weights[:, None]
+    levels_lufs: FloatArray = means[:, -1] - means[:, :-1] @ rule.shared
+    return levels_lufs
 
 
 def _variances(songs: Sequence[SongEvidence], prior: BalancePrior) -> VariancePrior:
@@ -197,33 +218,32 @@ def _deviation_factor(
     """Return the factor with which the rule's 80 % bands contain 80 % of the songs, each predicted without itself.
 
     A quantile instead of a mean square: about one song in seven is balanced in an unusual way and would widen every
-    band. Few songs leave a deviation uncertain: Student's t instead of the normal distribution.
+    band. Few songs leave a deviation uncertain: Student's t instead of the normal distribution. Songs of single tracks
+    do not count.
     """
-    n_songs_of = {
-        role: sum(song.weight for song, of in zip(songs, means, strict=True) if role in of.buses)
-        for role in habits.roles
-    }
+    pairs = [(song, of) for song, of in zip(songs, means, strict=True) if not song.tracks]
+    n_songs_of = {role: sum(song.weight for song, of in pairs if role in of.names) for role in habits.roles}
     sizes, weights = [np.array([0.99, 1.01]) * EIGHTY_PERCENT], [np.full(2, 0.5 * prior.deviation_strength)]
-    for song, of in zip(songs, means, strict=True):
-        n_buses = len(of.buses)
+    for song, of in pairs:
+        n_buses = len(of.names)
         if n_buses < 2:
             continue
-        n_songs = np.array([n_songs_of.get(bus, song.weight) for bus in of.buses])
+        n_songs = np.array([n_songs_of.get(bus, song.weight) for bus in of.names])
         leverage = np.array([song_weight(n, habits.correlation) for n in n_songs]) * song.weight / n_songs
-        residual = of.deviations_db - np.array([habits.offset_of(bus) for bus in of.buses])
+        residual = of.deviations_db - np.array([habits.offset_of(bus) for bus in of.names])
         residual = (residual - residual.mean()) / (1.0 - np.minimum(leverage, 0.9))
         sizes.append(np.abs(residual) / centred_deviation_db(of.scales_db))
         weights.append(np.full(n_buses, song.weight))
     size, weight = np.concatenate(sizes), np.concatenate(weights)
     order = np.argsort(size, kind="stable")
     shares = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
-    n_known = prior.deviation_strength / _BUSES_PER_SONG + sum(song.weight for song in songs)
+    n_known = prior.deviation_strength / _BUSES_PER_SONG + sum(song.weight for song, _ in pairs)
     # the prior's bands are already calibrated; the correction for few songs applies to what the songs change
     factor = float(np.interp(0.8, shares, size[order])) / EIGHTY_PERCENT
     n_prior = prior.deviation_strength / _BUSES_PER_SONG
     return (
         factor * float(scipy.special.stdtrit(n_known, 0.9) / scipy.special.stdtrit(n_prior, 0.9))
-        if factor < 1.0 and songs
+        if factor < 1.0 and pairs
         else factor
     )
 

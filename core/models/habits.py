@@ -11,6 +11,9 @@ Model, for entry i of song s with role r on album a::
     album[a, r] ~ Normal(0, ALBUM_SHARE * within_db ** 2)
     error[s, i] ~ Huber(CLIP), variance ((1 - ALBUM_SHARE) * within_db ** 2 + known_error_db ** 2) / weight
 
+The role of a single track, such as "drums: snare", has the habit of its bus plus one of its own, of the same prior. The
+entries of a bus together weigh as much as a bus, so that a kit of ten microphones is not ten drummers.
+
 `known_error_db` is the standard error of levels that were estimated rather than read from faders. For a song of no
 known album, ALBUM_SHARE is 0.
 
@@ -36,6 +39,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.decibels import FloatArray
+from core.roles import bus_of
 
 CLIP = 2.0
 """Errors beyond this many standard deviations count linearly instead of squared."""
@@ -58,6 +62,7 @@ class DeviationsOfSong:
     deviations_db : dB, shape (n_entries,).
     weight : how many songs this one counts for.
     known_error_db : standard error with which the deviations are known, dB.
+    shares : the part of a bus that each entry is, shape (n_entries,); 1 by default.
     album : songs with the same album are related; "" for a song of no known album.
     """
 
@@ -66,6 +71,7 @@ class DeviationsOfSong:
     weight: float = 1.0
     known_error_db: float = 0.0
     album: str = ""
+    shares: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,8 @@ class Habits:
     within_db: float
 
     def offset_of(self, role: str) -> float:
-        """Return the habit of `role`, dB; 0 where no song has it."""
-        return float(self.offsets_db[self.roles.index(role)]) if role in self.roles else 0.0
+        """Return the habit of a bus, or of a single track with that of its bus, dB; 0 where no song has it."""
+        return sum(float(self.offsets_db[self.roles.index(name)]) for name in _effects(role) if name in self.roles)
 
     @property
     def correlation(self) -> float:
@@ -240,7 +246,7 @@ class _Rows:
     def of(cls, songs: Sequence[DeviationsOfSong]) -> _Rows | None:
         if not songs:
             return None
-        roles = tuple(sorted({role for song in songs for role in song.roles}))
+        roles = tuple(sorted({name for song in songs for role in song.roles for name in _effects(role)}))
         albums = sorted({(song.album, role) for song in songs if song.album for role in song.roles})
         effects: list[tuple[str, str]] = [*(("", role) for role in roles), *albums]
         column = {effect: i for i, effect in enumerate(effects)}
@@ -250,11 +256,14 @@ class _Rows:
         row = 0
         for song in songs:
             own_share = 1.0 - ALBUM_SHARE if song.album else 1.0
-            for role in song.roles:
-                design[row, column["", role]] = 1.0
+            for role, share in zip(
+                song.roles, np.ones(len(song.roles)) if song.shares is None else song.shares, strict=True
+            ):
+                for name in _effects(role):
+                    design[row, column["", name]] = 1.0
                 if song.album:
                     design[row, column[song.album, role]] = 1.0
-                error_scale[row] = np.sqrt(own_share / song.weight)
+                error_scale[row] = np.sqrt(own_share / (song.weight * share))
                 row += 1
         return cls(
             roles=roles,
@@ -295,6 +304,11 @@ class _Rows:
         left = self.target - effects @ self.design.T
         common = self.of_song_sums(weights * left) / self.of_song_sums(weights)
         return left - common[:, self.song_of_row]
+
+
+def _effects(role: str) -> set[str]:
+    """Return the names of the habits that an entry has: of its bus, and of a single track its own."""
+    return {bus_of(role), role}
 
 
 def _log_normal(median: float, spread: float, n_points: int) -> tuple[FloatArray, FloatArray]:

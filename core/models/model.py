@@ -51,6 +51,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     n_frames : how many frames it has.
     domain, fit : how the truth was estimated and how well it explains the mixdown.
     triangles : per bus, rows of the triangular factor of its features and gains.
+    tracks : the same per role of a single track, such as "drums: snare"; left out where buses were balanced.
     weight : how many songs it counts for.
     album : songs of one album are related; "" where unknown.
     by_others : whether its engineer may be another one than that of the other songs, as on an artist's records.
@@ -67,6 +68,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     weight: Annotated[float, msgspec.Meta(gt=0.0, le=1000.0)] = 1.0
     album: str = ""
     by_others: bool = False
+    tracks: dict[str, list[list[float]]] | msgspec.UnsetType = msgspec.UNSET
 
     def weighted_triangles(self) -> dict[str, FloatArray]:
         """Return the triangles, shape (p + 1, p + 1), their squares multiplied by the song's weight."""
@@ -76,6 +78,7 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Return what the song contributes to a balance model."""
         return SongEvidence(
             r_factors={bus: np.array(rows) for bus, rows in self.triangles.items()},
+            tracks={name: np.array(rows) for name, rows in (self.tracks or {}).items()},
             weight=self.weight,
             level_error_db=ESTIMATED_LEVEL_ERROR_DB if self.domain in ("power", "magnitude") else 0.0,
             album=self.album,
@@ -157,7 +160,7 @@ class Model:
         return msgspec.structs.replace(
             prior,
             name=self.name,
-            offsets=with_habits(prior.offsets),
+            offsets={bus: value for bus, value in with_habits(prior.offsets).items() if bus == roles.bus_of(bus)},
             track_offsets=with_habits(prior.track_offsets),
             shared={**prior.shared, **shared},
             offset_strength=OF_ONE_ENGINEER,
@@ -174,6 +177,14 @@ class Model:
             rows = self.balance_fit.coefficients_of(self.buses)
             return {bus: dict(zip(names, row.tolist(), strict=True)) for bus, row in zip(self.buses, rows, strict=True)}
         return {bus: dict(zip(names, self.coefficients(bus).tolist(), strict=True)) for bus in self.buses}
+
+    def track_habits_db(self) -> dict[str, float]:
+        """Return how its songs set each role of a single track against the default rule, dB, without a common gain."""
+        if self.feature_set != "condition3":
+            return {}
+        names = sorted({name for song in self.songs for name in song.tracks or {}})
+        habits_db = self.balance_fit.habits_of(names)
+        return dict(zip(names, (habits_db - habits_db.mean()).tolist(), strict=True)) if names else {}
 
     def next_song_percent(self) -> float:
         """Return how far one more song would move a bus towards its own level; 0 without songs of condition 3."""
@@ -315,7 +326,7 @@ def _require_sound(path: Path, model: Model) -> None:
 
 def _require_triangles(path: Path, songs: Sequence[TrainingSong], size: int) -> None:
     for song in songs:
-        for bus, rows in song.triangles.items():
+        for bus, rows in {**song.triangles, **(song.tracks or {})}.items():
             is_square = [len(row) for row in rows] == [size] * size
             if not is_square or not (np.abs(np.array(rows)) < _LARGEST_SUM).all():
                 raise ModelError(

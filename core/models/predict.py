@@ -19,6 +19,7 @@ from core.analysis.measure import ACTIVE_RMS, Measurement
 from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
 from core.errors import ModelError
 from core.gains.curves import GainCurves, exponential
+from core.matching.dictionary import SEVERAL_BUSES
 from core.models.balance import (
     NAMES,
     OF_SONG,
@@ -34,6 +35,7 @@ from core.models.balance import (
 from core.models.explain import Explanation, Prediction
 from core.models.fit import centred_deviation_db
 from core.models.model import Model
+from core.roles import single_track
 
 MOMENT_LIMIT_DB = 3.0
 """The time-varying part of a predicted balance stays within this."""
@@ -105,7 +107,8 @@ def predict_balance(
     rule = fit.prior.rule_for(buses, tracks=tracks)
     heard = levels.heard
     features = balance_features(levels)
-    coefficients = fit.coefficients_of(buses, rule)
+    names = track_names(buses, track_roles)
+    coefficients = fit.coefficients_of(names, rule)
     kit_db, share = kit_levels(buses, track_roles, heard)
     equal_db = at_equal_level_db(buses, levels, share)
     in_kit = share < 1.0
@@ -116,8 +119,8 @@ def predict_balance(
         "tone": tone,
         "covered": covered,
         "presence": presence,
-        "role": against_the_others(rule.offsets_of(buses), heard),
-        "sessions": against_the_others(fit.habits_of(buses), heard),
+        "role": against_the_others(rule.offsets_of(names), heard),
+        "sessions": against_the_others(fit.habits_of(names), heard),
     }
     if in_kit.any():
         of_song["kit"] = against_the_others(kit_db, heard)
@@ -137,6 +140,21 @@ def predict_balance(
         output_lufs=fit.output_lufs,
         output_deviation_db=fit.output_deviation_db,
     )
+
+
+def track_names(buses: Sequence[str], track_roles: Sequence[str]) -> list[str]:
+    """Return the names that the habits of single tracks go by, such as "drums: snare"; the bus where no role is known.
+
+    Parameters
+    ----------
+    buses : the bus of each track.
+    track_roles : what each track plays, by `core.matching`; without them all tracks go by their bus.
+    """
+    unknown = ("unknown", "bus", SEVERAL_BUSES)
+    return [
+        bus if role in (bus, *unknown) else single_track(bus, role)
+        for bus, role in zip(buses, track_roles or buses, strict=True)
+    ]
 
 
 def kit_levels(buses: Sequence[str], track_roles: Sequence[str], heard: Mask) -> tuple[FloatArray, FloatArray]:

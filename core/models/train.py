@@ -18,7 +18,7 @@ import numpy.typing as npt
 from core.analysis.measure import Measurement
 from core.audio.framing import HOP_S
 from core.audio.song import Song
-from core.decibels import LOWEST_DB, FloatArray, gain_to_db
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.files import content_hash
 from core.gains.curves import GainCurves, exponential
@@ -26,6 +26,7 @@ from core.models.balance import StemLevels, at_equal_level_db, balance_features,
 from core.models.evaluate import EvaluationSong
 from core.models.fit import fold
 from core.models.model import Source, TrainingSong
+from core.models.predict import kit_levels, track_names
 
 _N_FEATURES, _RMS_COLUMN = 3, 1
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -197,13 +198,60 @@ def measured_triangles(measurement: Measurement, curves: GainCurves) -> dict[str
         Fewer than two buses have signal, so no balance can be learned.
     """
     levels = levels_of(measurement)
+    return balance_triangles(measurement.title, measurement.buses, levels, curves.gains, _weights(curves, levels))
+
+
+def track_triangles(
+    measurement: Measurement, curves: GainCurves, buses: Sequence[str], track_roles: Sequence[str]
+) -> dict[str, FloatArray]:
+    """Return the triangle (7, 7) of each role of a single track; tracks of one role weigh 1 together.
+
+    The levels of a kit's microphones are relative to `predict.KIT_LEVELS_DB`.
+
+    Parameters
+    ----------
+    measurement, curves : of the single tracks.
+    buses, track_roles : the bus of each track, and what it plays.
+
+    Raises
+    ------
+    InputError
+        Fewer than two tracks have signal.
+    """
+    levels = levels_of(measurement)
+    kit_db, share = kit_levels(buses, track_roles, levels.heard)
+    of_tracks = balance_triangles(
+        measurement.title,
+        measurement.buses,
+        levels,
+        curves.gains * db_to_gain(-kit_db),
+        _weights(curves, levels),
+        equal_db=at_equal_level_db(buses, levels, share),
+    )
+    of_roles: dict[str, list[FloatArray]] = {}
+    for track, name in zip(measurement.buses, track_names(buses, track_roles), strict=True):
+        if track in of_tracks:
+            of_roles.setdefault(name, []).append(of_tracks[track])
+    return {
+        name: np.asarray(np.linalg.qr(np.vstack(found) / np.sqrt(len(found)), mode="r"), dtype=np.float64)
+        for name, found in of_roles.items()
+    }
+
+
+def _weights(curves: GainCurves, levels: StemLevels) -> FloatArray:
+    """Return the frames' weights, shape (n_frames, n_buses): their fit where a bus sounds."""
     quality = np.where(np.isnan(curves.fit), 0.0, np.clip(curves.fit, 0.0, 1.0))
-    weights = np.where(levels.active, quality[:, None], 0.0)
-    return balance_triangles(measurement.title, measurement.buses, levels, curves.gains, weights)
+    return np.where(levels.active, quality[:, None], 0.0)
 
 
 def balance_triangles(
-    title: str, buses: Sequence[str], levels: StemLevels, gains: FloatArray, weights: FloatArray
+    title: str,
+    buses: Sequence[str],
+    levels: StemLevels,
+    gains: FloatArray,
+    weights: FloatArray,
+    *,
+    equal_db: FloatArray | None = None,
 ) -> dict[str, FloatArray]:
     """Return the triangle of [condition 3, output level in LUFS] of each bus with signal (`core.models.fit`).
 
@@ -213,6 +261,7 @@ def balance_triangles(
     levels : its stems' levels.
     gains, weights : true gains and the frames' weights, shape (n_frames, n_buses). A bus's weights are scaled to a sum
         of 1, because the frames of a song are not independent.
+    equal_db : the gains that bring every bus to the same level, dB, shape (n_buses,); `at_equal_level_db` by default.
 
     Raises
     ------
@@ -223,7 +272,8 @@ def balance_triangles(
     if len(heard) < 2:
         raise InputError("a balance needs two stems that sound", path=title, remedy="add the other buses")
     inputs = balance_features(levels)
-    equal_db = at_equal_level_db(buses, levels)
+    if equal_db is None:
+        equal_db = at_equal_level_db(buses, levels)
     triangles = {}
     for i in heard:
         weight = weights[:, i] / weights[:, i].sum()

@@ -157,6 +157,59 @@ def test_edits_of_single_tracks_teach_the_levels_of_their_buses(faderwise: Ran, 
     assert against["after"] < against["before"] - 2.0
 
 
+@pytest.mark.parametrize("n_songs", [1, 3])
+def test_edits_of_a_lead_vocal_teach_the_level_of_lead_vocals(faderwise: Ran, tmp_path: Path, n_songs: int) -> None:
+    for number in range(n_songs + 1):
+        folder = tmp_path / f"song{number}"
+        folder.mkdir()
+        for name, role in (("Kick", "drums"), ("Bass DI", "bass"), ("Lead Vox", "vocals"), ("Vox Double", "melody")):
+            shutil.copy(STEMS / f"{role}.flac", folder / f"{name}.flac")
+
+    def lead_vocal_db(*model: str) -> tuple[float, float]:
+        """Return the gain of the lead vocal against its double, and against the other buses, dB."""
+        song = tmp_path / f"song{n_songs}"
+        gains = as_json(faderwise("mix", song, "--level", "tracks", *model, "--dry-run", "--json"))["median_gain_db"]
+        lead = gains["vocals: Lead Vox"]
+        others = np.mean([gains["drums: Kick"], gains["bass: Bass DI"]])
+        return lead - gains["vocals: Vox Double"], float(lead - others)
+
+    before = lead_vocal_db()
+    for number in range(n_songs):
+        out = tmp_path / f"out{number}"
+        assert faderwise("mix", tmp_path / f"song{number}", "--level", "tracks", "--out", out).code == 0
+        raise_lead_vocal(out / "automation.csv", 3.0)
+        learned = faderwise("learn", out, "--from", "edits", "--model", "mine", "--json")
+        assert learned.code == 0, learned.err
+    assert as_json(learned)["tracks_db"]["vocals: lead vocal"] > 0.5
+    assert "lead vocal" in faderwise("models", "show", "mine").out
+    after = lead_vocal_db("--model", "mine")
+    assert 1.0 < after[0] - before[0] < 3.5
+    assert 1.0 < after[1] - before[1] < 3.5
+    if n_songs == 3:
+        assert after[0] - before[0] > 2.0
+
+
+def raise_lead_vocal(path: Path, db: float) -> None:
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    raised = [[row[0], row[1], f"{float(row[2]) + db:.4f}", row[3]] if "Lead Vox" in row[0] else row for row in rows]
+    path.write_text("\n".join(",".join(row) for row in raised))
+
+
+def test_the_faders_of_single_tracks_are_learned_by_role(faderwise: Ran, of_tracks: Path) -> None:
+    text = (of_tracks / "Song.RPP").read_text(encoding="utf-8")
+    quiet = text.replace('NAME "Snare"\n    VOLPAN 1.0', 'NAME "Snare"\n    VOLPAN 0.1')
+    (of_tracks / "Quiet.RPP").write_text(quiet, encoding="utf-8")
+
+    def snare_against_kick_db(song: str) -> float:
+        options = ("--from", "faders", "--level", "tracks", "--model", song, "--json")
+        learned = as_json(faderwise("learn", of_tracks / f"{song}.RPP", *options))["tracks_db"]
+        return float(learned["drums: snare"] - learned["drums: kick"])
+
+    assert snare_against_kick_db("Quiet") < snare_against_kick_db("Song") - 3.0
+    refused = faderwise("learn", of_tracks / "stems", "--level", "tracks", "--model", "mine")
+    assert refused.code == 2
+
+
 def test_edits_of_the_tracks_of_a_project_teach_what_the_folder_and_they_make(faderwise: Ran, of_tracks: Path) -> None:
     copy = of_tracks / "Song-faderwise.RPP"
     text = copy.read_text(encoding="utf-8")
