@@ -150,19 +150,18 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
     writing, reporting = stages(progress, {"Writing mix": 0.5, "Writing report": 0.5})
     before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
     before, after = outcome.labels
-    figures = (outcome.before, outcome.after.with_gain_db(-outcome.file_gain_db))
+    gain_db = outcome.moved_db + outcome.file_gain_db
     start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
     with ThreadPoolExecutor(1) as pool:  # reading and encoding keep a core busy while the mix is written
         players_made = pool.submit(
             audio.excerpts,
             song,
-            {before: outcome.reference, after: outcome.automation},
-            figures,
+            {before: outcome.reference, after: outcome.rendered},
+            (outcome.before, outcome.rendered.figures),
             start_s,
-            gains_db=(before_db, outcome.file_gain_db),
+            gains_db=(before_db, gain_db),
             wholes=(None, "mix.wav"),
         )
-        gain_db = outcome.moved_db + outcome.file_gain_db
         outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
         players = players_made.result()
     reporting(0.0)

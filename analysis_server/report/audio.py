@@ -10,7 +10,7 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,10 @@ import soundfile
 
 from analysis_server.report.content import Player, Spectrum, StemSound
 from core.audio.framing import FRAME_S, HOP_S
-from core.audio.io import AudioFile, Samples, read_excerpt
+from core.audio.io import AudioFile, Samples, open_stream
 from core.audio.song import Song
 from core.automation.points import Automation
-from core.automation.render import MixFigures, headroom_db, in_bands, measure_mixes, mix_stems
+from core.automation.render import MixFigures, RenderedMix, headroom_db, in_bands, measure_mixes, mix_stems
 from core.decibels import FloatArray, db_to_gain
 from core.files import replacing
 from core.gains.curves import write_npz
@@ -127,7 +127,7 @@ def excerpt_start_s(
 
 def excerpts(
     song: Song,
-    mixes: Mapping[str, Automation | AudioFile | None],
+    mixes: Mapping[str, Automation | AudioFile | RenderedMix | None],
     figures: Sequence[MixFigures],
     start_s: float,
     *,
@@ -140,7 +140,7 @@ def excerpts(
     Parameters
     ----------
     song : the stems.
-    mixes : per label, the automation of the stems (None for gains of 0 dB) or a finished mix.
+    mixes : per label, the automation of the stems (None for gains of 0 dB), a finished mix, or a rendered one.
     figures : what each mix measures, before `gains_db`.
     start_s : where the excerpt starts, a multiple of the hop.
     gains_db : a gain per mix; by default 0 dB, or less where the true peak would exceed the limit.
@@ -149,17 +149,15 @@ def excerpts(
     """
     if gains_db is None:
         gains_db = [min(0.0, headroom_db(one)) for one in figures]
-    stems: Samples | None = None
+    start, n_samples = _span(song, start_s)
+    automations = [mix for mix in mixes.values() if mix is None or isinstance(mix, Mapping)]
+    mixed = iter(_mixed(song, automations, start, n_samples) if automations else ())
     heard = []
     for mix, gain_db in zip(mixes.values(), gains_db, strict=True):
         if isinstance(mix, AudioFile):
-            samples = _read(song, [mix], start_s)[0]
+            samples = _read(song, [mix], start, n_samples)[0]
         else:
-            if stems is None and len(song.stems) <= _MOST_HELD:
-                stems = _read(song, song.stems.values(), start_s)
-            one_by_one = (_read(song, [file], start_s)[0] for file in song.stems.values())
-            read = one_by_one if stems is None else stems
-            samples = mix_stems(song, read, round(start_s * song.sample_rate), mix).T
+            samples = mix.read(start, n_samples) if isinstance(mix, RenderedMix) else next(mixed)
         heard.append(samples * np.float32(db_to_gain(gain_db)))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         encoded = list(pool.map(lambda samples: _flac(samples, song.sample_rate), heard))
@@ -191,7 +189,8 @@ def excerpts(
 
 def stem_sounds(song: Song, start_s: float) -> tuple[StemSound, ...]:
     """Return an excerpt of every stem before its fader."""
-    stems = _read(song, song.stems.values(), start_s)
+    start, n_samples = _span(song, start_s)
+    stems = (_read(song, [file], start, n_samples)[0] for file in song.stems.values())
     return tuple(
         StemSound(role=bus, mime=MIME, encoded=_flac(samples, song.sample_rate), start_s=start_s)
         for bus, samples in zip(song.buses, stems, strict=True)
@@ -219,23 +218,34 @@ def spectrum_of(label: str, figures: MixFigures) -> Spectrum:
     return Spectrum(label=label, frequency_hz=frequency_hz, level_db=level_db)
 
 
-def _read(song: Song, files: Iterable[AudioFile], start_s: float) -> Samples:
-    """Return the excerpt of each file, shape (n_files, n_channels, n_samples)."""
+def _span(song: Song, start_s: float) -> tuple[int, int]:
+    """Return the first sample of the excerpt from `start_s` on, and how many it has."""
     start = round(start_s * song.sample_rate)
-    n_samples = min(round(EXCERPT_S * song.sample_rate), song.n_samples - start)
-    return np.stack(
-        [
-            read_excerpt(
-                file, sample_rate=song.sample_rate, n_channels=song.n_channels, start=start, n_samples=n_samples
-            )
-            for file in files
-        ]
-    )
+    return start, min(round(EXCERPT_S * song.sample_rate), song.n_samples - start)
+
+
+def _mixed(song: Song, automations: Sequence[Automation | None], start: int, n_samples: int) -> Samples:
+    """Return an excerpt of the mixes of the stems with `automations`, shape (n_mixes, n_samples, n_channels)."""
+    files = list(song.stems.values())
+    mixes = np.zeros((len(automations), n_samples, song.n_channels), np.float32)
+    for first in range(0, len(files), _MOST_HELD):
+        stems = _read(song, files[first : first + _MOST_HELD], start, n_samples)
+        mixes += mix_stems(song, stems, start, automations, first)
+    return mixes
+
+
+def _read(song: Song, files: Sequence[AudioFile], start: int, n_samples: int) -> Samples:
+    """Return an excerpt of each file, shape (n_files, n_samples, n_channels)."""
+    excerpts = np.empty((len(files), n_samples, song.n_channels), np.float32)
+    for file, excerpt in zip(files, excerpts, strict=True):
+        with open_stream(file, sample_rate=song.sample_rate, n_channels=song.n_channels, start=start) as stream:
+            stream.read_into(excerpt.T)
+    return excerpts
 
 
 def _flac(samples: Samples, sample_rate: int) -> bytes:
-    """Return samples (n_channels, n_samples) as 16-bit FLAC of at most two channels."""
+    """Return samples (n_samples, n_channels) as 16-bit FLAC of at most two channels."""
     encoded = io.BytesIO()
-    shown = np.clip(samples[:2].T, -1.0, 1.0)
+    shown = np.clip(samples[:, :2], -1.0, 1.0)
     soundfile.write(encoded, shown, sample_rate, "PCM_16", format="FLAC")
     return encoded.getvalue()

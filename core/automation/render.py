@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -51,8 +51,11 @@ QUIETEST_LUFS, LOUDEST_LUFS = -70.0, 0.0
 """The range of target loudnesses: a quieter mix would be inaudible, and no mix is louder."""
 _REPORTED_GAIN_DB = 0.05
 _GAIN_GRID_SAMPLES = 64
-_MIXED_AT_ONCE = 1 << 14
-"""Few enough samples to stay in the processor's cache."""
+_NEPERS_PER_DB = math.log(10.0) / 20.0
+_MIXED_AT_ONCE = 128
+"""Few enough groups of 64 samples to stay in the processor's cache."""
+_HELD_BYTES = 128 << 20
+"""A mix of no more than this, six minutes in stereo, stays in memory."""
 _COPIED_SAMPLES = 1 << 17
 _BYTES_PER_SAMPLE = 3
 _FULL_SCALE = 1 << 23
@@ -146,17 +149,19 @@ class MixMeter:
 
 @dataclass(frozen=True)
 class RenderedMix:
-    """A mix as 32-bit floats in a file without a header, and its measurements.
+    """A mix as 32-bit floats, in memory or in a file without a header, and its measurements.
 
     Attributes
     ----------
-    path : the file: interleaved, little-endian; the caller removes it.
+    path : the file: interleaved, little-endian; the caller removes it. None for a mix in memory.
+    held : the samples of a mix in memory, shape (n_samples, n_channels).
     sample_rate, n_channels, n_samples : of the mix.
     figures : its measurements.
     plain_sum : measurements of the plain sum of the same stems, if requested.
     """
 
-    path: Path
+    path: Path | None
+    held: Samples
     sample_rate: int
     n_channels: int
     n_samples: int
@@ -165,6 +170,8 @@ class RenderedMix:
 
     def read(self, start: int, n_samples: int) -> Samples:
         """Return samples from `start` on, shape (n_samples, n_channels), fewer at the end."""
+        if self.path is None:
+            return self.held[start : start + n_samples]
         count = min(n_samples, self.n_samples - start) * self.n_channels
         values: Samples = np.fromfile(self.path, "<f4", max(0, count), offset=4 * start * self.n_channels)
         return values.reshape(-1, self.n_channels)
@@ -205,7 +212,7 @@ def render_mix(
     ----------
     song : the song.
     automation : the points of each bus; None leaves every gain at 0 dB.
-    path : a new file for the samples.
+    path : a new file for the samples of a long mix.
     with_plain_sum : whether to measure the plain sum of the stems as well.
     progress : receives the fraction done; may raise to stop the work.
 
@@ -228,13 +235,26 @@ def render_mix(
     -6.0
     """
     automations = [automation, None] if with_plain_sum else [automation]
+    n_channels = song.n_channels
+    is_held = 4 * song.n_samples * n_channels <= _HELD_BYTES
+    held: Samples = np.empty((song.n_samples if is_held else 0, n_channels), np.float32)
     try:
-        with path.open("w+b") as file:
-            figures = _measure(song, automations, _FileInParts(file), progress)
+        with ExitStack() as stack:
+            parts = None if is_held else _FileInParts(stack.enter_context(path.open("w+b")))
+
+            def write(values: Samples, start: int) -> None:
+                if parts is None:
+                    held[start : start + len(values)] = values
+                else:
+                    parts.write(values.astype("<f4", copy=False), 4 * start * n_channels)
+
+            figures = _measure(song, automations, write, progress)
     except OSError as error:
         raise write_error(path.parent, error) from error
     plain_sum = figures[1] if with_plain_sum else None
-    return RenderedMix(path, song.sample_rate, song.n_channels, song.n_samples, figures[0], plain_sum)
+    return RenderedMix(
+        None if is_held else path, held, song.sample_rate, n_channels, song.n_samples, figures[0], plain_sum
+    )
 
 
 def measure_mixes(
@@ -247,23 +267,21 @@ def measure_mixes(
 def _measure(
     song: Song,
     automations: Sequence[Automation | None],
-    file: _FileInParts | None,
+    write: Callable[[Samples, int], None] | None,
     progress: ProgressCallback,
 ) -> list[MixFigures]:
-    """Measure mixes, and write the first one to a file if there is one."""
+    """Measure mixes; `write` gets the samples of the first one, with where they start."""
     reader = LockstepReader(song, with_mixdown=False, interleaved=True)
     meters = [MixMeter(song.sample_rate, song.n_samples) for _ in automations]
     before, after = MixMeter.samples_around(song.sample_rate)
-    frame_bytes = 4 * song.n_channels
 
     def work(block: Block) -> None:
         start, end = reader.span_of(block)
-        for number, (automation, meter) in enumerate(zip(automations, meters, strict=True)):
-            mix = mix_stems(song, block.samples, start - before, automation)
+        mixes = mix_stems(song, block.samples.swapaxes(1, 2), start - before, automations)
+        if write is not None:
+            write(mixes[0, before : before + end - start], start)
+        for mix, meter in zip(mixes, meters, strict=True):
             meter.add(mix.T, start, end)
-            if file is not None and number == 0:
-                own = mix[before : before + end - start]
-                file.write(own.astype("<f4", copy=False), start * frame_bytes)
 
     with reader.blocks(before=before, after=after) as blocks:
         for_each_block(blocks, work, reader, progress)
@@ -279,42 +297,6 @@ def measure_file(song: Song, file: AudioFile, *, progress: ProgressCallback = no
     with reader.blocks(before=before, after=after) as blocks:
         for_each_block(blocks, lambda block: meter.add(block.samples[0], *reader.span_of(block)), reader, progress)
     return meter.figures()
-
-
-def write_mix(
-    song: Song,
-    automation: Automation | None,
-    path: Path,
-    *,
-    gain_db: float = 0.0,
-    progress: ProgressCallback = no_progress,
-) -> None:
-    """Write the mix of the song's stems with `automation`, 24-bit WAV, with a gain of `gain_db`.
-
-    Parameters
-    ----------
-    song : the song whose stems are mixed.
-    automation : the points of each bus; None for the plain sum of the stems.
-    path : the WAV file to write.
-    gain_db : a gain for the whole mix, dB.
-    progress : progress callback; may raise to stop the work.
-
-    Raises
-    ------
-    InputError
-        A stem is damaged, or the folder cannot be written to.
-    DiskFullError
-        The disk is full.
-    """
-    reader = LockstepReader(song, with_mixdown=False, interleaved=True)
-    gain = float(db_to_gain(gain_db))
-    with _wav_file(path, song.sample_rate, song.n_channels, song.n_samples) as wav, reader.blocks() as blocks:
-
-        def work(block: Block) -> None:
-            start, end = reader.span_of(block)
-            wav.write(mix_stems(song, block.samples, start, automation)[: end - start], start, gain)
-
-        for_each_block(blocks, work, reader, progress)
 
 
 def common_gain_db(before: MixFigures, after: MixFigures, target_lufs: float | None) -> float:
@@ -356,46 +338,54 @@ def level_warnings(file_gain_db: float, target_lufs: float | None = None) -> lis
     return [f"mix.wav is {-file_gain_db:.1f} dB quieter than the automation: {reason}"]
 
 
-def mix_stems(song: Song, stems: Iterable[Samples], start: int, automation: Automation | None) -> Samples:
-    """Return the sum of stems, each with its gain, shape (n_samples, n_channels).
+def mix_stems(
+    song: Song, stems: Samples, start: int, automations: Sequence[Automation | None], first_stem: int = 0
+) -> Samples:
+    """Return the mixes of stems with `automations`, shape (n_mixes, n_samples, n_channels).
 
-    Gains are exact at every 64th sample and linear in between.
+    Gains are exact at every 64th sample and linear in between. So in each group of 64 samples, a mix is the stems times
+    constant gains, plus a ramp times the stems times constant slopes: one small matrix product for all of them.
 
     Parameters
     ----------
     song : the song.
-    stems : samples of each of its stems, shape (n_channels, n_samples); they may be read one by one.
+    stems : samples of its stems, shape (n_stems, n_samples, n_channels), contiguous.
     start : which of the song's samples comes first.
-    automation : the points of each bus; None leaves every gain at 0 dB.
+    automations : per mix the points of each bus; None leaves every gain at 0 dB.
+    first_stem : which of the song's stems comes first.
     """
-    mix: Samples | None = None
-    ramp = np.arange(_GAIN_GRID_SAMPLES, dtype=np.float32) / _GAIN_GRID_SAMPLES
-    for bus, samples in zip(song.stems, stems, strict=True):
-        stem = samples.T
-        n_samples, n_channels = stem.shape
-        mix = np.zeros(stem.shape, np.float32) if mix is None else mix
+    n_stems, n_samples, n_channels = stems.shape
+    buses = song.buses[first_stem : first_stem + n_stems]
+    n_groups = -(-n_samples // _GAIN_GRID_SAMPLES)
+    rows: list[npt.NDArray[np.float32]] = []
+    for automation in automations:
         if automation is None:
-            mix += stem
-            continue
-        grid = _gain_grid(automation[bus], start, n_samples, song.sample_rate)
-        steps = np.diff(grid)
-        for first in range(0, n_samples, _MIXED_AT_ONCE):
-            of_stem = stem[first : first + _MIXED_AT_ONCE]
-            own = np.s_[first // _GAIN_GRID_SAMPLES : -(-(first + len(of_stem)) // _GAIN_GRID_SAMPLES)]
-            gains = steps[own, None] * np.repeat(ramp, n_channels)
-            gains += grid[:-1][own, None]
-            gained = gains.reshape(-1, n_channels)[: len(of_stem)]
-            gained *= of_stem
-            mix[first : first + _MIXED_AT_ONCE] += gained
-    assert mix is not None  # noqa: S101 - a song has a stem
-    return mix
+            rows.append(np.ones((n_groups, n_stems), np.float32))
+        else:
+            gains = np.stack([_gain_grid(automation[bus], start, n_groups, song.sample_rate) for bus in buses], axis=1)
+            rows += [gains[:-1], np.diff(gains, axis=0)]
+    weights = np.stack(rows, axis=1)
+    ramp = np.repeat(np.arange(_GAIN_GRID_SAMPLES, dtype=np.float32) / _GAIN_GRID_SAMPLES, n_channels)
+    mixes = np.empty((len(automations), n_samples, n_channels), np.float32)
+    n_whole = n_samples // _GAIN_GRID_SAMPLES
+    spans = [(first, min(first + _MIXED_AT_ONCE, n_whole)) for first in range(0, n_whole, _MIXED_AT_ONCE)]
+    for first, last in [*spans, *([(n_whole, n_groups)] if n_whole < n_groups else [])]:
+        own = np.s_[:, first * _GAIN_GRID_SAMPLES : last * _GAIN_GRID_SAMPLES]
+        of_stems = stems[own].reshape(n_stems, last - first, -1).swapaxes(0, 1)
+        products = iter(np.matmul(weights[first:last], of_stems).swapaxes(0, 1))
+        for automation, mix in zip(automations, mixes[own].reshape(len(mixes), last - first, -1), strict=True):
+            mix[:] = next(products)
+            if automation is not None:
+                slopes = next(products)
+                np.add(mix, np.multiply(slopes, ramp[: slopes.shape[1]], out=slopes), out=mix)
+    return mixes
 
 
-def _gain_grid(points: EnvelopePoints, start: int, n_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
-    """Return the gain at every 64th sample from `start` on, to the first one after the last sample."""
-    grid = np.arange(0, n_samples + _GAIN_GRID_SAMPLES, _GAIN_GRID_SAMPLES)
-    gain_db = points.at((start + grid) / sample_rate)
-    return np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)).astype(np.float32)
+def _gain_grid(points: EnvelopePoints, start: int, n_groups: int, sample_rate: int) -> npt.NDArray[np.float32]:
+    """Return the gain at every 64th sample from `start` on, shape (n_groups + 1,)."""
+    gain_db = points.at((start + _GAIN_GRID_SAMPLES * np.arange(n_groups + 1)) / sample_rate)
+    gains = np.exp(gain_db * _NEPERS_PER_DB)  # several times faster than a power of 10
+    return np.where(gain_db <= LOWEST_DB, 0.0, gains).astype(np.float32)
 
 
 class _FileInParts:
@@ -406,10 +396,10 @@ class _FileInParts:
         self._lock = Lock()
 
     def write(self, values: npt.NDArray[np.generic], offset: int) -> None:
-        content = np.ascontiguousarray(values).tobytes()
+        content = np.ascontiguousarray(values).view(np.uint8)
         with self._lock:
             self._file.seek(offset)
-            self._file.write(content)
+            self._file.write(content.data)
 
 
 class _WavFile:
@@ -428,11 +418,10 @@ class _WavFile:
         """Write samples (n_samples, n_channels) times `gain` from sample `start` on, clipped at full scale."""
         scaled = np.multiply(samples, np.float32(gain * _FULL_SCALE)).reshape(-1)
         np.clip(np.rint(scaled, out=scaled), -_FULL_SCALE, _FULL_SCALE - 1, out=scaled)
-        stored = scaled.astype("<i4").view(np.uint8).reshape(-1, 4)
-        packed = np.empty((len(stored), _BYTES_PER_SAMPLE), np.uint8)
-        for byte in range(_BYTES_PER_SAMPLE):
-            packed[:, byte] = stored[:, byte]
-        self._parts.write(packed, self._data_offset + start * self._frame_bytes)
+        packed = np.empty(len(scaled) * _BYTES_PER_SAMPLE + 1, np.uint8)
+        of_four_bytes = np.ndarray(scaled.shape, "<i4", packed.data, strides=(_BYTES_PER_SAMPLE,))
+        of_four_bytes[:] = scaled.astype("<i4")  # each sample overwrites the fourth byte of the one before it
+        self._parts.write(packed[:-1], self._data_offset + start * self._frame_bytes)
 
 
 @contextmanager
@@ -504,8 +493,8 @@ class SpectrumSums:
             return
         from_first = samples[:, first * self._distance - start :]
         windows = sliding_window_view(from_first, WINDOW_SAMPLES, axis=1)[:, :: self._distance][:, : after - first]
-        magnitude = np.abs(rfft(windows * _hann()))
-        self._sums[start] = magnitude.sum(axis=(0, 1), dtype=np.float64) / len(samples)
+        magnitude = np.abs(rfft(windows * _hann())).reshape(-1, WINDOW_SAMPLES // 2 + 1)
+        self._sums[start] = np.ones(len(magnitude), magnitude.dtype) @ magnitude / len(samples)
 
     def average(self) -> AverageSpectrum:
         """Return the average over all windows."""

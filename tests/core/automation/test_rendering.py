@@ -19,7 +19,7 @@ from core.audio.io import inspect
 from core.audio.song import Song, open_song
 from core.automation import render
 from core.automation.points import Automation, EnvelopePoints
-from core.automation.render import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_file, measure_mixes, write_mix
+from core.automation.render import PEAK_LIMIT_DBTP, common_gain_db, headroom_db, measure_file, measure_mixes, render_mix
 from core.errors import DiskFullError
 from tests.expected_errors import raises_error
 
@@ -38,7 +38,7 @@ def song_of(folder: Path, stems: Mapping[str, Array], rate: int = RATE) -> Song:
 
 
 def written(song: Song, automation: Automation | None, folder: Path, gain_db: float = 0.0) -> Array:
-    write_mix(song, automation, folder / "out.wav", gain_db=gain_db)
+    render_mix(song, automation, folder / "out.f32").write_wav(folder / "out.wav", gain_db)
     return soundfile.read(folder / "out.wav", always_2d=True)[0]
 
 
@@ -79,8 +79,17 @@ def test_the_mix_is_a_24_bit_wav_of_the_stems_rate_channels_and_length(short_son
 
 def test_a_mix_is_wav_regardless_of_its_file_name(short_song: Song, tmp_path: Path) -> None:
     for name in ("bounce", "bounce.flac"):
-        write_mix(short_song, None, tmp_path / name)
+        render_mix(short_song, None, tmp_path / "mix.f32").write_wav(tmp_path / name)
         assert soundfile.info(tmp_path / name).format == "WAV"
+
+
+def test_a_mix_too_long_for_memory_is_the_same(
+    short_song: Song, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = written(short_song, MOVING, tmp_path)
+    monkeypatch.setattr(render, "_HELD_BYTES", 0)
+    np.testing.assert_array_equal(written(short_song, MOVING, tmp_path), in_memory)
+    assert (tmp_path / "out.f32").stat().st_size == in_memory.size * 4
 
 
 def test_gains_change_from_sample_to_sample_without_fade_in(tmp_path: Path) -> None:
@@ -184,7 +193,7 @@ def test_a_full_disk_is_reported_and_leaves_no_file(
 
     monkeypatch.setattr(render._WavFile, "write", full)
     with raises_error(DiskFullError, path="out.wav"):
-        write_mix(short_song, None, tmp_path / "out.wav")
+        render_mix(short_song, None, tmp_path / "mix.f32").write_wav(tmp_path / "out.wav")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,14 +204,15 @@ def test_an_interrupt_leaves_the_earlier_file(short_song: Song, tmp_path: Path) 
 
     (tmp_path / "out.wav").write_bytes(b"an earlier mix")
     with pytest.raises(KeyboardInterrupt):
-        write_mix(short_song, None, tmp_path / "out.wav", progress=stop)
+        render_mix(short_song, None, tmp_path / "mix.f32").write_wav(tmp_path / "out.wav", progress=stop)
     assert [path.name for path in tmp_path.iterdir()] == ["out.wav"]
     assert (tmp_path / "out.wav").read_bytes() == b"an earlier mix"
 
 
 def test_progress_runs_to_the_end(short_song: Song, tmp_path: Path) -> None:
     fractions: list[float] = []
-    write_mix(short_song, None, tmp_path / "out.wav", progress=fractions.append)
+    rendered = render_mix(short_song, None, tmp_path / "mix.f32", progress=fractions.append)
+    rendered.write_wav(tmp_path / "out.wav", progress=lambda fraction: fractions.append(1.0 + fraction))
     assert fractions == sorted(fractions)
-    assert fractions[-1] == 1.0
+    assert fractions[-1] == 2.0
     assert files.content_hash(tmp_path / "out.wav").startswith("sha256:")
