@@ -18,8 +18,8 @@ from core.errors import InputError
 from core.files import require_folder
 
 if TYPE_CHECKING:
-    from analysis_server.report.audit import AuditEdit
     from analysis_server.runs.kept_runs import KeptRun
+    from analysis_server.verbs.audit import AuditEdit
 
 _DAY_S = 86_400.0
 

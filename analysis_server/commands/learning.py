@@ -243,10 +243,10 @@ def add_estimate(parser: options.Parser) -> None:
 
 
 def _estimate(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.verbs import estimate
+    from analysis_server.verbs import tables
 
-    request = options.request_of(estimate.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
-    result = options.perform(request, estimate.run, terminal)
+    request = options.request_of(tables.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
+    result = options.perform(request, tables.estimate, terminal)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown.")
     terminal.say(
@@ -272,11 +272,11 @@ def add_features(parser: options.Parser) -> None:
 
 
 def _features(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.verbs import features
+    from analysis_server.verbs import tables
 
-    request = options.request_of(features.FeaturesRequest, arguments, buses=options.by_role(arguments.bus))
+    request = options.request_of(tables.FeaturesRequest, arguments, buses=options.by_role(arguments.bus))
     with terminal.progress() as progress:
-        result = features.run(request, progress)
+        result = tables.features(request, progress)
     terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: {', '.join(result.feature_names)} of {', '.join(result.buses)}.")
     terminal.say(f"  {result.out}")

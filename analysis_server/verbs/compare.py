@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
-from analysis_server import models
+from analysis_server import MADE_BY, models
 from analysis_server.paths import is_project
 from analysis_server.presets import predict_song
-from analysis_server.report.compare import CompareResult, Side, page_of, result_of
+from analysis_server.report.content import (
+    BusComparison,
+    BusContent,
+    Figure,
+    FigureTable,
+    ReportContent,
+    clock_text,
+    decimal_text,
+    gain_text,
+    headline,
+)
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
 from analysis_server.runs.run_folder import audit_target
@@ -22,18 +33,37 @@ from core.analysis.measure import Measurement
 from core.audio.io import EXTENSIONS, inspect
 from core.audio.song import Song
 from core.automation.render import measure_file
-from core.decibels import FloatArray
+from core.decibels import LOWEST_DB, FloatArray
 from core.errors import InputError
 from core.files import write_text
 from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
 from core.models import balance
 from core.progress import ProgressCallback, no_progress, part_of
-from core.runs.audit import Audited, Curves, compare, curves_after_run, curves_of_prediction, present_curves
+from core.runs.audit import (
+    Audited,
+    ComparedBus,
+    Comparison,
+    Curves,
+    compare,
+    curves_after_run,
+    curves_of_prediction,
+    present_curves,
+)
 
-PAGE = "compare.html"
 _MODEL_PREFIX = "model:"
 _NUMBER = re.compile(r"#(\d{1,9})$")
+_FIGURES: Mapping[str, tuple[str, str]] = {
+    "songs": ("Songs learned", ""),
+    "fit": ("Fit", "share of the mixdown's energy that the gains explain"),
+    "loudness_lufs": ("Loudness", "gated, BS.1770"),
+    "true_peak_dbtp": ("True peak", "highest level between samples, BS.1770"),
+    "loudness_before_lufs": ("Loudness before", "of the plain sum of the stems, or of a matched mixdown"),
+    "loudness_after_lufs": ("Loudness as written", "of the run's mix"),
+    "true_peak_before_dbtp": ("True peak before", "of the plain sum of the stems, or of a matched mixdown"),
+    "true_peak_after_dbtp": ("True peak as written", "of the run's mix"),
+}
+"""The label of each further figure of an operand, and what it means."""
 
 
 class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +79,48 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     on: str | None = None
     buses: dict[str, str | list[str]] = {}
     out: str | None = None
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One operand of a comparison.
+
+    Attributes
+    ----------
+    name, kind : what it is called, and whether it is a ``"model"``, a ``"run"`` or a ``"mixdown"``.
+    curves, figures : its gains, and what else is known of it, by name with unit.
+    warnings : warnings about the origin of the gains.
+    songs : the titles that a model has learned; None if the operand is not a model.
+    """
+
+    name: str
+    kind: str
+    curves: Curves
+    figures: Mapping[str, float]
+    warnings: Sequence[str] = ()
+    songs: Sequence[str] | None = None
+
+
+class SideResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One operand: its name and kind, the buses and songs that only it has, and further figures."""
+
+    name: str
+    kind: str
+    buses_alone: list[str]
+    figures: dict[str, float]
+    songs_alone: list[str]
+
+
+class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The differences; the overall level difference `common_db` is removed from each bus's difference."""
+
+    first: SideResult
+    second: SideResult
+    buses: list[ComparedBus]
+    common_db: float
+    balance_db: float
+    files: dict[str, str]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -74,15 +146,15 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     second = _side(named[1], song, part_of(progress, 0.5, 1.0))
     one, other = _in_common(first, second)
     found = compare(one.buses, one.time_s, one.gain_db, other.gain_db, one.sounding & other.sounding)
-    result = result_of(first, second, found)
+    result = _result_of(first, second, found)
     if request.out is None:
         return result
-    path = Path(request.out) / PAGE
-    write_text(path, render_report(page_of(result, one, other)))
-    return msgspec.structs.replace(result, files={PAGE: str(path)})
+    path = Path(request.out) / "compare.html"
+    write_text(path, render_report(_page_of(result, one, other)))
+    return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
-def _in_common(first: Side, second: Side) -> tuple[Curves, Curves]:
+def _in_common(first: _Side, second: _Side) -> tuple[Curves, Curves]:
     """Return both sides' curves of the buses and frames that both have."""
     buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
     if not buses:
@@ -122,7 +194,7 @@ def _song(request: CompareRequest, sides: Sequence[_Named]) -> Song | None:
     return found
 
 
-def _side(named: _Named, song: Song | None, progress: ProgressCallback) -> Side:
+def _side(named: _Named, song: Song | None, progress: ProgressCallback) -> _Side:
     if named.audited is not None:
         return _run_side(named, named.audited)
     assert song is not None  # noqa: S101 - `_song` saw to it
@@ -130,24 +202,24 @@ def _side(named: _Named, song: Song | None, progress: ProgressCallback) -> Side:
     return (_mixdown_side if is_mixdown else _model_side)(named.text, song, progress)
 
 
-def _run_side(named: _Named, audited: Audited) -> Side:
+def _run_side(named: _Named, audited: Audited) -> _Side:
     runs = audited.runs
     if named.number is None:
-        return Side(named.text, "run", present_curves(audited), dict(runs[-1].figures))
+        return _Side(named.text, "run", present_curves(audited), dict(runs[-1].figures))
     curves = curves_after_run(runs, named.number, named.text)
     figures = next(dict(run.figures) for run in runs if run.number == named.number)
-    return Side(named.text, "run", curves, figures)
+    return _Side(named.text, "run", curves, figures)
 
 
-def _model_side(name: str, song: Song, progress: ProgressCallback) -> Side:
+def _model_side(name: str, song: Song, progress: ProgressCallback) -> _Side:
     model = models.find(name)
     measurement, found = predict_song(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
     curves = curves_of_prediction(found.curves, _levels_lufs(measurement, found.curves))
     titles = [song.title for song in model.songs]
-    return Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
+    return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
 
-def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> Side:
+def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> _Side:
     mixdown = inspect(Path(file))
     name = mixdown.path.name
     progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
@@ -155,8 +227,114 @@ def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> Side:
     curves = curves_of_prediction(found.curves, _levels_lufs(found.measurement, found.curves))
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
-    return Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])
+    return _Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])
 
 
 def _levels_lufs(measurement: Measurement, curves: GainCurves) -> FloatArray:
     return or_silence(balance.frame_levels_lufs(measurement))[: len(curves.time_s)]
+
+
+def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
+    apart_s = abs(float(first.curves.time_s[-1]) - float(second.curves.time_s[-1]))
+    notes = [f"the lengths differ by {apart_s:.1f} s; only the common part was compared"] if apart_s > 1.0 else []
+    return CompareResult(
+        first=_side_result(first, second),
+        second=_side_result(second, first),
+        buses=list(found.buses),
+        common_db=found.common_db,
+        balance_db=found.balance_db,
+        files={},
+        warnings=list(dict.fromkeys([*first.warnings, *second.warnings, *notes])),
+    )
+
+
+def _side_result(side: _Side, other: _Side) -> SideResult:
+    both_are_models = side.songs is not None and other.songs is not None
+    return SideResult(
+        name=side.name,
+        kind=side.kind,
+        buses_alone=[bus for bus in side.curves.buses if bus not in other.curves.buses],
+        figures=dict(side.figures),
+        songs_alone=[song for song in side.songs or () if song not in (other.songs or ())] if both_are_models else [],
+    )
+
+
+def _page_of(result: CompareResult, first: Curves, second: Curves) -> ReportContent:
+    """Return the page's content; `first` and `second` are the curves that were compared, of the same frames."""
+    summary = (
+        f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
+        f"balances differ by {decimal_text(result.balance_db)} dB on average. Overall level difference of B against A "
+        f"(removed from everything below): {gain_text(result.common_db)}."
+    )
+    return ReportContent(
+        title=f"{result.first.name} and {result.second.name}",
+        verb="compare",
+        headline=headline({bus.bus: bus.difference_db for bus in result.buses}, prefix="B against A"),
+        summary=summary,
+        duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
+        buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses)),
+        spectra=(),
+        players=(),
+        figures=(*_figures("A", result.first), *_figures("B", result.second)),
+        warnings=tuple(result.warnings),
+        made_by=MADE_BY,
+        tables=(_differences(result), _alone(result)),
+    )
+
+
+def _bus(bus: ComparedBus, index: int, result: CompareResult, first: Curves, second: Curves) -> BusContent:
+    return BusContent(
+        role=bus.bus,
+        time_s=first.time_s,
+        gain_db=np.maximum(first.gain_db[:, index], LOWEST_DB),
+        level_lufs=first.level_lufs[:, index],
+        active=first.sounding[:, index] & second.sounding[:, index],
+        uncertainty_db=None,
+        point_time_s=np.empty(0),
+        point_gain_db=np.empty(0),
+        compared=BusComparison(
+            second_gain_db=np.maximum(second.gain_db[:, index], LOWEST_DB) - result.common_db,
+            first_db=bus.first_db,
+            second_db=bus.second_db - result.common_db,
+        ),
+    )
+
+
+def _differences(result: CompareResult) -> FigureTable:
+    rows = [
+        Figure(
+            label=bus.bus,
+            value=gain_text(bus.difference_db),
+            means=f"moves {decimal_text(bus.moves_db)} dB apart; at most {gain_text(bus.largest_db)}, "
+            f"at {clock_text(bus.largest_at_s)}",
+        )
+        for bus in sorted(result.buses, key=lambda bus: -abs(bus.difference_db))
+    ]
+    heads = ("Bus", "B \N{MINUS SIGN} A", "Over time")
+    return FigureTable("Differences of balance", heads, tuple(rows), "The two have no bus in common.")
+
+
+def _alone(result: CompareResult) -> FigureTable:
+    rows = [
+        Figure(label=letter, value=what, means=", ".join(names))
+        for letter, side in (("A", result.first), ("B", result.second))
+        for what, names in (("buses", side.buses_alone), ("songs", side.songs_alone))
+        if names
+    ]
+    return FigureTable("Only in one", ("_Side", "What", "Which"), tuple(rows), "")
+
+
+def _figures(letter: str, side: SideResult) -> list[Figure]:
+    return [
+        Figure(label=f"{letter}: {label}", value=_value(name, side.figures[name]), means=means or side.name)
+        for name, (label, means) in _FIGURES.items()
+        if name in side.figures
+    ]
+
+
+def _value(name: str, value: float) -> str:
+    if name == "songs":
+        return f"{value:.0f}"
+    if name == "fit":
+        return f"{decimal_text(100.0 * value)} %"
+    return f"{decimal_text(value)} {'LUFS' if name.endswith('_lufs') else 'dBTP'}"

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from analysis_server import models
-from analysis_server.verbs.estimate import EstimateRequest, EstimateResult
 from analysis_server.verbs.learn import LearnRequest
 from analysis_server.verbs.mix import MixRequest
+from analysis_server.verbs.tables import EstimateRequest, EstimateResult
 from core.errors import Cancelled, ServerError
 from tests.server.conftest import Running, running, wait_for
 from tests.server.raw_client import RawClient, job_id
