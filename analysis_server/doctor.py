@@ -22,9 +22,9 @@ from packaging.requirements import Requirement
 from analysis_server.environment import MARKER
 from analysis_server.reaper_setup import find_reaper, scripts
 from analysis_server.reaper_setup.config_files import SWITCH, Lines, library_set, value_of
-from analysis_server.reaper_setup.find_reaper import OLDEST, Library, library_at, wanted_processors
-from analysis_server.reaper_setup.install import Content, Plan, content_with, make_plan
-from analysis_server.reaper_setup.scripts import APPLICATION_FILE, FOLDER, VENDOR
+from analysis_server.reaper_setup.find_reaper import OLDEST, SETTINGS, Library, library_at, wanted_processors
+from analysis_server.reaper_setup.install import Plan, content_of, make_plan
+from analysis_server.reaper_setup.scripts import APPLICATION_FILE, FOLDER
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
 from analysis_server.server.security import connection_path
@@ -283,10 +283,10 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
         return
     programs = find_reaper.programs()
     yield right("REAPER", "; ".join(map(str, [*folders, *programs])))
-    processors = wanted_processors(programs)
+    processors, content = wanted_processors(programs), content_of(scripts.downloaded_packages(home))
     for folder in folders:
         try:
-            plan = make_plan(folder, _content(home), processors)
+            plan = make_plan(folder, content, processors)
         except InputError as error:
             yield wrong("REAPER's files", str(error), "repair or remove that file, then run `faderwise reaper install`")
             continue
@@ -312,28 +312,18 @@ def examine_check(home: Path) -> Finding:
     return note(subject, "; ".join([summary, *different])) if different else right(subject, summary)
 
 
-def _content(home: Path) -> Content:
-    """Return the files to install in REAPER, except for the one with the path of the application."""
-    packages = scripts.downloaded_packages(home)
-    return content_with(packages, "" if packages else f"{FOLDER}/{VENDOR}/")
-
-
 def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:
-    library = _library(plan.settings_before)
-    yield _python(plan, library, processors)
+    named = library_set(plan.before[SETTINGS])
+    library = library_at(named) if named else None
+    yield _python(plan.before[SETTINGS], library, processors)
     yield _scripts(plan)
     yield _imports(plan.folder, library)
     yield _actions(plan)
     yield examine_place(plan.folder / "Scripts" / FOLDER / APPLICATION_FILE)
 
 
-def _library(settings: Lines) -> Library | None:
-    named = library_set(settings)
-    return library_at(named) if named else None
-
-
-def _python(plan: Plan, library: Library | None, processors: frozenset[str]) -> Finding:
-    named, lines = library_set(plan.settings_before), plan.settings_before
+def _python(lines: Lines, library: Library | None, processors: frozenset[str]) -> Finding:
+    named = library_set(lines)
     remedy = f"{_INSTALL}, or choose another in {_PREFERENCES}"
     if value_of(lines, SWITCH) == "0":
         return wrong("REAPER's Python", "ReaScript's Python is switched off", remedy)

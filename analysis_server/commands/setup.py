@@ -98,14 +98,11 @@ def _uninstall(arguments: Namespace, terminal: Terminal) -> None:
 
 def _index(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.reaper_setup import reapack, scripts
-    from analysis_server.reaper_setup.install import content_with
+    from analysis_server.reaper_setup.install import content_of
 
-    content = content_with(scripts.download_packages(home().absolute(), Path(sys.executable)))
+    content = content_of(scripts.download_packages(home().absolute(), Path(sys.executable)))
     changes = _changes(Path(arguments.changelog)) if arguments.changelog else ""
-    release = reapack.Release(__version__, content.files, content.actions, arguments.url, changes)
-    written = reapack.write_repository(Path(arguments.out), release)
-    if found := reapack.problems_of(Path(arguments.out), arguments.url):
-        raise FaderwiseError(f"{arguments.out}: ReaPack would refuse this: {'; '.join(found)}")
+    written = reapack.write_repository(Path(arguments.out), content, arguments.url, changes)
     terminal.say(f"{len(written)} files for ReaPack; publish {arguments.out} so that this is the index:")
     terminal.say(f"  {arguments.url.rstrip('/')}/{reapack.INDEX}")
     terminal.give({"files": [str(path) for path in written]})

@@ -124,17 +124,8 @@ class Application:
         return (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def script_files(scripts: Path) -> dict[str, bytes]:
-    """Return the scripts' contents by their path in REAPER's Scripts folder, with `/`."""
-    return _contents(scripts, FOLDER)
-
-
-def package_files(packages: Path | None) -> dict[str, bytes]:
-    """Return the packages' contents by their path in REAPER's Scripts folder."""
-    return _contents(packages, f"{FOLDER}/{VENDOR}") if packages else {}
-
-
-def _contents(folder: Path, below: str) -> dict[str, bytes]:
+def files_in(folder: Path, below: str) -> dict[str, bytes]:
+    """Return the contents of the files in `folder` by their path in REAPER's Scripts folder: `below`, `/`, the name."""
     contents = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts

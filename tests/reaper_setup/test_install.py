@@ -305,7 +305,7 @@ def test_a_file_that_changes_during_the_question_about_removing_is_not_overwritt
             (installed / "reaper.ini").write_bytes(mine)
             return True
 
-    with raises_error(path=installed.name):
+    with raises_error(path="reaper.ini"):
         take_back(application.home, Slow().prompter())
     assert (installed / "reaper.ini").read_bytes() == mine
 

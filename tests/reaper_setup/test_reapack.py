@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -10,20 +11,21 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis_server.cli import main
-from analysis_server.reaper_setup.install import content_with
-from analysis_server.reaper_setup.reapack import Release, problems_of, write_repository
+from analysis_server.reaper_setup.install import content_of
+from analysis_server.reaper_setup.reapack import write_repository
 from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts
 from core import __version__
 from tests.expected_errors import raises_error
+from tests.reaper_setup.reapack_reader import problems_of
 
 URL = "https://example.org/my reapack/"
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    content = content_with(None)
-    files = {**content.files, "Faderwise/vendor/a b/ü#%.py": b"x"}
-    write_repository(tmp_path, Release(__version__, files, content.actions, URL, "First <words> & more"))
+    content = content_of(None)
+    content = replace(content, files={**content.files, "Faderwise/vendor/a b/ü#%.py": b"x"})
+    write_repository(tmp_path, content, URL, "First <words> & more")
     return tmp_path
 
 
@@ -101,7 +103,7 @@ def test_a_changed_file_is_found(repository: Path) -> None:
 
 def test_an_invalid_address_is_an_error(tmp_path: Path) -> None:
     with raises_error(facts=("example.org",)):
-        write_repository(tmp_path, Release("1", {}, [], "example.org"))
+        write_repository(tmp_path, content_of(None), "example.org")
     assert list(tmp_path.iterdir()) == []
 
 

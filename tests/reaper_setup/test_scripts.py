@@ -16,7 +16,7 @@ from matplotlib import image
 
 from analysis_server.doctor import IMPORT_PROBE
 from analysis_server.reaper_setup import scripts
-from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, read_action, script_files
+from analysis_server.reaper_setup.scripts import actions_in, bundled_scripts, files_in, read_action
 from core import __version__
 from core.errors import FaderwiseError
 from tests.expected_errors import raises_error
@@ -41,7 +41,7 @@ def test_every_action_has_its_name_and_the_application_version() -> None:
 
 
 def test_every_script_next_to_the_bridge_is_an_action() -> None:
-    files = {name.rpartition("/")[2] for name in script_files(bundled_scripts()) if name.count("/") == 1}
+    files = {name.rpartition("/")[2] for name in files_in(bundled_scripts(), "Faderwise") if name.count("/") == 1}
     assert files == {action.file for action in actions_in(bundled_scripts())}
 
 
