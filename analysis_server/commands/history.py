@@ -118,7 +118,7 @@ def add_edit(parser: options.Parser) -> None:
         "edit Song-faderwise.RPP --depth 50",
         "edit MySong-faderwise --offset vocals=1.5",
         "edit MySong-faderwise --smooth 4 --ignore 1:10-1:25 --freeze drums",
-        "edit MySong-faderwise --afresh       the original prediction, with your edits",
+        "edit MySong-faderwise --from-prediction       the original prediction, with your edits",
     )
     options.add_run_options(parser)
     add = parser.add_argument
@@ -139,7 +139,7 @@ def add_edit(parser: options.Parser) -> None:
     options.complete(freeze, "buses")
     text = "interpolate the gain across this passage"
     add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)
-    add("--afresh", action="store_true", help="drop the settings of earlier edits")
+    add("--from-prediction", "--afresh", action="store_true", help="drop the settings of earlier edits")
     add("--render", action="store_true", help="render a folder's mix.wav again")
 
 

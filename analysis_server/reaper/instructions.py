@@ -177,7 +177,9 @@ def edit(job: JobFile) -> Instructions:
     """
     project = opened(job)
     settings = settings_of(job.edit or EditAnswers(), _part_s(project, job))
-    result, written, record = compute_edit(project, msgspec.structs.asdict(settings), afresh=True, in_reaper=True)
+    result, written, record = compute_edit(
+        project, msgspec.structs.asdict(settings), from_prediction=True, in_reaper=True
+    )
     return Instructions(
         undo=f"Faderwise: {job.action}",
         summary=f"Envelopes written again: {', '.join(result.in_words) or 'as predicted'}.",

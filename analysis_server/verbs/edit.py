@@ -31,7 +31,7 @@ from core.runs.record import RunRecord, frame_times_s
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Apply the latest prediction of `target` (a project with runs, or a folder of `mix`) with other settings.
 
-    The settings are `core.runs.edit.EditSettings`; None keeps the value of the previous edit, with `afresh`
+    The settings are `core.runs.edit.EditSettings`; None keeps the value of the previous edit, with `from_prediction`
     as predicted. A project's copy goes next to it or into `out`; with `render`, a folder's `mix.wav` is written again.
     """
 
@@ -45,7 +45,7 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     range_s: tuple[float, float] | None = None
     freeze: list[str] | None = None
     ignore_s: list[tuple[float, float]] | None = None
-    afresh: bool = False
+    from_prediction: bool = False
     out: str | None = None
     render: bool = False
     dry_run: bool = False
@@ -122,11 +122,12 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
         Nothing is to be changed, there is nothing to edit, a setting is out of its range, or a place cannot be written
         to.
     """
-    if not (request.afresh or request.render or any(value is not None for value in request.changes().values())):
+    is_setting_given = any(value is not None for value in request.changes().values())
+    if not (is_setting_given or request.from_prediction or request.render):
         raise InputError(
             "no setting to change was given, so nothing was written",
             path=request.target,
-            remedy="add --depth, --moves, --offset, --ride, --limit, --smooth, --range, --freeze, --ignore or --afresh",
+            remedy="add an option such as --depth, --offset or --from-prediction; see `faderwise edit --help`",
         )
     target = Path(request.target)
     if is_project(request.target):
@@ -137,7 +138,7 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
 
 
 def compute_edit(
-    project: Project, changes: Mapping[str, object], *, afresh: bool = False, in_reaper: bool = False
+    project: Project, changes: Mapping[str, object], *, from_prediction: bool = False, in_reaper: bool = False
 ) -> tuple[EditResult, Written, RunRecord]:
     """Return what an edit does to a project, without writing it: the result, the new envelopes, the dated record.
 
@@ -145,7 +146,7 @@ def compute_edit(
     ----------
     project : a project with a run in force.
     changes : the settings to change.
-    afresh : start from the prediction instead of the previous edit's settings.
+    from_prediction : start from the prediction instead of the previous edit's settings.
     in_reaper : whether the project is open in REAPER, so that the run's id goes onto its tracks.
 
     Raises
@@ -154,7 +155,7 @@ def compute_edit(
         There is nothing to edit, or a setting is out of its range.
     """
     started_s = time.perf_counter()
-    done, written = reapply(project, changes, afresh=afresh)
+    done, written = reapply(project, changes, from_prediction=from_prediction)
     record = store.with_mark(done.record, project) if in_reaper else done.record
     record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
@@ -168,7 +169,7 @@ def _edit_project(request: EditRequest) -> EditResult:
             "a project is rendered in REAPER", path=request.target, option="--render", remedy="omit the option"
         )
     project = project_with_runs(Path(request.target))
-    result, written, record = compute_edit(project, request.changes(), afresh=request.afresh)
+    result, written, record = compute_edit(project, request.changes(), from_prediction=request.from_prediction)
     path = run_folder.copy_path(project.path, request.out)
     run_folder.refuse_the_original(path, project)
     if request.dry_run:
@@ -182,7 +183,7 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
         raise InputError("a folder is edited in place", path=request.target, option="--out", remedy="omit the option")
     folder = run_folder.read_automation_folder(Path(request.target))
     started_s = time.perf_counter()
-    done = reapply_points(folder.runs, folder.now, request.changes(), afresh=request.afresh)
+    done = reapply_points(folder.runs, folder.now, request.changes(), from_prediction=request.from_prediction)
     which = which_run(done.root, folder.path)
     result = _result(done, which, (time.perf_counter() - started_s) * 1000.0)
     if request.dry_run:

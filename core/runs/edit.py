@@ -345,14 +345,16 @@ def _settings_of(run: RunRecord, where: str) -> EditSettings:
         ) from error
 
 
-def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = False) -> tuple[ReApplied, Written]:
+def reapply(
+    project: Project, changes: Mapping[str, object], *, from_prediction: bool = False
+) -> tuple[ReApplied, Written]:
     """Return a project's latest prediction under changed settings, merged with what is on its tracks now.
 
     Parameters
     ----------
     project : a project with a history.
     changes : settings (`EditSettings`' fields) to change; None keeps the value of the previous edit.
-    afresh : start from the default settings instead of those of the previous edit.
+    from_prediction : start from the default settings instead of those of the previous edit.
 
     Raises
     ------
@@ -361,7 +363,7 @@ def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = F
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
-    settings, curves, span_s = _asked(basis, changes, afresh=afresh)
+    settings, curves, span_s = _asked(basis, changes, from_prediction=from_prediction)
     root, notes = basis.root, _notes(basis, settings)
     found: list[tuple[TrackRun, Envelope]] = []
     targets: list[tuple[WrittenEnvelope, EnvelopePoints]] = []
@@ -409,7 +411,11 @@ def reapply(project: Project, changes: Mapping[str, object], *, afresh: bool = F
 
 
 def reapply_points(
-    runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints], changes: Mapping[str, object], *, afresh: bool = False
+    runs: Sequence[RunRecord],
+    now: Mapping[str, EnvelopePoints],
+    changes: Mapping[str, object],
+    *,
+    from_prediction: bool = False,
 ) -> ReApplied:
     """Return the latest prediction of a song without a project under changed settings, as `reapply` does.
 
@@ -417,7 +423,7 @@ def reapply_points(
     ----------
     runs : the runs, earliest first.
     now : the present points, by bus.
-    changes, afresh : as in `reapply`.
+    changes, from_prediction : as in `reapply`.
 
     Raises
     ------
@@ -425,7 +431,7 @@ def reapply_points(
         No run can be edited, or a setting is out of range.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
-    settings, curves, span_s = _asked(basis, changes, afresh=afresh)
+    settings, curves, span_s = _asked(basis, changes, from_prediction=from_prediction)
     tracks = []
     for then in basis.tracks:
         if then.role in now and then.role not in settings.freeze:
@@ -439,10 +445,10 @@ def reapply_points(
 
 
 def _asked(
-    basis: Basis, changes: Mapping[str, object], *, afresh: bool
+    basis: Basis, changes: Mapping[str, object], *, from_prediction: bool
 ) -> tuple[EditSettings, dict[str, EnvelopePoints], tuple[float, float] | None]:
     """Return the settings, the points of each bus under them, and the span they are for, in the project's time."""
-    settings = for_roles(with_changes(EditSettings() if afresh else basis.settings, changes), basis.buses)
+    settings = for_roles(with_changes(EditSettings() if from_prediction else basis.settings, changes), basis.buses)
     root = basis.root
     curves_db = basis.curves_db(settings)
     if settings.range_s is not None:

@@ -57,7 +57,7 @@ def test_half_the_depth_is_half_of_every_difference_in_the_project(faderwise: Ra
     assert [run.action for run in store.read_history(read_project(copy))] == ["mix", "edit"]
 
 
-def test_an_edit_starts_from_the_last_settings_unless_afresh(faderwise: Ran, copy: Path) -> None:
+def test_an_edit_starts_from_the_last_settings_by_default(faderwise: Ran, copy: Path) -> None:
     start = heard_db(read_project(copy))
     faderwise("edit", copy, "--depth", "50")
     half = heard_db(read_project(copy))
@@ -66,7 +66,7 @@ def test_an_edit_starts_from_the_last_settings_unless_afresh(faderwise: Ran, cop
     assert result["in_words"] == ["depth 50 %", "vocals +2.0 dB"]
     np.testing.assert_allclose(both["vocals"], half["vocals"] + 2.0, atol=0.15)
     np.testing.assert_allclose(both["bass"], half["bass"], atol=0.15)
-    assert as_json(faderwise("edit", copy, "--afresh", "--json"))["in_words"] == []
+    assert as_json(faderwise("edit", copy, "--from-prediction", "--json"))["in_words"] == []
     np.testing.assert_allclose(between(heard_db(read_project(copy))), between(start), atol=0.25)
 
 

@@ -85,7 +85,7 @@ def test_edits_and_reverts_of_a_session(session: Path) -> None:
     result_of("match", session)
     copy = session.with_name("Song-faderwise.RPP")
     states = [original, copy.read_bytes()]
-    for words in (("--depth", "50"), ("--smooth", "2", "--offset", "vocals=-3"), ("--afresh", "--limit", "2")):
+    for words in (("--depth", "50"), ("--smooth", "2", "--offset", "vocals=-3"), ("--from-prediction", "--limit", "2")):
         result_of("edit", copy, *words)
         states.append(copy.read_bytes())
     check_lines("edit of a session lines", changed_lines(original, states[-1]))

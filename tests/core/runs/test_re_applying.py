@@ -132,14 +132,14 @@ def test_an_edit_of_a_folder_skips_frozen_buses_and_buses_without_points() -> No
     assert list(gains_db(reapply_points(runs, folder_of({"drums": 3.0}), {}))) == ["drums"]
 
 
-def test_an_edit_of_a_folder_starts_from_the_last_edit_unless_afresh() -> None:
+def test_an_edit_of_a_folder_starts_from_the_last_edit_by_default() -> None:
     run = store.read_history(session(2.0))[0]
     stands = folder_of({"drums": 3.0, "bass": -3.0})
     first = reapply_points([run], stands, {"offset_db": {"bass": 1.0}})
     edited = record.with_id(msgspec.structs.replace(first.record, made_at="2026"))
     stands = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in first.tracks}
-    for afresh, bass_db in ((False, -2.0), (True, -3.0)):
-        done = reapply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, afresh=afresh)
+    for from_prediction, bass_db in ((False, -2.0), (True, -3.0)):
+        done = reapply_points([run, edited], stands, {"offset_db": {"drums": -1.0}}, from_prediction=from_prediction)
         assert gains_db(done)["bass"] == [pytest.approx(bass_db, abs=0.01)]
         assert gains_db(done)["drums"] == [pytest.approx(2.0, abs=0.01)]
         assert (done.record.number, done.record.of) == (3, run.id)
