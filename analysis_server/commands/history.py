@@ -37,8 +37,7 @@ def add_audit(parser: options.Parser) -> None:
     parser.add_argument("--no-sound", dest="sound", action="store_false", help="make the page without sound")
     text = "also play the difference of the two mixes"
     parser.add_argument("--difference", action="store_true", help=text)
-    options.add_open_option(parser)
-    options.add_dry_run_option(parser)
+    options.add_shared(parser, "--open", "--dry-run")
 
 
 def _audit(arguments: Namespace, terminal: Terminal) -> None:
@@ -243,9 +242,9 @@ def add_compare(parser: options.Parser) -> None:
     for side in (first, second):
         options.complete(side, "models")
     parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {options.SONG_HELP}")
-    options.add_bus_option(parser)
+    options.add_shared(parser, "--bus")
     parser.add_argument("--out", metavar="DIR", help="write the comparison into this folder as a page, compare.html")
-    options.add_open_option(parser)
+    options.add_shared(parser, "--open")
 
 
 def _compare(arguments: Namespace, terminal: Terminal) -> None:

@@ -36,10 +36,7 @@ def add_learn(parser: options.Parser) -> None:
     text = "the model to create, or to add songs to"
     model = parser.add_argument("--model", required=True, metavar="NAME|FILE", help=text)
     options.complete(model, "models")
-    options.add_feature_options(parser)
-    options.add_bus_option(parser)
-    options.add_stems_option(parser)
-    options.add_mixdown_option(parser)
+    options.add_shared(parser, "--preset", "--features", "--bus", "--stems", "--mixdown")
     parser.add_argument(
         "--from",
         dest="truth",
@@ -67,8 +64,7 @@ def add_learn(parser: options.Parser) -> None:
         help="others: the songs may have different engineers, such as an artist's records; they count less at first",
     )
     parser.add_argument("--fresh", action="store_true", help="replace a model of that name instead of adding to it")
-    options.add_dry_run_option(parser)
-    options.add_dask_option(parser)
+    options.add_shared(parser, "--dry-run", "--dask")
 
 
 def _learn(arguments: Namespace, terminal: Terminal) -> None:
@@ -165,10 +161,10 @@ def add_evaluate(parser: options.Parser) -> None:
     kinds = "DATASET_DIR|MATRICES.npz"
     parser.add_argument("dataset", metavar=kinds, help="a folder of songs with their mixdowns")
     parser.add_argument("--test-on", metavar=kinds, help="train on the first dataset, test on this one")
-    options.add_feature_options(parser, default_preset=None)
+    options.add_shared(parser, "--preset", "--features")
+    parser.set_defaults(preset=None)
     parser.add_argument("--out", metavar="DIR", help="write a page, tables and figures into this folder")
-    options.add_open_option(parser)
-    options.add_dask_option(parser)
+    options.add_shared(parser, "--open", "--dask")
 
 
 def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
@@ -234,12 +230,11 @@ def add_estimate(parser: options.Parser) -> None:
     """Add the options of `faderwise estimate`."""
     parser.set_command(_estimate, "estimate MySong --out gains.csv", "estimate MySong --preset paper --out gains.npz")
     parser.add_argument("song", metavar="SONG_DIR", help=options.SONG_HELP)
-    options.add_preset_option(parser)
+    options.add_shared(parser, "--preset")
     domains = ("complex", "magnitude", "power")
     parser.add_argument("--domain", choices=domains, help="the kind of spectra to fit (default: the best fit)")
-    options.add_mixdown_option(parser)
-    options.add_bus_option(parser)
-    options.add_table_option(parser)
+    options.add_shared(parser, "--mixdown", "--bus")
+    parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
 
 
 def _estimate(arguments: Namespace, terminal: Terminal) -> None:
@@ -266,9 +261,8 @@ def add_features(parser: options.Parser) -> None:
         "features MySong --preset paper --features condition2 --out features.npz",
     )
     parser.add_argument("song", metavar="SONG_DIR", help=options.SONG_HELP)
-    options.add_feature_options(parser)
-    options.add_bus_option(parser)
-    options.add_table_option(parser)
+    options.add_shared(parser, "--preset", "--features", "--bus")
+    parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
 
 
 def _features(arguments: Namespace, terminal: Terminal) -> None:

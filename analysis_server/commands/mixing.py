@@ -71,13 +71,13 @@ def add_match(parser: options.Parser) -> None:
     """Add the options of `faderwise match`."""
     parser.set_command(_match, "match MySong", "match MySong --mixdown rough.wav --out matched")
     options.add_song_options(parser)
-    options.add_mixdown_option(parser)
+    options.add_shared(parser, "--mixdown")
 
 
 def add_demo(parser: options.Parser) -> None:
     """Add the options of `faderwise demo`."""
     parser.set_command(_demo, "demo", "demo --out my-demo")
-    options.add_open_option(parser)
+    options.add_shared(parser, "--open")
     parser.add_argument("--out", default="demo-out", metavar="DIR", help="the folder to write to (demo-out)")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -150,26 +150,26 @@ def complete(action: argparse.Action, names: str, ending: str = "") -> None:
 
 def bus(text: str) -> tuple[str, str]:
     """Return role and file or track of ``ROLE=FILE``."""
-    role, equals, file = text.partition("=")
-    if not (role.strip() and equals and file.strip()):
-        raise argparse.ArgumentTypeError(f"expected ROLE=FILE, such as vocals=lead.wav, got {text!r}")
-    return role.strip(), file.strip()
+    return _role_and(text, "ROLE=FILE, such as vocals=lead.wav")
 
 
 def offset(text: str) -> tuple[str, float]:
     """Return bus and decibels of ``ROLE=DB``."""
-    role, equals, amount = text.partition("=")
-    if not (role.strip() and equals):
-        raise argparse.ArgumentTypeError(f"expected ROLE=DB, such as vocals=1.5, got {text!r}")
-    return role.strip(), decibels(amount)
+    role, amount = _role_and(text, "ROLE=DB, such as vocals=1.5")
+    return role, decibels(amount)
 
 
 def ride(text: str) -> tuple[str, float]:
     """Return bus and percentage of ``ROLE=PERCENT``."""
-    role, equals, amount = text.partition("=")
-    if not (role.strip() and equals):
-        raise argparse.ArgumentTypeError(f"expected ROLE=PERCENT, such as vocals=60, got {text!r}")
-    return role.strip(), percent(amount)
+    role, amount = _role_and(text, "ROLE=PERCENT, such as vocals=60")
+    return role, percent(amount)
+
+
+def _role_and(text: str, expected: str) -> tuple[str, str]:
+    role, _, value = map(str.strip, text.partition("="))
+    if not role or not value:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return role, value
 
 
 def range_s(text: str) -> tuple[float, float]:
@@ -252,90 +252,62 @@ def song_fields(arguments: argparse.Namespace, *songs: str) -> dict[str, Any]:
 
 # Options
 
+_SHARED: Mapping[str, Mapping[str, Any]] = {
+    "--open": {"action": "store_true", "help": "open the page in the browser"},
+    "--dry-run": {"action": "store_true", "help": "show the result without writing anything"},
+    "--bus": {
+        "action": "append",
+        "default": [],
+        "type": bus,
+        "metavar": "ROLE=FILE|TRACK",
+        "help": "put this file, or this track of a project by name or number, into the bus ROLE (may be repeated)",
+    },
+    "--tracks": {
+        "dest": "only",
+        "action": "append",
+        "default": [],
+        "metavar": "TRACK",
+        "help": "work on this track of a project only, by name, number or range such as 5-9 (may be repeated)",
+    },
+    "--stems": {
+        "metavar": "SONG_DIR",
+        "help": "the bus stems exported from a project (default: summed from its media)",
+    },
+    "--mixdown": {
+        "metavar": "FILE",
+        "help": "the mixdown (default: the song folder's mix file, or the file a project was rendered to)",
+    },
+    "--dask": {"metavar": "ADDRESS", "help": "a dask scheduler whose workers analyse the songs"},
+    "--preset": {
+        "choices": ("default", "paper"),
+        "default": "default",
+        "help": "paper: as Zafrin & Chudwick (2015) did it",
+    },
+    "--features": {
+        "choices": ("condition1", "condition2", "condition3"),
+        "help": "the feature set (default: the preset's)",
+    },
+}
+"""Options of several commands."""
+
+
+def add_shared(parser: Parser, *names: str) -> None:
+    """Add the options `names`, which several commands have."""
+    for name in names:
+        action = parser.add_argument(name, **_SHARED[name])
+        if name == "--bus":
+            complete(action, "buses", "=")
+
 
 def add_song_options(parser: Parser) -> None:
     """Add what `mix` and `match` share: the song, the output folder, buses, stems, a dry run."""
     parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
     parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
-    add_bus_option(parser)
-    add_tracks_option(parser)
-    add_stems_option(parser)
-    add_open_option(parser)
-    add_dry_run_option(parser)
+    add_shared(parser, "--bus", "--tracks", "--stems", "--open", "--dry-run")
 
 
 def add_run_options(parser: Parser) -> None:
     """Add what `edit` and `revert` share: a run, the folder for a project's copy, a dry run."""
     parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
     parser.add_argument("--out", metavar="DIR", help="the folder for a project's copy (default: next to the project)")
-    add_dry_run_option(parser)
-
-
-def add_open_option(parser: Parser) -> None:
-    """Add `--open`."""
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-
-
-def add_dry_run_option(parser: Parser) -> None:
-    """Add `--dry-run`."""
-    parser.add_argument("--dry-run", action="store_true", help="show the result without writing anything")
-
-
-def add_tracks_option(parser: Parser) -> None:
-    """Add `--tracks`."""
-    parser.add_argument(
-        "--tracks",
-        dest="only",
-        action="append",
-        default=[],
-        metavar="TRACK",
-        help="work on this track of a project only, by name, number or range such as 5-9 (may be repeated)",
-    )
-
-
-def add_stems_option(parser: Parser) -> None:
-    """Add `--stems`."""
-    text = "the bus stems exported from a project (default: summed from its media)"
-    parser.add_argument("--stems", metavar="SONG_DIR", help=text)
-
-
-def add_bus_option(parser: Parser) -> None:
-    """Add `--bus`."""
-    action = parser.add_argument(
-        "--bus",
-        action="append",
-        default=[],
-        type=bus,
-        metavar="ROLE=FILE|TRACK",
-        help="put this file, or this track of a project by name or number, into the bus ROLE (may be repeated)",
-    )
-    complete(action, "buses", "=")
-
-
-def add_mixdown_option(parser: Parser) -> None:
-    """Add `--mixdown`."""
-    text = "the mixdown (default: the song folder's mix file, or the file a project was rendered to)"
-    parser.add_argument("--mixdown", metavar="FILE", help=text)
-
-
-def add_table_option(parser: Parser) -> None:
-    """Add `--out`, the file of a table."""
-    parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
-
-
-def add_dask_option(parser: Parser) -> None:
-    """Add `--dask`."""
-    parser.add_argument("--dask", metavar="ADDRESS", help="a dask scheduler whose workers analyse the songs")
-
-
-def add_preset_option(parser: Parser, default: str | None = "default") -> None:
-    """Add `--preset`."""
-    text = "paper: as Zafrin & Chudwick (2015) did it"
-    parser.add_argument("--preset", choices=("default", "paper"), default=default, help=text)
-
-
-def add_feature_options(parser: Parser, default_preset: str | None = "default") -> None:
-    """Add `--preset` and `--features`."""
-    add_preset_option(parser, default_preset)
-    choices = ("condition1", "condition2", "condition3")
-    parser.add_argument("--features", choices=choices, help="the feature set (default: the preset's)")
+    add_shared(parser, "--dry-run")
