@@ -232,9 +232,7 @@ def true_curves(measurement: Measurement, gains: FloatArray, *, as_paper: bool) 
         buses=measurement.buses,
         time_s=measurement.time_s,
         gains=gains,
-        gains_raw=gains,
         active=measurement.rms > ACTIVE_RMS if as_paper else sounding(measurement.rms),
-        fit=np.ones(len(gains)),
     )
 
 

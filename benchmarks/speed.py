@@ -110,6 +110,7 @@ def _disagreement(original: port.PortResult, ours: Estimate) -> float:
     """Return the largest difference of the gains, and of the features relative to each one's largest value."""
     features = np.stack([ours.measurement.features[bus] for bus in ours.curves.buses], axis=1)
     scale = np.abs(original.features).max(axis=(0, 1))
+    assert ours.curves.gains_raw is not None
     return max(
         float(np.abs(original.gains_raw - ours.curves.gains_raw).max()),
         float(np.abs(original.gains - ours.curves.gains).max()),

@@ -74,9 +74,7 @@ def in_its_own_balance(folder: Path) -> TrainingSong:
         buses=song.buses,
         time_s=measurement.time_s,
         gains=ones,
-        gains_raw=ones,
         active=levels_of(measurement).active,
-        fit=np.ones(len(ones)),
     )
     return training_song(song, measurement, curves, feature_set="condition3", domain="faders", fit=1.0, source="faders")
 

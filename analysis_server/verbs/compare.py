@@ -33,7 +33,7 @@ from core.analysis.measure import Measurement
 from core.audio.io import EXTENSIONS, inspect
 from core.audio.song import Song
 from core.automation.render import measure_file
-from core.decibels import LOWEST_DB, FloatArray
+from core.decibels import LOWEST_DB
 from core.errors import InputError
 from core.files import write_text
 from core.gains.curves import GainCurves
@@ -44,10 +44,8 @@ from core.runs.audit import (
     Audited,
     ComparedBus,
     Comparison,
-    Curves,
     compare,
     curves_after_run,
-    curves_of_prediction,
     present_curves,
 )
 
@@ -95,7 +93,7 @@ class _Side:
 
     name: str
     kind: str
-    curves: Curves
+    curves: GainCurves
     figures: Mapping[str, float]
     warnings: Sequence[str] = ()
     songs: Sequence[str] | None = None
@@ -145,7 +143,7 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     first = _side(named[0], song, part_of(progress, 0.0, 0.5))
     second = _side(named[1], song, part_of(progress, 0.5, 1.0))
     one, other = _in_common(first, second)
-    found = compare(one.buses, one.time_s, one.gain_db, other.gain_db, one.sounding & other.sounding)
+    found = compare(one.buses, one.time_s, one.gains_db, other.gains_db, one.active & other.active)
     result = _result_of(first, second, found)
     if request.out is None:
         return result
@@ -154,13 +152,13 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
-def _in_common(first: _Side, second: _Side) -> tuple[Curves, Curves]:
+def _in_common(first: _Side, second: _Side) -> tuple[GainCurves, GainCurves]:
     """Return both sides' curves of the buses and frames that both have."""
     buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
     if not buses:
         raise InputError(f"{first.name} and {second.name} have no bus in common", remedy="compare two of the same song")
     n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
-    return first.curves.of(buses).until(n_frames), second.curves.of(buses).until(n_frames)
+    return first.curves.selected(buses, n_frames), second.curves.selected(buses, n_frames)
 
 
 def _named(text: str) -> _Named:
@@ -214,7 +212,7 @@ def _run_side(named: _Named, audited: Audited) -> _Side:
 def _model_side(name: str, song: Song, progress: ProgressCallback) -> _Side:
     model = models.find(name)
     measurement, found = predict_song(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
-    curves = curves_of_prediction(found.curves, _levels_lufs(measurement, found.curves))
+    curves = _with_levels(found.curves, measurement)
     titles = [song.title for song in model.songs]
     return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.notes, titles)
 
@@ -224,14 +222,14 @@ def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> _Side:
     name = mixdown.path.name
     progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
     found = estimate(replace(song, mixdown=mixdown), progress=progress)
-    curves = curves_of_prediction(found.curves, _levels_lufs(found.measurement, found.curves))
+    curves = _with_levels(found.curves, found.measurement)
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
     return _Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])
 
 
-def _levels_lufs(measurement: Measurement, curves: GainCurves) -> FloatArray:
-    return or_silence(balance.frame_levels_lufs(measurement))[: len(curves.time_s)]
+def _with_levels(curves: GainCurves, measurement: Measurement) -> GainCurves:
+    return replace(curves, level_lufs=or_silence(balance.frame_levels_lufs(measurement))[: len(curves.time_s)])
 
 
 def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
@@ -259,7 +257,7 @@ def _side_result(side: _Side, other: _Side) -> SideResult:
     )
 
 
-def _page_of(result: CompareResult, first: Curves, second: Curves) -> ReportContent:
+def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> ReportContent:
     """Return the page's content; `first` and `second` are the curves that were compared, of the same frames."""
     summary = (
         f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
@@ -282,18 +280,19 @@ def _page_of(result: CompareResult, first: Curves, second: Curves) -> ReportCont
     )
 
 
-def _bus(bus: ComparedBus, index: int, result: CompareResult, first: Curves, second: Curves) -> BusContent:
+def _bus(bus: ComparedBus, index: int, result: CompareResult, first: GainCurves, second: GainCurves) -> BusContent:
+    assert first.level_lufs is not None  # noqa: S101 - set for every operand
     return BusContent(
         role=bus.bus,
         time_s=first.time_s,
-        gain_db=np.maximum(first.gain_db[:, index], LOWEST_DB),
+        gain_db=np.maximum(first.gains_db[:, index], LOWEST_DB),
         level_lufs=first.level_lufs[:, index],
-        active=first.sounding[:, index] & second.sounding[:, index],
+        active=first.active[:, index] & second.active[:, index],
         uncertainty_db=None,
         point_time_s=np.empty(0),
         point_gain_db=np.empty(0),
         compared=BusComparison(
-            second_gain_db=np.maximum(second.gain_db[:, index], LOWEST_DB) - result.common_db,
+            second_gain_db=np.maximum(second.gains_db[:, index], LOWEST_DB) - result.common_db,
             first_db=bus.first_db,
             second_db=bus.second_db - result.common_db,
         ),
@@ -321,7 +320,7 @@ def _alone(result: CompareResult) -> FigureTable:
         for what, names in (("buses", side.buses_alone), ("songs", side.songs_alone))
         if names
     ]
-    return FigureTable("Only in one", ("_Side", "What", "Which"), tuple(rows), "")
+    return FigureTable("Only in one", ("Side", "What", "Which"), tuple(rows), "")
 
 
 def _figures(letter: str, side: SideResult) -> list[Figure]:

@@ -110,8 +110,7 @@ def thin_curves(
     --------
     >>> time_s = 0.5 + 0.25 * np.arange(100)
     >>> ramp = 10.0 ** (np.minimum(time_s - 10.0, 0.0) / 20.0)[:, None]
-    >>> curves = GainCurves(title="ramp", buses=("drums",), time_s=time_s, gains=ramp, gains_raw=ramp,
-    ...                     active=ramp > 0.0, fit=np.ones(100))
+    >>> curves = GainCurves(title="ramp", buses=("drums",), time_s=time_s, gains=ramp, active=ramp > 0.0)
     >>> points = thin_curves(curves)["drums"]
     >>> points.time_s.tolist(), points.gain_db.round(2).tolist()
     ([0.5, 10.0, 25.25], [-9.5, 0.0, 0.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,21 +59,23 @@ class GainCurves:
     buses : the buses' roles, in order.
     time_s : the frames' centres in seconds, shape (n_frames,).
     gains : linear gains, shape (n_frames, n_buses).
-    gains_raw : the same before smoothing.
     active : where a bus's stem sounds, shape (n_frames, n_buses), bool.
-    fit : how much of the mixdown's energy the gains explain per frame (1 all, 0 none; NaN where there is no
-        mixdown), shape (n_frames,).
+    gains_raw : the same before smoothing; None for gains that were not smoothed.
+    fit : how much of the mixdown's energy the gains explain per frame (1 all, 0 none; NaN in frames without mixdown),
+        shape (n_frames,); None for gains that were not estimated.
     deviation_db : standard deviation of each gain in dB, shape (n_frames, n_buses), or None where unknown.
+    level_lufs : the stems' loudness, shape (n_frames, n_buses), minus infinity in silence; None where it is not needed.
     """
 
     title: str
     buses: tuple[str, ...]
     time_s: FloatArray
     gains: FloatArray
-    gains_raw: FloatArray
     active: npt.NDArray[np.bool_]
-    fit: FloatArray
+    gains_raw: FloatArray | None = None
+    fit: FloatArray | None = None
     deviation_db: FloatArray | None = None
+    level_lufs: FloatArray | None = None
 
     @property
     def gains_db(self) -> FloatArray:
@@ -90,7 +92,20 @@ class GainCurves:
     def with_gain_db(self, gain_db: float) -> GainCurves:
         """Return the curves with `gain_db` added to every gain."""
         factor = float(db_to_gain(gain_db))
-        return replace(self, gains=self.gains * factor, gains_raw=self.gains_raw * factor)
+        raw = None if self.gains_raw is None else self.gains_raw * factor
+        return replace(self, gains=self.gains * factor, gains_raw=raw)
+
+    def selected(self, buses: Sequence[str], n_frames: int) -> GainCurves:
+        """Return the first `n_frames` frames of `buses`, in that order, without `gains_raw`, `fit` and deviation."""
+        part = np.ix_(range(n_frames), [self.buses.index(bus) for bus in buses])
+        return GainCurves(
+            title=self.title,
+            buses=tuple(buses),
+            time_s=self.time_s[:n_frames],
+            gains=self.gains[part],
+            active=self.active[part],
+            level_lufs=None if self.level_lufs is None else self.level_lufs[part],
+        )
 
     def save(self, path: Path) -> None:
         """Write the curves to `path`: ``.csv`` for only the gains, ``.npz`` for everything.
@@ -100,22 +115,16 @@ class GainCurves:
         InputError
             The name ends otherwise, or the folder cannot be written to.
         """
-        save_table(path, self.time_s, self._columns(), self._arrays())
-
-    def _columns(self) -> dict[str, FloatArray]:
-        return {bus: self.gains[:, i] for i, bus in enumerate(self.buses)}
-
-    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         arrays: dict[str, npt.NDArray[np.generic]] = {
             "gains": self.gains,
-            "gains_raw": self.gains_raw,
+            "gains_raw": self.gains if self.gains_raw is None else self.gains_raw,
             "active": self.active,
             "buses": np.array(self.buses),
-            "fit": self.fit,
+            "fit": np.full(len(self.gains), np.nan) if self.fit is None else self.fit,
         }
         if self.deviation_db is not None:
             arrays["deviation_db"] = self.deviation_db
-        return arrays
+        save_table(path, self.time_s, dict(zip(self.buses, self.gains.T, strict=True)), arrays)
 
 
 def save_table(

@@ -214,7 +214,7 @@ def _with_terms(
         common = np.where(heard, -common_db(balance_db, levels_lufs), np.zeros_like(balance_db))
     gains = db_to_gain(balance_db + common)
     return Prediction(
-        replace(curves, gains=gains, gains_raw=gains),
+        replace(curves, gains=gains),
         Explanation(
             buses=explanation.buses,
             time_s=explanation.time_s,

@@ -11,7 +11,7 @@ inside the kit: `KIT_LEVELS_DB` are rules of thumb, with a wide band.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -264,9 +264,21 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     """
     if model.feature_set == "condition3":
         return _prediction_of_balance(measurement, predict_balance(model, measurement.buses, levels_of(measurement)))
-    _require_buses(model, measurement)
+    unknown = [bus for bus in measurement.buses if bus not in model.buses]
+    if unknown:
+        raise ModelError(
+            f"model {model.name} has no {' and no '.join(unknown)}, only {', '.join(model.buses)}",
+            remedy="leave these stems out or use another model",
+        )
     raw = np.stack([measurement.features[bus] @ model.coefficients(bus) for bus in measurement.buses], axis=1)
-    curves = _curves(measurement, exponential(raw, keep_first=False), raw, measurement.rms > ACTIVE_RMS)
+    curves = GainCurves(
+        title=measurement.title,
+        buses=measurement.buses,
+        time_s=measurement.time_s,
+        gains=exponential(raw, keep_first=False),
+        gains_raw=raw,
+        active=measurement.rms > ACTIVE_RMS,
+    )
     return Prediction(curves, _explanation(curves, {"paper": curves.gains_db}))
 
 
@@ -309,8 +321,14 @@ def _prediction_of_balance(measurement: Measurement, balance: PredictedBalance) 
     )
     terms = {**balance.terms, "common": common}
     gains = db_to_gain(np.sum(list(terms.values()), axis=0))
-    curves = _curves(measurement, gains, gains, levels.active)
-    curves = replace(curves, deviation_db=np.broadcast_to(balance.deviation_db, gains.shape).copy())
+    curves = GainCurves(
+        title=measurement.title,
+        buses=measurement.buses,
+        time_s=measurement.time_s,
+        gains=gains,
+        active=levels.active,
+        deviation_db=np.broadcast_to(balance.deviation_db, gains.shape).copy(),
+    )
     return Prediction(curves, _explanation(curves, terms))
 
 
@@ -320,30 +338,4 @@ def _explanation(curves: GainCurves, terms: Mapping[str, FloatArray]) -> Explana
         time_s=curves.time_s,
         terms=tuple(terms),
         contributions_db=np.stack(list(terms.values()), axis=2),
-    )
-
-
-def _require_buses(model: Model, measurement: Measurement) -> None:
-    unknown = [bus for bus in measurement.buses if bus not in model.buses]
-    if unknown:
-        raise ModelError(
-            f"model {model.name} has no {' and no '.join(unknown)}, only {', '.join(model.buses)}",
-            remedy="leave these stems out or use another model",
-        )
-
-
-def _curves(
-    measurement: Measurement,
-    gains: FloatArray,
-    raw: FloatArray,
-    active: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-) -> GainCurves:
-    return GainCurves(
-        title=measurement.title,
-        buses=measurement.buses,
-        time_s=measurement.time_s,
-        gains=gains,
-        gains_raw=raw,
-        active=active,
-        fit=np.full(measurement.n_frames, np.nan),
     )

@@ -240,7 +240,8 @@ def track_triangles(
 
 def _weights(curves: GainCurves, levels: StemLevels) -> FloatArray:
     """Return the frames' weights, shape (n_frames, n_buses): their fit where a bus sounds."""
-    quality = np.where(np.isnan(curves.fit), 0.0, np.clip(curves.fit, 0.0, 1.0))
+    fit = np.ones(len(curves.gains)) if curves.fit is None else curves.fit
+    quality = np.where(np.isnan(fit), 0.0, np.clip(fit, 0.0, 1.0))
     return np.where(levels.active, quality[:, None], 0.0)
 
 

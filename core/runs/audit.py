@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.automation.points import EnvelopePoints
-from core.decibels import LOWEST_DB, FloatArray, gain_to_db
+from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.gains.curves import GainCurves
 from core.rpp.envelope import Envelope
@@ -256,43 +256,7 @@ def _turning_points(levels: FloatArray) -> list[int]:
     return turns
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Gains of some buses.
-
-    Attributes
-    ----------
-    buses : the columns.
-    time_s : the frames' centres in the stems' time, shape (n_frames,).
-    gain_db : the gains, shape (n_frames, n_buses).
-    sounding : where each bus sounds, same shape.
-    level_lufs : how loud its stem is, same shape; minus infinity where it is silent.
-    """
-
-    buses: tuple[str, ...]
-    time_s: FloatArray
-    gain_db: FloatArray
-    sounding: npt.NDArray[np.bool_]
-    level_lufs: FloatArray
-
-    def of(self, buses: Sequence[str]) -> Curves:
-        """Return the curves of `buses` only, in that order."""
-        columns = [self.buses.index(bus) for bus in buses]
-        parts = (self.gain_db[:, columns], self.sounding[:, columns], self.level_lufs[:, columns])
-        return Curves(tuple(buses), self.time_s, *parts)
-
-    def until(self, n_frames: int) -> Curves:
-        """Return the first `n_frames` frames."""
-        parts = (self.gain_db[:n_frames], self.sounding[:n_frames], self.level_lufs[:n_frames])
-        return Curves(self.buses, self.time_s[:n_frames], *parts)
-
-
-def curves_of_prediction(curves: GainCurves, level_lufs: FloatArray) -> Curves:
-    """Return curves that are of no run: a prediction, or an estimate; `level_lufs` (n_frames, n_buses) is the stems."""
-    return Curves(curves.buses, curves.time_s, curves.gains_db, curves.active, level_lufs)
-
-
-def present_curves(audited: Audited) -> Curves:
+def present_curves(audited: Audited) -> GainCurves:
     """Return the present gains of a run's tracks; of several tracks of one bus the first counts.
 
     Raises
@@ -300,17 +264,16 @@ def present_curves(audited: Audited) -> Curves:
     InputError
         No track has an envelope.
     """
+    root = audited.basis.root
     if not audited.tracks:
-        raise InputError("no track of the run still has a volume envelope", path=audited.basis.root.title)
+        raise InputError("no track of the run still has a volume envelope", path=root.title)
     first: dict[str, AuditedTrack] = {}
     for track in audited.tracks:
         first.setdefault(track.role, track)
-    gains_db = np.stack([track.now_db for track in first.values()], axis=1)
-    levels = np.stack([track.level_lufs for track in first.values()], axis=1)
-    return Curves(tuple(first), audited.time_s - audited.basis.root.start_s, gains_db, np.isfinite(levels), levels)
+    return _curves_of_run(root, {role: track.now_db for role, track in first.items()})
 
 
-def curves_after_run(runs: Sequence[RunRecord], number: int, where: str) -> Curves:
+def curves_after_run(runs: Sequence[RunRecord], number: int, where: str) -> GainCurves:
     """Return the gains as they were after run `number`.
 
     Parameters
@@ -325,17 +288,26 @@ def curves_after_run(runs: Sequence[RunRecord], number: int, where: str) -> Curv
         No run up to it has a prediction.
     """
     up_to = [run for run in runs if run.number <= number]
-    basis = basis_of(up_to, where)
-    time_s = frame_times_s(basis.root)
-    columns: dict[str, FloatArray] = {}
+    root = basis_of(up_to, where).root
+    gains_db: dict[str, FloatArray] = {}
     for track in restored_tracks(list(reversed(up_to))):
-        points = EnvelopePoints.of(track.written)
-        level_db = points.at(time_s + basis.root.start_s) + float(gain_to_db(track.scale))
-        columns.setdefault(track.role, level_db)
-    levels = {bus.role: heard_level_lufs(bus) for bus in basis.root.buses}
-    level_lufs = np.stack([levels[bus] for bus in columns], axis=1)
-    gains_db = np.stack(list(columns.values()), axis=1)
-    return Curves(tuple(columns), time_s, gains_db, np.isfinite(level_lufs), level_lufs)
+        points_db = EnvelopePoints.of(track.written, float(gain_to_db(track.scale)))
+        gains_db.setdefault(track.role, points_db.at(frame_times_s(root) + root.start_s))
+    return _curves_of_run(root, gains_db)
+
+
+def _curves_of_run(root: RunRecord, gains_db: Mapping[str, FloatArray]) -> GainCurves:
+    """Return the gains of buses, dB, (n_frames,) each, as curves in the stems' time."""
+    levels = {bus.role: heard_level_lufs(bus) for bus in root.buses}
+    level_lufs = np.stack([levels[bus] for bus in gains_db], axis=1)
+    return GainCurves(
+        title=root.title,
+        buses=tuple(gains_db),
+        time_s=frame_times_s(root),
+        gains=db_to_gain(np.stack(list(gains_db.values()), axis=1)),
+        active=np.isfinite(level_lufs),
+        level_lufs=level_lufs,
+    )
 
 
 @dataclass(frozen=True)
@@ -389,7 +361,12 @@ def compare(
     """
     heard = np.where(sounding.any(axis=0), sounding, True)
     apart = second_db - first_db
-    levels = np.array([_levels_db(gain_db, heard) for gain_db in (first_db, second_db)])
+    levels = np.array(
+        [
+            [np.median(column[on]) for column, on in zip(gain_db.T, heard.T, strict=True)]
+            for gain_db in (first_db, second_db)
+        ]
+    )
     common_db = float((levels[1] - levels[0]).mean())
     compared = []
     for i, bus in enumerate(buses):
@@ -408,7 +385,3 @@ def compare(
         )
     balance_db = float(np.mean([abs(one.difference_db) for one in compared]))
     return Comparison(tuple(compared), common_db, balance_db)
-
-
-def _levels_db(gain_db: FloatArray, heard: npt.NDArray[np.bool_]) -> list[float]:
-    return [float(np.median(column[on])) for column, on in zip(gain_db.T, heard.T, strict=True)]

@@ -38,9 +38,7 @@ def curves(gains: Array, *buses: str) -> GainCurves:
         buses=buses or tuple(f"bus {i}" for i in range(n_buses)),
         time_s=frame_times(n_frames),
         gains=gains,
-        gains_raw=gains,
         active=np.ones(gains.shape, bool),
-        fit=np.full(n_frames, np.nan),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.analysis.measure import Measurement
@@ -93,6 +93,8 @@ def test_a_stem_that_is_louder_gets_as_much_less(seed: int, bus: int, up_db: flo
     song = lively(seed)
     change_db = np.where(np.arange(4) == bus, up_db, 0.0)
     before, after = predict(RULE, song).gains_db, predict(RULE, louder(song, change_db)).gains_db
+    limited = [np.abs(gains_db - gains_db.mean(axis=1, keepdims=True)).max() for gains_db in (before, after)]
+    assume(max(limited) < SONG_LIMIT_DB - 0.1)
     against_mean = after - before - (after - before).mean(axis=1, keepdims=True)
     np.testing.assert_allclose(against_mean, np.broadcast_to(-(change_db - change_db.mean()), after.shape), atol=1e-6)
 
@@ -223,7 +225,7 @@ def test_predicted_curves_have_times_and_no_fit() -> None:
     curves = predict(RULE, song)
     assert (curves.title, curves.buses) == ("song", BUSES)
     np.testing.assert_allclose(curves.time_s[:3], [0.5, 0.75, 1.0])
-    assert np.isnan(curves.fit).all()
+    assert curves.fit is None
 
 
 # The paper's

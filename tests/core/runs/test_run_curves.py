@@ -78,8 +78,8 @@ def test_current_curves_of_a_project_are_in_the_time_of_the_stems() -> None:
     found = audit.present_curves(audit_project(session(levels_db, run(1, levels_db, START_S))))
     assert found.buses == ("drums", "bass")
     np.testing.assert_allclose(found.time_s, STEMS_TIME_S)
-    np.testing.assert_allclose(found.gain_db, STEMS_TIME_S[:, None] + [-12.0, -15.0], atol=1e-3)
-    np.testing.assert_array_equal(found.sounding, np.column_stack([SOUNDING, np.ones(80, bool)]))
+    np.testing.assert_allclose(found.gains_db, STEMS_TIME_S[:, None] + [-12.0, -15.0], atol=1e-3)
+    np.testing.assert_array_equal(found.active, np.column_stack([SOUNDING, np.ones(80, bool)]))
 
 
 def test_current_curves_of_a_folder() -> None:
@@ -88,9 +88,9 @@ def test_current_curves_of_a_folder() -> None:
         "bass": EnvelopePoints(np.array([0.0]), np.array([-6.0])),
     }
     found = audit.present_curves(audit_points([run(1, {"drums": 0.0, "bass": 0.0})], stands))
-    np.testing.assert_allclose(found.gain_db[:, 0], np.minimum(STEMS_TIME_S - 20.0, 0.0), atol=1e-6)
-    np.testing.assert_allclose(found.gain_db[:, 1], -6.0)
-    np.testing.assert_array_equal(found.sounding[:, 0], SOUNDING)
+    np.testing.assert_allclose(found.gains_db[:, 0], np.minimum(STEMS_TIME_S - 20.0, 0.0), atol=1e-6)
+    np.testing.assert_allclose(found.gains_db[:, 1], -6.0)
+    np.testing.assert_array_equal(found.active[:, 0], SOUNDING)
 
 
 def test_a_song_without_any_envelope_is_refused() -> None:
@@ -105,8 +105,8 @@ def test_written_curves_of_each_run(start_s: float) -> None:
         found = audit.curves_after_run(runs, number, "song.rpp")
         assert found.buses == ("drums", "bass")
         np.testing.assert_allclose(found.time_s, STEMS_TIME_S)
-        np.testing.assert_allclose(found.gain_db, np.tile([-number, 2.0 * number], (80, 1)), atol=1e-6)
-        np.testing.assert_array_equal(found.sounding, np.column_stack([SOUNDING, np.ones(80, bool)]))
+        np.testing.assert_allclose(found.gains_db, np.tile([-number, 2.0 * number], (80, 1)), atol=1e-6)
+        np.testing.assert_array_equal(found.active, np.column_stack([SOUNDING, np.ones(80, bool)]))
 
 
 def test_written_curves_are_in_the_time_of_the_stems() -> None:
@@ -114,14 +114,14 @@ def test_written_curves_are_in_the_time_of_the_stems() -> None:
     ramp = [Point(START_S + time_s, gain(-time_s)) for time_s in np.arange(0.0, 21.0)]
     moved = msgspec.structs.replace(plain, tracks=[msgspec.structs.replace(plain.tracks[0], written=ramp)])
     found = audit.curves_after_run([moved], 1, "song.rpp")
-    np.testing.assert_allclose(found.gain_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
+    np.testing.assert_allclose(found.gains_db[:, 0], -np.minimum(STEMS_TIME_S, 20.0), atol=1e-6)
 
 
 def test_the_first_of_several_tracks_of_a_bus_is_used() -> None:
     plain = run(1, {"drums": -4.0})
     second = msgspec.structs.replace(plain.tracks[0], guid="{other}", number=2, written=[Point(0, 0.1)])
     found = audit.curves_after_run([msgspec.structs.replace(plain, tracks=[*plain.tracks, second])], 1, "song.rpp")
-    np.testing.assert_allclose(found.gain_db[:, 0], -4.0, atol=1e-6)
+    np.testing.assert_allclose(found.gains_db[:, 0], -4.0, atol=1e-6)
 
 
 def test_before_the_first_run_no_bus_has_a_curve() -> None:
@@ -131,18 +131,18 @@ def test_before_the_first_run_no_bus_has_a_curve() -> None:
 
 def test_curves_of_selected_buses_have_those_columns_in_that_order() -> None:
     whole = audit.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
-    found = whole.of(("bass", "drums"))
+    found = whole.selected(("bass", "drums"), 80)
     assert found.buses == ("bass", "drums")
-    np.testing.assert_array_equal(found.gain_db, whole.gain_db[:, ::-1])
-    np.testing.assert_array_equal(found.sounding, whole.sounding[:, ::-1])
+    np.testing.assert_array_equal(found.gains_db, whole.gains_db[:, ::-1])
+    np.testing.assert_array_equal(found.active, whole.active[:, ::-1])
     np.testing.assert_array_equal(found.level_lufs, whole.level_lufs[:, ::-1])
-    assert found.time_s is whole.time_s
-    assert whole.of(("bass",)).gain_db.shape == (80, 1)
+    np.testing.assert_array_equal(found.time_s, whole.time_s)
+    assert whole.selected(("bass",), 80).gains_db.shape == (80, 1)
 
 
 def test_the_first_frames_of_curves_can_be_taken() -> None:
     whole = audit.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
-    found = whole.until(70)
-    for part in ("time_s", "gain_db", "sounding", "level_lufs"):
+    found = whole.selected(whole.buses, 70)
+    for part in ("time_s", "gains_db", "active", "level_lufs"):
         np.testing.assert_array_equal(getattr(found, part), getattr(whole, part)[:70])
     assert found.buses == whole.buses
