@@ -39,7 +39,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from analysis_server import environment as setup
-from analysis_server.environment import Environment, SetupError
+from analysis_server.environment import Environment
 from analysis_server.reaper_setup.install import Prompter, set_up, take_back
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
@@ -109,7 +109,7 @@ def install(words: list[str]) -> int:
         if links(environment):
             print(callable_line(environment, dry_run=True))
         if not agreed("Make these changes?", words):
-            raise SetupError("Nothing was installed.", 1)
+            raise FaderwiseError("nothing was installed")
         answers = Prompter(print, None)
     environment.ensure(dry_run=dry_run)
     try:
@@ -182,7 +182,7 @@ def uninstall(words: list[str]) -> int:
     if dry_run:
         return 0
     if (removed or in_reaper) and not agreed("Remove all of this?", words):
-        raise SetupError("Nothing was removed.", 1)
+        raise FaderwiseError("nothing was removed")
     if "--no-reaper" not in words:
         with reaper_errors():
             take_back(home, Prompter(print if in_reaper else lambda _: None, None))
@@ -225,12 +225,12 @@ def described(path: Path) -> str:
 
 @contextlib.contextmanager
 def reaper_errors() -> Iterator[None]:
-    """Raise errors of REAPER's set-up as `SetupError`."""
+    """Add the option to leave REAPER unchanged to the remedy of every error."""
     try:
         yield
     except FaderwiseError as error:
-        code = 2 if isinstance(error, InputError) else 1
-        raise SetupError(f"{error}. (--no-reaper does not touch REAPER.)", code) from error
+        error.remedy = f"{error.remedy or 'correct it'}, or add --no-reaper to leave REAPER unchanged"
+        raise
 
 
 def prompter(words: list[str]) -> Prompter:
@@ -258,8 +258,8 @@ def dispatch(words: list[str]) -> int:
         unknown = ["--purge"]
     if unknown:
         near = difflib.get_close_matches(unknown[0], OPTIONS if unknown[0].startswith("-") else COMMANDS, 1)
-        guess = f" (did you mean {near[0]!r}?)" if near and near != unknown else ""
-        raise SetupError(f"Unknown argument {unknown[0]!r}{guess}; see `python3 install.py --help`.", 2)
+        guess = f"did you mean {near[0]!r}? " if near and near != unknown else ""
+        raise InputError(f"unknown argument {unknown[0]!r}", remedy=f"{guess}see `python3 install.py --help`")
     return COMMANDS[name](words)
 
 
@@ -269,16 +269,17 @@ def main(arguments: list[str] | None = None) -> int:
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         return dispatch(list(sys.argv[1:] if arguments is None else arguments))
-    except SetupError as error:
-        message, code = error.args
-    except EOFError:
-        message, code = "No answer could be read: run it again with --yes to agree.", 2
-    except OSError as error:
-        message, code = setup.explained("Setting up", str(error)).args
     except KeyboardInterrupt:
-        message, code = "Interrupted; running the same command again is safe.", 130
-    print(f"install.py: {message}", file=sys.stderr)
-    return code
+        print("install.py: interrupted; running the same command again is safe", file=sys.stderr)
+        return 130
+    except EOFError:
+        error: FaderwiseError = InputError("no answer could be read", remedy="run it again with --yes to agree")
+    except OSError as problem:
+        error = setup.explained("Setting up", str(problem))
+    except FaderwiseError as problem:
+        error = problem
+    print(f"install.py: {error}", file=sys.stderr)
+    return 2 if isinstance(error, InputError) else 1
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import DiskFullError, FaderwiseError, InputError
+
 WINDOWS = os.name == "nt"
 if WINDOWS:
     import msvcrt
@@ -37,20 +39,15 @@ OWN_PACKAGES = ["core", "analysis_server"]
 PROBE = """import importlib.util, sys, numpy, scipy, soundfile
 sys.exit(", ".join("no " + name for name in sys.argv[1:] if not importlib.util.find_spec(name)) or 0)"""
 MISLEADING_VARIABLES = re.compile("PYTHON(PATH|HOME)|__PYVENV_LAUNCHER__|VIRTUAL_ENV|PIP_(TARGET|PREFIX|ROOT|PYTHON)")
-REGISTRY = "The package registry cannot be reached: check the network, HTTPS_PROXY and PIP_INDEX_URL"
 OFFLINE = "connection|name resolution|getaddrinfo|timed out|proxyerror|sslerror|from versions: none"
-REMEDIES = {  # pattern in the output of pip or Python: exit code and remedy; the first match counts
-    r"no space left|winerror 112\b|disk quota": (1, "The disk is full: free about 1 GB"),
-    r"permission denied|read-only file": (2, "No permission to write there: use a folder that you own"),
-    r"winerror (5|32)\b": (2, "No permission to write there, or it is in use: close Faderwise"),
-    OFFLINE: (1, REGISTRY),
-    r"sndfile": (2, "libsndfile is missing: install it (Debian and Ubuntu: sudo apt install libsndfile1)"),
-    r"": (1, "See the output above; an unfinished environment is never used"),
+REMEDIES = {  # pattern in the output of pip or Python: kind of error and remedy; the first match counts
+    r"no space left|winerror 112\b|disk quota": (DiskFullError, "free about 1 GB"),
+    r"permission denied|read-only file": (InputError, "use a folder that you may write to"),
+    r"winerror (5|32)\b": (InputError, "close Faderwise, or use a folder that you may write to"),
+    OFFLINE: (FaderwiseError, "check the network, HTTPS_PROXY and PIP_INDEX_URL"),
+    r"sndfile": (InputError, "install libsndfile (Debian and Ubuntu: sudo apt install libsndfile1)"),
+    r"": (FaderwiseError, "see the output above; an unfinished environment is never used"),
 }
-
-
-class SetupError(Exception):
-    """A message with its remedy, and the exit code."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ class Environment:
         stamp.unlink(missing_ok=True)
         try:
             self.install_packages(extras)
-        except SetupError:
+        except FaderwiseError:
             if old and not self.problem(tuple(old["extras"])):
                 unfinished.write_text(json.dumps(old), "utf-8")
                 unfinished.replace(stamp)
@@ -217,26 +214,26 @@ def show_pip_step(line: str) -> None:
         print(f"Installing {len(names.split(','))} packages ...")
 
 
-def explained(doing: str, output: str) -> SetupError:
+def explained(doing: str, output: str) -> FaderwiseError:
     """Return an error with the last lines of a failed step's output and the remedy."""
-    code, remedy = next(remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, output, re.IGNORECASE))
-    lines = [line for line in output.splitlines() if line.strip()][-12:]
-    shown = f" {lines[0]}. " if len(lines) == 1 else "\n  ".join(["", *lines]) + "\n"
-    return SetupError(f"{doing} failed:{shown}{remedy}, then run the same command again; that is safe.", code)
+    kind, remedy = next(found for pattern, found in REMEDIES.items() if re.search(pattern, output, re.IGNORECASE))
+    lines = [line.strip() for line in output.splitlines() if line.strip()][-12:]
+    shown = lines[0] if len(lines) == 1 else "".join(f"\n  {line}" for line in lines)
+    return kind(f"{doing} failed: {shown}", remedy=f"{remedy}, then run the same command again; that is safe")
 
 
 def check_machine() -> None:
     """Refuse a Python that is too old or cannot create environments (Debian's without python3-venv)."""
-    python, version = sys.executable, ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < (3, 10):  # noqa: UP036 - this is the check
         newer = [f"python3.{minor}" for minor in range(20, 9, -1) if shutil.which(f"python3.{minor}")]
         remedy = f"run `{newer[0]} install.py`" if newer else "get it from python.org or your package manager"
-        raise SetupError(f"Python 3.10 or newer is needed, found {version} ({python}); {remedy}.", 2)
+        version = ".".join(map(str, sys.version_info[:3]))
+        raise InputError(f"is Python {version}, and 3.10 or newer is needed", path=sys.executable, remedy=remedy)
     missing = " and ".join(name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name))
-    package = f"python3.{sys.version_info[1]}-venv"
-    remedy = f"on Debian and Ubuntu run `sudo apt install {package}`, elsewhere install Python from python.org"
     if missing:
-        raise SetupError(f"This Python ({python}) lacks {missing}; {remedy}.", 2)
+        package = f"python3.{sys.version_info[1]}-venv"
+        remedy = f"on Debian and Ubuntu run `sudo apt install {package}`, elsewhere install Python from python.org"
+        raise InputError(f"lacks {missing}", path=sys.executable, remedy=remedy)
 
 
 def base_python() -> str:

@@ -16,10 +16,10 @@ from core.rpp.project import Project, project_of
 from core.rpp.write import with_envelopes
 from core.runs import record as records
 from core.runs import store
-from core.runs.record import BusRun, RunRecord, to_steps
 from core.runs.store import damaged_runs, read_history, undone_runs
 from tests.reaper.conftest import StudioFor
 from tests.reaper.studio import Studio, bus_text, project_text, small_session, without_ext_state
+from tests.run_records import match_record
 
 
 @pytest.fixture
@@ -102,34 +102,14 @@ def test_a_match_of_half_an_hour_and_16_buses_survives_a_save_and_is_reverted_to
     studio = studio_for(long_session(tmp_path))
     original = studio.host.project.to_bytes()
     song = project_in(studio)
-    rng = np.random.default_rng(3)
-    frames_db = np.cumsum(rng.normal(0.0, 0.05, (7197, 16)), axis=0) - 9.0
-    buses = {track.name: (track,) for track in song.tracks}
-    time_s = np.linspace(0.0, 1800.0, 300)
-    curves = {
-        bus: EnvelopePoints(time_s, np.interp(time_s, 0.5 + 0.25 * np.arange(7197), frames_db[:, place]).clip(-40, 0))
-        for place, bus in enumerate(buses)
+    noise = np.random.default_rng(3).normal(0.0, 0.05, (16, 7197))
+    curves_db = {track.name: np.cumsum(steps) - 9.0 for track, steps in zip(song.tracks, noise, strict=True)}
+    time_s, frames_s = np.linspace(0.0, 1800.0, 300), 0.5 + 0.25 * np.arange(7197)
+    points = {
+        bus: EnvelopePoints(time_s, np.interp(time_s, frames_s, curves_db[bus]).clip(-40, 0)) for bus in curves_db
     }
-    written = with_envelopes(song, buses, curves)
-    record = RunRecord(
-        number=1,
-        action="match",
-        made_at="2026-01-01T00:00:00",
-        made_by="test",
-        title="Song",
-        duration_s=1800.0,
-        buses=[
-            BusRun(
-                role=bus,
-                predicted_cdb=to_steps(frames_db[:, place], 0.01),
-                level_lufs=to_steps(rng.normal(-23.0, 6.0, 7197), 1.0),
-                deviation_cdb=to_steps(rng.uniform(0.1, 3.0, 7197), 0.01),
-            )
-            for place, bus in enumerate(buses)
-        ],
-        tracks=store.track_runs(written),
-    )
-    record = records.with_id(store.with_mark(record, song))
+    written = with_envelopes(song, {track.name: (track,) for track in song.tracks}, points)
+    record = records.with_id(store.with_mark(match_record(curves_db, written), song))
     instructions = Instructions(
         undo="Faderwise: Match",
         summary="",
@@ -142,7 +122,7 @@ def test_a_match_of_half_an_hour_and_16_buses_survives_a_save_and_is_reverted_to
         f"answer = {answer!r}\nresult = apply_result.apply(answer, restore_state.Pointers(reaper_api.tracks()), {{}})"
     )
     content = studio.host.project.to_bytes()
-    assert len(content) > 500_000
+    assert len(content) > 400_000
     assert max(len(line.strip()) for line in content.splitlines()) < 1000
     studio.host.save()
     studio.host.open(studio.path)

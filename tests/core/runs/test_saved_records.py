@@ -14,8 +14,8 @@ from core.rpp.project import Project, project_of, read_project
 from core.rpp.write import with_envelopes
 from core.runs import record as records
 from core.runs import store
-from core.runs.record import BusRun, RunRecord, to_steps
 from tests.cases.reaper_reader import FOLDER, cut_long_lines
+from tests.run_records import match_record
 
 AS_WRITTEN = FOLDER / "long_record_as_written.RPP"
 
@@ -41,23 +41,7 @@ def match_of_half_an_hour(song: Project) -> bytes:
     curves = {track.name: np.cumsum(generator.normal(0.0, 0.2, n_frames)) % 12.0 - 10.0 for track in song.tracks}
     tracks = {track.name: (track,) for track in song.tracks}
     written = with_envelopes(song, tracks, {name: thin_bus(time_s, curve) for name, curve in curves.items()})
-    record = RunRecord(
-        number=1,
-        action="match",
-        made_at="2026-01-02T03:04:05+00:00",
-        made_by="test",
-        title="Long",
-        buses=[
-            BusRun(
-                role=name,
-                predicted_cdb=to_steps(curve, 0.01),
-                level_lufs=to_steps(curve - 20.0, 1.0),
-                deviation_cdb=to_steps(np.abs(curve) / 5.0, 0.01),
-            )
-            for name, curve in curves.items()
-        ],
-        tracks=store.track_runs(written),
-    )
+    record = match_record(curves, written)
     return written.with_edits(store.edits_to_add(song.document, records.with_id(record))).content
 
 
