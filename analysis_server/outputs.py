@@ -26,6 +26,7 @@ from analysis_server.report.page import render_report
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
 from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
+from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Assigned, Session, SongRequest
 from core.analysis.measure import Measurement
 from core.audio.io import AudioFile
@@ -260,6 +261,7 @@ def record_of(
         stem_streams=streams or msgspec.UNSET,
         figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
         warnings=list(done.text.warnings),
+        notes=list(done.text.notes) or msgspec.UNSET,
         buses=_buses(done),
         tracks=tracks,
     )
@@ -444,6 +446,25 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
     if os.path.realpath(request.out) in map(os.path.realpath, folders):
         remedy = "choose another folder, or leave --out out"
         raise InputError("contains input files", path=request.out, option="--out", remedy=remedy)
+
+
+def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None:
+    """Check the paths of a request without reading audio; return the song of a song folder, None for a project.
+
+    Raises
+    ------
+    InputError
+        The output folder is a file or contains input files, or the song folder cannot be used.
+    """
+    if request.out is not None and Path(request.out).exists() and not Path(request.out).is_dir():
+        raise InputError(
+            "cannot be written to: it is a file", path=request.out, remedy="choose another folder with --out"
+        )
+    if is_project(request.song) or request.stems is not None or request.tracks or request.only:
+        return None
+    song = open_song_folder(request.song, request.buses, mixdown, complete=True)
+    refuse_inputs(request, song, None)
+    return song
 
 
 def destination_of(

@@ -67,6 +67,11 @@ class Terminal:
         for line in lines:
             self.warn(line)
 
+    def note_all(self, lines: Iterable[str]) -> None:
+        """Print information to standard error."""
+        for line in lines:
+            self.note(f"note: {line}")
+
     def note(self, line: str) -> None:
         """Print a line that is not part of the result to standard error."""
         print(_one_line(f"faderwise: {line}"), file=sys.stderr)

@@ -73,13 +73,14 @@ class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
-    """The training data of a song, the bus of each file or track, and notes for the user.
+    """The training data of a song, the bus of each file or track, and sentences for the user.
 
     The measurement and the gains (n_frames, n_buses) are there if `SongSettings.with_measurement` asked for them.
     """
 
     song: TrainingSong
     warnings: list[str] = []
+    notes: list[str] = []
     assignment: list[Assigned] = []
     measurement: Measurement | None = None
     gains: FloatArray | None = None
@@ -116,6 +117,7 @@ def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallb
     return LearnedSong(
         song=kept,
         warnings=[f"{song.title}: {warning}" for warning in found.warnings],
+        notes=[f"{song.title}: {note}" for note in song.notes()],
         assignment=assignment_of(song, None),
         measurement=replace(found.measurement, gram=None, moments=None) if settings.with_measurement else None,
         gains=found.curves.gains if settings.with_measurement else None,
@@ -210,10 +212,12 @@ def learned_session(path: str, settings: SessionSettings, progress: ProgressCall
     with opened_session(
         path, progress, settings.parts, mixdown=settings.mixdown, for_writing=False, level=settings.level
     ) as session:
+        mixdown = session.song.mixdown
         song, notes = (_from_faders if from_faders else _from_mixdown)(session, settings, session.left(progress))
         return LearnedSong(
             song=song,
             warnings=[f"{session.title}: {note}" for note in (*session.notes, *notes)],
+            notes=[f"{session.title}: the mixdown is {mixdown.path}"] if mixdown and not from_faders else [],
             assignment=assignment_of(session.song, session),
         )
 
@@ -259,7 +263,7 @@ def _from_faders(
         fit=1.0,
         source="faders",
     )
-    return kept, (*notes, *measurement.notes)
+    return kept, (*notes, *measurement.warnings)
 
 
 def _with_tracks_alone(session: Session) -> tuple[Session, tuple[str, ...]]:
@@ -280,7 +284,7 @@ def _from_mixdown(
         )
     progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
     found, kept = learn_song(session.song, settings.preset, settings.feature_set, progress)
-    return kept, (f"the mixdown is {session.song.mixdown.path}", *found.warnings)
+    return kept, found.warnings
 
 
 EDITS_WEIGHT = 3.0
@@ -328,7 +332,11 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress:
     measurement = _measured(song, settings, progress)
     columns = [db_to_gain(now[bus].at(measurement.time_s)) for bus in measurement.buses]
     curves = true_curves(measurement, np.stack(columns, axis=1), as_paper=settings.preset == "paper")
-    return LearnedSong(song=_kept(song, measurement, curves, audited, settings), warnings=list(measurement.notes))
+    return LearnedSong(
+        song=_kept(song, measurement, curves, audited, settings),
+        warnings=list(measurement.warnings),
+        notes=song.notes(),
+    )
 
 
 def _of_project(path: str, audited: Audited, settings: SessionSettings, progress: ProgressCallback) -> LearnedSong:
@@ -344,7 +352,7 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
             folders = _folder_gains(session)
             curves = replace(curves, gains=curves.gains * np.array([folders[name] for name in measurement.buses]))
         kept = _kept(song, measurement, curves, audited, settings)
-        notes = (*session.notes, *measurement.notes)
+        notes = (*session.notes, *measurement.warnings)
         return LearnedSong(
             song=kept,
             warnings=[f"{session.title}: {note}" for note in notes],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
+from analysis_server.commands.mixing import print_earlier_copies
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.paths import is_project
 from analysis_server.terminal import Terminal, count, decibels
@@ -45,7 +46,6 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
 
     with terminal.progress() as progress:
         result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
-    terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: {result.summary}")
     rows = []
     for track in result.tracks:
@@ -66,6 +66,8 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
     for track in result.tracks:
         for edit in track.edits:
             terminal.say(f"  {track.track}: {_edit_text(edit)}")
+    terminal.note_all(result.notes)
+    terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = shlex.quote(arguments.target)
     steps = [(f"edit {target} --offset BUS=DB", "change a bus (also --depth, --limit, --smooth)")]
@@ -151,7 +153,6 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
         result = edit.run(
             options.request_of(edit.EditRequest, arguments, offset_db=offsets, ride_percent=rides), progress
         )
-    terminal.warn_all(result.warnings)
     settings = ", ".join(result.in_words) or "as predicted"
     terminal.say(f"{result.title}: {result.edited}, edited: {settings}. The edit is run {result.run}.")
     rows = [(track, f"{decibels(gain.before_db)} → {decibels(gain.after_db)}") for track, gain in result.buses.items()]
@@ -163,10 +164,8 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
             f"  {_track_text(kept.track, kept.bus)}: your points are kept {_span_text(kept.start_s, kept.end_s)}"
         )
     for conflict in result.conflicts:
-        terminal.say(
-            f"  {_track_text(conflict.track, conflict.bus)}: at {conflict.at_s:.1f} s your {conflict.kept_db:+.1f} dB "
-            f"was kept instead of {conflict.wanted_db:+.1f} dB"
-        )
+        terminal.say(f"  {_track_text(conflict.track, conflict.bus)}: {conflict.sentence()}")
+    terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
     quoted = shlex.quote(target)
@@ -182,6 +181,8 @@ def _print_files(files: Mapping[str, str], terminal: Terminal) -> None:
     if not files:
         terminal.say("Dry run: nothing was written.")
     terminal.say_files(files)
+    for path in filter(is_project, files.values()):
+        print_earlier_copies(Path(path), terminal)
 
 
 # revert
@@ -203,12 +204,12 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import revert
 
     result = revert.run(options.request_of(revert.RevertRequest, arguments))
-    terminal.warn_all(result.warnings)
     runs = " and ".join(str(number) for number in result.taken_back)
     which = f"runs {runs}" if len(result.taken_back) > 1 else f"run {runs}"
     state = f"the state after run {result.to}" if result.to else "the state before Faderwise"
     verb = "would be reverted" if arguments.dry_run else "reverted"
     terminal.say(f"{result.title}: {which} {verb} to {state} ({', '.join(result.tracks)}).")
+    terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
     quoted = shlex.quote(target)
@@ -255,7 +256,6 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     request = options.request_of(compare.CompareRequest, arguments, buses=options.by_role(arguments.bus))
     with terminal.progress() as progress:
         result = compare.run(request, progress)
-    terminal.warn_all(result.warnings)
     terminal.say(f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}.")
     terminal.say(
         f"The balances differ by {result.balance_db:.1f} dB on average. "
@@ -279,6 +279,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
         if side.songs_alone:
             starts = "; models that start from it use, but do not list, these" if side.name == DEFAULT_MODEL else ""
             terminal.say(f"Songs listed only in the model {side.name}{starts}: {', '.join(side.songs_alone)}.")
+    terminal.warn_all(result.warnings)
     terminal.say_files(result.files)
     if arguments.open:
         terminal.open(*result.files.values())

@@ -72,15 +72,17 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import learn
 
     request = options.request_of(learn.LearnRequest, arguments, **options.song_fields(arguments, *arguments.songs))
+    learn.check(request)
     print_assignment(arguments, terminal, *arguments.songs)
     result = options.perform(request, learn.run, terminal)
-    terminal.warn_all(result.warnings)
     learned, contains = ("Would learn", "would then contain") if arguments.dry_run else ("Learned", "now contains")
     terminal.say(
         f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {count(len(result.songs), 'song')}."
     )
     _print_habits(result.model, result.coefficients, len(result.songs), result.next_song_percent, terminal)
     _print_track_habits(result.tracks_db, terminal)
+    terminal.note_all(result.notes)
+    terminal.warn_all(result.warnings)
     if arguments.dry_run:
         terminal.say("Dry run: nothing was written.")
     else:
@@ -181,7 +183,6 @@ def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool) -> None:
-    terminal.warn_all(result.warnings)
     terminal.say(result.verdict)
     terminal.say(f"Preset {result.preset}, {result.features}; trained on {result.trained_on}.")
     terminal.say(
@@ -207,6 +208,8 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
             for name, rule in result.baselines.items()
         ],
     )
+    terminal.note_all(result.notes)
+    terminal.warn_all(result.warnings)
     page = next((file for file in result.files if file.endswith(".html")), None)
     if page:
         terminal.say(f"Page: {Path(page).absolute()}")
@@ -242,13 +245,11 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
 
     request = options.request_of(tables.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
     result = options.perform(request, tables.estimate, terminal)
-    terminal.warn_all(result.warnings)
-    terminal.say(f"{result.title}: the gains explain {100 * result.fit:.1f} % of the mixdown.")
-    terminal.say(
-        f"{count(result.n_frames, 'frame')}, fitted to {result.domain} spectra: {result.reason}; "
-        f"lag {count(result.lag_samples, 'sample')}."
-    )
+    terminal.say(f"{result.title}: {result.reason}.")
+    terminal.say(f"{count(result.n_frames, 'frame')}; the mixdown's lag is {count(result.lag_samples, 'sample')}.")
     terminal.table(("bus", "median gain"), [(bus, f"{db:+.1f} dB") for bus, db in result.median_gain_db.items()])
+    terminal.note_all(result.notes)
+    terminal.warn_all(result.warnings)
     terminal.say(f"  {result.out}")
     terminal.give(result)
 
@@ -271,8 +272,9 @@ def _features(arguments: Namespace, terminal: Terminal) -> None:
     request = options.request_of(tables.FeaturesRequest, arguments, buses=options.by_role(arguments.bus))
     with terminal.progress() as progress:
         result = tables.features(request, progress)
-    terminal.warn_all(result.warnings)
     terminal.say(f"{result.title}: {', '.join(result.feature_names)} of {', '.join(result.buses)}.")
+    terminal.note_all(result.notes)
+    terminal.warn_all(result.warnings)
     terminal.say(f"  {result.out}")
     terminal.give(result)
 

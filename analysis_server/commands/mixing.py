@@ -107,7 +107,8 @@ def _demo(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
-    _print_result(result.title, result.headline, result.buses, terminal)
+    subject = f"{result.title}{': ' if result.range_s is None and result.like is None else ', '}"
+    _print_result(subject, result.headline, result.buses, terminal)
     whole = "Mix" if result.range_s is None else "Whole mix"
     source = f"model {result.model}"
     if result.like:
@@ -116,26 +117,26 @@ def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
         f"{whole}: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
         f"true peak {result.true_peak_dbtp:.1f} dBTP; {source}."
     )
-    for note in result.notes:
-        terminal.note(f"note: {note}")
+    terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_next(result.files, terminal, opens=opens)
     terminal.give(result)
 
 
 def _match(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.report.content import full_sentence
     from analysis_server.verbs import match
 
     request = options.request_of(match.MatchRequest, arguments, **options.song_fields(arguments, arguments.song))
+    match.check(request)
     print_assignment(arguments, terminal, arguments.song)
     result = options.perform(request, match.run, terminal)
-    _print_result(result.title, result.headline, result.buses, terminal)
+    _print_result(f"{result.title}, ", result.headline, result.buses, terminal)
     terminal.say(
         f"Mix: loudness {result.loudness_after_lufs:.1f} LUFS (mixdown {result.mixdown_lufs:.1f} LUFS), "
         f"true peak {result.true_peak_dbtp:.1f} dBTP."
     )
-    if result.domain != "power":  # a warning describes the fit in the power domain
-        terminal.say(f"The gains explain {100 * result.fit:.1f} % of the mixdown ({result.reason}).")
+    terminal.say(full_sentence(result.reason))
     if result.lag_samples:
         side = "later" if result.lag_samples > 0 else "earlier"
         terminal.say(
@@ -143,12 +144,14 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
         )
     if result.limiter_db > 0.0:
         terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
+    terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_next(result.files, terminal, opens=arguments.open)
     terminal.give(result)
 
 
 def _buses(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.report.content import full_sentence
     from analysis_server.verbs import buses
 
     result = buses.run(buses.BusesRequest(path=arguments.path))
@@ -159,7 +162,7 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
         kind = "track"
     terminal.table((kind, "bus", "role", "reason"), rows, align="llll")
     for note in result.notes:
-        terminal.say(f"{note[:1].upper()}{note[1:]}.")
+        terminal.say(full_sentence(note))
     suggested = buses.bus_options(result)
     if suggested:
         terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
@@ -221,8 +224,8 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
-def _print_result(title: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
-    terminal.say(f"{title}: {headline[:1].lower()}{headline[1:]}")
+def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
+    terminal.say(f"{subject}{headline[:1].lower()}{headline[1:]}")
     are_tracks = all(len(result.files) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
     columns = ["bus", "source", "gain", "80 % band", "loudness"]
     rows = []
@@ -241,6 +244,17 @@ def _lufs(value: float | None) -> str:
     return "silent" if value is None else f"{value:.1f}"
 
 
+def print_earlier_copies(project: Path, terminal: Terminal) -> None:
+    """Print where the copies of a project are that were set aside for `project`."""
+    from analysis_server.runs.run_folder import earlier_copies
+
+    earlier = earlier_copies(project.absolute())
+    if len(earlier) == 1:
+        terminal.say(f"Earlier: {earlier[0]}")
+    elif earlier:
+        terminal.say(f"Earlier: {len(earlier)} copies next to it, the latest {earlier[-1]}")
+
+
 def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) -> None:
     """Print where the results are and which commands can follow; open the report if asked to."""
     from analysis_server.runs.kept_runs import earlier_runs
@@ -252,13 +266,16 @@ def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) ->
     report = files.get("report.html")
     if report:
         folder = Path(report).absolute().parent
+        names = [name for name, path in files.items() if path not in (report, project)]
         terminal.say(f"Report: {folder / 'report.html'}")
-        terminal.say(f"Results: {folder} ({', '.join(name for name in files if name != 'report.html')})")
+        terminal.say(f"Results: {folder} ({', '.join(names)})")
         earlier = earlier_runs(folder)
         if earlier:
-            terminal.say(f"Earlier: {count(len(earlier), 'run')} in {folder / 'runs'}; see faderwise runs list")
+            where = shlex.quote(str(Path(report).parent))
+            terminal.say(f"Earlier: {count(len(earlier), 'run')} in {folder / 'runs'}; see faderwise runs list {where}")
     if project:
         terminal.say(f"Project: {Path(project).absolute()}")
+        print_earlier_copies(Path(project), terminal)
     target = shlex.quote(project or str(Path(report or "").parent))
     terminal.say("Next:")
     terminal.say(f"  faderwise edit {target} --depth 50    half as strong (also --offset, --limit, --smooth)")

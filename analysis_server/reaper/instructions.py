@@ -13,7 +13,7 @@ import msgspec
 
 from analysis_server.reaper.inspect_project import BUSES_KEY, OPTIONS_KEY, number_in, opened
 from analysis_server.reaper.job_file import EditAnswers, ExtState, Instructions, JobFile, Points, Restoration, WriteOn
-from analysis_server.verbs.edit import EditConflict, EditResult, compute_edit
+from analysis_server.verbs.edit import EditResult, compute_edit
 from analysis_server.verbs.revert import compute_revert
 from core.automation.points import Point
 from core.errors import InputError
@@ -252,14 +252,7 @@ def _part_s(project: Project, job: JobFile) -> tuple[float, float] | None:
 def _kept(result: EditResult) -> list[str]:
     notes = [f"{kept.track}: your own points were kept ({kept.n_points})" for kept in result.kept_edits]
     notes += [f"{lifted.track}: you had moved the whole curve {lifted.lift_db:+.1f} dB" for lifted in result.lifted]
-    return notes + [_conflict(conflict) for conflict in result.conflicts]
-
-
-def _conflict(one: EditConflict) -> str:
-    return (
-        f"{one.track}, {one.start_s:.1f} to {one.end_s:.1f} s: your gain was kept ({one.kept_db:+.1f} dB instead "
-        f"of {one.wanted_db:+.1f} dB)"
-    )
+    return notes + [f"{conflict.track}: {conflict.sentence()}" for conflict in result.conflicts]
 
 
 def _runs(numbers: list[int]) -> str:

@@ -147,7 +147,9 @@ def _learn(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
         f"The model {result.model} has learned {job.title} from its {job.truth} and now contains {songs}. To mix with "
         "it, choose it in the Settings action or in the dialog of Auto-mix buses."
     )
-    write_answer(folder, Answer(do=Instructions(undo=_undo_name(job), summary=summary, notes=result.warnings)))
+    write_answer(
+        folder, Answer(do=Instructions(undo=_undo_name(job), summary=summary, notes=[*result.warnings, *result.notes]))
+    )
 
 
 def _audit(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
@@ -156,7 +158,7 @@ def _audit(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
     instructions = Instructions(
         undo=_undo_name(job),
         summary=f"{result.title}: {result.summary}",
-        notes=result.warnings,
+        notes=[*result.warnings, *result.notes],
         report=next(iter(result.files.values())),
     )
     write_answer(folder, Answer(do=instructions))
@@ -177,7 +179,7 @@ def _instructions(job: JobFile, written: Written, record: RunRecord, summary: st
         tracks=points_to_write(written),
         marks=marks_to_set(record),
         ext_state=state,
-        notes=record.warnings,
+        notes=[*record.warnings, *(record.notes or ())],
         report=str(Path(record.folder or "") / "report.html"),
     )
 

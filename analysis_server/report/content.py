@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,6 +224,7 @@ class ReportContent:
     summary : what was done.
     assignment : a row per file or track: its name, its bus, and the reason.
     players, stems : the sounds; `stems` are empty unless they were asked for.
+    warnings, notes : sentences about what may be a problem, and information.
     figures, tables : numbers about the whole mix, and further tables.
     """
 
@@ -237,6 +238,7 @@ class ReportContent:
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
     made_by: str
+    notes: tuple[str, ...] = ()
     headline: str = ""
     recovers: bool = False
     assignment: tuple[Figure, ...] = ()
@@ -334,8 +336,8 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def full_sentence(text: str) -> str:
-    """Return a warning with a capital letter and a full stop; a first word that is a path or file name is unchanged.
+def full_sentence(text: str, names: Sequence[str] = ()) -> str:
+    """Return a text with a capital letter and a full stop; an initial path, file name or one of `names` is unchanged.
 
     Examples
     --------
@@ -343,6 +345,6 @@ def full_sentence(text: str) -> str:
     ('The mix clips.', 'mix.wav is old.')
     """
     first = text.split(maxsplit=1)[0] if text.strip() else ""
-    if not set(first.rstrip(",:;.")) & set("./\\_"):
+    if not set(first.rstrip(",:;.")) & set("./\\_") and not text.startswith(tuple(names)):
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -33,7 +33,7 @@ from analysis_server import MADE_BY
 from analysis_server.report import charts
 from analysis_server.report.content import MISSING, gain_text, median_gain_db
 from analysis_server.report.page import environment, template_file
-from core.audio.framing import HOP_S
+from core.audio.framing import FRAME_S, HOP_S
 from core.automation.render import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db
 from core.files import replacing, write_text
@@ -128,29 +128,31 @@ _WIDTH_IN, _PANEL_HEIGHT_IN, _EDGES_IN = 8.0, 1.6, 0.9
 
 
 def gain_panels(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, float]) -> Figure:
-    """Return one panel a bus: the true gain black, the predicted one red, the MSE in the title.
+    """Return one panel per bus: gains in dB over time, the true one black, the predicted one red, the MSE in the title.
 
-    `predicted` has the shape of the song's gains (n_frames, n_buses); `mse` is each bus's.
+    `predicted` has the shape of the song's gains (n_frames, n_buses); `mse` is that of each bus. All panels have one
+    scale.
     """
     figure = sheet(song.title, _WIDTH_IN, _EDGES_IN + _PANEL_HEIGHT_IN * len(song.buses))
     panels = figure.subplots(len(song.buses), 1, sharex=True, squeeze=False)[:, 0]
-    frames = np.arange(len(song.gains))
+    time_s, curves = _curves_db(song, predicted)
+    gain = charts.axis_of_gains(np.stack(curves))
     for i, (bus, axes) in enumerate(zip(song.buses, panels, strict=True)):
-        axes.plot(frames, song.gains[:, i], color=TRUTH, linewidth=1.1, label="true gain (from the mixdown)")
-        axes.plot(frames, predicted[:, i], color=PREDICTION, linewidth=1.1, label="predicted gain")
-        axes.set_xlim(0, max(len(frames) - 1, 1))
-        top = _top(song.gains[:, i], predicted[:, i])
-        axes.set_ylim(-0.03 * top, top)
-        dress(axes, x_label="", y_label="gain", title=f"{bus}: MSE {mse[bus]:.4f}")
-    panels[-1].set_xlabel(f"frame (one every {HOP_S} s)", fontsize=9)
+        axes.plot(time_s, curves[0][:, i], color=TRUTH, linewidth=1.1, label="true gain (from the mixdown)")
+        axes.plot(time_s, curves[1][:, i], color=PREDICTION, linewidth=1.1, label="predicted gain")
+        axes.set_xlim(0.0, time_s[-1] + HOP_S)
+        axes.set_ylim(gain.low, gain.high)
+        dress(axes, x_label="", y_label="gain (dB)", title=f"{bus}: MSE {mse[bus]:.4f}")
+    panels[-1].set_xlabel("time (s)", fontsize=_SIZE)
     figure.align_ylabels(panels)
     add_legend(figure, panels[0])
     return figure
 
 
-def _top(*curves: FloatArray) -> float:
-    highest = max(float(np.nanmax(curve, initial=0.0)) for curve in curves)
-    return 1.06 * highest if highest > 0.0 else 1.0
+def _curves_db(song: EvaluationSong, predicted: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+    """Return the frames' centres in seconds, and the true and the predicted gains in dB, NaN where a bus is silent."""
+    time_s = np.arange(len(song.gains), dtype=np.float64) * HOP_S + FRAME_S / 2
+    return time_s, [np.where(song.active, gain_to_db(gains), np.nan) for gains in (song.gains, predicted)]
 
 
 def score_table(scores: Scores) -> str:
@@ -272,6 +274,7 @@ def evaluation_page(
     verdict: str,
     summary: str,
     warnings: Sequence[str],
+    notes: Sequence[str],
     files: Sequence[str],
 ) -> str:
     """Return an evaluation as one self-contained HTML page, with the gains in dB over time.
@@ -282,7 +285,7 @@ def evaluation_page(
     rules : the scores of the simple rules, by name.
     best_rule : the name of the best of them, which the songs' table compares the model with.
     title, verdict, summary : the page's title, which method is better, and what was trained on what.
-    warnings : sentences for the user.
+    warnings, notes : sentences for the user: what may be a problem, and information.
     files : the names of the files next to the page.
     """
     scores, buses = evaluation.scores, evaluation.scores.buses
@@ -304,6 +307,8 @@ def evaluation_page(
         "style": Markup(template_file("page.css")),  # noqa: S704 - our own file
         "made_by": MADE_BY,
         "warnings": warnings,
+        "notes": notes,
+        "titles": tuple(song["title"] for song in songs),
         "buses": buses,
         "mse_heads": [f"MSE {bus}" for bus in buses],
         "methods": [(name, _decibels(one.mean_balance_db()), *_mses(one.mean_mse(), buses)) for name, one in methods],
@@ -327,11 +332,11 @@ def evaluation_page(
 
 def _song_view(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, float], number: int) -> dict[str, Any]:
     """Return the values of a song's charts: gains in dB while each bus has signal, NaN elsewhere."""
-    time_s = (np.arange(len(song.gains)) + 0.5) * HOP_S
+    time_s, curves_db = _curves_db(song, predicted)
     buses = []
     for column, bus in enumerate(song.buses):
         active = song.active[:, column]
-        curves = [np.where(active, gain_to_db(gains[:, column]), np.nan) for gains in (song.gains, predicted)]
+        curves = [gains_db[:, column] for gains_db in curves_db]
         true, found = (gain_text(median_gain_db(curve, active)) if active.any() else MISSING for curve in curves)
         buses.append({"name": bus, "curves": curves, "true": true, "predicted": found, "mse": f"{mse[bus]:.4f}"})
     time = charts.axis_of_time([float(time_s[-1]) if time_s.size else 0.0])

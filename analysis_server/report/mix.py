@@ -40,11 +40,12 @@ LEAST_TERM_DB = 0.05
 
 @dataclass(frozen=True)
 class ReportText:
-    """The texts of a report: a `summary`, the table's `figures`, `warnings`, and the `headline`."""
+    """The texts of a report; `figures` are rows of its table, and `notes` are information."""
 
     summary: str
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     headline: str = ""
 
 
@@ -112,7 +113,7 @@ def content_of(
 
     Parameters
     ----------
-    text : headline, summary, figures and warnings.
+    text : headline, summary, figures, warnings and notes.
     song, measurement, curves, automation : the song, its default preset's measurement, and the result.
     mixes : the figures of the two mixes to compare, by label.
     players, stems : the sounds.
@@ -144,6 +145,7 @@ def content_of(
         players=players,
         figures=(*text.figures, *_mix_figures(before, after, " → ".join(mixes)), _points_figure(curves, automation)),
         warnings=text.warnings,
+        notes=text.notes,
         made_by=made_by,
         assignment=tuple(assignment) or _assignment(song),
         stems=stems,

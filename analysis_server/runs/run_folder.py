@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -349,6 +350,12 @@ def write_copy(path: Path, content: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def earlier_copies(path: Path) -> list[Path]:
+    """Return the copies that were at `path` before and were set aside, the oldest first."""
+    dated = re.compile(rf"{re.escape(path.stem)}\.\d{{8}}-\d{{6}}(-\d+)?{re.escape(path.suffix)}")
+    return sorted((one for one in path.parent.iterdir() if dated.fullmatch(one.name)), key=lambda one: one.name)
 
 
 def runs_of_copy(copy: Path) -> tuple[RunRecord, ...]:

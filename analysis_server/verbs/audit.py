@@ -149,6 +149,7 @@ class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
     terms: dict[str, list[str]]
     files: dict[str, str]
     warnings: list[str]
+    notes: list[str]
 
 
 def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> AuditResult:
@@ -252,7 +253,7 @@ def _shifted(heard: Sounds, start_s: float) -> Sounds:
 
 
 def _result_of(
-    audited: Audited, which: str, sounds: Sounds | None, figures: Mapping[str, float], notes: Sequence[str]
+    audited: Audited, which: str, sounds: Sounds | None, figures: Mapping[str, float], about_sounds: Sequence[str]
 ) -> AuditResult:
     names = _names(audited.tracks)
     runs = [_run(run) for run in audited.runs]
@@ -275,7 +276,8 @@ def _result_of(
         figures={name: value for name, value in figures.items() if math.isfinite(value)},
         terms={name: [meaning.label, meaning.raises, meaning.lowers] for name, meaning in TERM_MEANINGS.items()},
         files={},
-        warnings=[*audited.notes, *_warnings(audited, figures), *notes],
+        warnings=[*audited.notes, *_warnings(audited, figures), *about_sounds],
+        notes=_notes(audited.basis.root),
     )
 
 
@@ -358,13 +360,16 @@ def _move(move: Move) -> AuditMove:
     )
 
 
-def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
-    root = audited.basis.root
+def _notes(root: RunRecord) -> list[str]:
     there = {roles.bus_of(bus.role) for bus in root.buses}
     missing = [role for role in roles.PAPER_BUSES if role not in there]
+    absent = [f"this run has no {' and no '.join(missing)}: no track or stem was found"] if missing else []
+    return [*(root.notes or ()), *absent]
+
+
+def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
+    root = audited.basis.root
     warnings = list(root.warnings)
-    if missing:
-        warnings.append(f"this run has no {' and no '.join(missing)}: no track or stem was found")
     if figures.get("fit", 1.0) < _LOW_FIT:
         warnings.append(
             f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as approximate"
@@ -401,6 +406,7 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
         players=sounds.players if sounds else (),
         figures=tuple(_figures(result)),
         warnings=tuple(result.warnings),
+        notes=tuple(result.notes),
         made_by=MADE_BY,
         tables=(_moves_table(result), _edits_table(result), _runs_table(result)),
     )

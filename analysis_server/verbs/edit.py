@@ -74,15 +74,28 @@ class Lifted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
-    """A span that both changed: the user's gain was preserved; gains as heard, where they differ most."""
+    """A span that both changed, as in `core.runs.merge.Conflict`; gains as heard."""
 
     bus: str
     track: str
     start_s: float
     end_s: float
+    points_s: list[float]
     at_s: float
     kept_db: float
     wanted_db: float
+
+    def sentence(self) -> str:
+        """Return which of the user's points were kept, and the gains at the one that differs most."""
+        gains = f"{self.kept_db:+.1f} dB instead of {self.wanted_db:+.1f} dB"
+        if not self.points_s:
+            span = f"{self.start_s:.1f} to {self.end_s:.1f} s"
+            return f"the points you deleted from {span} stay deleted: at {self.at_s:.1f} s {gains}"
+        if len(self.points_s) == 1:
+            return f"your point at {self.at_s:.1f} s was kept: {gains}"
+        first_s, last_s = self.points_s[0], self.points_s[-1]
+        points = f"your {len(self.points_s)} points from {first_s:.1f} to {last_s:.1f} s were kept"
+        return f"{points}: at {self.at_s:.1f} s {gains}"
 
 
 class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,6 +285,7 @@ def _conflicts(edit: TrackEdit) -> Sequence[EditConflict]:
             track=_name(edit),
             start_s=conflict.start_s,
             end_s=conflict.end_s,
+            points_s=list(conflict.points_s),
             at_s=conflict.at_s,
             kept_db=conflict.kept_db + scale_db,
             wanted_db=conflict.wanted_db + scale_db,

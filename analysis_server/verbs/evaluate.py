@@ -79,6 +79,7 @@ class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
     baselines: dict[str, BaselineScores]
     files: list[str]
     warnings: list[str]
+    notes: list[str] = []
     verdict: str = ""
     conditions: dict[str, EvaluateResult] = {}
 
@@ -132,9 +133,8 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     )
     learn_from = None if request.test_on is None else trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
-    warnings = [*trained.warnings, *tested.warnings]
     rules = {name: score(rule, tested.songs, learn_from) for name, rule in baselines().items()}
-    result = _result(request, settings, evaluation.scores, rules, warnings)
+    result = _result(request, settings, evaluation.scores, rules, [trained, tested])
     if request.out is None:
         return result
     title = Path(request.test_on or request.dataset).resolve().name
@@ -177,6 +177,7 @@ def _dataset(path: str, settings: SongSettings, learn_songs: LearnSongs, progres
         training={title: one.song for title, one in learned.items()},
         audio={song.title: song for song in map(settings.open, folders)},
         warnings=[warning for one in learned.values() for warning in one.warnings],
+        notes=[note for one in learned.values() for note in one.notes],
     )
 
 
@@ -185,7 +186,7 @@ def _result(
     settings: SongSettings,
     scores: Scores,
     rules: Mapping[str, Scores],
-    warnings: list[str],
+    datasets: Sequence[Dataset],
 ) -> EvaluateResult:
     return EvaluateResult(
         preset=settings.preset,
@@ -201,7 +202,8 @@ def _result(
             for name, rule in rules.items()
         },
         files=[],
-        warnings=list(dict.fromkeys(warnings)),
+        warnings=list(dict.fromkeys(warning for dataset in datasets for warning in dataset.warnings)),
+        notes=list(dict.fromkeys(note for dataset in datasets for note in dataset.notes)),
         verdict=verdict(scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
     )
 
@@ -276,6 +278,7 @@ def _written(
             verdict=result.verdict,
             summary=f"Preset {result.preset}, features {result.features}; trained on {result.trained_on}.",
             warnings=result.warnings,
+            notes=result.notes,
             files=[TABLE, *drawn],
         )
         write_text(files.folder / PAGE, page)

@@ -79,7 +79,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
         relative to the mean of these roles.
     next_song_percent : how far one more song would move a bus towards its own level; 0 for the paper's features.
     assignment : the bus of each file or track of the songs that were learned now, by title.
-    warnings : sentences for the user.
+    warnings, notes : sentences for the user: what may be a problem, and information.
     """
 
     model: str
@@ -91,18 +91,18 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     coefficients: dict[str, dict[str, float]]
     assignment: dict[str, list[Assigned]]
     warnings: list[str]
+    notes: list[str] = []
     next_song_percent: float = 0.0
     tracks_db: dict[str, float] = {}
 
 
-def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> LearnResult:
-    """Learn and write.
+def check(request: LearnRequest) -> str:
+    """Check everything about a request that can be checked without opening a song; return the feature set.
 
     Raises
     ------
     InputError
-        A song cannot be read or has no mixdown, or the model exists and is made of other features, or its name
-        cannot be used.
+        The model's name cannot be used, it is made of other features, or an option does not apply.
     """
     models.refuse_unusable(request.model, "--model")
     feature_set = feature_set_of(request.preset, request.features)
@@ -118,6 +118,20 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
             remedy="add --from faders, or omit it",
         )
     _starting_model(request, feature_set)
+    if request.truth != "edits":
+        _sources(request)
+    return feature_set
+
+
+def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> LearnResult:
+    """Learn and write.
+
+    Raises
+    ------
+    InputError
+        As `check`; or a song cannot be read or has no mixdown.
+    """
+    feature_set = check(request)
     learned = _learned_songs(request, feature_set, progress)
     by_others = request.mixed_by == "others"
     songs = [msgspec.structs.replace(one.song, album=request.album, by_others=by_others) for one in learned]
@@ -141,6 +155,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         tracks_db=model.track_habits_db(),
         assignment={one.song.title: one.assignment for one in learned if one.assignment},
         warnings=[warning for one in learned for warning in one.warnings],
+        notes=[note for one in learned for note in one.notes],
     )
 
 
@@ -163,10 +178,7 @@ def _learned_songs(request: LearnRequest, feature_set: str, progress: ProgressCa
     of_project = _session_settings(request, feature_set)
     if request.truth == "edits":
         return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, progress)
-    matrices = list(filter(is_matrices, request.songs))
-    sessions = list(filter(is_project, request.songs))
-    folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
-    _require_projects(request, sessions, matrices, folders)
+    matrices, sessions, folders = _sources(request)
     settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
     learn_songs = one_by_one if request.dask is None else learning_on(request.dask)
     share = len(folders) / max(len(folders) + len(sessions), 1)
@@ -188,9 +200,11 @@ def _session_settings(request: LearnRequest, feature_set: str) -> SessionSetting
     )
 
 
-def _require_projects(
-    request: LearnRequest, sessions: Sequence[str], matrices: Sequence[str], folders: Sequence[Path]
-) -> None:
+def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
+    """Return the matrices, projects and song folders of a request, for which its options must apply."""
+    matrices = list(filter(is_matrices, request.songs))
+    sessions = list(filter(is_project, request.songs))
+    folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
     others = [*matrices, *map(str, folders)]
     if request.truth == "faders" and others:
         raise InputError(
@@ -200,6 +214,7 @@ def _require_projects(
         raise InputError(
             "apply to a single REAPER project", option="--mixdown, --stems", remedy="learn from one project at a time"
         )
+    return matrices, sessions, folders
 
 
 def _require_unique_titles(songs: Sequence[TrainingSong]) -> None:

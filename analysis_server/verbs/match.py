@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.outputs import Deliver, Outcome, destination_of, output_paths, refuse_inputs
-from analysis_server.paths import locked
+from analysis_server.outputs import Deliver, Outcome, check_paths, destination_of, output_paths, refuse_inputs
+from analysis_server.paths import is_project, locked
 from analysis_server.report.content import Figure, plural
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
 from analysis_server.sources.project import (
@@ -17,6 +17,7 @@ from analysis_server.sources.project import (
     Opened,
     SongRequest,
     assignment_of,
+    find_mixdown,
     names_by_bus,
     opened_song,
     plain_sum_notes,
@@ -26,9 +27,11 @@ from core.audio.song import Song
 from core.automation.points import thin_curves
 from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_warnings, measure_file, render_mix
 from core.decibels import db_to_gain
+from core.errors import InputError
 from core.files import temporary_folder
-from core.gains.estimate import Estimate, estimate, limiter_reduction_db
+from core.gains.estimate import Estimate, estimate, limiter_reduction_db, require_mixdown
 from core.progress import ProgressCallback, no_progress, stages
+from core.rpp.project import read_project
 
 
 class MatchRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +60,7 @@ class MatchResult(msgspec.Struct, frozen=True, kw_only=True):
     median_deviation_db: dict[str, float]
     assignment: list[Assigned]
     files: dict[str, str]
+    notes: list[str]
     warnings: list[str]
 
 
@@ -85,6 +89,27 @@ def run(
         return _matched(request, opened, workshop, deliver)
 
 
+def check(request: MatchRequest) -> None:
+    """Check everything about a request that can be checked without reading audio.
+
+    Raises
+    ------
+    InputError
+        The song folder cannot be used, there is no mixdown, or the output folder cannot be written to.
+    """
+    song = check_paths(request, request.mixdown)
+    if song is not None:
+        require_mixdown(song)
+    elif is_project(request.song) and request.stems is None:
+        project = read_project(Path(request.song))
+        if find_mixdown(project, request.mixdown) is None:
+            raise InputError(
+                "no mixdown found at the render path or next to the project",
+                path=project.path,
+                remedy="name it with --mixdown",
+            )
+
+
 def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Deliver | None) -> MatchResult:
     song = opened.song
     estimating, rendering, measuring, writing = stages(
@@ -107,9 +132,10 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     file_gain_db = min(0.0, headroom_db(after))
     after = after.with_gain_db(file_gain_db)
     text = ReportText(
-        f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}.",
+        f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}; {found.reason}.",
         _figures(found, limiter_db, file_gain_db),
         (*where.notes, *found.warnings, *plain_sum_notes(song)),
+        tuple(song.notes()),
         headline,
     )
     assignment = assignment_of(song, opened.session)
@@ -151,6 +177,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         median_deviation_db=_median_deviation_db(found),
         assignment=assignment,
         files=files,
+        notes=list(text.notes),
         warnings=[*text.warnings, *level_warnings(file_gain_db)],  # the page has the level in its figures
     )
 
@@ -167,12 +194,9 @@ def _median_deviation_db(found: Estimate) -> dict[str, float]:
 
 
 def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[Figure, ...]:
-    figures = [
-        Figure(
-            label="Fit", value=f"{100 * found.fit:.1f} %", means="share of the mixdown's energy that the gains explain"
-        ),
-        Figure(label="Domain", value=found.domain, means=found.reason),
-    ]
+    what = "energy" if found.domain == "complex" else f"{found.domain} spectrum"
+    means = f"share of the mixdown's {what} that the gains explain"
+    figures = [Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means=means)]
     if found.lag_samples:
         side = "later" if found.lag_samples > 0 else "earlier"
         value = f"{plural(abs(found.lag_samples), 'sample')} {side}"

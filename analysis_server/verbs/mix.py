@@ -11,12 +11,11 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
-from analysis_server.outputs import Deliver, Existing, Outcome, destination_of, output_paths, refuse_inputs
-from analysis_server.paths import is_project, locked
+from analysis_server.outputs import Deliver, Existing, Outcome, check_paths, destination_of, output_paths, refuse_inputs
+from analysis_server.paths import locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
-from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import (
     Assigned,
     Level,
@@ -85,7 +84,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done; `files` by name, empty after a dry run.
 
     `headline`, `median_gain_db` and `buses` are those of `range_s`; the other figures are of the whole mix.
-    `notes` are information, such as the effect of the adjustments.
+    `notes` are information, such as the effect of the adjustments; `warnings` may be a problem.
     """
 
     title: str
@@ -144,15 +143,10 @@ def check(request: MixRequest) -> None:
         The model does not exist, an option has an impossible value, or the song folder cannot be mixed in this way.
     """
     _checked_model(request)
-    if request.out is not None and Path(request.out).exists() and not Path(request.out).is_dir():
-        raise InputError(
-            "cannot be written to: it is a file", path=request.out, remedy="choose another folder with --out"
-        )
-    if is_project(request.song) or request.stems is not None or request.tracks or request.only:
+    song = check_paths(request)
+    if song is None:
         return
-    song = open_song_folder(request.song, request.buses, complete=True)
     _within_song(request, song)
-    refuse_inputs(request, song, None)
     if request.level == "buses":
         for option, names in (("--keep", request.keep), ("--ride", request.ride_percent)):
             missing = [name for name in names if roles.bus_of(name.casefold()) not in _bus_names(song)]
@@ -188,7 +182,7 @@ def _mixed(
     with ThreadPoolExecutor(1) as pool:
         plain_sum = pool.submit(plain_sum_notes, song)
         measurement, prediction = predict_song(song, model, measuring)
-    prediction, notes = adjust(prediction, measurement, _adjustments_of(request), opened.session)
+    prediction, adjustments = adjust(prediction, measurement, _adjustments_of(request), opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
         request,
@@ -200,7 +194,6 @@ def _mixed(
     )
     if where.lowered_db > 0.0:
         mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
-    documents = [note for note in measurement.notes if note == song.documents_note]
     buses = bus_results(
         names_by_bus(song, opened.session),
         measurement,
@@ -214,11 +207,11 @@ def _mixed(
         (
             *range_notes,
             *where.notes,
-            *measurement.notes,
-            *notes,
+            *measurement.warnings,
             *mixed.warnings,
             *_balance_notes(plain_sum.result(), mixed.prediction.curves),
         ),
+        (*song.notes(), *adjustments),
         headline_of(
             buses,
             mixed.prediction.curves,
@@ -264,8 +257,8 @@ def _mixed(
         true_peak_dbtp=mixed.after.true_peak_dbtp,
         assignment=assignment,
         files=files,
-        notes=[*documents, *notes],
-        warnings=[line for line in text.warnings if line not in (*documents, *notes)],
+        notes=list(text.notes),
+        warnings=list(text.warnings),
     )
 
 

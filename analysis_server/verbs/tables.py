@@ -37,6 +37,7 @@ class FeaturesResult(msgspec.Struct, frozen=True, kw_only=True):
     buses: list[str]
     n_frames: int
     warnings: list[str]
+    notes: list[str]
 
 
 def features(request: FeaturesRequest, progress: ProgressCallback = no_progress) -> FeaturesResult:
@@ -74,7 +75,8 @@ def features(request: FeaturesRequest, progress: ProgressCallback = no_progress)
         feature_names=names,
         buses=list(song.buses),
         n_frames=measurement.n_frames,
-        warnings=list(measurement.notes),
+        warnings=list(measurement.warnings),
+        notes=song.notes(),
     )
 
 
@@ -102,6 +104,7 @@ class EstimateResult(msgspec.Struct, frozen=True, kw_only=True):
     n_frames: int
     median_gain_db: dict[str, float]
     warnings: list[str]
+    notes: list[str]
 
 
 def estimate(request: EstimateRequest, progress: ProgressCallback = no_progress) -> EstimateResult:
@@ -129,4 +132,5 @@ def estimate(request: EstimateRequest, progress: ProgressCallback = no_progress)
         n_frames=len(found.curves.time_s),
         median_gain_db=found.curves.median_gain_db(),
         warnings=list(found.warnings),
+        notes=song.notes(),
     )

@@ -79,7 +79,7 @@ class Measurement:
         shape (n_hops, n_buses, N_BANDS); None where condition 3 is not asked for.
     onset_samples : the first sample at which any stem is not digitally silent.
     onset_rms : each stem's level per frame, counted from `onset_samples`; None where that is `rms`.
-    notes : a sentence for each repair, and for each file that is clipped or silent.
+    warnings : a sentence for each repair, and for each file that is clipped or silent.
     """
 
     title: str
@@ -93,7 +93,7 @@ class Measurement:
     band_power: npt.NDArray[np.floating] | None = None
     onset_samples: int = 0
     onset_rms: FloatArray | None = None
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_frames(self) -> int:
@@ -154,7 +154,7 @@ class _Joined:
         return {name: whole[: self._ends[name]] for name, whole in self._whole.items()}
 
 
-def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
+def signal_warnings(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
     """Return a sentence for each file with a defect of level.
 
     Reported are clipped files, stems that are silent or too quiet to count as sounding, isolated spikes, and stems with
@@ -166,24 +166,24 @@ def level_notes(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str
     reader : the reader of its files, after reading.
     rms : the stems' level per frame, shape (n_frames, n_stems).
     """
-    notes = [
+    warnings = [
         f"{file.name} is clipped ({count} samples at full scale); export it at a lower level"
         for file, count in reader.clipped.items()
         if count
     ]
     for file, level in zip(song.stems.values(), rms.T, strict=True):
-        notes += _stem_notes(file, level, reader)
-    return notes + _same_sound_notes(song, rms)
+        warnings += _stem_warnings(file, level, reader)
+    return warnings + _same_sound_warnings(song, rms)
 
 
-def _stem_notes(file: AudioFile, level: FloatArray, reader: LockstepReader) -> list[str]:
+def _stem_warnings(file: AudioFile, level: FloatArray, reader: LockstepReader) -> list[str]:
     name = file.name
     loudest = float(level.max())
     if loudest == 0.0:
         return [f"{name} is silent throughout; its gain is held"]
-    notes = []
+    warnings = []
     if loudest <= SILENCE_RMS:
-        notes.append(
+        warnings.append(
             f"{name} never exceeds {gain_to_db(loudest):.0f} dBFS, so it counts as silent and its gain is held; raise "
             "its level"
         )
@@ -191,14 +191,14 @@ def _stem_notes(file: AudioFile, level: FloatArray, reader: LockstepReader) -> l
     last = min(int(peak_s / HOP_S), len(level) - 1)
     around = float(level[max(0, last - HOPS_PER_FRAME + 1) : last + 1].max())
     if peak > max(_SPIKE_CREST * around, _LOWEST_SPIKE) and around > 0.0:
-        notes.append(
+        warnings.append(
             f"{name} has a spike of {gain_to_db(peak):+.0f} dBFS at {peak_s:.2f} s, {gain_to_db(peak / around):.0f} dB "
             "above the level around it; it affects levels and peaks; remove it if it is a defect"
         )
-    return notes
+    return warnings
 
 
-def _same_sound_notes(song: Song, rms: FloatArray) -> list[str]:
+def _same_sound_warnings(song: Song, rms: FloatArray) -> list[str]:
     """Return a sentence for each group of stems that have exactly the same levels throughout."""
     groups: dict[bytes, list[str]] = {}
     for file, level in zip(song.stems.values(), rms.T, strict=True):
@@ -251,7 +251,7 @@ def measure(
     >>> measurement.buses, measurement.rms.shape
     (('drums', 'bass', 'melody', 'vocals'), (94, 4))
     """
-    song, offset_notes = with_offsets_removed(song)
+    song, offset_warnings = with_offsets_removed(song)
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
     recipe = _Recipe(reader, len(song.stems), feature_set, domain, as_mono, with_powers)
     with reader.blocks(before=spectra_module.samples_before(reader.framing), after=recipe.samples_after) as blocks:
@@ -271,7 +271,7 @@ def measure(
         band_power=sound.get("band_power"),
         onset_samples=onset,
         onset_rms=_frame_rms(_per_hop(sound["step_power"]), song.n_channels),
-        notes=(*song.notes(), *offset_notes, *level_notes(song, reader, rms)),
+        warnings=(*song.warnings(), *offset_warnings, *signal_warnings(song, reader, rms)),
     )
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import scipy
 
 from core.analysis.gram import magnitude_gram
-from core.analysis.measure import ACTIVE_RMS, PAPER_NAMES, Arrays, Measurement, level_notes, measure_blocks
+from core.analysis.measure import ACTIVE_RMS, PAPER_NAMES, Arrays, Measurement, measure_blocks, signal_warnings
 from core.analysis.spectra import real_transform
 from core.audio.blocks import Block, LockstepReader, silence_after
 from core.audio.framing import HOPS_PER_FRAME, sum_over_frames
@@ -158,7 +158,7 @@ def measure_as_paper(
         rms=arrays["rms"],
         gram=arrays["gram"] if with_mixdown else None,
         features={bus: arrays["features"][:, i] for i, bus in enumerate(song.buses)} if feature_set else {},
-        notes=(*song.notes(), *level_notes(song, reader, arrays["rms"])),
+        warnings=(*song.warnings(), *signal_warnings(song, reader, arrays["rms"])),
     )
 
 

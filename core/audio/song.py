@@ -162,50 +162,52 @@ class Song:
         return replace(self, stems=stems, bus_of=bus_of)
 
     def notes(self) -> list[str]:
-        """Return a sentence for each repair that reading this song makes."""
-        return [*self._assignment_notes(), *self.doubts, *self._file_notes()]
+        """Return information about the files that needs no action."""
+        sums = [
+            f"{role} is the sum of {', '.join(part.name for part in file.parts)}"
+            for role, file in self.stems.items()
+            if file.parts
+        ]
+        return [*sums, f"not used, because they are not audio: {_list_of(self.documents)}"] if self.documents else sums
 
-    def _assignment_notes(self) -> list[str]:
-        notes: list[str] = []
+    def warnings(self) -> list[str]:
+        """Return a sentence for each file that is left out, is in doubt, or is converted when the song is read."""
+        return [*self._assignment_warnings(), *self.doubts, *self._file_warnings()]
+
+    def _assignment_warnings(self) -> list[str]:
+        warnings: list[str] = []
         left_out: dict[str, list[str]] = defaultdict(list)
         for role, file in self.stems.items():
             whole = self.stems.get(roles.bus_of(role), file)
             if whole is not file:
-                notes.append(f"{file.path.name} is not part of {whole.path.name}, so it has a separate gain")
-            if file.parts:
-                notes.append(f"{role} is the sum of {', '.join(part.name for part in file.parts)}")
+                warnings.append(f"{file.path.name} is not part of {whole.path.name}, so it has a separate gain")
         for found in self.assignment:
             if found.bus is None and found.path in self.ignored:
                 option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
-                notes.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
+                warnings.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
             elif found.bus is None and found.role != "mixdown":
                 left_out[found.reason].append(found.path.name)
         for reason, names in left_out.items():
             if len(names) > _MOST_NAMED:
-                notes.append(f"each of {', '.join(names)} was left out: {reason}")
+                warnings.append(f"each of {', '.join(names)} was left out: {reason}")
             else:
-                notes += [f"{name} was left out: {reason}" for name in names]
-        return [*notes, self.documents_note] if self.documents else notes
+                warnings += [f"{name} was left out: {reason}" for name in names]
+        return warnings
 
-    @property
-    def documents_note(self) -> str:
-        """A sentence about the files that are not audio; empty if there are none."""
-        return f"not used, because they are not audio: {_list_of(self.documents)}" if self.documents else ""
-
-    def _file_notes(self) -> list[str]:
-        notes = []
+    def _file_warnings(self) -> list[str]:
+        warnings = []
         files = [part for file in self.signals for part in file.parts or [file]]
         for file in files:
             name = file.name
             if file.sample_rate != self.sample_rate:
-                notes.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
+                warnings.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
             if file.n_channels != self.n_channels and file in self.signals:
-                notes.append(f"{name} has {_channels(file.n_channels)} where others have {self.n_channels}")
+                warnings.append(f"{name} has {_channels(file.n_channels)} where others have {self.n_channels}")
             missing_s = self.duration_s - file.duration_s
             if abs(missing_s) > _LENGTH_TOLERANCE_S:
                 direction = "shorter" if missing_s > 0 else "longer"
-                notes.append(f"{name} is {abs(missing_s):.1f} s {direction} than the longest stem")
-        return notes
+                warnings.append(f"{name} is {abs(missing_s):.1f} s {direction} than the longest stem")
+        return warnings
 
 
 _COMPANIONS = frozenset(

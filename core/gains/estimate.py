@@ -40,6 +40,8 @@ _UNSURE_DB = 3.0
 _FIT_LOST_IN_STEREO = 0.02
 _STILL_PLAIN = 3e-5
 """Polylines leave at most this share of a plain sum unexplained; a tenth of it where faders move within 6 s."""
+_IS_SUM = 0.99
+"""A mixdown of which the gains explain less is only close to a sum of the stems."""
 _END_TOLERANCE_S = 1e-3
 
 
@@ -52,7 +54,7 @@ class Estimate:
     curves : the gains.
     measurement : of the same pass; in the default preset without its Gram matrices.
     domain : ``"complex"``, ``"power"`` or ``"magnitude"``.
-    reason : why that domain was chosen.
+    reason : what the mixdown is compared with the stems, and how much of it the gains explain.
     lag_samples : by how many samples the mixdown is later than the stems.
     fit : the share of the mixdown's energy that the gains explain over the song, in that domain.
     limiter : coefficients of the limiter's inverse (`core.gains.least_squares.limiter_coefficients`), zeros
@@ -80,7 +82,7 @@ def estimate_as_paper(
     InputError
         The song has no mixdown, or a silent one, or a file is damaged.
     """
-    _require_mixdown(song)
+    require_mixdown(song)
     measurement = measure_as_paper(song, feature_set=feature_set, with_mixdown=True, progress=progress)
     _require_sound(song, measurement)
     equations = normal_equations(_given(measurement.gram), len(song.stems))
@@ -99,11 +101,11 @@ def estimate_as_paper(
         ),
         measurement=measurement,
         domain="magnitude",
-        reason="the paper preset fits STFT magnitudes",
+        reason=f"the paper preset fits STFT magnitudes, of which the gains explain {100 * song_fit:.1f} %",
         lag_samples=0,
         fit=song_fit,
         limiter=np.zeros(len(LIMITER_POWERS)),
-        warnings=measurement.notes,
+        warnings=measurement.warnings,
     )
 
 
@@ -137,14 +139,14 @@ def estimate(
     >>> found.curves.gains.shape, round(found.fit, 1)
     ((94, 4), 0.9)
     """
-    _require_mixdown(song)
+    require_mixdown(song)
     progress(0.0, "Aligning mixdown")
-    song, notes = with_offsets_removed(song)
+    song, warnings = with_offsets_removed(song)
     alignment, as_mono = align(song), is_mono(song)
     if domain in (None, "complex"):
         song, alignment, corrections = correct(song, alignment)
-        notes += corrections
-    chosen, reason = _choose_domain(alignment, domain)
+        warnings += corrections
+    chosen = domain or ("complex" if alignment.is_plain or alignment.is_linear else "power")
 
     def fitted(song: Song, *, with_powers: bool, progress: ProgressCallback) -> _SongFit:
         measurement = measure(
@@ -166,7 +168,7 @@ def estimate(
         swapped = with_swapped_channels(song, alignment.lag_samples)
         if swapped is not None:  # the fit of the sum of the channels did not show it
             found = fitted(swapped, with_powers=True, progress=part_of(progress, 0.95, 1.0))
-            notes.append("the mixdown's left and right channels are swapped; they were swapped back for the fit")
+            warnings.append("the mixdown's left and right channels are swapped; they were swapped back for the fit")
     progress(1.0)
     measurement, gains = found.measurement, found.gains
     flipped = [bus for bus, is_flipped in zip(song.buses, found.flipped, strict=True) if is_flipped]
@@ -183,15 +185,15 @@ def estimate(
         ),
         measurement=measurement,
         domain=chosen,
-        reason=reason,
+        reason=_relation(alignment, chosen, gains.song_fit),
         lag_samples=alignment.lag_samples,
         fit=gains.song_fit,
         limiter=found.limiter,
         warnings=(
-            *measurement.notes,
-            *notes,
+            *measurement.warnings,
+            *warnings,
             *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
-            *_fit_warnings(alignment, chosen, gains.song_fit),
+            *_fit_warnings(alignment, gains.song_fit),
             *[f"{bus} has inverted polarity in the mixdown; this was corrected" for bus in flipped],
             *_unsure_warnings(song, gains.deviation_db, found.active),
         ),
@@ -233,9 +235,11 @@ def _fit_song(song: Song, measurement: Measurement, alignment: Alignment, domain
     return _SongFit(measurement, gains, active, flipped, limiter)
 
 
-def _require_mixdown(song: Song) -> None:
+def require_mixdown(song: Song) -> None:
+    """Raise an `InputError` if the song has no mixdown."""
     if song.mixdown is None:
-        raise InputError("no mixdown found next to the stems", path=song.title, remedy="add it as mix.wav or name it")
+        remedy = "add it as mix.wav, or name it with --mixdown"
+        raise InputError("no mixdown found next to the stems", path=song.title, remedy=remedy)
 
 
 def _require_sound(song: Song, measurement: Measurement) -> None:
@@ -250,15 +254,16 @@ def _given(gram: FloatArray | None) -> FloatArray:
     return gram
 
 
-def _choose_domain(alignment: Alignment, asked: Domain | None) -> tuple[Domain, str]:
-    if asked:
-        return asked, "it was selected"
-    if alignment.is_plain:
-        return "complex", "the mixdown is a linear sum of the stems: moving faders explain all of its excerpts"
-    share = f"constant gains explain {100 * alignment.linear_fit:.0f} % of the mixdown's excerpts as a sum"
-    if alignment.is_linear:
-        return "complex", f"the mixdown is a linear sum of the stems: {share}"
-    return "power", f"the mixdown is not a linear sum of the stems: {share}, less than {100 * LINEAR_FIT:.0f} %"
+def _relation(alignment: Alignment, domain: Domain, song_fit: float) -> str:
+    """Return in one sentence what the mixdown is compared with the stems, and how much of it the gains explain."""
+    if domain == "complex":
+        closeness = "is" if song_fit >= _IS_SUM else "is close to"
+        return f"the mixdown {closeness} a sum of the stems: the gains explain {100 * song_fit:.1f} % of it"
+    of_spectrum = f"the gains explain {100 * song_fit:.0f} % of its {domain} spectrum, which ignores phase"
+    if alignment.is_plain or alignment.is_linear:
+        return f"the mixdown is a sum of the stems: {of_spectrum}"
+    share = f"{100 * alignment.linear_fit:.0f} %"
+    return f"the mixdown is more than a sum of the stems, which explains only {share} of it; {of_spectrum}"
 
 
 def _covered(song: Song, n_hops: int, lag_samples: int) -> Mask:
@@ -276,7 +281,7 @@ def _fit(equations: NormalEquations, solution: FloatArray) -> tuple[FloatArray, 
     return per_frame, float(1.0 - left.sum() / max(float(energy.sum()), 1e-30))
 
 
-def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list[str]:
+def _fit_warnings(alignment: Alignment, song_fit: float) -> list[str]:
     if alignment.linear_fit < FOREIGN_FIT and song_fit < LINEAR_FIT:
         return [
             "the mixdown does not seem to come from these stems: as a sum they explain "
@@ -284,9 +289,8 @@ def _fit_warnings(alignment: Alignment, domain: Domain, song_fit: float) -> list
         ]
     if alignment.linear_fit < LINEAR_FIT:
         return [
-            f"fader gains explain only {100 * alignment.linear_fit:.0f} % of the mixdown as a sum of the stems "
-            f"({100 * song_fit:.0f} % in the {domain} domain{', which ignores phase' if domain == 'power' else ''}); "
-            "other processing does the rest, so the gains are approximate"
+            "the mixdown was processed after the faders, for example by a compressor or an equalizer, so the gains are "
+            "approximate"
         ]
     return []
 

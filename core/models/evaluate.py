@@ -107,6 +107,7 @@ class Dataset:
     training: Mapping[str, TrainingSong] = field(default_factory=dict)
     audio: Mapping[str, Song] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def levels(self) -> dict[str, StemLevels]:
         """Return the stems' levels of every song that was measured, by title."""

@@ -67,10 +67,19 @@ class Edits:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A span that both changed: the user's gain is kept; both gains are given at `at_s`, where they differ most."""
+    """A span that both changed, in which the user's points are kept.
+
+    Attributes
+    ----------
+    start_s, end_s : the span.
+    points_s : the times of the points that the user added or moved; empty if the user only deleted points.
+    at_s : which of these times has the largest difference; without points, any time in the span.
+    kept_db, wanted_db : the user's gain at that time, and the one that the new prediction would have.
+    """
 
     start_s: float
     end_s: float
+    points_s: tuple[float, ...]
     at_s: float
     kept_db: float
     wanted_db: float
@@ -216,17 +225,18 @@ def _conflicts(
     last_s = max(points[-1].time_s for points in (base, wanted, merged))
     spans = [(max(edit.start_s, 0.0), min(edit.end_s, last_s)) for edit in edits.spans]
     most = max(_MOST_TRACED // len(spans), 1)
+    points_s = [tuple(point.time_s for point in edit.added) for edit in edits.spans]
     traces = []
-    for start_s, end_s in spans:
+    for (start_s, end_s), made_s in zip(spans, points_s, strict=True):
         count = max(int(min((end_s - start_s) / _TRACE_S, most)), 1)
-        traces.append(np.linspace(start_s, end_s, count + 2)[1:-1])
+        traces.append(np.concatenate([made_s, np.linspace(start_s, end_s, count + 2)[1:-1]]))
     whole, ends = np.concatenate(traces), np.cumsum([len(trace) for trace in traces])[:-1]
     played = [np.maximum(gain_to_db(curve(points, whole)), LOWEST_DB) for points in (base, wanted, merged)]
     levels = zip(*(np.split(level, ends) for level in played), strict=True)
     conflicts = []
-    for (start_s, end_s), trace, (base_db, wanted_db, merged_db) in zip(spans, traces, levels, strict=True):
+    for span, made_s, trace, (base_db, wanted_db, merged_db) in zip(spans, points_s, traces, levels, strict=True):
         if np.abs(wanted_db - base_db).max() > CONFLICT_DB:
-            worst = int(np.argmax(np.abs(wanted_db - merged_db)))
-            at_s, kept_db = float(trace[worst]), float(merged_db[worst])
-            conflicts.append(Conflict(start_s, end_s, at_s, kept_db, float(wanted_db[worst])))
+            worst = int(np.argmax(np.abs(wanted_db - merged_db)[: len(made_s) or None]))
+            at_s, kept_db, new_db = float(trace[worst]), float(merged_db[worst]), float(wanted_db[worst])
+            conflicts.append(Conflict(*span, made_s, at_s, kept_db, new_db))
     return tuple(conflicts)

@@ -116,6 +116,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     files_before : of an edit in a folder, the text of the files it changed, by name.
     buses : the prediction; empty for an edit.
     tracks : what was written where.
+    warnings, notes : sentences for the user: what may be a problem, and information. Records of earlier versions have
+        both in `warnings`; `notes` are left out where there are none.
     follows : set where the tracks carry the run's id (`core.runs.store.MARK_KEY`): the id of the run before it that
         was in force, or None for the first one. Left out where the tracks carry no id.
     stem_files : the files of each stem that is a sum of several; left out where there are none.
@@ -143,6 +145,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     stems: dict[str, str] = {}
     files_before: dict[str, str] = {}
     warnings: list[str] = []
+    notes: list[str] | msgspec.UnsetType = msgspec.UNSET
     buses: list[BusRun] = []
     tracks: list[TrackRun]
     follows: str | msgspec.UnsetType | None = msgspec.UNSET

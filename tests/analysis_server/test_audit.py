@@ -146,14 +146,15 @@ def test_without_stems_the_mix_is_played_as_written_with_a_warning(faderwise: Ra
     assert any("no longer contains the sounds of run 1" in warning for warning in result["warnings"])
 
 
-def test_missing_buses_little_fit_and_clipping_are_warned_of(faderwise: Ran, tiny_song: Path, tmp_path: Path) -> None:
+def test_missing_buses_little_fit_and_clipping_are_reported(faderwise: Ran, tiny_song: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     faderwise("match", tiny_song, "--out", out)
     (out / "run.json").write_text(re.sub(r'"fit":[\d.]+', '"fit":0.41', (out / "run.json").read_text()))
     rows = ["bus,time_s,gain_db,shape", "drums,0,30,linear", "bass,0,30,linear"]
     (out / "automation.csv").write_text("\n".join(rows))
-    warnings = "\n".join(as_json(faderwise("audit", out, "--json"))["warnings"])
-    assert "this run has no melody and no vocals" in warnings
+    result = as_json(faderwise("audit", out, "--json"))
+    warnings = "\n".join(result["warnings"])
+    assert result["notes"] == ["this run has no melody and no vocals: no track or stem was found"]
     assert "explain only 41 % of the mixdown" in warnings
     assert "true peak is +" in warnings
 

@@ -65,17 +65,26 @@ def test_a_gain_panel_shows_truth_in_black_and_prediction_in_red() -> None:
     for i, axes in enumerate(figure.axes):
         truth, prediction = axes.lines
         assert (truth.get_color(), prediction.get_color()) == ("#000000", "#d62728")
-        np.testing.assert_array_equal(truth.get_ydata(), one.gains[:, i])
-        np.testing.assert_array_equal(prediction.get_ydata(), predicted[:, i])
-        assert axes.get_ylim()[1] > predicted[:, i].max()
+        np.testing.assert_allclose(truth.get_ydata(), 20.0 * np.log10(one.gains[:, i]))
+        np.testing.assert_allclose(prediction.get_ydata(), 20.0 * np.log10(predicted[:, i]))
+        np.testing.assert_allclose(truth.get_xdata(), 0.5 + 0.25 * np.arange(30))
+        assert axes.get_ylim()[1] > 20.0 * np.log10(predicted.max())
     assert figure.axes[0].get_title(loc="left") == "drums: MSE 0.5000"
     assert figure.axes[1].get_title(loc="left") == "my own bus: MSE 12.2500"
-    assert "frame" in figure.axes[1].get_xlabel()
-    assert figure.axes[0].get_ylabel() == "gain"
+    assert figure.axes[1].get_xlabel() == "time (s)"
+    assert figure.axes[0].get_ylabel() == "gain (dB)"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "true gain (from the mixdown)",
         "predicted gain",
     ]
+
+
+def test_a_silent_bus_has_no_curve_and_does_not_widen_the_scale() -> None:
+    one = song()
+    one.gains[10:20, 0], one.rms[10:20, 0] = 0.0, 0.0
+    figure = gain_panels(one, one.gains, {"drums": 0.0, "my own bus": 0.0})
+    assert np.isnan(figure.axes[0].lines[0].get_ydata()[10:20]).all()
+    assert figure.axes[0].get_ylim()[0] > -90.0
 
 
 def test_spectra_stand_over_a_log_axis_with_their_difference_below() -> None:

@@ -45,9 +45,33 @@ def test_the_files_of_a_bus_are_summed(raw: Path) -> None:
 
 
 def test_sums_and_left_out_files_are_reported(raw: Path) -> None:
-    notes = open_song_folder(str(raw), {}).notes()
-    assert any("drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav" in note for note in notes)
-    assert any(note.startswith("click.wav was left out") for note in notes)
+    song = open_song_folder(str(raw), {})
+    assert "drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav" in song.notes()
+    assert any(warning.startswith("click.wav was left out") for warning in song.warnings())
+
+
+@pytest.mark.parametrize("verb", ["mix", "match"])
+def test_information_is_kept_apart_from_warnings(faderwise: Faderwise, raw: Path, tmp_path: Path, verb: str) -> None:
+    (raw / "lyrics.txt").write_text("la")
+    tracks = [soundfile.read(path)[0] for path in sorted(raw.glob("*.wav"))]
+    length = min(map(len, tracks))
+    soundfile.write(raw / "Raw Song Mix.wav", sum(track[:length] for track in tracks), RATE, subtype="FLOAT")
+    out = tmp_path / "out"
+    result = as_json(faderwise(verb, raw, "--out", out, "--json"))
+    sums = "drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav"
+    documents = "not used, because they are not audio: lyrics.txt"
+    assert {sums, documents} <= set(result["notes"])
+    assert not set(result["notes"]) & set(result["warnings"])
+    (run,) = json.loads((out / "run.json").read_text())["runs"]
+    assert run["notes"] == result["notes"] and set(run["warnings"]) <= set(result["warnings"])
+    audited = as_json(faderwise("audit", out, "--json"))
+    assert {sums, documents} <= set(audited["notes"])
+    assert not set(result["notes"]) & set(audited["warnings"])
+    for page in ("report.html", "audit.html"):
+        warnings, notes = (out / page).read_text(encoding="utf-8").split('class="notes"')
+        assert "lyrics.txt" in notes.split("</div>")[0] and "lyrics.txt" not in warnings
+    shown = faderwise("audit", out)
+    assert f"faderwise: note: {documents}" in shown.err and f"warning: {documents}" not in shown.err
 
 
 def test_raw_tracks_are_mixed_edited_and_audited(faderwise: Faderwise, raw: Path, tmp_path: Path) -> None:
@@ -69,7 +93,7 @@ def test_other_files_replace_those_of_the_bus(raw: Path) -> None:
     song = open_song_folder(str(raw), {"drums": ["04_BassDI.wav", "06_LeadVox.wav"]})
     assert list(song.stems) == ["drums", "guitars"]
     assert {part.path.name for part in song.stems["drums"].parts} == {"04_BassDI.wav", "06_LeadVox.wav"}
-    assert any("01_Kick.wav was left out: --bus" in note for note in song.notes())
+    assert any("01_Kick.wav was left out: --bus" in note for note in song.warnings())
 
 
 def test_a_song_that_lacks_a_bus_because_of_a_name_is_refused_with_the_option(raw: Path) -> None:

@@ -15,15 +15,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+try:
+    import numpy as np
+    import soundfile
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
-from tests.reaper.studio import ROLES, STEMS, Studio, end_server, small_session
-from tests.reaper_host import ReaperHost
-from tests.reaper_host.dialogs import Shown
+    from tests.reaper.studio import ROLES, STEMS, Studio, end_server, small_session
+    from tests.reaper_host import ReaperHost
+    from tests.reaper_host.dialogs import Shown
+except ModuleNotFoundError as error:
+    print(
+        f"draw_tour: {error.name} is not installed; run python3 install.py test and use the Python in .venv",
+        file=sys.stderr,
+    )
+    raise SystemExit(2) from None
 
 LENGTH_S = 24.0
 MOVES_DB = ((0, -5, -1, -4), (-4, -1, -3, 0), (-2, 2, -6, -1), (-7, -2, 0, -3))
@@ -195,4 +202,7 @@ def _buttons_of(window: Shown) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        print("draw_tour: give one existing folder for the images, such as docs/images", file=sys.stderr)
+        raise SystemExit(2)
     main(Path(sys.argv[1]))

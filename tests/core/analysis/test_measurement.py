@@ -120,7 +120,7 @@ def test_clipped_and_silent_files_are_reported(tmp_path: Path) -> None:
     hot = np.clip(random.standard_normal((24_000, 2)) * 3.0, -1.0, 1.0)
     soundfile.write(tmp_path / "drums.wav", hot, 8_000)
     soundfile.write(tmp_path / "bass.wav", np.zeros((24_000, 2)), 8_000)
-    notes = " ".join(measure(open_song(tmp_path)).notes)
+    notes = " ".join(measure(open_song(tmp_path)).warnings)
     assert "drums.wav is clipped" in notes
     assert "bass.wav is silent throughout" in notes
 

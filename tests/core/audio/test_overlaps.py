@@ -63,13 +63,13 @@ def test_a_track_that_is_not_in_the_bus_file_is_added_to_it(tmp_path: Path, sign
 def test_a_drum_loop_next_to_a_kit_is_summed_with_it(tmp_path: Path, signals: Signals) -> None:
     write(tmp_path, {**signals, "Drums": np.random.default_rng(9).normal(size=4 * RATE) * 0.05})
     assert stem_names(tmp_path)["drums"] == {"Drums", "Kick", "Snare", "OH"}
-    assert not any("may contain" in note for note in open_song(tmp_path).notes())
+    assert not any("may contain" in note for note in open_song(tmp_path).warnings())
 
 
 def test_a_bus_file_that_is_partly_explained_is_reported_with_the_options(tmp_path: Path, signals: Signals) -> None:
     own = np.random.default_rng(9).normal(size=4 * RATE) * 0.05
     write(tmp_path, {**signals, "Drums": signals["Kick"] + signals["Snare"] + 1.8 * own})
-    (note,) = [note for note in open_song(tmp_path).notes() if "may contain" in note]
+    (note,) = [note for note in open_song(tmp_path).warnings() if "may contain" in note]
     assert "--bus none=Drums.wav" in note
     assert "--bus none=Kick.wav --bus none=Snare.wav" in note
 

@@ -65,10 +65,21 @@ def test_a_point_beyond_any_session_is_unchanged() -> None:
 def test_a_conflict_is_reported_where_both_changed() -> None:
     done = merged(edited(2, gain=0.5))
     (conflict,) = done.conflicts
-    assert 4.0 < conflict.at_s < 12.0
-    assert conflict.wanted_db - conflict.kept_db == pytest.approx(
-        np.abs(played(NEW) - played(done.points))[(TIMES > 4) & (TIMES < 12)].max(), abs=0.5
-    )
+    at_s = BASE[2].time_s
+    assert (conflict.start_s, conflict.end_s, conflict.points_s, conflict.at_s) == (4.0, 12.0, (at_s,), at_s)
+    assert conflict.kept_db == pytest.approx(20 * np.log10(0.5))
+    assert conflict.wanted_db == pytest.approx(float(np.interp(at_s, TIMES, played(NEW))))
+
+
+def test_a_conflict_names_the_point_that_differs_most() -> None:
+    now = sorted([*edited(2, gain=0.5), Point(10.0, 0.1)], key=lambda point: point.time_s)
+    (conflict,) = merged(tuple(now)).conflicts
+    assert conflict.points_s == (BASE[2].time_s, 10.0) and conflict.at_s == 10.0
+
+
+def test_a_conflict_with_deleted_points_names_a_time_in_their_span() -> None:
+    (conflict,) = merged((*BASE[:2], *BASE[3:])).conflicts
+    assert conflict.points_s == () and 4.0 < conflict.at_s < 12.0
 
 
 def test_no_conflict_where_the_prediction_is_unchanged() -> None:
