@@ -263,7 +263,7 @@ def _relation(alignment: Alignment, domain: Domain, song_fit: float) -> str:
     if alignment.is_plain or alignment.is_linear:
         return f"the mixdown is a sum of the stems: {of_spectrum}"
     share = f"{100 * alignment.linear_fit:.0f} %"
-    return f"the mixdown is more than a sum of the stems, which explains only {share} of it; {of_spectrum}"
+    return f"the mixdown is more than a sum of the stems: a sum explains only {share} of it, but {of_spectrum}"
 
 
 def _covered(song: Song, n_hops: int, lag_samples: int) -> Mask:
