@@ -15,4 +15,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.audit_bus_automation()
+actions.run("audit_bus_automation")

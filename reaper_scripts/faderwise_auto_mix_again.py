@@ -15,4 +15,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.auto_mix_again()
+actions.run("auto_mix_again")

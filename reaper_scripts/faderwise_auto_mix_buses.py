@@ -16,4 +16,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.auto_mix_buses()
+actions.run("auto_mix_buses")

@@ -15,4 +15,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.check_reaper()
+actions.run("check_reaper")

@@ -15,4 +15,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.learn_mix_model()
+actions.run("learn_mix_model")

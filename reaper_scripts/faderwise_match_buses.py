@@ -15,4 +15,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.match_buses()
+actions.run("match_buses")

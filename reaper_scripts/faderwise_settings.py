@@ -14,4 +14,4 @@ if VENDOR not in sys.path:
 
 from faderwise_bridge import actions
 
-actions.settings()
+actions.run("settings")

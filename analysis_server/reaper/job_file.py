@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from analysis_server.server.protocol import Failure
 from analysis_server.sources.project import Level
 from analysis_server.verbs.adjust import Adjustments
 from core.errors import InputError, require_text
@@ -241,16 +242,6 @@ class Instructions(msgspec.Struct, frozen=True, kw_only=True):
     ext_state: ExtState = ExtState()
     notes: list[str] = []
     report: str | None = None
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of an error; `code` as in docs/reference/protocol.md."""
-
-    code: str
-    problem: str
-    path: str | None = None
-    remedy: str | None = None
-    option: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,15 +23,13 @@ from typing import Any
 import msgspec
 
 from analysis_server.paths import home
-from analysis_server.server.client import Client
+from analysis_server.server.client import LOST_CODES, Client
 from analysis_server.server.protocol import failure_of
 from core.errors import Cancelled, ServerError
 from core.progress import ProgressCallback
 
 VERB = "reaper_job"
 _MAX_LOSSES = 2
-_WITHOUT_SERVER = frozenset({"busy", "stopped", "unreachable", "version", "timeout", "insecure"})
-"""Errors of the server that are not about the job: it is run in this process instead."""
 
 
 def main(folder: Path) -> int:
@@ -70,7 +68,7 @@ def _run(folder: Path, client: Client | None, progress: ProgressCallback) -> Non
         try:
             client.run(VERB, request, folder=home(), progress=progress)
         except ServerError as error:
-            if error.code not in _WITHOUT_SERVER:
+            if error.code not in LOST_CODES:
                 raise
             sys.stderr.write(f"no server can be used ({error}); running the job in this process\n")
         else:

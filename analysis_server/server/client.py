@@ -52,7 +52,7 @@ _CREATION_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subproces
 _ANSWER_S = 2.0
 _START_S = 20.0
 _SILENCE_S, _LOST_S = 1.0, 3.0
-_LOST_CODES = frozenset({"busy", "stopped", "unreachable", "version", "timeout", "insecure"})
+LOST_CODES = frozenset({"busy", "stopped", "unreachable", "version", "timeout", "insecure"})
 """Errors that say nothing about the request: the work can be done in this process instead."""
 _DECODER = msgspec.msgpack.Decoder(Answer)
 _started: list[subprocess.Popen[bytes]] = []
@@ -393,7 +393,7 @@ def perform(
     except UnicodeEncodeError:  # a path that is not valid Unicode cannot be sent
         pass
     except ServerError as error:
-        if error.code not in _LOST_CODES:
+        if error.code not in LOST_CODES:
             raise
         if is_running:
             on_fallback(f"the analysis server was lost ({error.problem}); finishing the work in this process")

@@ -7,7 +7,6 @@ began, stops the writing.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Mapping
 from urllib.parse import parse_qsl
 
@@ -112,11 +111,6 @@ def _last_target() -> str:
 
 def _is_active(env: str) -> bool:
     return str(RPR.GetSetEnvelopeInfo_String(env, "ACTIVE", "", False)[3]) == "1"
-
-
-def report_of(instructions: Mapping[str, Any]) -> Path | None:
-    """Return the file of the report that belongs to a result, if there is one."""
-    return Path(instructions["report"]) if instructions["report"] else None
 
 
 def store_keys(state: Mapping[str, Any]) -> None:

@@ -102,18 +102,14 @@ def check_reaper() -> Flow:
 
 def _run_on_stems(verb: str, action: str, ask: Ask, selected: Sequence[str] = ()) -> Step:
     """Run a verb that needs the stems of the buses, or of the selected tracks if there are any."""
-    application = applications.find()
-    left = left_job(application.home)
-    if left is not None:
-        yield from _resume(Worker(application, left))
+    worker = yield from _new_worker(verb, action)
+    if worker is None:
         return
-    job = yield from _new_job(application, verb, action)
-    job.asked["selected"] = list(selected)
-    worker = Worker(application, job)
+    worker.job.asked["selected"] = list(selected)
     with removed_at_the_end(worker):
         yield  # starting a process is enough for one tick
         plan = yield from questions.plan_with_buses(worker, asks_model=verb == "mix")
-        answers = ask(plan, job)
+        answers = ask(plan, worker.job)
         questions.confirm_cautions(plan)
         tracks, answer = yield from _run_on_rendered_stems(worker, plan, answers)
         yield from _finish(worker, tracks, answer)
@@ -141,27 +137,31 @@ def _run_on_rendered_stems(
 
 def _run_on_history(verb: str, action: str, ask: Ask) -> Step:
     """Run a verb that needs the runs stored in the project."""
-    application = applications.find()
-    left = left_job(application.home)
-    if left is not None:
-        yield from _resume(Worker(application, left))
+    worker = yield from _new_worker(verb, action)
+    if worker is None:
         return
-    job = yield from _new_job(application, verb, action)
-    worker = Worker(application, job)
     with removed_at_the_end(worker):
         yield  # starting a process is enough for one tick
         plan = (yield from worker.run("plan"))["plan"]
-        answers = ask(plan, job)
+        answers = ask(plan, worker.job)
         tracks = Pointers(reaper_api.tracks())
         yield
-        before = _save_copy(job, tracks, plan["written_on"])
+        before = _save_copy(worker.job, tracks, plan["written_on"])
         yield from _finish(worker, tracks, (yield from worker.run("do", before=before, **answers)))
 
 
-def _resume(worker: Worker) -> Step:
+def _new_worker(verb: str, action: str) -> Generator[None, None, Worker | None]:
+    """Return the worker of a new job; where the user resumes a job that was left, finish that one and return None."""
+    application = applications.find()
+    left = left_job(application.home)
+    if left is None:
+        job = yield from _new_job(application, verb, action)
+        return Worker(application, job)
+    worker = Worker(application, left)
     with removed_at_the_end(worker):
         answer = yield from worker.resume()
         yield from _finish(worker, Pointers(reaper_api.tracks()), answer)
+    return None
 
 
 def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any], is_quiet: bool = False) -> Step:
@@ -171,9 +171,10 @@ def _finish(worker: Worker, tracks: Pointers, answer: dict[str, Any], is_quiet: 
     worker.job.note_applied()
     wants_report = apply_result.show(instructions, [*instructions["notes"], *notes], is_quiet)
     scheduler.note_ended()  # from here on other actions can be started
-    report = apply_result.report_of(instructions)
-    if report is not None and (yield from worker.wait_for_report(report)) and wants_report:
-        worker.application.show(report)
+    if instructions["report"]:
+        report = Path(instructions["report"])
+        if (yield from worker.wait_for_report(report)) and wants_report:
+            worker.application.show(report)
 
 
 def _new_job(application: Application, verb: str, action: str) -> Generator[None, None, Job]:

@@ -48,7 +48,7 @@ def test_an_action_file_is_a_header_and_one_call(path: Path) -> None:
     assert header["description"].startswith("Faderwise: ")
     assert header["version"] == __version__
     calls = [node for node in ast.parse(text).body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
-    assert [ast.unparse(call) for call in calls] == [f"actions.{path.stem.removeprefix('faderwise_')}()"]
+    assert [ast.unparse(call) for call in calls] == [f"actions.run({path.stem.removeprefix('faderwise_')!r})"]
 
 
 def test_there_are_eleven_actions() -> None:
