@@ -1,10 +1,12 @@
-"""Memory of long sessions: `python benchmarks/long.py [--minutes 60] [--against 6] [--buses 8] [--case ...] [--json]`.
+"""Memory of large sessions: `python benchmarks/long.py [--minutes 60] [--against 6] [--buses 8] [--case ...] [--json]`.
 
 Each case is a whole command in a separate process, on a long and on a short song of the same buses:
 
 mix          `faderwise mix` on stems: measuring, predicting, writing mix.wav, the curves and the report
 match        `faderwise match` on stems and their mixdown
 project      `faderwise mix SESSION.RPP`: the stems are summed from the project's media first
+tracks       `faderwise mix SESSION.RPP --level tracks`: 300 tracks of 12 items each, 2 minutes, in folders by bus; the
+             short song has a tenth of the tracks
 
 Prints the peak of the resident memory of the whole process tree, and its ratio to that of the short song. A song of
 60 minutes and 8 buses needs 8 GB of disk (stems, sums and mixes) in `--folder`.
@@ -31,7 +33,8 @@ from benchmarks import material
 from benchmarks.goals import Goal
 
 MEMORY_GOAL_MB, GROWTH_GOAL = 400.0, 2.0
-CASES = ("mix", "match", "project")
+CASES = ("mix", "match", "project", "tracks")
+N_TRACKS, N_ITEMS, TRACKS_MINUTES = 300, 12, 2.0
 _N_BUSES = 8
 _RUN = "import sys; from analysis_server.cli import main; sys.exit(main())"
 _EVERY_S = 0.05
@@ -42,8 +45,17 @@ def rows(
 ) -> Iterator[Goal]:
     """Yield two rows per case: the long song's peak, and its ratio to the short song's."""
     buses = material.MORE_BUSES[:n_buses]
-    songs = {length: _song(folder, length, buses) for length in (against, minutes)}
-    for case in cases:
+    lengths = (against, minutes) if set(cases) - {"tracks"} else ()
+    songs = {length: _song(folder, length, buses) for length in lengths}
+    if "tracks" in cases:
+        sessions = [
+            _session_of_tracks(folder / f"{n_tracks} tracks", n_tracks) for n_tracks in (N_TRACKS // 10, N_TRACKS)
+        ]
+        few_mb, many_mb = (peak_mb("tracks", session, folder) for session in sessions)
+        what = f"tracks, {TRACKS_MINUTES:g} min x {N_TRACKS} tracks of {N_ITEMS} items"
+        yield Goal(f"{what}: peak memory", many_mb, MEMORY_GOAL_MB, at_least=False, unit="MB")
+        yield Goal(f"{what}: times the peak of {N_TRACKS // 10} tracks", many_mb / few_mb, GROWTH_GOAL, at_least=False)
+    for case in [case for case in cases if case != "tracks"]:
         short_mb, long_mb = (peak_mb(case, song, folder) for song in songs.values())
         what = f"{case}, {minutes:g} min x {n_buses} buses"
         yield Goal(f"{what}: peak memory", long_mb, MEMORY_GOAL_MB, at_least=False, unit="MB")
@@ -58,7 +70,10 @@ def peak_mb(case: str, song: Path, folder: Path) -> float:
     RuntimeError
         The command failed.
     """
-    words = {"mix": ["mix", str(song)], "match": ["match", str(song)], "project": ["mix", str(_session(song))]}[case]
+    if case == "tracks":
+        words = ["mix", str(song), "--level", "tracks"]
+    else:
+        words = ["match" if case == "match" else "mix", str(_session(song) if case == "project" else song)]
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         environment = {**os.environ, "FADERWISE_HOME": f"{scratch}/home", "TMPDIR": scratch}
         environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
@@ -109,6 +124,28 @@ def _session(song: Path) -> Path:
     ]
     project = song / "Session.RPP"
     project.write_text(f'<REAPER_PROJECT 0.1 "7.0" 1\n  SAMPLERATE 44100 1 0\n{"".join(tracks)}>\n', encoding="utf-8")
+    return project
+
+
+def _session_of_tracks(folder: Path, n_tracks: int) -> Path:
+    """Write a project of folder tracks for the buses, with single tracks that play parts of a stem as several items."""
+    material.write_song(folder, seconds=30.0)
+    per_bus = n_tracks // len(material.BUSES)
+    length_s = 60.0 * TRACKS_MINUTES / N_ITEMS
+    lines = []
+    for bus in material.BUSES:
+        lines.append(f"  <TRACK\n    NAME {bus}\n    VOLPAN 1 0 -1 -1 1\n    ISBUS 1 1\n    MAINSEND 1 0\n  >\n")
+        for number in range(per_bus):
+            items = "".join(
+                f"    <ITEM\n      POSITION {index * length_s}\n      LENGTH {length_s}\n      SOFFS {number % 15}\n"
+                f'      <SOURCE WAVE\n        FILE "{bus}.wav"\n      >\n    >\n'
+                for index in range(N_ITEMS)
+            )
+            last = "    ISBUS 2 -1\n" if number == per_bus - 1 else ""
+            name = f'    NAME "{bus} {number + 1}"\n    VOLPAN 0.5 0 -1 -1 1\n'
+            lines.append(f"  <TRACK\n{name}{last}    MAINSEND 1 0\n{items}  >\n")
+    project = folder / "Session.RPP"
+    project.write_text(f'<REAPER_PROJECT 0.1 "7.0" 1\n  SAMPLERATE 44100 1 0\n{"".join(lines)}>\n', encoding="utf-8")
     return project
 
 

@@ -2,8 +2,8 @@
 
 `align` finds the mixdown's lag and how well constant gains explain it. `correct` undoes what separates a mixdown from a
 sum of its stems without changing the balance: a lag of a fraction of a sample (a resampler, a linear-phase plug-in), a
-lower bandwidth (a lower sample rate, a lossy codec) and swapped channels. `constant_gains` returns whether the
-producer's balance is already in the stems.
+lower bandwidth (a lower sample rate, a lossy codec) and swapped channels, of the mixdown or of stems. `constant_gains`
+returns whether the producer's balance is already in the stems.
 
 Conventions: a lag is the number of samples by which the mixdown is later than the stems. The linear fit is the share of
 the mixdown's energy that the best constant gains of each excerpt explain at that lag, all channels together.
@@ -29,6 +29,8 @@ from core.audio.io import AudioFile, Samples, read_excerpt
 from core.audio.song import Song
 from core.decibels import FloatArray, gain_to_db
 from core.fft import fast_length, irfft, rfft
+
+Mask = npt.NDArray[np.bool_]
 
 NEAR_S, FAR_S = 0.25, 10.0
 LINEAR_FIT = 0.85
@@ -225,17 +227,43 @@ def correct(song: Song, alignment: Alignment) -> tuple[Song, Alignment, list[str
     return song, alignment, notes
 
 
-def with_swapped_channels(song: Song, lag_samples: int) -> Song | None:
-    """Return the song with its mixdown's channels swapped if its stems explain it better that way, else None."""
-    mixdown = _mixdown(song)
+def with_swapped_channels(song: Song, lag_samples: int) -> tuple[Song, list[str]]:
+    """Return the song with swapped the channels of its mixdown or of stems that explain it better so, and notes.
+
+    The song is returned unchanged unless that leaves less than half of what was unexplained.
+    """
+    mixdown, stems = _mixdown(song), song.stems
     if song.n_channels != 2 or mixdown.n_channels != 2:
-        return None
-    plain = swapped = 0.0
-    for stems, mix in _correction_excerpts(song, lag_samples):
-        matrix = stems.reshape(len(stems), -1).T.astype(np.float64)
-        plain += _unexplained(matrix, mix.reshape(-1).astype(np.float64))
-        swapped += _unexplained(matrix, mix[::-1].reshape(-1).astype(np.float64))
-    return replace(song, mixdown=replace(mixdown, swap_channels=True)) if swapped < 0.5 * plain else None
+        return song, []
+    n_stems = len(stems)
+    gram = np.zeros((2 * n_stems + 1, 2 * n_stems + 1))
+    for excerpt, mix in _correction_excerpts(song, lag_samples):
+        rows = np.concatenate([excerpt, excerpt[:, ::-1], mix[None]]).reshape(len(gram), -1).astype(np.float64)
+        gram += rows @ rows.T
+
+    def unexplained(is_swapped: Mask) -> float:
+        used = np.arange(n_stems) + n_stems * is_swapped
+        cross = gram[used, -1]
+        return float(gram[-1, -1] - cross @ np.linalg.lstsq(gram[np.ix_(used, used)], cross, rcond=_RCOND)[0])
+
+    plain, everything = np.zeros(n_stems, bool), np.ones(n_stems, bool)
+    best = min((plain, everything), key=unexplained)
+    while True:
+        toggled = min((best ^ one for one in np.eye(n_stems, dtype=bool)), key=unexplained)
+        if unexplained(toggled) >= _BETTER * unexplained(best):
+            break
+        best = toggled
+    if unexplained(best) >= 0.5 * unexplained(plain):
+        return song, []
+    if np.count_nonzero(best) > n_stems / 2:
+        song, best = replace(song, mixdown=replace(mixdown, swap_channels=True)), ~best
+        notes = ["the mixdown's left and right channels are swapped; they were swapped back for the fit"]
+    else:
+        notes = []
+    swapped = [bus for bus, is_swapped in zip(stems, best, strict=True) if is_swapped]
+    notes += [f"{bus} has swapped left and right channels in the mixdown; this was corrected" for bus in swapped]
+    corrected = {bus: replace(file, swap_channels=bus in swapped) for bus, file in stems.items()}
+    return replace(song, stems=corrected), notes
 
 
 def constant_gains(song: Song) -> ConstantGains:
@@ -380,12 +408,6 @@ def _correction_excerpts(song: Song, lag_samples: int, reach: int = 0) -> list[t
         mix = _read(song, _mixdown(song), start + lag_samples - reach, length + 2 * reach)
         excerpts.append((np.stack(stems), mix))
     return excerpts
-
-
-def _unexplained(matrix: FloatArray, target: FloatArray) -> float:
-    """Return the energy of `target` (n,) that constant gains of the columns of `matrix` (n, k) do not explain."""
-    left = target - matrix @ np.linalg.lstsq(matrix, target, rcond=1e-9)[0]
-    return float(left @ left)
 
 
 def _fractional_lag(song: Song, alignment: Alignment) -> tuple[float, float]:

@@ -165,10 +165,10 @@ def estimate(
     if seems_plain and 1.0 - found.gains.song_fit > _STILL_PLAIN:  # the excerpts did not show the limiter
         found = fitted(song, with_powers=True, progress=part_of(progress, 0.95, 1.0))
     if chosen == "complex" and alignment.linear_fit - found.gains.song_fit > _FIT_LOST_IN_STEREO:
-        swapped = with_swapped_channels(song, alignment.lag_samples)
-        if swapped is not None:  # the fit of the sum of the channels did not show it
-            found = fitted(swapped, with_powers=True, progress=part_of(progress, 0.95, 1.0))
-            warnings.append("the mixdown's left and right channels are swapped; they were swapped back for the fit")
+        song, swaps = with_swapped_channels(song, alignment.lag_samples)
+        if swaps:  # the fit of the sum of the channels did not show them
+            found = fitted(song, with_powers=True, progress=part_of(progress, 0.95, 1.0))
+            warnings += swaps
     progress(1.0)
     measurement, gains = found.measurement, found.gains
     flipped = [bus for bus, is_flipped in zip(song.buses, found.flipped, strict=True) if is_flipped]

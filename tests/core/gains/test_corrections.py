@@ -102,6 +102,14 @@ def test_mixdown_with_swapped_channels(tmp_path: Path, stems: dict[str, Array]) 
     assert any("swapped" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize("swapped", [("drums",), ("bass",), ("vocals", "bass")])
+def test_stems_with_swapped_channels(tmp_path: Path, stems: dict[str, Array], swapped: tuple[str, ...]) -> None:
+    given = {bus: stem[:, ::-1] if bus in swapped else stem for bus, stem in stems.items()}
+    found = estimated(tmp_path, given, mixed(stems))
+    assert_gains(found)
+    assert any("swapped" in warning for warning in found.warnings)
+
+
 def test_a_plain_sum_is_not_corrected(tmp_path: Path, stems: dict[str, Array]) -> None:
     found = estimated(tmp_path, stems, mixed(stems))
     assert_gains(found, 1e-3)
