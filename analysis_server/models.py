@@ -106,6 +106,18 @@ def _load(path: Path) -> Model:
     return load(path)
 
 
+def hidden_model_warnings(name_or_file: str) -> list[str]:
+    """Return a warning where `find` returns a model of the user, from an earlier version, instead of a bundled one."""
+    path = path_of(name_or_file)
+    bundled = _SHIPPED / path.name
+    if path.parent != folder() or not path.is_file() or not bundled.is_file():
+        return []
+    return [
+        f"{path} is used instead of the bundled model of the same name, {bundled}; to use the bundled one, set yours "
+        f"aside with faderwise models remove {path.stem}"
+    ]
+
+
 def bundled_default() -> Model:
     """Return the bundled default model, also if the user has one of that name."""
     return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}")

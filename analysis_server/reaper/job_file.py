@@ -89,7 +89,7 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     before : the envelopes' state chunks by GUID when the copy was made; used by the bridge only.
     stems, span_s : the rendered stems by GUID, and the part of the project that they cover.
     existing : what happens to existing automation.
-    mixdown, truth, model_name : for `match` and `learn`.
+    mixdown, truth, model_name, album, mixed_by : for `match` and `learn`.
     run, edit : for `revert` and `edit`.
     """
 
@@ -117,6 +117,8 @@ class JobFile(msgspec.Struct, frozen=True, kw_only=True):
     mixdown: str | None = None
     truth: Literal["mixdown", "faders", "edits"] = "mixdown"
     model_name: str = ""
+    album: str = ""
+    mixed_by: Literal["me", "others"] = "me"
     run: int | None = None
     edit: EditAnswers | None = None
 

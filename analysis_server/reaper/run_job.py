@@ -136,6 +136,8 @@ def _learn(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
     request = learn.LearnRequest(
         songs=[job.project],
         model=job.model_name,
+        album=job.album,
+        mixed_by=job.mixed_by,
         truth=job.truth,
         mixdown=job.mixdown,
         tracks=job.buses,

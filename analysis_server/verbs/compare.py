@@ -214,7 +214,8 @@ def _model_side(name: str, song: Song, progress: ProgressCallback) -> _Side:
     measurement, found = predict_song(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
     curves = _with_levels(found.curves, measurement)
     titles = [song.title for song in model.songs]
-    return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, measurement.warnings, titles)
+    warnings = [*models.hidden_model_warnings(name), *measurement.warnings]
+    return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, warnings, titles)
 
 
 def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> _Side:

@@ -205,6 +205,7 @@ def _mixed(
         _summary(song, model, request.like),
         _figures(model, song, request.like),
         (
+            *models.hidden_model_warnings(request.model),
             *range_notes,
             *where.notes,
             *measurement.warnings,

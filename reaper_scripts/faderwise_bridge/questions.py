@@ -10,6 +10,7 @@ from faderwise_bridge.scheduler import Worker
 
 Plan = Dict[str, Any]
 _TRUTHS = ("faders", "mixdown", "edits")
+_ENGINEERS = ("me", "others")
 _MAX_FIELDS = 16
 _OTHER_BUSES = "Other buses: role = track; ..."
 _OPTIONS = (
@@ -99,14 +100,24 @@ def before_match(plan: Plan, _job: Job) -> dict[str, Any]:
 
 
 def before_learn(plan: Plan, job: Job) -> dict[str, Any]:
-    """Ask for the model's name and what to learn from."""
-    fields = [("The model's name", job.asked["title"]), ("Learn from: faders / mixdown / edits", "faders")]
+    """Ask for the model's name, what to learn from, and how much the session counts."""
+    captions = [
+        "The model's name",
+        "Learn from: faders / mixdown / edits",
+        "Album (empty: none)",
+        "Mixed by: me / others",
+    ]
+    values = [job.asked["title"], "faders", "", "me"]
     while True:
-        name, truth = dialogs.inputs("learn a mix model from this session", fields)
-        if name and truth in _TRUTHS:
-            return {"model_name": name, "truth": truth, "mixdown": _mixdown(plan) if truth == "mixdown" else None}
-        dialogs.show("Give the model a name, and write faders, mixdown or edits into the second field.")
-        fields = [(fields[0][0], name), (fields[1][0], "faders")]
+        values = dialogs.inputs("learn a mix model from this session", list(zip(captions, values)))
+        name, truth, album, mixed_by = values
+        if name and truth in _TRUTHS and mixed_by in _ENGINEERS:
+            mixdown = _mixdown(plan) if truth == "mixdown" else None
+            return {"model_name": name, "truth": truth, "mixdown": mixdown, "album": album, "mixed_by": mixed_by}
+        dialogs.show(
+            "Give the model a name. The second field is faders, mixdown or edits, and the last one me or others."
+        )
+        values = [name, truth if truth in _TRUTHS else "faders", album, mixed_by if mixed_by in _ENGINEERS else "me"]
 
 
 def before_edit(plan: Plan, _job: Job) -> dict[str, Any]:

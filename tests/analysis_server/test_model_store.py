@@ -94,6 +94,16 @@ def test_the_users_model_comes_before_the_shipped_one_of_that_name() -> None:
     assert models.names() == SHIPPED
 
 
+def test_a_model_that_hides_a_bundled_one_is_reported_with_both_files() -> None:
+    assert models.hidden_model_warnings(models.DEFAULT_MODEL) == []
+    keep("mine")
+    keep(models.DEFAULT_MODEL)
+    assert models.hidden_model_warnings("mine") == []
+    (warning,) = models.hidden_model_warnings(models.DEFAULT_MODEL)
+    assert str(models.path_of(models.DEFAULT_MODEL)) in warning
+    assert str(Path("shipped_models", "default.json")) in warning
+
+
 def test_an_unknown_model_is_refused_with_the_available_ones() -> None:
     keep("mine")
     with raises_error(ModelError, facts=("yours",), remedy_facts=("default", "equal-level", "mine")):

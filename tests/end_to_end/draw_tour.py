@@ -83,7 +83,7 @@ def _run_actions(folder: Path, home: Path) -> tuple[list[Drawn], list[Shown]]:
         host.dialogs.expect_message("OK")
         studio.run("edit_bus_automation")
         edited = _envelopes(studio)
-        host.dialogs.expect_inputs(["my mixes", "faders"], containing="learn a mix model")
+        host.dialogs.expect_inputs(["my mixes", "faders", "", "me"], containing="learn a mix model")
         host.dialogs.expect_message("OK", containing="has learned")
         studio.run("learn_mix_model")
         host.dialogs.expect_message("Cancel", containing="Revert the last run?")

@@ -111,7 +111,7 @@ def test_a_mix_is_edited_by_hand_audited_edited_learned_from_and_reverted(studio
     assert [len(points) for points in audited_edits(studio, tmp_path / "again")["vocals"]] == [3]
 
     # learn from the edits: the next mix moves toward them
-    studio.host.dialogs.expect_inputs(["mine", "edits"], containing="learn a mix model")
+    studio.host.dialogs.expect_inputs(["mine", "edits", "", "me"], containing="learn a mix model")
     studio.host.dialogs.expect_message("OK", containing="The model mine has learned Song from its edits")
     studio.run("learn_mix_model")
     model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))

@@ -132,7 +132,7 @@ def test_learning_from_a_mixdown_does_not_change_the_project(studio: Studio) -> 
     write_rough_mix(studio)
     before = studio.host.project.to_bytes()
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
-    studio.host.dialogs.expect_inputs(["mine", "mixdown"], containing="learn a mix model")
+    studio.host.dialogs.expect_inputs(["mine", "mixdown", "", "me"], containing="learn a mix model")
     studio.host.dialogs.expect_message("Yes", containing="mix.wav")
     studio.host.dialogs.expect_message("OK", containing="The model mine has learned Song from")
     studio.run("learn_mix_model")
@@ -147,14 +147,15 @@ def test_learning_from_a_mixdown_does_not_change_the_project(studio: Studio) -> 
 def test_learning_from_the_faders_does_not_change_the_project(studio: Studio) -> None:
     before = studio.host.project.to_bytes()
     studio.host.dialogs.expect_inputs(accepted, containing=ASKED)
-    studio.host.dialogs.expect_inputs(["", "ears"], containing="learn a mix model")
+    studio.host.dialogs.expect_inputs(["", "ears", "Night Drive", "others"], containing="learn a mix model")
     studio.host.dialogs.expect_message("OK", containing="Give the model a name")
-    studio.host.dialogs.expect_inputs(["mine", "faders"], containing="learn a mix model")
+    studio.host.dialogs.expect_inputs(["mine", "faders", "Night Drive", "others"], containing="learn a mix model")
     studio.host.dialogs.expect_message("OK", containing="The model mine has learned Song from its faders")
     studio.run("learn_mix_model")
     assert studio.host.project.to_bytes() == before
     model = json.loads((studio.home / "models" / "mine.json").read_text(encoding="utf-8"))
-    assert [song["source"] for song in model["songs"]] == ["faders"]
+    (song,) = model["songs"]
+    assert (song["source"], song["album"], song["by_others"]) == ("faders", "Night Drive", True)
 
 
 def test_settings_are_stored_and_invalid_ones_are_asked_again(studio: Studio) -> None:
