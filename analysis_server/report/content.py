@@ -18,6 +18,7 @@ import numpy.typing as npt
 from core import roles
 from core.automation.points import inside_span
 from core.decibels import FloatArray
+from core.models.explain import TermMeaning
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
@@ -25,18 +26,6 @@ _LEAST_MOVE_DB = 0.5
 _MOVES_SHOWN = 4
 _UNWRITABLE = {"Cc", "Cs"}
 """The Unicode categories of controls and lone surrogates."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """A term of an explanation: its `label`, and the sentences for a positive and a negative contribution.
-
-    In the sentences ``{bus}`` is replaced by the bus and ``{amount}`` by the size of the contribution.
-    """
-
-    label: str
-    raises: str
-    lowers: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +91,7 @@ class BusContent:
     point_gain_db: FloatArray
     loudness_before_lufs: float = math.nan
     loudness_after_lufs: float = math.nan
-    terms: tuple[Term, ...] = ()
+    terms: tuple[TermMeaning, ...] = ()
     terms_db: FloatArray | None = None
     audit: BusAudit | None = None
     range_s: tuple[float, float] | None = None

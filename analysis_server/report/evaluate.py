@@ -42,12 +42,18 @@ from core.progress import ProgressCallback, part_of
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns while it lists the fonts for the first time
 
-
+PAGE, TABLE = "evaluate.html", "tables.csv"
 TRUTH, PREDICTION, QUIET = "#000000", "#d62728", "#666666"
 _DPI = 150
 _SIZE = 9.0
 _OTHER_SCRIPTS = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei", "Arial Unicode MS", "Unifont")
 _LONGEST_TITLE = 70
+_LONGEST_NAME_BYTES = 120
+"""Leaves room in 255 bytes for what follows: the figure's name and the time at which an old file is set aside."""
+_LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
+_TICKS_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_SHOWN_DB = 100.0
+"""How far below the loudest frequency the axis goes at most."""
 
 
 def sheet(title: str, width_in: float, height_in: float) -> Figure:
@@ -99,32 +105,18 @@ def _families() -> tuple[str, ...]:
     return ("DejaVu Sans", *(family for family in _OTHER_SCRIPTS if family in known))
 
 
-_LONGEST_BYTES = 120
-"""Leaves room for what follows the title in 255 bytes: the figure's name and the time an old file is set aside by."""
-
-
 def file_names(titles: Sequence[str]) -> list[str]:
     """Return a name for each title: no separators or signs that some system refuses, no two alike in any case."""
-    names: list[str] = []
-    taken: set[str] = set()
+    names: dict[str, str] = {}
     for title in titles:
-        name = _plain(title)
+        allowed = re.sub(r"[^\w .,+&()'-]+", "_", unicodedata.normalize("NFC", title))
+        name = plain = allowed.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .") or "song"
         number = 2
-        while name.casefold() in taken:
-            name = f"{_plain(title)}-{number}"
+        while name.casefold() in names:
+            name = f"{plain}-{number}"
             number += 1
-        taken.add(name.casefold())
-        names.append(name)
-    return names
-
-
-def _plain(title: str) -> str:
-    allowed = re.sub(r"[^\w .,+&()'-]+", "_", unicodedata.normalize("NFC", title))
-    short = allowed.encode()[:_LONGEST_BYTES].decode(errors="ignore")
-    return short.strip(" .") or "song"
-
-
-_WIDTH_IN, _PANEL_HEIGHT_IN, _EDGES_IN = 8.0, 1.6, 0.9
+        names[name.casefold()] = name
+    return list(names.values())
 
 
 def gain_panels(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, float]) -> Figure:
@@ -133,7 +125,7 @@ def gain_panels(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, f
     `predicted` has the shape of the song's gains (n_frames, n_buses); `mse` is that of each bus. All panels have one
     scale.
     """
-    figure = sheet(song.title, _WIDTH_IN, _EDGES_IN + _PANEL_HEIGHT_IN * len(song.buses))
+    figure = sheet(song.title, 8.0, 0.9 + 1.6 * len(song.buses))
     panels = figure.subplots(len(song.buses), 1, sharex=True, squeeze=False)[:, 0]
     time_s, curves = _curves_db(song, predicted)
     gain = charts.axis_of_gains(np.stack(curves))
@@ -162,26 +154,17 @@ def score_table(scores: Scores) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+
+    def write(name: str, mse: Mapping[str, float], balance_db: float) -> None:
+        values = [*(mse.get(bus, np.nan) for bus in scores.buses), balance_db]
+        writer.writerow([name, *("" if np.isnan(value) else repr(value) for value in values)])
+
     writer.writerow(["song", *(f"mse_{bus}" for bus in scores.buses), "balance_db"])
     for title, row in scores.mse.items():
-        writer.writerow(_row(title, scores, row, scores.balance_db[title]))
-    writer.writerow(_row("mean", scores, scores.mean_mse(), scores.mean_balance_db()))
-    writer.writerow(_row("spread", scores, scores.std_mse(), scores.std_balance_db()))
+        write(title, row, scores.balance_db[title])
+    write("mean", scores.mean_mse(), scores.mean_balance_db())
+    write("spread", scores.std_mse(), scores.std_balance_db())
     return text.getvalue()
-
-
-def _row(name: str, scores: Scores, mse: Mapping[str, float], balance_db: float) -> list[str]:
-    return [name, *(_cell(mse.get(bus)) for bus in scores.buses), _cell(balance_db)]
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None or value != value else repr(value)  # noqa: PLR0124 - only NaN differs from itself
-
-
-_LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
-_TICKS_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
-_SHOWN_DB = 100.0
-"""How far below the loudest frequency the axis goes at most."""
 
 
 def spectrum_panels(title: str, spectra: MixSpectra) -> Figure:
@@ -217,11 +200,8 @@ def _draw_difference(axes: Axes, frequency_hz: FloatArray, difference_db: FloatA
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-TABLE = "tables.csv"
-
-
 def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> list[str]:
-    """Write an evaluation's table and figures into `folder` and return the files' paths.
+    """Write an evaluation's table and figures into `folder` and return the files' names.
 
     Each file is written completely or not at all; an existing file with other content is set aside.
 
@@ -238,31 +218,18 @@ def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> li
     """
     write_text(folder / TABLE, score_table(evaluation.scores))
     songs = evaluation.tested.songs
-    names = file_names([song.title for song in songs])
     files = [folder / TABLE]
-    for number, (song, name) in enumerate(zip(songs, names, strict=True)):
-        part = part_of(progress, number / len(songs), (number + 1) / len(songs))
-        files += _song_figures(evaluation, song, folder / name, part)
-    return [str(file) for file in files]
-
-
-def _song_figures(
-    evaluation: Evaluation, song: EvaluationSong, beginning: Path, progress: ProgressCallback
-) -> list[Path]:
-    drawing = part_of(progress, 0.0, 1.0, f"Drawing {song.title}")
-    drawing(0.0)
-    predicted = evaluation.predicted[song.title]
-    figure = gain_panels(song, predicted, evaluation.scores.mse[song.title])
-    files = save(figure, beginning.with_name(f"{beginning.name}-gains"))
-    audio = evaluation.tested.audio.get(song.title)
-    if audio is not None and audio.mixdown is not None:
-        time_s = evaluation.tested.measurements[song.title].time_s
-        spectra = mix_spectra(audio, time_s, predicted, progress=drawing)
-        files += save(spectrum_panels(song.title, spectra), beginning.with_name(f"{beginning.name}-spectra"))
-    return files
-
-
-PAGE = "evaluate.html"
+    for number, (song, name) in enumerate(zip(songs, file_names([song.title for song in songs]), strict=True)):
+        drawing = part_of(progress, number / len(songs), (number + 1) / len(songs), f"Drawing {song.title}")
+        drawing(0.0)
+        predicted = evaluation.predicted[song.title]
+        files += save(gain_panels(song, predicted, evaluation.scores.mse[song.title]), folder / f"{name}-gains")
+        audio = evaluation.tested.audio.get(song.title)
+        if audio is not None and audio.mixdown is not None:
+            time_s = evaluation.tested.measurements[song.title].time_s
+            spectra = mix_spectra(audio, time_s, predicted, progress=drawing)
+            files += save(spectrum_panels(song.title, spectra), folder / f"{name}-spectra")
+    return [file.name for file in files]
 
 
 def evaluation_page(
@@ -289,7 +256,8 @@ def evaluation_page(
     files : the names of the files next to the page.
     """
     scores, buses = evaluation.scores, evaluation.scores.buses
-    methods = sorted([("the model", scores), *rules.items()], key=lambda method: _or_last(method[1].mean_balance_db()))
+    methods = [("the model", scores), *rules.items()]
+    methods.sort(key=lambda method: np.nan_to_num(method[1].mean_balance_db(), nan=np.inf))
     songs = [
         _song_view(song, evaluation.predicted[song.title], scores.mse[song.title], number)
         for number, song in enumerate(evaluation.tested.songs)
@@ -349,7 +317,3 @@ def _mses(row: Mapping[str, float], buses: Sequence[str]) -> list[str]:
 
 def _decibels(value: float) -> str:
     return f"{value:.2f} dB" if np.isfinite(value) else MISSING
-
-
-def _or_last(value: float) -> float:
-    return value if np.isfinite(value) else float("inf")

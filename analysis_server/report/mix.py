@@ -16,7 +16,6 @@ from analysis_server.report.content import (
     Player,
     ReportContent,
     StemSound,
-    Term,
     clock_text,
     decimal_text,
     headline,
@@ -31,11 +30,21 @@ from core.automation.render import MixFigures
 from core.decibels import LOWEST_DB, FloatArray
 from core.gains.curves import GainCurves
 from core.models import balance
-from core.models.explain import TERM_MEANINGS, Explanation
+from core.models.explain import TERM_MEANINGS, Explanation, TermMeaning
 from core.models.fit import EIGHTY_PERCENT
 
 LEAST_TERM_DB = 0.05
 """A term that never exceeds this is not shown."""
+
+
+class BusResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A bus: its files (or tracks), median gain, half its 80 % band, and loudness before and after the fader."""
+
+    files: list[str]
+    gain_db: float
+    band_db: float | None
+    loudness_before_lufs: float | None
+    loudness_after_lufs: float | None
 
 
 @dataclass(frozen=True)
@@ -147,21 +156,19 @@ def content_of(
         warnings=text.warnings,
         notes=text.notes,
         made_by=made_by,
-        assignment=tuple(assignment) or _assignment(song),
+        assignment=tuple(assignment),
         stems=stems,
     )
 
 
-def terms_of(explanation: Mapping[str, FloatArray]) -> tuple[tuple[Term, ...], FloatArray | None]:
+def terms_of(explanation: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, ...], FloatArray | None]:
     """Return the terms that a page shows and their contributions in dB, shape (n_frames, n_terms)."""
     known = [
         name
         for name, values in explanation.items()
         if name in TERM_MEANINGS and np.abs(values).max(initial=0.0) > LEAST_TERM_DB
     ]
-    terms = tuple(
-        Term(meaning.label, meaning.raises, meaning.lowers) for meaning in map(TERM_MEANINGS.get, known) if meaning
-    )
+    terms = tuple(TERM_MEANINGS[name] for name in known)
     return terms, np.stack([explanation[name] for name in known], axis=1) if known else None
 
 
@@ -179,7 +186,7 @@ def _bus(
     levels = or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index])
     time_s, points = curves.time_s[:n_frames], automation[bus]
     inside = inside_span(time_s, range_s)
-    terms: tuple[Term, ...] = ()
+    terms: tuple[TermMeaning, ...] = ()
     terms_db = None
     if explanation is not None:
         values = explanation.contributions_db[:n_frames, index].T
@@ -201,14 +208,6 @@ def _bus(
     )
 
 
-def _assignment(song: Song) -> tuple[Figure, ...]:
-    rows = [Figure(label=file.name, value=bus, means="") for bus, file in song.stems.items()]
-    if song.mixdown is not None:
-        rows.append(Figure(label=song.mixdown.name, value="none", means="the mixdown"))
-    rows += [Figure(label=path.name, value="none", means="not used: no bus was recognised") for path in song.ignored]
-    return tuple(rows)
-
-
 def _mix_figures(before: MixFigures, after: MixFigures, labels: str) -> list[Figure]:
     pairs = (
         ("Loudness", before.loudness_lufs, after.loudness_lufs, "LUFS", "gated, BS.1770"),
@@ -228,16 +227,6 @@ def _points_figure(curves: GainCurves, automation: Automation) -> Figure:
         value=plural(n_points, "point"),
         means=f"for {plural(n_values, 'gain')}; between points the envelope is within 0.1 dB of the curve",
     )
-
-
-class BusResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A bus: its files (or tracks), median gain, half its 80 % band, and loudness before and after the fader."""
-
-    files: list[str]
-    gain_db: float
-    band_db: float | None
-    loudness_before_lufs: float | None
-    loudness_after_lufs: float | None
 
 
 def bus_results(

@@ -29,7 +29,6 @@ from analysis_server.report.content import (
     BusContent,
     ReportContent,
     Spectrum,
-    Term,
     change_text,
     clock_text,
     decimal_text,
@@ -301,14 +300,8 @@ def _reasons(bus: BusContent) -> list[tuple[str, bool]]:
     chosen = bus.terms_db[bus.counted]
     means = chosen.mean(axis=0) if len(chosen) else np.zeros(len(bus.terms))
     return [
-        (_sentence(term, bus.role, mean), abs(mean) >= 0.05)
-        for term, mean in zip(bus.terms, means.tolist(), strict=True)
+        (term.sentence(bus.role, mean), abs(mean) >= 0.05) for term, mean in zip(bus.terms, means.tolist(), strict=True)
     ]
-
-
-def _sentence(term: Term, role: str, value_db: float) -> str:
-    words = term.raises if value_db >= 0.0 else term.lowers
-    return words.replace("{bus}", role).replace("{amount}", f"{abs(value_db):.1f} dB")
 
 
 def _rows(bus: BusContent) -> list[tuple[str, ...]]:

@@ -43,7 +43,7 @@ from core.automation.render import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.files import write_text
-from core.models.explain import TERM_MEANINGS, sentence
+from core.models.explain import TERM_MEANINGS
 from core.models.fit import EIGHTY_PERCENT
 from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
@@ -349,7 +349,7 @@ def _move(move: Move) -> AuditMove:
     if move.is_range_edge:
         why = "the run is for a part of the song, which begins or ends here"
     elif move.term and move.term in TERM_MEANINGS:
-        why = sentence(move.term, move.role, move.term_db)
+        why = TERM_MEANINGS[move.term].sentence(move.role, move.term_db)
     return AuditMove(
         track=move.name or move.role,
         start_s=round(move.start_s, 3),

@@ -126,15 +126,31 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
             path=request.dataset,
             remedy="add songs, or name a folder of others to test on with --test-on",
         )
-    tested = (
-        trained
-        if request.test_on is None
-        else _dataset(request.test_on, settings, learn_songs, part_of(progress, share, 0.9))
-    )
-    learn_from = None if request.test_on is None else trained.songs
+    tested, learn_from = trained, None
+    if request.test_on is not None:
+        tested = _dataset(request.test_on, settings, learn_songs, part_of(progress, share, 0.9))
+        learn_from = trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
     rules = {name: score(rule, tested.songs, learn_from) for name, rule in baselines().items()}
-    result = _result(request, settings, evaluation.scores, rules, [trained, tested])
+    scores = evaluation.scores
+    result = EvaluateResult(
+        preset=preset,
+        features=feature_set,
+        trained_on=request.dataset if request.test_on else f"all songs of {request.dataset} except the one tested",
+        buses=list(scores.buses),
+        songs={title: dict(row) for title, row in scores.mse.items()},
+        mean=scores.mean_mse(),
+        std=scores.std_mse(),
+        balance_db={title: _number(value) for title, value in scores.balance_db.items()},
+        baselines={
+            name: BaselineScores(mse=rule.mean_mse(), balance_db=_number(rule.mean_balance_db()))
+            for name, rule in rules.items()
+        },
+        files=[],
+        warnings=list(dict.fromkeys([*trained.warnings, *tested.warnings])),
+        notes=list(dict.fromkeys([*trained.notes, *tested.notes])),
+        verdict=verdict(scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
+    )
     if request.out is None:
         return result
     title = Path(request.test_on or request.dataset).resolve().name
@@ -178,33 +194,6 @@ def _dataset(path: str, settings: SongSettings, learn_songs: LearnSongs, progres
         audio={song.title: song for song in map(settings.open, folders)},
         warnings=[warning for one in learned.values() for warning in one.warnings],
         notes=[note for one in learned.values() for note in one.notes],
-    )
-
-
-def _result(
-    request: EvaluateRequest,
-    settings: SongSettings,
-    scores: Scores,
-    rules: Mapping[str, Scores],
-    datasets: Sequence[Dataset],
-) -> EvaluateResult:
-    return EvaluateResult(
-        preset=settings.preset,
-        features=settings.feature_set,
-        trained_on=request.dataset if request.test_on else f"all songs of {request.dataset} except the one tested",
-        buses=list(scores.buses),
-        songs={title: dict(row) for title, row in scores.mse.items()},
-        mean=scores.mean_mse(),
-        std=scores.std_mse(),
-        balance_db={title: _number(value) for title, value in scores.balance_db.items()},
-        baselines={
-            name: BaselineScores(mse=rule.mean_mse(), balance_db=_number(rule.mean_balance_db()))
-            for name, rule in rules.items()
-        },
-        files=[],
-        warnings=list(dict.fromkeys(warning for dataset in datasets for warning in dataset.warnings)),
-        notes=list(dict.fromkeys(note for dataset in datasets for note in dataset.notes)),
-        verdict=verdict(scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
     )
 
 
@@ -269,7 +258,7 @@ def _written(
     from analysis_server.report.evaluate import PAGE, draw, evaluation_page  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with replacing_set(folder) as files:
-        drawn = [Path(file).name for file in draw(evaluation, files.folder, progress)]
+        drawn = draw(evaluation, files.folder, progress)
         page = evaluation_page(
             evaluation,
             rules,
@@ -284,15 +273,10 @@ def _written(
         write_text(files.folder / PAGE, page)
         names = [PAGE, *drawn, TABLE]
         result = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
-        write_text(files.folder / TABLE, table_text(result))
+        write_text(files.folder / TABLE, msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n")
         for name in names:
             files.new(folder / name)  # where it is now, in the set's own folder
     return result
-
-
-def table_text(result: EvaluateResult) -> str:
-    """Return the content of `evaluate.json`: the result itself."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
 
 
 def _number(value: float) -> float | None:

@@ -28,6 +28,11 @@ class TermMeaning:
     raises: str
     lowers: str
 
+    def sentence(self, bus: str, contribution_db: float) -> str:
+        """Return what the term does to a bus, such as ``"vocals 0.8 dB up: your fader is kept"``."""
+        words = self.raises if contribution_db >= 0.0 else self.lowers
+        return words.format(bus=bus, amount=f"{abs(contribution_db):.1f} dB")
+
 
 TERM_MEANINGS: Mapping[str, TermMeaning] = {
     "level": TermMeaning(
@@ -157,17 +162,3 @@ class Prediction:
     def with_gain_db(self, gain_db: float) -> Prediction:
         """Return the prediction with `gain_db` added to every gain."""
         return Prediction(self.curves.with_gain_db(gain_db), self.explanation.with_gain_db(gain_db))
-
-
-def sentence(term: str, bus: str, contribution_db: float) -> str:
-    """Return the effect of a term on a bus in words, such as ``"vocals 0.8 dB up: your fader is kept"``.
-
-    Parameters
-    ----------
-    term : the name of the term.
-    bus : the bus.
-    contribution_db : what the term adds to its gain, dB.
-    """
-    meaning = TERM_MEANINGS[term]
-    words = meaning.raises if contribution_db >= 0.0 else meaning.lowers
-    return words.format(bus=bus, amount=f"{abs(contribution_db):.1f} dB")

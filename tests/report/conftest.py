@@ -24,12 +24,12 @@ from analysis_server.report.content import (
     BusContent,
     Figure,
     FigureTable,
-    FloatArray,
     Player,
     ReportContent,
     Spectrum,
-    Term,
 )
+from core.decibels import FloatArray
+from core.models.explain import TermMeaning
 
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_FLAGS = (
@@ -216,8 +216,8 @@ def an_audited_bus(role: str = "drums", n_frames: int = 240, duration_s: float =
         is_edited=True,
     )
     terms = (
-        Term("the moment", "{bus} {amount} up: quieter than usual here", "{bus} {amount} down: louder than usual"),
-        Term("the whole mix", "all buses {amount} up", "all buses {amount} down"),
+        TermMeaning("the moment", "{bus} {amount} up: quieter than usual", "{bus} {amount} down: louder than usual"),
+        TermMeaning("the whole mix", "all buses {amount} up", "all buses {amount} down"),
     )
     terms_db = np.stack([bus.gain_db - 1.0, np.ones(n_frames)], axis=1)
     return replace(bus, audit=audit, terms=terms, terms_db=terms_db, **changes)

@@ -15,7 +15,7 @@ from core.analysis.measure import Measurement
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.errors import ModelError
 from core.models.balance import BalancePrior
-from core.models.explain import TERM_MEANINGS, sentence
+from core.models.explain import TERM_MEANINGS
 from core.models.fit import fold
 from core.models.model import Model, TrainingSong
 from core.models.predict import MOMENT_LIMIT_DB, SONG_LIMIT_DB, predict, predict_explained
@@ -200,8 +200,9 @@ def test_what_all_gains_share_goes_to_the_common_term() -> None:
 
 def test_every_term_has_words() -> None:
     assert set(predict_explained(RULE, lively()).explanation.terms) <= set(TERM_MEANINGS)
-    assert sentence("role", "vocals", 1.52) == "vocals 1.5 dB up: a bus of this kind is usually louder than the others"
-    assert sentence("role", "bass", -2.0) == "bass 2.0 dB down: a bus of this kind is usually quieter than the others"
+    role = TERM_MEANINGS["role"]
+    assert role.sentence("vocals", 1.52) == "vocals 1.5 dB up: a bus of this kind is usually louder than the others"
+    assert role.sentence("bass", -2.0) == "bass 2.0 dB down: a bus of this kind is usually quieter than the others"
 
 
 def test_a_terms_mean_is_taken_where_it_is_asked_for() -> None:
