@@ -22,7 +22,6 @@ from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import ReportText, bus_loudness_lufs, content_of, or_silence
-from analysis_server.report.page import render_report
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
 from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
@@ -38,7 +37,7 @@ from core.files import FileSet, replacing_set, write_text
 from core.gains.curves import GainCurves
 from core.models import balance
 from core.models.explain import Explanation
-from core.progress import ProgressCallback, stages
+from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
 from core.runs import store
@@ -106,6 +105,13 @@ class Outcome:
         return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")
 
 
+def prepare_report() -> None:
+    """Import what makes the page and load its template, which a thread can do while a song is measured."""
+    from analysis_server.report.page import environment  # noqa: PLC0415 - in the background
+
+    environment().get_template("page.html.j2")
+
+
 def default_folder(song: str) -> Path:
     """Return the default output folder of a song: `<song>-faderwise` in the current folder."""
     name = os.path.basename(os.path.realpath(song)).removesuffix(STEM_FILE)  # noqa: PTH119 - resolve() raises on a link to itself
@@ -147,15 +153,18 @@ def add_files(
 
 
 def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
+    """Write the sounds and the page while another thread writes the mix and waits for the disk."""
+    from analysis_server.report.page import render_report  # noqa: PLC0415 - prepared in the background
+
     song, curves = outcome.song, outcome.curves
-    writing, reporting = stages(progress, {"Writing mix": 0.5, "Writing report": 0.5})
+    writing = part_of(progress, 0.0, 1.0, "Writing mix and report")
     before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
     before, after = outcome.labels
     gain_db = outcome.moved_db + outcome.file_gain_db
     start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
-    with ThreadPoolExecutor(1) as pool:  # reading and encoding keep a core busy while the mix is written
-        players_made = pool.submit(
-            audio.excerpts,
+    with ThreadPoolExecutor(1) as pool:
+        mix_written = pool.submit(outcome.rendered.write_wav, workshop / "mix.wav", gain_db, progress=writing)
+        players = audio.excerpts(
             song,
             {before: outcome.reference, after: outcome.rendered},
             (outcome.before, outcome.rendered.figures),
@@ -163,29 +172,27 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
             gains_db=(before_db, gain_db),
             wholes=(None, "mix.wav"),
         )
-        outcome.rendered.write_wav(workshop / "mix.wav", gain_db, progress=writing)
-        players = players_made.result()
-    reporting(0.0)
-    spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
-    Sounds(players, spectra).save(workshop / audio.NAME, run_id)
-    content = content_of(
-        outcome.text,
-        song=song,
-        measurement=outcome.measurement,
-        curves=curves,
-        automation=outcome.automation,
-        mixes={before: outcome.before, after: outcome.compared_after},
-        players=players,
-        verb=outcome.verb,
-        made_by=MADE_BY,
-        explanation=outcome.explanation,
-        assignment=tuple(
-            Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in outcome.assignment
-        ),
-        range_s=outcome.range_s,
-        stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
-    )
-    write_text(workshop / "report.html", render_report(content))
+        spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
+        Sounds(players, spectra).save(workshop / audio.NAME, run_id)
+        content = content_of(
+            outcome.text,
+            song=song,
+            measurement=outcome.measurement,
+            curves=curves,
+            automation=outcome.automation,
+            mixes={before: outcome.before, after: outcome.compared_after},
+            players=players,
+            verb=outcome.verb,
+            made_by=MADE_BY,
+            explanation=outcome.explanation,
+            assignment=tuple(
+                Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in outcome.assignment
+            ),
+            range_s=outcome.range_s,
+            stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
+        )
+        write_text(workshop / "report.html", render_report(content))
+        mix_written.result()
 
 
 def _automation_file(outcome: Outcome) -> AutomationFile:

@@ -376,7 +376,7 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
     """Yield a temporary path; when the block ends without an exception, that file becomes `path`.
 
     On an error or an interrupt the temporary file is removed and `path` is unchanged. With `keep_old`, a file of other
-    content at `path` is kept under its time of change.
+    content at `path` is kept under its time of change. A path in the folder of a `FileSet` is temporary itself.
 
     Raises
     ------
@@ -386,6 +386,13 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
         The disk is full.
     """
     _require_replaceable(path)
+    if _WORKSHOP_NAME.fullmatch(path.parent.name):
+        try:
+            path.touch()
+            yield path
+        except OSError as error:
+            raise write_error(path, error) from error
+        return
     with workshop(path.parent) as made:
         staged = made / path.name
         try:

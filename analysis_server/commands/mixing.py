@@ -192,7 +192,7 @@ def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> N
         try:
             if not is_project(song) and not holds_stems(Path(song)) and stem_file_of(Path(song)) is None:
                 continue
-            result = buses.run(buses.BusesRequest(path=song))
+            result = buses.roles_in(song, listens=False)
         except (InputError, OSError):
             continue
         terminal.say(f"Buses of {Path(song).name or song} (faderwise buses {shlex.quote(song)} shows why):")

@@ -66,7 +66,12 @@ def run(request: BusesRequest) -> FileRoles | TrackRoles:
     InputError
         The folder or project does not exist, or the folder has no audio files.
     """
-    return _of_project(Path(request.path)) if is_project(request.path) else _of_folder(Path(request.path))
+    return roles_in(request.path)
+
+
+def roles_in(path: str, *, listens: bool = True) -> FileRoles | TrackRoles:
+    """Return the same; without `listens` no excerpts are read to compare the mixdown with the sum of the stems."""
+    return _of_project(Path(path)) if is_project(path) else _of_folder(Path(path), listens=listens)
 
 
 def _of_project(path: Path) -> TrackRoles:
@@ -91,7 +96,7 @@ def _of_project(path: Path) -> TrackRoles:
     return TrackRoles(tracks=rows, notes=list(buses.notes))
 
 
-def _of_folder(path: Path) -> FileRoles:
+def _of_folder(path: Path, *, listens: bool) -> FileRoles:
     stem_file = stem_file_of(path)
     if stem_file is not None:
         return _of_streams(stem_file)
@@ -107,7 +112,7 @@ def _of_folder(path: Path) -> FileRoles:
     listed = [row for row in song.assignment if row.path in matches]
     return FileRoles(
         files=[_row(path, row.path, row.bus, row.role, row.reason) for row in listed],
-        notes=[*song.doubts, *_plain_sum_notes(song)],
+        notes=[*song.doubts, *(_plain_sum_notes(song) if listens else ())],
     )
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from analysis_server.outputs import Deliver, Outcome, check_paths, destination_of, output_paths, refuse_inputs
+from analysis_server.outputs import (
+    Deliver,
+    Outcome,
+    check_paths,
+    destination_of,
+    output_paths,
+    prepare_report,
+    refuse_inputs,
+)
 from analysis_server.paths import is_project, locked
 from analysis_server.report.content import Figure, plural
 from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
@@ -116,7 +125,10 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         opened.progress,
         {f"Estimating {song.title}": 0.55, "Rendering mix": 0.25, "Measuring mixdown": 0.1, "Writing results": 0.1},
     )
-    found = estimate(song, progress=estimating)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(prepare_report)
+        plain_sum = pool.submit(plain_sum_notes, song)
+        found = estimate(song, progress=estimating)
     automation = thin_curves(found.curves)
     rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
     before, after = measure_file(song, _mixdown(song), progress=measuring), rendered.figures
@@ -134,7 +146,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     text = ReportText(
         f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}; {found.reason}.",
         _figures(found, limiter_db, file_gain_db),
-        (*where.notes, *found.warnings, *plain_sum_notes(song)),
+        (*where.notes, *found.warnings, *plain_sum.result()),
         tuple(song.notes()),
         headline,
     )

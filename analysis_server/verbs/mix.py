@@ -11,7 +11,16 @@ from pathlib import Path
 import msgspec
 
 from analysis_server import models
-from analysis_server.outputs import Deliver, Existing, Outcome, check_paths, destination_of, output_paths, refuse_inputs
+from analysis_server.outputs import (
+    Deliver,
+    Existing,
+    Outcome,
+    check_paths,
+    destination_of,
+    output_paths,
+    prepare_report,
+    refuse_inputs,
+)
 from analysis_server.paths import locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
@@ -180,6 +189,7 @@ def _mixed(
         opened.progress, {f"Measuring {song.title}": 0.35, "Rendering mix": 0.5, "Writing results": 0.15}
     )
     with ThreadPoolExecutor(1) as pool:
+        pool.submit(prepare_report)
         plain_sum = pool.submit(plain_sum_notes, song)
         measurement, prediction = predict_song(song, model, measuring)
     prediction, adjustments = adjust(prediction, measurement, _adjustments_of(request), opened.session)

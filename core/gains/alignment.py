@@ -278,7 +278,7 @@ def constant_gains(song: Song) -> ConstantGains:
     """
     mixdown, n_stems = _mixdown(song), len(song.stems)
     length = min(round(_CONSTANT_EXCERPT_S * song.sample_rate), song.n_samples)
-    starts = np.unique(np.linspace(0, song.n_samples - length, _CONSTANT_EXCERPTS).astype(np.int64)).tolist()
+    starts = sorted({*np.linspace(0, song.n_samples - length, _CONSTANT_EXCERPTS).astype(np.int64).tolist()})
     stems = [np.stack([_mono(song, file, start, length) for file in song.stems.values()]) for start in starts]
     loudest = int(np.argmax([np.sum(excerpt.sum(axis=0) ** 2) for excerpt in stems]))
     reach = round(NEAR_S * song.sample_rate)

@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 BUS_OF_ROLE = {
     "kick": "drums",
@@ -106,14 +107,12 @@ VERSION_WORDS = frozenset({"new", "louder", "quieter", "updated", "up", "down", 
 _HEADING = re.compile(r"\[(.+?)(?: ([\d.]+))?\]")
 
 
-@dataclass(frozen=True)
-class Phrase:
-    """What a phrase means."""
+class Phrase(NamedTuple):
+    """What a phrase means; with other word counts it is accepted only where each word has two letters or more."""
 
     role: str
     weight: float
-    word_counts: frozenset[int]
-    """How many words it is written in; others are accepted only where each word has two letters or more."""
+    word_counts: tuple[int, ...]
 
 
 @cache
@@ -126,7 +125,7 @@ def phrases() -> dict[str, Phrase]:
             words = name.split()
             joined = "".join(words)
             known = found.get(joined)
-            counts = frozenset({len(words)}) | (known.word_counts if known else frozenset())
+            counts = (len(words), *(known.word_counts if known else ()))
             found[joined] = (
                 Phrase(known.role, known.weight, counts)
                 if known and known.weight >= weight
@@ -159,8 +158,8 @@ def misspellings() -> dict[str, str]:
 def _sections() -> dict[tuple[str, float], list[str]]:
     found: dict[tuple[str, float], list[str]] = {}
     names: list[str] = []
-    text = normalize(Path(__file__).with_name("phrases.txt").read_text(encoding="utf-8"))
-    for line in text.splitlines():
+    text = Path(__file__).with_name("phrases.txt").read_text(encoding="utf-8")
+    for line in map(normalize, text.splitlines()):
         heading = _HEADING.fullmatch(line)
         if heading:
             names = found.setdefault((heading[1], float(heading[2] or 0)), [])
