@@ -12,7 +12,7 @@ the annex's example); coefficients at any sample rate after De Man (2014), as in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,8 @@ _STEPS_A_BLOCK = 8
 _STEPS_BETWEEN_BLOCKS = 2
 _SETTLING_S = 0.06
 """The K-weighting's impulse response has decayed to 1e-5 after this time."""
-_BLOCK_SAMPLES = 64
+_BLOCK_SAMPLES = 32
+_GROUP_BLOCKS = 8
 _DECAYED = 1e-9
 _SURROUND_WEIGHT = 1.41
 _LOUDNESS_ROUNDS = 20
@@ -103,7 +104,7 @@ def k_weighted_step_powers(signal: Samples, sample_rate: int, n_steps: int) -> F
     """Return the K-weighted power of 50 ms steps, channels added with their weights, shape (n_steps,).
 
     The recursive filter runs over blocks of samples: one matrix product gives a block's output from its samples and
-    from the filter's state before it.
+    from the filter's state before it. The states before the blocks of a group are found in the same way.
 
     Parameters
     ----------
@@ -112,11 +113,13 @@ def k_weighted_step_powers(signal: Samples, sample_rate: int, n_steps: int) -> F
     n_steps : how many steps to take; samples that are missing at the end are silent.
     """
     step, settling = sample_rate // 20, settling_samples(sample_rate)
-    filtering = _block_filter(sample_rate)
+    blocks, groups = _block_filters(sample_rate)
     n_samples = settling + n_steps * step
-    n_blocks = -(-n_samples // _BLOCK_SAMPLES)
-    rows: Samples = np.zeros((n_blocks, _BLOCK_SAMPLES + len(filtering.advance)), np.float32)
+    n_groups = -(-n_samples // (_BLOCK_SAMPLES * _GROUP_BLOCKS))
+    rows: Samples = np.zeros((n_groups * _GROUP_BLOCKS, len(blocks.output)), np.float32)
     samples, states = rows[:, :_BLOCK_SAMPLES], rows[:, _BLOCK_SAMPLES:]
+    of_groups = np.empty((n_groups, len(groups.output)))
+    added, before = of_groups[:, : len(groups.gather)], of_groups[:, len(groups.gather) :]
     powers = np.zeros(n_steps)
     for channel, weight in zip(signal, channel_weights(len(signal)), strict=True):
         if weight == 0.0:
@@ -127,62 +130,75 @@ def k_weighted_step_powers(signal: Samples, sample_rate: int, n_steps: int) -> F
         rest = channel[n_whole * _BLOCK_SAMPLES : n_samples]
         if len(rest):
             samples[n_whole, : len(rest)] = rest
-        states[:] = _states(filtering, samples).T
-        of_steps = (rows @ filtering.output).reshape(-1)[settling:n_samples].reshape(n_steps, step)
+        added[:] = (samples @ blocks.gather).reshape(added.shape)
+        before[:] = _states_before(added @ groups.gather, groups.advance)
+        states[:] = (of_groups @ groups.output).reshape(states.shape)
+        of_steps = (rows @ blocks.output).reshape(-1)[settling:n_samples].reshape(n_steps, step)
         powers += weight * np.vecdot(of_steps, of_steps)
     return powers / step
 
 
 @dataclass(frozen=True)
 class _BlockFilter:
-    """The K-weighting of `_BLOCK_SAMPLES` samples at once, with a state of n values.
+    """A recursive filter of `n` inputs at once, with a state of k values.
 
     Attributes
     ----------
-    output : a block's samples and the state before it, to its filtered samples, shape (block + n, block).
-    gather : a block's samples to what they add to the state, shape (n, block).
-    advance : the state before a block to what is left of it after the block, shape (n, n).
+    output : the inputs of a block and the state before it, to its outputs, shape (n_inputs + k, n_outputs).
+    gather : the inputs of a block to what they add to the state, shape (n_inputs, k).
+    advance : the state before a block to what is left of it after the block, shape (k, k).
     """
 
-    output: Samples
-    gather: Samples
+    output: npt.NDArray[np.floating]
+    gather: npt.NDArray[np.floating]
     advance: FloatArray
 
 
 @lru_cache
-def _block_filter(sample_rate: int) -> _BlockFilter:
-    """Return the K-weighting in state-space form, two sections in a row, each in transposed direct form II."""
+def _block_filters(sample_rate: int) -> tuple[_BlockFilter, _BlockFilter]:
+    """Return the K-weighting of a block of samples, and the filter of its states for a group of blocks."""
     update, entry = np.zeros((0, 0)), np.zeros((0, 1))
     exit_, direct = np.zeros((1, 0)), np.ones((1, 1))
-    for b0, b1, b2, _, a1, a2 in k_filter(sample_rate):
+    for b0, b1, b2, _, a1, a2 in k_filter(sample_rate):  # one section after the other, in transposed direct form II
         own_update, own_entry = np.array([[-a1, 1.0], [-a2, 0.0]]), np.array([[b1 - a1 * b0], [b2 - a2 * b0]])
         update = np.block([[update, np.zeros((len(update), 2))], [own_entry @ exit_, own_update]])
         entry = np.vstack([entry, own_entry @ direct])
         exit_, direct = np.hstack([b0 * exit_, [[1.0, 0.0]]]), b0 * direct
+    blocks = _block_filter(update, entry, exit_, direct, _BLOCK_SAMPLES)
+    same = np.eye(len(update))
+    groups = _block_filter(blocks.advance, same, same, np.zeros_like(same), _GROUP_BLOCKS)
+    return replace(blocks, output=blocks.output.astype(np.float32), gather=blocks.gather.astype(np.float32)), groups
+
+
+def _block_filter(
+    update: FloatArray, entry: FloatArray, exit_: FloatArray, direct: FloatArray, n_blocks: int
+) -> _BlockFilter:
+    """Return `n_blocks` steps at once of the filter x' = update x + entry u, y = exit x + direct u."""
     powers = [np.eye(len(update))]
-    for _ in range(_BLOCK_SAMPLES):
+    for _ in range(n_blocks):
         powers.append(update @ powers[-1])
-    response = np.concatenate([direct[0], *[(exit_ @ power @ entry)[0] for power in powers[: _BLOCK_SAMPLES - 1]]])
-    output = np.zeros((_BLOCK_SAMPLES + len(update), _BLOCK_SAMPLES))
-    for sample in range(_BLOCK_SAMPLES):
-        output[sample, sample:_BLOCK_SAMPLES] = response[: _BLOCK_SAMPLES - sample]
-        output[_BLOCK_SAMPLES:, sample] = (exit_ @ powers[sample])[0]
-    gather = np.hstack([powers[_BLOCK_SAMPLES - 1 - sample] @ entry for sample in range(_BLOCK_SAMPLES)])
-    return _BlockFilter(output.astype(np.float32), gather.astype(np.float32), powers[_BLOCK_SAMPLES])
+    responses = [direct.T, *((exit_ @ power @ entry).T for power in powers[: n_blocks - 1])]
+    silent = np.zeros_like(direct.T)
+    rows = [np.hstack([*[silent] * first, *responses[: n_blocks - first]]) for first in range(n_blocks)]
+    return _BlockFilter(
+        np.vstack([*rows, np.hstack([(exit_ @ power).T for power in powers[:-1]])]),
+        np.vstack([(power @ entry).T for power in powers[-2::-1]]),
+        powers[-1],
+    )
 
 
-def _states(filtering: _BlockFilter, blocks: Samples) -> FloatArray:
-    """Return the filter's state before each of `blocks` (n_blocks, block), which begin at rest, shape (n, n_blocks).
+def _states_before(added: FloatArray, advance: FloatArray) -> FloatArray:
+    """Return the state before each group of blocks, shape (n_groups, k), from what each adds to it, same shape.
 
-    Each round doubles the number of blocks whose contributions a state contains, until older ones have decayed.
+    Each round doubles the number of groups whose contributions a state contains, until older ones have decayed.
     """
-    states = np.zeros((len(filtering.advance), len(blocks)))
-    states[:, 1:] = (filtering.gather @ blocks.T)[:, :-1]
-    advance, distance = filtering.advance, 1
-    while distance < len(blocks) and np.abs(advance).max() > _DECAYED:
+    states = np.zeros(added.shape[::-1])
+    states[:, 1:] = added[:-1].T
+    distance = 1
+    while distance < len(added) and np.abs(advance).max() > _DECAYED:
         states[:, distance:] += advance @ states[:, :-distance]
         advance, distance = advance @ advance, 2 * distance
-    return states
+    return states.T
 
 
 def loudness_lufs(power: FloatArray) -> FloatArray:

@@ -493,9 +493,12 @@ class SpectrumSums:
         first, after = -(-start // self._distance), min(-(-end // self._distance), self._n_windows)
         if after <= first:
             return
-        from_first = samples[:, first * self._distance - start :]
-        windows = sliding_window_view(from_first, WINDOW_SAMPLES, axis=1)[:, :: self._distance][:, : after - first]
-        magnitude = np.abs(rfft(windows * _hann())).reshape(-1, WINDOW_SAMPLES // 2 + 1)
+        n_channels = len(samples)
+        values = np.ascontiguousarray(samples.T)[first * self._distance - start :].reshape(-1)
+        windows = sliding_window_view(values, WINDOW_SAMPLES * n_channels)[:: self._distance * n_channels]
+        windowed = windows[: after - first] * np.repeat(_hann(), n_channels)
+        spectra = rfft(windowed.reshape(-1, WINDOW_SAMPLES, n_channels).swapaxes(1, 2))
+        magnitude = np.abs(spectra).reshape(-1, spectra.shape[2])
         self._sums[start] = np.ones(len(magnitude), magnitude.dtype) @ magnitude / len(samples)
 
     def average(self) -> AverageSpectrum:
