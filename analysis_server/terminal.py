@@ -50,6 +50,13 @@ class Terminal:
         for path in files.values():
             self.say(f"  {Path(path).absolute()}")
 
+    def say_next(self, *steps: tuple[str, str]) -> None:
+        """Print the commands that can follow, without the program's name, each with its purpose."""
+        width = max(len(command) for command, _ in steps)
+        self.say("Next:")
+        for command, purpose in steps:
+            self.say(f"  faderwise {command:{width}}    {purpose}")
+
     def open(self, *pages: str) -> None:
         """Open HTML pages in the browser; warn if there is none."""
         import webbrowser

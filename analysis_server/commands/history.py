@@ -6,7 +6,7 @@ import math
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
     steps = [(f"edit {target} --offset BUS=DB", "change a bus (also --depth, --limit, --smooth)")]
     if is_project(arguments.target) or len(result.runs) > 1:
         steps.append((f"revert {target}", "restore the automation from before"))
-    _print_next(steps, terminal)
+    terminal.say_next(*steps)
     if arguments.open:
         terminal.open(*result.files.values())
     terminal.give(result)
@@ -86,14 +86,6 @@ def _edit_text(edit: AuditEdit) -> str:
     times = ", ".join(f"{time_s:.1f}" for time_s, _ in edit.points[:4])
     more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
     return f"{count(len(edit.points), 'point')} edited by hand, at {times} s{more}"
-
-
-def _print_next(steps: Sequence[tuple[str, str]], terminal: Terminal) -> None:
-    """Print the commands that may follow, each with its purpose."""
-    width = max(len(command) for command, _ in steps)
-    terminal.say("Next:")
-    for command, purpose in steps:
-        terminal.say(f"  faderwise {command:{width}}    {purpose}")
 
 
 def _track_text(track: str, bus: str) -> str:
@@ -169,11 +161,10 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
     quoted = shlex.quote(target)
-    steps = [
+    terminal.say_next(
         (f"audit {quoted}", "a page that shows what was changed"),
         (f"revert {quoted}", "restore the automation from before"),
-    ]
-    _print_next(steps, terminal)
+    )
     terminal.give(result)
 
 
@@ -218,7 +209,7 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
         steps = [(f"mix {quoted}", "mix it again")]
     elif not is_project(target):
         steps.append((f"edit {quoted} --render", "render mix.wav again"))
-    _print_next(steps, terminal)
+    terminal.say_next(*steps)
     terminal.give(result)
 
 

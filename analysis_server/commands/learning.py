@@ -87,9 +87,11 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
         terminal.say("Dry run: nothing was written.")
     else:
         terminal.say(f"Model: {result.file}")
-        terminal.say("Next:")
-        terminal.say(f"  faderwise mix NextSong --model {shlex.quote(arguments.model)}    mix a song with it")
-        terminal.say(f"  faderwise models show {shlex.quote(arguments.model)}             its coefficients and songs")
+        name = shlex.quote(arguments.model)
+        terminal.say_next(
+            (f"mix NextSong --model {name}", "mix a song with it"),
+            (f"models show {name}", "its coefficients and songs"),
+        )
     terminal.give(result)
 
 

@@ -277,10 +277,10 @@ def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) ->
         terminal.say(f"Project: {Path(project).absolute()}")
         print_earlier_copies(Path(project), terminal)
     target = shlex.quote(project or str(Path(report or "").parent))
-    terminal.say("Next:")
-    terminal.say(f"  faderwise edit {target} --depth 50    half as strong (also --offset, --limit, --smooth)")
-    terminal.say(f"  faderwise audit {target}              why each gain was chosen")
-    if project:
-        terminal.say(f"  faderwise revert {target}             the automation from before")
+    terminal.say_next(
+        (f"edit {target} --depth 50", "half as strong (also --offset, --limit, --smooth)"),
+        (f"audit {target}", "why each gain was chosen"),
+        *([(f"revert {target}", "the automation from before")] if project else []),
+    )
     if opens and report:
         terminal.open(report)

@@ -255,7 +255,8 @@ def _shifted(heard: Sounds, start_s: float) -> Sounds:
 def _result_of(
     audited: Audited, which: str, sounds: Sounds | None, figures: Mapping[str, float], about_sounds: Sequence[str]
 ) -> AuditResult:
-    names = _names(audited.tracks)
+    by_bus = [track.role for track in audited.tracks]  # several tracks of one bus have their own names as well
+    names = [track.role if by_bus.count(track.role) == 1 else f"{track.role}: {track.name}" for track in audited.tracks]
     runs = [_run(run) for run in audited.runs]
     edit = next((_run(run) for run in reversed(audited.runs) if run.of == audited.basis.root.id), None)
     inside = inside_span(audited.time_s, audited.range_s)
@@ -279,12 +280,6 @@ def _result_of(
         warnings=[*audited.notes, *_warnings(audited, figures), *about_sounds],
         notes=_notes(audited.basis.root),
     )
-
-
-def _names(tracks: Sequence[AuditedTrack]) -> list[str]:
-    """Return what to call each track: by its bus, and by its own name where several are one bus."""
-    bus = [track.role for track in tracks]
-    return [role if bus.count(role) == 1 else f"{role}: {track.name}" for role, track in zip(bus, tracks, strict=True)]
 
 
 def _summary(audited: Audited, which: str, edit: AuditRun | None) -> str:
