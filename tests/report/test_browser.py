@@ -112,12 +112,40 @@ STATE = """
 }))()
 """
 
+CONTROLS = 'a[href], button, input, summary, audio[controls], [tabindex="0"]'  # all that a page of ours can have
+
+COUNT_CONTROLS = f"""
+(() => {{
+  const shown = [...document.querySelectorAll('{CONTROLS}')].filter((one) => one.checkVisibility());
+  shown.forEach((one, number) => (one.dataset.number = number));
+  return shown.length;
+}})()
+"""
+
+FOCUS = """
+(() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return null;
+  const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+  return {
+    number: Number(one.dataset.number),
+    outlined: one.matches(":focus-visible") && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    inView: box.bottom > 0 && box.top < innerHeight,
+  };
+})()
+"""
+
 WAIT = "new Promise((done) => setTimeout(done, %d))"
 
 
+KEY_CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowRight": 39}
+
+
 def press(browser, key, code=None):
-    browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "", code=code or key)
-    browser.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=code or key)
+    text = "\r" if key == "Enter" else key if len(key) == 1 else ""
+    names = {"key": key, "code": code or key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
+    browser.call("Input.dispatchKeyEvent", type="keyDown", text=text, **names)
+    browser.call("Input.dispatchKeyEvent", type="keyUp", **names)
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +287,54 @@ def test_focused_button_keeps_the_space_key(browser, pages):
     browser.run(WAIT % 200)
     state = browser.run(STATE)
     assert state["paused"] == [True, True] and state["pressed"] == ["false", "true"]
+
+
+@pytest.mark.parametrize("name", ["song", "audit", "tracks"])
+def test_tab_reaches_every_control_and_shows_where_it_is(browser, pages, name):
+    browser.open(pages[name])
+    count = browser.run(COUNT_CONTROLS)
+    reached = []
+    for _ in range(count):
+        press(browser, "Tab")
+        focus = browser.run(FOCUS)
+        assert focus["outlined"] and focus["inView"]
+        reached.append(focus["number"])
+    assert count > 15 and reached == list(range(count))
+
+
+def test_controls_work_with_the_keyboard(browser, tmp_path, make_report):
+    content = make_report()
+    stems = tuple(
+        StemSound(role=bus.role, mime="audio/wav", encoded=a_tone(220, 3.0), start_s=10.0) for bus in content.buses
+    )
+    page = tmp_path / "keys.html"
+    page.write_text(render_report(replace(content, stems=stems)), encoding="utf-8")
+    browser.open(page)
+    browser.run(WAIT % 500)
+
+    def pressed(selector, key, shown, code=None):
+        browser.run(f"document.querySelector('{selector}').focus()")
+        press(browser, key, code)
+        browser.run(WAIT % 100)
+        return browser.run(f"document.querySelector('{selector}').{shown}")
+
+    assert pressed("details.data > summary", "Enter", "parentElement.open") is True
+    assert pressed("details.data > summary", " ", "parentElement.open", "Space") is False
+    assert pressed("[data-solo]", " ", "ariaPressed", "Space") == "true"
+    assert pressed("[data-mute]", "Enter", "ariaPressed") == "true"
+    assert pressed("[data-does=shortcuts]", " ", "checked", "Space") is False
+    assert pressed(".swap", "Enter", "isConnected") and browser.run(STATE)["pressed"] == ["false", "true"]
+    assert float(pressed(".position", "ArrowRight", "value")) > 0.0
+    assert pressed(".plot[data-bus]", "End", "ariaValueNow") == "60.0"
+    assert pressed(".plot[data-bus]", "Home", "ariaValueNow") == "0.0"
+    assert float(pressed(".plot[data-bus]", "ArrowRight", "ariaValueNow")) == pytest.approx(0.6)
+    assert browser.run("document.documentElement.classList.contains('pointing')")
+    press(browser, "Escape")
+    assert not browser.run("document.documentElement.classList.contains('pointing')")
+    press(browser, "Enter")
+    assert browser.run(STATE)["at"][1] < 1.0
+    assert pressed('a[href^="#bus-"]', "Enter", "hash") == browser.run("location.hash")
+    assert browser.problems() == []
 
 
 def test_chart_is_a_slider_that_reads_out(browser, pages, make_bus):
