@@ -95,12 +95,10 @@ def marks_to_restore(project: Project, first: int) -> dict[str, str]:
         track = track_of(project, then)
         if track is not None:
             runs = [run for run in earlier if any(one.guid == track.guid for one in run.tracks)]
-            marks[track.guid] = runs[-1].id if runs and runs[-1].follows is not msgspec.UNSET else ""
-    return {guid: mark for guid, mark in marks.items() if mark != (_mark_now(project, guid) or "")}
-
-
-def _mark_now(project: Project, guid: str) -> str | None:
-    return next((mark_of(project, track) for track in project.tracks if track.guid == guid), None)
+            mark = runs[-1].id if runs and runs[-1].follows is not msgspec.UNSET else ""
+            if mark != (mark_of(project, track) or ""):
+                marks[track.guid] = mark
+    return marks
 
 
 def record_to_store(record: RunRecord) -> ExtState:
@@ -121,8 +119,9 @@ def _chunk(raw: bytes) -> str:
 def _difference(envelope: Envelope | None, new: Sequence[Point]) -> Points:
     """Return what turns the points of an envelope into `new`; all points where no stretch of them stays."""
     old = () if envelope is None else envelope.points
-    first = _apart_from_start(old, new, _same_at_start(old, new))
-    last = _apart_from_end(old, new, _same_at_end(old, new))
+    n_shared = min(len(old), len(new))
+    first = _count_unchanged(old, new, n_shared, 1)
+    last = _count_unchanged(old[::-1], new[::-1], n_shared - first, -1)
     changed = new[first : len(new) - last]
     times = [point.time_s for point in (*changed, *old[first : len(old) - last])]
     if not times or (first == 0 and last == 0):  # without times the envelope is only switched on
@@ -130,37 +129,14 @@ def _difference(envelope: Envelope | None, new: Sequence[Point]) -> Points:
     return Points(start_s=min(times), end_s=max(times), points=rounded(changed))
 
 
-def _same_at_start(old: Sequence[Point], new: Sequence[Point]) -> int:
+def _count_unchanged(old: Sequence[Point], new: Sequence[Point], at_most: int, direction: int) -> int:
+    """Return how many points at the start stay, so that none of them has the time of one that changes."""
     count = 0
-    while count < min(len(old), len(new)) and old[count] == new[count]:
+    while count < at_most and old[count] == new[count]:
         count += 1
-    return count
-
-
-def _same_at_end(old: Sequence[Point], new: Sequence[Point]) -> int:
-    count = 0
-    left = min(len(old), len(new)) - _same_at_start(old, new)
-    while count < left and old[-1 - count] == new[-1 - count]:
-        count += 1
-    return count
-
-
-def _apart_from_start(old: Sequence[Point], new: Sequence[Point], count: int) -> int:
-    """Return how many points stay at the start, so that none of them has the time of one that changes."""
 
     def meets(points: Sequence[Point]) -> bool:
-        return count < len(points) and points[count].time_s <= points[count - 1].time_s
-
-    while count > 0 and (meets(old) or meets(new)):
-        count -= 1
-    return count
-
-
-def _apart_from_end(old: Sequence[Point], new: Sequence[Point], count: int) -> int:
-    """Return how many points stay at the end, so that none of them has the time of one that changes."""
-
-    def meets(points: Sequence[Point]) -> bool:
-        return count < len(points) and points[-count - 1].time_s >= points[-count].time_s
+        return count < len(points) and direction * (points[count].time_s - points[count - 1].time_s) <= 0.0
 
     while count > 0 and (meets(old) or meets(new)):
         count -= 1
@@ -209,9 +185,11 @@ def revert(job: JobFile) -> Instructions:
         choices = [key for key in (BUSES_KEY, OPTIONS_KEY) if key in stored]
         state = msgspec.structs.replace(state, delete=[*state.delete, *choices])
     envelopes = "1 envelope" if len(tracks) == 1 else f"{len(tracks)} envelopes"
+    numbers = result.taken_back
+    runs = f"run {first}" if len(numbers) == 1 else f"runs {first} to {numbers[-1]}"
     return Instructions(
         undo=f"Faderwise: {job.action}",
-        summary=f"Restored {envelopes} to the state before {_runs(result.taken_back)}.",
+        summary=f"Restored {envelopes} to the state before {runs}.",
         tracks=tracks,
         marks=marks_to_restore(project, first),
         ext_state=state,
@@ -252,8 +230,8 @@ def _part_s(project: Project, job: JobFile) -> tuple[float, float] | None:
 def _kept(result: EditResult) -> list[str]:
     notes = [f"{kept.track}: your own points were kept ({kept.n_points})" for kept in result.kept_edits]
     notes += [f"{lifted.track}: you had moved the whole curve {lifted.lift_db:+.1f} dB" for lifted in result.lifted]
-    return notes + [f"{conflict.track}: {conflict.sentence()}" for conflict in result.conflicts]
-
-
-def _runs(numbers: list[int]) -> str:
-    return f"run {numbers[0]}" if len(numbers) == 1 else f"runs {numbers[0]} to {numbers[-1]}"
+    return notes + [
+        f"{one.track}, {one.start_s:.1f} to {one.end_s:.1f} s: your gain was kept ({one.kept_db:+.1f} dB instead of "
+        f"{one.wanted_db:+.1f} dB)"
+        for one in result.conflicts
+    ]
