@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -41,6 +42,9 @@ from core.runs.audit import Audited
 
 Named = TypeVar("Named")
 OfSong = TypeVar("OfSong")
+
+_ANSWER_S = 10.0
+_POLL_S = 0.05
 
 
 class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +102,6 @@ class LearnedSong(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-LearnSongs = Callable[[Sequence[Path], SongSettings, ProgressCallback], list[LearnedSong]]
-"""A way to learn from song folders: in this process, or on other machines."""
-
-
 def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallback = no_progress) -> LearnedSong:
     """Return what a model keeps of the song in `folder`.
 
@@ -124,27 +124,43 @@ def learned_folder(folder: Path, settings: SongSettings, progress: ProgressCallb
     )
 
 
-def one_by_one(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
-    """Learn from each song in turn, in this process."""
-    return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, progress)
+def learn_folders(
+    folders: Sequence[Path], settings: SongSettings, dask: str | None, progress: ProgressCallback
+) -> list[LearnedSong]:
+    """Return what a model keeps of the songs in `folders`.
+
+    Parameters
+    ----------
+    folders : the folders of the songs.
+    settings : how to learn from them.
+    dask : the address of a dask scheduler whose workers learn them; None to learn them in this process.
+
+    Raises
+    ------
+    InputError
+        A song cannot be read, or no scheduler answers.
+    FaderwiseError
+        A worker of the cluster was lost.
+    """
+    if dask is None:
+        return in_turn(lambda folder, part: learned_folder(folder, settings, part), folders, progress)
+    with closing(_connected(dask)) as client:
+        arguments = msgspec.msgpack.encode(settings)
+        futures = [client.submit(_learned, str(folder.resolve()), arguments, pure=False) for folder in folders]
+        try:
+            while pending := [future for future in futures if not future.done()]:
+                progress(1.0 - len(pending) / len(futures), "Waiting for the cluster")
+                time.sleep(_POLL_S)
+            answers = [_answer(future, folder) for future, folder in zip(futures, folders, strict=True)]
+        finally:
+            client.cancel(futures)
+    return [msgspec.msgpack.decode(answer, type=LearnedSong, dec_hook=_unpacked_array) for answer in answers]
 
 
-def in_turn(
-    of_song: Callable[[Named, ProgressCallback], OfSong], songs: Sequence[Named], progress: ProgressCallback
-) -> list[OfSong]:
-    """Return the result of `of_song` for each of `songs`, each with its share of the progress."""
-    share = 1.0 / max(len(songs), 1)
-    return [of_song(song, part_of(progress, number * share, (number + 1) * share)) for number, song in enumerate(songs)]
-
-
-def packed(song: LearnedSong) -> bytes:
-    """Return a learned song as MessagePack, without loss, for another machine."""
+def _learned(folder: str, settings: bytes) -> bytes:
+    """Return a song learned on a worker of a cluster, as MessagePack without loss."""
+    song = learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings))
     return msgspec.msgpack.encode(song, enc_hook=_packed_array)
-
-
-def unpacked(content: bytes) -> LearnedSong:
-    """Return the song that `packed` made these bytes of."""
-    return msgspec.msgpack.decode(content, type=LearnedSong, dec_hook=_unpacked_array)
 
 
 def _packed_array(value: Any) -> Any:
@@ -154,9 +170,42 @@ def _packed_array(value: Any) -> Any:
     raise NotImplementedError(f"{type(value)} is not sent")
 
 
-def _unpacked_array(kind: type, value: Any) -> Any:
+def _unpacked_array(_kind: type, value: Any) -> Any:
     dtype, shape, content = value
     return np.frombuffer(content, dtype=np.dtype(dtype)).reshape(shape).copy()
+
+
+def _connected(address: str) -> Any:
+    try:
+        from distributed import Client  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise InputError("dask is not installed", option="--dask", remedy="install faderwise[dask]") from error
+    try:
+        return Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no dask scheduler answers there ({error})",
+            option=f"--dask {address}",
+            remedy="start one, or omit the option",
+        ) from error
+
+
+def _answer(future: Any, folder: Path) -> bytes:
+    try:
+        answer: bytes = future.result()
+    except FaderwiseError:
+        raise
+    except Exception as error:  # the end of a worker, or any error of a task
+        raise FaderwiseError(f"failed on the cluster ({type(error).__name__}: {error})", path=folder) from error
+    return answer
+
+
+def in_turn(
+    of_song: Callable[[Named, ProgressCallback], OfSong], songs: Sequence[Named], progress: ProgressCallback
+) -> list[OfSong]:
+    """Return the result of `of_song` for each of `songs`, each with its share of the progress."""
+    share = 1.0 / max(len(songs), 1)
+    return [of_song(song, part_of(progress, number * share, (number + 1) * share)) for number, song in enumerate(songs)]
 
 
 _HELD = (("paper", "condition1"), ("default", "condition3"))
@@ -342,7 +391,10 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress:
 def _of_project(path: str, audited: Audited, settings: SessionSettings, progress: ProgressCallback) -> LearnedSong:
     parts = settings.parts
     if not parts.tracks:
-        parts = msgspec.structs.replace(parts, tracks=_tracks(audited))
+        tracks: dict[str, list[str]] = {}
+        for then in audited.basis.tracks:
+            tracks.setdefault(then.role, []).append(str(then.number))
+        parts = msgspec.structs.replace(parts, tracks=tracks)
     with opened_session(path, progress, parts, for_writing=False) as session:
         stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
         song = replace(session.song, stems=stems, mixdown=None)
@@ -422,14 +474,6 @@ def _folder_gains(session: Session) -> dict[str, float]:
     return found
 
 
-def _tracks(audited: Audited) -> dict[str, list[str]]:
-    """Return the tracks of each bus, by number, as `--bus` gives them."""
-    tracks: dict[str, list[str]] = {}
-    for then in audited.basis.tracks:
-        tracks.setdefault(then.role, []).append(str(then.number))
-    return tracks
-
-
 def _measured(song: Song, settings: SessionSettings, progress: ProgressCallback) -> Measurement:
     return measure_song(
         song, settings.preset, settings.feature_set, part_of(progress, 0.0, 1.0, f"Learning {song.title}")
@@ -464,66 +508,3 @@ def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:
             edited |= (times >= edit.start_s) & (times <= edit.end_s)
         edited |= track.edits.lift != 1.0
     return edited
-
-
-_ANSWER_S = 10.0
-_TOLD_EVERY_S = 0.05
-
-
-def learning_on(address: str) -> LearnSongs:
-    """Return a way to learn songs on the cluster whose scheduler listens at `address`."""
-
-    def learn_songs(folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[LearnedSong]:
-        return [unpacked(answer) for answer in _mapped(address, folders, settings, progress)]
-
-    return learn_songs
-
-
-def _learned(folder: str, settings: bytes) -> bytes:
-    return packed(learned_folder(Path(folder), msgspec.msgpack.decode(settings, type=SongSettings)))
-
-
-def _mapped(address: str, folders: Sequence[Path], settings: SongSettings, progress: ProgressCallback) -> list[bytes]:
-    """Return what was learned from each folder, in order; stops if `progress` raises."""
-    client = _connected(address)
-    try:
-        arguments = msgspec.msgpack.encode(settings)
-        futures = [client.submit(_learned, str(folder.resolve()), arguments, pure=False) for folder in folders]
-        try:
-            _wait(futures, progress)
-            return [_answer(future, folder) for future, folder in zip(futures, folders, strict=True)]
-        finally:
-            client.cancel(futures)
-    finally:
-        client.close()
-
-
-def _connected(address: str) -> Any:
-    try:
-        from distributed import Client  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise InputError("dask is not installed", option="--dask", remedy="install faderwise[dask]") from error
-    try:
-        return Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"no dask scheduler answers there ({error})",
-            option=f"--dask {address}",
-            remedy="start one, or omit the option",
-        ) from error
-
-
-def _wait(futures: Sequence[Any], progress: ProgressCallback) -> None:
-    while pending := [future for future in futures if not future.done()]:
-        progress(1.0 - len(pending) / len(futures), "Waiting for the cluster")
-        time.sleep(_TOLD_EVERY_S)
-
-
-def _answer(future: Any, folder: Path) -> bytes:
-    try:
-        answer: bytes = future.result()
-    except FaderwiseError:
-        raise
-    except Exception as error:  # the end of a worker, or any error of a task
-        raise FaderwiseError(f"{folder}: the cluster could not do it ({type(error).__name__}: {error})") from error
-    return answer

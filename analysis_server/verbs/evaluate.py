@@ -14,12 +14,10 @@ from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import song_folders
 from analysis_server.training import (
-    LearnSongs,
     SongSettings,
     is_matrices,
-    learning_on,
+    learn_folders,
     matrices_songs,
-    one_by_one,
 )
 from core.decibels import FloatArray
 from core.errors import InputError
@@ -115,11 +113,10 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     preset = request.preset or ("paper" if is_matrices(request.dataset) else "default")
     feature_set = feature_set_of(preset, request.features)
     share = 0.9 if request.test_on is None else 0.45
-    learn_songs = one_by_one if request.dask is None else learning_on(request.dask)
     settings = SongSettings(
         preset=preset, feature_set=feature_set, paper_buses=preset == "paper", with_measurement=True
     )
-    trained = _dataset(request.dataset, settings, learn_songs, part_of(progress, 0.0, share))
+    trained = _dataset(request.dataset, settings, request.dask, part_of(progress, 0.0, share))
     if request.test_on is None and len(trained.songs) < 2:
         raise InputError(
             "leave-one-song-out needs at least two songs",
@@ -128,7 +125,7 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         )
     tested, learn_from = trained, None
     if request.test_on is not None:
-        tested = _dataset(request.test_on, settings, learn_songs, part_of(progress, share, 0.9))
+        tested = _dataset(request.test_on, settings, request.dask, part_of(progress, share, 0.9))
         learn_from = trained.songs
     evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
     rules = {name: score(rule, tested.songs, learn_from) for name, rule in baselines().items()}
@@ -180,13 +177,13 @@ def evaluate(
     return Evaluation(tested=tested, scores=score(remember, tested.songs, learn_from), predicted=predicted)
 
 
-def _dataset(path: str, settings: SongSettings, learn_songs: LearnSongs, progress: ProgressCallback) -> Dataset:
+def _dataset(path: str, settings: SongSettings, dask: str | None, progress: ProgressCallback) -> Dataset:
     if is_matrices(path):
         songs = matrices_songs(path, settings.preset, settings.feature_set)
         training = {song.title: kept for song, kept in songs}
         return Dataset(songs=[song for song, _ in songs], training=training)
     folders = song_folders([path])
-    learned = {one.song.title: one for one in learn_songs(folders, settings, progress)}
+    learned = {one.song.title: one for one in learn_folders(folders, settings, dask, progress)}
     return Dataset(
         songs=[one.evaluation_song() for one in learned.values()],
         measurements={title: one.measurement for title, one in learned.items() if one.measurement},

@@ -20,11 +20,10 @@ from analysis_server.training import (
     SongSettings,
     in_turn,
     is_matrices,
+    learn_folders,
     learned_edits,
     learned_session,
-    learning_on,
     matrices_songs,
-    one_by_one,
 )
 from core.errors import InputError, ModelError
 from core.models.model import Model, TrainingSong
@@ -180,11 +179,10 @@ def _learned_songs(request: LearnRequest, feature_set: str, progress: ProgressCa
         return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, progress)
     matrices, sessions, folders = _sources(request)
     settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
-    learn_songs = one_by_one if request.dask is None else learning_on(request.dask)
     share = len(folders) / max(len(folders) + len(sessions), 1)
     return [
         *(LearnedSong(song=kept) for path in matrices for _, kept in matrices_songs(path, request.preset, feature_set)),
-        *learn_songs(folders, settings, part_of(progress, 0.0, share)),
+        *learn_folders(folders, settings, request.dask, part_of(progress, 0.0, share)),
         *in_turn(lambda path, part: learned_session(path, of_project, part), sessions, part_of(progress, share, 1.0)),
     ]
 
