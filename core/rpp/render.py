@@ -16,7 +16,7 @@ from __future__ import annotations
 import ntpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -31,7 +31,7 @@ from core.decibels import FloatArray
 from core.errors import DiskFullError, InputError
 from core.progress import ProgressCallback, no_progress
 from core.rpp.faders import FaderStage, Feed, bus_weights, carries_sound, in_order, reached
-from core.rpp.project import Fade, Item, Project, Source, Take, Track
+from core.rpp.project import Item, Project, Source, Take, Track
 
 N_CHANNELS = 2
 _SHORT_LOOP_S = 10.0
@@ -43,7 +43,10 @@ _TRACK_SECONDS = 160.0
 """Bounds the memory that the bus tracks' blocks take together, however many tracks there are."""
 _GAIN_GRID_SAMPLES = 64
 _LONGEST_H = 12.0
-_PAN_ENVELOPES = {"PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2"}
+_OTHER_ENVELOPES = {
+    "MUTEENV": "mute envelope",
+    **dict.fromkeys(["PANENV", "PANENV2", "WIDTHENV", "WIDTHENV2"], "pan envelope"),
+}
 WITHOUT_SOUND = frozenset({"MIDI", "MIDIPOOL", "CLICK", "LTC", "EMPTY", "RPP_PROJECT", "NOTES", "VIDEOEFFECT"})
 """Kinds of sources without an audio file."""
 
@@ -106,7 +109,10 @@ class TakePlayer:
         played: Samples = np.zeros((N_CHANNELS, n_samples), np.float32)
         position, done = start + self._offset, 0
         if self._item.loops and self._n_source < _SHORT_LOOP_S * self._rate:
-            played[:] = self._short_loop()[:, (position + np.arange(n_samples)) % self._n_source]
+            if self._loop is None:
+                self._loop = np.zeros((N_CHANNELS, self._n_source), np.float32)
+                self._read(self._loop, 0)
+            played[:] = self._loop[:, (position + np.arange(n_samples)) % self._n_source]
             return self._routed(played)
         while done < n_samples:
             at = (position + done) % self._n_source if self._item.loops else position + done
@@ -117,12 +123,6 @@ class TakePlayer:
             done += count
         return self._routed(played)
 
-    def _short_loop(self) -> Samples:
-        if self._loop is None:
-            self._loop = np.zeros((N_CHANNELS, self._n_source), np.float32)
-            self._read(self._loop, 0)
-        return self._loop
-
     def _read(self, destination: Samples, at: int) -> None:
         silent = min(max(-at, 0), destination.shape[1])
         wanted = destination[:, silent:]
@@ -130,16 +130,12 @@ class TakePlayer:
             return
         at += silent
         if self._stream is None or at != self._next:
-            self._reopen(at)
-        assert self._stream is not None  # noqa: S101 - just opened
+            if self._stream is not None:
+                self._stream.__exit__()
+            start = self._source_start + at
+            self._stream = AudioStream(self._file, sample_rate=self._at_rate, n_channels=N_CHANNELS, start=start)
         self._stream.read_into(wanted)
         self._next = at + wanted.shape[1]
-
-    def _reopen(self, at: int) -> None:
-        if self._stream is not None:
-            self._stream.__exit__()
-        start = self._source_start + at
-        self._stream = AudioStream(self._file, sample_rate=self._at_rate, n_channels=N_CHANNELS, start=start)
 
     def _routed(self, played: Samples) -> Samples:
         mode = self._take.channel_mode
@@ -158,15 +154,10 @@ class TakePlayer:
             (self._item.fade_out, self._n_samples - 1 - start, -1),
         ):
             last_from_edge = first_from_edge + direction * (n_samples - 1)
-            if min(first_from_edge, last_from_edge) < fade.length_s * self._rate:
-                gain = gain * _faded(fade, (first_from_edge + direction * np.arange(n_samples)) / self._rate)
+            if fade.length_s > 0.0 and min(first_from_edge, last_from_edge) < fade.length_s * self._rate:
+                from_edge_s = (first_from_edge + direction * np.arange(n_samples)) / self._rate
+                gain = gain * fade_gain(fade.shape, np.clip(from_edge_s / fade.length_s, 0.0, 1.0))
         return (gain * balance(self._take.pan)).astype(np.float32)
-
-
-def _faded(fade: Fade, from_edge_s: FloatArray) -> FloatArray:
-    if fade.length_s <= 0.0:
-        return np.ones_like(from_edge_s)
-    return fade_gain(fade.shape, np.clip(from_edge_s / fade.length_s, 0.0, 1.0))
 
 
 def _as_if_recorded(file: AudioFile, play_rate: float, sample_rate: int) -> tuple[AudioFile, int]:
@@ -230,7 +221,11 @@ def write_stems(
     n_samples = round(_end_s(project, tracks) * sample_rate)
     n_stems = sum(len(bus) for bus in buses.values())
     block = round(min(max(_TRACK_SECONDS / n_stems, _SHORTEST_BLOCK_S), _BLOCK_S) * sample_rate)
-    paths = {role: folder / _file_name(role, number) for number, role in enumerate(buses)}
+    names = {role: re.sub(r"[^\w -]", "_", role) for role in buses}
+    paths = {
+        role: folder / (f"{name}.wav" if name == role else f"{name}-{number}.wav")
+        for number, (role, name) in enumerate(names.items())
+    }
     weights = {role: bus_weights(project, bus) for role, bus in buses.items()}
     with ExitStack() as stack:
         desk = _Desk(project, [track for bus in buses.values() for track in bus], sample_rate)
@@ -244,11 +239,6 @@ def write_stems(
                 _write(files[role], sum(weighted, np.float32(0.0)), paths[role])
             progress((start + count) / n_samples)
     return paths
-
-
-def _file_name(role: str, number: int) -> str:
-    plain = re.sub(r"[^\w -]", "_", role)
-    return f"{plain}.wav" if plain == role else f"{plain}-{number}.wav"
 
 
 def _media(project: Project, tracks: Sequence[Track]) -> list[Path]:
@@ -325,17 +315,15 @@ class _Desk:
         for player in self._players[track.index]:
             player.add_to(out, start)
         for feed in feeds:
-            out += self._fed(feed, made[feed.source.index], start)
+            signal = made[feed.source.index]
+            if feed.is_mono:
+                signal = np.broadcast_to(signal.mean(axis=0), signal.shape)
+            gain = self._along(feed.stage, start, n_samples) * balance(feed.pan).astype(np.float32)
+            out += signal * gain
         before = track.heard("VOLENV")
         if before is not None:
             out *= self._along(FaderStage(1.0, (before,)), start, n_samples)
         return out
-
-    def _fed(self, feed: Feed, signal: Samples, start: int) -> Samples:
-        if feed.is_mono:
-            signal = np.broadcast_to(signal.mean(axis=0), signal.shape)
-        gain = self._along(feed.stage, start, signal.shape[1]) * balance(feed.pan).astype(np.float32)
-        return signal * gain
 
     def _along(self, stage: FaderStage, start: int, n_samples: int) -> Samples:
         """Return the gain of each sample: exact on a grid of 64 samples, linear between."""
@@ -371,8 +359,7 @@ def media_path(project: Project, track: Track, source: Source) -> Path:
     InputError
         It is in none of these places.
     """
-    [path] = media_paths(project, [(track, source)])
-    return path
+    return media_paths(project, [(track, source)])[0]
 
 
 def media_paths(project: Project, played: Sequence[tuple[Track, Source]]) -> list[Path]:
@@ -443,74 +430,15 @@ def sentences(project: Project, tracks: Sequence[Track], buses: Sequence[Track])
     tracks : every track that flows into a bus.
     buses : the buses themselves, whose fader, pan and mute the stem does not have anyway.
     """
-    findings: list[tuple[str, Callable[[Track], Iterator[str]]]] = [
-        ("plug-ins", lambda track: iter(track.plug_ins)),
-        ("items without an audio file", _soundless),
-        ("reversed items", lambda track: _of_takes(track, _is_reversed, "reversed")),
-        ("pitch shifts", lambda track: _of_takes(track, lambda take: take.pitch != 0.0, "shifted")),
-        ("other parts of takes", _parts_of_takes),
-        ("pan and mute envelopes", _envelopes),
-        ("sends that are not plain stereo", lambda track: _sends(project, track)),
-        ("playback offsets", lambda track: iter(["offset"] if track.offset_s else [])),
-        ("lanes (all of them are summed)", lambda track: iter(["lanes"] if track.has_lanes else [])),
-    ]
-    notes = []
-    for kind, find in findings:
-        parts = [f"{_listed(found)} on {track.title}" for track in tracks if (found := list(find(track)))]
-        if parts:
-            notes.append(f"left out of the sum of the media: {kind}: {'; '.join(parts)}")
-    return notes + _rates(tracks) + _of_project(project) + _of_buses(buses)
-
-
-def _listed(found: Sequence[str]) -> str:
-    return ", ".join(
-        f"{name} ({found.count(name)})" if found.count(name) > 1 else name for name in dict.fromkeys(found)
-    )
-
-
-def _heard_takes(track: Track) -> Iterator[Take]:
-    return (take for item in track.items if not item.is_muted for take in item.takes)
-
-
-def _of_takes(track: Track, applies: Callable[[Take], bool], otherwise: str) -> Iterator[str]:
-    return (take.name or otherwise for take in _heard_takes(track) if applies(take))
-
-
-def _is_reversed(take: Take) -> bool:
-    return take.source is not None and take.source.is_reversed
-
-
-def _soundless(track: Track) -> Iterator[str]:
-    for take in _heard_takes(track):
-        if take.source is not None and (take.source.kind in WITHOUT_SOUND or not take.source.file):
-            yield take.source.kind or "empty"
-
-
-def _parts_of_takes(track: Track) -> Iterator[str]:
-    return (part for take in _heard_takes(track) for part in take.left_out)
-
-
-def _envelopes(track: Track) -> Iterator[str]:
-    for name, envelope in track.envelopes.items():
-        if envelope.is_heard and (name in _PAN_ENVELOPES or name == "MUTEENV"):
-            yield "mute envelope" if name == "MUTEENV" else "pan envelope"
-
-
-def _sends(project: Project, track: Track) -> Iterator[str]:
-    for receive in track.receives:
-        if carries_sound(project, receive) and not receive.is_simple:
-            yield f"from {project.tracks[receive.source].title}"
-
-
-def _rates(tracks: Sequence[Track]) -> list[str]:
-    stretched = [take.name for track in tracks for take in _heard_takes(track) if take.play_rate != 1.0 and plays(take)]
-    if not stretched:
-        return []
-    return [f"{len(stretched)} items play at another rate; they were resampled, so their pitch changed"]
-
-
-def _of_project(project: Project) -> list[str]:
-    notes = []
+    parts: dict[str, list[str]] = {}
+    for track in tracks:
+        for kind, found in _not_summed(project, track).items():
+            names = [f"{name} ({count})" if count > 1 else name for name, count in Counter(found).items()]
+            parts.setdefault(kind, []).extend([f"{', '.join(names)} on {track.title}"] if names else [])
+    notes = [f"left out of the sum of the media: {kind}: {'; '.join(found)}" for kind, found in parts.items() if found]
+    takes = [take for track in tracks for take in _heard_takes(track)]
+    if stretched := sum(take.play_rate != 1.0 and plays(take) for take in takes):
+        notes.append(f"{stretched} items play at another rate; they were resampled, so their pitch changed")
     soloed = [track.title for track in project.tracks if track.is_soloed]
     if soloed:
         notes.append(f"{', '.join(soloed)} soloed: all tracks are summed nevertheless")
@@ -518,12 +446,35 @@ def _of_project(project: Project) -> list[str]:
         notes.append(f"the project's play rate of {project.play_rate:g} was left out")
     if project.master_plug_ins:
         notes.append(f"plug-ins on the master were left out: {', '.join(project.master_plug_ins)}")
-    return notes
-
-
-def _of_buses(buses: Sequence[Track]) -> list[str]:
-    return [
+    notes += [
         f"{track.title} is panned; a stem is taken before the fader, so mix.wav has it in the centre"
         for track in buses
         if track.pan
     ]
+    return notes
+
+
+def _not_summed(project: Project, track: Track) -> dict[str, list[str]]:
+    """Return what a track has that the sum of its media does not have, by kind."""
+    takes = [(take, take.source) for take in _heard_takes(track)]
+    envelopes = [name for name, envelope in track.envelopes.items() if envelope.is_heard]
+    sends = [one for one in track.receives if carries_sound(project, one) and not one.is_simple]
+    return {
+        "plug-ins": list(track.plug_ins),
+        "items without an audio file": [
+            source.kind or "empty"
+            for _, source in takes
+            if source is not None and (source.kind in WITHOUT_SOUND or not source.file)
+        ],
+        "reversed items": [take.name or "reversed" for take, source in takes if source and source.is_reversed],
+        "pitch shifts": [take.name or "shifted" for take, _ in takes if take.pitch != 0.0],
+        "other parts of takes": [part for take, _ in takes for part in take.left_out],
+        "pan and mute envelopes": [_OTHER_ENVELOPES[name] for name in envelopes if name in _OTHER_ENVELOPES],
+        "sends that are not plain stereo": [f"from {project.tracks[one.source].title}" for one in sends],
+        "playback offsets": ["offset"] if track.offset_s else [],
+        "lanes (all of them are summed)": ["lanes"] if track.has_lanes else [],
+    }
+
+
+def _heard_takes(track: Track) -> list[Take]:
+    return [take for item in track.items if not item.is_muted for take in item.takes]

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
@@ -118,7 +117,9 @@ def apply(
     sounding = levels_lufs > ABSOLUTE_GATE_LUFS
     whole_db = common_db(predicted_db, levels_lufs)
     balance_db = predicted_db - whole_db
-    own_db = _median_while(sounding, balance_db)
+    own_db = np.array(
+        [np.median(column[on] if on.any() else column) for column, on in zip(balance_db.T, sounding.T, strict=True)]
+    )
     shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
     shaped_db = shaped_db * (settings.depth_percent / 100.0)
     for bus, percent in settings.ride_percent.items():
@@ -127,10 +128,12 @@ def apply(
     if settings.limit_db is not None:
         shaped_db = np.clip(shaped_db, -settings.limit_db, settings.limit_db)
     if settings.smooth_s > 0.0:
-        frames = settings.smooth_s / HOP_S / _SIGMAS_IN_SMOOTHING
-        shaped_db = gaussian(shaped_db, frames)
+        shaped_db = gaussian(shaped_db, settings.smooth_s / HOP_S / _SIGMAS_IN_SMOOTHING)
     for start_s, end_s in settings.ignore_s:
-        shaped_db = _straight(shaped_db, time_s, start_s, end_s)
+        inside = (time_s > start_s) & (time_s < end_s)
+        if inside.any() and not inside.all():
+            straight = [np.interp(time_s[inside], time_s[~inside], column[~inside]) for column in shaped_db.T]
+            shaped_db[inside] = np.stack(straight, axis=1)
     level_db = whole_db - common_db(shaped_db, levels_lufs)
     offsets_db = np.array([settings.offset_db.get(bus, 0.0) for bus in buses])
     return shaped_db + level_db + offsets_db
@@ -150,6 +153,7 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
     InputError
         A value is out of its range, or a bus or a passage is not in the song.
     """
+    known = f"the run has no such bus; it has {', '.join(buses)}"
     for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):
         _require(0.0 <= percent <= DEEPEST_PERCENT, f"{name} {percent:g}", f"give 0 to {DEEPEST_PERCENT:g} percent")
     _require(settings.limit_db is None or 0.0 <= settings.limit_db < math.inf, "--limit", "give 0 dB or more")
@@ -159,17 +163,15 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
         f"give 0 to {LONGEST_SMOOTHING_S:g} seconds",
     )
     for bus, offset_db in settings.offset_db.items():
-        _require(bus in buses, f"--offset {bus}", f"the run has no such bus; it has {', '.join(buses)}")
-        _require(
-            abs(offset_db) <= LARGEST_OFFSET_DB, f"--offset {bus}={offset_db:g}", f"at most {LARGEST_OFFSET_DB:g} dB"
-        )
+        _require(bus in buses, f"--offset {bus}", known)
+        is_small = abs(offset_db) <= LARGEST_OFFSET_DB
+        _require(is_small, f"--offset {bus}={offset_db:g}", f"at most {LARGEST_OFFSET_DB:g} dB")
     for bus, percent in settings.ride_percent.items():
-        _require(bus in buses, f"--ride {bus}", f"the run has no such bus; it has {', '.join(buses)}")
+        _require(bus in buses, f"--ride {bus}", known)
         _require(0.0 <= percent <= 100.0, f"--ride {bus}={percent:g}", "give 0 to 100 percent")
     for bus in settings.freeze:
-        _require(bus in buses, f"--freeze {bus}", f"the run has no such bus; it has {', '.join(buses)}")
-    spans = [*settings.ignore_s, *([settings.range_s] if settings.range_s else [])]
-    for start_s, end_s in spans:
+        _require(bus in buses, f"--freeze {bus}", known)
+    for start_s, end_s in [*settings.ignore_s, *filter(None, [settings.range_s])]:
         _require(
             0.0 <= start_s < end_s < LONGEST_S and start_s < duration_s,
             f"{start_s:g}:{end_s:g}",
@@ -220,7 +222,8 @@ def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
         if name in run_roles:
             return [name]
         of_bus = [role for role in run_roles if roles.bus_of(role) == name]
-        called = [role for role in run_roles if name.casefold() in (role.casefold(), _name_in_bus(role).casefold())]
+        in_bus = {role: role.removeprefix(roles.single_track(roles.bus_of(role), "")) for role in run_roles}
+        called = [role for role in run_roles if name.casefold() in (role.casefold(), in_bus[role].casefold())]
         return of_bus or called or [name]
 
     return msgspec.structs.replace(
@@ -231,28 +234,9 @@ def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
     )
 
 
-def _name_in_bus(role: str) -> str:
-    return role.removeprefix(roles.single_track(roles.bus_of(role), ""))
-
-
 def _require(is_valid: bool, option: str, problem: str) -> None:
     if not is_valid:
         raise InputError(problem, option=option)
-
-
-def _median_while(sounding: npt.NDArray[np.bool_], values: FloatArray) -> FloatArray:
-    pairs = zip(values.T, sounding.T, strict=True)
-    return np.array([float(np.median(column[on] if on.any() else column)) for column, on in pairs])
-
-
-def _straight(gains_db: FloatArray, time_s: FloatArray, start_s: float, end_s: float) -> FloatArray:
-    inside = (time_s > start_s) & (time_s < end_s)
-    outside = ~inside
-    if not inside.any() or not outside.any():
-        return gains_db
-    return np.stack(
-        [np.where(inside, np.interp(time_s, time_s[outside], column[outside]), column) for column in gains_db.T], axis=1
-    )
 
 
 ON_TOP = "moves_on_top"
@@ -331,9 +315,10 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
             path=where,
             remedy="mix it again",
         )
-    ranged = [s for s in settings if s.range_s is not None] if settings and settings[-1].range_s else []
-    notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was applied over" for s in ranged if s.range_s]
-    return Basis(root, latest, whole[-1] if whole else EditSettings(), tuple(notes))
+    notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was applied over" for s in settings if s.range_s]
+    return Basis(
+        root, latest, whole[-1] if whole else EditSettings(), tuple(notes) if settings and settings[-1].range_s else ()
+    )
 
 
 def _settings_of(run: RunRecord, where: str) -> EditSettings:

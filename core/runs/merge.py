@@ -124,15 +124,18 @@ def merge(base: Sequence[Point], now: Sequence[Point], new: Sequence[Point], cur
     wanted = [point._replace(gain=point.gain * edits.lift) for point in new]
     ours = _with_guards(wanted, edits.spans, curve)
     starts = [edit.start_s for edit in edits.spans]
-    kept = [point for point in ours if not _is_inside(point, edits.spans, starts)]
+
+    def is_kept(point: Point) -> bool:
+        place = bisect_left(starts, point.time_s - SAME_TIME_S) - 1
+        return place < 0 or point.time_s >= edits.spans[place].end_s - SAME_TIME_S
+
+    kept = [point for point in ours if is_kept(point)]
     points = sorted([*kept, *(point for edit in edits.spans for point in edit.added)], key=lambda point: point.time_s)
     if not points:
         points = list(now)
     plain = tuple(point._replace(gain=point.gain / edits.lift) for point in ours)
-    conflicts = _conflicts(
-        edits, [point._replace(gain=point.gain * edits.lift) for point in base], wanted, points, curve
-    )
-    return Merged(tuple(points), plain, edits, conflicts)
+    lifted = [point._replace(gain=point.gain * edits.lift) for point in base]
+    return Merged(tuple(points), plain, edits, _conflicts(edits, lifted, wanted, points, curve))
 
 
 def _same(one: Point, other: Point) -> bool:
@@ -149,12 +152,8 @@ def _lift(base: Sequence[Point], now: Sequence[Point]) -> float:
     times = [point.time_s for point in now]
     ratios = []
     for point in base:
-        place = bisect_left(times, point.time_s - SAME_TIME_S)
-        if (
-            place < len(now)
-            and now[place].time_s <= point.time_s + SAME_TIME_S
-            and heard_db(min(point.gain, now[place].gain)) > LOWEST_DB
-        ):
+        place = _first_at(times, point.time_s)
+        if place is not None and heard_db(min(point.gain, now[place].gain)) > LOWEST_DB:
             ratios.append(now[place].gain / point.gain)
     if not ratios:
         return 1.0
@@ -193,7 +192,7 @@ def _with_guards(points: Sequence[Point], spans: Sequence[EditedSpan], curve: Cu
     """Return points that describe the same curve, with one at each edge of each span."""
     edges = sorted({edge for edit in spans for edge in (edit.start_s, edit.end_s) if math.isfinite(edge)})
     times = [point.time_s for point in points]
-    missing = [edge for edge in edges if not _has(times, edge)]
+    missing = [edge for edge in edges if _first_at(times, edge) is None]
     if not missing:
         return list(points)
     gains = curve(points, np.array(missing)).tolist()
@@ -201,19 +200,15 @@ def _with_guards(points: Sequence[Point], spans: Sequence[EditedSpan], curve: Cu
     return sorted([*points, *guards], key=lambda point: point.time_s)
 
 
-def _has(times: Sequence[float], time_s: float) -> bool:
+def _first_at(times: Sequence[float], time_s: float) -> int | None:
+    """Return the index of the first of sorted `times` that counts as `time_s`, or None."""
     place = bisect_left(times, time_s - SAME_TIME_S)
-    return place < len(times) and times[place] <= time_s + SAME_TIME_S
+    return place if place < len(times) and times[place] <= time_s + SAME_TIME_S else None
 
 
 def _shape_at(points: Sequence[Point], times: Sequence[float], time_s: float) -> int:
     place = bisect_left(times, time_s)
     return points[place - 1].shape if place and points[place - 1].shape <= 1 else LINEAR
-
-
-def _is_inside(point: Point, spans: Sequence[EditedSpan], starts: Sequence[float]) -> bool:
-    place = bisect_left(starts, point.time_s - SAME_TIME_S) - 1
-    return place >= 0 and point.time_s < spans[place].end_s - SAME_TIME_S
 
 
 def _conflicts(

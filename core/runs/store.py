@@ -126,13 +126,10 @@ def _decoded(body: str, number: int) -> RunRecord:
         raise InputError(
             f"run {number} was recorded by a later Faderwise (version {version})", remedy="update this one"
         )
-    if problem := problem_of(record) or _misnumbered(record, number):
+    wrong_number = None if record.number == number else f"it belongs to run {record.number}"
+    if problem := problem_of(record) or wrong_number:
         raise InputError(f"the record of run {number} cannot be used ({problem})", remedy="take an older copy")
     return record
-
-
-def _misnumbered(record: RunRecord, number: int) -> str | None:
-    return None if record.number == number else f"it belongs to run {record.number}"
 
 
 class _Versioned(msgspec.Struct):
@@ -231,6 +228,12 @@ def _tracks_of(project: Project, run: RunRecord) -> list[tuple[TrackRun, Track]]
     return [(then, track) for then in run.tracks if (track := track_of(project, then)) is not None]
 
 
+def _record_on(project: Project, track: Track, run: RunRecord, name: str | None = None) -> TrackRun | None:
+    """Return what a run wrote on a track (on the envelope `name`, by default on any), or None."""
+    found = (then for then in run.tracks if name in (None, then.target) and track_of(project, then) == track)
+    return next(found, None)
+
+
 def track_of(project: Project, then: TrackRun) -> Track | None:
     """Return the track of a record: by GUID, or by number where the project has no GUIDs."""
     if then.guid:
@@ -247,13 +250,12 @@ def with_mark(record: RunRecord, project: Project) -> RunRecord:
     """Return the record of a run whose id goes onto its tracks; the record must not have its id yet."""
     before = read_history(project)
     tracks = {track.guid: track for track in project.tracks}
-    empty = [then.guid for then in record.tracks if then.guid in tracks and _has_empty_ext(tracks[then.guid])]
+    empty = []
+    for then in record.tracks:
+        block = next(tracks[then.guid].block.inner("EXT"), None) if then.guid in tracks else None
+        if block is not None and not block.lines and not block.blocks:
+            empty.append(then.guid)
     return msgspec.structs.replace(record, follows=before[-1].id if before else None, empty_ext=empty or msgspec.UNSET)
-
-
-def _has_empty_ext(track: Track) -> bool:
-    block = next(iter(track.block.inner("EXT")), None)
-    return block is not None and not block.lines and not block.blocks
 
 
 def mark_of(project: Project, track: Track) -> str | None:
@@ -282,7 +284,7 @@ def mark_edits(project: Project, track: Track, run_id: str | None, *, keeps_bloc
     opening = lines[track.block.first]
     margin = opening[: len(opening) - len(opening.lstrip(b" \t"))] + b"  "
     line = b"" if run_id is None else margin + f"  {MARK_KEY} {run_id}".encode() + end
-    block = next(iter(track.block.inner("EXT")), None)
+    block = next(track.block.inner("EXT"), None)
     if block is None:
         return [Edit(track.block.last, track.block.last, (margin + b"<EXT" + end, line, margin + b">" + end))]
     ours = [i for i in block.lines if [word.casefold() for word in words(lines[i])[:1]] == [MARK_KEY]]
@@ -446,7 +448,7 @@ def restore(project: Project, first: int) -> Restored:
             notes.append(f"track {then.number} {then.name!r} was deleted, so nothing was restored on it")
         else:
             edits += _edits(project, track, then)
-            last = next((run for run in reversed(earlier) if _wrote_on(run, project, track)), None)
+            last = next((run for run in reversed(earlier) if _record_on(project, track, run) is not None), None)
             marks[track.index] = mark_edits(
                 project,
                 track,
@@ -487,10 +489,6 @@ def restored_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
     return tuple(earliest.values())
 
 
-def _wrote_on(run: RunRecord, project: Project, track: Track) -> bool:
-    return any(track_of(project, then) == track for then in run.tracks)
-
-
 def _edits(project: Project, track: Track, then: TrackRun) -> list[Edit]:
     if then.target == FADER:
         return [fader_edit(project, track, fader_in(then.before))]
@@ -527,7 +525,7 @@ def moves_before(project: Project, track: Track, run: RunRecord) -> Envelope | N
     project, track : the track and its project.
     run : the run that replaced the moves, or was combined with them.
     """
-    then = next((one for one in run.tracks if track_of(project, one) == track), None)
+    then = _record_on(project, track, run)
     if then is None:
         return None
     earlier = [one for one in read_history(project) if one.number < run.number]
@@ -538,7 +536,7 @@ def _before_ours(
     project: Project, track: Track, name: str, envelope: Envelope | None, runs: Sequence[RunRecord]
 ) -> Envelope | None:
     for run in reversed(runs):
-        then = next((one for one in run.tracks if one.target == name and track_of(project, one) == track), None)
+        then = _record_on(project, track, run, name)
         if then is not None:
             if not is_as_written(envelope, then):
                 break
@@ -548,17 +546,15 @@ def _before_ours(
 
 def ext_state(document: Document, section: str) -> dict[str, str]:
     """Return a section's values by key, in upper case; empty where the section does not exist."""
-    block = _section(_states(document), section)
+    block = _section(document, section)
     if block is None:
         return {}
     lines = [words(document.lines[index]) for index in block.lines]
     values = {line[0].upper(): line[1] if len(line) > 1 else "" for line in lines if line}
-    return values | {inner.name.upper(): _text_of(document, inner) for inner in block.blocks}
-
-
-def _text_of(document: Document, block: Block) -> str:
-    lines = (document.lines[index].strip(b" \t\r\n") for index in block.lines)
-    return "\n".join(as_text(line[1:]) for line in lines if line.startswith(b"|"))
+    for inner in block.blocks:
+        text = (document.lines[index].strip(b" \t\r\n") for index in inner.lines)
+        values[inner.name.upper()] = "\n".join(as_text(line[1:]) for line in text if line.startswith(b"|"))
+    return values
 
 
 def ext_state_edits(document: Document, section: str, changes: Mapping[str, str | None]) -> list[Edit]:
@@ -582,8 +578,8 @@ def ext_state_edits(document: Document, section: str, changes: Mapping[str, str 
     >>> ext_state(changed, "Faderwise")
     {'KEY': 'a value'}
     """
-    states = _states(document)
-    block = _section(states, section)
+    states = next(document.root.inner(_EXT_STATE_BLOCK), None)
+    block = _section(document, section)
     before = ext_state(document, section)
     after = {**before, **{key.upper(): value for key, value in changes.items()}}
     kept = {key: value for key, value in after.items() if value is not None}
@@ -595,14 +591,13 @@ def ext_state_edits(document: Document, section: str, changes: Mapping[str, str 
         marked = kept if states.blocks else {**kept, _EMPTY_BEFORE: "1"}
         lines = _section_lines(document, section, marked)
         return [Edit(states.last, states.last, lines)]
-    return [_with_block(document, _section_lines(document, section, kept))]
+    end, at = document.line_end(document.root.first), document.root.last
+    lines = _section_lines(document, section, kept)
+    return [Edit(at, at, (b"  <" + _EXT_STATE_BLOCK.encode() + end, *lines, b"  >" + end))]
 
 
-def _states(document: Document) -> Block | None:
-    return next(document.root.inner(_EXT_STATE_BLOCK), None)
-
-
-def _section(states: Block | None, name: str) -> Block | None:
+def _section(document: Document, name: str) -> Block | None:
+    states = next(document.root.inner(_EXT_STATE_BLOCK), None)
     blocks = states.blocks if states else ()
     return next((block for block in blocks if block.name.upper() == name.upper()), None)
 
@@ -615,17 +610,8 @@ def _rewritten(document: Document, states: Block, block: Block, kept: Mapping[st
     return Edit(gone.first, gone.last + 1, ())
 
 
-def _with_block(document: Document, section: tuple[bytes, ...]) -> Edit:
-    end = document.line_end(document.root.first)
-    at = document.root.last
-    return Edit(at, at, (b"  <" + _EXT_STATE_BLOCK.encode() + end, *section, b"  >" + end))
-
-
 def _section_lines(document: Document, section: str, values: Mapping[str, str]) -> tuple[bytes, ...]:
     end = document.line_end(document.root.first)
     keys = [f"      {key} {quoted(value)}".encode() + end for key, value in sorted(values.items())]
-    return (f"    <{_name(section)}".encode() + end, *keys, b"    >" + end)
-
-
-def _name(section: str) -> str:
-    return re.sub(r"\s", "_", section.upper())
+    name = re.sub(r"\s", "_", section.upper())
+    return (f"    <{name}".encode() + end, *keys, b"    >" + end)
