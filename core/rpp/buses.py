@@ -90,7 +90,10 @@ def find_buses(
     if only:
         by_hand = _selected(project, only, by_hand, left_out)
         with_names = False
-    _require_tracks(project, by_hand)
+    if empty := [role for role, tracks in by_hand.items() if not tracks]:
+        raise InputError(
+            f"no track was chosen for the {', '.join(empty)}", path=project.path, remedy="name one, or leave it out"
+        )
     taken = [track for tracks in by_hand.values() for track in tracks]
     _require_apart(project, taken)
     by_name, notes = _by_name(project, taken, left_out, set(by_hand)) if with_names else ({}, [])
@@ -111,7 +114,7 @@ def _selected(
     project: Project, only: Sequence[str], by_hand: Mapping[str, tuple[Track, ...]], left_out: Sequence[Track]
 ) -> dict[str, tuple[Track, ...]]:
     """Return the tracks that `only` names by role: the one they were chosen for, or that of their names."""
-    tracks = dict.fromkeys(track.index for name in only for track in _tracks_called(project, name))
+    tracks = {track.index for name in only for track in _tracks_called(project, name)}
     found = {role: list(chosen) for role, chosen in by_hand.items()}
     taken = {track.index for chosen in (*by_hand.values(), left_out) for track in chosen}
     matches = match_tracks(project)
@@ -169,14 +172,6 @@ def _require_main_buses(project: Project, buses: Buses, left_out: Sequence[Track
             option="--bus",
             remedy=f"add --bus {missing[0]}={number} to use {unknown[0].title}, or --bus {roles.LEFT_OUT}={number} to "
             "leave it out",
-        )
-
-
-def _require_tracks(project: Project, by_hand: Mapping[str, Sequence[Track]]) -> None:
-    empty = [role for role, tracks in by_hand.items() if not tracks]
-    if empty:
-        raise InputError(
-            f"no track was chosen for the {', '.join(empty)}", path=project.path, remedy="name one, or leave it out"
         )
 
 
@@ -255,20 +250,12 @@ def _candidates(
     for track, match in zip(project.tracks, matches, strict=True):
         near = any(track == other or project.is_inside(track, other) for other in (*taken, *left_out))
         near = near or any(project.is_inside(other, track) for other in taken)
-        if match.bus and not near and _has_sound(project, track) and not is_return(project, track):
-            found.append(_Candidate(track, match.bus, _is_bus(project, track)))
+        has_sound = track.items or track.receives or track.is_folder
+        if match.bus and not near and has_sound and not is_return(project, track):
+            sums_receives = bool(track.receives) and not track.items
+            is_bus = track.is_folder or _BUS_WORD.search(track.name) is not None or sums_receives
+            found.append(_Candidate(track, match.bus, is_bus))
     return found
-
-
-def _is_bus(project: Project, track: Track) -> bool:
-    if track.is_folder or _BUS_WORD.search(track.name):
-        return True
-    return bool(track.receives) and not track.items and not is_return(project, track)
-
-
-def _has_sound(project: Project, track: Track) -> bool:
-    inside = any(project.is_inside(other, track) and other.items for other in project.tracks)
-    return bool(track.items or track.receives) or inside or track.is_folder
 
 
 def _is_muted(project: Project, track: Track) -> bool:
@@ -342,9 +329,9 @@ def _flow_notes(project: Project, taken: list[Track]) -> list[str]:
 
 def _sum_notes(best: Mapping[str, tuple[Track, ...]]) -> list[str]:
     return [
-        f"the {role} are the sum of {_and([track.title for track in tracks])}; their balance is kept"
-        for role, tracks in best.items()
-        if len(tracks) > 1
+        f"the {role} are the sum of {', '.join(track.title for track in first)} and {last.title}; their balance is kept"
+        for role, (*first, last) in best.items()
+        if first
     ]
 
 
@@ -361,10 +348,6 @@ def _listed(project: Project) -> str:
     names = [f"{track.number} {track.name!r}" for track in project.tracks]
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
-
-
-def _and(parts: list[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 @dataclass(frozen=True)

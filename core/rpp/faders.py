@@ -171,12 +171,13 @@ def group_notes(project: Project, tracks: Sequence[Track]) -> list[str]:
 
 def _group_flags(project: Project, track: Track) -> tuple[int, int, int, int]:
     """Return the groups a track leads and follows, volume and then VCA, as one bit per group from 1 to 64."""
-    low, high = (project.document.fields(track.block, name) for name in ("GROUP_FLAGS", "GROUP_FLAGS_HIGH"))
-    masks = []
-    for place in (_VOLUME_LEAD, _VOLUME_FOLLOW, _VCA_LEAD, _VCA_FOLLOW):
-        halves = [fields.whole(place) & 0xFFFFFFFF if fields is not None else 0 for fields in (low, high)]
-        masks.append(halves[0] | halves[1] << 32)
-    return masks[0], masks[1], masks[2], masks[3]
+    parts = [project.document.fields(track.block, name) for name in ("GROUP_FLAGS", "GROUP_FLAGS_HIGH")]
+
+    def mask(place: int) -> int:
+        low, high = (fields.whole(place) & 0xFFFFFFFF if fields is not None else 0 for fields in parts)
+        return low | high << 32
+
+    return mask(_VOLUME_LEAD), mask(_VOLUME_FOLLOW), mask(_VCA_LEAD), mask(_VCA_FOLLOW)
 
 
 def _numbers(mask: int) -> list[int]:
@@ -227,28 +228,21 @@ def reached(project: Project, track: Track) -> tuple[Track, ...]:
 def in_order(project: Project, tracks: Sequence[Track]) -> list[tuple[Track, tuple[Feed, ...]]]:
     """Return every track that flows into `tracks` with its feeds, after their sources; no way leads back."""
     done: dict[int, tuple[Feed, ...]] = {}
-    under_way: dict[int, _UnderWay] = {}
+    under_way: dict[int, tuple[Iterator[Feed], list[Feed]]] = {}
     for track in tracks:
         waiting = [] if track.index in done else [track]
         while waiting:
             index = waiting[-1].index
-            here = under_way.setdefault(index, _UnderWay(feeds_of(project, waiting[-1]), []))
-            feed = next(here.feeds, None)
+            still_to_come, taken = under_way.setdefault(index, (feeds_of(project, waiting[-1]), []))
+            feed = next(still_to_come, None)
             if feed is None:
-                done[index] = tuple(under_way.pop(index).taken)
+                done[index] = tuple(taken)
+                del under_way[index]
                 waiting.pop()
             elif feed.source.index not in under_way:
-                here.taken.append(feed)
+                taken.append(feed)
                 waiting += [] if feed.source.index in done else [feed.source]
     return [(project.tracks[index], feeds) for index, feeds in done.items()]
-
-
-@dataclass(frozen=True)
-class _UnderWay:
-    """A track whose feeds are being followed: those still to come, and those that were taken."""
-
-    feeds: Iterator[Feed]
-    taken: list[Feed]
 
 
 def _received(project: Project, receive: Receive) -> Feed:

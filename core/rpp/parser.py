@@ -236,9 +236,8 @@ def read_document(path: Path) -> Document:
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="give the path of a REAPER project") from None
     except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error})", path=path, remedy="check its permissions"
-        ) from error
+        problem = f"cannot be read ({error.strerror or error})"
+        raise InputError(problem, path=path, remedy="check its permissions") from error
     return parse(content, path)
 
 
@@ -254,7 +253,8 @@ def parse(content: bytes, path: Path) -> Document:
         raise InputError(
             "is not a REAPER project (it does not begin with <REAPER_PROJECT)", path=path, remedy="give an .RPP file"
         )
-    lines = tuple(line for line in _split(content) if line)
+    *complete, rest = content.split(b"\n")
+    lines = (*(line + b"\n" for line in complete), *([rest] if rest else []))
     return Document(path, lines, _nested(lines, path))
 
 
@@ -265,26 +265,20 @@ class _Open:
     lines: list[int]
     blocks: list[Block]
 
-    def closed(self, last: int) -> Block:
-        return Block(self.name, self.first, last, tuple(self.lines), tuple(self.blocks))
-
-
-def _split(content: bytes) -> list[bytes]:
-    *complete, rest = content.split(b"\n")
-    return [line + b"\n" for line in complete] + [rest]
-
 
 def _nested(lines: Sequence[bytes], path: Path) -> Block:
     stack: list[_Open] = []
     for index, line in enumerate(lines):
         bare = line.removeprefix(b"\xef\xbb\xbf").strip()
         if bare.startswith(b">"):
-            block = stack.pop().closed(index)
+            opened = stack.pop()
+            block = Block(opened.name, opened.first, index, tuple(opened.lines), tuple(opened.blocks))
             if not stack:
                 return block
             stack[-1].blocks.append(block)
         elif bare.startswith(b"<"):
-            stack.append(_Open(_block_name(bare), index, [], []))
+            name = (bare[1:].split(None, 1) or [b""])[0].decode("latin-1")
+            stack.append(_Open(name, index, [], []))
         elif stack:
             stack[-1].lines.append(index)
     raise InputError(
@@ -292,7 +286,3 @@ def _nested(lines: Sequence[bytes], path: Path) -> Block:
         path=path,
         remedy=f"{_REMEDY}, or take an older copy",
     )
-
-
-def _block_name(bare: bytes) -> str:
-    return bare[1:].split(None, 1)[0].decode("latin-1") if bare[1:].split() else ""

@@ -112,16 +112,18 @@ def read_item(document: Document, block: Block) -> Item:
     InputError
         A number in a line cannot be read.
     """
-    mixed = _field(document, block, "VOLPAN")
+    parts = _parts(document, block)
+    selected = [part for part in parts if part.is_selected] or parts[:1]
+    playing = parts if _field(document, block, "ALLTAKES").whole(0) else selected
     return Item(
         position_s=max(_time_s(_field(document, block, "POSITION")), 0.0),
         length_s=max(_time_s(_field(document, block, "LENGTH")), 0.0),
         is_muted=_field(document, block, "MUTE").whole(0) != 0,
         loops=_field(document, block, "LOOP").whole(0) != 0,
-        volume=mixed.number(0, 1.0),
+        volume=_field(document, block, "VOLPAN").number(0, 1.0),
         fade_in=_fade(_field(document, block, "FADEIN")),
         fade_out=_fade(_field(document, block, "FADEOUT")),
-        takes=_playing(document, block),
+        takes=tuple(_take(document, part, is_first=part is parts[0]) for part in playing),
     )
 
 
@@ -156,13 +158,6 @@ class _Part:
     blocks: list[Block]
 
 
-def _playing(document: Document, block: Block) -> tuple[Take, ...]:
-    parts = _parts(document, block)
-    selected = [part for part in parts if part.is_selected] or parts[:1]
-    all_play = _field(document, block, "ALLTAKES").whole(0) != 0
-    return tuple(_take(document, part, is_first=part is parts[0]) for part in (parts if all_play else selected))
-
-
 def _parts(document: Document, block: Block) -> list[_Part]:
     parts = [_Part(False, {}, [])]
     content: list[int | Block] = sorted(
@@ -192,6 +187,11 @@ def _take(document: Document, part: _Part, *, is_first: bool) -> Take:
             path=rate.where,
             remedy="save the project again in REAPER",
         )
+    left_out = [
+        _TAKE_BLOCKS[block.name]
+        for block in part.blocks
+        if block.name in _TAKE_BLOCKS and _field(document, block, "ACT").whole(0, 1)
+    ]
     return Take(
         name=part.lines.get("NAME", empty).text(0),
         volume=volume,
@@ -200,19 +200,15 @@ def _take(document: Document, part: _Part, *, is_first: bool) -> Take:
         play_rate=play_rate,
         pitch=rate.number(2),
         channel_mode=part.lines.get("CHANMODE", empty).whole(0),
-        source=_source_of(document, part),
-        left_out=_left_out(document, part),
+        source=next((_source(document, block) for block in part.blocks if block.name == "SOURCE"), None),
+        left_out=(*left_out, *(["stretch markers"] if "SM" in part.lines else [])),
     )
-
-
-def _source_of(document: Document, part: _Part) -> Source | None:
-    return next((_source(document, block) for block in part.blocks if block.name == "SOURCE"), None)
 
 
 def _source(document: Document, block: Block) -> Source:
     """Return the source in `block`; sections of sections of a file are one section of it."""
     start_s, length_s, is_reversed = 0.0, 0.0, False
-    while (inner := _section_of(document, block)) is not None:
+    while _kind_of(document, block) == "SECTION" and (inner := next(block.inner("SOURCE"), None)) is not None:
         start_s += _time_s(_field(document, block, "STARTPOS"))
         length_s = length_s or _time_s(_field(document, block, "LENGTH"))
         is_reversed = is_reversed or bool(_field(document, block, "MODE").whole(0) & 2)
@@ -221,22 +217,8 @@ def _source(document: Document, block: Block) -> Source:
     return Source(_kind_of(document, block), file, start_s=start_s, length_s=length_s, is_reversed=is_reversed)
 
 
-def _section_of(document: Document, block: Block) -> Block | None:
-    """Return the source that `block` is a section of, or None if it is not a section."""
-    return next(block.inner("SOURCE"), None) if _kind_of(document, block) == "SECTION" else None
-
-
 def _kind_of(document: Document, block: Block) -> str:
     return document.fields_at(block.first).text(0).upper()
-
-
-def _left_out(document: Document, part: _Part) -> tuple[str, ...]:
-    found = [
-        _TAKE_BLOCKS[block.name]
-        for block in part.blocks
-        if block.name in _TAKE_BLOCKS and _field(document, block, "ACT").whole(0, 1)
-    ]
-    return (*found, *(["stretch markers"] if "SM" in part.lines else []))
 
 
 POST_FADER = 0
@@ -334,7 +316,7 @@ class Project:
     global_automation : an automation mode over all tracks, -1 for none, 5 for bypass.
     render_file : where it was last rendered to, as the file names it.
     media_folder : where it records to, as the file names it.
-    master_volume, master_plug_ins : those of the master track.
+    master_plug_ins : those of the master track.
     play_rate : the whole project's.
     home : the folder the project belongs in, where the file at `path` is a copy elsewhere.
     """
@@ -345,7 +327,6 @@ class Project:
     global_automation: int
     render_file: str
     media_folder: str
-    master_volume: float
     master_plug_ins: tuple[str, ...]
     play_rate: float
     home: Path | None = None
@@ -362,14 +343,14 @@ class Project:
 
     def children(self, track: Track) -> tuple[Track, ...]:
         """Return the tracks directly in a folder."""
-        return self._children.get(track.index, ())
+        return tuple(self._children.get(track.index, ()))
 
     @cached_property
-    def _children(self) -> Mapping[int | None, tuple[Track, ...]]:
+    def _children(self) -> Mapping[int | None, Sequence[Track]]:
         found: dict[int | None, list[Track]] = {}
         for track in self.tracks:
             found.setdefault(track.parent, []).append(track)
-        return {parent: tuple(tracks) for parent, tracks in found.items()}
+        return found
 
     def is_inside(self, track: Track, folder: Track) -> bool:
         """Return whether `track` is in `folder`, at any depth."""
@@ -413,7 +394,6 @@ def project_of(document: Document) -> Project:
         global_automation=_field(document, root, "GLOBAL_AUTO").whole(0, -1),
         render_file=_field(document, root, "RENDER_FILE").text(0),
         media_folder=_field(document, root, "RECORD_PATH").text(0),
-        master_volume=_field(document, root, "MASTER_VOLUME").number(0, 1.0),
         master_plug_ins=_plug_ins(document, root, "MASTERFXLIST"),
         play_rate=_field(document, root, "PLAYRATE").number(0, 1.0),
     )
@@ -436,7 +416,6 @@ def _tracks(document: Document) -> tuple[Track, ...]:
 def _track(document: Document, block: Block, index: int, parent: int | None, change: int) -> Track:
     mixed = _field(document, block, "VOLPAN")
     muted = _field(document, block, "MUTESOLO")
-    offset = _field(document, block, "PLAYOFFS")
     return Track(
         index=index,
         guid=document.fields_at(block.first).text(0),
@@ -451,7 +430,7 @@ def _track(document: Document, block: Block, index: int, parent: int | None, cha
         automation_mode=_field(document, block, "AUTOMODE").whole(0),
         n_channels=_field(document, block, "NCHAN").whole(0, 2),
         sends_to_parent=_field(document, block, "MAINSEND").whole(0, 1) != 0,
-        offset_s=offset.number(0),
+        offset_s=_field(document, block, "PLAYOFFS").number(0),
         has_lanes=_field(document, block, "FREEMODE").whole(0) == 2,
         receives=tuple(_receive(fields) for fields in document.all_fields(block, "AUXRECV")),
         envelopes={inner.name: read_envelope(document, inner) for inner in block.blocks if inner.name in _ENVELOPES},
@@ -482,13 +461,10 @@ def _plug_ins(document: Document, block: Block, chain_name: str) -> tuple[str, .
             before = [index for index in chain.lines if index < plug_in.first]
             bypass = next((i for i in reversed(before) if document.lines[i].split(None, 1)[:1] == [b"BYPASS"]), None)
             if bypass is None or not document.fields_at(bypass).whole(0):
-                names.append(_plug_in_name(document.fields_at(plug_in.first), plug_in.name))
+                fields = document.fields_at(plug_in.first)
+                name = fields.text(0).split(": ", 1)[-1]
+                names.append(fields.text(1) or name if plug_in.name == "JS" else name or plug_in.name.lower())
     return tuple(names)
-
-
-def _plug_in_name(fields: Fields, kind: str) -> str:
-    name = fields.text(0).split(": ", 1)[-1]
-    return fields.text(1) or name if kind == "JS" else name or kind.lower()
 
 
 def is_relative(name: str) -> bool:

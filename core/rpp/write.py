@@ -94,12 +94,17 @@ def envelope_edit(project: Project, track: Track, envelope: Envelope, name: str 
     end = document.line_end(track.block.first)
     indent = re.match(rb"[ \t]*", document.lines[track.block.first])
     margin = (indent[0] if indent else b"") + b"  "
-    points = [margin + b"  " + _point_line(point) + end for point in envelope.points]
+    points = []
+    for point in envelope.points:
+        line = f"  PT {_short(point.time_s)} {_short(point.gain)} {point.shape}"
+        line += f" 0 0 0 {_short(point.tension)}" if point.tension else ""
+        points.append(margin + line.encode() + end)
     if envelope.block is None:
         at = place_of_envelope(document, track.block)
         return Edit(at, at, (*_opening(project, track, envelope, name, margin), *points, margin + b">" + end))
     block = envelope.block
-    kept = tuple(_active_and_visible(line) for line in document.lines[block.first : block.last] if not _is_point(line))
+    others = [line for line in document.lines[block.first : block.last] if line.split(None, 1)[:1] != [b"PT"]]
+    kept = [re.sub(rb"^([ \t]*(?:ACT|VIS)[ \t]+)0\b", rb"\g<1>1", line) for line in others]  # active and visible
     return Edit(block.first, block.last + 1, (*kept, *points, document.lines[block.last]))
 
 
@@ -132,19 +137,6 @@ def place_of_envelope(document: Document, block: Block) -> int:
     if named:
         return named[-1] + 1
     return block.blocks[0].first if block.blocks else block.last
-
-
-def _is_point(line: bytes) -> bool:
-    return line.split(None, 1)[:1] == [b"PT"]
-
-
-def _active_and_visible(line: bytes) -> bytes:
-    return re.sub(rb"^([ \t]*(?:ACT|VIS)[ \t]+)0\b", rb"\g<1>1", line)
-
-
-def _point_line(point: Point) -> bytes:
-    line = f"PT {_short(point.time_s)} {_short(point.gain)} {point.shape}"
-    return (line + (f" 0 0 0 {_short(point.tension)}" if point.tension else "")).encode()
 
 
 def _short(value: float) -> str:
@@ -385,18 +377,13 @@ def points_of(curve: EnvelopePoints, scale: float) -> tuple[Point, ...]:
     >>> [(point.time_s, round(point.gain, 3)) for point in points]
     [(0.0, 2.0), (2.0, 1.683), (4.0, 1.416)]
     """
-    time_s, gain_db = _close_together(curve.time_s, np.maximum(curve.gain_db, LOWEST_DB))
+    levels_db = np.maximum(curve.gain_db, LOWEST_DB)
+    pieces = np.maximum(np.ceil(np.abs(np.diff(levels_db)) / _LARGEST_STEP_DB), 1).astype(int)
+    places = [start + np.arange(count) / count for start, count in enumerate(pieces)]
+    whole, at = np.arange(len(levels_db)), np.concatenate([*places, [len(levels_db) - 1.0]])
+    time_s, gain_db = np.interp(at, whole, curve.time_s), np.interp(at, whole, levels_db)
     gain = np.where(gain_db <= LOWEST_DB, 0.0, db_to_gain(gain_db)) / scale
     return tuple(map(Point, time_s.tolist(), gain.tolist()))
-
-
-def _close_together(time_s: FloatArray, gain_db: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Insert points so that two neighbours are at most 2 dB apart."""
-    pieces = np.maximum(np.ceil(np.abs(np.diff(gain_db)) / _LARGEST_STEP_DB), 1).astype(int)
-    places = [start + np.arange(count) / count for start, count in enumerate(pieces)]
-    at = np.concatenate([*places, [len(time_s) - 1.0]])
-    whole = np.arange(len(time_s))
-    return np.interp(at, whole, time_s), np.interp(at, whole, gain_db)
 
 
 def require_writable(project: Project, track: Track, name: str = VOLUME) -> None:
@@ -430,7 +417,8 @@ def with_span(old: Envelope, inner: Sequence[Point], span_s: tuple[float, float]
     up_to, after = _cut(old, start_s, end_s)
     entry, leave = old.gain_at(np.array([start_s - 1e-9, end_s + 1e-9])).tolist()
     lead_in = Point(start_s, entry) if start_s > 0.0 else Point(0.0, inner[0].gain)
-    return (*up_to, lead_in, *inner, Point(end_s, leave, _shape_at(old, end_s)), *after)
+    shape = next((point.shape for point in reversed(old.points) if point.time_s <= end_s), LINEAR)
+    return (*up_to, lead_in, *inner, Point(end_s, leave, shape if shape <= SQUARE else LINEAR), *after)
 
 
 def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list[Point]]:
@@ -449,11 +437,6 @@ def _cut(old: Envelope, start_s: float, end_s: float) -> tuple[list[Point], list
 def _straight(old: Envelope, start_s: float, end_s: float) -> list[Point]:
     times = np.linspace(start_s, end_s, _BENT_PIECES + 1)[1:-1]
     return list(map(Point, times.tolist(), old.gain_at(times).tolist()))
-
-
-def _shape_at(old: Envelope, time_s: float) -> int:
-    shape = next((point.shape for point in reversed(old.points) if point.time_s <= time_s), LINEAR)
-    return shape if shape <= SQUARE else LINEAR
 
 
 def _is_modern(project: Project) -> bool:

@@ -52,13 +52,13 @@ def test_project_settings_are_read() -> None:
     head = [b"GLOBAL_AUTO 3", b'RENDER_FILE "out/song mix.wav"', b"RECORD_PATH Media Other", b"MASTER_VOLUME 0.5 0 -1"]
     found = project(more=b"\n".join([*head, b"PLAYRATE 1.25 0 0.25 4", b"<MASTERFXLIST", b"<JS limiter", b">", b">"]))
     assert (found.global_automation, found.render_file, found.media_folder) == (3, "out/song mix.wav", "Media")
-    assert (found.master_volume, found.play_rate, found.master_plug_ins) == (0.5, 1.25, ("limiter",))
+    assert (found.play_rate, found.master_plug_ins) == (1.25, ("limiter",))
 
 
 def test_missing_project_settings_have_defaults() -> None:
     found = project()
     assert (found.sample_rate, found.global_automation, found.render_file, found.media_folder) == (None, -1, "", "")
-    assert (found.master_volume, found.play_rate, found.master_plug_ins) == (1.0, 1.0, ())
+    assert (found.play_rate, found.master_plug_ins) == (1.0, ())
 
 
 def test_folders_and_sends_of_real_projects(shared: Path) -> None:
