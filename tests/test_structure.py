@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator, Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,19 @@ def module_of(path: Path) -> str:
     return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree_of(path)))
+
+
 def imported(path: Path) -> Iterator[str]:
     """Yield the full name of every module that `path` imports, at any level of nesting."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -70,7 +77,7 @@ def imported(path: Path) -> Iterator[str]:
 def modules_imported(path: Path, modules: Set[str]) -> set[str]:
     """Return which of `modules` are imported by `path`."""
     found = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             full = [f"{node.module}.{alias.name}" for alias in node.names]
             found |= {name if name in modules else str(node.module) for name in full}
@@ -116,16 +123,15 @@ def documents_shapes(node: ast.FunctionDef) -> bool:
     return re.search(r"shape|axis|\((n|k)[_ ,)]|\(\d|\(\.\.\.", ast.get_docstring(node) or "") is not None
 
 
-def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
-    """Yield every call in `path` with the name of the function."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+@cache
+def calls(path: Path) -> list[tuple[str, ast.Call]]:
+    """Return every call in `path` with the name of the function."""
+    return [(ast.unparse(node.func), node) for node in nodes_of(path) if isinstance(node, ast.Call)]
 
 
 def raised(path: Path) -> Iterator[str]:
     """Yield the name of every exception that `path` raises."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Raise) and node.exc is not None:
             yield ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
 
@@ -231,4 +237,4 @@ def test_modules_raise_only_errors_of_the_hierarchy_or_their_own() -> None:
 
 
 def own_classes(path: Path) -> set[str]:
-    return {node.name for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)}
+    return {node.name for node in nodes_of(path) if isinstance(node, ast.ClassDef)}
