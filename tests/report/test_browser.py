@@ -178,8 +178,9 @@ def pages(tmp_path_factory, make_report, make_bus, make_audit):
     return {name: folder / f"{name}.html" for name in contents}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1600])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(360, "light"), (390, "dark"), (768, "light"), (1280, "dark"), (1600, "light")]
+)
 @pytest.mark.parametrize("name", ["song", "many", "odd", "audit", "tracks"])
 def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
     browser.open(pages[name], width=width, scheme=scheme)
