@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,12 @@ from hypothesis import settings
 
 from core.audio.song import Song, open_song
 
-settings.register_profile("faderwise", deadline=None)
-settings.load_profile("faderwise")  # every test has a timeout; a busy machine must not cause failures
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process that a test starts compiles all modules again
+
+# Every test has a timeout; a busy machine must not cause failures.
+settings.register_profile("faderwise", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("faderwise")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a job in a shell's background; children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,6 +31,7 @@ _HAND_EDIT = "vocals,0.5,-3.21,linear"
 
 _FORK = """
 import os, sys
+import filelock, numpy.fft, numpy.ma, scipy.linalg  # what the commands import late
 from analysis_server.cli import main
 from analysis_server.server.protocol import VERBS
 for verb in VERBS.values():

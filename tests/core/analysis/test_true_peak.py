@@ -38,7 +38,7 @@ def test_loudest_channel_counts() -> None:
     assert true_peak_dbtp(with_quiet_channel) == pytest.approx(true_peak_dbtp(signal[1:]))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sets(st.integers(1, 23_999), max_size=6))
 def test_cuts_do_not_change_the_peak(cuts: set[int]) -> None:
     signal = swelling_noise(0.5, 48_000, 1)

@@ -43,7 +43,7 @@ def whole(song: Song, *, lag: int) -> npt.NDArray[np.float32]:
     return signals
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     hops=st.integers(1, 40),
     lag=st.integers(-1_500, 6_000),
@@ -68,7 +68,7 @@ def test_blocks_are_parts_of_the_whole_files(
     assert n_hops == reader.framing.n_hops(song.n_samples)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n_samples=st.one_of(st.integers(1, 30_000), st.integers(1, 120).map(lambda hops: 250 * hops)))
 def test_every_block_contains_part_of_the_song(folder: Path, n_samples: int) -> None:
     with LockstepReader(open_song(folder), with_mixdown=False, n_samples=n_samples).blocks() as given_blocks:

@@ -46,7 +46,7 @@ values = arrays(np.float64, st.integers(1, 80), elements=st.floats(-60.0, 12.0))
 wavy = arrays(np.float64, st.integers(2, 60), elements=st.floats(-0.3, 0.3)).map(np.cumsum)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.one_of(values, wavy), st.sampled_from([0.01, 0.1, 1.0]))
 def test_the_chords_stay_within_the_tolerance_at_every_frame(value: Array, tolerance: float) -> None:
     time_s = frame_times(len(value))
@@ -55,7 +55,7 @@ def test_the_chords_stay_within_the_tolerance_at_every_frame(value: Array, toler
     assert np.abs(np.interp(time_s, time_s[kept], value[kept]) - value).max() <= tolerance + 1e-9
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(values)
 def test_the_first_and_the_last_value_are_kept_unless_one_point_is_enough(value: Array) -> None:
     kept = thin(frame_times(len(value)), value, 0.1)
@@ -108,7 +108,7 @@ def test_shifting_in_level_moves_every_point_and_no_time() -> None:
     np.testing.assert_array_equal(points.with_gain_db(-1.5).time_s, points.time_s)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     arrays(np.float64, st.integers(2, 60), elements=st.floats(0.001, 4.0)), st.floats(0.0, 14.0), st.floats(0.005, 14.0)
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.gains.least_squares import inverse_diagonal
@@ -33,7 +33,6 @@ def whole(diagonal: Array, below: Array) -> Array:
     return matrix.reshape(n * k, n * k)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 40), k=st.integers(1, 5), seed=st.integers(0, 1_000))
 def test_the_blocks_are_those_of_the_whole_inverse(n: int, k: int, seed: int) -> None:
     diagonal, below = blocks(n, k, seed)

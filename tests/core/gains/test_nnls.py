@@ -38,7 +38,7 @@ def solve(matrix: FloatArray, vector: FloatArray, allowed: npt.NDArray[np.bool_]
     return solve_batch((matrix.T @ matrix)[None], (matrix.T @ vector)[None], only)[0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=SEEDS, k=st.integers(1, 8))
 def test_the_solution_of_lawson_and_hanson_is_not_better(seed: int, k: int) -> None:
     matrix, vector = problem(seed, k)
@@ -48,7 +48,7 @@ def test_the_solution_of_lawson_and_hanson_is_not_better(seed: int, k: int) -> N
     assert residual(matrix, vector, ours) <= best + 1e-7 * np.linalg.norm(vector)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=SEEDS, k=st.integers(1, 6))
 def test_a_regular_problem_has_the_solution_of_lawson_and_hanson(seed: int, k: int) -> None:
     random = np.random.default_rng(seed)
@@ -56,7 +56,7 @@ def test_a_regular_problem_has_the_solution_of_lawson_and_hanson(seed: int, k: i
     np.testing.assert_allclose(solve(matrix, vector), scipy.optimize.nnls(matrix, vector)[0], atol=1e-10)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, data=st.data())
 def test_the_order_of_the_unknowns_does_not_matter(seed: int, data: st.DataObject) -> None:
     random = np.random.default_rng(seed)
@@ -65,7 +65,7 @@ def test_the_order_of_the_unknowns_does_not_matter(seed: int, data: st.DataObjec
     np.testing.assert_allclose(solve(matrix[:, order], vector), solve(matrix, vector)[order], atol=1e-10)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS, exponent=st.floats(-4.0, 4.0))
 def test_an_unknown_shrinks_as_its_column_grows(seed: int, exponent: float) -> None:
     random = np.random.default_rng(seed)
@@ -74,7 +74,7 @@ def test_an_unknown_shrinks_as_its_column_grows(seed: int, exponent: float) -> N
     np.testing.assert_allclose(solve(matrix * scale, vector) * scale, solve(matrix, vector), atol=1e-8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS)
 def test_excluded_unknowns_stay_zero_and_the_others_are_fitted_without_them(seed: int) -> None:
     random = np.random.default_rng(seed)

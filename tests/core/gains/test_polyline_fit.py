@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 N_FRAMES = 24
 N_HOPS = N_FRAMES + HOPS_PER_FRAME - 1
 STEP = 60
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 seeds = st.integers(0, 2**31)
 
 

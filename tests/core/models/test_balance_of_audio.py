@@ -60,27 +60,43 @@ def predicted(workshop: Path, stems: Stems) -> Prediction:
     return predict_explained(find(DEFAULT_MODEL), measure(open_song(workshop)))
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the files that `before` was predicted from."""
+    return tmp_path_factory.mktemp("unchanged")
+
+
+@pytest.fixture(scope="module")
+def before(unchanged: Path, stems: Stems) -> Prediction:
+    """The prediction for the stems as they are."""
+    return predicted(unchanged, stems)
+
+
 def against_mean(gains_db: FloatArray) -> FloatArray:
     return gains_db - gains_db.mean(axis=1, keepdims=True)
 
 
 @settings(max_examples=6)
 @given(bus=st.sampled_from(BUSES), up_db=st.floats(-12.0, 12.0))
-def test_a_stem_that_is_louder_gets_as_much_less(workshop: Path, stems: Stems, bus: str, up_db: float) -> None:
-    before = predicted(workshop, stems).curves.gains_db
+def test_a_stem_that_is_louder_gets_as_much_less(
+    workshop: Path, stems: Stems, before: Prediction, bus: str, up_db: float
+) -> None:
     after = predicted(workshop, {**stems, bus: stems[bus] * 10.0 ** (up_db / 20.0)}).curves.gains_db
     change_db = np.where(np.array(BUSES) == bus, -up_db, 0.0)
     np.testing.assert_allclose(
-        against_mean(after - before), np.broadcast_to(change_db - change_db.mean(), after.shape), atol=0.1
+        against_mean(after - before.curves.gains_db),
+        np.broadcast_to(change_db - change_db.mean(), after.shape),
+        atol=0.1,
     )
 
 
 @settings(max_examples=8)
 @given(turned=st.lists(st.sampled_from(["as it is", "channels swapped", "upside down"]), min_size=4, max_size=4))
-def test_channels_and_polarity_do_not_matter(workshop: Path, stems: Stems, turned: list[str]) -> None:
+def test_channels_and_polarity_do_not_matter(
+    workshop: Path, stems: Stems, before: Prediction, turned: list[str]
+) -> None:
     turns = {"as it is": stems, "channels swapped": mapped(np.fliplr, stems), "upside down": mapped(np.negative, stems)}
     after = predicted(workshop, {bus: turns[how][bus] for bus, how in zip(BUSES, turned, strict=True)})
-    before = predicted(workshop, stems)
     np.testing.assert_allclose(after.curves.gains_db, before.curves.gains_db, atol=1e-3)
 
 
@@ -91,9 +107,11 @@ def mapped(turn: Callable[[FloatArray], FloatArray], stems: Stems) -> Stems:
 @settings(max_examples=12)
 @given(n_silent=st.integers(0, 20 * RATE))
 @example(n_silent=297)  # the means of the two excerpts with vocals happened to agree like a constant offset
-def test_silence_before_the_song_does_not_matter(workshop: Path, stems: Stems, n_silent: int) -> None:
+def test_silence_before_the_song_does_not_matter(
+    workshop: Path, stems: Stems, before: Prediction, n_silent: int
+) -> None:
     later = mapped(lambda samples: np.concatenate([np.zeros((n_silent, 2)), samples]), stems)
-    before, after = predicted(workshop, stems), predicted(workshop, later)
+    after = predicted(workshop, later)
     balances = [balance_while_sounding(prediction.curves) for prediction in (before, after)]
     np.testing.assert_allclose(balances[1], balances[0], atol=0.02)
     of_song = [before.explanation.terms.index(term) for term in ("level", "tone", "covered", "presence", "role")]
@@ -103,12 +121,11 @@ def test_silence_before_the_song_does_not_matter(workshop: Path, stems: Stems, n
 
 @settings(max_examples=5)
 @given(order=st.permutations(BUSES))
-def test_the_order_of_buses_does_not_matter(workshop: Path, stems: Stems, order: list[str]) -> None:
-    before = predicted(workshop, stems).curves
-    files = {bus: [workshop / f"{bus}.wav"] for bus in order}
-    after = predict_explained(find(DEFAULT_MODEL), measure(open_song(workshop, buses=files))).curves
-    columns = [after.buses.index(bus) for bus in before.buses]
-    np.testing.assert_allclose(after.gains_db[:, columns], before.gains_db, atol=1e-9)
+def test_the_order_of_buses_does_not_matter(unchanged: Path, before: Prediction, order: list[str]) -> None:
+    files = {bus: [unchanged / f"{bus}.wav"] for bus in order}
+    after = predict_explained(find(DEFAULT_MODEL), measure(open_song(unchanged, buses=files))).curves
+    columns = [after.buses.index(bus) for bus in before.curves.buses]
+    np.testing.assert_allclose(after.gains_db[:, columns], before.curves.gains_db, atol=1e-9)
 
 
 def balance_while_sounding(curves: GainCurves) -> FloatArray:
@@ -117,12 +134,11 @@ def balance_while_sounding(curves: GainCurves) -> FloatArray:
     return mean_db - mean_db.mean()
 
 
-def test_all_stems_twice_as_loud_change_only_the_common_gain(workshop: Path, stems: Stems) -> None:
-    before = predicted(workshop, stems).explanation
+def test_all_stems_twice_as_loud_change_only_the_common_gain(workshop: Path, stems: Stems, before: Prediction) -> None:
     after = predicted(workshop, {bus: 2.0 * samples for bus, samples in stems.items()}).explanation
-    common = before.terms.index("common")
-    others = [index for index in range(len(before.terms)) if index != common]
-    np.testing.assert_allclose(after.contributions_db[:, :, others], before.contributions_db[:, :, others], atol=1e-3)
+    terms, expected = before.explanation.terms, before.explanation.contributions_db
+    others = [index for index in range(len(terms)) if index != terms.index("common")]
+    np.testing.assert_allclose(after.contributions_db[:, :, others], expected[:, :, others], atol=1e-3)
 
 
 @pytest.mark.parametrize("n_buses", [2, 3, 8, 16])
