@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from analysis_server import environment as setup
 from analysis_server.environment import Environment
-from analysis_server.reaper_setup.install import Prompter, set_up, take_back
+from analysis_server.reaper_setup.install import Prompter, install_actions, uninstall_actions
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 
@@ -105,7 +105,7 @@ def install(words: list[str]) -> int:
         environment.ensure(dry_run=True)
         if with_reaper:
             with contextlib.suppress(FaderwiseError):  # raised again after the application is installed
-                with_reaper = bool(set_up(application, answers, dry_run=True))
+                with_reaper = bool(install_actions(application, answers, dry_run=True))
         if links(environment):
             print(callable_line(environment, dry_run=True))
         if not agreed("Make these changes?", words):
@@ -115,7 +115,7 @@ def install(words: list[str]) -> int:
     try:
         if with_reaper:
             with reaper_errors():
-                set_up(application, answers, dry_run=dry_run)
+                install_actions(application, answers, dry_run=dry_run)
     finally:
         print(callable_line(environment, dry_run=dry_run))
         print("The command would be:" if dry_run else "Faderwise is installed. Its command:")
@@ -170,7 +170,7 @@ def uninstall(words: list[str]) -> int:
     in_reaper: list[Path] = []
     if "--no-reaper" not in words:
         with reaper_errors():
-            in_reaper = take_back(home, prompter(words), dry_run=True)
+            in_reaper = uninstall_actions(home, prompter(words), dry_run=True)
     installed = (environment.folder / setup.MARKER).is_file()
     data = sorted(path for path in home.iterdir() if path != environment.folder) if home.is_dir() else []
     purged = data if "--purge" in words else []
@@ -185,7 +185,7 @@ def uninstall(words: list[str]) -> int:
         raise FaderwiseError("nothing was removed")
     if "--no-reaper" not in words:
         with reaper_errors():
-            take_back(home, Prompter(print if in_reaper else lambda _: None, None))
+            uninstall_actions(home, Prompter(print if in_reaper else lambda _: None, None))
     for path in linked:
         path.unlink()
     if installed:

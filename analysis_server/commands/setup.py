@@ -74,7 +74,7 @@ def _add_answers(parser: Parser) -> None:
 
 def _install(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.reaper_setup.find_reaper import resource_folders
-    from analysis_server.reaper_setup.install import set_up
+    from analysis_server.reaper_setup.install import install_actions
     from analysis_server.reaper_setup.scripts import Application
 
     if not resource_folders():
@@ -84,15 +84,15 @@ def _install(arguments: Namespace, terminal: Terminal) -> None:
         )
     messages: list[str] = []
     application = Application(Path(sys.executable).absolute(), home().absolute())
-    folders = set_up(application, _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)
+    folders = install_actions(application, _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)
     terminal.give({"folders": [str(folder) for folder in folders], "messages": messages})
 
 
 def _uninstall(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.reaper_setup.install import take_back
+    from analysis_server.reaper_setup.install import uninstall_actions
 
     messages: list[str] = []
-    folders = take_back(home().absolute(), _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)
+    folders = uninstall_actions(home().absolute(), _prompter(arguments, terminal, messages), dry_run=arguments.dry_run)
     terminal.give({"folders": [str(folder) for folder in folders], "messages": messages})
 
 

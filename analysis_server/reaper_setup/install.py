@@ -116,7 +116,7 @@ class Plan:
         return not (self.writes or self.removals) and self.before == self.after
 
 
-def set_up(application: Application, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
+def install_actions(application: Application, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
     """Install the actions in every REAPER of this user, and return the resource folders.
 
     Raises
@@ -147,13 +147,13 @@ def set_up(application: Application, prompter: Prompter, *, dry_run: bool = Fals
     elif _is_agreed(changing, "Make these changes?", prompter, dry_run):
         _remember_folders(application.home, [*known_folders(application.home), *folders])
         for plan in plans:
-            carry_out(plan)
+            apply_plan(plan)
         prompter.say("The actions are installed. Start REAPER, open the action list (key ?) and type: Faderwise")
         prompter.say(f"For a toolbar, import {scripts.MENU} in Options > Customize menus and toolbars.")
     return folders
 
 
-def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
+def uninstall_actions(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[Path]:
     """Remove what was added to every REAPER, and return the resource folders (of a dry run: those that would change).
 
     Raises
@@ -171,7 +171,7 @@ def take_back(home: Path, prompter: Prompter, *, dry_run: bool = False) -> list[
     if not _is_agreed(plans, "Remove these from REAPER?", prompter, dry_run):
         return [plan.folder for plan in plans] if dry_run else []
     for plan in plans:
-        carry_out(plan)
+        apply_plan(plan)
         left = sorted(path.name for path in record_path(plan.folder).parent.glob("*"))
         remaining = f"; Scripts/{FOLDER} still contains: {', '.join(left)}" if left else ""
         prompter.say(f"Removed Faderwise from {plan.folder}{remaining}.")
@@ -370,7 +370,7 @@ def plan_removal(folder: Path) -> Plan | None:
     )
 
 
-def carry_out(plan: Plan) -> None:
+def apply_plan(plan: Plan) -> None:
     """Make the changes of a plan. After an interruption, planning and carrying out again completes them.
 
     Raises

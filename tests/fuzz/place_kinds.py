@@ -143,7 +143,7 @@ class Setups:
         write_packages(home)
         os.environ.update(REAPER_RESOURCE_PATH=str(resource), FADERWISE_HOME=str(home))
         application = Application(home / "environment" / "bin" / "python", home)
-        install.set_up(application, install.Prompter(lambda _: None, lambda _: True))
+        install.install_actions(application, install.Prompter(lambda _: None, lambda _: True))
         shutil.copytree(self._now, self._valid)
 
     def __call__(self, folder: Path, chance: Random) -> str:

@@ -39,11 +39,11 @@ class Reaper:
         self.error = None
         self.folders = [Path("resource")]
 
-    def set_up(self, application, prompter, *, dry_run):
+    def install_actions(self, application, prompter, *, dry_run):
         self.calls.append(("set up", application.python, application.home, dry_run))
         return self._ask(prompter, dry_run)
 
-    def take_back(self, home, prompter, *, dry_run=False):
+    def uninstall_actions(self, home, prompter, *, dry_run=False):
         self.calls.append(("take back", home, dry_run))
         return self._ask(prompter, dry_run)
 
@@ -82,8 +82,8 @@ def checkout(tmp_path, monkeypatch):
 def reaper(monkeypatch):
     """Replacement of the REAPER set-up (tested in tests/reaper_setup): record the calls, and fail on request."""
     stand_in = Reaper()
-    monkeypatch.setattr(install, "set_up", stand_in.set_up)
-    monkeypatch.setattr(install, "take_back", stand_in.take_back)
+    monkeypatch.setattr(install, "install_actions", stand_in.install_actions)
+    monkeypatch.setattr(install, "uninstall_actions", stand_in.uninstall_actions)
     return stand_in
 
 

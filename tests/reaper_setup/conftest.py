@@ -108,7 +108,7 @@ def user() -> User:
 @pytest.fixture
 def installed(bundled: Path, resource: Path, application: Application, user: User) -> Path:
     """A resource folder with the scripts installed."""
-    install.set_up(application, user.prompter())
+    install.install_actions(application, user.prompter())
     return resource
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from analysis_server.cli import main
 from analysis_server.reaper_setup import find_reaper
-from analysis_server.reaper_setup.install import set_up, take_back
+from analysis_server.reaper_setup.install import install_actions, uninstall_actions
 from analysis_server.reaper_setup.scripts import Application, actions_in, bundled_scripts
 from tests.reaper.studio import end_server
 from tests.reaper_host import ReaperHost
@@ -76,7 +76,7 @@ PROJECT = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
 @pytest.fixture
 def host(resource: Path, home: Path, user: User, tmp_path: Path) -> Iterator[ReaperHost]:
     """REAPER, started after Faderwise was installed in it."""
-    set_up(Application(Path(sys.executable), home), user.prompter())
+    install_actions(Application(Path(sys.executable), home), user.prompter())
     with ReaperHost(resource, Path(shutil.copy(PROJECT, tmp_path / "song.rpp"))) as host:
         yield host
     end_server(home)
@@ -106,6 +106,6 @@ def test_lines_that_reaper_has_rewritten_are_removed_too(
     before = {action.title for action in host.actions.actions.values()}
     host.actions.write()
     assert b'"Faderwise' not in (resource / "reaper-kb.ini").read_bytes().replace(b'"Faderwise: ', b"")
-    take_back(home, user.prompter())
+    uninstall_actions(home, user.prompter())
     after = {action.title for action in ReaperHost(resource).actions.actions.values()}
     assert before - after == {action.description for action in actions_in(bundled_scripts())}

@@ -18,7 +18,7 @@ from analysis_server.cli import main
 from analysis_server.doctor import Finding, examine_application, examine_reaper
 from analysis_server.paths import private_folder
 from analysis_server.reaper_setup import find_reaper
-from analysis_server.reaper_setup.install import set_up
+from analysis_server.reaper_setup.install import install_actions
 from analysis_server.reaper_setup.scripts import Application
 from analysis_server.server.security import client_keys, write_private
 from tests.reaper_setup.conftest import User, tree
@@ -34,7 +34,7 @@ def home(tmp_path: Path, downloaded: Path) -> Path:
 @pytest.fixture
 def installed(resource: Path, home: Path, user: User) -> Path:
     """A REAPER with the real scripts and the real packages."""
-    set_up(Application(Path(sys.executable), home), user.prompter())
+    install_actions(Application(Path(sys.executable), home), user.prompter())
     return resource
 
 
@@ -138,7 +138,7 @@ def test_each_fault_is_found_and_fixed_by_its_remedy(
     assert finding.state == "wrong"
     assert found in finding.found
     assert "faderwise reaper install" in finding.remedy
-    set_up(Application(Path(sys.executable), home), User().prompter())
+    install_actions(Application(Path(sys.executable), home), User().prompter())
     assert [left.found for left in examine_reaper(home) if left.state == "wrong"] == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from analysis_server.reaper_setup import find_reaper, install
 from analysis_server.reaper_setup.config_files import library_set, read_lines
-from analysis_server.reaper_setup.install import record_path, set_up, take_back
+from analysis_server.reaper_setup.install import install_actions, record_path, uninstall_actions
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 from tests.expected_errors import raises_error
@@ -71,7 +71,7 @@ def test_without_a_python_library_the_rest_is_installed_and_the_remedy_is_shown(
     resource: Path, application: Application, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(install, "best_library", lambda processors: None)
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert install.NO_PYTHON in user.lines
     assert (resource / "reaper.ini").read_bytes() == SETTINGS
     assert b"FADERWISE_SETTINGS" in (resource / "reaper-kb.ini").read_bytes()
@@ -82,7 +82,7 @@ def test_a_second_installation_changes_nothing_and_asks_nothing(
 ) -> None:
     before = tree(installed)
     user.questions.clear()
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert tree(installed) == before
     assert user.questions == []
     assert user.lines[-1] == "The actions in REAPER are up to date."
@@ -90,7 +90,7 @@ def test_a_second_installation_changes_nothing_and_asks_nothing(
 
 def test_a_dry_run_shows_every_change_and_makes_none(resource: Path, application: Application, user: User) -> None:
     before, kept = tree(resource), tree(application.home)
-    set_up(application, user.prompter(), dry_run=True)
+    install_actions(application, user.prompter(), dry_run=True)
     assert user.questions == []
     for text in (
         "faderwise_auto_mix_buses.py",
@@ -106,14 +106,14 @@ def test_a_dry_run_shows_every_change_and_makes_none(resource: Path, application
 
 def test_a_dry_run_downloads_nothing(resource: Path, tmp_path: Path, user: User) -> None:
     home = tmp_path / "nowhere"
-    set_up(Application(home / "python", home), user.prompter(), dry_run=True)
+    install_actions(Application(home / "python", home), user.prompter(), dry_run=True)
     assert "Would download python-reapy 0.10.0 and typing-extensions" in user.text
     assert not home.exists()
 
 
 def test_nothing_is_changed_if_the_user_declines(resource: Path, application: Application) -> None:
     before, user = tree(resource), User(answers=False)
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert tree(resource) == before
     assert user.lines[-1] == "REAPER was not changed."
 
@@ -121,13 +121,13 @@ def test_nothing_is_changed_if_the_user_declines(resource: Path, application: Ap
 def test_nothing_is_changed_while_reaper_is_running(
     resource: Path, application: Application, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     before = tree(resource)
     monkeypatch.setattr(find_reaper, "running", lambda: ["reaper (process 7)"])
     with raises_error(facts=("process 7",)):
-        set_up(application, user.prompter())
+        install_actions(application, user.prompter())
     with raises_error(facts=("process 7",)):
-        take_back(application.home, user.prompter())
+        uninstall_actions(application.home, user.prompter())
     assert tree(resource) == before
 
 
@@ -135,7 +135,7 @@ def test_a_missing_reaper_is_reported_without_an_error(
     application: Application, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(find_reaper, "resource_folders", list)
-    assert set_up(application, user.prompter()) == []
+    assert install_actions(application, user.prompter()) == []
     assert user.lines == [install.NO_REAPER]
 
 
@@ -149,17 +149,17 @@ def test_an_interrupted_installation_can_be_completed_or_removed(
 
     monkeypatch.setattr(install, "write_lines", full)
     with raises_error(facts=("disk is full",)):
-        set_up(application, user.prompter())
-    take_back(application.home, user.prompter())
+        install_actions(application, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert tree(resource) == before
     assert "you changed" not in user.text
     write_packages(application.home)
     with raises_error(facts=("disk is full",)):
-        set_up(application, user.prompter())
+        install_actions(application, user.prompter())
     monkeypatch.setattr(install, "write_lines", write)
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert b"FADERWISE_SETTINGS" in (resource / "reaper-kb.ini").read_bytes()
-    take_back(application.home, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert tree(resource) == before
 
 
@@ -170,7 +170,7 @@ def test_an_update_replaces_files_and_keeps_the_users_version_of_a_file(
     (folder / "faderwise_auto_mix_buses.py").write_text("# my version\n", "utf-8")
     (bundled / "faderwise_bridge" / "new.py").write_text('"""New."""\n', "utf-8")
     (bundled / "faderwise_settings.py").unlink()
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert "your version is kept" in user.text
     assert (folder / "faderwise_bridge" / "new.py").is_file()
     assert not (folder / "faderwise_settings.py").exists()
@@ -187,14 +187,14 @@ def test_a_file_that_changes_during_the_question_is_not_overwritten(resource: Pa
             return True
 
     with raises_error(path="reaper.ini"):
-        set_up(application, Slow().prompter())
+        install_actions(application, Slow().prompter())
     assert (resource / "reaper.ini").read_bytes() == SETTINGS + b"new=1\r\n"
 
 
 def test_an_empty_reaper_ini_is_an_error_with_its_path(resource: Path, application: Application, user: User) -> None:
     (resource / "reaper.ini").write_bytes(b"")
     with raises_error(path="reaper.ini", facts=("[REAPER]",)):
-        set_up(application, user.prompter())
+        install_actions(application, user.prompter())
     assert user.questions == []
 
 
@@ -203,7 +203,7 @@ def test_a_folder_without_write_permission_is_an_error(resource: Path, applicati
     (resource / "Scripts").chmod(0o555)
     try:
         with pytest.raises(FaderwiseError) as caught:
-            set_up(application, user.prompter())
+            install_actions(application, user.prompter())
         assert caught.value.path is not None
     finally:
         (resource / "Scripts").chmod(0o755)
@@ -214,12 +214,12 @@ pytestmark = pytest.mark.usefixtures("bundled")
 
 def test_removing_restores_the_same_bytes(resource: Path, application: Application, user: User) -> None:
     before = tree(resource)
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert tree(resource) != before
-    assert take_back(application.home, user.prompter()) == [resource]
+    assert uninstall_actions(application.home, user.prompter()) == [resource]
     assert tree(resource) == before
     assert not (application.home / "reaper").exists()
-    assert take_back(application.home, user.prompter()) == []
+    assert uninstall_actions(application.home, user.prompter()) == []
     assert user.lines[-1] == "Faderwise is not installed in REAPER."
 
 
@@ -233,8 +233,8 @@ def test_removing_restores_the_bytes_of_an_almost_new_reaper(
     if keymap is not None:
         (resource / "reaper-kb.ini").write_bytes(keymap)
     before = tree(resource)
-    set_up(application, user.prompter())
-    take_back(application.home, user.prompter())
+    install_actions(application, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert tree(resource) == before
 
 
@@ -248,7 +248,7 @@ def test_later_changes_of_reaper_and_the_user_are_kept(installed: Path, applicat
     keymap.write_bytes(b"KEY 9 66 _FADERWISE_SETTINGS 0\n" + keymap.read_bytes() + b'\nACT 0 0 "new" "Custom: n" 1\n')
     settings = installed / "reaper.ini"
     settings.write_bytes(settings.read_bytes().replace(b"csurf_cnt=0", b"csurf_cnt=1"))
-    take_back(application.home, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert sorted(path.name for path in folder.iterdir()) == ["faderwise_settings.py", "notes.txt"]
     assert "faderwise_settings.py: you changed it" in user.text
     assert "1 keyboard shortcut" in user.text
@@ -266,31 +266,31 @@ def test_python_settings_that_the_user_changed_are_all_kept(
     settings = installed / "reaper.ini"
     mine = settings.read_bytes().replace(b"pythonlibpath64=", b"pythonlibpath64=/elsewhere")
     settings.write_bytes(mine)
-    take_back(application.home, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert settings.read_bytes() == mine
     assert "you changed them" in user.text
 
 
 def test_python_settings_that_existed_before_are_kept(resource: Path, application: Application, user: User) -> None:
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     lines = read_lines(resource / "reaper.ini").content
-    take_back(application.home, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     (resource / "reaper.ini").write_bytes(lines)
     write_packages(application.home)
-    set_up(application, user.prompter())
-    take_back(application.home, user.prompter())
+    install_actions(application, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert (resource / "reaper.ini").read_bytes() == lines
 
 
 def test_what_was_agreed_to_before_is_not_listed_again(installed: Path, application: Application, user: User) -> None:
     user.lines.clear()
-    assert take_back(application.home, install.Prompter(user.lines.append, None)) == [installed]
+    assert uninstall_actions(application.home, install.Prompter(user.lines.append, None)) == [installed]
     assert user.lines == [f"Removed Faderwise from {installed}."]
 
 
 def test_a_dry_run_of_removing_changes_nothing(installed: Path, application: Application, user: User) -> None:
     before = tree(installed)
-    assert take_back(application.home, user.prompter(), dry_run=True) == [installed]
+    assert uninstall_actions(application.home, user.prompter(), dry_run=True) == [installed]
     assert "remove FADERWISE_SETTINGS" in user.text
     assert tree(installed) == before
 
@@ -306,7 +306,7 @@ def test_a_file_that_changes_during_the_question_about_removing_is_not_overwritt
             return True
 
     with raises_error(path="reaper.ini"):
-        take_back(application.home, Slow().prompter())
+        uninstall_actions(application.home, Slow().prompter())
     assert (installed / "reaper.ini").read_bytes() == mine
 
 
@@ -314,7 +314,7 @@ def test_removing_can_be_repeated_after_a_file_could_not_be_removed(
     resource: Path, application: Application, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, unlink = tree(resource), Path.unlink
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
 
     def refused(path: Path, missing_ok: bool = False) -> None:
         if path.name == "faderwise_settings.py":
@@ -324,15 +324,15 @@ def test_removing_can_be_repeated_after_a_file_could_not_be_removed(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refused)
         with raises_error(path="faderwise_settings.py", facts=("in use",)):
-            take_back(application.home, user.prompter())
-    take_back(application.home, user.prompter())
+            uninstall_actions(application.home, user.prompter())
+    uninstall_actions(application.home, user.prompter())
     assert tree(resource) == before
 
 
 def test_a_damaged_record_is_an_error_with_its_path(installed: Path, application: Application, user: User) -> None:
     record_path(installed).write_text("{", "utf-8")
     with raises_error(path="installed.json"):
-        take_back(application.home, user.prompter())
+        uninstall_actions(application.home, user.prompter())
 
 
 def test_every_reaper_is_installed_to_and_removed_from(
@@ -343,10 +343,10 @@ def test_every_reaper_is_installed_to_and_removed_from(
     (portable / "reaper.ini").write_bytes(b"[REAPER]\n")
     before = tree(portable)
     monkeypatch.setattr(find_reaper, "resource_folders", lambda: [resource, portable])
-    set_up(application, user.prompter())
+    install_actions(application, user.prompter())
     assert (portable / "Scripts" / "Faderwise" / "faderwise_application.json").is_file()
     monkeypatch.setattr(find_reaper, "resource_folders", lambda: [resource])
-    assert set(take_back(application.home, user.prompter())) == {resource, portable}
+    assert set(uninstall_actions(application.home, user.prompter())) == {resource, portable}
     assert tree(portable) == before
 
 
@@ -377,5 +377,5 @@ def test_nothing_is_removed_for_a_record_with_foreign_names(
     path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), key: value}), "utf-8")
     before = tree(installed)
     with raises_error(path="installed.json"):
-        take_back(application.home, user.prompter())
+        uninstall_actions(application.home, user.prompter())
     assert tree(installed) == before
