@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -220,18 +220,14 @@ def _server(home: Path, full: bool) -> Finding:
         return note("server", str(error), "`faderwise doctor --full` starts one to check it")
 
 
-def _wait_until(done: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + _ENDS_WITHIN_S
-    while not done() and time.monotonic() < end_s:
-        time.sleep(0.05)
-
-
 def _started(home: Path) -> Finding:
     try:
         with Client(home, name="doctor") as client:
             client.hello(deadline_s=30.0)
             client.shutdown("idle")
-        _wait_until(forget_ended)
+        end_s = time.monotonic() + _ENDS_WITHIN_S
+        while not forget_ended() and time.monotonic() < end_s:
+            time.sleep(0.05)
     except (FaderwiseError, OSError) as error:
         return wrong("server", f"it does not start: {error}", f"see {home / 'logs' / 'server.jsonl'}; {_AGAIN}")
     return right("server", "none is running; one starts when it is needed")
@@ -290,7 +286,17 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
         except InputError as error:
             yield wrong("REAPER's files", str(error), "repair or remove that file, then run `faderwise reaper install`")
             continue
-        yield from _examine(plan, processors)
+        named = library_set(plan.before[SETTINGS])
+        library = library_at(named) if named else None
+        yield _python(plan.before[SETTINGS], named, library, processors)
+        yield _scripts(plan)
+        yield _imports(folder, library)
+        missing = ", ".join(action.description for action in plan.actions)
+        if missing:
+            yield wrong("actions", f"not in REAPER's action list: {missing}", _INSTALL)
+        else:
+            yield right("actions", f"all are in {find_reaper.KEYMAP}")
+        yield examine_place(folder / "Scripts" / FOLDER / APPLICATION_FILE)
     yield examine_check(home)
 
 
@@ -312,18 +318,7 @@ def examine_check(home: Path) -> Finding:
     return note(subject, "; ".join([summary, *different])) if different else right(subject, summary)
 
 
-def _examine(plan: Plan, processors: frozenset[str]) -> Iterator[Finding]:
-    named = library_set(plan.before[SETTINGS])
-    library = library_at(named) if named else None
-    yield _python(plan.before[SETTINGS], library, processors)
-    yield _scripts(plan)
-    yield _imports(plan.folder, library)
-    yield _actions(plan)
-    yield examine_place(plan.folder / "Scripts" / FOLDER / APPLICATION_FILE)
-
-
-def _python(lines: Lines, library: Library | None, processors: frozenset[str]) -> Finding:
-    named = library_set(lines)
+def _python(lines: Lines, named: Path | None, library: Library | None, processors: frozenset[str]) -> Finding:
     remedy = f"{_INSTALL}, or choose another in {_PREFERENCES}"
     if value_of(lines, SWITCH) == "0":
         return wrong("REAPER's Python", "ReaScript's Python is switched off", remedy)
@@ -366,13 +361,6 @@ def _imports(folder: Path, library: Library | None) -> Finding:
         return right("imports", f"reapy {reapy} under Python {python}")
     except (IndexError, TypeError, ValueError, RecursionError):
         return wrong("imports", f"{interpreter} does not behave like Python: {output[-200:]!r}", _INSTALL)
-
-
-def _actions(plan: Plan) -> Finding:
-    missing = [action.description for action in plan.actions]
-    if missing:
-        return wrong("actions", f"not in REAPER's action list: {', '.join(missing)}", _INSTALL)
-    return right("actions", f"all are in {find_reaper.KEYMAP}")
 
 
 def examine_place(file: Path) -> Finding:
@@ -429,8 +417,5 @@ def _including_failures(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except (InputError, OSError) as error:
         known = to_user_error(error)
-        if isinstance(known, FaderwiseError):
-            problem = f"{known.path}: {known.problem}" if known.path else known.problem
-            yield wrong("permissions", problem, known.remedy or "")
-        else:
-            yield wrong("permissions", str(known), "")
+        remedy = (isinstance(known, FaderwiseError) and known.remedy) or ""
+        yield wrong("permissions", str(known).removesuffix(f"; {remedy}"), remedy)
