@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,20 +21,17 @@ from analysis_server.paths import is_project
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import ReportText, bus_loudness_lufs, content_of, or_silence
+from analysis_server.report.mix import Outcome, bus_loudness_lufs, content_of, or_silence
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
 from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Assigned, Session, SongRequest
-from core.analysis.measure import Measurement
-from core.audio.io import AudioFile
 from core.audio.song import STEM_FILE, Song
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
-from core.automation.render import MixFigures, RenderedMix, headroom_db
+from core.automation.render import headroom_db
 from core.errors import InputError
 from core.files import FileSet, replacing_set, write_text
-from core.gains.curves import GainCurves
 from core.models import balance
 from core.models.explain import Explanation
 from core.progress import ProgressCallback, part_of
@@ -52,57 +49,9 @@ Deliver = Callable[[Written, RunRecord], None]
 """Takes the envelopes of an open project and the run's record as soon as they exist."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """All that is known when the writing starts.
-
-    Attributes
-    ----------
-    song, measurement, curves, automation : the song and what was found for it.
-    before, after : figures of what the automated mix is compared with, and of that mix.
-    reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
-    verb, preset, model, range_s : what was asked for.
-    file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
-    rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
-    text : the texts of the report.
-    explanation : the terms of the gains, where they are known.
-    further_figures : further figures of the mix, by name with unit.
-    assignment : the bus of each file or track, and why.
-    stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
-    """
-
-    song: Song
-    measurement: Measurement
-    curves: GainCurves
-    automation: Automation
-    before: MixFigures
-    after: MixFigures
-    reference: AudioFile | None
-    verb: str
-    preset: str
-    model: str | None
-    range_s: tuple[float, float] | None
-    file_gain_db: float
-    rendered: RenderedMix
-    text: ReportText
-    moved_db: float = 0.0
-    explanation: Explanation | None = None
-    further_figures: Mapping[str, float] = field(default_factory=dict)
-    assignment: Sequence[Assigned] = ()
-    stems_in_report: bool = False
-
-    @property
-    def compared_after(self) -> MixFigures:
-        """Figures of the automated mix to compare with `before`.
-
-        Next to a mixdown that is the mix as the automation makes it, else the mix in `mix.wav`.
-        """
-        return self.after if self.reference is None else self.after.with_gain_db(-self.file_gain_db)
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """The labels of the two compared mixes."""
-        return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")
+def assignment_rows(assignment: Sequence[Assigned]) -> tuple[Figure, ...]:
+    """Return the rows of a page's table of files or tracks: name, bus and reason."""
+    return tuple(Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in assignment)
 
 
 def prepare_report() -> None:
@@ -174,23 +123,8 @@ def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progr
         )
         spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
         Sounds(players, spectra).save(workshop / audio.NAME, run_id)
-        content = content_of(
-            outcome.text,
-            song=song,
-            measurement=outcome.measurement,
-            curves=curves,
-            automation=outcome.automation,
-            mixes={before: outcome.before, after: outcome.compared_after},
-            players=players,
-            verb=outcome.verb,
-            made_by=MADE_BY,
-            explanation=outcome.explanation,
-            assignment=tuple(
-                Figure(label=row.name, value=row.bus or "none", means=row.reason) for row in outcome.assignment
-            ),
-            range_s=outcome.range_s,
-            stems=audio.stem_sounds(song, start_s) if outcome.stems_in_report else (),
-        )
+        stems = audio.stem_sounds(song, start_s) if outcome.stems_in_report else ()
+        content = content_of(outcome, players, stems)
         write_text(workshop / "report.html", render_report(content))
         mix_written.result()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from analysis_server import MADE_BY
 from analysis_server.report.audio import spectrum_of
 from analysis_server.report.content import (
     BusContent,
@@ -24,9 +25,10 @@ from analysis_server.report.content import (
 )
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.analysis.measure import Measurement
+from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import Automation, inside_span
-from core.automation.render import MixFigures
+from core.automation.render import MixFigures, RenderedMix
 from core.decibels import LOWEST_DB, FloatArray
 from core.gains.curves import GainCurves
 from core.models import balance
@@ -56,6 +58,59 @@ class ReportText:
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     headline: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All that is known when the writing starts.
+
+    Attributes
+    ----------
+    song, measurement, curves, automation : the song and what was found for it.
+    before, after : figures of what the automated mix is compared with, and of that mix.
+    reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
+    verb, preset, model, range_s : what was asked for.
+    file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
+    rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
+    text : the texts of the report.
+    explanation : the terms of the gains, where they are known.
+    further_figures : further figures of the mix, by name with unit.
+    assignment : a row per file or track: name, bus and reason.
+    stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
+    """
+
+    song: Song
+    measurement: Measurement
+    curves: GainCurves
+    automation: Automation
+    before: MixFigures
+    after: MixFigures
+    reference: AudioFile | None
+    verb: str
+    preset: str
+    model: str | None
+    range_s: tuple[float, float] | None
+    file_gain_db: float
+    rendered: RenderedMix
+    text: ReportText
+    moved_db: float = 0.0
+    explanation: Explanation | None = None
+    further_figures: Mapping[str, float] = field(default_factory=dict)
+    assignment: tuple[Figure, ...] = ()
+    stems_in_report: bool = False
+
+    @property
+    def compared_after(self) -> MixFigures:
+        """Figures of the automated mix to compare with `before`.
+
+        Next to a mixdown that is the mix as the automation makes it, else the mix in `mix.wav`.
+        """
+        return self.after if self.reference is None else self.after.with_gain_db(-self.file_gain_db)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The labels of the two compared mixes."""
+        return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")
 
 
 def or_silence(level_lufs: npt.ArrayLike) -> FloatArray:
@@ -102,61 +157,35 @@ def headline_of(
     return headline({bus: result.gain_db for bus, result in buses.items()}, half_width_db, prefix=prefix)
 
 
-def content_of(
-    text: ReportText,
-    *,
-    song: Song,
-    measurement: Measurement,
-    curves: GainCurves,
-    automation: Automation,
-    mixes: Mapping[str, MixFigures],
-    players: tuple[Player, ...],
-    verb: str,
-    made_by: str,
-    explanation: Explanation | None = None,
-    assignment: Sequence[Figure] = (),
-    stems: tuple[StemSound, ...] = (),
-    range_s: tuple[float, float] | None = None,
-) -> ReportContent:
+def content_of(outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemSound, ...]) -> ReportContent:
     """Return the content of a mix's or match's page.
 
     Parameters
     ----------
-    text : headline, summary, figures, warnings and notes.
-    song, measurement, curves, automation : the song, its default preset's measurement, and the result.
-    mixes : the figures of the two mixes to compare, by label.
+    outcome : what was found.
     players, stems : the sounds.
-    verb, made_by : ``"mix"`` or ``"match"``, and the program with its version.
-    explanation : the terms of the gains, where they are known.
-    assignment : a row per file or track: name, bus and reason.
-    range_s : the part of the song that the gains are for, in seconds; the whole of it by default.
     """
-    before, after = mixes.values()
+    text, song, labels = outcome.text, outcome.song, outcome.labels
+    before, after = outcome.before, outcome.compared_after
     return ReportContent(
         title=song.title,
-        verb=verb,
-        recovers=verb == "match",
+        verb=outcome.verb,
+        recovers=outcome.verb == "match",
         headline=text.headline,
         summary=text.summary,
         duration_s=song.duration_s,
-        buses=tuple(
-            _bus(
-                bus,
-                measurement=measurement,
-                curves=curves,
-                automation=automation,
-                explanation=explanation,
-                range_s=range_s,
-            )
-            for bus in song.buses
-        ),
-        spectra=tuple(spectrum_of(label, mix) for label, mix in mixes.items()),
+        buses=tuple(_bus(bus, outcome) for bus in song.buses),
+        spectra=(spectrum_of(labels[0], before), spectrum_of(labels[1], after)),
         players=players,
-        figures=(*text.figures, *_mix_figures(before, after, " → ".join(mixes)), _points_figure(curves, automation)),
+        figures=(
+            *text.figures,
+            *_mix_figures(before, after, " → ".join(labels)),
+            _points_figure(outcome.curves, outcome.automation),
+        ),
         warnings=text.warnings,
         notes=text.notes,
-        made_by=made_by,
-        assignment=tuple(assignment),
+        made_by=MADE_BY,
+        assignment=outcome.assignment,
         stems=stems,
     )
 
@@ -172,25 +201,18 @@ def terms_of(explanation: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, 
     return terms, np.stack([explanation[name] for name in known], axis=1) if known else None
 
 
-def _bus(
-    bus: str,
-    *,
-    measurement: Measurement,
-    curves: GainCurves,
-    automation: Automation,
-    explanation: Explanation | None,
-    range_s: tuple[float, float] | None,
-) -> BusContent:
+def _bus(bus: str, outcome: Outcome) -> BusContent:
+    measurement, curves, range_s = outcome.measurement, outcome.curves, outcome.range_s
     index = curves.buses.index(bus)
     n_frames = min(len(curves.time_s), measurement.n_frames)
     levels = or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index])
-    time_s, points = curves.time_s[:n_frames], automation[bus]
+    time_s, points = curves.time_s[:n_frames], outcome.automation[bus]
     inside = inside_span(time_s, range_s)
     terms: tuple[TermMeaning, ...] = ()
     terms_db = None
-    if explanation is not None:
-        values = explanation.contributions_db[:n_frames, index].T
-        terms, terms_db = terms_of(dict(zip(explanation.terms, values, strict=True)))
+    if outcome.explanation is not None:
+        values = outcome.explanation.contributions_db[:n_frames, index].T
+        terms, terms_db = terms_of(dict(zip(outcome.explanation.terms, values, strict=True)))
     return BusContent(
         role=bus,
         time_s=time_s,

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis_server.outputs import (
     Deliver,
-    Outcome,
+    assignment_rows,
     check_paths,
     destination_of,
     output_paths,
@@ -20,7 +20,7 @@ from analysis_server.outputs import (
 )
 from analysis_server.paths import is_project, locked
 from analysis_server.report.content import Figure, plural
-from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
+from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of
 from analysis_server.sources.project import (
     Assigned,
     Opened,
@@ -168,7 +168,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         file_gain_db=file_gain_db,
         text=text,
         further_figures={"fit": found.fit},
-        assignment=assignment,
+        assignment=assignment_rows(assignment),
     )
     files = {} if request.dry_run else where.write(done, writing)
     return MatchResult(

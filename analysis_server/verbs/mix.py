@@ -14,7 +14,7 @@ from analysis_server import models
 from analysis_server.outputs import (
     Deliver,
     Existing,
-    Outcome,
+    assignment_rows,
     check_paths,
     destination_of,
     output_paths,
@@ -24,7 +24,7 @@ from analysis_server.outputs import (
 from analysis_server.paths import locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import BusResult, ReportText, bus_results, headline_of
+from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of
 from analysis_server.sources.project import (
     Assigned,
     Level,
@@ -172,7 +172,7 @@ def _bus_names(song: Song) -> set[str]:
 def _checked_model(request: MixRequest) -> Model:
     _require_loudness(request.target_lufs)
     model = models.find(request.model)
-    _adjustments_of(request).check(model)
+    msgspec.convert(request, Adjustments, from_attributes=True).check(model)
     return model
 
 
@@ -192,7 +192,8 @@ def _mixed(
         pool.submit(prepare_report)
         plain_sum = pool.submit(plain_sum_notes, song)
         measurement, prediction = predict_song(song, model, measuring)
-    prediction, adjustments = adjust(prediction, measurement, _adjustments_of(request), opened.session)
+    asked = msgspec.convert(request, Adjustments, from_attributes=True)
+    prediction, adjustments = adjust(prediction, measurement, asked, opened.session)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
         request,
@@ -249,7 +250,7 @@ def _mixed(
         text=text,
         explanation=mixed.prediction.explanation,
         stems_in_report=request.stems_in_report,
-        assignment=assignment,
+        assignment=assignment_rows(assignment),
     )
     files = {} if request.dry_run else where.write(done, writing)
     return MixResult(
@@ -270,15 +271,6 @@ def _mixed(
         files=files,
         notes=list(text.notes),
         warnings=list(text.warnings),
-    )
-
-
-def _adjustments_of(request: MixRequest) -> Adjustments:
-    return Adjustments(
-        like=request.like,
-        depth_percent=request.depth_percent,
-        ride_percent=request.ride_percent,
-        keep=request.keep,
     )
 
 
