@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -41,7 +41,6 @@ from core.rpp.project import FADER, PRE_FX, TRIM, VOLUME, Project, Track, read_p
 from core.rpp.render import media_path, plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of
-from core.runs.record import RunRecord
 from core.runs.store import SECTION, ext_state, own_moves, require_history
 
 BUSES_KEY, OPTIONS_KEY = "BUSES", "OPTIONS"
@@ -96,17 +95,18 @@ def saved_options(project: Project) -> MixOptions:
 
 def _of_history(project: Project, job: JobFile) -> Plan:
     runs = require_history(project)
-    described = [PlannedRun(number=run.number, description=_described(run)) for run in runs]
+    described = []
+    for run in runs:
+        model = f", model {run.model}" if run.model else ""
+        description = f"{run.action} of {run.made_at.replace('T', ' ')[:16]} UTC{model}"
+        described.append(PlannedRun(number=run.number, description=description))
     present = {track.guid for track in project.tracks}
     written_on = {track.guid for run in runs for track in run.tracks} & present
-    edit = _edit_settings(runs, job.title) if job.verb == "edit" else None
-    return Plan(runs=described, written_on=sorted(written_on), edit=edit)
-
-
-def _edit_settings(runs: Sequence[RunRecord], title: str) -> EditAnswers:
-    basis = basis_of(runs, title)
+    if job.verb != "edit":
+        return Plan(runs=described, written_on=sorted(written_on))
+    basis = basis_of(runs, job.title)
     settings = basis.settings
-    return EditAnswers(
+    edit = EditAnswers(
         depth=f"{settings.depth_percent:g}",
         moves=f"{settings.moves_percent:g}",
         smooth=f"{settings.smooth_s:g}",
@@ -114,11 +114,7 @@ def _edit_settings(runs: Sequence[RunRecord], title: str) -> EditAnswers:
         freeze=", ".join(settings.freeze),
         offsets={bus: f"{settings.offset_db.get(bus, 0.0):g}" for bus in basis.buses},
     )
-
-
-def _described(run: RunRecord) -> str:
-    model = f", model {run.model}" if run.model else ""
-    return f"{run.action} of {run.made_at.replace('T', ' ')[:16]} UTC{model}"
+    return Plan(runs=described, written_on=sorted(written_on), edit=edit)
 
 
 def _of_buses(project: Project, job: JobFile) -> Plan:
@@ -141,13 +137,18 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
         if job.verb != "learn":
             for track in tracks:
                 require_writable(project, track, TARGETS[way.target])
-        problem = problem or _problem_with_model(job)
     except InputError as error:
         return _unsettled(project, job, sentence(error), buses)
     if problem or chosen is None or (job.asks and job.answers is None):
         return _unsettled(project, job, problem, buses)
     return Plan(
-        buses=_planned(buses),
+        buses=[
+            PlannedBus(
+                role=role,
+                tracks=[PlannedTrack(guid=track.guid, number=track.number, name=track.title) for track in tracks],
+            )
+            for role, tracks in buses.tracks.items()
+        ],
         options=options,
         way=way,
         render=[track.guid for track in tracks],
@@ -187,9 +188,7 @@ def _way_to_mix(project: Project, job: JobFile, buses: Buses) -> tuple[MixOption
         keep=_names_in("Keep", options.keep, named),
         ride_percent=_percents_in(options.ride, named),
     )
-    model = job.settings.get("model") or models.DEFAULT_MODEL
-    if model in models.names() or Path(model).is_file():
-        adjustments.check(models.find(model))
+    adjustments.check(models.find(job.settings.get("model") or models.DEFAULT_MODEL))
     tracks = tuple(track for members in named.values() for track in members)
     part_s = _part_s(project, options.part, job.selection_s)
     if target == "fader" and part_s is not None:
@@ -204,15 +203,13 @@ def _options(project: Project, job: JobFile, buses: Buses) -> MixOptions:
     saved = saved_options(project)
     kept = [part.strip() for part in saved.keep.split(_SEPARATOR) if part.strip()]
     for role, tracks in buses.tracks.items():
-        locked = [track for track in tracks if _is_locked(project, track)]
+        locked = []
+        for track in tracks:  # the user has locked its controls: `LOCK 1` in its chunk
+            fields = project.document.fields(track.block, "LOCK")
+            if fields is not None and fields.whole(0) & 1:
+                locked.append(track)
         kept += [role] if locked == list(tracks) else [_name_in_dialog(project, track) for track in locked]
     return msgspec.structs.replace(saved, keep=f"{_SEPARATOR} ".join(dict.fromkeys(kept)))
-
-
-def _is_locked(project: Project, track: Track) -> bool:
-    """Return whether the user has locked the track's controls (`LOCK 1` in the track's chunk)."""
-    fields = project.document.fields(track.block, "LOCK")
-    return fields is not None and bool(fields.whole(0) & 1)
 
 
 def _one_of(field: str, text: str, allowed: Sequence[str]) -> str:
@@ -353,13 +350,6 @@ def _answered(answers: BusAnswers) -> dict[str, list[str]]:
     return chosen
 
 
-def _problem_with_model(job: JobFile) -> str | None:
-    model = job.settings.get("model") or models.DEFAULT_MODEL
-    if job.verb != "mix" or model in models.names() or Path(model).is_file():
-        return None
-    return f"There is no model {model!r}; available: {', '.join(models.names())}."
-
-
 def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses | None = None) -> Plan:
     """Return a plan that asks, with what was answered, used last or guessed filled in."""
     if job.answers is not None:
@@ -368,7 +358,8 @@ def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses
     else:
         tracks = buses.tracks if buses else {}
         asked = list(dict.fromkeys([*roles.PAPER_BUSES, *tracks]))
-        texts = {role: _text_of(project, tracks.get(role, ())) for role in asked}
+        names = {role: [_name_in_dialog(project, track) for track in tracks.get(role, ())] for role in asked}
+        texts = {role: f"{_SEPARATOR} ".join(named) for role, named in names.items()}
         fields = [Field(role=role, text=texts[role]) for role in asked[:_MOST_FIELDS]]
         further = f"{_SEPARATOR} ".join(f"{role} = {texts[role]}" for role in asked[_MOST_FIELDS:])
     guessed = buses is None and job.answers is None
@@ -383,25 +374,11 @@ def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses
     )
 
 
-def _text_of(project: Project, tracks: Iterable[Track]) -> str:
-    return f"{_SEPARATOR} ".join(_name_in_dialog(project, track) for track in tracks)
-
-
 def _name_in_dialog(project: Project, track: Track) -> str:
     """Return a track's name, or its number where the name could be taken for something else."""
     same = [other for other in project.tracks if other.name.casefold() == track.name.casefold()]
     is_plain = track.name.strip() and not set(track.name) & set(";=,\"'`()[]{}") and not track.name.strip().isdecimal()
     return track.name if is_plain and len(same) == 1 else str(track.number)
-
-
-def _planned(buses: Buses) -> list[PlannedBus]:
-    return [
-        PlannedBus(
-            role=role,
-            tracks=[PlannedTrack(guid=track.guid, number=track.number, name=track.title) for track in tracks],
-        )
-        for role, tracks in buses.tracks.items()
-    ]
 
 
 def _moves(project: Project, track: Track, target: str) -> bool:
