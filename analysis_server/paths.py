@@ -91,7 +91,7 @@ def is_project(path: str) -> bool:
     return Path(path).suffix.lower() in _PROJECT_SUFFIXES
 
 
-def carried(name: str) -> Path:
+def bundled_folder(name: str) -> Path:
     """Return the bundled folder called `name`, with `/` between its parts.
 
     Raises
@@ -114,7 +114,13 @@ def bundled_song() -> Path:
     InputError
         It is missing: the installation is damaged.
     """
-    return carried("examples/caesium")
+    return bundled_folder("examples/caesium")
+
+
+def child_environment(data_folder: Path) -> dict[str, str]:
+    """Return the environment variables of a process of this program that uses `data_folder`."""
+    search_path = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "FADERWISE_HOME": str(data_folder), "PYTHONPATH": os.pathsep.join(search_path)}
 
 
 @lru_cache(maxsize=1)
@@ -148,26 +154,17 @@ def locked(*paths: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - many commands write nothing
 
-    folder = _lock_folder()
+    try:
+        folder = private_folder(home(), "locks")
+    except (OSError, ServerError):  # the data folder cannot be written to
+        owner = os.geteuid() if os.name != "nt" else os.environ.get("USERNAME", "user")
+        folder = private_folder(Path(tempfile.gettempdir()) / f"faderwise-locks-{owner}")
+    real = [os.fsencode(os.path.normcase(os.path.realpath(path))) for path in paths]
     with ExitStack() as stack:
         try:
-            for name in sorted(map(_name_of, paths)):
+            for name in sorted(f"{hashlib.sha256(path).hexdigest()[:32]}.lock" for path in real):
                 stack.enter_context(FileLock(folder / name, timeout=_WAIT_S, mode=0o600))
         except Timeout:
             problem = "another Faderwise process has been writing here for 10 minutes"
             raise FaderwiseError(problem, path=paths[0], remedy="end it, and try again") from None
         yield
-
-
-def _name_of(path: Path) -> str:
-    real = os.path.normcase(os.path.realpath(path))
-    return f"{hashlib.sha256(os.fsencode(real)).hexdigest()[:32]}.lock"
-
-
-def _lock_folder() -> Path:
-    """Return the folder of the locks: in the data folder, or where that cannot be written to, a temporary one."""
-    try:
-        return private_folder(home(), "locks")
-    except (OSError, ServerError):
-        owner = os.geteuid() if os.name != "nt" else os.environ.get("USERNAME", "user")
-        return private_folder(Path(tempfile.gettempdir()) / f"faderwise-locks-{owner}")

@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis_server.paths import carried
+from analysis_server.paths import bundled_folder
 from core import __version__
 from core.errors import FaderwiseError, InputError
 from core.files import content_hash
@@ -108,7 +108,7 @@ def bundled_scripts() -> Path:
     InputError
         It does not exist: the installation is damaged.
     """
-    return carried("reaper_scripts")
+    return bundled_folder("reaper_scripts")
 
 
 @dataclass(frozen=True)

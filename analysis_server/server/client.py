@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 import zmq
 
-from analysis_server.paths import PACKAGE_ROOT, fingerprint, private_folder
+from analysis_server.paths import child_environment, fingerprint, private_folder
 from analysis_server.paths import home as data_folder
 from analysis_server.server.protocol import (
     PROTOCOL_VERSION,
@@ -64,14 +64,13 @@ def start_server(home: Path) -> subprocess.Popen[bytes]:
 
     If another one is running already, the new one exits by itself.
     """
-    search_path = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     child = subprocess.Popen(
         [sys.executable, "-m", "analysis_server.server.server"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=private_folder(home, "server"),
-        env={**os.environ, "FADERWISE_HOME": str(home), "PYTHONPATH": os.pathsep.join(search_path)},
+        env=child_environment(home),
         start_new_session=os.name != "nt",
         creationflags=_CREATION_FLAGS,
     )

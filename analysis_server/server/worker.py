@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import msgspec
 import zmq
 
-from analysis_server.paths import PACKAGE_ROOT, private_folder
+from analysis_server.paths import PACKAGE_ROOT, child_environment, private_folder
 from analysis_server.server.protocol import VERBS, Failure, encodable, failure_of
 from core.errors import Cancelled, require_text
 from core.files import recover
@@ -229,19 +229,13 @@ class _Worker:
         log = private_folder(home, "logs") / f"worker-{number}.log"
         self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         self._scratch = private_folder(home, "server", "spool", f"worker-{number}")
-        search_path = [str(PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.child = subprocess.Popen(  # noqa: S603 - a list, no shell
             [sys.executable, "-m", "analysis_server.server.worker", str(self._scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=PACKAGE_ROOT.anchor,
-            env={
-                **os.environ,
-                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch)),
-                "FADERWISE_HOME": str(home),
-                "PYTHONPATH": os.pathsep.join(search_path),
-            },
+            env=child_environment(home) | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._scratch)),
             creationflags=_CREATION_FLAGS,
         )
         self._thread = threading.Thread(target=self._forward, name=f"worker {number}", daemon=True)
