@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -86,9 +86,9 @@ class BusContent:
     gain_db: FloatArray
     level_lufs: FloatArray
     active: npt.NDArray[np.bool_]
-    uncertainty_db: FloatArray | None
-    point_time_s: FloatArray
-    point_gain_db: FloatArray
+    uncertainty_db: FloatArray | None = None
+    point_time_s: FloatArray = field(default_factory=lambda: np.empty(0))
+    point_gain_db: FloatArray = field(default_factory=lambda: np.empty(0))
     loudness_before_lufs: float = math.nan
     loudness_after_lufs: float = math.nan
     terms: tuple[TermMeaning, ...] = ()
@@ -222,11 +222,11 @@ class ReportContent:
     summary: str
     duration_s: float
     buses: tuple[BusContent, ...]
-    spectra: tuple[Spectrum, ...]
-    players: tuple[Player, ...]
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
     made_by: str
+    spectra: tuple[Spectrum, ...] = ()
+    players: tuple[Player, ...] = ()
     notes: tuple[str, ...] = ()
     headline: str = ""
     recovers: bool = False

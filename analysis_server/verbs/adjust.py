@@ -104,7 +104,11 @@ def adjust(
         notes.append(f"{adjustments.depth_percent:g} % of the predicted balance was applied")
     if ride_percent:
         prediction = with_ride(prediction, ride_percent, levels)
-        notes += _ride_notes(prediction, ride_percent)
+        explanation = prediction.explanation
+        ride_db = explanation.contributions_db[:, :, explanation.terms.index("ride")]
+        for bus, value in ride_percent.items():
+            moves = ride_db[:, explanation.buses.index(bus)]
+            notes.append(f"riding {bus} at {value:g} % moves it by {moves.min():+.1f} to {moves.max():+.1f} dB")
     if keep:
         prediction = with_kept(prediction, _kept_gains_db(keep, measurement, session), levels)
         notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")
@@ -184,13 +188,3 @@ def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session |
     weights = session.weights or {}
     weight_db = {bus: gain_to_db(weights.get(session.tracks[bus][0].index, 1.0)) for bus in keep}
     return {bus: gains_db[:, measurement.buses.index(bus)] - weight_db[bus] for bus in keep}
-
-
-def _ride_notes(prediction: Prediction, percent: Mapping[str, float]) -> list[str]:
-    explanation = prediction.explanation
-    ride = explanation.contributions_db[:, :, explanation.terms.index("ride")]
-    notes = []
-    for bus, value in percent.items():
-        moves = ride[:, explanation.buses.index(bus)]
-        notes.append(f"riding {bus} at {value:g} % moves it by {moves.min():+.1f} to {moves.max():+.1f} dB")
-    return notes

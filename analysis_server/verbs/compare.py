@@ -142,7 +142,11 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     song = _song(request, named)
     first = _side(named[0], song, part_of(progress, 0.0, 0.5))
     second = _side(named[1], song, part_of(progress, 0.5, 1.0))
-    one, other = _in_common(first, second)
+    buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
+    if not buses:
+        raise InputError(f"{first.name} and {second.name} have no bus in common", remedy="compare two of the same song")
+    n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
+    one, other = (side.curves.selected(buses, n_frames) for side in (first, second))
     found = compare(one.buses, one.time_s, one.gains_db, other.gains_db, one.active & other.active)
     result = _result_of(first, second, found)
     if request.out is None:
@@ -150,15 +154,6 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     path = Path(request.out) / "compare.html"
     write_text(path, render_report(_page_of(result, one, other)))
     return msgspec.structs.replace(result, files={path.name: str(path)})
-
-
-def _in_common(first: _Side, second: _Side) -> tuple[GainCurves, GainCurves]:
-    """Return both sides' curves of the buses and frames that both have."""
-    buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
-    if not buses:
-        raise InputError(f"{first.name} and {second.name} have no bus in common", remedy="compare two of the same song")
-    n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
-    return first.curves.selected(buses, n_frames), second.curves.selected(buses, n_frames)
 
 
 def _named(text: str) -> _Named:
@@ -272,8 +267,6 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
         summary=summary,
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
         buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses)),
-        spectra=(),
-        players=(),
         figures=(*_figures("A", result.first), *_figures("B", result.second)),
         warnings=tuple(result.warnings),
         made_by=MADE_BY,
@@ -289,9 +282,6 @@ def _bus(bus: ComparedBus, index: int, result: CompareResult, first: GainCurves,
         gain_db=np.maximum(first.gains_db[:, index], LOWEST_DB),
         level_lufs=first.level_lufs[:, index],
         active=first.active[:, index] & second.active[:, index],
-        uncertainty_db=None,
-        point_time_s=np.empty(0),
-        point_gain_db=np.empty(0),
         compared=BusComparison(
             second_gain_db=np.maximum(second.gains_db[:, index], LOWEST_DB) - result.common_db,
             first_db=bus.first_db,

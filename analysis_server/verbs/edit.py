@@ -231,7 +231,17 @@ def _result(done: ReApplied, edited: str, took_ms: float) -> EditResult:
         settings=done.settings,
         in_words=describe(done.settings),
         n_points={_name(edit): len(edit.merged.points) for edit in done.tracks},
-        kept_edits=[kept for edit in done.tracks for kept in _kept(edit)],
+        kept_edits=[
+            KeptEdit(
+                bus=edit.run.role,
+                track=_name(edit),
+                start_s=_finite(span.start_s),
+                end_s=_finite(span.end_s),
+                n_points=len(span.added),
+            )
+            for edit in done.tracks
+            for span in edit.merged.edits.spans
+        ],
         lifted=[
             Lifted(bus=edit.run.role, track=edit.run.name, lift_db=edit.merged.edits.lift_db)
             for edit in done.tracks
@@ -262,19 +272,6 @@ def _edited_buses(done: ReApplied) -> dict[str, EditedBus]:
 
 def _name(edit: TrackEdit) -> str:
     return edit.run.name or f"track {edit.run.number}"
-
-
-def _kept(edit: TrackEdit) -> Sequence[KeptEdit]:
-    return [
-        KeptEdit(
-            bus=edit.run.role,
-            track=_name(edit),
-            start_s=_finite(span.start_s),
-            end_s=_finite(span.end_s),
-            n_points=len(span.added),
-        )
-        for span in edit.merged.edits.spans
-    ]
 
 
 def _conflicts(edit: TrackEdit) -> Sequence[EditConflict]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
@@ -26,7 +25,7 @@ from analysis_server.training import (
     matrices_songs,
 )
 from core.errors import InputError, ModelError
-from core.models.model import Model, TrainingSong
+from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, part_of
 
 
@@ -134,7 +133,12 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
     learned = _learned_songs(request, feature_set, progress)
     by_others = request.mixed_by == "others"
     songs = [msgspec.structs.replace(one.song, album=request.album, by_others=by_others) for one in learned]
-    _require_unique_titles(songs)
+    titles = [song.title for song in songs]
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    if twice:
+        raise InputError(
+            f"two songs have the name {twice[0]!r}", remedy="a model identifies songs by their folder names; rename one"
+        )
     file = models.path_of(request.model)
     with nullcontext() if request.dry_run else locked(file):
         model = _starting_model(request, feature_set)  # another process may have changed it in the meantime
@@ -147,7 +151,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         file=str(file),
         preset=model.preset,
         features=model.feature_set,
-        learned=[song.title for song in songs],
+        learned=titles,
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),
         next_song_percent=model.next_song_percent(),
@@ -174,7 +178,14 @@ def _starting_model(request: LearnRequest, feature_set: str) -> Model:
 
 
 def _learned_songs(request: LearnRequest, feature_set: str, progress: ProgressCallback) -> list[LearnedSong]:
-    of_project = _session_settings(request, feature_set)
+    of_project = SessionSettings(
+        preset=request.preset,
+        feature_set=feature_set,
+        truth=request.truth,
+        mixdown=request.mixdown,
+        level=request.level,
+        parts=request,
+    )
     if request.truth == "edits":
         return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, progress)
     matrices, sessions, folders = _sources(request)
@@ -185,17 +196,6 @@ def _learned_songs(request: LearnRequest, feature_set: str, progress: ProgressCa
         *learn_folders(folders, settings, request.dask, part_of(progress, 0.0, share)),
         *in_turn(lambda path, part: learned_session(path, of_project, part), sessions, part_of(progress, share, 1.0)),
     ]
-
-
-def _session_settings(request: LearnRequest, feature_set: str) -> SessionSettings:
-    return SessionSettings(
-        preset=request.preset,
-        feature_set=feature_set,
-        truth=request.truth,
-        mixdown=request.mixdown,
-        level=request.level,
-        parts=request,
-    )
 
 
 def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
@@ -213,12 +213,3 @@ def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
             "apply to a single REAPER project", option="--mixdown, --stems", remedy="learn from one project at a time"
         )
     return matrices, sessions, folders
-
-
-def _require_unique_titles(songs: Sequence[TrainingSong]) -> None:
-    titles = [song.title for song in songs]
-    twice = sorted({title for title in titles if titles.count(title) > 1})
-    if twice:
-        raise InputError(
-            f"two songs have the name {twice[0]!r}", remedy="a model identifies songs by their folder names; rename one"
-        )

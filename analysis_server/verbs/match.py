@@ -139,6 +139,8 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         found = replace(found, curves=found.curves.with_gain_db(moved_db))
         automation = thin_curves(found.curves)
         after = after.with_gain_db(moved_db)
+    assert found.curves.deviation_db is not None  # noqa: S101 - the default preset's curves have it
+    deviations_db = np.median(found.curves.deviation_db, axis=0).tolist()
     buses = bus_results(names_by_bus(song, opened.session), found.measurement, found.curves, automation)
     headline = headline_of(buses, found.curves, prefix="Recovered")
     file_gain_db = min(0.0, headroom_db(after))
@@ -186,7 +188,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         n_points={bus: len(points.time_s) for bus, points in automation.items()},
         median_gain_db={bus: result.gain_db for bus, result in buses.items()},
         buses=buses,
-        median_deviation_db=_median_deviation_db(found),
+        median_deviation_db=dict(zip(found.curves.buses, deviations_db, strict=True)),
         assignment=assignment,
         files=files,
         notes=list(text.notes),
@@ -197,12 +199,6 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
 def _mixdown(song: Song) -> AudioFile:
     assert song.mixdown is not None  # noqa: S101 - the estimate needed it
     return song.mixdown
-
-
-def _median_deviation_db(found: Estimate) -> dict[str, float]:
-    assert found.curves.deviation_db is not None  # noqa: S101 - the default preset's curves have it
-    medians = np.median(found.curves.deviation_db, axis=0)
-    return dict(zip(found.curves.buses, medians.tolist(), strict=True))
 
 
 def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[Figure, ...]:
