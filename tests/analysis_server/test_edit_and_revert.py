@@ -79,7 +79,7 @@ def test_points_made_by_hand_survive_repeated_edits_and_are_reported(faderwise: 
     ran = faderwise("edit", copy, "--depth", "150")
     assert line in copy.read_bytes()
     assert "vocals: your points are kept from" in ran.out
-    assert "kept instead of" in ran.out
+    assert "vocals: your point at" in ran.out and "was kept" in ran.out
 
 
 def test_a_frozen_bus_and_what_is_outside_the_range_stay(faderwise: Ran, copy: Path) -> None:
