@@ -56,7 +56,9 @@ def assignment_rows(assignment: Sequence[Assigned]) -> tuple[Figure, ...]:
 
 def prepare_report() -> None:
     """Import what makes the page and load its template, which a thread can do while a song is measured."""
-    from analysis_server.report.page import environment  # noqa: PLC0415 - in the background
+    import numpy.ma  # noqa: F401, PLC0415 - NumPy's median imports it
+
+    from analysis_server.report.page import environment  # noqa: PLC0415
 
     environment().get_template("page.html.j2")
 
@@ -93,40 +95,38 @@ def add_files(
         kept_runs.set_aside(folder, files)
     for name in FILES:
         files.new(folder / name)
-    write_text(made / "automation.json", to_json(_automation_file(outcome)))
-    write_text(made / "automation.csv", to_csv(outcome.automation))
-    run_folder.write(made, [record])
-    outcome.curves.save(made / "curves.npz")
-    _write_audio_and_report(outcome, record.id, made, progress)
+    writing = part_of(progress, 0.0, 1.0, "Writing mix and report")
+    with ThreadPoolExecutor(1) as pool:  # the disk takes as long to flush the mix as all other files take
+        mix = pool.submit(outcome.rendered.write_wav, made / "mix.wav", outcome.gain_db, progress=writing)
+        write_text(made / "automation.json", to_json(_automation_file(outcome)))
+        write_text(made / "automation.csv", to_csv(outcome.automation))
+        run_folder.write(made, [record])
+        outcome.curves.save(made / "curves.npz")
+        _write_sounds_and_report(outcome, record.id, made)
+        mix.result()
     return {name: str(folder / name) for name in FILES}
 
 
-def _write_audio_and_report(outcome: Outcome, run_id: str, workshop: Path, progress: ProgressCallback) -> None:
-    """Write the sounds and the page while another thread writes the mix and waits for the disk."""
-    from analysis_server.report.page import render_report  # noqa: PLC0415 - prepared in the background
+def _write_sounds_and_report(outcome: Outcome, run_id: str, workshop: Path) -> None:
+    from analysis_server.report.page import render_report  # noqa: PLC0415 - see prepare_report
 
     song, curves = outcome.song, outcome.curves
-    writing = part_of(progress, 0.0, 1.0, "Writing mix and report")
     before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
     before, after = outcome.labels
-    gain_db = outcome.moved_db + outcome.file_gain_db
     start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
-    with ThreadPoolExecutor(1) as pool:
-        mix_written = pool.submit(outcome.rendered.write_wav, workshop / "mix.wav", gain_db, progress=writing)
-        players = audio.excerpts(
-            song,
-            {before: outcome.reference, after: outcome.rendered},
-            (outcome.before, outcome.rendered.figures),
-            start_s,
-            gains_db=(before_db, gain_db),
-            wholes=(None, "mix.wav"),
-        )
-        spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
-        Sounds(players, spectra).save(workshop / audio.NAME, run_id)
-        stems = audio.stem_sounds(song, start_s) if outcome.stems_in_report else ()
-        content = content_of(outcome, players, stems)
-        write_text(workshop / "report.html", render_report(content))
-        mix_written.result()
+    players = audio.excerpts(
+        song,
+        {before: outcome.reference, after: outcome.rendered},
+        (outcome.before, outcome.rendered.figures),
+        start_s,
+        gains_db=(before_db, outcome.gain_db),
+        wholes=(None, "mix.wav"),
+    )
+    spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
+    Sounds(players, spectra).save(workshop / audio.NAME, run_id)
+    stems = audio.stem_sounds(song, start_s) if outcome.stems_in_report else ()
+    content = content_of(outcome, players, stems)
+    write_text(workshop / "report.html", render_report(content))
 
 
 def _automation_file(outcome: Outcome) -> AutomationFile:

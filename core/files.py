@@ -149,16 +149,20 @@ class FileSet:
         InputError, DiskFullError
             A file cannot be written; nothing was changed.
         """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - many commands write nothing
+
         if not self._files:
             return
         token, entries = secrets.token_hex(16), []
+        with ThreadPoolExecutor() as pool:  # the disk flushes several files together in the time of one
+            flushed = {staged: pool.submit(_flush, staged) for staged in self._files}
         for staged in {**self._moves, **self._files}:
             path, keep_old = self._files.get(staged, (staged.parent.parent / staged.name, True))
             is_new, keep_as = staged in self._files, None
             try:
                 _require_replaceable(path)
                 if is_new:
-                    _flush(staged)
+                    flushed[staged].result()
                 if staged in self._moves:
                     keep_as = os.path.relpath(self._moves[staged], path.parent)
                 elif keep_old and _differs(path, staged):

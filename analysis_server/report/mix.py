@@ -108,6 +108,11 @@ class Outcome:
         return self.after if self.reference is None else self.after.with_gain_db(-self.file_gain_db)
 
     @property
+    def gain_db(self) -> float:
+        """The gain of `mix.wav` over `rendered`."""
+        return self.moved_db + self.file_gain_db
+
+    @property
     def labels(self) -> tuple[str, str]:
         """The labels of the two compared mixes."""
         return ("Before", "After") if self.reference is None else ("Mixdown", "Recovered")

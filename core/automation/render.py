@@ -63,6 +63,8 @@ _LARGEST_RIFF = 0xFFFFFFFF - 1024
 WINDOW_SAMPLES = 4096
 OVERLAPPING_DISTANCE = WINDOW_SAMPLES // 2
 SPARSE_DISTANCE = 2 * WINDOW_SAMPLES
+_ENOUGH_WINDOWS = 1000
+"""The windows of a long mix are further apart, so that there are about as many."""
 _BANDS_PER_OCTAVE = 6
 
 
@@ -108,7 +110,8 @@ class MixMeter:
         step = sample_rate // (4 * STEPS_PER_HOP)
         self._n_steps = max(1, n_samples // step)
         self._step_power = np.zeros(-(-n_samples // step))
-        self._spectrum = SpectrumSums(sample_rate, n_samples, SPARSE_DISTANCE)
+        sparse = -(-n_samples // (_ENOUGH_WINDOWS * WINDOW_SAMPLES)) * WINDOW_SAMPLES
+        self._spectrum = SpectrumSums(sample_rate, n_samples, max(sparse, SPARSE_DISTANCE))
         self._lock = Lock()
         self._peak = 0.0
         self._peak_s = math.nan
@@ -137,9 +140,9 @@ class MixMeter:
         peak = true_peak(around, self._sample_rate, self._peak)
         with self._lock:
             if peak > self._peak:
-                own = samples[:, before : before + end - start]
+                own = np.ascontiguousarray(samples.T[before : before + end - start])
                 self._peak = peak
-                self._peak_s = (start + int(np.abs(own).max(axis=0).argmax())) / self._sample_rate
+                self._peak_s = (start + int(np.abs(own).argmax()) // own.shape[1]) / self._sample_rate
 
     def figures(self) -> MixFigures:
         """Return the figures of all blocks."""
