@@ -377,10 +377,13 @@ def mix_stems(
         of_stems = stems[own].reshape(n_stems, last - first, -1).swapaxes(0, 1)
         products = iter(np.matmul(weights[first:last], of_stems).swapaxes(0, 1))
         for automation, mix in zip(automations, mixes[own].reshape(len(mixes), last - first, -1), strict=True):
-            mix[:] = next(products)
-            if automation is not None:
+            steady = next(products)
+            if automation is None:
+                mix[:] = steady
+            else:
                 slopes = next(products)
-                np.add(mix, np.multiply(slopes, ramp[: slopes.shape[1]], out=slopes), out=mix)
+                slopes *= ramp[: slopes.shape[1]]
+                np.add(steady, slopes, out=mix)
     return mixes
 
 
