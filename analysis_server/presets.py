@@ -84,30 +84,17 @@ def learn_song(song: Song, preset: str, feature_set: str, progress: ProgressCall
     from core.models.train import training_song
 
     found = estimate_song(song, preset, None, feature_set, progress)
-    kept = training_song(
-        song,
-        found.measurement,
-        found.curves,
-        feature_set=feature_set,
-        domain=found.domain,
-        fit=found.fit,
+    return found, training_song(
+        song, found.measurement, found.curves, feature_set=feature_set, domain=found.domain, fit=found.fit
     )
-    return found, kept
 
 
 def predict_song(song: Song, model: Model, progress: ProgressCallback) -> tuple[Measurement, Prediction]:
     """Return the default preset's measurement, which every report shows, and the model's curves."""
     if song.bus_of:
         measurement = measure(song, progress=progress)
-        return measurement, predict_tracks(
-            model,
-            measurement,
-            [song.bus_of[name] for name in song.buses],
-            [match_name(name).role for name in song.buses],
-        )
-    if model.feature_set == "condition3":
-        measurement = measure(song, progress=progress)
-        return measurement, predict_explained(model, measurement)
+        roles = [match_name(name).role for name in song.buses]
+        return measurement, predict_tracks(model, measurement, [song.bus_of[name] for name in song.buses], roles)
     if model.preset == "paper":
         from core.analysis.paper import measure_as_paper
 
