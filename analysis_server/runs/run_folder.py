@@ -268,7 +268,8 @@ def _from_csv(path: Path) -> dict[str, EnvelopePoints]:
             pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
             rows.setdefault((row["bus"] or "").strip(), []).append(pair)
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: is damaged ({error})", remedy="correct it") from error
+        where = f"{path}, line {reader.line_num}"
+        raise InputError(f"is damaged ({error})", path=where, remedy="correct it") from error
     return _sorted(rows, path)
 
 
