@@ -385,7 +385,7 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
         folders |= {project.folder / Path(take.source.file).parent for take in takes if take.source is not None}
         folders.add(project.folder)
     if os.path.realpath(request.out) in map(os.path.realpath, folders):
-        remedy = "choose another folder, or leave --out out"
+        remedy = "choose another folder, or omit --out"
         raise InputError("contains input files", path=request.out, option="--out", remedy=remedy)
 
 

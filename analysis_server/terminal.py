@@ -45,11 +45,6 @@ class Terminal:
             ]
             self.say(f"  {'   '.join(padded)}".rstrip())
 
-    def say_files(self, files: Mapping[str, str]) -> None:
-        """Print the paths of files, one a line."""
-        for path in files.values():
-            self.say(f"  {Path(path).absolute()}")
-
     def say_next(self, *steps: tuple[str, str]) -> None:
         """Print the commands that can follow, without the program's name, each with its purpose."""
         width = max(len(command) for command, _ in steps)
@@ -159,6 +154,13 @@ def decibels(value: float) -> str:
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural unless it is 1."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def lag_text(samples: int) -> str:
+    """Return a mixdown's lag as text, such as ``1 sample earlier than the stems``."""
+    if not samples:
+        return "aligned with the stems"
+    return f"{count(abs(samples), 'sample')} {'later' if samples > 0 else 'earlier'} than the stems"
 
 
 def _one_line(text: str) -> str:

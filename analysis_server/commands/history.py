@@ -57,6 +57,8 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
             loudness = f"{track.loudness_before_lufs:.1f} → {track.loudness_now_lufs:.1f} LUFS"
         rows.append((track.track, gain, loudness))
     terminal.table(("bus", "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
+    if result.moves:
+        terminal.say("Largest moves:")
     for move in result.moves[:5]:
         why = f"; {move.why}" if move.why else ""
         terminal.say(
@@ -118,19 +120,20 @@ def add_edit(parser: options.Parser) -> None:
     add("--depth", dest="depth_percent", type=options.percent, metavar="P", help="depth of the balance, 0 to 200 %%")
     text = "depth of the moves around each bus's level, 0 to 200 %%"
     add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
-    text = "make this bus louder or quieter"
+    text = "make this bus louder or quieter by this many dB"
     offset = add("--offset", action="append", type=options.offset, metavar="BUS=DB", help=text)
     text = "even out the loudness of this bus relative to the others, 0 to 100 percent"
     ride = add("--ride", action="append", type=options.ride, metavar="BUS=P", help=text)
     for option in (offset, ride):
         options.complete(option, "buses", "=")
-    text = "the largest distance of a bus from the common gain"
+    text = "the largest distance of a bus from the common gain, in dB"
     add("--limit", dest="limit_db", type=options.decibels, metavar="DB", help=text)
-    add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="smooth moves shorter than this")
-    add("--range", dest="range_s", type=options.range_s, metavar="A:B", help="change only this part")
+    add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="smooth moves of less than S seconds")
+    text = "change only this part, in seconds or m:ss-m:ss"
+    add("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
     freeze = add("--freeze", action="append", metavar="BUS", help="do not change this bus")
     options.complete(freeze, "buses")
-    text = "interpolate the gain across this passage"
+    text = "ignore the prediction in this passage, and interpolate the gain across it"
     add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)
     add("--from-prediction", "--afresh", action="store_true", help="drop the settings of earlier edits")
     add("--render", action="store_true", help="render a folder's mix.wav again")
@@ -169,9 +172,9 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_files(files: Mapping[str, str], terminal: Terminal) -> None:
-    if not files:
-        terminal.say("Dry run: nothing was written.")
-    terminal.say_files(files)
+    terminal.say("Written:" if files else "Dry run: nothing was written.")
+    for path in files.values():
+        terminal.say(f"  {Path(path).absolute()}")
     for path in filter(is_project, files.values()):
         print_earlier_copies(Path(path), terminal)
 
@@ -230,7 +233,7 @@ def add_compare(parser: options.Parser) -> None:
         metavar="A",
         help="a model (or model:NAME), a run (a project or folder; #N for run N) or a mixdown",
     )
-    second = parser.add_argument("second", metavar="B", help="the second operand, of any kind")
+    second = parser.add_argument("second", metavar="B", help="what to compare it with, of any of these kinds")
     for side in (first, second):
         options.complete(side, "models")
     parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {options.SONG_HELP}")
@@ -264,14 +267,16 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
         for bus in result.buses
     ]
     terminal.table(("bus", "A", "B", "B - A", "moves", "largest"), rows)
+    terminal.say("Moves: standard deviation of the difference over time. Largest: the largest difference, and when.")
     for side in (result.first, result.second):
         if side.buses_alone:
             terminal.say(f"Buses that only {side.name} has: {', '.join(side.buses_alone)}.")
         if side.songs_alone:
-            starts = "; models that start from it use, but do not list, these" if side.name == DEFAULT_MODEL else ""
-            terminal.say(f"Songs listed only in the model {side.name}{starts}: {', '.join(side.songs_alone)}.")
+            starts = " (models that start from it use these without listing them)" if side.name == DEFAULT_MODEL else ""
+            terminal.say(f"Songs that only the model {side.name} lists{starts}: {', '.join(side.songs_alone)}.")
     terminal.warn_all(result.warnings)
-    terminal.say_files(result.files)
+    for page in result.files.values():
+        terminal.say(f"Page: {Path(page).absolute()}")
     if arguments.open:
         terminal.open(*result.files.values())
     terminal.give(result)
@@ -297,7 +302,7 @@ def add_runs(parser: options.Parser) -> None:
     text = "a folder that mix or match wrote, for its earlier runs (default: the runs of REAPER's actions)"
     for action in (listed, clear):
         action.add_argument("out_dir", nargs="?", metavar="OUT_DIR", help=text)
-    text = "delete runs last written this many days ago or earlier (30; 0: all)"
+    text = "delete runs last written this many days ago or earlier (default: 30; 0: all)"
     clear.add_argument("--older-than", type=options.days, default=30.0, metavar="DAYS", help=text)
     clear.add_argument("--dry-run", action="store_true", help="show what would be deleted")
     clear.add_argument("--yes", action="store_true", help="do not ask")

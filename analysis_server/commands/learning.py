@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis_server import models
 from analysis_server.commands import options
-from analysis_server.terminal import Terminal, count
+from analysis_server.terminal import Terminal, count, lag_text
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def add_learn(parser: options.Parser) -> None:
         "--level",
         choices=("buses", "tracks"),
         default="buses",
-        help="with --from faders: learn from the faders of the buses, or of each single track (buses)",
+        help="with --from faders: learn from the faders of the buses, or of each single track (default: buses)",
     )
     parser.add_argument(
         "--album",
@@ -106,7 +106,8 @@ def _print_model(model: Model, terminal: Terminal) -> None:
     else:
         names = list(next(iter(coefficients.values())))
         rows = [(bus, *(f"{row[name]:.6g}" for name in names)) for bus, row in coefficients.items()]
-        terminal.table(("", *names), rows)
+        terminal.say("Coefficients of the features:")
+        terminal.table(("bus", *names), rows)
     for song in model.songs:
         terminal.say(
             f"  {song.title:<40} {song.duration_s:7.1f} s  from {song.source}, fit {100 * song.fit:5.1f} %, "
@@ -248,11 +249,11 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
     request = options.request_of(tables.EstimateRequest, arguments, buses=options.by_role(arguments.bus))
     result = options.perform(request, tables.estimate, terminal)
     terminal.say(f"{result.title}: {result.reason}.")
-    terminal.say(f"{count(result.n_frames, 'frame')}; the mixdown's lag is {count(result.lag_samples, 'sample')}.")
+    terminal.say(f"{count(result.n_frames, 'frame')}; the mixdown is {lag_text(result.lag_samples)}.")
     terminal.table(("bus", "median gain"), [(bus, f"{db:+.1f} dB") for bus, db in result.median_gain_db.items()])
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    terminal.say(f"  {result.out}")
+    terminal.say(f"Written: {Path(result.out).absolute()}")
     terminal.give(result)
 
 
@@ -277,7 +278,7 @@ def _features(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(f"{result.title}: {', '.join(result.feature_names)} of {', '.join(result.buses)}.")
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    terminal.say(f"  {result.out}")
+    terminal.say(f"Written: {Path(result.out).absolute()}")
     terminal.give(result)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
 from analysis_server.models import DEFAULT_MODEL
-from analysis_server.terminal import Terminal, count, decibels
+from analysis_server.terminal import Terminal, count, decibels, lag_text
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
@@ -34,7 +34,7 @@ def add_mix(parser: options.Parser) -> None:
         "mix RawTracks --level tracks",
     )
     options.add_song_options(parser)
-    text = f"the model to mix with ({DEFAULT_MODEL})"
+    text = f"the model to mix with (default: {DEFAULT_MODEL})"
     model = parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=text)
     options.complete(model, "models")
     text = "only this part, in seconds or m:ss-m:ss"
@@ -43,7 +43,7 @@ def add_mix(parser: options.Parser) -> None:
     parser.add_argument("--target-lufs", type=options.lufs, metavar="X", help=text)
     text = "take over the relative loudness of the buses of a finished session, song folder or run"
     parser.add_argument("--like", metavar="SONG_DIR|SESSION.RPP|RUN", help=text)
-    text = "how much of the predicted balance to apply, 0 to 200 percent (100)"
+    text = "how much of the predicted balance to apply, 0 to 200 percent (default: 100)"
     parser.add_argument("--depth", dest="depth_percent", type=options.percent, default=100.0, metavar="P", help=text)
     text = "even out the loudness of a bus relative to the others, 0 to 100 percent (may be repeated)"
     ride = parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
@@ -55,13 +55,13 @@ def add_mix(parser: options.Parser) -> None:
         "--level",
         choices=("buses", "tracks"),
         default="buses",
-        help="predict a gain for each bus, or for each single file or track (buses)",
+        help="predict a gain for each bus, or for each single file or track (default: buses)",
     )
     parser.add_argument(
         "--existing",
         choices=("combine", "replace"),
         default="replace",
-        help="your own volume moves in a project: keep them on top of the new gains, or replace them (replace)",
+        help="your own volume moves in a project: keep them on top of the new gains, or replace them (default)",
     )
     text = "add an excerpt of every bus to the report, for solo and mute"
     parser.add_argument("--stems-in-report", action="store_true", help=text)
@@ -78,7 +78,7 @@ def add_demo(parser: options.Parser) -> None:
     """Add the options of `faderwise demo`."""
     parser.set_command(_demo, "demo", "demo --out my-demo")
     options.add_shared(parser, "--open")
-    parser.add_argument("--out", default="demo-out", metavar="DIR", help="the folder to write to (demo-out)")
+    parser.add_argument("--out", default="demo-out", metavar="DIR", help="the folder to write to (default: demo-out)")
 
 
 def add_buses(parser: options.Parser) -> None:
@@ -138,10 +138,7 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
     )
     terminal.say(full_sentence(result.reason))
     if result.lag_samples:
-        side = "later" if result.lag_samples > 0 else "earlier"
-        terminal.say(
-            f"The mixdown is {count(abs(result.lag_samples), 'sample')} {side} than the stems; this was removed."
-        )
+        terminal.say(f"The mixdown is {lag_text(result.lag_samples)}; this was removed.")
     if result.limiter_db > 0.0:
         terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
     terminal.note_all(result.notes)

@@ -14,8 +14,8 @@ from analysis_server.terminal import Terminal
 from core.errors import InputError
 from core.progress import ProgressCallback
 
-SONG_HELP = "a folder of stems or raw tracks, optionally with the mixdown, or a stem file (.stem.mp4)"
-PROJECT_HELP = f"a REAPER project, or {SONG_HELP}"
+SONG_HELP = "a folder of stems or raw tracks, with or without the mixdown, or a stem file (.stem.mp4)"
+PROJECT_HELP = f"{SONG_HELP}, or a REAPER project"
 RUN_HELP = "a project with a run of Faderwise in it, or a folder that mix or match wrote"
 
 Request = TypeVar("Request")
@@ -120,7 +120,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return max(SequenceMatcher(None, word, name[: len(word) + extra]).ratio() for extra in (0, 1, len(name)))
 
     found = max(known, key=likeness, default="")
-    return found if found and likeness(found) >= 0.7 else None
+    return found if found and likeness(found) >= 0.65 else None
 
 
 def complete(action: argparse.Action, names: str, ending: str = "") -> None:

@@ -42,7 +42,7 @@ def add_serve(parser: options.Parser) -> None:
     parser.set_command(_serve, "serve", "serve --status", "serve --stop", "serve --bind 127.0.0.1:5600 --idle 0")
     text = "the loopback address to listen at (127.0.0.1)"
     parser.add_argument("--bind", default="127.0.0.1", metavar="HOST[:PORT]", help=text)
-    text = "stop after this idle time (30; 0: never)"
+    text = "stop after this idle time (default: 30; 0: never)"
     parser.add_argument("--idle", type=options.minutes, default=30.0, metavar="MINUTES", help=text)
     parser.add_argument("--status", action="store_true", help="show whether a server is running, and its jobs")
     parser.add_argument("--stop", action="store_true", help="stop the server")

@@ -57,6 +57,12 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
                 option="--depth",
                 remedy=f"give 0 to {DEEPEST_PERCENT:g}",
             )
+        if not all(0.0 <= value <= 100.0 for value in self.ride_percent.values()):
+            raise InputError("a value is not valid", option="--ride", remedy="give 0 to 100 percent")
+        if self.like is not None and not Path(self.like).exists():
+            raise InputError(
+                "no such project or folder", path=self.like, option="--like", remedy="give a session, a song or a run"
+            )
         asked = {
             "--like": self.like is not None,
             "--depth": self.depth_percent != 100.0,

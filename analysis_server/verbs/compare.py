@@ -164,6 +164,8 @@ def _named(text: str) -> _Named:
         raise InputError("is the name of a model and of a folder", path=text, remedy=remedy)
     plain, found = _NUMBER.sub("", text), _NUMBER.search(text)
     if not is_project(plain) and not Path(plain).is_dir():
+        if Path(text).suffix.lower() not in EXTENSIONS:
+            models.find(text)  # reported before stems are asked for
         return _Named(text)
     audited = audit_target(plain)
     number = int(found[1]) if found else None

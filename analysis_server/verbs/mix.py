@@ -21,7 +21,7 @@ from analysis_server.outputs import (
     prepare_report,
     refuse_inputs,
 )
-from analysis_server.paths import locked
+from analysis_server.paths import is_project, locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
 from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of
@@ -136,10 +136,6 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
         temporary_folder() as workshop,
     ):
         refuse_inputs(request, opened.song, opened.session)
-        if opened.session is None and request.existing == "combine":
-            raise InputError(
-                "applies only to REAPER projects (.RPP)", path=request.song, option="--existing", remedy="omit it"
-            )
         return _mixed(request, model, opened, workshop, deliver)
 
 
@@ -173,6 +169,10 @@ def _checked_model(request: MixRequest) -> Model:
     _require_loudness(request.target_lufs)
     model = models.find(request.model)
     msgspec.convert(request, Adjustments, from_attributes=True).check(model)
+    if request.existing == "combine" and not is_project(request.song):
+        raise InputError(
+            "applies only to REAPER projects (.RPP)", path=request.song, option="--existing", remedy="omit it"
+        )
     return model
 
 
