@@ -258,7 +258,7 @@ def words_of(name: str) -> list[Word]:
             continue
         elif not (chunk[0].isalnum() or chunk[0] in "ー々"):
             segment += 1
-            joiner = chunk if chunk in "+&/" else ""
+            joiner = chunk if chunk in "+&/," else ""
         else:
             has_accents = normalize(chunk) != chunk.casefold()
             for piece in pieces_of(chunk):

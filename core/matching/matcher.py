@@ -289,7 +289,7 @@ def _description_of_a_mix(words: Sequence[Word], hits: Sequence[_Hit]) -> Match 
             return mixdown(text, (word.text,))
         if word.text in dictionary.NEGATIONS:
             if instruments[0].bus in ("vocals", "backing vocals"):
-                return Match("accompaniment", "melody", None, f"{text} without vocals", (word.text,), certain=False)
+                return _ambiguous(f"{word.text} {_as_written(words, instruments[0])}")
             return mixdown(text, (word.text,))
     for hit in strong:
         bracket = words[hit.start].bracket
