@@ -29,7 +29,7 @@ _FOLDER = 1.7
 """From this weight on, the name of a folder says what is in it. "Beats" or "Rooms" are also names for anything."""
 _GAME_TRACK = re.compile(r"PART (?:REAL_|ELITE_)?[A-Z]{4,}[ _A-Z0-9]*|HARM[123]|EVENTS|VENUE|PRO [A-Z]+|BEAT")
 """Note tracks of Rock Band and Guitar Hero projects."""
-_NUMBERED_FX = re.compile(r"fx[\s_-]*\d+([\s_-]*[lr])?", re.IGNORECASE)
+_NUMBERED_FX = re.compile(r"fx[\s_-]*(\d|[a-d]\b)", re.IGNORECASE)
 _FAMILIES_OF_ROLES = frozenset({"drum kit", "electric guitar", "keys", "synth"})
 _BARS_OF_FOLDERS = frozenset({"click", "guide", "reference", "effect return", "midi", "speech"})
 
@@ -97,7 +97,7 @@ def match_name(name: str, *, kind: str = "track", context: str | None = None) ->
     'drums'
     """
     match = _match_alone(without_ending(name))
-    if kind == "track" and match.words == ("fx",) and _NUMBERED_FX.fullmatch(name.strip()):
+    if kind == "track" and match.words == ("fx",) and _NUMBERED_FX.match(name.strip()):
         match = _ambiguous("fx")  # sound effects, or the return of an effect
     if kind == "file" and match.bar == "midi" and without_ending(name) == name:
         return match
@@ -308,6 +308,7 @@ def _several_buses(words: Sequence[Word], hits: Sequence[_Hit]) -> Match | None:
         between = {word.text for word in words[first.stop : second.start]}
         is_joined = (between & dictionary.JOINERS or words[second.start].joiner) and len(between) <= 2
         is_related = first.bus == second.bus or second.bus in dictionary.FAMILY.get(first.bus or "", ())
+        is_related = is_related and {first.bus, second.bus} != {"keys", "synths"}
         if is_joined and first.bus == "melody" and is_related:
             return _match_of(first, words, hits)
         if is_joined and not is_related:

@@ -80,7 +80,7 @@ def find_buses(
     >>> from core.rpp.project import read_project
     >>> buses = find_buses(read_project(Path("tests/projects/wincing.rpp")))
     >>> {role: [track.name for track in tracks] for role, tracks in buses.tracks.items()}
-    {'drums': ['drums'], 'synths': ['Chorus-Leads - stem']}
+    {'drums': ['drums']}
     """
     by_hand = {
         role: tuple(track_called(project, name, f"--bus {role}={name}") for name in names)
