@@ -117,9 +117,9 @@ class Phrase(NamedTuple):
 
 @cache
 def phrases() -> dict[str, Phrase]:
-    """Return the phrases by their letters without spaces."""
+    """Return the phrases by their letters without spaces, also with a plural of their last word or without it."""
     found: dict[str, Phrase] = {}
-    plurals: dict[str, Phrase] = {}
+    numbers: dict[str, Phrase] = {}
     for (role, weight), names in _sections().items():
         for name in names if weight else ():
             words = name.split()
@@ -132,8 +132,10 @@ def phrases() -> dict[str, Phrase]:
                 else Phrase(role, weight, counts)
             )
             if len(words[-1]) > 2 and words[-1].isascii() and words[-1].isalpha():
-                plurals.setdefault(joined + "s", found[joined])
-    return {**plurals, **found}
+                numbers.setdefault(joined + "s", found[joined])
+                if len(words) > 1 and words[-1].endswith("s"):
+                    numbers.setdefault(joined[:-1], found[joined])
+    return {**numbers, **found}
 
 
 @cache
@@ -190,11 +192,12 @@ _IGNORED = re.compile(
       | (?:16|24|32)[-\s]?bits?                                                    # word length
       | key\s(?:of\s)?[a-h](?:\#|b|is|es)?(?:\s?(?:m|min|maj|minor|major|moll|dur))?(?![^\W_])
       | in\s[a-h](?:\#|b)?\s(?:minor|major|min|maj|moll|dur)
-      | v(?:er|ersion|rs)?\.?\s?\d+(?:\.\d+)*[a-z]? | take\s?\d+ | rev\s?\d+
+      | v(?:er|ersion|rs)?\.?\s?\d+(?:\.\d+)*[a-z]? | take\s?\d+ | (?<!fx[-_\s])rev\s?\d+
     )(?![^\W_])
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_SUBGROUP = re.compile(r"(?<![^\W_])sub[-_\s]*(?:groups?|grp|mix)(?![^\W_])", re.IGNORECASE)
 _OPENING, _CLOSING = "([{<【「『", ")]}>】」』"
 
 
@@ -243,7 +246,7 @@ def words_of(name: str) -> list[Word]:
 
     Dates, tempi, keys, sample rates and versions are left out.
     """
-    text = _IGNORED.sub(" ", unicodedata.normalize("NFKC", name))
+    text = _IGNORED.sub(" ", _SUBGROUP.sub("submix", unicodedata.normalize("NFKC", name)))
     words: list[Word] = []
     segment, bracket, brackets, joiner = 0, 0, 0, ""
     for chunk in _CHUNK.findall(text):
