@@ -51,7 +51,8 @@ class TestAccuracy:
             ("holdout_2.tsv", (0.88, 0.985, 0.97)),
             ("holdout_3.tsv", (0.90, 0.985, 0.975)),
             ("holdout_4.tsv", (0.87, 0.97, 0.98)),
-            ("holdout_5.tsv", (0.86, 0.94, 0.955)),
+            ("holdout_5.tsv", (0.87, 0.95, 0.965)),
+            ("holdout_6.tsv", (0.84, 0.955, 0.95)),
         ],
     )
     def test_least_shares_that_are_right(self, file_name: str, least: tuple[float, float, float]) -> None:
