@@ -220,7 +220,7 @@ def test_a_full_disk_is_reported_in_one_line_and_the_earlier_result_is_kept(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 1  # the input is right

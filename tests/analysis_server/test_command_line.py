@@ -89,7 +89,7 @@ def test_an_interrupted_mix_leaves_the_earlier_outcome_and_nothing_else(
     process = start("mix", ROOT / "examples" / "caesium", "--out", out)
     _wait_for(lambda: any(out.glob(".faderwise-*")), process)
     process.send_signal(number)
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert printed.startswith("Buses of caesium ")
     assert errors == "faderwise: interrupted; no partial files were left\n"
@@ -118,7 +118,7 @@ def test_a_closed_output_pipe_is_not_an_error(start: Start) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -128,7 +128,7 @@ def test_a_separate_process_prints_results_and_messages_separately(
     samples = soundfile.read(tiny_song / "bass.wav")[0]
     soundfile.write(tiny_song / "bass.wav", samples[:RATE], RATE)
     process = start("mix", tiny_song, "--out", tmp_path / "out", "--json")
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=300)
     assert process.returncode == 0
     assert json.loads(printed)["title"] == "tiny song"
     assert errors == "faderwise: warning: bass.wav is 0.5 s shorter than the longest stem\n"
@@ -155,7 +155,7 @@ def test_a_name_that_the_output_cannot_hold_is_spelled_out(
     process = start(
         "mix", tiny_song.rename(tiny_song.with_name("歌")), "--out", tmp_path / "out", *words, encoding="cp1252"
     )
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert r"\u6b4c" in printed
     assert not words or json.loads(printed)["title"] == "歌"
@@ -163,7 +163,7 @@ def test_a_name_that_the_output_cannot_hold_is_spelled_out(
 
 def test_a_separate_process_exits_with_2_on_bad_input(start: Start) -> None:
     process = start("mix", "no such song")
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=300)
     assert (process.returncode, printed) == (2, "")
     assert errors.count("\n") == 1
     assert "Traceback" not in errors

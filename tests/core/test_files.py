@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_the_old_file_and_is_reported(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
         cwd=ROOT,
     )
     assert done.stdout == "a.txt\n"

@@ -144,7 +144,7 @@ def test_an_answer_that_cannot_be_written_is_logged(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.stderr.splitlines()[-1].startswith("the answer cannot be written: ")
 

@@ -45,7 +45,7 @@ def run_relay(folder: Path, home: Path, code: str, lines: str = "") -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.stderr == ""
     return done.stdout

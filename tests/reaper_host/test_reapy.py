@@ -43,7 +43,7 @@ def test_reapy_defers_and_runs_its_exit_function(host: ReaperHost, write_script:
     assert host.dialogs.console == "1\n"
     host.tick()
     assert host.dialogs.console == "1\n2\n"
-    host.run_to_end(timeout_s=5)
+    host.run_to_end(timeout_s=240.0)
     assert host.dialogs.console == "1\n2\n3\nbye\n"
     assert script.error is None
 
@@ -52,7 +52,7 @@ def test_an_error_in_deferred_code_ends_the_script_and_is_shown_on_reapys_consol
     host: ReaperHost, write_script: WriteScript
 ) -> None:
     script = host.run_script(write_script("import reapy\nreapy.defer(lambda: 1 / 0)\n"))
-    host.run_to_end(timeout_s=5)
+    host.run_to_end(timeout_s=240.0)
     assert script.error is not None
     assert "ZeroDivisionError" in script.error
     assert "ZeroDivisionError" in host.dialogs.console

@@ -93,7 +93,7 @@ def test_every_action_is_in_the_action_list_with_an_existing_script(host: Reaper
 def test_an_action_runs_from_reapers_folder_with_the_installed_reapy(host: ReaperHost, resource: Path) -> None:
     host.dialogs.expect_message("OK")
     script = host.run_action("Faderwise: Revert bus automation")
-    host.run_to_end(timeout_s=30)
+    host.run_to_end(timeout_s=240.0)
     assert script.error is None
     folder = resource / "Scripts" / "Faderwise"
     assert Path(sys.modules["faderwise_bridge"].__file__ or "").is_relative_to(folder)

@@ -45,7 +45,7 @@ CHROMIUM_FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
     "--remote-debugging-pipe",
 )
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
 # Chromium reads commands from descriptor 3 and answers on 4.
 WITH_PIPES = """
 import os, sys

@@ -46,7 +46,7 @@ def stopped_afterwards(home: Path) -> Iterator[Path]:
         server = psutil.Process(connection.pid)
         children = server.children()
         server.terminate()
-        psutil.wait_procs([server, *children], timeout=60)
+        psutil.wait_procs([server, *children], timeout=300)
     for child in client_module._started:
         child.terminate()
         child.wait()
@@ -104,7 +104,7 @@ def test_workers_end_with_a_killed_server(tmp_path: Path) -> None:
         workers = server.workers()
         server.child.kill()
         server.child.wait()
-        _, alive = psutil.wait_procs(workers, timeout=60)
+        _, alive = psutil.wait_procs(workers, timeout=300)
         assert not alive
 
 

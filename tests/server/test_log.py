@@ -17,7 +17,7 @@ def test_the_log_records_jobs_without_their_content(songs: Path, tmp_path: Path)
         client.end_of(client.run("match", {"song": str(songs / "one"), "out": str(tmp_path / "out")}))
         client.end_of(client.run("match", {"song": str(tmp_path / "nowhere")}))
         client.ask("shutdown", when="now")
-        server.child.wait(60)
+        server.child.wait(300)
     text = (tmp_path / "home" / "logs" / "server.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["event"] for line in lines] == ["started", "queued", "finished", "queued", "failed", "stopped"]

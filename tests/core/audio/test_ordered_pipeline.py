@@ -67,12 +67,12 @@ def test_an_item_in_flight_is_yielded_after_the_end() -> None:
 
     def stage(_item: int) -> None:
         entered.set()
-        assert go_on.wait(10.0)
+        assert go_on.wait(300.0)
 
     turns = InTurn(range(10), [stage])
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(next, turns)
-        assert entered.wait(10.0)
+        assert entered.wait(300.0)
         turns.end()
         go_on.set()
     assert first.result() == 0
