@@ -80,9 +80,7 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> 
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_mix_leaves_the_earlier_outcome_and_nothing_else(
-    start: Start, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_an_interrupted_mix_leaves_only_the_earlier_files(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "mix.wav").write_bytes(b"an earlier mix")
@@ -148,7 +146,7 @@ def test_what_a_name_hides_reaches_no_terminal_and_breaks_no_line(
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_a_name_that_the_output_cannot_hold_is_spelled_out(
+def test_a_name_that_the_output_cannot_encode_is_escaped(
     start: Start, tiny_song: Path, tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "cp1252")

@@ -54,7 +54,7 @@ def test_an_edit_that_cannot_write_one_of_the_files_writes_none(faderwise: Ran, 
     assert hashes(folder) == before
 
 
-def test_an_edit_that_cannot_be_rendered_writes_nothing(faderwise: Ran, folder: Path) -> None:
+def test_an_edit_that_cannot_be_rendered_writes_no_file(faderwise: Ran, folder: Path) -> None:
     (folder.parent / "song" / "bass.wav").unlink()
     before = hashes(folder)
     assert faderwise("edit", folder, "--depth", "50", "--render").code == 2

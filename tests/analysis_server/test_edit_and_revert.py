@@ -82,7 +82,7 @@ def test_points_made_by_hand_survive_repeated_edits_and_are_reported(faderwise: 
     assert "vocals: your point at" in ran.out and "was kept" in ran.out
 
 
-def test_a_frozen_bus_and_what_is_outside_the_range_stay(faderwise: Ran, copy: Path) -> None:
+def test_a_frozen_bus_and_points_outside_the_range_do_not_change(faderwise: Ran, copy: Path) -> None:
     before = heard_db(read_project(copy))
     faderwise("edit", copy, "--freeze", "drums", "--range", "5:10", "--offset", "drums=6", "--offset", "bass=-6")
     after = heard_db(read_project(copy))
@@ -170,7 +170,7 @@ def test_edits_by_hand_in_a_folder_are_kept_and_reverted(faderwise: Ran, work: P
     assert {key: (out / key).read_bytes() for key in by_hand} == {**by_hand, "run.json": whole["run.json"]}
 
 
-def test_a_rendered_edit_plays_what_its_points_say(faderwise: Ran, work: Path) -> None:
+def test_a_rendered_edit_has_the_gains_of_its_points(faderwise: Ran, work: Path) -> None:
     out = work / "out"
     result = as_json(faderwise("edit", out, "--depth", "0", "--offset", "vocals=-24", "--render", "--json"))
     mix, rate = soundfile.read(result["files"]["mix.wav"])

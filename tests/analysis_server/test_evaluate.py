@@ -96,7 +96,7 @@ def test_matrices_may_be_tested_on_too(faderwise: Faderwise, excerpts: Path) -> 
     assert len(result["songs"]) == 7
 
 
-def test_a_song_tested_on_itself_is_predicted_by_what_it_taught(faderwise: Faderwise, tmp_path: Path) -> None:
+def test_a_song_tested_on_itself_is_predicted_by_its_own_model(faderwise: Faderwise, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.uniform(0.5, 1.5, (4000, 3))
     arrays = {
@@ -141,7 +141,7 @@ def test_a_folder_without_songs_is_refused(faderwise: Faderwise, tmp_path: Path)
     assert "no song folders found" in refused(faderwise, tmp_path / "empty")
 
 
-def test_a_broken_song_is_named_and_nothing_written(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_damaged_song_is_named_and_no_file_is_written(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     for title in ("good", "bad"):
         shutil.copytree(tiny_song, tmp_path / "two" / title)
     bass = tmp_path / "two" / "bad" / "bass.wav"
@@ -160,7 +160,7 @@ def test_a_song_without_a_mixdown_is_named(faderwise: Faderwise, tiny_song: Path
 @pytest.mark.parametrize(
     "words", [("--features", "condition2"), ("--preset", "default", "--features", "condition1")], ids=" ".join
 )
-def test_matrices_hold_no_other_features(faderwise: Faderwise, words: tuple[str, ...]) -> None:
+def test_matrices_contain_no_other_features(faderwise: Faderwise, words: tuple[str, ...]) -> None:
     errors = refused(faderwise, GOLDEN / "rock_condition1.npz", *words)
     assert "use --preset paper --features condition1, or --preset default" in errors
 

@@ -91,7 +91,7 @@ def test_the_figures_are_images_that_show_something(evaluated: tuple[Path, dict[
         assert path.read_bytes()[:5] == b"%PDF-"
 
 
-def test_the_csv_holds_what_the_json_does(evaluated: tuple[Path, dict[str, Any]]) -> None:
+def test_the_csv_and_the_json_have_the_same_content(evaluated: tuple[Path, dict[str, Any]]) -> None:
     out, result = evaluated
     with (out / "tables.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["song"]: row for row in csv.DictReader(file)}
@@ -107,7 +107,7 @@ def test_the_csv_holds_what_the_json_does(evaluated: tuple[Path, dict[str, Any]]
     assert float(rows["mean"]["balance_db"]) == pytest.approx(np.mean(list(result["balance_db"].values())))
 
 
-def test_the_json_file_is_what_the_command_prints(
+def test_the_json_file_has_what_the_command_prints(
     faderwise: Faderwise, tmp_path: Path, two_songs_matrices: Path
 ) -> None:
     result = result_of(faderwise, two_songs_matrices, "--out", tmp_path / "out")

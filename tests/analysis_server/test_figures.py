@@ -41,7 +41,7 @@ def test_no_two_songs_share_a_name_in_any_case() -> None:
     assert names[0] == "a_b"
 
 
-def test_a_long_title_leaves_room_for_what_follows() -> None:
+def test_a_long_title_is_shortened_for_the_suffix() -> None:
     (name,) = file_names(["歌" * 300])
     assert 100 < len(name.encode()) <= 120
 

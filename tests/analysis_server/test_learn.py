@@ -56,7 +56,7 @@ def test_a_bundled_model_is_not_replaced(faderwise: Faderwise, tiny_song: Path) 
     assert models.is_shipped("default")
 
 
-def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tiny_song: Path) -> None:
+def test_the_known_balance_of_a_sum_is_learned(faderwise: Faderwise, tiny_song: Path) -> None:
     """The song's faders are at 0.5 and 0.7; one song moves the offsets part of the way to its own balance."""
     rows = learned(faderwise, tiny_song, "--model", "mine")["coefficients"]
     prior = models.shipped_prior()
@@ -67,7 +67,7 @@ def test_the_known_balance_of_a_sum_is_what_is_learned(faderwise: Faderwise, tin
     assert 0.3 < (moved_db[0] - moved_db[1]) / error_db < 1.0
 
 
-def test_learning_more_adds_to_what_is_known(faderwise: Faderwise, dataset: Path) -> None:
+def test_learning_more_songs_adds_them_to_the_model(faderwise: Faderwise, dataset: Path) -> None:
     learned(faderwise, dataset / "Amber", "--model", "mine")
     result = learned(faderwise, dataset / "Blue", "--model", "mine")
     assert (result["learned"], result["songs"]) == (["Blue"], ["Amber", "Blue"])
@@ -75,7 +75,7 @@ def test_learning_more_adds_to_what_is_known(faderwise: Faderwise, dataset: Path
     assert together["coefficients"] == result["coefficients"]
 
 
-def test_learning_a_song_again_changes_nothing(faderwise: Faderwise, dataset: Path) -> None:
+def test_learning_a_song_again_does_not_change_the_model(faderwise: Faderwise, dataset: Path) -> None:
     first = learned(faderwise, dataset, "--model", "mine")
     before = Path(first["file"]).read_bytes()
     again = learned(faderwise, dataset / "Amber", "--model", "mine")
@@ -83,7 +83,9 @@ def test_learning_a_song_again_changes_nothing(faderwise: Faderwise, dataset: Pa
     assert Path(first["file"]).read_bytes() == before
 
 
-def test_fresh_forgets_what_was_known_and_sets_it_aside(faderwise: Faderwise, dataset: Path, own_home: Path) -> None:
+def test_fresh_starts_a_new_model_and_keeps_the_previous_file(
+    faderwise: Faderwise, dataset: Path, own_home: Path
+) -> None:
     before = Path(learned(faderwise, dataset / "Amber", "--model", "mine")["file"]).read_bytes()
     result = learned(faderwise, dataset / "Blue", "--model", "mine", "--fresh")
     assert result["songs"] == ["Blue"]
@@ -178,7 +180,7 @@ def test_the_papers_sets_give_its_coefficients(
         assert min(row.values()) >= 0.0
 
 
-def test_matrices_teach_the_papers_condition_1(faderwise: Faderwise) -> None:
+def test_condition_1_is_learned_from_matrices(faderwise: Faderwise) -> None:
     result = learned(faderwise, ROCK, "--model", "rock", "--preset", "paper")
     assert len(result["songs"]) == 7
     songs = load_matrices(ROCK)
@@ -192,13 +194,13 @@ def test_matrices_teach_the_papers_condition_1(faderwise: Faderwise) -> None:
     np.testing.assert_allclose(slope_of_error * coefficients / (gains @ gains), 0.0, atol=1e-9)
 
 
-def test_matrices_teach_the_levels_of_condition_3(faderwise: Faderwise) -> None:
+def test_levels_of_condition_3_are_learned_from_matrices(faderwise: Faderwise) -> None:
     result = learned(faderwise, ROCK, "--model", "rock")
     assert (result["preset"], result["features"], len(result["songs"])) == ("default", "condition3", 7)
     assert result["coefficients"]["vocals"]["offset"] > result["coefficients"]["drums"]["offset"]
 
 
-def test_matrices_teach_nothing_else(faderwise: Faderwise) -> None:
+def test_no_other_features_are_learned_from_matrices(faderwise: Faderwise) -> None:
     ran = faderwise("learn", ROCK, "--model", "rock", "--preset", "paper", "--features", "condition2")
     assert ran.code == 2
     assert "use --preset paper --features condition1, or --preset default" in ran.err

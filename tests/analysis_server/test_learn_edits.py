@@ -72,7 +72,7 @@ def test_the_next_mix_moves_toward_the_edits(faderwise: Ran, work: Path) -> None
     assert vocals_against_the_others(after) < vocals_against_the_others(before) - 1.5
 
 
-def test_models_show_names_the_edits_and_they_can_be_taken_out(faderwise: Ran, work: Path) -> None:
+def test_models_show_lists_the_edits_and_they_can_be_removed(faderwise: Ran, work: Path) -> None:
     faderwise("learn", work / "stems", "--model", "mine")
     plain = as_json(faderwise("models", "show", "mine", "--json"))["models"][0]
     pull_down(work / "out", 9.0)
@@ -84,7 +84,7 @@ def test_models_show_names_the_edits_and_they_can_be_taken_out(faderwise: Ran, w
     assert as_json(faderwise("models", "show", "mine", "--json"))["models"][0]["coefficients"] == plain["coefficients"]
 
 
-def test_a_projects_edits_teach_what_its_envelopes_say(faderwise: Ran, work: Path) -> None:
+def test_edits_of_a_project_are_learned_from_its_envelopes(faderwise: Ran, work: Path) -> None:
     copy = work / "Song-faderwise.RPP"
     project = read_project(copy)
     vocals = project.tracks[3]
@@ -141,7 +141,7 @@ def of_tracks(tmp_path: Path, faderwise: Ran) -> Path:
     return tmp_path
 
 
-def test_edits_of_single_tracks_teach_the_levels_of_their_buses(faderwise: Ran, of_tracks: Path) -> None:
+def test_levels_of_buses_are_learned_from_edits_of_single_tracks(faderwise: Ran, of_tracks: Path) -> None:
     unedited = as_json(faderwise("mix", of_tracks / "stems", "--dry-run", "--json"))["median_gain_db"]
     path = of_tracks / "out" / "automation.csv"
     rows = [line.split(",") for line in path.read_text().splitlines()]
@@ -158,7 +158,7 @@ def test_edits_of_single_tracks_teach_the_levels_of_their_buses(faderwise: Ran, 
 
 
 @pytest.mark.parametrize("n_songs", [1, 3])
-def test_edits_of_a_lead_vocal_teach_the_level_of_lead_vocals(faderwise: Ran, tmp_path: Path, n_songs: int) -> None:
+def test_the_level_of_lead_vocals_is_learned_from_edits_of_one(faderwise: Ran, tmp_path: Path, n_songs: int) -> None:
     for number in range(n_songs + 1):
         folder = tmp_path / f"song{number}"
         folder.mkdir()
@@ -210,7 +210,7 @@ def test_the_faders_of_single_tracks_are_learned_by_role(faderwise: Ran, of_trac
     assert refused.code == 2
 
 
-def test_edits_of_the_tracks_of_a_project_teach_what_the_folder_and_they_make(faderwise: Ran, of_tracks: Path) -> None:
+def test_edits_of_tracks_are_learned_with_the_gain_of_their_folder(faderwise: Ran, of_tracks: Path) -> None:
     copy = of_tracks / "Song-faderwise.RPP"
     text = copy.read_text(encoding="utf-8")
     before, after = text.split('NAME "Lead Vox"')

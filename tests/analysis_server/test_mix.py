@@ -29,7 +29,7 @@ def test_without_out_the_folder_is_named_after_the_song(faderwise: Faderwise, ti
     assert names(Path.cwd()) == {"tiny song-faderwise"}
 
 
-def test_the_json_is_one_object_that_holds_what_the_files_do(
+def test_the_json_is_one_object_with_the_content_of_the_files(
     faderwise: Faderwise, short_song_folder: Path, tmp_path: Path
 ) -> None:
     ran = faderwise("mix", short_song_folder, "--out", tmp_path / "out", "--json")
@@ -113,7 +113,7 @@ def test_a_range_moves_nothing_outside_it(faderwise: Faderwise, short_song_folde
     assert np.abs(mix - scale * plain).max() > 1e-3
 
 
-def test_a_bus_of_ones_own_is_mixed(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+def test_a_bus_with_a_custom_name_is_mixed(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     soundfile.write(tiny_song / "take 3.wav", soundfile.read(tiny_song / "bass.wav")[0], RATE)
     ran = faderwise("mix", tiny_song, "--bus", "Zither=take 3.wav", "--out", tmp_path / "out", "--json")
     assert list(as_json(ran)["median_gain_db"]) == ["drums", "bass", "zither"]

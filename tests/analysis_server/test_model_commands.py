@@ -62,7 +62,7 @@ def test_a_removed_model_can_be_restored_as_the_message_describes(faderwise: Fad
     assert learned in listed(faderwise)
 
 
-def test_one_song_is_taken_out_of_a_model(faderwise: Faderwise, learned: str) -> None:
+def test_one_song_is_removed_from_a_model(faderwise: Faderwise, learned: str) -> None:
     assert faderwise("models", "remove", learned, "--song", "tiny song").code == 0
     assert listed(faderwise)[learned]["songs"] == []
     ran = faderwise("models", "remove", learned, "--song", "tiny song")
@@ -80,7 +80,7 @@ def test_earlier_versions_are_listed_only_with_all(faderwise: Faderwise, tiny_so
     assert everything[3] not in faderwise("models", "list").out
 
 
-def test_a_shipped_model_stays(faderwise: Faderwise) -> None:
+def test_a_bundled_model_cannot_be_removed(faderwise: Faderwise) -> None:
     for words in ((), ("--song", "any")):
         ran = faderwise("models", "remove", "equal-level", *words)
         assert (ran.code, ran.out) == (2, "")

@@ -176,7 +176,7 @@ def test_a_model_that_is_not_there_cannot_be_removed() -> None:
         models.remove("mine")
 
 
-def test_a_model_is_taken_in_under_its_own_name_or_another(tmp_path: Path) -> None:
+def test_a_model_is_imported_under_its_name_or_another(tmp_path: Path) -> None:
     model("theirs").save(tmp_path / "file.json")
     assert models.take_in(tmp_path / "file.json", None).name == "theirs.json"
     assert models.take_in(tmp_path / "file.json", "ours").name == "ours.json"

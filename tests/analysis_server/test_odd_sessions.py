@@ -38,7 +38,7 @@ def outcome_of(faderwise: Faderwise, verb: str, song: Path, out: Path, *words: s
 
 
 @pytest.mark.parametrize("rate", [88_200, 96_000, 192_000])
-def test_a_high_rate_stays_what_it_is_and_its_faders_are_found(faderwise: Faderwise, tmp_path: Path, rate: int) -> None:
+def test_a_high_sample_rate_is_kept_and_its_faders_are_found(faderwise: Faderwise, tmp_path: Path, rate: int) -> None:
     drums, bass = tone(900.0, rate=rate), tone(110.0, rate=rate)
     song = write_song(tmp_path / "song", {"drums": drums, "bass": bass, "mix": 0.5 * drums + 0.7 * bass}, rate)
     outcome_of(faderwise, "mix", song, tmp_path / "mixed")
@@ -113,7 +113,7 @@ def test_a_song_with_the_longest_possible_name_is_written_to_the_given_folder(
 
 
 @not_on_windows
-def test_a_project_whose_copy_could_have_no_name_is_refused_and_nothing_stays(
+def test_a_project_whose_copy_could_have_no_name_is_refused_and_leaves_no_files(
     faderwise: Faderwise, tmp_path: Path
 ) -> None:
     folder = write_song(tmp_path / "session", {"a": tone(900.0), "b": tone(110.0)})

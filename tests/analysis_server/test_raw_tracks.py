@@ -143,7 +143,9 @@ def test_the_assignment_is_in_the_result_the_text_and_the_report(
     assert all(row["reason"] for row in rows)
 
 
-def test_a_mixdown_that_is_the_plain_sum_is_reported_with_what_the_mix_changes(faderwise: Faderwise, raw: Path) -> None:
+def test_a_mixdown_that_is_the_plain_sum_is_reported_with_the_difference_of_the_mix(
+    faderwise: Faderwise, raw: Path
+) -> None:
     (raw / "click.wav").unlink()
     tracks = [soundfile.read(path)[0] for path in sorted(raw.iterdir())]
     length = min(map(len, tracks))

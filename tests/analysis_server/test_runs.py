@@ -36,7 +36,7 @@ def fresh(own_home: Path) -> Path:
     return leave(own_home, "Song 20260301-120000 audit", 2, "Song-audit.html")
 
 
-def test_runs_are_listed_oldest_first_with_what_they_take(faderwise: Faderwise, fresh: Path, old: Path) -> None:
+def test_runs_are_listed_oldest_first_with_their_sizes(faderwise: Faderwise, fresh: Path, old: Path) -> None:
     listed = as_json(faderwise("runs", "list", "--json"))
     assert [run["folder"] for run in listed["runs"]] == [str(old), str(fresh)]
     assert (listed["bytes"], listed["runs"][0]["bytes"]) == (2_000_000, 1_500_000)
@@ -64,7 +64,9 @@ def test_runs_that_are_not_old_are_counted(faderwise: Faderwise, fresh: Path) ->
     assert fresh.exists()
 
 
-def test_a_dry_run_and_a_no_delete_nothing(faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_or_the_answer_no_deletes_nothing(
+    faderwise: Faderwise, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "1 run would be deleted, 1.5 MB" in faderwise("runs", "clear", "--dry-run").out
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     ran = faderwise("runs", "clear")

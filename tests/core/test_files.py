@@ -193,7 +193,7 @@ LONGEST = "名" * 83 + "a.txt"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows limits whole paths")
-def test_a_name_that_is_too_long_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_refused_before_writing(tmp_path: Path) -> None:
     path = tmp_path / f"{'n' * 250}.longer"
     with raises_error(path=path.name), replacing(path):
         pytest.fail("the block began")
@@ -314,7 +314,7 @@ def test_an_interrupted_set_removes_the_folders_it_created(tmp_path: Path) -> No
     assert names(tmp_path) == []
 
 
-def test_a_set_with_a_file_that_cannot_be_replaced_changes_nothing(tmp_path: Path) -> None:
+def test_a_set_with_a_file_that_cannot_be_replaced_changes_no_file(tmp_path: Path) -> None:
     put(tmp_path, "a.txt", "old")
     (tmp_path / "b.txt").mkdir()
     with raises_error(path="b.txt"), replacing_set(tmp_path) as files:

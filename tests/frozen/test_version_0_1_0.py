@@ -75,7 +75,7 @@ def test_the_long_record_of_a_match_is_audited_and_reverted(project: Path) -> No
     assert project.read_bytes() == (PROJECT / "Song.RPP").read_bytes()
 
 
-def test_its_project_is_edited_and_the_moved_point_stays(project: Path) -> None:
+def test_its_project_is_edited_and_the_moved_point_is_kept(project: Path) -> None:
     check("0.1.0 project edit", result_of("edit", project, "--depth", "100"), folder=project.parent)
     assert b" 0.12345 0\n" in project.read_bytes()
     result_of("revert", project, "--to", "2")

@@ -36,7 +36,9 @@ def test_match_without_a_mixdown_is_an_error(small: Path, capsys: pytest.Capture
     assert "no mixdown found" in errors
 
 
-def test_faders_teach_what_a_mixdown_of_them_does(small: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_learning_from_faders_equals_learning_from_their_mixdown(
+    small: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with_faders(small)
     before = small.read_bytes()
     render(small.with_name("Song.wav"), moving_gains(soundfile.info(STEMS / "drums.flac").frames))

@@ -72,7 +72,9 @@ def test_a_real_project_sounds_like_mix_wav(
     assert np.abs(ours + quieter - theirs)[sounding].max() < 0.2
 
 
-def test_what_the_sum_leaves_out_is_named(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parts_that_are_not_rendered_are_listed(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = session(shared / "rpp" / "10_v_pre3_song_with_sends_volenv.RPP", tmp_path / "session")
     code, _, errors = run(capsys, "mix", str(path), "--dry-run")
     assert code == 0
@@ -81,7 +83,7 @@ def test_what_the_sum_leaves_out_is_named(shared: Path, tmp_path: Path, capsys: 
     assert not list(path.parent.glob("*-faderwise*"))
 
 
-def test_stems_that_reaper_exported_are_taken(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stems_that_reaper_exported_are_used(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stems = tmp_path / "stems"
     stems.mkdir()
     for role in ROLES:
@@ -107,9 +109,7 @@ def test_the_copy_is_written_to_the_given_folder_and_relative_media_are_reported
     assert set(result["files"]) == {*(p.name for p in out.iterdir())}  # type: ignore[call-overload]
 
 
-def test_a_mix_of_a_copy_takes_its_place_and_adds_to_its_history(
-    small: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mix_of_a_copy_replaces_it_and_adds_to_its_history(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = small.read_bytes()
     copy = small.with_name("Song-faderwise.RPP")
     assert run(capsys, "mix", str(small))[0] == 0
@@ -169,7 +169,7 @@ def with_rides(path: Path) -> Audio:
     return np.asarray(np.interp(np.arange(0.0, 24.0, 0.5), [4.0, 20.0], [1.0, 0.5]))
 
 
-def test_moves_that_are_the_users_stay_on_top_and_those_of_a_run_do_not_pile_up(
+def test_the_users_moves_are_added_and_those_of_a_run_do_not_accumulate(
     small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     time_s = np.arange(0.0, 24.0, 0.5)

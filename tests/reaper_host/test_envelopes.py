@@ -135,7 +135,7 @@ def test_the_fader_curve_passes_reported_values(gain: float, raw: float) -> None
 
 
 @given(st.floats(1e-6, 15.0))
-def test_the_fader_curve_goes_there_and_back(gain: float) -> None:
+def test_the_fader_curve_and_its_inverse_agree(gain: float) -> None:
     assert from_fader(to_fader(gain)) == pytest.approx(gain, rel=1e-9)
 
 
@@ -221,7 +221,7 @@ def test_the_renderers_curve_is_the_apis(host: ReaperHost, tmp_path: Path) -> No
     np.testing.assert_allclose(values_at(env, times)[some], exact, rtol=1e-3)
 
 
-def test_a_chunk_put_back_gives_the_same_bytes(host: ReaperHost, tmp_path: Path) -> None:
+def test_setting_an_unchanged_chunk_keeps_every_byte(host: ReaperHost, tmp_path: Path) -> None:
     volume = opened(host, tmp_path, envelope("0 0.28840315 0", "6.53293564 1.04712855 5 1 1 0 0.3"), line_end="\r\n")
     before = host.project.to_bytes()
     assert b"\r\n" in before

@@ -67,7 +67,7 @@ def mixed(session: Path, capsys: pytest.CaptureFixture[str], *options: str) -> d
     return files
 
 
-def test_the_copy_plays_what_mix_wav_does(
+def test_the_copy_plays_the_same_audio_as_mix_wav(
     empty_host: ReaperHost, session: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = mixed(session, capsys)

@@ -16,7 +16,7 @@ def rename(host: ReaperHost, name: str) -> None:
     host.RPR.RPR_GetSetMediaTrackInfo_String(host.RPR.RPR_GetTrack(0, 0), "P_NAME", name, True)
 
 
-def test_a_block_is_one_step_and_undo_gives_back_every_byte(host: ReaperHost, project_file: Path) -> None:
+def test_an_undo_block_is_one_step_and_undo_restores_every_byte(host: ReaperHost, project_file: Path) -> None:
     api = host.RPR
     api.RPR_Undo_BeginBlock2(0)
     rename(host, "one")
@@ -135,7 +135,7 @@ def test_an_empty_key_deletes_the_section(host: ReaperHost) -> None:
     assert host.RPR.RPR_EnumProjExtState(0, "faderwise", 0, "", 9, "", 9)[0] == 0
 
 
-def test_a_tracks_extension_data_goes_again(host: ReaperHost) -> None:
+def test_a_tracks_extension_data_can_be_removed(host: ReaperHost) -> None:
     before = host.project.to_bytes()
     api = host.RPR
     pointer = api.RPR_GetTrack(0, 0)

@@ -23,7 +23,7 @@ def test_an_existing_target_an_empty_range_and_a_recording_hang(empty_host: Reap
         rendered(empty_host, folder / "third")
 
 
-def test_no_selected_track_writes_no_file_and_asks_nothing(empty_host: ReaperHost, folder: Path) -> None:
+def test_without_selected_tracks_no_file_is_written_and_no_question_asked(empty_host: ReaperHost, folder: Path) -> None:
     empty_host.open(write_project(folder, track("A", item("tone.wav"))))
     empty_host.RPR.RPR_GetSetProjectInfo(0, "RENDER_SETTINGS", 2, True)
     assert empty_host.RPR.RPR_GetSetProjectInfo_String(0, "RENDER_TARGETS", "", False)[3] == ""

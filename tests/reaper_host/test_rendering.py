@@ -210,7 +210,7 @@ def with_media(folder: Path, source: Path) -> Path:
     return path
 
 
-def test_a_real_projects_buses_are_what_core_sums_them_to(empty_host: ReaperHost, folder: Path) -> None:
+def test_the_rendered_buses_of_a_real_project_equal_the_sums_of_core(empty_host: ReaperHost, folder: Path) -> None:
     path = with_media(folder, PROJECTS / "wincing.rpp")
     content = path.read_bytes()
     project = read_project(path)

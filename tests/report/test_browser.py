@@ -211,7 +211,7 @@ def test_text_and_curves_stand_out(browser, pages, scheme, name, least):
     assert found["faint"] == []
 
 
-def test_page_asks_for_nothing_but_itself(browser, pages):
+def test_a_page_requests_no_other_file(browser, pages):
     browser.open(pages["song"])
     browser.run(SETTLED)
     assert browser.requests() == [pages["song"].as_uri()]

@@ -81,7 +81,7 @@ def test_line_is_broken_where_a_value_is_missing():
     assert line_path(np.empty(0), np.empty(0)) == ""
 
 
-def test_band_goes_out_above_and_back_below():
+def test_the_band_is_drawn_along_its_top_and_back_along_its_bottom():
     across, lower, upper = np.array([0.0, 1.0]), np.array([0.0, 0.0]), np.array([1.0, 0.5])
     assert band_path(across, lower, upper) == "M0 0 10000 500 10000 1000 0 1000Z"
 
@@ -143,7 +143,7 @@ def test_loudness_axis_starts_above_the_loudest_frame(make_bus):
     assert (axis.low, axis.high) == (-60.0, -10.0)
 
 
-def test_difference_is_taken_where_both_spectra_reach():
+def test_the_difference_covers_the_range_of_both_spectra():
     first = Spectrum(label="a", frequency_hz=np.array([50.0, 200.0]), level_db=np.array([-10.0, -20.0]))
     last = Spectrum(label="b", frequency_hz=np.array([20.0, 100.0, 200.0]), level_db=np.array([0.0, -12.0, -19.0]))
     np.testing.assert_allclose(difference_db(first, last), [np.nan, 3.0, 1.0])

@@ -299,7 +299,7 @@ def test_pages_of_a_match_name_recovered_gains_and_have_no_column_without_values
     assert "80 % band" in render_report(make_report(verb="match", recovers=True))
 
 
-def test_players_hold_their_sound(make_report):
+def test_players_embed_their_sound(make_report):
     players = (Player(label="Before", mime="audio/mpeg", encoded=b"\x00\xffsound", note=""),)
     sources = Outline(render_report(make_report(players=players))).values("src")
     assert sources == ["data:audio/mpeg;base64," + base64.b64encode(b"\x00\xffsound").decode()]

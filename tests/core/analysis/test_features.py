@@ -38,7 +38,7 @@ def test_silence_has_no_shape_and_no_level() -> None:
     assert not condition1(silence, FREQUENCY_HZ).any()
 
 
-def test_condition_1_holds_the_level_as_rms() -> None:
+def test_condition_1_contains_the_level_as_rms() -> None:
     power = np.full((1, len(FREQUENCY_HZ)), 0.25 / len(FREQUENCY_HZ), np.float32)
     assert condition1(power, FREQUENCY_HZ)[0, 1] == pytest.approx(0.5, rel=1e-5)
 

@@ -36,7 +36,7 @@ def test_a_sum_is_explained_by_its_parts_with_their_gains(tmp_path: Path, signal
     assert max(shares[2:5]) < 0.01
 
 
-def test_silent_files_explain_nothing(tmp_path: Path, signals: Signals) -> None:
+def test_silent_files_have_no_fit(tmp_path: Path, signals: Signals) -> None:
     files = write(tmp_path, {"Kick": signals["Kick"], "Snare": np.zeros(4 * RATE)})
     shares, _ = explained_shares(files)
     assert shares.tolist() == [0.0, 0.0]

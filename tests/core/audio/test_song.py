@@ -39,7 +39,7 @@ def test_files_are_buses_in_the_order_of_the_paper_and_the_mixdown_is_separate(t
     assert song.warnings() == []
 
 
-def test_a_bus_may_be_missing_and_so_may_the_mixdown(tmp_path: Path) -> None:
+def test_a_bus_and_the_mixdown_may_be_missing(tmp_path: Path) -> None:
     write(tmp_path / "drums.wav")
     song = open_song(tmp_path)
     assert (song.buses, song.mixdown) == (("drums",), None)
@@ -144,7 +144,7 @@ def test_a_folder_that_is_not_a_song_is_refused(tmp_path: Path, make: object, fa
         open_song(tmp_path / "song")
 
 
-def test_only_a_folder_that_itself_has_a_stem_holds_stems(tmp_path: Path) -> None:
+def test_only_a_folder_that_itself_has_a_stem_is_a_folder_of_stems(tmp_path: Path) -> None:
     write(tmp_path / "a" / "vox.wav")
     write(tmp_path / "loops" / "loop.wav")
     (tmp_path / "empty").mkdir()

@@ -67,7 +67,7 @@ def test_without_a_limiter_its_coefficients_are_zeros() -> None:
     np.testing.assert_array_equal(limiter_coefficients(grams(signals, mixed(signals, random_gains())), 3), 0.0)
 
 
-def test_noise_is_not_taken_for_a_limiter() -> None:
+def test_noise_is_not_fitted_as_a_limiter() -> None:
     signals = stems()
     noise = np.random.default_rng(5).normal(size=signals.shape[1]) * 0.02
     np.testing.assert_array_equal(limiter_coefficients(grams(signals, mixed(signals, random_gains()) + noise), 3), 0.0)

@@ -50,7 +50,7 @@ def levels(seed: int, n_buses: int = 4) -> StemLevels:
 
 
 @given(seed=st.integers(0, 30), n_buses=st.integers(1, 16))
-def test_what_compares_buses_adds_up_to_nothing_over_them(seed: int, n_buses: int) -> None:
+def test_features_that_compare_buses_have_a_mean_of_zero(seed: int, n_buses: int) -> None:
     features = balance_features(levels(seed, n_buses))
     assert np.isfinite(features).all()
     of_song = [NAMES.index(name) for name in ("tone", "covered", "presence")]

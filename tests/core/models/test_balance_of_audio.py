@@ -1,4 +1,4 @@
-"""A balance from real files: what must not matter does not, and a mixdown teaches what its faders do."""
+"""A balance from real files: changes that must not matter do not, and faders are learned from a mixdown."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def folder_with(folder: Path, stems: Stems) -> Path:
 # Learning
 
 
-def test_a_mixdown_teaches_what_its_faders_do(short_song_folder: Path, moves: FaderMoves) -> None:
+def test_learning_from_a_mixdown_equals_learning_from_its_faders(short_song_folder: Path, moves: FaderMoves) -> None:
     song = open_song(short_song_folder)
     found = estimate(song)
     gains = 10.0 ** (moves.gain_db(found.curves.time_s + 8.0) / 20.0)

@@ -97,7 +97,7 @@ def test_nothing_kept_changes_nothing(prediction: Prediction, levels: FloatArray
     assert with_kept(prediction, {}, levels) is prediction
 
 
-def test_the_balance_of_another_session_is_taken_over(prediction: Prediction, levels: FloatArray) -> None:
+def test_the_balance_of_another_session_is_applied(prediction: Prediction, levels: FloatArray) -> None:
     wanted = {"drums": -20.0, "bass": -27.0, "melody": -24.0, "vocals": -16.0, "strings": -3.0}
     changed = with_balance_of(prediction, wanted, levels)
     require_terms_that_add_up(changed)

@@ -90,7 +90,7 @@ def test_the_balance_takes_energy_means_over_time() -> None:
     assert balance_error_db(one, predicted) == pytest.approx(0.0, abs=1e-5)
 
 
-def test_frames_whose_true_gain_is_nothing_do_not_count_in_the_balance() -> None:
+def test_frames_whose_true_gain_is_zero_do_not_count_in_the_balance() -> None:
     one = song("a", [1.0, 1.0], [0.1, 0.1])
     one.gains[:6, 0] = 0.0
     predicted = np.ones_like(one.gains)
@@ -98,7 +98,7 @@ def test_frames_whose_true_gain_is_nothing_do_not_count_in_the_balance() -> None
     assert balance_error_db(one, predicted) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_predicted_gain_of_zero_counts_as_60_db_down() -> None:
+def test_a_predicted_gain_of_zero_counts_as_minus_60_db() -> None:
     one = song("a", [1.0, 1.0], [0.1, 0.1])
     assert balance_error_db(one, one.gains * [0.0, 1.0]) == pytest.approx(30.0)
 

@@ -63,7 +63,7 @@ def test_a_consistent_habit_of_any_size_is_learned() -> None:
     assert habits.offset_of("vocals") - habits.offset_of("bass") > 16.0
 
 
-def test_one_entry_far_outside_what_songs_differ_by_is_clipped() -> None:
+def test_an_entry_far_outside_the_spread_of_songs_is_clipped() -> None:
     deviations = np.random.default_rng(3).normal(0.0, 0.5, (5, 4)) + np.array([-2.0, 0.0, -1.0, 3.0])
     clean = learn_habits(songs_of(deviations)).offsets_db
     deviations[2, 3] += 20.0
@@ -89,7 +89,7 @@ def test_estimated_levels_count_less_than_known_ones() -> None:
     assert 0.0 < estimated < known
 
 
-def test_a_heavier_song_counts_as_several() -> None:
+def test_a_song_of_weight_n_counts_as_n_songs() -> None:
     deviations = np.array([[-2.0, 0.0, -1.0, 3.0]])
     prior = fixed(2.2, 3.0)
     heavy = learn_habits(songs_of(deviations, weight=3.0), prior=prior, clip=np.inf).offsets_db

@@ -127,7 +127,7 @@ def test_a_moment_the_engineer_takes_back_is_learned() -> None:
     assert model_of(*songs).coefficients("drums")[MOMENT] < model_of().coefficients("drums")[MOMENT] - 0.2
 
 
-def test_the_mixdowns_loudness_teaches_no_balance_but_how_loud_mixdowns_are() -> None:
+def test_the_mixdowns_loudness_sets_the_output_level_and_not_the_balance() -> None:
     measurement, curves = engineered(2)
     quiet, loud = (model_of(kept("s", measurement, given)) for given in (curves, curves.with_gain_db(12.0)))
     for bus in BUSES:
@@ -137,7 +137,7 @@ def test_the_mixdowns_loudness_teaches_no_balance_but_how_loud_mixdowns_are() ->
     assert outputs[1] == pytest.approx(outputs[0] + 12.0)
 
 
-def test_a_long_song_teaches_no_more_than_a_short_one() -> None:
+def test_a_long_song_has_the_same_weight_as_a_short_one() -> None:
     levels_db = np.array([-14.0, -28.0, -17.0, -22.0])
     short, long = stems(levels_db, 40), stems(levels_db, 400)
     of_short, of_long = (model_of(kept("s", song, faders(song, -levels_db))) for song in (short, long))
@@ -145,24 +145,24 @@ def test_a_long_song_teaches_no_more_than_a_short_one() -> None:
         np.testing.assert_allclose(of_long.coefficients(bus), of_short.coefficients(bus), atol=1e-9)
 
 
-def test_frames_the_gains_do_not_explain_teach_nothing() -> None:
+def test_frames_that_the_gains_do_not_explain_are_ignored() -> None:
     measurement, curves = engineered(3)
     half = np.arange(N_FRAMES) < N_FRAMES // 2
     wrong_db = np.where(half[:, None], curves.gains_db, [30.0, -30.0, 0.0, 0.0])
     unexplained = faders(measurement, wrong_db, fit=np.where(half, 1.0, 0.0))
-    taught, expected = model_of(kept("s", measurement, unexplained)), model_of(kept("s", measurement, curves))
+    learned, expected = model_of(kept("s", measurement, unexplained)), model_of(kept("s", measurement, curves))
     for bus in BUSES:
-        np.testing.assert_allclose(taught.coefficients(bus), expected.coefficients(bus), atol=1e-9)
+        np.testing.assert_allclose(learned.coefficients(bus), expected.coefficients(bus), atol=1e-9)
 
 
-def test_frames_of_unknown_fit_teach_nothing_and_spoil_nothing() -> None:
+def test_frames_of_unknown_fit_are_ignored() -> None:
     measurement, curves = engineered(3)
     fit = np.where(np.arange(N_FRAMES) % 2, 1.0, np.nan)
     triangles = measured_triangles(measurement, faders(measurement, curves.gains_db, fit))
     assert all(np.isfinite(triangle).all() for triangle in triangles.values())
 
 
-def test_a_silent_bus_teaches_nothing_and_is_not_taught() -> None:
+def test_a_silent_bus_is_not_learned() -> None:
     levels_db = np.array([-14.0, -28.0, -300.0, -22.0])
     song = stems(levels_db)
     assert set(measured_triangles(song, faders(song, np.zeros(4)))) == {"drums", "bass", "vocals"}
@@ -175,7 +175,7 @@ def test_a_balance_needs_two_stems_that_sound(levels_db: list[float]) -> None:
         measured_triangles(song, faders(song, np.zeros(4)))
 
 
-def test_a_muted_bus_counts_as_60_db_down() -> None:
+def test_a_muted_bus_counts_as_minus_60_db() -> None:
     song = stems(np.array([-20.0, -20.0, -20.0, -20.0]))
     muted, quiet = (kept("s", song, faders(song, np.array([db, 0.0, 0.0, 0.0]))) for db in (-400.0, LOWEST_DB))
     assert model_of(muted).named_coefficients() == model_of(quiet).named_coefficients()

@@ -247,7 +247,7 @@ def test_a_truncated_model_is_refused(saved: Path, kept: float) -> None:
         load(saved)
 
 
-def test_a_huge_file_is_not_even_read(tmp_path: Path) -> None:
+def test_a_file_above_the_size_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     with path.open("wb") as file:
         file.truncate(LARGEST_FILE_BYTES + 1)

@@ -74,7 +74,7 @@ def total_energy(measurement: Measurement, gains: FloatArray) -> float:
 
 
 def believing(offsets: dict[str, float], **shared: float) -> Model:
-    """Return a model of these offsets and coefficients, which no song has taught."""
+    """Return a model of these offsets and coefficients, without learned songs."""
     return replace(RULE, prior=BalancePrior(offsets=offsets, shared=shared))
 
 
@@ -114,7 +114,7 @@ def test_the_order_of_the_buses_is_irrelevant(seed: int, order: list[int]) -> No
 
 
 @given(seed=st.integers(0, 50))
-def test_the_total_energy_stays_what_it_was(seed: int) -> None:
+def test_the_total_energy_does_not_change(seed: int) -> None:
     song = lively(seed)
     gains = predict(RULE, song).gains
     assert total_energy(song, gains) == pytest.approx(total_energy(song, np.ones_like(gains)), rel=1e-9)
@@ -154,7 +154,7 @@ def test_the_moving_part_stays_within_its_limit(seed: int) -> None:
     assert gains_db.max() - gains_db.min() <= 2.0 * MOMENT_LIMIT_DB + 1e-9
 
 
-def test_what_was_taught_of_a_bus_is_what_it_gets() -> None:
+def test_a_bus_gets_the_learned_balance() -> None:
     levels_db = np.array([-12.0, -20.0, -31.0, -17.0])
     model = believing({"vocals": 4.0})
     mixed_db = levels_db + predict(model, steady(*levels_db)).gains_db
@@ -190,7 +190,7 @@ def test_the_paper_explains_its_gain_by_itself() -> None:
     np.testing.assert_array_equal(prediction.explanation.contributions_db[:, :, 0], prediction.curves.gains_db)
 
 
-def test_what_all_gains_share_goes_to_the_common_term() -> None:
+def test_the_mean_of_all_gains_is_the_common_term() -> None:
     prediction = predict_explained(RULE, lively()).with_gain_db(-4.5)
     plain = predict_explained(RULE, lively())
     moved_db = prediction.explanation.contributions_db - plain.explanation.contributions_db
@@ -198,14 +198,14 @@ def test_what_all_gains_share_goes_to_the_common_term() -> None:
     np.testing.assert_allclose(prediction.explanation.contributions_db.sum(axis=2), prediction.curves.gains_db)
 
 
-def test_every_term_has_words() -> None:
+def test_every_term_has_a_sentence() -> None:
     assert set(predict_explained(RULE, lively()).explanation.terms) <= set(TERM_MEANINGS)
     role = TERM_MEANINGS["role"]
     assert role.sentence("vocals", 1.52) == "vocals 1.5 dB up: a bus of this kind is usually louder than the others"
     assert role.sentence("bass", -2.0) == "bass 2.0 dB down: a bus of this kind is usually quieter than the others"
 
 
-def test_a_terms_mean_is_taken_where_it_is_asked_for() -> None:
+def test_a_terms_mean_is_over_the_selected_frames() -> None:
     explanation = predict_explained(RULE, lively(4)).explanation
     first = np.arange(N_FRAMES) < 10
     np.testing.assert_allclose(

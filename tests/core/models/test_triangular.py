@@ -101,7 +101,7 @@ def test_a_feature_that_is_always_zero_gets_no_weight() -> None:
     assert np.isfinite(solved).all()
 
 
-def test_a_weight_counts_like_so_many_frames() -> None:
+def test_a_weight_of_n_equals_n_repeated_frames() -> None:
     ((features, gains),) = songs(4, n_songs=1)
     times = np.random.default_rng(0).integers(0, 4, len(features))
     weighted = fold(features, gains, times.astype(np.float64))

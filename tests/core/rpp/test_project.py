@@ -117,7 +117,7 @@ def test_a_track_in_a_folder_of_returns_that_only_receives_is_one() -> None:
     assert [match.bar for match in match_tracks(found)] == [None, "effect return", "effect return"]
 
 
-def test_a_silent_track_whose_name_says_nothing_is_silent(tmp_path: Path) -> None:
+def test_a_silent_track_without_a_recognised_name_is_silent(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(1000), 44_100)
     found = replace(project(track("Alex"), track("Kick")), home=tmp_path)
     assert [match.bar for match in match_tracks(found)] == ["silent", None]
@@ -125,7 +125,7 @@ def test_a_silent_track_whose_name_says_nothing_is_silent(tmp_path: Path) -> Non
     assert [match.bar for match in match_tracks(found)] == ["unknown", None]
 
 
-def test_a_project_without_a_main_bus_is_refused_where_a_name_says_nothing() -> None:
+def test_a_project_without_a_main_bus_is_refused_if_a_name_was_not_recognised() -> None:
     found = project(track("Kick"), track("Bass"), track("Alex"))
     assert numbers(found) == {"drums": [1], "bass": [2]}
     with raises_error(path="song.rpp", option="--bus", facts=("vocals", "track 3 'Alex'")) as caught:

@@ -84,7 +84,7 @@ def test_a_play_rate_resamples_and_moves_the_pitch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", range(7))
-def test_fades_rise_from_nothing_to_all(tmp_path: Path, shape: int) -> None:
+def test_fades_rise_from_0_to_1(tmp_path: Path, shape: int) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.ones(4 * RATE, np.float32), RATE, "FLOAT")
     fades = (f"FADEIN {shape} 0.5 0 {shape} 0 0", f"FADEOUT {shape} 0 1 {shape} 0 0")

@@ -140,7 +140,7 @@ def test_curves_of_selected_buses_have_those_columns_in_that_order() -> None:
     assert whole.selected(("bass",), 80).gains_db.shape == (80, 1)
 
 
-def test_the_first_frames_of_curves_can_be_taken() -> None:
+def test_curves_can_be_cut_to_their_first_frames() -> None:
     whole = audit.curves_after_run([run(1, {"drums": -1.0, "bass": -2.0})], 1, "song.rpp")
     found = whole.selected(whole.buses, 70)
     for part in ("time_s", "gains_db", "active", "level_lufs"):
