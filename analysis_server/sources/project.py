@@ -221,9 +221,12 @@ def opened_session(
     project = read_project(Path(path))
     if rendered is not None and rendered.home is not None:
         project = replace(project, home=Path(rendered.home))
+    chosen: dict[str, list[str]] = {}
+    for role, names in parts.tracks.items():
+        chosen.setdefault(canonical_role(role), []).extend(names)
     buses = find_buses(
         project,
-        _by_role(parts.tracks),
+        chosen,
         only=parts.only,
         with_names=rendered is None,
         complete=complete and parts.stems is None,
@@ -253,13 +256,6 @@ def opened_session(
                 weights=single.weights,
             )
         yield session
-
-
-def _by_role(tracks: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    merged: dict[str, list[str]] = {}
-    for role, names in tracks.items():
-        merged.setdefault(canonical_role(role), []).extend(names)
-    return merged
 
 
 def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: str | None) -> Session:
@@ -332,9 +328,7 @@ def _stems_by_track(folder: Path, buses: Buses, *, any_name: bool = False) -> di
 
     Files that are named like a role are left out, unless `any_name` is set.
     """
-    if not folder.is_dir():
-        return {}
-    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS]
+    files = _audio_in(folder)
     named = {}
     for role, tracks in buses.tracks.items():
         ours = [path for path in files if len(tracks) == 1 and _is_named_after(path.stem, tracks[0])]
@@ -381,15 +375,11 @@ def summed_session(
         stems={role: inspect(path) for role, path in files.items()},
         mixdown=find_mixdown(project, mixdown),
     )
-    notes = (*buses.notes, *silent, *_sum_notes(project, playing))
-    return Session(project=project, song=song, tracks=playing, notes=notes, is_summed=True)
-
-
-def _sum_notes(project: Project, playing: Mapping[str, tuple[Track, ...]]) -> list[str]:
-    buses = [track for tracks in playing.values() for track in tracks]
-    indices = {part.index for track in buses for part in reached(project, track)}
+    tracks = [track for bus in playing.values() for track in bus]
+    indices = {part.index for track in tracks for part in reached(project, track)}
     inside = [track for track in project.tracks if track.index in indices]
-    return [*sentences(project, inside, buses), *outside_notes(project, buses)]
+    notes = (*buses.notes, *silent, *sentences(project, inside, tracks), *outside_notes(project, tracks))
+    return Session(project=project, song=song, tracks=playing, notes=notes, is_summed=True)
 
 
 def outside_notes(project: Project, buses: Sequence[Track]) -> list[str]:
@@ -479,7 +469,7 @@ def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:
     folders = [rendered, project.folder] if project.render_file else [project.folder]
     found = [rendered] if rendered.suffix.lower() in EXTENSIONS and rendered.is_file() else []
     for folder in folders:
-        found += [path for path in _audio_in(folder) if _is_mix_of(project, path)]
+        found += [path for path in _audio_in(folder) if path.stem == project.path.stem or roles.is_mixdown(path.stem)]
     return inspect(found[0]) if found else None
 
 
@@ -495,10 +485,6 @@ def _audio_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS and path.is_file()]
-
-
-def _is_mix_of(project: Project, path: Path) -> bool:
-    return path.stem == project.path.stem or roles.is_mixdown(path.stem)
 
 
 class Assigned(msgspec.Struct, frozen=True, kw_only=True):
