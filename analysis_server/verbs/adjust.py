@@ -57,8 +57,9 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
                 option="--depth",
                 remedy=f"give 0 to {DEEPEST_PERCENT:g}",
             )
-        if not all(0.0 <= value <= 100.0 for value in self.ride_percent.values()):
-            raise InputError("a value is not valid", option="--ride", remedy="give 0 to 100 percent")
+        for bus, value in self.ride_percent.items():
+            if not 0.0 <= value <= 100.0:
+                raise InputError(f"{bus}={value:g} is not a percentage", option="--ride", remedy="give 0 to 100")
         if self.like is not None and not Path(self.like).exists():
             raise InputError(
                 "no such project or folder", path=self.like, option="--like", remedy="give a session, a song or a run"

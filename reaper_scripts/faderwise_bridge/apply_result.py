@@ -65,7 +65,7 @@ def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str
 
 def show(instructions: Mapping[str, Any], notes: list[str], is_quiet: bool = False) -> bool:
     """Show the summary, in the console only where `is_quiet`; return whether the user wants the report."""
-    lines = [f"- {note[:1].upper()}{note[1:]}" for note in notes[:_MAX_NOTES]]
+    lines = [f"- {note}" for note in notes[:_MAX_NOTES]]
     if len(notes) > _MAX_NOTES:
         lines.append(f"- {len(notes) - _MAX_NOTES} more in the report")
     undo = "Ctrl+Z undoes it; so does Revert bus automation." if instructions["tracks"] else ""
