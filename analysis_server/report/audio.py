@@ -30,7 +30,7 @@ from core.files import replacing
 from core.gains.curves import write_npz
 from core.progress import ProgressCallback, no_progress
 
-_MOST_HELD = 32
+_MOST_HELD = 8
 """Excerpts of more stems than this are not held in memory together."""
 EXCERPT_S = 20.0
 NAME = "audit.npz"

@@ -8,7 +8,7 @@ spectrum over all channels; docs/reference/method.md has a table of the features
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -19,12 +19,12 @@ import numpy.typing as npt
 from core.analysis import spectra as spectra_module
 from core.analysis.gram import hop_moments, power_grams, sample_grams
 from core.analysis.loudness import k_weights, loudness_lufs
-from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block
+from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block, onset_of
 from core.audio.framing import FRAME_S, HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.audio.io import AudioFile, Samples
 from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
-from core.progress import ProgressCallback, no_progress
+from core.progress import ProgressCallback, no_progress, part_of
 
 if TYPE_CHECKING:
     from core.audio.io import Samples
@@ -214,6 +214,10 @@ def _same_sound_warnings(song: Song, rms: FloatArray) -> list[str]:
 Domain = Literal["complex", "power", "magnitude"]
 
 
+_MOST_AT_ONCE = 32
+"""More stems than these are measured in groups, so that hundreds of them take no more memory."""
+
+
 def measure(
     song: Song,
     *,
@@ -254,8 +258,7 @@ def measure(
     song, offset_warnings = with_offsets_removed(song)
     reader = LockstepReader(song, with_mixdown=domain is not None, lag_samples=lag_samples, interleaved=True)
     recipe = _Recipe(reader, len(song.stems), feature_set, domain, as_mono, with_powers)
-    with reader.blocks(before=spectra_module.samples_before(reader.framing), after=recipe.samples_after) as blocks:
-        arrays = measure_blocks(blocks, recipe.measure, reader, progress)
+    arrays = recipe.measured(progress) if domain else _measured_in_groups(song, recipe, progress)
     rms = _frame_rms(arrays["hop_power"], song.n_channels)
     onset = reader.onset_samples or 0
     sound = _from_onset(arrays, reader.framing, song.n_samples, onset)
@@ -273,6 +276,25 @@ def measure(
         onset_rms=_frame_rms(_per_hop(sound["step_power"]), song.n_channels),
         warnings=(*song.warnings(), *offset_warnings, *signal_warnings(song, reader, rms)),
     )
+
+
+def _measured_in_groups(song: Song, recipe: _Recipe, progress: ProgressCallback) -> Arrays:
+    """Return the arrays of stems that are measured without a mixdown; of hundreds, a group at a time."""
+    files = list(song.stems.values())
+    if len(files) <= _MOST_AT_ONCE:
+        return recipe.measured(progress)
+    recipe.reader.onset_samples = onset_of(song)
+    groups = []
+    for first in range(0, len(files), _MOST_AT_ONCE):
+        group = files[first : first + _MOST_AT_ONCE]
+        reader = LockstepReader(song, with_mixdown=False, interleaved=True, files=group)
+        reader.onset_samples = recipe.reader.onset_samples
+        part = part_of(progress, first / len(files), (first + len(group)) / len(files))
+        groups.append(replace(recipe, reader=reader, n_stems=len(group)).measured(part))
+        recipe.reader.clipped |= reader.clipped
+        recipe.reader.peak |= reader.peak
+        recipe.reader.peak_s |= reader.peak_s
+    return {name: np.concatenate([arrays[name] for arrays in groups], axis=1) for name in groups[0]}
 
 
 @dataclass(frozen=True)
@@ -296,6 +318,12 @@ class _Recipe:
     @property
     def _hops_after(self) -> int:
         return 0 if self.feature_set == "condition3" else HOPS_PER_FRAME - 1
+
+    def measured(self, progress: ProgressCallback) -> Arrays:
+        """Return the arrays of the whole song."""
+        before = spectra_module.samples_before(self.framing)
+        with self.reader.blocks(before=before, after=self.samples_after) as blocks:
+            return measure_blocks(blocks, self.measure, self.reader, progress)
 
     def measure(self, block: Block) -> Arrays:
         """Return the block's arrays: one row a step, a hop, or (features) a frame."""

@@ -7,11 +7,12 @@ the song's start and after its end is silent.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from queue import SimpleQueue
@@ -31,6 +32,10 @@ HOPS_PER_BLOCK = 16
 """Four seconds: long enough for independent threads, short enough for them to finish together."""
 _BLOCK_BYTES = 20 << 20
 """Blocks of hundreds of signals are shorter, so that they take no more memory than this."""
+MANY = 24
+"""More signals than this are so many that memory counts more than a millisecond."""
+_BLOCKS_BYTES = 80 << 20
+"""Fewer blocks of hundreds of signals are in memory at a time, so that together they take no more than this."""
 _LOOKED_AT_SAMPLES = 4096
 _KEPT_BYTES = 31 << 20
 
@@ -189,10 +194,23 @@ class LockstepReader:
         start = block.first_hop * self.framing.hop_samples
         return start, min(start + block.n_hops * self.framing.hop_samples, self.n_samples)
 
+    @property
+    def n_signals(self) -> int:
+        """How many files are read."""
+        return len(self._files)
+
+    @property
+    def block_bytes(self) -> int:
+        """The size of a block of hundreds of signals, which is one hop and about as much around it."""
+        return 2 * self._hop_bytes
+
+    @property
+    def _hop_bytes(self) -> int:
+        return 4 * len(self._files) * self.n_channels * self.framing.hop_samples
+
     def _empty_blocks(self, before: int, after: int) -> Iterator[Block]:
         first_hop = 0
-        hop_bytes = 4 * len(self._files) * self.n_channels * self.framing.hop_samples
-        longest = max(1, min(HOPS_PER_BLOCK, _BLOCK_BYTES // hop_bytes))
+        longest = max(1, min(HOPS_PER_BLOCK, _BLOCK_BYTES // self._hop_bytes))
         while left := self.n_hops - first_hop:
             count = -(-left // -(-left // longest))  # as equal as can be, so that the threads finish together
             yield Block(first_hop, count, before, self._empty(before + count * self.framing.hop_samples + after))
@@ -204,7 +222,7 @@ class LockstepReader:
         own[:, :known] = carried[index]
         stream.read_into(own[:, known:])
         silence_after(self.n_samples, own, self._start_of(block))
-        carried[index] = own[:, block.n_hops * self.framing.hop_samples :]
+        carried[index] = own[:, block.n_hops * self.framing.hop_samples :].copy()  # a view would keep the block
 
     def _find_onset(self, block: Block) -> None:
         if self.onset_samples is None:
@@ -235,8 +253,8 @@ def for_each_block(
 ) -> None:
     """Do `work` on each of a reader's blocks, on all cores and in any order.
 
-    No more blocks are in memory than there are cores. An error in a worker, or one that `progress` raises, ends the
-    pass.
+    No more blocks are in memory than there are cores, and fewer if they are large. An error in a worker, or one that
+    `progress` raises, ends the pass.
 
     Parameters
     ----------
@@ -257,7 +275,7 @@ def for_each_block(
             blocks.end()
             finished.put(None)
 
-    n_workers = os.cpu_count() or 1
+    n_workers = max(1, min(os.cpu_count() or 1, _BLOCKS_BYTES // reader.block_bytes))
     n_hops = 0
     with one_blas_thread(), ThreadPoolExecutor(n_workers) as pool:
         workers = [pool.submit(work_on_blocks) for _ in range(n_workers)]
@@ -270,6 +288,8 @@ def for_each_block(
             blocks.end()
         for worker in workers:
             worker.result()
+    if reader.n_signals > MANY:
+        return_freed_memory()
     progress(1.0)
 
 
@@ -285,6 +305,12 @@ def _keep_freed_memory() -> None:
     the FFT that fills it. Freeing one block of this size, which is never touched, raises its limits.
     """
     np.empty(_KEPT_BYTES, np.uint8)
+
+
+def return_freed_memory() -> None:
+    """Make the C library return freed memory to the system, if it is glibc; hundreds of signals leave much of it."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @lru_cache(maxsize=1)
@@ -303,6 +329,21 @@ def first_sound(signals: Samples) -> int | None:
         if piece.any():
             return start + int(np.argmax(piece.any(axis=(0, 1))))
     return None
+
+
+def onset_of(song: Song) -> int | None:
+    """Return the first sample in which any stem is not digitally silent, or None."""
+    onset: int | None = None
+    block = np.empty((song.n_channels, _LOOKED_AT_SAMPLES), np.float32)
+    for file in song.stems.values():
+        with open_stream(file, sample_rate=song.sample_rate, n_channels=song.n_channels) as stream:
+            for start in range(0, song.n_samples if onset is None else onset, _LOOKED_AT_SAMPLES):
+                stream.read_into(block)
+                found = first_sound(block[None])
+                if found is not None:
+                    onset = start + found if onset is None else min(onset, start + found)
+                    break
+    return onset
 
 
 def silence_after(end: int, samples: npt.NDArray[np.floating], start: int) -> None:

@@ -11,6 +11,7 @@ to all channels, missing channels are silent, shorter files are completed with z
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import gcd
@@ -241,7 +242,6 @@ class AudioStream:
             )
         self._sample_rate = sample_rate
         self._ready = np.empty((0, self._kept_channels), np.float32)
-        self._buffer = np.empty((0, file.n_channels), self._stored.dtype)
         self._silence = max(0, -start)
         self._clipping = ClippingCounter(file.n_channels)
         self.peak = self.peak_s = 0.0
@@ -312,16 +312,15 @@ class AudioStream:
     def _read_stored(self, n_samples: int) -> Stored:
         """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file).
 
-        The next read overwrites them.
+        The thread's next read, of any file, overwrites them.
         """
         wanted = min(n_samples, self._unread)
-        if wanted > len(self._buffer):
-            self._buffer = np.empty((wanted, self._audio.n_channels), self._stored.dtype)
         try:
             if isinstance(self._file, codecs.Decoder):
                 found: Stored = self._file.read(wanted)
             else:
-                found = self._file.read(dtype=self._stored.dtype, out=self._buffer[:wanted])
+                buffer = _scratch((wanted, self._audio.n_channels), self._stored.dtype)
+                found = self._file.read(dtype=self._stored.dtype, out=buffer)
         except soundfile.LibsndfileError as error:
             raise self._damaged(self._position, str(error.error_string)) from error
         if len(found) < wanted:
@@ -378,6 +377,18 @@ class AudioStream:
         at_s = position / self._audio.sample_rate
         problem = f"cannot be decoded at {at_s:.2f} s ({reason.rstrip('.')})"
         return InputError(problem, path=self._audio.path, remedy="export it again")
+
+
+_buffers = threading.local()
+
+
+def _scratch(shape: tuple[int, int], dtype: str) -> Stored:
+    """Return an array that the calling thread reuses: a buffer for each of hundreds of files would take too much."""
+    n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    if n_bytes > len(getattr(_buffers, "bytes", b"")):
+        _buffers.bytes = np.empty(n_bytes, np.uint8)
+    buffer: Stored = _buffers.bytes[:n_bytes].view(dtype).reshape(shape)
+    return buffer
 
 
 class SummedStream:

@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,8 @@ _SHARE_OF_BAND = 1e-8
 """Bands with less than this share of the stems' energy are not used to find a cutoff."""
 
 _CONSTANT_EXCERPTS, _CONSTANT_EXCERPT_S = 8, 2.0
+_FEW_STEMS, _SHORTEST_PART = 24, 0.125
+"""Excerpts of more stems are shorter, down to this part, and are read again instead of kept in memory."""
 _LEAST_PART = 1e-4
 """A stem with less of the stems' energy than this (-40 dB) has no reliable gain."""
 
@@ -277,16 +279,21 @@ def constant_gains(song: Song) -> ConstantGains:
         A file is damaged.
     """
     mixdown, n_stems = _mixdown(song), len(song.stems)
-    length = min(round(_CONSTANT_EXCERPT_S * song.sample_rate), song.n_samples)
+    excerpt_s = _CONSTANT_EXCERPT_S * max(min(1.0, _FEW_STEMS / n_stems), _SHORTEST_PART)
+    length = min(round(excerpt_s * song.sample_rate), song.n_samples)
     starts = sorted({*np.linspace(0, song.n_samples - length, _CONSTANT_EXCERPTS).astype(np.int64).tolist()})
-    stems = [np.stack([_mono(song, file, start, length) for file in song.stems.values()]) for start in starts]
-    loudest = int(np.argmax([np.sum(excerpt.sum(axis=0) ** 2) for excerpt in stems]))
+
+    @lru_cache(maxsize=len(starts) if n_stems <= _FEW_STEMS else 1)
+    def excerpt(start: int) -> Samples:
+        return np.stack([_mono(song, file, start, length) for file in song.stems.values()])
+
+    loudest = max(starts, key=lambda start: float(np.sum(excerpt(start).sum(axis=0) ** 2)))
     reach = round(NEAR_S * song.sample_rate)
-    around = _mono(song, mixdown, starts[loudest] - reach, length + 2 * reach)
-    lag = int(np.argmax(_cross_correlations(stems[loudest].sum(axis=0)[None], around, 2 * reach + 1))) - reach
+    around = _mono(song, mixdown, loudest - reach, length + 2 * reach)
+    lag = int(np.argmax(_cross_correlations(excerpt(loudest).sum(axis=0)[None], around, 2 * reach + 1))) - reach
     gram, target, energy = np.zeros((n_stems, n_stems)), np.zeros(n_stems), 0.0
-    for start, excerpt in zip(starts, stems, strict=True):
-        signals = excerpt.astype(np.float64)
+    for start in starts:
+        signals = excerpt(start).astype(np.float64)
         mix = _mono(song, mixdown, start + lag, length).astype(np.float64)
         gram += signals @ signals.T
         target += signals @ mix

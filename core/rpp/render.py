@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from core.audio.blocks import MANY, return_freed_memory
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.io import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, AudioFile, AudioStream, Samples, inspect
 from core.decibels import FloatArray
@@ -39,7 +40,7 @@ _FINEST_RATE = 48_000
 _LARGEST_PART = 192_000
 _FALLBACK_RATE = 44_100
 _BLOCK_S, _SHORTEST_BLOCK_S = 4.0, 0.25
-_TRACK_SECONDS = 160.0
+_TRACK_SECONDS = 80.0
 """Bounds the memory that the bus tracks' blocks take together, however many tracks there are."""
 _GAIN_GRID_SAMPLES = 64
 _LONGEST_H = 12.0
@@ -238,6 +239,8 @@ def write_stems(
                 weighted = (np.float32(weights[role][track.index]) * played[track.index] for track in bus)
                 _write(files[role], sum(weighted, np.float32(0.0)), paths[role])
             progress((start + count) / n_samples)
+    if n_stems > MANY:
+        return_freed_memory()
     return paths
 
 

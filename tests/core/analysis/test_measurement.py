@@ -184,3 +184,21 @@ def test_the_paper_preset_measures_the_first_channel_of_stems_without_a_mixdown(
     np.testing.assert_allclose(measured.rms, first.rms, rtol=1e-5)
     for bus in ("drums", "bass"):
         np.testing.assert_allclose(measured.features[bus], first.features[bus], rtol=1e-4)
+
+
+def test_many_stems_are_measured_in_groups_as_they_are_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_song(tmp_path, 20_000)
+    late = np.zeros((20_000, 2))
+    late[5_000:] = 0.2
+    for name in ("keys", "vocals"):
+        soundfile.write(tmp_path / f"{name}.wav", late, 8_000, subtype="FLOAT")
+    song = open_song(tmp_path)
+    together = measure(song)
+    monkeypatch.setattr("core.analysis.measure._MOST_AT_ONCE", 3)
+    in_groups = measure(song)
+    for name in ("rms", "step_power", "band_power"):
+        np.testing.assert_array_equal(getattr(in_groups, name), getattr(together, name))
+    assert in_groups.onset_samples == together.onset_samples
+    assert in_groups.warnings == together.warnings
