@@ -20,7 +20,7 @@ from analysis_server import MADE_BY
 from analysis_server.paths import is_project
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
-from analysis_server.report.content import Figure
+from analysis_server.report.content import Figure, Player, StemSound
 from analysis_server.report.mix import Outcome, bus_loudness_lufs, content_of, or_silence
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
@@ -31,7 +31,7 @@ from core.audio.song import STEM_FILE, Song
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import headroom_db
 from core.errors import InputError
-from core.files import FileSet, replacing_set, write_text
+from core.files import FileSet, flush, replacing_set, write_error, write_text
 from core.models import balance
 from core.models.explain import Explanation
 from core.progress import ProgressCallback, part_of
@@ -96,24 +96,29 @@ def add_files(
     for name in FILES:
         files.new(folder / name)
     writing = part_of(progress, 0.0, 1.0, "Writing mix and report")
-    with ThreadPoolExecutor(1) as pool:  # the disk takes as long to flush the mix as all other files take
-        mix = pool.submit(outcome.rendered.write_wav, made / "mix.wav", outcome.gain_db, progress=writing)
+    outcome.rendered.write_wav(made / "mix.wav", outcome.gain_db, progress=writing)
+    with ThreadPoolExecutor(2) as pool:  # flushing the mix takes as long as making all other files
+        flushed = pool.submit(flush, made / "mix.wav")
+        sounds = pool.submit(_sounds, outcome)
         write_text(made / "automation.json", to_json(_automation_file(outcome)))
         write_text(made / "automation.csv", to_csv(outcome.automation))
         run_folder.write(made, [record])
         outcome.curves.save(made / "curves.npz")
-        _write_sounds_and_report(outcome, record.id, made)
-        mix.result()
+        players, stems = sounds.result()
+        _write_sounds_and_report(outcome, players, stems, record.id, made)
+        try:
+            flushed.result()
+        except OSError as error:
+            raise write_error(folder, error) from error
     return {name: str(folder / name) for name in FILES}
 
 
-def _write_sounds_and_report(outcome: Outcome, run_id: str, workshop: Path) -> None:
-    from analysis_server.report.page import render_report  # noqa: PLC0415 - see prepare_report
-
+def _sounds(outcome: Outcome) -> tuple[tuple[Player, ...], tuple[StemSound, ...]]:
+    """Return the sounds of the report: excerpts of both mixes, and of the stems if they were asked for."""
     song, curves = outcome.song, outcome.curves
+    start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
     before_db = 0.0 if outcome.reference is not None else min(0.0, headroom_db(outcome.before))
     before, after = outcome.labels
-    start_s = audio.excerpt_start_s(curves.time_s, curves.gains_db, curves.active, song.duration_s)
     players = audio.excerpts(
         song,
         {before: outcome.reference, after: outcome.rendered},
@@ -122,11 +127,18 @@ def _write_sounds_and_report(outcome: Outcome, run_id: str, workshop: Path) -> N
         gains_db=(before_db, outcome.gain_db),
         wholes=(None, "mix.wav"),
     )
+    return players, audio.stem_sounds(song, start_s) if outcome.stems_in_report else ()
+
+
+def _write_sounds_and_report(
+    outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemSound, ...], run_id: str, workshop: Path
+) -> None:
+    from analysis_server.report.page import render_report  # noqa: PLC0415 - see prepare_report
+
+    before, after = outcome.labels
     spectra = (audio.spectrum_of(before, outcome.before), audio.spectrum_of(after, outcome.compared_after))
     Sounds(players, spectra).save(workshop / audio.NAME, run_id)
-    stems = audio.stem_sounds(song, start_s) if outcome.stems_in_report else ()
-    content = content_of(outcome, players, stems)
-    write_text(workshop / "report.html", render_report(content))
+    write_text(workshop / "report.html", render_report(content_of(outcome, players, stems)))
 
 
 def _automation_file(outcome: Outcome) -> AutomationFile:

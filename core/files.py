@@ -155,7 +155,7 @@ class FileSet:
             return
         token, entries = secrets.token_hex(16), []
         with ThreadPoolExecutor() as pool:  # the disk flushes several files together in the time of one
-            flushed = {staged: pool.submit(_flush, staged) for staged in self._files}
+            flushed = {staged: pool.submit(flush, staged) for staged in self._files}
         for staged in {**self._moves, **self._files}:
             path, keep_old = self._files.get(staged, (staged.parent.parent / staged.name, True))
             is_new, keep_as = staged in self._files, None
@@ -402,7 +402,7 @@ def replacing(path: Path, *, keep_old: bool = True) -> Iterator[Path]:
         try:
             staged.open("xb").close()
             yield staged
-            _flush(staged)
+            flush(staged)
             if keep_old and _differs(path, staged):
                 _link_or_copy(path, path.with_name(_name_to_keep(path)))
             staged.replace(path)
@@ -550,7 +550,8 @@ def _is_own_folder(path: Path) -> bool:
     return stat.S_ISDIR(state.st_mode) and (os.name == "nt" or state.st_uid == os.geteuid())
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until the disk has a file's content."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

@@ -30,8 +30,6 @@ from core.files import replacing
 from core.gains.curves import write_npz
 from core.progress import ProgressCallback, no_progress
 
-_MOST_HELD = 8
-"""Excerpts of more stems than this are not held in memory together."""
 EXCERPT_S = 20.0
 NAME = "audit.npz"
 MIME = "audio/flac"
@@ -150,17 +148,19 @@ def excerpts(
     if gains_db is None:
         gains_db = [min(0.0, headroom_db(one)) for one in figures]
     start, n_samples = _span(song, start_s)
-    automations = [mix for mix in mixes.values() if mix is None or isinstance(mix, Mapping)]
-    mixed = iter(_mixed(song, automations, start, n_samples) if automations else ())
-    heard = []
-    for mix, gain_db in zip(mixes.values(), gains_db, strict=True):
+
+    def heard_and_encoded(mix: Automation | AudioFile | RenderedMix | None, gain_db: float) -> tuple[Samples, bytes]:
         if isinstance(mix, AudioFile):
-            samples = _read(song, [mix], start, n_samples)[0]
+            samples = _read(song, mix, start, n_samples)
+        elif isinstance(mix, RenderedMix):
+            samples = mix.read(start, n_samples)
         else:
-            samples = mix.read(start, n_samples) if isinstance(mix, RenderedMix) else next(mixed)
-        heard.append(samples * np.float32(db_to_gain(gain_db)))
+            samples = _mixed(song, mix, start, n_samples)
+        samples = samples * np.float32(db_to_gain(gain_db))
+        return samples, _flac(samples, song.sample_rate)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        encoded = list(pool.map(lambda samples: _flac(samples, song.sample_rate), heard))
+        heard, encoded = zip(*pool.map(heard_and_encoded, mixes.values(), gains_db), strict=True)
     is_whole = song.duration_s <= EXCERPT_S
     note = "" if is_whole else f"{EXCERPT_S:.0f} s around the largest change of balance"
     players = [
@@ -190,7 +190,7 @@ def excerpts(
 def stem_sounds(song: Song, start_s: float) -> tuple[StemSound, ...]:
     """Return an excerpt of every stem before its fader."""
     start, n_samples = _span(song, start_s)
-    stems = (_read(song, [file], start, n_samples)[0] for file in song.stems.values())
+    stems = (_read(song, file, start, n_samples) for file in song.stems.values())
     return tuple(
         StemSound(role=bus, mime=MIME, encoded=_flac(samples, song.sample_rate), start_s=start_s)
         for bus, samples in zip(song.buses, stems, strict=True)
@@ -224,23 +224,21 @@ def _span(song: Song, start_s: float) -> tuple[int, int]:
     return start, min(round(EXCERPT_S * song.sample_rate), song.n_samples - start)
 
 
-def _mixed(song: Song, automations: Sequence[Automation | None], start: int, n_samples: int) -> Samples:
-    """Return an excerpt of the mixes of the stems with `automations`, shape (n_mixes, n_samples, n_channels)."""
-    files = list(song.stems.values())
-    mixes = np.zeros((len(automations), n_samples, song.n_channels), np.float32)
-    for first in range(0, len(files), _MOST_HELD):
-        stems = _read(song, files[first : first + _MOST_HELD], start, n_samples)
-        mixes += mix_stems(song, stems, start, automations, first)
-    return mixes
+def _mixed(song: Song, automation: Automation | None, start: int, n_samples: int) -> Samples:
+    """Return an excerpt of the mix of the stems, which are read one by one, shape (n_samples, n_channels)."""
+    mix: Samples = np.zeros((n_samples, song.n_channels), np.float32)
+    for number, file in enumerate(song.stems.values()):
+        stem = _read(song, file, start, n_samples)
+        mix += stem if automation is None else mix_stems(song, stem[None], start, [automation], number)[0]
+    return mix
 
 
-def _read(song: Song, files: Sequence[AudioFile], start: int, n_samples: int) -> Samples:
-    """Return an excerpt of each file, shape (n_files, n_samples, n_channels)."""
-    excerpts = np.empty((len(files), n_samples, song.n_channels), np.float32)
-    for file, excerpt in zip(files, excerpts, strict=True):
-        with open_stream(file, sample_rate=song.sample_rate, n_channels=song.n_channels, start=start) as stream:
-            stream.read_into(excerpt.T)
-    return excerpts
+def _read(song: Song, file: AudioFile, start: int, n_samples: int) -> Samples:
+    """Return an excerpt of a file, shape (n_samples, n_channels)."""
+    excerpt: Samples = np.empty((n_samples, song.n_channels), np.float32)
+    with open_stream(file, sample_rate=song.sample_rate, n_channels=song.n_channels, start=start) as stream:
+        stream.read_into(excerpt.T)
+    return excerpt
 
 
 def _flac(samples: Samples, sample_rate: int) -> bytes:

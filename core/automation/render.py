@@ -435,8 +435,6 @@ def _wav_file(path: Path, sample_rate: int, n_channels: int, n_samples: int) -> 
     """Give a WAV file that replaces `path` when all is written."""
     with replacing(path) as temporary, temporary.open("r+b") as file:
         yield _WavFile(file, sample_rate, n_channels, n_samples)
-        file.flush()
-        os.fsync(file.fileno())  # here, where other threads have work; a set of files is flushed at its end
 
 
 def _wav_header(sample_rate: int, n_channels: int, n_bytes: int) -> bytes:
