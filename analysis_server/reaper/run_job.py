@@ -118,7 +118,7 @@ def _match(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
     def deliver(written: Written, record: RunRecord) -> None:
         summary = (
             f"Fader moves of {Path(job.mixdown or '').name} recovered on {_listed(record)}. "
-            f"They explain {100.0 * record.figures['fit']:.1f} % of the mixdown's energy."
+            f"They explain {100.0 * record.figures['fit']:.1f} % of the mixdown."
         )
         write_answer(folder, Answer(do=_instructions(job, written, record, summary)))
 

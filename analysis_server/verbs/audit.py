@@ -451,7 +451,7 @@ def _figures(result: AuditResult) -> list[Figure]:
     ]
     if "fit" in result.figures:
         share = f"{100 * result.figures['fit']:.1f} %"
-        shown.insert(0, Figure(label="Fit", value=share, means="share of the mixdown's energy that the gains explain"))
+        shown.insert(0, Figure(label="Fit", value=share, means="share of the mixdown that the gains explain"))
     settings = ", ".join(result.settings) or "as predicted"
     return [Figure(label="Settings", value=settings, means="settings of the last edit"), *shown]
 

@@ -53,7 +53,7 @@ _MODEL_PREFIX = "model:"
 _NUMBER = re.compile(r"#(\d{1,9})$")
 _FIGURES: Mapping[str, tuple[str, str]] = {
     "songs": ("Songs learned", ""),
-    "fit": ("Fit", "share of the mixdown's energy that the gains explain"),
+    "fit": ("Fit", "share of the mixdown that the gains explain"),
     "loudness_lufs": ("Loudness", "gated, BS.1770"),
     "true_peak_dbtp": ("True peak", "highest level between samples, BS.1770"),
     "loudness_before_lufs": ("Loudness before", "of the plain sum of the stems, or of a matched mixdown"),
