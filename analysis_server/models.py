@@ -172,7 +172,7 @@ def remove(name: str) -> Path:
     removed = path.with_suffix(".removed")
     with locked(path):
         if is_shipped(name):
-            raise ModelError(f"model {name!r} comes with Faderwise and stays")
+            raise ModelError(f"the bundled model {name!r} cannot be changed or removed")
         if not path.is_file():
             raise ModelError(f"no model {name!r}", remedy=f"available: {', '.join(names())}")
         move_into_place(path, removed)
@@ -190,7 +190,7 @@ def forget(name: str, title: str) -> tuple[Model, Path]:
     file = path_of(name)
     with locked(file):
         if is_shipped(name):
-            raise ModelError(f"model {name!r} comes with Faderwise and stays")
+            raise ModelError(f"the bundled model {name!r} cannot be changed or removed")
         model = find(name).without_song(title)
         model.save(file)
     return model, file
