@@ -74,25 +74,27 @@ def read_private(path: Path, *, is_public: bool = False, remedy: str = _NEW_KEY)
     ServerError
         It is not a regular file, belongs to another user, or others can read or change it.
     """
+
+    def refused(problem: str) -> ServerError:
+        return ServerError(problem, "insecure", path=path, remedy=remedy)
+
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ServerError(f"cannot be read ({error.strerror})", "insecure", path=path, remedy=remedy) from error
-    state = os.fstat(descriptor)
-    if stat.S_ISDIR(state.st_mode):
-        os.close(descriptor)
-        raise ServerError("not a regular file", "insecure", path=path, remedy=remedy)
-    with os.fdopen(descriptor, "rb") as file:
+        raise refused(f"cannot be read ({error.strerror})") from error
+    try:
+        state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
-            raise ServerError("not a regular file", "insecure", path=path, remedy=remedy)
+            raise refused("not a regular file")
         if not is_own(state):
-            raise ServerError("belongs to another user", "insecure", path=path, remedy=remedy)
+            raise refused("belongs to another user")
         if os.name != "nt" and state.st_mode & (_WRITABLE_BY_OTHERS if is_public else _OTHERS):
-            allowed = "change" if is_public else "read or change"
-            raise ServerError(f"other users can {allowed} it", "insecure", path=path, remedy=remedy)
-        return file.read(_MAX_FILE_BYTES)
+            raise refused(f"other users can {'change' if is_public else 'read or change'} it")
+        return os.read(descriptor, _MAX_FILE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def server_keys(home: Path) -> KeyPair:
@@ -109,19 +111,12 @@ def authorized_keys(home: Path, report: Callable[[ServerError], None] = lambda _
     """Return the public keys of all clients that may connect; files that cannot be used are reported and ignored."""
     keys = {client_keys(home).public}
     for path in sorted(private_folder(home, "keys", "authorized").glob("*.json")):
-        keys |= _authorized_key(path, report)
+        with suppress(FileNotFoundError):
+            try:
+                keys.add(_decode(path, read_private(path, is_public=True, remedy="chmod 644 it, or delete it")).public)
+            except ServerError as problem:
+                report(problem)
     return frozenset(keys)
-
-
-def _authorized_key(path: Path, report: Callable[[ServerError], None]) -> set[str]:
-    """Return the key in one file of `keys/authorized`, or nothing where it cannot be used."""
-    try:
-        return {_decode(path, read_private(path, is_public=True, remedy="chmod 644 it, or delete it")).public}
-    except FileNotFoundError:
-        return set()
-    except ServerError as problem:
-        report(problem)
-        return set()
 
 
 class AuthorizedKeys:
@@ -141,7 +136,7 @@ def _key_pair(home: Path, name: str) -> KeyPair:
     path = private_folder(home, "keys") / name
     with suppress(FileNotFoundError):
         pair = _decode(path, read_private(path))
-        if not _belongs(pair.secret, pair.public):
+        if not _is_key(pair.secret) or zmq.curve_public(pair.secret.encode()).decode() != pair.public:
             raise ServerError("not a valid key file", "insecure", path=path, remedy=_NEW_KEY)
         return pair
     public, secret = zmq.curve_keypair()
@@ -166,10 +161,6 @@ def _is_key(text: str) -> bool:
         return len(text) == _KEY_LENGTH and z85.encode(z85.decode(text.encode())) == text.encode()
     except (KeyError, ValueError, struct.error):
         return False
-
-
-def _belongs(secret: str, public: str) -> bool:
-    return _is_key(secret) and zmq.curve_public(secret.encode()).decode() == public
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
