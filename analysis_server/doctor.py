@@ -63,7 +63,7 @@ def wrong(subject: str, found: str, remedy: str) -> Finding:
     return Finding(subject=subject, state="wrong", found=found, remedy=remedy)
 
 
-def asked(command: Sequence[str]) -> tuple[bool, str]:
+def run_program(command: Sequence[str]) -> tuple[bool, str]:
     """Run a program and return whether it succeeded, and its output or its last message."""
     try:
         done = subprocess.run(  # noqa: S603 - a list
@@ -72,7 +72,7 @@ def asked(command: Sequence[str]) -> tuple[bool, str]:
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return False, str(error)
     output = done.stdout.strip() if done.returncode == 0 else (done.stderr or done.stdout).strip()
-    return done.returncode == 0, output if done.returncode == 0 else (output.splitlines() or ["no word"])[-1]
+    return done.returncode == 0, output if done.returncode == 0 else (output.splitlines() or ["no output"])[-1]
 
 
 _AGAIN = "run `python3 install.py` again to repair it"
@@ -114,9 +114,8 @@ def _command() -> Finding:
     if found and Path(found).resolve().parent == ours.resolve():
         return right("command", found)
     remedy = f"to type `faderwise` anywhere, put {ours} on your PATH"
-    return note(
-        "command", f"`faderwise` is {found}, not this one" if found else "`faderwise` is not on the PATH", remedy
-    )
+    problem = f"is {found}, not this one" if found else "is not on the PATH"
+    return note("command", f"`faderwise` {problem}", remedy)
 
 
 def _import_libraries(home: Path) -> Finding:
@@ -142,10 +141,10 @@ def _find_libraries() -> Finding:
 
 
 def _check_packages() -> Finding:
-    well, output = asked([sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "check"])
+    succeeded, output = run_program([sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "check"])
     if "No module named pip" in output:
         return note("versions", "not checked: this environment has no pip")
-    return right("versions", "all packages are compatible") if well else wrong("versions", output, _AGAIN)
+    return right("versions", "all packages are compatible") if succeeded else wrong("versions", output, _AGAIN)
 
 
 def _check_requirements() -> Finding:
@@ -353,8 +352,8 @@ def _imports(folder: Path, library: Library | None) -> Finding:
     if interpreter is None:
         return note("imports", "not checked: there is no interpreter next to the Python library")
     scripts = str(folder / "Scripts" / FOLDER)
-    well, output = asked([str(interpreter), "-I", "-B", "-c", IMPORT_PROBE, scripts])
-    if not well:
+    succeeded, output = run_program([str(interpreter), "-I", "-B", "-c", IMPORT_PROBE, scripts])
+    if not succeeded:
         return wrong("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
     try:
         python, reapy = json.loads(output.splitlines()[-1])
@@ -369,8 +368,8 @@ def examine_place(file: Path) -> Finding:
         python = str(json.loads(file.read_text("utf-8"))["python"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return wrong("application", f"{file} does not contain the path of the application ({error})", _INSTALL)
-    well, output = asked([python, "-I", "-c", _VERSION])
-    if not well:
+    succeeded, output = run_program([python, "-I", "-c", _VERSION])
+    if not succeeded:
         return wrong("application", f"{python}, which the scripts start, does not work: {output}", _INSTALL)
     if output != __version__:
         return wrong("application", f"{python} is Faderwise {output}, the scripts are of {__version__}", _INSTALL)
@@ -417,5 +416,6 @@ def _including_failures(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except (InputError, OSError) as error:
         known = to_user_error(error)
-        remedy = (isinstance(known, FaderwiseError) and known.remedy) or ""
-        yield wrong("permissions", str(known).removesuffix(f"; {remedy}"), remedy)
+        if not isinstance(known, FaderwiseError):
+            known = FaderwiseError(str(known))
+        yield wrong("permissions", str(FaderwiseError(known.problem, path=known.path)), known.remedy or "")

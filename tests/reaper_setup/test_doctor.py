@@ -232,7 +232,7 @@ def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch:
 def test_an_interpreter_with_unexpected_output_is_a_finding(
     installed: Path, home: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    monkeypatch.setattr("analysis_server.doctor.asked", lambda _command: (True, said))
+    monkeypatch.setattr("analysis_server.doctor.run_program", lambda _command: (True, said))
     finding = by_subject(list(examine_reaper(home)))["imports"]
     assert finding.state == "wrong"
     assert "Python" in finding.found
