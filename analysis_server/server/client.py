@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import zmq
@@ -31,7 +31,6 @@ from analysis_server.server.protocol import (
     Error,
     GetState,
     Hello,
-    JobState,
     Progress,
     Result,
     Run,
@@ -205,24 +204,13 @@ class Client:
         self._cancel_quietly(name)  # discards the result, which is here now
         return msgspec.msgpack.decode(result.result, type=result_type)
 
-    def cancel(self, job: str, *, deadline_s: float | None = 2.0) -> JobState | None:
-        """Cancel a job, or discard the result of a finished one; return None if it is unknown to the server."""
-        try:
-            cancel = Cancel(id=self._next_id(), version=PROTOCOL_VERSION, job=job)
-            return self._ask(cancel, JobState, Deadline(deadline_s))
-        except ServerError as error:
-            if error.code == "unknown_job":
-                return None
-            raise
-
     def state(self, *, deadline_s: float | None = 5.0) -> ServerState:
         """Return what the server is doing."""
         return self._ask(GetState(id=self._next_id(), version=PROTOCOL_VERSION), ServerState, Deadline(deadline_s))
 
-    def shutdown(self, when: str = "now", *, deadline_s: float | None = 5.0) -> None:
+    def shutdown(self, when: Literal["now", "idle"] = "now", *, deadline_s: float | None = 5.0) -> None:
         """Stop the server: `now`, or when it is `idle`."""
-        request = msgspec.convert({"type": "shutdown", "id": self._next_id(), "when": when}, Shutdown)
-        self._ask(request, Done, Deadline(deadline_s))
+        self._ask(Shutdown(id=self._next_id(), when=when), Done, Deadline(deadline_s))
 
     def _wait_for_result(self, request: Run, progress: ProgressCallback, deadline: Deadline) -> Result:
         """Send a job and wait for its end, over as many connections as it takes."""
@@ -332,9 +320,7 @@ class Client:
             self._disconnect()
             problem = f"{answer.problem}; this program is Faderwise {__version__}"
             raise ServerError(problem, answer.code, remedy=answer.remedy)
-        is_current = isinstance(answer, Welcome) and (not self._starts or answer.fingerprint == fingerprint())
-        if is_current:
-            assert isinstance(answer, Welcome)  # noqa: S101 - `is_current`
+        if isinstance(answer, Welcome) and (not self._starts or answer.fingerprint == fingerprint()):
             self._welcome = answer
             return True
         if answer is not None:  # it runs other code than this process: replace it when its jobs are done
