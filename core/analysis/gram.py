@@ -26,28 +26,15 @@ from core.decibels import FloatArray
 
 WINDOW_SAMPLES = 1024
 STFT_HOP = WINDOW_SAMPLES // 2
+_HAMMING: Samples = np.hamming(WINDOW_SAMPLES).astype(np.float32)
 LIMITER_POWERS = (2, 3, 7)
 """Powers of the mixdown, with its sign, that model a limiter's inverse (`core.gains.least_squares`)."""
 _STRETCHES_AT_ONCE = 10
 """Few enough to stay in the processor's cache from one step to the next."""
 
 
-def hamming(length: int) -> Samples:
-    """Return the symmetric Hamming window, 0.54 - 0.46 cos(2 pi n / (length - 1))."""
-    return np.hamming(length).astype(np.float32)
-
-
 def magnitude_gram(frames: Sequence[Samples]) -> FloatArray:
-    """Return the Gram matrix of the frames' STFT magnitudes.
-
-    Parameters
-    ----------
-    frames : one frame of each signal, each of shape (frame_samples,).
-
-    Returns
-    -------
-    Array of shape (n_signals, n_signals).
-    """
+    """Return the Gram matrix (n_signals, n_signals) of the STFT magnitudes of one frame (n_samples,) of each signal."""
     n_windows = (len(frames[0]) - WINDOW_SAMPLES) // STFT_HOP + 1
     transform = real_transform((n_windows, WINDOW_SAMPLES), np.float32)
     magnitudes = np.empty((len(frames), *transform.spectra.shape), np.float32)
@@ -115,13 +102,7 @@ def _powers(signal: Samples) -> Samples:
 def hop_moments(step_grams: FloatArray) -> FloatArray:
     """Return each hop's Gram matrices weighted by 1, tau and tau^2, tau being the position of a step within the hop.
 
-    Parameters
-    ----------
-    step_grams : shape (n_hops * 5, m, m).
-
-    Returns
-    -------
-    Array of shape (n_hops, 3, m, m).
+    The shape is (n_hops * 5, m, m) before, and (n_hops, 3, m, m) after.
     """
     tau = (np.arange(STEPS_PER_HOP) + 0.5) / STEPS_PER_HOP
     per_hop = step_grams.reshape(-1, STEPS_PER_HOP, *step_grams.shape[1:])
@@ -143,6 +124,3 @@ def _products(magnitudes: Samples) -> FloatArray:
         by_window = np.vecdot(magnitudes[index:], magnitude)
         product[index, index:] = product[index:, index] = by_window.sum(axis=1, dtype=np.float64)
     return product
-
-
-_HAMMING = hamming(WINDOW_SAMPLES)

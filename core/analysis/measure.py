@@ -120,38 +120,24 @@ def measure_blocks(
     reader : the reader, which has the length of the song.
     progress : progress callback; may raise to stop the work.
     """
-    joined = _Joined(reader.n_hops)
+    whole: Arrays = {}
+    ends: dict[str, int] = {}
+    lock = Lock()
 
     def measure_and_join(block: Block) -> None:
-        joined.put(block, measure(block))
+        arrays = measure(block)
+        with lock:  # copied into place as they arrive: joining them at the end would need twice the memory
+            for name, rows in arrays.items():
+                rows_per_hop = STEPS_PER_HOP if name in PER_STEP else 1
+                if name not in whole:
+                    whole[name] = np.empty((reader.n_hops * rows_per_hop, *rows.shape[1:]), rows.dtype)
+                start = block.first_hop * rows_per_hop
+                whole[name][start : start + len(rows)] = rows
+                end = start + len(rows) if len(rows) else 0  # the last hops may begin no frame
+                ends[name] = max(ends.get(name, 0), end)
 
     for_each_block(blocks, measure_and_join, reader, progress)
-    return joined.arrays
-
-
-class _Joined:
-    """The blocks' arrays, copied into place as they arrive; joining them at the end would need twice the memory."""
-
-    def __init__(self, n_hops: int) -> None:
-        self._all_hops = n_hops
-        self._whole: Arrays = {}
-        self._ends: dict[str, int] = {}
-        self._lock = Lock()
-
-    def put(self, block: Block, arrays: Arrays) -> None:
-        with self._lock:
-            for name, rows in arrays.items():
-                rows_a_hop = STEPS_PER_HOP if name in PER_STEP else 1
-                if name not in self._whole:
-                    self._whole[name] = np.empty((self._all_hops * rows_a_hop, *rows.shape[1:]), rows.dtype)
-                start = block.first_hop * rows_a_hop
-                self._whole[name][start : start + len(rows)] = rows
-                end = start + len(rows) if len(rows) else 0  # the last hops may begin no frame
-                self._ends[name] = max(self._ends.get(name, 0), end)
-
-    @property
-    def arrays(self) -> Arrays:
-        return {name: whole[: self._ends[name]] for name, whole in self._whole.items()}
+    return {name: rows[: ends[name]] for name, rows in whole.items()}
 
 
 def signal_warnings(song: Song, reader: LockstepReader, rms: FloatArray) -> list[str]:
@@ -262,6 +248,7 @@ def measure(
     rms = _frame_rms(arrays["hop_power"], song.n_channels)
     onset = reader.onset_samples or 0
     sound = _from_onset(arrays, reader.framing, song.n_samples, onset)
+    features = arrays["features"].swapaxes(0, 1) if "features" in arrays else ()
     return Measurement(
         title=song.title,
         buses=song.buses,
@@ -269,7 +256,7 @@ def measure(
         rms=rms,
         gram=sum_over_frames(arrays["moments"][:, 0]) if domain else None,
         moments=arrays["moments"] if domain else None,
-        features=_by_bus(song.buses, arrays.get("features"), len(rms)),
+        features={bus: rows[: len(rms)] for bus, rows in zip(song.buses, features, strict=False)},
         step_power=sound["weighted_power"],
         band_power=sound.get("band_power"),
         onset_samples=onset,
@@ -331,7 +318,10 @@ class _Recipe:
         if self.feature_set != "condition3" or self.domain in ("power", "magnitude"):
             arrays |= self._from_spectra(block)
         if self.domain == "complex":
-            arrays["moments"] = hop_moments(self._sample_grams(block))
+            step = self.framing.step_samples
+            samples = block.samples[:, :, block.before : block.before + block.n_hops * STEPS_PER_HOP * step]
+            samples = _mean_channel(samples) if self.as_mono else samples
+            arrays["moments"] = hop_moments(sample_grams(samples, step, with_powers=self.with_powers))
         return arrays
 
     def _levels(self, block: Block) -> Arrays:
@@ -353,14 +343,17 @@ class _Recipe:
     def _from_spectra(self, block: Block) -> Arrays:
         n_hops = block.n_hops + self._hops_after
         spectra = [spectra_module.step_power_spectra(signal, self.framing, n_hops) for signal in block.samples]
-        own = np.stack([of_signal[: block.n_hops * STEPS_PER_HOP] for of_signal in spectra])
         arrays: Arrays = {}
         if self.feature_set != "condition3":
             stems = zip(spectra[: self.n_stems], block.samples, strict=False)
             arrays["features"] = np.stack([self._features(*stem, block.n_hops) for stem in stems], axis=1)
         if self.domain in ("power", "magnitude"):
-            fitted = self._spectra_of_mean(block) if self.as_mono else own
-            arrays["moments"] = hop_moments(self._spectral_grams(fitted))
+            if self.as_mono:
+                signals = _mean_channel(block.samples)
+                spectra = [spectra_module.step_power_spectra(one, self.framing, block.n_hops) for one in signals]
+            fitted = np.stack([of_signal[: block.n_hops * STEPS_PER_HOP] for of_signal in spectra])
+            fitted = np.sqrt(fitted) if self.domain == "magnitude" else fitted
+            arrays["moments"] = hop_moments(power_grams(fitted))
         return arrays
 
     def _features(self, spectra: Samples, signal: Samples, n_hops: int) -> FloatArray:
@@ -372,27 +365,7 @@ class _Recipe:
             return condition1(mean_power, frequency_hz)
         start = spectra_module.samples_before(self.framing)
         crossings = crossing_rate(signal[:, start:], self.framing.hop_samples, n_hops)
-        return condition2(mean_power, frequency_hz, power @ self._k_weights, crossings)
-
-    @property
-    def _k_weights(self) -> Samples:
-        return _k_weights(self.framing)
-
-    def _sample_grams(self, block: Block) -> FloatArray:
-        """Return the Gram matrix of each step's samples, shape (n_steps, m, m)."""
-        step = self.framing.step_samples
-        end = block.before + block.n_hops * STEPS_PER_HOP * step
-        samples = block.samples[:, :, block.before : end]
-        return sample_grams(_mean_channel(samples) if self.as_mono else samples, step, with_powers=self.with_powers)
-
-    def _spectra_of_mean(self, block: Block) -> Samples:
-        """Return the power spectra of the block's own steps with all channels averaged, (m, n_steps, n_bins)."""
-        signals = _mean_channel(block.samples)
-        return np.stack([spectra_module.step_power_spectra(signal, self.framing, block.n_hops) for signal in signals])
-
-    def _spectral_grams(self, power_spectra: Samples) -> FloatArray:
-        """Return the Gram matrix of each step's power or magnitude spectra, shape (n_steps, m, m)."""
-        return power_grams(np.sqrt(power_spectra) if self.domain == "magnitude" else power_spectra)
+        return condition2(mean_power, frequency_hz, power @ _k_weights(self.framing), crossings)
 
 
 def _from_onset(arrays: Arrays, framing: Framing, n_samples: int, onset: int) -> Arrays:
@@ -425,10 +398,6 @@ def _mean_channel(samples: Samples) -> Samples:
 @lru_cache
 def _k_weights(framing: Framing) -> Samples:
     return k_weights(framing.sample_rate, spectra_module.frequencies_hz(framing)).astype(np.float32)
-
-
-def _by_bus(buses: tuple[str, ...], arrays: FloatArray | None, n_frames: int) -> dict[str, FloatArray]:
-    return {} if arrays is None else {bus: arrays[:n_frames, i] for i, bus in enumerate(buses)}
 
 
 def spectral_shape(

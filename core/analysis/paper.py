@@ -34,12 +34,6 @@ _K_FILTER_48K = (
 """BS.1770's 48 kHz coefficients; the original uses them at every sample rate."""
 
 
-@dataclass(frozen=True)
-class _Axes:
-    frequency_hz: FloatArray
-    centred_hz: FloatArray
-
-
 def condition1(frames: Frames, sample_rate: int) -> FloatArray:
     """Return centroid (Hz), RMS and slope of frames (n, N), shape (n, 3)."""
     spectra = _spectra(frames, sample_rate)
@@ -49,7 +43,7 @@ def condition1(frames: Frames, sample_rate: int) -> FloatArray:
 def condition2(weighted_frames: Frames, sample_rate: int) -> FloatArray:
     """Return centroid (Hz), spread (Hz^2), slope, loudness and crossings of K-weighted frames, shape (n, 5)."""
     spectra = _spectra(weighted_frames, sample_rate)
-    deviation = (spectra.axes.frequency_hz - spectra.centroid_hz[:, None]) ** 2
+    deviation = (spectra.frequency_hz - spectra.centroid_hz[:, None]) ** 2
     spread = np.vecdot(deviation, spectra.magnitude) / spectra.total
     loudness = 0.691 * 10.0 * np.log10(spectra.mean_square + np.finfo(np.float64).eps)
     crossings = np.count_nonzero(np.diff(np.sign(weighted_frames), axis=1), axis=1)
@@ -81,9 +75,10 @@ class KWeighting:
 
 @dataclass(frozen=True)
 class _Spectra:
-    """Frames' magnitudes (n, N // 2) on their axes, and mean squares (n,)."""
+    """Frames' magnitudes (n, N // 2) at frequencies (N // 2,), and mean squares (n,)."""
 
-    axes: _Axes
+    frequency_hz: FloatArray
+    centred_hz: FloatArray
     magnitude: FloatArray
     mean_square: FloatArray
 
@@ -94,11 +89,11 @@ class _Spectra:
 
     @cached_property
     def centroid_hz(self) -> FloatArray:
-        return self.magnitude @ self.axes.frequency_hz / self.total
+        return self.magnitude @ self.frequency_hz / self.total
 
     @property
     def slope(self) -> FloatArray:
-        return self.magnitude @ self.axes.centred_hz / (self.axes.centred_hz @ self.axes.centred_hz)
+        return self.magnitude @ self.centred_hz / (self.centred_hz @ self.centred_hz)
 
 
 def _spectra(frames: Frames, sample_rate: int) -> _Spectra:
@@ -112,20 +107,14 @@ def _spectra(frames: Frames, sample_rate: int) -> _Spectra:
         mean_square[index] = np.vecdot(transform.rows, transform.rows) / n_samples
         transform.execute()
         np.abs(transform.spectra[: n_samples // 2], out=magnitude[index])
-    return _Spectra(_axes(n_samples, sample_rate), magnitude, mean_square)
+    return _Spectra(*_axes(n_samples, sample_rate), magnitude, mean_square)
 
 
 @lru_cache
-def _axes(n_samples: int, sample_rate: int) -> _Axes:
+def _axes(n_samples: int, sample_rate: int) -> tuple[FloatArray, FloatArray]:
     frequency_hz = np.linspace(0.0, sample_rate, n_samples)[: n_samples // 2]
     too_long_hz = np.linspace(0.0, sample_rate, n_samples // 2)
-    return _Axes(frequency_hz, too_long_hz - too_long_hz.mean())
-
-
-_FEATURES: dict[str, Callable[[Frames, int], FloatArray]] = {
-    "condition1": condition1,
-    "condition2": condition2,
-}
+    return frequency_hz, too_long_hz - too_long_hz.mean()
 
 
 def measure_as_paper(
@@ -177,9 +166,9 @@ class _PaperRecipe:
         """The processing that needs the blocks in order: K-weighting of the stems for condition 2."""
         if self.feature_set != "condition2":
             return []
-        return [partial(self._weigh, stem, _OngoingWeighting()) for stem in range(self.n_stems)]
+        return [partial(self._weight, stem, _OngoingWeighting()) for stem in range(self.n_stems)]
 
-    def _weigh(self, stem: int, weighting: _OngoingWeighting, block: Block) -> None:
+    def _weight(self, stem: int, weighting: _OngoingWeighting, block: Block) -> None:
         hop = self.reader.framing.hop_samples
         weighted = weighting(block.samples[stem, 0].astype(np.float64), block.n_hops * hop)
         silence_after(self.reader.n_samples, weighted, block.first_hop * hop)
@@ -207,7 +196,8 @@ class _PaperRecipe:
         features = np.empty((n_frames, self.n_stems, len(PAPER_NAMES[self.feature_set])))
         for frame in range(n_frames):
             stems = featured[:, self._samples_of(frame)]
-            features[frame] = _FEATURES[self.feature_set](stems, self.reader.framing.sample_rate)
+            of_frames = condition1 if self.feature_set == "condition1" else condition2
+            features[frame] = of_frames(stems, self.reader.framing.sample_rate)
         return features
 
     def _samples_of(self, frame: int) -> slice:
@@ -218,15 +208,9 @@ class _PaperRecipe:
         framing = self.reader.framing
         n_hops = n_frames + HOPS_PER_FRAME - 1 if n_frames else 0
         hops = left[:, : n_hops * framing.hop_samples].reshape(self.n_stems, n_hops, framing.hop_samples)
-        energy = np.stack([_energy(of_stem) for of_stem in hops], axis=1)
+        exact = [of_stem.astype(np.float64) for of_stem in hops]
+        energy = np.stack([np.vecdot(of_stem, of_stem) for of_stem in exact], axis=1)
         return np.sqrt(sum_over_frames(energy) / framing.frame_samples) if n_frames else np.empty((0, self.n_stems))
-
-
-def _energy(hops: Samples) -> FloatArray:
-    """Return the energy of hops (n_hops, n_samples), summed in float64, shape (n_hops,)."""
-    exact = hops.astype(np.float64)
-    energy: FloatArray = np.vecdot(exact, exact)
-    return energy
 
 
 class _OngoingWeighting:

@@ -329,12 +329,19 @@ def fit_gains(
     """
     exponent = 2.0 if domain == "power" else 1.0
     raw = solve_batch(frames.gram, frames.target, active)
-    typical = _typical(_inside(frames, known).total(), active)
+    inside = sum_over_frames(known.astype(np.float64)) == HOPS_PER_FRAME
+    inside = inside if inside.any() else np.ones_like(inside)
+    covered = NormalEquations(frames.gram[inside], frames.target[inside], frames.energy[inside])
+    typical = _typical(covered.total(), active)
     walk = 1.0 / (_RELATIVE_STEP * exponent * typical) ** 2
-    line = _fitted(_heard_only(_hop_equations(moments), _on_hops(active)), domain, known, walk, typical)
+    heard = np.zeros((len(active) + HOPS_PER_FRAME - 1, active.shape[1]), bool)  # in any frame around the hop
+    for offset in range(HOPS_PER_FRAME):
+        heard[offset : offset + len(active)] |= active
+    line = _fitted(_hop_equations(moments, heard), domain, known, walk, typical)
     centres = slice(HOPS_PER_FRAME // 2, HOPS_PER_FRAME // 2 + len(active))
     smooth = np.maximum(line.knots, 0.0)[centres]
-    deviation = np.sqrt(_variances(line.diagonal, line.below))[centres]
+    variances = np.einsum("nkk->nk", inverse_diagonal(line.diagonal, line.below))
+    deviation = np.sqrt(np.maximum(variances, 0.0))[centres]
     relative = deviation / np.maximum(smooth, 1e-2 * typical) / exponent
     return FittedGains(
         gains=smooth ** (1.0 / exponent),
@@ -378,48 +385,23 @@ def _typical(total: NormalEquations, active: Mask) -> FloatArray:
     return np.where(active.any(axis=0), typical, 1.0)
 
 
-def _inside(frames: NormalEquations, known: Mask) -> NormalEquations:
-    """Return the equations of the frames inside the mixdown; of all frames where none is."""
-    inside = sum_over_frames(known.astype(np.float64)) == HOPS_PER_FRAME
-    chosen = inside if inside.any() else np.ones_like(inside)
-    return NormalEquations(frames.gram[chosen], frames.target[chosen], frames.energy[chosen])
-
-
 def _share_explained(residual: FloatArray, energy: FloatArray) -> FloatArray:
     return np.where(energy > 0.0, 1.0 - residual / np.where(energy > 0.0, energy, 1.0), np.nan)
 
 
-def _hop_equations(moments: FloatArray) -> _HopEquations:
+def _hop_equations(moments: FloatArray, heard: Mask) -> _HopEquations:
+    """Return the equations of the stems that are `heard` in each hop, shape (n_hops, k)."""
     k = moments.shape[-1] - 1
     plain, linear, square = moments[:, :, :k, :k].swapaxes(0, 1)
     to_plain, to_linear = moments[:, :2, :k, k].swapaxes(0, 1)
-    return _HopEquations(
-        before=plain - 2.0 * linear + square,
-        between=linear - square,
-        after=square,
-        target_before=to_plain - to_linear,
-        target_after=to_linear,
-        energy=moments[:, 0, k, k],
-    )
-
-
-def _on_hops(active: Mask) -> Mask:
-    """Return in which hops a stem has signal: where any frame around the hop has."""
-    hops = np.zeros((len(active) + HOPS_PER_FRAME - 1, active.shape[1]), bool)
-    for offset in range(HOPS_PER_FRAME):
-        hops[offset : offset + len(active)] |= active
-    return hops
-
-
-def _heard_only(hops: _HopEquations, heard: Mask) -> _HopEquations:
     both = heard[:, :, None] & heard[:, None, :]
     return _HopEquations(
-        before=hops.before * both,
-        between=hops.between * both,
-        after=hops.after * both,
-        target_before=hops.target_before * heard,
-        target_after=hops.target_after * heard,
-        energy=hops.energy,
+        before=(plain - 2.0 * linear + square) * both,
+        between=(linear - square) * both,
+        after=square * both,
+        target_before=(to_plain - to_linear) * heard,
+        target_after=to_linear * heard,
+        energy=moments[:, 0, k, k],
     )
 
 
@@ -460,8 +442,3 @@ def _solve(diagonal: FloatArray, below: FloatArray, right: FloatArray) -> FloatA
     flat = banded.reshape(2 * n_buses, n_knots * n_buses)
     solution: FloatArray = scipy.linalg.solveh_banded(flat, right.reshape(-1), overwrite_ab=True, lower=True)
     return solution.reshape(n_knots, n_buses)
-
-
-def _variances(diagonal: FloatArray, below: FloatArray) -> FloatArray:
-    """Return the knots' marginal variances (n + 1, k)."""
-    return np.maximum(np.einsum("nkk->nk", inverse_diagonal(diagonal, below)), 0.0)

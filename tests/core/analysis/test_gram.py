@@ -5,14 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis.gram import LIMITER_POWERS, hamming, magnitude_gram, power_grams, sample_grams
+from core.analysis.gram import LIMITER_POWERS, magnitude_gram, power_grams, sample_grams
 
 RANDOM = np.random.default_rng(5)
-
-
-def test_the_window_is_the_symmetric_hamming_window() -> None:
-    n = np.arange(1_024)
-    np.testing.assert_allclose(hamming(1_024), 0.54 - 0.46 * np.cos(2.0 * np.pi * n / 1_023), atol=1e-7)
 
 
 def test_magnitudes_are_those_of_an_unpadded_half_overlapped_stft() -> None:
