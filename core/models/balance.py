@@ -106,6 +106,8 @@ songs show a habit. Below `_FIXED_STRENGTH` the strength is estimated from the s
 _FIXED_STRENGTH = 16.0
 _REFERENCE_DEVIATION_DB = 3.4
 """`song_deviation_db` with which the deviations per bus apply unchanged."""
+_SHARED = {"tone": -0.5, "covered": 0.0, "presence": 0.0, "moment": -0.1, "covered_moment": 0.0}
+"""Coefficients of the features that all buses have in common."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -182,7 +184,8 @@ def levels_of(measurement: Measurement) -> StemLevels:
 
     sounds, active = sounding(rms), sounding(measurement.rms)
     loudness = song_levels_lufs(step_power)
-    plain = _plain_power(rms, sounds)
+    while_sounding = (power[on] for power, on in zip(rms.T**2, sounds.T, strict=True))
+    plain = np.array([_gated(power).mean() if power.size else 0.0 for power in while_sounding])
     heard = loudness > FLOOR_LUFS
     covered, frame_covered = np.zeros(len(loudness)), None
     if bands is not None:
@@ -356,12 +359,6 @@ def _presence(active: Mask) -> FloatArray:
     return np.count_nonzero(active, axis=0) / max(any_sounds, 1)
 
 
-def _plain_power(rms: FloatArray, active: Mask) -> FloatArray:
-    """Return each stem's mean square while it sounds, shape (n_buses,), gated like loudness: 10 dB under its mean."""
-    powers = (power[sounds] for power, sounds in zip(rms.T**2, active.T, strict=True))
-    return np.array([_gated(power).mean() if power.size else 0.0 for power in powers])
-
-
 def _gated(power: FloatArray) -> FloatArray:
     """Return the powers that are at most 10 dB under their mean."""
     return power[power > 0.1 * power.mean()]
@@ -371,10 +368,6 @@ def gated_mean_lufs(levels_lufs: FloatArray) -> float:
     """Return the mean of loudness per frame (n_frames,), LUFS, gated as BS.1770 gates its blocks."""
     power = db_to_power(levels_lufs[levels_lufs > ABSOLUTE_GATE_LUFS])
     return float(power_to_db(_gated(power).mean())) if power.size else FLOOR_LUFS
-
-
-def _default_shared() -> dict[str, float]:
-    return {"tone": -0.5, "covered": 0.0, "presence": 0.0, "moment": -0.1, "covered_moment": 0.0}
 
 
 class BalancePrior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -397,7 +390,7 @@ class BalancePrior(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     name: str = ""
     offsets: Mapping[str, float] = msgspec.field(default_factory=lambda: {"vocals": VOCALS_DB})
     track_offsets: Mapping[str, float] = msgspec.field(default_factory=lambda: dict(TRACK_OFFSETS_DB))
-    shared: Mapping[str, float] = msgspec.field(default_factory=_default_shared)
+    shared: Mapping[str, float] = msgspec.field(default_factory=lambda: dict(_SHARED))
     offset_strength: float = OF_EVERYONE
     song_deviation_db: float = _REFERENCE_DEVIATION_DB
     moment_deviation_db: float = 1.5

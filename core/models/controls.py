@@ -48,10 +48,8 @@ def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) 
     percent : how much of the balance to apply.
     levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
     """
-    terms = _terms_without_common(prediction)
-    return _with_terms(
-        prediction, {name: term * (percent / 100.0) for name, term in terms.items()}, levels_lufs=levels_lufs
-    )
+    terms = {name: term * (percent / 100.0) for name, term in _terms_without_common(prediction).items()}
+    return _with_terms(prediction, terms, levels_lufs=levels_lufs)
 
 
 def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray], levels_lufs: FloatArray) -> Prediction:
@@ -85,7 +83,7 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray],
     term = np.zeros_like(curves.gains)
     term[:, columns] = (wanted_db - curves.gains_db)[:, columns] - shift_db
     terms = {**_terms_without_common(prediction), "kept": term}
-    return _with_terms(prediction, terms, common=_common_term(prediction) + shift_db)
+    return _with_terms(prediction, terms, common=prediction.explanation.contributions_db[:, :, -1] + shift_db)
 
 
 def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
@@ -192,10 +190,6 @@ def _terms_without_common(prediction: Prediction) -> dict[str, FloatArray]:
     """Return the terms of a prediction of condition 3 by name, without the last one, `common`."""
     explanation = prediction.explanation
     return {name: explanation.contributions_db[:, :, i] for i, name in enumerate(explanation.terms[:-1])}
-
-
-def _common_term(prediction: Prediction) -> FloatArray:
-    return prediction.explanation.contributions_db[:, :, -1]
 
 
 def _with_terms(

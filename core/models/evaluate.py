@@ -167,9 +167,6 @@ def _energy_mean_db(gain: FloatArray) -> float:
     return float(power_to_db(np.mean(np.maximum(gain, FLOOR) ** 2)))
 
 
-Rule = Callable[[EvaluationSong, Sequence[EvaluationSong]], FloatArray]
-
-
 class PaperRegression:
     """The paper's predictor; each song is factorized once (by identity), so leaving one out takes a small solve."""
 
@@ -186,10 +183,9 @@ class PaperRegression:
         return exponential(raw, keep_first=False)
 
     def _r_factor(self, song: EvaluationSong, bus: str) -> FloatArray:
-        key = (song, bus)
-        if key not in self._r_factors:
-            self._r_factors[key] = fold(song.features[bus], song.gains[:, song.column(bus)])
-        return self._r_factors[key]
+        if (song, bus) not in self._r_factors:
+            self._r_factors[song, bus] = fold(song.features[bus], song.gains[:, song.column(bus)])
+        return self._r_factors[song, bus]
 
 
 @dataclass(frozen=True)
@@ -230,19 +226,21 @@ class BalanceRegression:
 
 def baselines() -> Mapping[str, Predictor]:
     """Return the rules by name, each one plain and gated."""
-    rules: dict[str, Rule] = {
+    rules: dict[str, Predictor] = {
         "unity gain": lambda song, _: np.zeros(len(song.buses)),
-        "mean gain": _mean_gain,
-        "level per bus": _level_per_bus,
+        "mean gain": lambda song, others: _mean_per_bus(song, others, _gain_db),
+        "level per bus": lambda song, others: _mean_per_bus(song, others, _mixed_level_db) - _level_db(song),
         "equal level": _equal_level,
-        "vocals -18, rest -24 dB": _vocals_up,
+        "vocals -18, rest -24 dB": lambda song, _: (
+            np.where(np.array(song.buses) == "vocals", -18.0, -24.0) - _level_db(song)
+        ),
         "oracle (one gain a song)": lambda song, _: _gain_db(song),
     }
     plain = {name: _held(rule, gated=False) for name, rule in rules.items()}
     return plain | {f"{name}, gated": _held(rule, gated=True) for name, rule in rules.items()}
 
 
-def _held(rule: Rule, *, gated: bool) -> Predictor:
+def _held(rule: Predictor, *, gated: bool) -> Predictor:
     def predict(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
         gains = np.broadcast_to(db_to_gain(np.nan_to_num(rule(song, others))), song.gains.shape)
         return np.where(song.active, gains, 0.0) if gated else gains
@@ -250,22 +248,10 @@ def _held(rule: Rule, *, gated: bool) -> Predictor:
     return predict
 
 
-def _mean_gain(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-    return _mean_per_bus(song, others, _gain_db)
-
-
-def _level_per_bus(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-    return _mean_per_bus(song, others, _mixed_level_db) - _level_db(song)
-
-
 def _equal_level(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
     levels_db = np.concatenate([_mixed_level_db(other) for other in others])
     known_db = levels_db[~np.isnan(levels_db)]
     return (known_db.mean() if known_db.size else np.nan) - _level_db(song)
-
-
-def _vocals_up(song: EvaluationSong, _: Sequence[EvaluationSong]) -> FloatArray:
-    return np.where(np.array(song.buses) == "vocals", -18.0, -24.0) - _level_db(song)
 
 
 def _mean_per_bus(

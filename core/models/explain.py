@@ -34,77 +34,45 @@ class TermMeaning:
         return words.format(bus=bus, amount=f"{abs(contribution_db):.1f} dB")
 
 
+def _of_bus(label: str, raises: str, lowers: str | None = None) -> TermMeaning:
+    return TermMeaning(label, f"{{bus}} {{amount}} up: {raises}", f"{{bus}} {{amount}} down: {lowers or raises}")
+
+
 TERM_MEANINGS: Mapping[str, TermMeaning] = {
-    "level": TermMeaning(
-        "its own level",
-        "{bus} {amount} up: the stem is quieter than the others",
-        "{bus} {amount} down: the stem is louder than the others",
-    ),
-    "role": TermMeaning(
+    "level": _of_bus("its own level", "the stem is quieter than the others", "the stem is louder than the others"),
+    "role": _of_bus(
         "its place in the mix",
-        "{bus} {amount} up: a bus of this kind is usually louder than the others",
-        "{bus} {amount} down: a bus of this kind is usually quieter than the others",
+        "a bus of this kind is usually louder than the others",
+        "a bus of this kind is usually quieter than the others",
     ),
-    "company": TermMeaning(
+    "company": _of_bus(
         "buses of its kind",
-        "{bus} {amount} up: fewer buses have the same function than for the others",
-        "{bus} {amount} down: it shares its function with other buses of its kind",
+        "fewer buses have the same function than for the others",
+        "it shares its function with other buses of its kind",
     ),
-    "tone": TermMeaning(
+    "tone": _of_bus(
         "its tone",
-        "{bus} {amount} up: little of its level is deep bass, which loudness barely counts",
-        "{bus} {amount} down: much of its level is deep bass, which loudness barely counts",
+        "little of its level is deep bass, which loudness barely counts",
+        "much of its level is deep bass, which loudness barely counts",
     ),
-    "covered": TermMeaning(
-        "what covers it",
-        "{bus} {amount} up: how much the other buses mask its spectrum",
-        "{bus} {amount} down: how much the other buses mask its spectrum",
-    ),
-    "presence": TermMeaning(
-        "how much it plays",
-        "{bus} {amount} up: how much of the song it plays in",
-        "{bus} {amount} down: how much of the song it plays in",
-    ),
-    "sessions": TermMeaning(
+    "covered": _of_bus("what covers it", "how much the other buses mask its spectrum"),
+    "presence": _of_bus("how much it plays", "how much of the song it plays in"),
+    "sessions": _of_bus(
         "the learned songs",
-        "{bus} {amount} up: it is set louder in the songs that the model has learned",
-        "{bus} {amount} down: it is set quieter in the songs that the model has learned",
+        "it is set louder in the songs that the model has learned",
+        "it is set quieter in the songs that the model has learned",
     ),
-    "covered_moment": TermMeaning(
-        "what covers it here",
-        "{bus} {amount} up: how much the other buses mask it here",
-        "{bus} {amount} down: how much the other buses mask it here",
-    ),
-    "moment": TermMeaning(
+    "covered_moment": _of_bus("what covers it here", "how much the other buses mask it here"),
+    "moment": _of_bus(
         "the moment",
-        "{bus} {amount} up: it is quieter here than usual, relative to the others",
-        "{bus} {amount} down: it is louder here than usual, relative to the others",
+        "it is quieter here than usual, relative to the others",
+        "it is louder here than usual, relative to the others",
     ),
-    "kit": TermMeaning(
-        "the drum kit",
-        "{bus} {amount} up: its function in the drum kit",
-        "{bus} {amount} down: its function in the drum kit",
-    ),
-    "like": TermMeaning(
-        "the other session",
-        "{bus} {amount} up: as in the session given with --like",
-        "{bus} {amount} down: as in the session given with --like",
-    ),
-    "kept": TermMeaning(
-        "your fader",
-        "{bus} {amount} up: your fader is kept",
-        "{bus} {amount} down: your fader is kept",
-    ),
-    "ride": TermMeaning(
-        "riding",
-        "{bus} {amount} up: --ride evens out its loudness",
-        "{bus} {amount} down: --ride evens out its loudness",
-    ),
-    "limit": TermMeaning(
-        "bounds",
-        "{bus} {amount} up: the gain is limited to its range",
-        "{bus} {amount} down: the gain is limited to its range",
-    ),
+    "kit": _of_bus("the drum kit", "its function in the drum kit"),
+    "like": _of_bus("the other session", "as in the session given with --like"),
+    "kept": _of_bus("your fader", "your fader is kept"),
+    "ride": _of_bus("riding", "--ride evens out its loudness"),
+    "limit": _of_bus("bounds", "the gain is limited to its range"),
     "common": TermMeaning(
         "the whole mix",
         "all buses {amount} up: the mix keeps its loudness",

@@ -190,7 +190,7 @@ def learn_habits(
     for _ in range(_MOST_ITERATIONS):
         weights: FloatArray = robust / error_db**2
         information, evidence = data.normal_equations(weights)
-        information += _diagonals(precision)
+        information += np.eye(precision.shape[1]) * precision[:, None, :]
         effects: FloatArray = np.linalg.solve(information, evidence[:, :, None])[:, :, 0].astype(np.float64)
         residual: FloatArray = data.residuals(effects, weights) / error_db
         size = np.maximum(np.abs(residual), _TINY)
@@ -322,11 +322,6 @@ def _mean_deviations(between: FloatArray, within: FloatArray, log_weight: FloatA
     share = np.exp(log_weight - log_weight.max())
     share /= share.sum()
     return float(np.sqrt(share @ between**2)), float(np.sqrt(share @ within**2))
-
-
-def _diagonals(values: FloatArray) -> FloatArray:
-    """Return diagonal matrices of values (n, size), shape (n, size, size)."""
-    return np.eye(values.shape[1]) * values[:, None, :]
 
 
 OWN_WORK = VariancePrior.mixture(0.88)

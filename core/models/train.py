@@ -43,7 +43,8 @@ def load_matrices(path: Path) -> list[EvaluationSong]:
         The file is missing, is not an NPZ, lacks an array, or its arrays have inconsistent shapes.
     """
     arrays = _arrays(path)
-    _require_sound(path, arrays)
+    if problem := _problem_of(arrays):
+        raise InputError(problem, path=path, remedy="see docs/reference/method.md for the matrices' layout")
     buses = tuple(str(bus) for bus in arrays["buses"])
     starts = arrays["song_starts"].tolist()
     return [
@@ -66,13 +67,7 @@ def _arrays(path: Path) -> Arrays:
     return found
 
 
-def _require_sound(path: Path, arrays: Arrays) -> None:
-    wrong = _what_is_wrong(arrays)
-    if wrong:
-        raise InputError(f"{wrong}", path=path, remedy="see docs/reference/method.md for the matrices' layout")
-
-
-def _what_is_wrong(arrays: Arrays) -> str | None:
+def _problem_of(arrays: Arrays) -> str | None:
     for name in ("buses", "songs"):
         if arrays[name].ndim != 1 or not arrays[name].size or len(set(arrays[name].tolist())) < arrays[name].size:
             return f"{name} should be a list of names, each one once"
@@ -109,7 +104,8 @@ LEAST_SHARE = 0.3
 def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "condition1") -> TrainingSong:
     """Return the training statistics of a song of the training matrices in `path` (`load_matrices`).
 
-    For condition 3 only levels are used, because matrices contain no spectra.
+    For condition 3 only levels are used, because matrices contain no spectra, and the fade-in that the original's
+    moving average gives the gains wherever a stem begins is divided out.
 
     Parameters
     ----------
@@ -122,6 +118,14 @@ def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "conditio
     InputError
         Condition 3 is asked for, and fewer than two buses sound.
     """
+    if feature_set == "condition3":
+        levels = levels_without_spectra(song.rms, song.active)
+        share = exponential(song.active.astype(np.float64), keep_first=True)
+        weights = np.where(song.active & (share > LEAST_SHARE), share, 0.0)
+        gains = song.gains / np.maximum(share, LEAST_SHARE)
+        triangles = balance_triangles(song.title, song.buses, levels, gains, weights)
+    else:
+        triangles = {bus: fold(song.features[bus], song.gains[:, i]) for i, bus in enumerate(song.buses)}
     return TrainingSong(
         title=song.title,
         source="matrices",
@@ -130,22 +134,8 @@ def matrices_song(song: EvaluationSong, path: Path, feature_set: str = "conditio
         n_frames=len(song.gains),
         domain="magnitude",
         fit=1.0,
-        triangles={bus: rows.tolist() for bus, rows in matrices_triangles(song, feature_set).items()},
+        triangles={bus: rows.tolist() for bus, rows in triangles.items()},
     )
-
-
-def matrices_triangles(song: EvaluationSong, feature_set: str) -> dict[str, FloatArray]:
-    """Return each bus's triangle, shape (p + 1, p + 1), of a song of training matrices.
-
-    Their gains fade in wherever a stem begins, because of the original's moving average; for condition 3 that is
-    divided out.
-    """
-    if feature_set == "condition3":
-        levels = levels_without_spectra(song.rms, song.active)
-        share = exponential(song.active.astype(np.float64), keep_first=True)
-        weights = np.where(song.active & (share > LEAST_SHARE), share, 0.0)
-        return balance_triangles(song.title, song.buses, levels, song.gains / np.maximum(share, LEAST_SHARE), weights)
-    return {bus: fold(song.features[bus], song.gains[:, i]) for i, bus in enumerate(song.buses)}
 
 
 def training_song(

@@ -34,7 +34,7 @@ def test_faders_of_a_linear_mixdown_are_recovered_to_a_hundredth_of_a_db(
     assert found.fit == pytest.approx(1.0, abs=1e-4)
     assert not found.limiter.any()
     assert (found.measurement.gram, found.measurement.moments) == (None, None)
-    assert "linear sum" in found.reason
+    assert "a sum of the stems" in found.reason
 
 
 @pytest.mark.parametrize("lag", [137, -64, 4000, 3 * 44_100])
