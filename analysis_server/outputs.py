@@ -33,7 +33,6 @@ from core.automation.render import headroom_db
 from core.errors import InputError
 from core.files import FileSet, flush, replacing_set, write_error, write_text
 from core.models import balance
-from core.models.explain import Explanation
 from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
 from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
@@ -232,18 +231,11 @@ def _buses(done: Outcome) -> list[BusRun]:
             predicted_cdb=to_steps(curves.gains_db[:, i], GAIN_STEP_DB),
             level_lufs=to_steps(levels[:, i], LEVEL_STEP_LU),
             deviation_cdb=None if deviation is None else to_steps(deviation[:, i], GAIN_STEP_DB),
-            terms_ddb=_terms(done.explanation, i),
+            terms_ddb={term: to_steps(values[:, i], TERM_STEP_DB) for term, values in done.terms_db.items()},
             loudness_lufs=round(loudness[i], 2) if np.isfinite(loudness[i]) else msgspec.UNSET,
         )
         for i, bus in enumerate(curves.buses)
     ]
-
-
-def _terms(explanation: Explanation | None, bus: int) -> dict[str, list[int]]:
-    if explanation is None:
-        return {}
-    terms = explanation.contributions_db[:, bus]
-    return {term: to_steps(terms[:, number], TERM_STEP_DB) for number, term in enumerate(explanation.terms)}
 
 
 def _write_set(

@@ -32,7 +32,7 @@ from core.automation.render import MixFigures, RenderedMix
 from core.decibels import LOWEST_DB, FloatArray
 from core.gains.curves import GainCurves
 from core.models import balance
-from core.models.explain import TERM_MEANINGS, Explanation, TermMeaning
+from core.models.explain import TERM_MEANINGS, TermMeaning
 from core.models.fit import EIGHTY_PERCENT
 
 LEAST_TERM_DB = 0.05
@@ -73,7 +73,7 @@ class Outcome:
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
     rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
     text : the texts of the report.
-    explanation : the terms of the gains, where they are known.
+    terms_db : the terms of the gains, shape (n_frames, n_buses), by name; empty where they are not known.
     further_figures : further figures of the mix, by name with unit.
     assignment : a row per file or track: name, bus and reason.
     stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
@@ -94,7 +94,7 @@ class Outcome:
     rendered: RenderedMix
     text: ReportText
     moved_db: float = 0.0
-    explanation: Explanation | None = None
+    terms_db: Mapping[str, FloatArray] = field(default_factory=dict)
     further_figures: Mapping[str, float] = field(default_factory=dict)
     assignment: tuple[Figure, ...] = ()
     stems_in_report: bool = False
@@ -195,15 +195,15 @@ def content_of(outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemS
     )
 
 
-def terms_of(explanation: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, ...], FloatArray | None]:
+def terms_of(terms_db: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, ...], FloatArray | None]:
     """Return the terms that a page shows and their contributions in dB, shape (n_frames, n_terms)."""
     known = [
         name
-        for name, values in explanation.items()
+        for name, values in terms_db.items()
         if name in TERM_MEANINGS and np.abs(values).max(initial=0.0) > LEAST_TERM_DB
     ]
     terms = tuple(TERM_MEANINGS[name] for name in known)
-    return terms, np.stack([explanation[name] for name in known], axis=1) if known else None
+    return terms, np.stack([terms_db[name] for name in known], axis=1) if known else None
 
 
 def _bus(bus: str, outcome: Outcome) -> BusContent:
@@ -213,11 +213,7 @@ def _bus(bus: str, outcome: Outcome) -> BusContent:
     levels = or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index])
     time_s, points = curves.time_s[:n_frames], outcome.automation[bus]
     inside = inside_span(time_s, range_s)
-    terms: tuple[TermMeaning, ...] = ()
-    terms_db = None
-    if outcome.explanation is not None:
-        values = outcome.explanation.contributions_db[:n_frames, index].T
-        terms, terms_db = terms_of(dict(zip(outcome.explanation.terms, values, strict=True)))
+    terms, terms_db = terms_of({name: values[:n_frames, index] for name, values in outcome.terms_db.items()})
     return BusContent(
         role=bus,
         time_s=time_s,

@@ -111,10 +111,8 @@ def adjust(
         notes.append(f"{adjustments.depth_percent:g} % of the predicted balance was applied")
     if ride_percent:
         prediction = with_ride(prediction, ride_percent, levels)
-        explanation = prediction.explanation
-        ride_db = explanation.contributions_db[:, :, explanation.terms.index("ride")]
         for bus, value in ride_percent.items():
-            moves = ride_db[:, explanation.buses.index(bus)]
+            moves = prediction.terms_db["ride"][:, prediction.curves.buses.index(bus)]
             notes.append(f"riding {bus} at {value:g} % moves it by {moves.min():+.1f} to {moves.max():+.1f} dB")
     if keep:
         prediction = with_kept(prediction, _kept_gains_db(keep, measurement, session), levels)

@@ -248,7 +248,7 @@ def _mixed(
         rendered=mixed.rendered,
         moved_db=mixed.moved_db,
         text=text,
-        explanation=mixed.prediction.explanation,
+        terms_db=mixed.prediction.terms_db,
         stems_in_report=request.stems_in_report,
         assignment=assignment_rows(assignment),
     )

@@ -514,28 +514,6 @@ class SpectrumSums:
         return AverageSpectrum(self._sample_rate, total * (scale / max(self._n_windows, 1)))
 
 
-def average_spectrum(samples: Samples, sample_rate: int, *, distance: int = OVERLAPPING_DISTANCE) -> AverageSpectrum:
-    """Return the average spectrum of a whole signal (n_channels, n_samples), windows `distance` samples apart.
-
-    Parameters
-    ----------
-    samples : shape (n_channels, n_samples).
-    sample_rate : in Hz.
-    distance : the distance of two windows in samples.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> sine = 0.5 * np.sin(2 * np.pi * 100 / 4096 * np.arange(44100))
-    >>> spectrum = average_spectrum(sine[None].astype(np.float32), 44_100)
-    >>> int(spectrum.magnitude.argmax()), round(float(spectrum.magnitude.max()), 3)
-    (100, 0.5)
-    """
-    sums = SpectrumSums(sample_rate, samples.shape[1], distance)
-    sums.add(samples, 0, samples.shape[1])
-    return sums.average()
-
-
 @lru_cache
 def _hann() -> Samples:
     return np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)

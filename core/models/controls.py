@@ -25,7 +25,7 @@ from core.decibels import FloatArray, db_to_gain, db_to_power, power_to_db
 from core.errors import InputError
 from core.gains.curves import gaussian
 from core.models.balance import common_db, gated_mean_lufs
-from core.models.explain import Explanation, Prediction
+from core.models.explain import Prediction
 from core.roles import bus_of
 
 _MOMENTS = ("moment", "covered_moment")
@@ -83,7 +83,7 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray],
     term = np.zeros_like(curves.gains)
     term[:, columns] = (wanted_db - curves.gains_db)[:, columns] - shift_db
     terms = {**_terms_without_common(prediction), "kept": term}
-    return _with_terms(prediction, terms, common=prediction.explanation.contributions_db[:, :, -1] + shift_db)
+    return _with_terms(prediction, terms, common=prediction.terms_db["common"] + shift_db)
 
 
 def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
@@ -188,8 +188,7 @@ def _columns(prediction: Prediction, buses: Iterable[str], option: str) -> list[
 
 def _terms_without_common(prediction: Prediction) -> dict[str, FloatArray]:
     """Return the terms of a prediction of condition 3 by name, without the last one, `common`."""
-    explanation = prediction.explanation
-    return {name: explanation.contributions_db[:, :, i] for i, name in enumerate(explanation.terms[:-1])}
+    return {name: term for name, term in prediction.terms_db.items() if name != "common"}
 
 
 def _with_terms(
@@ -200,22 +199,13 @@ def _with_terms(
     levels_lufs: FloatArray | None = None,
 ) -> Prediction:
     """Return the prediction made of `terms` and a common gain, given or such that the plain sum's loudness is kept."""
-    explanation, curves = prediction.explanation, prediction.curves
     balance_db = np.sum(list(terms.values()), axis=0)
     if common is None:
         assert levels_lufs is not None  # noqa: S101
-        heard = curves.active.any(axis=0)
+        heard = prediction.curves.active.any(axis=0)
         common = np.where(heard, -common_db(balance_db, levels_lufs), np.zeros_like(balance_db))
     gains = db_to_gain(balance_db + common)
-    return Prediction(
-        replace(curves, gains=gains),
-        Explanation(
-            buses=explanation.buses,
-            time_s=explanation.time_s,
-            terms=(*terms, explanation.terms[-1]),
-            contributions_db=np.stack([*terms.values(), common], axis=2),
-        ),
-    )
+    return Prediction(replace(prediction.curves, gains=gains), {**terms, "common": common})
 
 
 def _variances(prediction: Prediction) -> FloatArray:

@@ -1,17 +1,15 @@
 """Explain a predicted gain as a sum of named terms.
 
-Conventions: contributions are in dB and have shape (n_frames, n_buses, n_terms); for every frame and bus they add up
-to the curve's gain in dB. The balance of condition 3 is linear in its inputs, so its terms are exact, not an
-approximation: bounds are a separate term (`limit`), and so is what all buses share (`common`). The paper's gains
-are linear in amplitude, where products of features and coefficients do not add up in dB: they are one term, `paper`.
+Conventions: terms are in dB and have shape (n_frames, n_buses); for every frame and bus they add up to the curve's
+gain. The balance of condition 3 is linear in its inputs, so its terms are exact, not an approximation: bounds are a
+separate term (`limit`), and so is what all buses share (`common`). The paper's gains are linear in amplitude, where
+products of features and coefficients do not add up in dB: they are one term, `paper`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from core.decibels import FloatArray
 from core.gains.curves import GainCurves
@@ -84,49 +82,24 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "{bus} {amount} down, as the paper's regression predicts",
     ),
 }
-"""Every term a prediction may name. An explanation's `terms` are some of these, in the order they are shown."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """What each gain is made of.
-
-    Attributes
-    ----------
-    buses : the buses' roles, in the curves' order.
-    time_s : the frames' centres in seconds, shape (n_frames,).
-    terms : the terms' names, keys of `TERM_MEANINGS`.
-    contributions_db : dB, shape (n_frames, n_buses, n_terms); the sum over the terms is the gain.
-    """
-
-    buses: tuple[str, ...]
-    time_s: FloatArray
-    terms: tuple[str, ...]
-    contributions_db: FloatArray
-
-    def with_gain_db(self, gain_db: float) -> Explanation:
-        """Return the explanation of the same gains, all of them `gain_db` higher: more of the last term.
-
-        The last term is what the gains share: `common`, or all that is known (`paper`).
-        """
-        moved_db = self.contributions_db.copy()
-        moved_db[:, :, -1] += gain_db
-        return replace(self, contributions_db=moved_db)
-
-    def mean_db(self, bus: str, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None = None) -> FloatArray:
-        """Return the terms' means for `bus` over the frames `where` (n_frames,) (default: all), shape (n_terms,)."""
-        of_bus = self.contributions_db[:, self.buses.index(bus)]
-        chosen = of_bus if where is None or not where.any() else of_bus[where]
-        return chosen.mean(axis=0) if len(chosen) else np.zeros(len(self.terms))
+"""Every term a prediction may have, in the order they are shown."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted curves and why they are so."""
+    """Predicted curves, and the terms that their gains are made of.
+
+    Attributes
+    ----------
+    curves : the gains.
+    terms_db : what each term adds to the gains, dB, shape (n_frames, n_buses), by its name in `TERM_MEANINGS`. The last
+        term is what the gains share: `common`, or all that is known (`paper`).
+    """
 
     curves: GainCurves
-    explanation: Explanation
+    terms_db: Mapping[str, FloatArray]
 
     def with_gain_db(self, gain_db: float) -> Prediction:
-        """Return the prediction with `gain_db` added to every gain."""
-        return Prediction(self.curves.with_gain_db(gain_db), self.explanation.with_gain_db(gain_db))
+        """Return the prediction with `gain_db` added to every gain, as more of the last term."""
+        last = list(self.terms_db)[-1]
+        return Prediction(self.curves.with_gain_db(gain_db), {**self.terms_db, last: self.terms_db[last] + gain_db})

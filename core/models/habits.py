@@ -122,13 +122,11 @@ class Habits:
     ----------
     roles : the songs' roles, sorted.
     offsets_db : posterior mean of each role's habit, dB, shape (n_roles,).
-    covariance : of the habits, dB squared, shape (n_roles, n_roles).
     between_db, within_db : posterior means (root mean square) of the two deviations, dB.
     """
 
     roles: tuple[str, ...]
     offsets_db: FloatArray
-    covariance: FloatArray
     between_db: float
     within_db: float
 
@@ -183,7 +181,7 @@ def learn_habits(
     between, within, log_prior = prior.between_db, prior.within_db, prior.log_probability
     data = _Rows.of([song for song in songs if len(song.roles) > 1 and song.weight > 0.0])
     if data is None:
-        return Habits((), np.zeros(0), np.zeros((0, 0)), *_mean_deviations(between, within, log_prior))
+        return Habits((), np.zeros(0), *_mean_deviations(between, within, log_prior))
     precision = data.prior_precision(between, within)
     error_db = np.hypot(within[:, None] * data.error_scale, data.known_error_db)
     robust = np.ones_like(error_db)
@@ -210,13 +208,8 @@ def learn_habits(
     )
     share = np.exp(log_posterior - log_posterior.max())
     share /= share.sum()
-    n_roles = len(data.roles)
-    habits = effects[:, :n_roles]
-    mean = share @ habits
-    spread = habits - mean
-    covariance = np.einsum("g,gij->ij", share, np.linalg.inv(information)[:, :n_roles, :n_roles])
-    covariance += np.einsum("g,gi,gj->ij", share, spread, spread)
-    return Habits(data.roles, mean, covariance, *_mean_deviations(between, within, log_posterior))
+    mean = share @ effects[:, : len(data.roles)]
+    return Habits(data.roles, mean, *_mean_deviations(between, within, log_posterior))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from core.models.balance import (
     common_db,
     levels_of,
 )
-from core.models.explain import Explanation, Prediction
+from core.models.explain import Prediction
 from core.models.fit import centred_deviation_db
 from core.models.model import Model
 from core.roles import single_track
@@ -234,11 +234,6 @@ def _excess_db(terms: Sequence[FloatArray], limit_db: float) -> FloatArray:
     return np.clip(total, -limit_db, limit_db) - total
 
 
-def predict(model: Model, measurement: Measurement) -> GainCurves:
-    """Return the gains `model` gives the measured song: the curves of `predict_explained`."""
-    return predict_explained(model, measurement).curves
-
-
 def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     """Return the gains `model` gives the measured song, and what they are made of.
 
@@ -258,8 +253,7 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     >>> from core.analysis.measure import measure
     >>> rule = Model(name="rule", preset="default", feature_set="condition3")
     >>> prediction = predict_explained(rule, measure(song))
-    >>> terms_db = prediction.explanation.contributions_db
-    >>> bool(np.allclose(terms_db.sum(axis=2), prediction.curves.gains_db))
+    >>> bool(np.allclose(sum(prediction.terms_db.values()), prediction.curves.gains_db))
     True
     """
     if model.feature_set == "condition3":
@@ -279,7 +273,7 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
         gains_raw=raw,
         active=measurement.rms > ACTIVE_RMS,
     )
-    return Prediction(curves, _explanation(curves, {"paper": curves.gains_db}))
+    return Prediction(curves, {"paper": curves.gains_db})
 
 
 def predict_tracks(
@@ -329,13 +323,4 @@ def _prediction_of_balance(measurement: Measurement, balance: PredictedBalance) 
         active=levels.active,
         deviation_db=np.broadcast_to(balance.deviation_db, gains.shape).copy(),
     )
-    return Prediction(curves, _explanation(curves, terms))
-
-
-def _explanation(curves: GainCurves, terms: Mapping[str, FloatArray]) -> Explanation:
-    return Explanation(
-        buses=curves.buses,
-        time_s=curves.time_s,
-        terms=tuple(terms),
-        contributions_db=np.stack(list(terms.values()), axis=2),
-    )
+    return Prediction(curves, terms)

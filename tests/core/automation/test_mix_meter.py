@@ -11,8 +11,8 @@ import pyloudnorm
 import pytest
 
 from core.analysis.loudness import FLOOR_LUFS, channel_weights, gain_db_for_loudness, integrated_lufs
-from core.automation.render import SPARSE_DISTANCE, MixFigures, MixMeter, average_spectrum, common_gain_db
-from tests.core.signals import swelling_noise
+from core.automation.render import SPARSE_DISTANCE, MixFigures, MixMeter, common_gain_db
+from tests.core.signals import average_spectrum, swelling_noise
 
 Samples = npt.NDArray[np.float32]
 

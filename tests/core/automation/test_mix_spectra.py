@@ -10,9 +10,10 @@ import pytest
 import soundfile
 
 from core.audio.song import Song, open_song
-from core.automation.render import average_spectrum, mix_spectra
+from core.automation.render import mix_spectra
 from core.decibels import gain_to_db
 from core.errors import Cancelled
+from tests.core.signals import average_spectrum
 
 RATE = 44_100
 FloatArray = npt.NDArray[np.float64]

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.automation.render import WINDOW_SAMPLES, SpectrumSums, average_spectrum, in_bands
+from core.automation.render import WINDOW_SAMPLES, SpectrumSums, in_bands
+from tests.core.signals import average_spectrum
 
 RATE = 48_000
 

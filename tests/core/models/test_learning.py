@@ -17,7 +17,7 @@ from core.gains.curves import GainCurves, exponential
 from core.models.balance import NAMES, OF_ONE_ENGINEER, BalancePrior
 from core.models.evaluate import EvaluationSong
 from core.models.model import Model, TrainingSong
-from core.models.predict import predict
+from core.models.predict import predict_explained
 from core.models.train import matrices_song, measured_triangles, training_song
 from tests.expected_errors import raises_error
 
@@ -87,7 +87,7 @@ def model_of(*songs: TrainingSong) -> Model:
 def test_an_engineers_balance_is_recovered_from_songs_of_any_level() -> None:
     model = model_of(*(kept(str(seed), *engineered(seed)) for seed in range(300)))
     levels_db = np.array([-14.0, -28.0, -17.0, -22.0])
-    mixed_db = levels_db + predict(model, stems(levels_db)).gains_db[0]
+    mixed_db = levels_db + predict_explained(model, stems(levels_db)).curves.gains_db[0]
     np.testing.assert_allclose(mixed_db - mixed_db.mean(), ENGINEER_DB - ENGINEER_DB.mean(), atol=0.2)
 
 
