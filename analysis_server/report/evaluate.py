@@ -148,7 +148,7 @@ def _curves_db(song: EvaluationSong, predicted: FloatArray) -> tuple[FloatArray,
 
 
 def score_table(scores: Scores) -> str:
-    """Return a row a song, then their mean and spread (n - 1): MSE per bus and the balance error in dB.
+    """Return one row per song, then their mean and spread (n - 1): MSE per bus and the balance error in dB.
 
     A cell is empty where a song lacks the bus, or has none that is active.
     """

@@ -43,8 +43,8 @@ class RenderedStems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes
     ----------
-    files : one a bus track, by GUID.
-    span_s : the stretch of the project they are of.
+    files : one per bus track, by GUID.
+    span_s : the part of the project that they cover.
     write_s : the part of the project their automation is for; None for all of it.
     home : the folder of the open project, of which the project file is a copy.
     highest_gain : the top of an envelope, linear.
