@@ -114,28 +114,25 @@ def k_weighted_step_powers(signal: Samples, sample_rate: int, n_steps: int) -> F
     """
     step, settling = sample_rate // 20, settling_samples(sample_rate)
     blocks, groups = _block_filters(sample_rate)
+    weights = channel_weights(len(signal))
+    heard = signal if weights.all() else signal[weights > 0.0]
     n_samples = settling + n_steps * step
     n_groups = -(-n_samples // (_BLOCK_SAMPLES * _GROUP_BLOCKS))
-    rows: Samples = np.zeros((n_groups * _GROUP_BLOCKS, len(blocks.output)), np.float32)
-    samples, states = rows[:, :_BLOCK_SAMPLES], rows[:, _BLOCK_SAMPLES:]
-    of_groups = np.empty((n_groups, len(groups.output)))
-    added, before = of_groups[:, : len(groups.gather)], of_groups[:, len(groups.gather) :]
-    powers = np.zeros(n_steps)
-    for channel, weight in zip(signal, channel_weights(len(signal)), strict=True):
-        if weight == 0.0:
-            continue
-        n_whole = min(len(channel), n_samples) // _BLOCK_SAMPLES
-        samples[n_whole:] = 0.0
-        samples[:n_whole] = channel[: n_whole * _BLOCK_SAMPLES].reshape(n_whole, _BLOCK_SAMPLES)
-        rest = channel[n_whole * _BLOCK_SAMPLES : n_samples]
-        if len(rest):
-            samples[n_whole, : len(rest)] = rest
-        added[:] = (samples @ blocks.gather).reshape(added.shape)
-        before[:] = _states_before(added @ groups.gather, groups.advance)
-        states[:] = (of_groups @ groups.output).reshape(states.shape)
-        of_steps = (rows @ blocks.output).reshape(-1)[settling:n_samples].reshape(n_steps, step)
-        powers += weight * np.vecdot(of_steps, of_steps)
-    return powers / step
+    rows: Samples = np.zeros((len(heard), n_groups * _GROUP_BLOCKS, len(blocks.output)), np.float32)
+    samples, states = rows[..., :_BLOCK_SAMPLES], rows[..., _BLOCK_SAMPLES:]
+    n_whole, n_rest = divmod(min(signal.shape[1], n_samples), _BLOCK_SAMPLES)
+    samples[:, :n_whole] = heard[:, : n_whole * _BLOCK_SAMPLES].reshape(len(heard), n_whole, _BLOCK_SAMPLES)
+    if n_rest:
+        samples[:, n_whole, :n_rest] = heard[:, n_whole * _BLOCK_SAMPLES : n_whole * _BLOCK_SAMPLES + n_rest]
+    of_groups = np.empty((len(heard), n_groups, len(groups.output)))
+    added, before = of_groups[..., : len(groups.gather)], of_groups[..., len(groups.gather) :]
+    added[:] = (samples @ blocks.gather).reshape(added.shape)
+    before[:] = _states_before(added @ groups.gather, groups.advance)
+    states[:] = (of_groups @ groups.output).reshape(states.shape)
+    filtered = (rows @ blocks.output).reshape(len(heard), -1)
+    of_steps = filtered[:, settling:n_samples].reshape(len(heard), n_steps, step)
+    powers: FloatArray = weights[weights > 0.0] @ np.vecdot(of_steps, of_steps) / step
+    return powers
 
 
 @dataclass(frozen=True)
@@ -188,17 +185,22 @@ def _block_filter(
 
 
 def _states_before(added: FloatArray, advance: FloatArray) -> FloatArray:
-    """Return the state before each group of blocks, shape (n_groups, k), from what each adds to it, same shape.
+    """Return the state before each group of blocks, shape (n_channels, n_groups, k), from what each adds to it.
 
     Each round doubles the number of groups whose contributions a state contains, until older ones have decayed.
+
+    Parameters
+    ----------
+    added : same shape.
+    advance : the state before a group to what is left of it after the group, shape (k, k).
     """
-    states = np.zeros(added.shape[::-1])
-    states[:, 1:] = added[:-1].T
+    states = np.zeros((len(added), added.shape[2], added.shape[1]))
+    states[..., 1:] = added[:, :-1].swapaxes(1, 2)
     distance = 1
-    while distance < len(added) and np.abs(advance).max() > _DECAYED:
-        states[:, distance:] += advance @ states[:, :-distance]
+    while distance < added.shape[1] and np.abs(advance).max() > _DECAYED:
+        states[..., distance:] += advance @ states[..., :-distance]
         advance, distance = advance @ advance, 2 * distance
-    return states.T
+    return states.swapaxes(1, 2)
 
 
 def loudness_lufs(power: FloatArray) -> FloatArray:

@@ -52,7 +52,7 @@ QUIETEST_LUFS, LOUDEST_LUFS = -70.0, 0.0
 _REPORTED_GAIN_DB = 0.05
 _GAIN_GRID_SAMPLES = 64
 _NEPERS_PER_DB = math.log(10.0) / 20.0
-_MIXED_AT_ONCE = 128
+_MIXED_AT_ONCE = 512
 """Few enough groups of 64 samples to stay in the processor's cache."""
 _HELD_BYTES = 128 << 20
 """A mix of no more than this, six minutes in stereo, stays in memory."""
