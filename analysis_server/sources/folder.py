@@ -61,15 +61,22 @@ def open_song_folder(
         names = [files] if isinstance(files, str) else files
         chosen.setdefault(canonical_role(name), []).extend(_in_folder(folder, file) for file in names)
     layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
-    from_metadata = {} if chosen else dict(layout.instruments)
-    for path, instrument in from_metadata.items():
-        chosen.setdefault(match_name(instrument).bus or LEFT_OUT, []).append(path)
+    given_files = {path for files in chosen.values() for path in files}
+    from_metadata = {
+        path: (instrument, match_name(instrument))
+        for path, instrument in layout.instruments.items()
+        if path not in given_files
+    }
+    for path, (_, match) in from_metadata.items():
+        chosen.setdefault(match.bus or LEFT_OUT, []).append(path)
     given = _in_folder(folder, mixdown) if mixdown else layout.mixdown
     found = open_song(layout.stems, buses=chosen, mixdown=given)
-    assignment = [
-        replace(row, reason=f'its instrument is "{from_metadata[row.path]}"') if row.path in from_metadata else row
-        for row in found.assignment
-    ]
+    assignment = []
+    for row in found.assignment:
+        if row.path in from_metadata:
+            instrument, match = from_metadata[row.path]
+            row = replace(row, role=match.role, reason=f'its instrument is "{instrument}"')  # noqa: PLW2901
+        assignment.append(row)
     found = replace(found, assignment=tuple(assignment), title=layout.title or found.title)
     missing = [bus for bus in MAIN_BUSES if bus not in found.stems]
     if complete and missing and found.ignored:

@@ -22,7 +22,7 @@ from core.audio.io import EXTENSIONS, AudioFile, inspect, open_stream, read_exce
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.files import require_folder
-from core.matching import Item, Match, assign
+from core.matching import Item, Match, assign, match_name
 from core.roles import LEFT_OUT
 
 _FALLBACK_RATE = 44_100
@@ -124,12 +124,18 @@ class Song:
         return self.n_samples / self.sample_rate
 
     def with_single_tracks(self) -> Song:
-        """Return the song with the parts of each stem as separate stems, named ``"drums: Kick"``."""
+        """Return the song with the parts of each stem as separate stems, named ``"drums: Kick"``.
+
+        Where a name does not say what the file plays, its role comes first: ``"drums: kick RAW_02_01"``.
+        """
+        role_of = {row.path: row.role for row in self.assignment if row.role not in (row.bus, "unknown")}
         stems: dict[str, AudioFile] = {}
         bus_of = {}
         for bus, file in self.stems.items():
             for part in file.parts or [file]:
                 plain = f"stream {part.stream}" if part.stream else part.path.stem
+                if part.path in role_of and match_name(part.path.stem).bus is None:
+                    plain = f"{role_of[part.path]} {plain}"
                 name = roles.single_track(bus, plain)
                 number = 2
                 while name in stems:

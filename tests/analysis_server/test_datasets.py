@@ -224,6 +224,25 @@ def test_medleydb_raw_tracks_are_read_where_they_are_named_or_there_are_no_stems
     assert files_of(open_song_folder(str(medleydb), {})) == expected
 
 
+def test_medleydb_raw_tracks_are_mixed_by_their_instruments(
+    faderwise: Faderwise, medleydb: Path, tmp_path: Path
+) -> None:
+    raw = medleydb / "Someone_Song_RAW"
+    mixed = as_json(faderwise("mix", raw, "--level", "tracks", "--out", tmp_path / "raw", "--json"))
+    assert set(mixed["buses"]) == {
+        "drums: kick Someone_Song_RAW_02_01",
+        "drums: drum kit Someone_Song_RAW_02_02",
+        "bass: Someone_Song_RAW_01_01",
+        "vocals: lead vocal Someone_Song_RAW_03_01",
+    }
+
+
+def test_an_option_changes_one_file_of_medleydb_only(faderwise: Faderwise, medleydb: Path, tmp_path: Path) -> None:
+    options = ("--bus", "none=Someone_Song_STEM_06.wav", "--bus", "fx=Someone_Song_STEM_04.wav")
+    mixed = as_json(faderwise("mix", medleydb, *options, "--out", tmp_path / "mixed", "--json"))
+    assert set(mixed["buses"]) == {"drums", "bass", "vocals", "guitars", "fx"}
+
+
 def test_the_paper_has_four_buses(medleydb: Path) -> None:
     song = with_paper_buses(open_song_folder(str(medleydb), {}))
     assert files_of(song) == {"drums": ["02"], "bass": ["01"], "melody": ["05", "06"], "vocals": ["03"]}
@@ -247,6 +266,31 @@ def test_a_cambridge_mt_folder_is_a_song_of_raw_tracks(tmp_path: Path) -> None:
         write(tmp_path / "Band_Song_Full" / f"{name}.wav", number)
     (folder,) = song_folders([str(tmp_path)])
     assert open_song_folder(str(folder), {}).buses == ("drums", "bass", "vocals", "guitars")
+
+
+@pytest.mark.parametrize("layout", ["MUSDB18-HQ", "DSD100", "MedleyDB", "Cambridge-MT"])
+def test_a_song_of_each_layout_is_mixed_and_matched(
+    faderwise: Faderwise, tmp_path: Path, layout: str, request: pytest.FixtureRequest
+) -> None:
+    song, mixdown = tmp_path / "train" / "A - One", tmp_path / "train" / "A - One" / "mixture.wav"
+    if layout == "DSD100":
+        song = tmp_path / "Sources" / "Dev" / "051 - One"
+        mixdown = tmp_path / "Mixtures" / "Dev" / "051 - One" / "mixture.wav"
+    if layout == "MedleyDB":
+        song = request.getfixturevalue("medleydb")
+    elif layout == "Cambridge-MT":
+        song = tmp_path / "Band_Song_Full"
+        for number, name in enumerate(("01_Kick", "02_Snare", "03_Bass", "04_ElecGtr1", "05_LeadVox")):
+            write(song / f"{name}.wav", number)
+        write(song / "Band_Song_Mix.wav", 9)
+    else:
+        four_stems(song)
+        write(mixdown, 9)
+    buses = set(open_song_folder(str(song), {}).buses)
+    for verb in ("mix", "match"):
+        result = as_json(faderwise(verb, song, "--out", tmp_path / verb, "--json"))
+        assert set(result["buses"]) == buses
+        assert (tmp_path / verb / "mix.wav").is_file()
 
 
 def test_a_folder_without_songs_is_refused(tmp_path: Path) -> None:
