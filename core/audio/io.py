@@ -385,7 +385,7 @@ _buffers = threading.local()
 def _scratch(shape: tuple[int, int], dtype: str) -> Stored:
     """Return an array that the calling thread reuses: a buffer for each of hundreds of files would take too much."""
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    if n_bytes > len(getattr(_buffers, "bytes", b"")):
+    if not hasattr(_buffers, "bytes") or n_bytes > len(_buffers.bytes):
         _buffers.bytes = np.empty(n_bytes, np.uint8)
     buffer: Stored = _buffers.bytes[:n_bytes].view(dtype).reshape(shape)
     return buffer
