@@ -144,9 +144,8 @@ def thin_bus(
     points = _thinned(time_s, bounded, tolerance_db)
     if len(points.time_s) > 1:
         return points
-    return EnvelopePoints(
-        time_s[[0, -1]], np.repeat(points.gain_db, 2)
-    )  # a constant curve needs a point at both edges of the range
+    # a constant curve needs a point at both edges of the range
+    return EnvelopePoints(time_s[[0, -1]], np.repeat(points.gain_db, 2))
 
 
 def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
@@ -170,9 +169,8 @@ def thin(time_s: FloatArray, value: FloatArray, tolerance: float) -> list[int]:
     kept = [0]
     while kept[-1] < last:
         kept.append(_furthest(time_s, value, tolerance, kept[-1]))
-    if len(kept) == 2 and abs(value[kept[1]] - value[kept[0]]) <= tolerance and _is_level(value, tolerance):
-        return kept[:1]
-    return kept
+    is_level = len(kept) == 2 and bool((np.abs(value - value[0]) <= tolerance).all())
+    return kept[:1] if is_level else kept
 
 
 def inside_span(time_s: FloatArray, span_s: tuple[float, float] | None) -> npt.NDArray[np.bool_]:
@@ -233,10 +231,6 @@ def _reached(time_s: FloatArray, value: FloatArray, tolerance: float, part: tupl
     chord = rise / elapsed
     reachable = (chord <= steepest + 1e-12) & (chord >= flattest - 1e-12)
     return anchor + 1 + int(np.nonzero(reachable)[0][-1]), bool(steepest[-1] >= flattest[-1] - 2e-12)
-
-
-def _is_level(value: FloatArray, tolerance: float) -> bool:
-    return bool(np.all(np.abs(value - value[0]) <= tolerance))
 
 
 def _cut(time_s: FloatArray, gain_db: FloatArray, span_s: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

@@ -229,12 +229,12 @@ def write_stems(
     }
     weights = {role: bus_weights(project, bus) for role, bus in buses.items()}
     with ExitStack() as stack:
-        desk = _Desk(project, [track for bus in buses.values() for track in bus], sample_rate)
-        stack.callback(desk.close)
+        routing = _Routing(project, [track for bus in buses.values() for track in bus], sample_rate)
+        stack.callback(routing.close)
         files = {role: stack.enter_context(_stem_file(path, sample_rate)) for role, path in paths.items()}
         for start in range(0, n_samples, block):
             count = min(block, n_samples - start)
-            played = desk.play(start, count)
+            played = routing.play(start, count)
             for role, bus in buses.items():
                 weighted = (np.float32(weights[role][track.index]) * played[track.index] for track in bus)
                 _write(files[role], sum(weighted, np.float32(0.0)), paths[role])
@@ -283,7 +283,7 @@ def _write(file: soundfile.SoundFile, samples: Samples, path: Path) -> None:
         raise DiskFullError(problem, path=path.parent, remedy="free some space, and try again") from error
 
 
-class _Desk:
+class _Routing:
     """All tracks that are routed into a bus, read in step; the block of a track is computed once for all its sends."""
 
     def __init__(self, project: Project, buses: Sequence[Track], sample_rate: int) -> None:
