@@ -246,11 +246,12 @@ def with_swapped_channels(song: Song, lag_samples: int) -> tuple[Song, list[str]
     def unexplained(is_swapped: Mask) -> float:
         used = np.arange(n_stems) + n_stems * is_swapped
         cross = gram[used, -1]
-        return float(gram[-1, -1] - cross @ np.linalg.lstsq(gram[np.ix_(used, used)], cross, rcond=_RCOND)[0])
+        left = gram[-1, -1] - cross @ np.linalg.lstsq(gram[np.ix_(used, used)], cross, rcond=_RCOND)[0]
+        return max(float(left), _PLAIN * float(gram[-1, -1]))  # less is rounding error
 
     plain, everything = np.zeros(n_stems, bool), np.ones(n_stems, bool)
     best = min((plain, everything), key=unexplained)
-    while True:
+    for _ in range(n_stems):
         toggled = min((best ^ one for one in np.eye(n_stems, dtype=bool)), key=unexplained)
         if unexplained(toggled) >= _BETTER * unexplained(best):
             break

@@ -37,6 +37,8 @@ from core.progress import ProgressCallback, no_progress, part_of
 FOREIGN_FIT = 0.3
 """With a smaller fit, a mixdown seems not to come from these stems."""
 _UNSURE_DB = 3.0
+_TRACE = 1e-28
+"""A stem with less than this share of the largest energy in a hop is silent there."""
 _FIT_LOST_IN_STEREO = 0.02
 _STILL_PLAIN = 3e-5
 """Polylines leave at most this share of a plain sum unexplained; a tenth of it where faders move within 6 s."""
@@ -222,11 +224,12 @@ class _SongFit:
 def _fit_song(song: Song, measurement: Measurement, alignment: Alignment, domain: Domain) -> _SongFit:
     """Fit the gains; polarity and limiter can be found in the complex domain only."""
     _require_sound(song, measurement)
-    gram, n_stems = _given(measurement.gram), len(song.stems)
+    n_stems = len(song.stems)
+    found, gram = _without_traces(_given(measurement.moments), _given(measurement.gram), n_stems)
     flipped = flipped_stems(gram, n_stems) if domain == "complex" else np.zeros(n_stems, bool)
     has_powers = gram.shape[1] > n_stems + 1
     limiter = limiter_coefficients(gram, n_stems) if has_powers else np.zeros(0)
-    moments = restored(_given(measurement.moments), flipped, limiter)
+    moments = restored(found, flipped, limiter)
     measurement = replace(measurement, moments=None, gram=None)  # the largest arrays, no longer needed
     frames = normal_equations(sum_over_frames(moments[:, 0]), n_stems)
     active = sounding(measurement.rms)
@@ -240,6 +243,21 @@ def require_mixdown(song: Song) -> None:
     if song.mixdown is None:
         remedy = "add it as mix.wav, or name it with --mixdown"
         raise InputError("no mixdown found next to the stems", path=song.title, remedy=remedy)
+
+
+def _without_traces(moments: FloatArray, gram: FloatArray, n_stems: int) -> tuple[FloatArray, FloatArray]:
+    """Return the hops' and the frames' Gram matrices with stems as silent where only a trace of them is left.
+
+    Denormal numbers, which plug-ins leave in pauses, would be solved for with gains of any size.
+    """
+    power = np.einsum("hii->hi", moments[:, 0])[:, :n_stems]
+    is_trace = (power > 0.0) & (power < _TRACE * power.max())
+    if not is_trace.any():
+        return moments, gram
+    keep = np.ones((len(moments), moments.shape[2]))
+    keep[:, :n_stems][is_trace] = 0.0
+    moments = moments * keep[:, None, :, None] * keep[:, None, None, :]
+    return moments, sum_over_frames(moments[:, 0])
 
 
 def _require_sound(song: Song, measurement: Measurement) -> None:

@@ -110,6 +110,15 @@ def test_stems_with_swapped_channels(tmp_path: Path, stems: dict[str, Array], sw
     assert any("swapped" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize("level", [1e-40, 1e-30, 1e-12])
+def test_a_stem_of_denormal_numbers_changes_nothing(tmp_path: Path, stems: dict[str, Array], level: float) -> None:
+    found = estimated(tmp_path, {**stems, "keys": level * stems["drums"][::-1]}, mixed(stems))
+    gains_db = found.curves.median_gain_db()
+    assert {bus: gains_db[bus] for bus in GAINS_DB} == pytest.approx(GAINS_DB, abs=0.05)
+    assert found.fit > 0.99
+    assert not any("swapped" in warning for warning in found.warnings)
+
+
 def test_a_plain_sum_is_not_corrected(tmp_path: Path, stems: dict[str, Array]) -> None:
     found = estimated(tmp_path, stems, mixed(stems))
     assert_gains(found, 1e-3)
