@@ -103,7 +103,7 @@ def test_audit_edit_and_revert_report_which_run_they_act_on(
     assert earlier["edited"] == "run 1"
 
 
-def test_mix_edit_audit_and_compare_report_the_same_gains(
+def test_mix_edit_audit_and_compare_report_the_same_figures(
     faderwise: Faderwise, tiny_song: Path, tmp_path: Path
 ) -> None:
     out, matched = tmp_path / "out", tmp_path / "matched"
@@ -113,6 +113,13 @@ def test_mix_edit_audit_and_compare_report_the_same_gains(
     for bus in compared["buses"]:
         assert bus["first_db"] == pytest.approx(mixed["buses"][bus["bus"]]["gain_db"], abs=0.02)
         assert bus["second_db"] == pytest.approx(found["buses"][bus["bus"]]["gain_db"], abs=0.02)
+    present = as_json(faderwise("audit", out, "--dry-run", "--json"))
+    for moment in ("before", "after"):
+        assert present["figures"][f"loudness_{moment}_lufs"] == pytest.approx(mixed[f"loudness_{moment}_lufs"], abs=0.1)
+    assert present["figures"]["true_peak_now_dbtp"] == pytest.approx(mixed["true_peak_dbtp"], abs=0.1)
+    for track in present["tracks"]:
+        loudness = mixed["buses"][track["track"]]["loudness_after_lufs"]
+        assert track["loudness_now_lufs"] == pytest.approx(loudness, abs=0.1)
     edited = as_json(faderwise("edit", out, "--offset", "bass=3", "--json"))
     audited = as_json(faderwise("audit", out, "--no-sound", "--dry-run", "--json"))
     assert edited["buses"]["bass"]["after_db"] == pytest.approx(mixed["buses"]["bass"]["gain_db"] + 3.0, abs=0.02)
@@ -122,3 +129,7 @@ def test_mix_edit_audit_and_compare_report_the_same_gains(
         assert after == pytest.approx(track["gain_now_db"], abs=0.02)
         loudness = mixed["buses"][track["track"]]["loudness_before_lufs"]
         assert track["loudness_before_lufs"] == pytest.approx(loudness, abs=0.1)
+    for bus in as_json(faderwise("compare", f"{out}#1", out, "--json"))["buses"]:
+        gains = edited["buses"][bus["bus"]]
+        assert bus["first_db"] == pytest.approx(gains["before_db"], abs=0.1)
+        assert bus["second_db"] == pytest.approx(gains["after_db"], abs=0.1)

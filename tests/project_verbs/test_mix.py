@@ -13,6 +13,7 @@ import pyloudnorm
 import pytest
 import soundfile
 
+from analysis_server.cli import main
 from core.rpp.project import read_project
 from core.rpp.render import write_stems
 from core.runs.store import read_history, restore
@@ -135,7 +136,8 @@ def test_an_earlier_copy_is_set_aside(small: Path, capsys: pytest.CaptureFixture
     kept = [path for path in small.parent.glob("Song-faderwise.*") if path != old]
     assert [path.read_bytes() for path in kept] == [b"edited by hand"]
     first = old.read_bytes()
-    assert run(capsys, "mix", str(small))[0] == 0
+    assert main(["mix", str(small)]) == 0
+    assert f"Earlier: {kept[0]}" in capsys.readouterr().out
     assert old.read_bytes() == first  # the same run writes the same bytes, so nothing more is set aside
     assert len(list(small.parent.glob("Song-faderwise.*"))) == 2
 
