@@ -56,11 +56,11 @@ def open_song_folder(
     stem_file = stem_file_of(folder)
     if stem_file is not None:
         return _song_in_stem_file(stem_file, buses, mixdown)
+    layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
     chosen: dict[str, list[Path]] = {}
     for name, files in buses.items():
         names = [files] if isinstance(files, str) else files
-        chosen.setdefault(canonical_role(name), []).extend(_in_folder(folder, file) for file in names)
-    layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
+        chosen.setdefault(canonical_role(name), []).extend(_in_folder(layout.stems, file) for file in names)
     given_files = {path for files in chosen.values() for path in files}
     from_metadata = {
         path: (instrument, match_name(instrument))
