@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,15 +19,12 @@ import numpy.typing as npt
 from core.analysis import spectra as spectra_module
 from core.analysis.gram import hop_moments, power_grams, sample_grams
 from core.analysis.loudness import k_weights, loudness_lufs
-from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block, onset_of
+from core.audio.blocks import Block, InTurn, LockstepReader, for_each_block, onset_of, return_freed_memory
 from core.audio.framing import FRAME_S, HOP_S, HOPS_PER_FRAME, STEPS_PER_HOP, Framing, sum_over_frames
 from core.audio.io import AudioFile, Samples
 from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.progress import ProgressCallback, no_progress, part_of
-
-if TYPE_CHECKING:
-    from core.audio.io import Samples
 
 SILENCE_RMS = 10.0 ** (-70.0 / 20.0)
 _SPIKE_CREST = 10.0 ** (38.0 / 20.0)
@@ -281,7 +278,9 @@ def _measured_in_groups(song: Song, recipe: _Recipe, progress: ProgressCallback)
         recipe.reader.clipped |= reader.clipped
         recipe.reader.peak |= reader.peak
         recipe.reader.peak_s |= reader.peak_s
-    return {name: np.concatenate([arrays[name] for arrays in groups], axis=1) for name in groups[0]}
+    joined = {name: np.concatenate([arrays.pop(name) for arrays in groups], axis=1) for name in list(groups[0])}
+    return_freed_memory()
+    return joined
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from core.analysis.loudness import (
     settling_samples,
     true_peak,
 )
-from core.audio.blocks import Block, LockstepReader, for_each_block
+from core.audio.blocks import MANY, Block, LockstepReader, for_each_block
 from core.audio.framing import STEPS_PER_HOP
 from core.audio.io import AudioFile, Samples
 from core.audio.song import Song
@@ -215,7 +215,7 @@ def render_mix(
     ----------
     song : the song.
     automation : the points of each bus; None leaves every gain at 0 dB.
-    path : a new file for the samples of a long mix.
+    path : a new file for the samples of a long mix, or of one of many stems.
     with_plain_sum : whether to measure the plain sum of the stems as well.
     progress : receives the fraction done; may raise to stop the work.
 
@@ -239,7 +239,7 @@ def render_mix(
     """
     automations = [automation, None] if with_plain_sum else [automation]
     n_channels = song.n_channels
-    is_held = 4 * song.n_samples * n_channels <= _HELD_BYTES
+    is_held = len(song.stems) <= MANY and 4 * song.n_samples * n_channels <= _HELD_BYTES
     held: Samples = np.empty((song.n_samples if is_held else 0, n_channels), np.float32)
     try:
         with ExitStack() as stack:
