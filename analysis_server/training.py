@@ -7,6 +7,7 @@ the same paths.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -179,7 +180,8 @@ def _connected(address: str) -> Any:
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        raise InputError("dask is not installed", option="--dask", remedy="install faderwise[dask]") from error
+        remedy = f"install it with: {sys.executable} -m pip install 'faderwise[dask]'"
+        raise InputError("dask is not installed", option="--dask", remedy=remedy) from error
     try:
         return Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

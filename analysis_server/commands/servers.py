@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from argparse import Namespace
@@ -213,7 +214,7 @@ def _mcp(_arguments: Namespace, terminal: Terminal) -> None:
         import anyio
         from mcp.server.stdio import stdio_server
     except ImportError as error:
-        remedy = "install it with: python -m pip install 'faderwise[mcp]'"
+        remedy = f"install it with: {sys.executable} -m pip install 'faderwise[mcp]'"
         raise FaderwiseError("the Model Context Protocol SDK (mcp) is missing", remedy=remedy) from error
     server = _server(terminal)
 

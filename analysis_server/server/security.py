@@ -34,6 +34,7 @@ _OPEN_FLAGS = (
     | getattr(os, "O_BINARY", 0)
 )
 _NEW_KEY = "delete it; the server makes a new one when it starts"
+_OWN_KEY = "replace it with a file of yours that only you can change (chmod 644), or delete it"
 
 
 class KeyPair(msgspec.Struct, frozen=True):
@@ -113,7 +114,7 @@ def authorized_keys(home: Path, report: Callable[[ServerError], None] = lambda _
     for path in sorted(private_folder(home, "keys", "authorized").glob("*.json")):
         with suppress(FileNotFoundError):
             try:
-                keys.add(_decode(path, read_private(path, is_public=True, remedy="chmod 644 it, or delete it")).public)
+                keys.add(_decode(path, read_private(path, is_public=True, remedy=_OWN_KEY)).public)
             except ServerError as problem:
                 report(problem)
     return frozenset(keys)

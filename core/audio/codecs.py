@@ -6,6 +6,7 @@ Padding that an encoder added before and after the sound is skipped if the file 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -216,7 +217,7 @@ def _pyav(path: Path) -> ModuleType:
         raise InputError(
             "needs the decoder PyAV, which is not installed",
             path=path,
-            remedy="install it with `pip install av`, or export the file as WAV or FLAC",
+            remedy=f"install it with `{sys.executable} -m pip install av`, or export the file as WAV or FLAC",
         ) from error
     av.logging.set_level(None)
     return av
