@@ -27,7 +27,8 @@ from analysis_server.runs.kept_runs import FILES
 from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Assigned, Session, SongRequest
-from core.audio.song import STEM_FILE, Song
+from core.audio.io import EXTENSIONS
+from core.audio.song import OTHER_EXTENSIONS, STEM_FILE, Song
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import headroom_db
 from core.errors import InputError
@@ -375,7 +376,7 @@ def output_paths(request: SongRequest) -> list[Path]:
 
 
 def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> None:
-    """Raise an `InputError` if the output folder contains files that the request reads.
+    """Raise an `InputError` if the output folder contains files that the request reads, or other audio files.
 
     A file of a name that is written, such as a mixdown called mix.wav, would make way for the result.
     """
@@ -388,9 +389,17 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
         takes = [take for track in project.tracks for item in track.items for take in item.takes]
         folders |= {project.folder / Path(take.source.file).parent for take in takes if take.source is not None}
         folders.add(project.folder)
+    remedy = "choose another folder, or omit --out"
     if os.path.realpath(request.out) in map(os.path.realpath, folders):
-        remedy = "choose another folder, or omit --out"
         raise InputError("contains input files", path=request.out, option="--out", remedy=remedy)
+    others = sorted(
+        path.name
+        for path in Path(request.out).glob("[!.]*")
+        if path.suffix.lower() in EXTENSIONS | OTHER_EXTENSIONS and path.name not in FILES
+    )
+    if others:
+        problem = f"contains audio files that Faderwise did not write, such as {others[0]}"
+        raise InputError(problem, path=request.out, option="--out", remedy=remedy)
 
 
 def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None:

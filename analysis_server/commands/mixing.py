@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from analysis_server.terminal import Terminal, count, decibels, lag_text
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
-    from analysis_server.verbs.buses import FileRoles, TrackRoles
     from analysis_server.verbs.mix import MixResult
 
 _NO_BUS = "no bus"
@@ -133,7 +132,7 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
     result = options.perform(request, match.run, terminal)
     _print_result(f"{result.title}, ", result.headline, result.buses, terminal)
     terminal.say(
-        f"Mix: loudness {result.loudness_after_lufs:.1f} LUFS (mixdown {result.mixdown_lufs:.1f} LUFS), "
+        f"mix.wav: loudness {result.loudness_after_lufs:.1f} LUFS (mixdown {result.mixdown_lufs:.1f} LUFS), "
         f"true peak {result.true_peak_dbtp:.1f} dBTP."
     )
     terminal.say(full_sentence(result.reason))
@@ -172,7 +171,7 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> None:
-    """Print the buses of each song with their files or tracks, according to the names and `--bus`.
+    """Print the buses of each song with the files or tracks that are used, according to the names and the options.
 
     Nothing is printed with `--json`, or for a path that is not a song: the verb reports that.
     """
@@ -184,34 +183,30 @@ def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> N
     from core.audio.song import holds_stems
     from core.errors import InputError
 
-    chosen = {name: role for role, name in arguments.bus}
     for song in songs:
         try:
             if not is_project(song) and not holds_stems(Path(song)) and stem_file_of(Path(song)) is None:
                 continue
-            result = buses.roles_in(song, listens=False)
+            rows = buses.used_in(
+                song,
+                options.by_role(arguments.bus),
+                only=getattr(arguments, "only", ()),
+                mixdown=getattr(arguments, "mixdown", None),
+            )
         except (InputError, OSError):
             continue
         terminal.say(f"Buses of {Path(song).name or song} (faderwise buses {shlex.quote(song)} shows why):")
-        rows = [(bus, _listed(names)) for bus, names in _names_by_bus(result, chosen).items()]
-        terminal.table(("bus", "files" if isinstance(result, buses.FileRoles) else "tracks"), rows, align="ll")
+        table = [(bus, _listed(names)) for bus, names in _names_by_bus(rows).items()]
+        terminal.table(("bus", "tracks" if is_project(song) else "files"), table, align="ll")
         terminal.say()
 
 
-def _names_by_bus(result: FileRoles | TrackRoles, chosen: Mapping[str, str]) -> dict[str, list[str]]:
-    from analysis_server.verbs import buses
-    from core.roles import LEFT_OUT, in_order
+def _names_by_bus(rows: Iterable[tuple[str, str | None]]) -> dict[str, list[str]]:
+    from core.roles import in_order
 
-    if isinstance(result, buses.FileRoles):
-        rows = [(row.file, chosen.get(row.file, row.bus)) for row in result.files]
-    else:
-        rows = [
-            (f"{row.track} {row.name}", chosen.get(row.name, chosen.get(str(row.track), row.bus)))
-            for row in result.tracks
-        ]
     by_bus: dict[str, list[str]] = {}
     for name, bus in rows:
-        by_bus.setdefault(_NO_BUS if bus in (None, LEFT_OUT) else bus, []).append(name)
+        by_bus.setdefault(bus or _NO_BUS, []).append(name)
     ordered = (*in_order(bus for bus in by_bus if bus != _NO_BUS), _NO_BUS)
     return {bus: by_bus[bus] for bus in ordered if bus in by_bus}
 
@@ -224,7 +219,7 @@ def _listed(names: list[str]) -> str:
 def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
     terminal.say(f"{subject}{headline[:1].lower()}{headline[1:]}")
     are_tracks = all(len(result.files) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
-    columns = ["bus", "source", "gain", "80 % band", "loudness"]
+    columns = ["bus", "source", "gain", "80 % band", "loudness by automation"]
     rows = []
     for bus, result in buses.items():
         files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]

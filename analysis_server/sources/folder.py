@@ -157,8 +157,10 @@ def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
 
 
 def _in_folder(folder: Path, name: str) -> Path:
-    inside = folder / name
-    return inside if inside.is_file() else Path(name)
+    inside, path = folder / name, Path(name)
+    if inside.is_file():
+        return inside
+    return folder / path.name if os.path.realpath(path.parent) == os.path.realpath(folder) else path
 
 
 # Datasets

@@ -503,16 +503,18 @@ def assignment_of(song: Song, session: Session | None) -> list[Assigned]:
     song : the song that is mixed or matched.
     session : the session it was made from, where a project was named.
     """
-    return _of_files(song) if session is None else _of_tracks(session)
+    if session is None:
+        return _of_files(song)
+    return assignment_of_tracks(session.project, session.tracks, session.song.bus_of)
 
 
 def names_by_bus(song: Song, session: Session | None) -> dict[str, list[str]]:
-    """Return the names of the files of each bus of a song folder, or of its tracks in a project."""
+    """Return the names of each bus's tracks in a project, or of its files where it has no track."""
+    names = {bus: [part.name for part in file.parts or (file,)] for bus, file in song.stems.items()}
     if session is not None:
-        return {
-            bus: [f"{track.number} {track.name}".strip() for track in tracks] for bus, tracks in session.tracks.items()
-        }
-    return {bus: [part.name for part in file.parts or (file,)] for bus, file in song.stems.items()}
+        for bus, tracks in session.tracks.items():
+            names[bus] = [f"{track.number} {track.name}".strip() for track in tracks]
+    return names
 
 
 def plain_sum_notes(song: Song) -> list[str]:
@@ -537,12 +539,20 @@ def _of_files(song: Song) -> list[Assigned]:
     return rows
 
 
-def _of_tracks(session: Session) -> list[Assigned]:
-    project = session.project
-    bus_of = session.song.bus_of
-    bus_tracks = {track.index: bus_of.get(name, name) for name, tracks in session.tracks.items() for track in tracks}
+def assignment_of_tracks(
+    project: Project, tracks_of: Mapping[str, tuple[Track, ...]], bus_of: Mapping[str, str]
+) -> list[Assigned]:
+    """Return the bus of every track of a project, and why.
+
+    Parameters
+    ----------
+    project : the project.
+    tracks_of : the tracks of each bus, or of each single track's name.
+    bus_of : the bus of each single track's name.
+    """
+    bus_tracks = {track.index: bus_of.get(name, name) for name, tracks in tracks_of.items() for track in tracks}
     through: dict[int, Track] = {}
-    for tracks in session.tracks.values():
+    for tracks in tracks_of.values():
         for track in tracks:
             through.update((part.index, track) for part in reached(project, track) if part.index not in bus_tracks)
     rows = []

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from analysis_server.paths import is_project
 from analysis_server.sources.folder import open_song_folder, stem_file_of
-from analysis_server.sources.project import plain_sum_notes
-from core.audio.song import Song, match_files, no_stems
+from analysis_server.sources.project import assignment_of_tracks, plain_sum_notes
+from core.audio.song import Song, match_files, no_stems, require_song_folder
 from core.errors import InputError
-from core.files import require_folder
-from core.roles import PAPER_BUSES
+from core.roles import PAPER_BUSES, canonical_role
 from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.faders import reached
 from core.rpp.project import read_project
@@ -66,12 +66,42 @@ def run(request: BusesRequest) -> FileRoles | TrackRoles:
     InputError
         The folder or project does not exist, or the folder has no audio files.
     """
-    return roles_in(request.path)
+    return _of_project(Path(request.path)) if is_project(request.path) else _of_folder(Path(request.path))
 
 
-def roles_in(path: str, *, listens: bool = True) -> FileRoles | TrackRoles:
-    """Return the same; without `listens` no excerpts are read to compare the mixdown with the sum of the stems."""
-    return _of_project(Path(path)) if is_project(path) else _of_folder(Path(path), listens=listens)
+def used_in(
+    path: str, chosen: Mapping[str, list[str]], *, only: Sequence[str] = (), mixdown: str | None = None
+) -> list[tuple[str, str | None]]:
+    """Return the name and the bus of every file or track of a song, as mix, match and learn use it.
+
+    Parameters
+    ----------
+    path : the song folder, stem file or project.
+    chosen : files or tracks by role, as `--bus` gives them.
+    only : the tracks of a project to work on, as `--tracks` gives them.
+    mixdown : the mixdown's file.
+
+    Raises
+    ------
+    InputError
+        The song cannot be read, or a chosen file or track does not exist.
+    """
+    if is_project(path):
+        project = read_project(Path(path))
+        by_role: dict[str, list[str]] = {}
+        for role, names in chosen.items():
+            by_role.setdefault(canonical_role(role), []).extend(names)
+        tracks = find_buses(project, by_role, only=only).tracks
+        return [(row.name, row.bus) for row in assignment_of_tracks(project, tracks, {})]
+    song = open_song_folder(path, chosen, mixdown)
+    audio = match_files(Path(path), listen=False) if song.assignment else {}
+    rows = [(row.path.name, row.bus) for row in song.assignment if row.path in audio]
+    listed = {row.path for row in song.assignment}
+    for bus, file in song.stems.items():
+        rows += [(part.name, bus) for part in file.parts or (file,) if part.path not in listed]
+    if song.mixdown is not None and song.mixdown.path not in listed:
+        rows.append((song.mixdown.name, None))
+    return rows
 
 
 def _of_project(path: Path) -> TrackRoles:
@@ -96,11 +126,11 @@ def _of_project(path: Path) -> TrackRoles:
     return TrackRoles(tracks=rows, notes=list(buses.notes))
 
 
-def _of_folder(path: Path, *, listens: bool) -> FileRoles:
+def _of_folder(path: Path) -> FileRoles:
     stem_file = stem_file_of(path)
     if stem_file is not None:
         return _of_streams(stem_file)
-    require_folder(path, "give a song folder or a REAPER project (.RPP)")
+    require_song_folder(path, "give a song folder or a REAPER project (.RPP)")
     matches = match_files(path)
     if not matches:
         raise no_stems(path)
@@ -112,7 +142,7 @@ def _of_folder(path: Path, *, listens: bool) -> FileRoles:
     listed = [row for row in song.assignment if row.path in matches]
     return FileRoles(
         files=[_row(path, row.path, row.bus, row.role, row.reason) for row in listed],
-        notes=[*song.doubts, *(_plain_sum_notes(song) if listens else ())],
+        notes=[*song.doubts, *_plain_sum_notes(song)],
     )
 
 

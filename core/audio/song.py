@@ -252,7 +252,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     >>> song.buses, song.duration_s
     (('drums', 'bass', 'melody', 'vocals'), 24.0)
     """
-    require_folder(folder, "give the folder that contains the stems")
+    require_song_folder(folder, "give the folder that contains the stems")
     matches = match_files(folder)
     chosen = {file: role for role, files in (buses or {}).items() for file in files}
     replaced = {
@@ -299,6 +299,13 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         doubts=tuple(doubts),
         documents=tuple(path for path, reason in unused if reason is None),
     )
+
+
+def require_song_folder(path: Path, remedy: str) -> None:
+    """Raise an `InputError` where `path` is not a folder; `remedy` is for a path that cannot belong to a song."""
+    if path.is_file() and path.suffix.lower() not in EXTENSIONS | OTHER_EXTENSIONS:
+        raise InputError("is neither a folder of audio files nor a REAPER project (.RPP)", path=path, remedy=remedy)
+    require_folder(path, remedy)
 
 
 def no_stems(folder: Path) -> InputError:
@@ -385,7 +392,7 @@ def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Pat
     plain = [path for path in found if roles.is_mixdown(path.stem)]
     candidates = plain or found
     if len(candidates) > 1:
-        names = " and ".join(path.name for path in candidates)
+        names = " and ".join(_in(folder, path) for path in candidates)
         raise InputError(f"{names} could both be the mixdown", path=folder, remedy="keep one of them in the folder")
     return candidates[0] if candidates else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,21 @@ def test_a_file_instead_of_a_folder(faderwise: Faderwise, tiny_song: Path) -> No
     for verb in ("mix", "match", "buses"):
         refused = faderwise(verb, tiny_song / "drums.wav")
         is_refused(refused, "drums.wav", "is a file", "give the folder that contains it")
+
+
+def test_a_file_that_is_not_audio(faderwise: Faderwise, tiny_song: Path) -> None:
+    (tiny_song / "README.md").write_text("About this song")
+    for verb in ("mix", "match", "buses"):
+        is_refused(faderwise(verb, tiny_song / "README.md"), "README.md", "is neither a folder of audio files")
+
+
+def test_an_output_folder_with_the_stems_of_another_song(faderwise: Faderwise, tiny_song: Path) -> None:
+    other = tiny_song.with_name("other")
+    shutil.copytree(tiny_song, other)
+    before = sorted(path.name for path in other.iterdir())
+    for verb in ("mix", "match"):
+        is_refused(faderwise(verb, tiny_song, "--out", other), "other", "--out", "choose another folder")
+    assert sorted(path.name for path in other.iterdir()) == before
 
 
 def test_a_folder_without_stems(faderwise: Faderwise, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,17 @@ def test_a_folder_without_audio_and_one_that_is_not_there_are_bad_input(faderwis
         ran = faderwise("buses", str(path))
         assert (ran.code, len(ran.err_lines)) == (2, 1)
         assert str(path) in ran.err
+
+
+def table_rows(printed: str) -> dict[str, str]:
+    """Return the files or tracks of each bus in the table that is printed before the work."""
+    lines = printed.splitlines()
+    return dict(re.split(" {3,}", line.strip(), maxsplit=1) for line in lines[2 : lines.index("")])
+
+
+def test_the_table_before_a_mix_lists_the_files_that_are_used(faderwise: Faderwise, tiny_song: Path) -> None:
+    for bass in ("bass.wav", tiny_song / "bass.wav"):
+        rows = table_rows(faderwise("mix", tiny_song, "--bus", f"drums={bass}", "--dry-run").out)
+        assert rows["drums"] == "bass.wav"
+        assert "drums.wav" in rows["no bus"]
+        assert "bass" not in rows

@@ -98,6 +98,29 @@ def test_stems_that_reaper_exported_are_used(small: Path, tmp_path: Path, capsys
         assert medians[0][role] == pytest.approx(medians[1][role], abs=0.05)  # type: ignore[index]
 
 
+@pytest.mark.parametrize("verb", ["mix", "match"])
+def test_a_stem_without_a_track_stays_in_the_mix(small: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    small.write_bytes(small.read_bytes().replace(b'"MELODY BUS"', b'"Zzz"'))
+    more = ["--mixdown", str(STEMS / "mix.flac")] if verb == "match" else []
+    code, result, errors = run(capsys, verb, str(small), "--stems", str(STEMS), *more)
+    assert code == 0, errors
+    assert "melody.flac has no track in Song.RPP; its curve is only in the other files" in errors
+    assert result["buses"]["melody"]["files"] == ["melody.flac"]  # type: ignore[index]
+    assert result["buses"]["drums"]["files"] == ["1 DRUMS BUS"]  # type: ignore[index]
+    assert run(capsys, "audit", str(small.with_name("Song-faderwise.RPP")), "--no-sound", "--dry-run")[0] == 0
+
+
+def test_the_table_before_a_mix_lists_the_tracks_that_are_used(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mix", str(small), "--bus", "drums=3", "--dry-run"]) == 0
+    table = capsys.readouterr().out.split("\n\n")[0]
+    assert [line.split(maxsplit=1) for line in table.splitlines()[2:]] == [
+        ["drums", "3 MELODY BUS"],
+        ["bass", "2 BASS BUS"],
+        ["vocals", "4 VOCALS BUS"],
+        ["no", "bus   1 DRUMS BUS"],
+    ]
+
+
 def test_the_copy_is_written_to_the_given_folder_and_relative_media_are_reported(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
