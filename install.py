@@ -66,6 +66,9 @@ def demo(words: list[str]) -> int:
     environment = Environment(setup.ROOT / ".venv", editable=True)
     environment.ensure()
     code = setup.run([environment.program("faderwise"), "demo", *words]).returncode
+    if code == 0 and "--json" not in words and not is_callable(environment):
+        activate = Path(environment.program("activate")).with_suffix("")
+        print(f'First, to call faderwise in this terminal:  {"" if setup.WINDOWS else "source "}"{activate}"')
     return code if code >= 0 else 128 - code
 
 
@@ -136,26 +139,34 @@ def callable_line(environment: Environment, *, dry_run: bool) -> str:
     if setup.WINDOWS:
         return f'To call it as faderwise, run once:  setx PATH "%PATH%;{program.parent}"'
     if not links(environment):
-        return f'To call it as faderwise, add this line to your shell\'s profile:  export PATH="{program.parent}:$PATH"'
+        is_other = shutil.which("faderwise")  # a program that an appended folder would not replace
+        line = f'alias faderwise="{program}"' if is_other else f'export PATH="$PATH:{program.parent}"'
+        return f"To call it as faderwise, add this line to your shell's profile:  {line}"
     if not dry_run:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(program)
-    return f"Would do: Linking {link} to {program}." if dry_run else f"You can call it as: faderwise ({link})"
+    return f"Will link {link} to {program}." if dry_run else f"You can call it as: faderwise ({link})"
 
 
 def is_callable(environment: Environment) -> bool:
-    """Return whether `faderwise` already starts the command of `environment`."""
-    found = shutil.which("faderwise")
-    return bool(found) and Path(found).resolve() == Path(environment.program("faderwise")).resolve()
+    """Return whether `faderwise` starts the command of `environment`, now or once that is installed."""
+    program, found = Path(environment.program("faderwise")), shutil.which("faderwise")
+    if not found:
+        return program.parent in folders_on_path()
+    return Path(found).resolve() == program.resolve()
+
+
+def folders_on_path() -> list[Path]:
+    """Return the folders on PATH."""
+    return [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
 
 
 def links(environment: Environment) -> bool:
     """Return whether an installation links the command into the user's folder for programs."""
     link = link_path()
-    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     is_free = not os.path.lexists(link) or is_our_link(link, environment)
-    return not setup.WINDOWS and not is_callable(environment) and link.parent in on_path and is_free
+    return not setup.WINDOWS and not is_callable(environment) and link.parent in folders_on_path() and is_free
 
 
 def is_our_link(link: Path, environment: Environment) -> bool:
@@ -178,7 +189,7 @@ def uninstall(words: list[str]) -> int:
     removed = [*([environment.folder] if installed else []), *linked, *purged]
     if not installed:
         print(f"Nothing to remove: {environment.folder} does not exist or was not made by install.py.")
-    print_lines(f"Would do: Removing {described(path)}" for path in removed)
+    print_lines(f"Will remove {described(path)}" for path in removed)
     if dry_run:
         return 0
     if (removed or in_reaper) and not agreed("Remove all of this?", words):

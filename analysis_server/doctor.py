@@ -28,6 +28,7 @@ from analysis_server.reaper_setup.scripts import APPLICATION_FILE, FOLDER
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
 from analysis_server.server.security import connection_path
+from analysis_server.terminal import count
 from core import __version__
 from core.errors import FaderwiseError, InputError, to_user_error
 from core.progress import ProgressCallback, no_progress
@@ -187,7 +188,7 @@ def _runs(home: Path) -> Finding:
     where = home / kept_runs.NAME
     runs = kept_runs.kept_runs(where)
     n_bytes = sum(run.n_bytes for run in runs)
-    found = f"{len(runs)} of REAPER's actions in {where}, {n_bytes / 1e6:.0f} MB"
+    found = f"{count(len(runs), 'run')} from REAPER, {n_bytes / 1e6:.0f} MB in {where}"
     if n_bytes > _MUCH_BYTES:
         return note("runs", found, "`faderwise runs clear` deletes reports and mixes that are older than 30 days")
     return right("runs", found)

@@ -165,18 +165,18 @@ class Environment:
         check_machine()
         with contextlib.nullcontext() if dry_run else exclusive():
             names, reason = self.examine()
-            for sentence, act in (STEPS[name] for name in names):
-                print(("Would do: " if dry_run else "") + sentence.format(folder=self.folder, reason=reason))
+            for plan, doing, rest, act in (STEPS[name] for name in names):
+                print(plan if dry_run else doing, rest.format(folder=self.folder, reason=reason))
                 if not dry_run:
                     act(self)
 
 
 STEPS = {
-    "remove": ("Removing {folder} to create it again: {reason}.", Environment.clear),
-    "set aside": ("Renaming {folder} to {folder}-broken-...: {reason}.", Environment.clear),
-    "make": ("Creating the environment in {folder} (one to three minutes in all) ...", Environment.make),
-    "fill": ("Installing Faderwise and its dependencies ...", Environment.fill),
-    "update": ("Updating {folder} ({reason}) ...", Environment.fill),
+    "remove": ("Will remove", "Removing", "{folder} to create it again: {reason}.", Environment.clear),
+    "set aside": ("Will rename", "Renaming", "{folder} to {folder}-broken-...: {reason}.", Environment.clear),
+    "make": ("Will create", "Creating", "the environment in {folder} (one to three minutes in all).", Environment.make),
+    "fill": ("Will install", "Installing", "Faderwise and its dependencies.", Environment.fill),
+    "update": ("Will update", "Updating", "{folder} ({reason}).", Environment.fill),
 }
 
 

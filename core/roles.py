@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from core.errors import InputError
 
@@ -47,6 +48,12 @@ def role_of(name: str) -> str | None:
         if wanted in names:
             return role
     return None
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean NAME? " with the one of `known` that is most like `name`, or an empty string."""
+    near = get_close_matches(name.casefold(), known, 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def canonical_role(role: str) -> str:

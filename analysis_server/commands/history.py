@@ -296,9 +296,9 @@ def add_runs(parser: options.Parser) -> None:
     )
     actions = options.add_actions(parser, "list|clear")
     text = "list the folders of earlier runs, oldest first, and their sizes"
-    listed = options.add_action(actions, "list", _list_runs, text)
+    listed = options.add_action(actions, "list", _list_runs, text, example="runs list MySong-faderwise")
     text = "delete old runs; an audit of a project then has no sound"
-    clear = options.add_action(actions, "clear", _clear_runs, text)
+    clear = options.add_action(actions, "clear", _clear_runs, text, example="runs clear --older-than 7")
     text = "a folder that mix or match wrote, for its earlier runs (default: the runs of REAPER's actions)"
     for action in (listed, clear):
         action.add_argument("out_dir", nargs="?", metavar="OUT_DIR", help=text)

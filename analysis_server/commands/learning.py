@@ -296,15 +296,17 @@ def add_models(parser: options.Parser) -> None:
         "models import mine.json --name ours",
     )
     actions = options.add_actions(parser, "list|show|remove|export|import")
-    listing = options.add_action(actions, "list", _list, "list all models")
+    listing = options.add_action(actions, "list", _list, "list all models", example="models list --all")
     listing.add_argument("--all", action="store_true", help="also list earlier versions; models import restores one")
-    options.add_action(actions, "show", _show_model, "show what a model has learned, and from which songs", "model")
-    remove = options.add_action(
-        actions, "remove", _remove, "remove a model (kept as NAME.removed), or one of its songs", "model"
-    )
+    text = "show what a model has learned, and from which songs"
+    options.add_action(actions, "show", _show_model, text, "model", example="models show mine")
+    text, example = "remove a model (kept as NAME.removed), or one of its songs", "models remove mine --song 'Old Song'"
+    remove = options.add_action(actions, "remove", _remove, text, "model", example=example)
     remove.add_argument("--song", metavar="TITLE", help="remove only this song")
-    options.add_action(actions, "export", _export, "write a model to a file", "model", "file")
-    take_in = options.add_action(actions, "import", _import, "add the model in a file", "file")
+    text, example = "write a model to a file", "models export mine mine.json"
+    options.add_action(actions, "export", _export, text, "model", "file", example=example)
+    text, example = "add the model in a file", "models import mine.json --name ours"
+    take_in = options.add_action(actions, "import", _import, text, "file", example=example)
     take_in.add_argument("--name", help="store it under this name")
 
 

@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         except argparse.ArgumentError as error:
             name = error.argument_name or ""
             is_option = name.startswith("-")
-            problem = error.message if is_option or not name else f"{name}: {error.message}"
+            problem = error.message if is_option or not name or "|" in name else f"{name}: {error.message}"
             remedy = f"see {self.prog} --help"
             raise InputError(problem, option=name.split("/")[-1] if is_option else None, remedy=remedy) from None
 
@@ -74,15 +74,15 @@ def add_actions(parser: Parser, names: str) -> Any:
     return parser.add_subparsers(dest="action", metavar=names, parser_class=Parser)
 
 
-def add_action(actions: Any, name: str, run: Any, summary: str, *positionals: str) -> Parser:
-    """Add an action of a command with its positional arguments."""
+def add_action(actions: Any, name: str, run: Any, summary: str, *positionals: str, example: str) -> Parser:
+    """Add an action of a command with its positional arguments and the example of its help."""
     parser: Parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     for positional in positionals:
         added = parser.add_argument(positional, metavar=positional.upper())
         if positional == "model":
             complete(added, "models")
     parser.add_json_option()
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_command(run, example)
     return parser
 
 

@@ -271,9 +271,8 @@ def _tool(name: str) -> types.Tool:
     request = VERBS[name].request_type()
     _, components = msgspec.json.schema_components([request], ref_template="#/$defs/{name}")
     schema = components.pop(request.__name__)
-    return types.Tool(
-        name=name, description=schema.pop("description", None), input_schema={**schema, "$defs": components}
-    )
+    description = re.split(r"\n\s*\w+\n\s*-{3,}", schema.pop("description", ""))[0].strip()  # without its sections
+    return types.Tool(name=name, description=description or None, input_schema={**schema, "$defs": components})
 
 
 def _call(name: str, arguments: dict[str, Any], progress: ProgressCallback, terminal: Terminal) -> types.CallToolResult:

@@ -59,9 +59,12 @@ def add_reaper(parser: Parser) -> None:
     )
     _add_answers(parser)
     actions = add_actions(parser, "install|uninstall|index")
-    _add_answers(add_action(actions, "install", _install, "install or update the actions in REAPER"))
-    _add_answers(add_action(actions, "uninstall", _uninstall, "remove exactly what was added"))
-    index = add_action(actions, "index", _index, "make a folder of files and an index.xml for ReaPack")
+    text = "install or update the actions in REAPER"
+    _add_answers(add_action(actions, "install", _install, text, example="reaper install --dry-run"))
+    text = "remove exactly what was added"
+    _add_answers(add_action(actions, "uninstall", _uninstall, text, example="reaper uninstall --dry-run"))
+    text = "make a folder of files and an index.xml for ReaPack"
+    index = add_action(actions, "index", _index, text, example="reaper index --url https://example.org/faderwise")
     index.add_argument("--url", required=True, metavar="URL", help="the address at which the folder will be published")
     index.add_argument("--out", default="reapack", metavar="DIR", help="the folder to write to (reapack)")
     index.add_argument("--changelog", metavar="FILE", help="a file with this version's changes below its heading")
@@ -159,7 +162,8 @@ def _completion(arguments: Namespace, terminal: Terminal) -> None:
 
     parser = arguments.parser_of_all()
     _complete_paths(parser, shtab.FILE)
-    script = shtab.complete(parser, arguments.shell)
+    script = shtab.complete(parser, arguments.shell)  # its header names another folder than bash-completion reads
+    script = script.replace("/share/bash_completion/", "/share/bash-completion/completions/")
     terminal.say(script.rstrip("\n"))
     terminal.give({"script": script})
 

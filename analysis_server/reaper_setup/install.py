@@ -135,7 +135,7 @@ def install_actions(application: Application, prompter: Prompter, *, dry_run: bo
     packages = scripts.downloaded_packages(application.home)
     if packages is None:
         names = scripts.package_names()
-        prompter.say(f"Would download {names} with pip." if dry_run else f"Downloading {names} with pip ...")
+        prompter.say(f"Will download {names} with pip." if dry_run else f"Downloading {names} with pip ...")
         packages = None if dry_run else scripts.download_packages(application.home, application.python)
     processors = wanted_processors(find_reaper.programs())
     plans = [make_plan(folder, content_of(packages, application), processors) for folder in folders]

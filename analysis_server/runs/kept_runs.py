@@ -46,10 +46,15 @@ def folder() -> Path:
 
 
 def kept_runs(where: Path) -> list[KeptRun]:
-    """Return the runs in the folder `where`, the oldest first."""
+    """Return the runs in the folder `where`, the oldest first: by their number, or by the time in their name."""
     paths = where.iterdir() if where.is_dir() else ()
     found = [_kept(path) for path in paths if path.is_dir() and not path.is_symlink()]
-    return sorted(found, key=lambda run: run.written_at)
+
+    def started(run: KeptRun) -> tuple[int, float]:
+        numbers = re.findall(r"^\d+$|\b\d{8}-\d{6}\b", run.folder.name)
+        return int(numbers[-1].replace("-", "")) if numbers else 0, run.written_at
+
+    return sorted(found, key=started)
 
 
 def earlier_runs(run_folder: Path) -> list[KeptRun]:

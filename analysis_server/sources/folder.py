@@ -148,7 +148,7 @@ def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = "was" if len(names) == 1 else "were"
     raise InputError(
-        f"no file of the {' or the '.join(missing)} was found, and {shown} {verb} not recognised",
+        f"no file for the {' or the '.join(missing)} was found, and {shown} {verb} not recognised",
         path=song.ignored[0].parent,
         option="--bus",
         remedy=f"add --bus {shlex.quote(f'{missing[0]}={names[0]}')} to use it, or "

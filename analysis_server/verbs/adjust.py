@@ -179,9 +179,8 @@ def _loudness(measurement: Measurement, gains_db: FloatArray) -> dict[str, float
 def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session | None) -> Mapping[str, FloatArray]:
     missing = [bus for bus in keep if bus not in measurement.buses]
     if missing:
-        raise InputError(
-            f"the song has no bus {missing[0]!r}", option="--keep", remedy=f"it has {', '.join(measurement.buses)}"
-        )
+        remedy = f"{roles.suggestion(missing[0], measurement.buses)}it has {', '.join(measurement.buses)}"
+        raise InputError(f"the song has no bus {missing[0]!r}", option="--keep", remedy=remedy)
     if session is None:
         return {bus: np.zeros(measurement.n_frames) for bus in keep}
     without = [bus for bus in keep if bus not in session.tracks]

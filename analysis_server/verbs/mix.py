@@ -156,9 +156,8 @@ def check(request: MixRequest) -> None:
         for option, names in (("--keep", request.keep), ("--ride", request.ride_percent)):
             missing = [name for name in names if roles.bus_of(name.casefold()) not in _bus_names(song)]
             if missing:
-                raise InputError(
-                    f"the song has no bus {missing[0]!r}", option=option, remedy=f"it has {', '.join(song.buses)}"
-                )
+                remedy = f"{roles.suggestion(missing[0], song.buses)}it has {', '.join(song.buses)}"
+                raise InputError(f"the song has no bus {missing[0]!r}", option=option, remedy=remedy)
 
 
 def _bus_names(song: Song) -> set[str]:

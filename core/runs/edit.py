@@ -153,7 +153,11 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
     InputError
         A value is out of its range, or a bus or a passage is not in the song.
     """
-    known = f"the run has no such bus; it has {', '.join(buses)}"
+
+    def require_known(option: str, bus: str) -> None:
+        problem = f"the run has no such bus; {roles.suggestion(bus, buses)}it has {', '.join(buses)}"
+        _require(bus in buses, f"{option} {bus}", problem)
+
     for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):
         _require(0.0 <= percent <= DEEPEST_PERCENT, f"{name} {percent:g}", f"give 0 to {DEEPEST_PERCENT:g} percent")
     _require(settings.limit_db is None or 0.0 <= settings.limit_db < math.inf, "--limit", "give 0 dB or more")
@@ -163,14 +167,14 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
         f"give 0 to {LONGEST_SMOOTHING_S:g} seconds",
     )
     for bus, offset_db in settings.offset_db.items():
-        _require(bus in buses, f"--offset {bus}", known)
+        require_known("--offset", bus)
         is_small = abs(offset_db) <= LARGEST_OFFSET_DB
         _require(is_small, f"--offset {bus}={offset_db:g}", f"at most {LARGEST_OFFSET_DB:g} dB")
     for bus, percent in settings.ride_percent.items():
-        _require(bus in buses, f"--ride {bus}", known)
+        require_known("--ride", bus)
         _require(0.0 <= percent <= 100.0, f"--ride {bus}={percent:g}", "give 0 to 100 percent")
     for bus in settings.freeze:
-        _require(bus in buses, f"--freeze {bus}", known)
+        require_known("--freeze", bus)
     for start_s, end_s in [*settings.ignore_s, *filter(None, [settings.range_s])]:
         _require(
             0.0 <= start_s < end_s < LONGEST_S and start_s < duration_s,

@@ -43,6 +43,15 @@ def test_runs_are_listed_oldest_first_with_their_sizes(faderwise: Faderwise, fre
     assert f"2 runs, 2.0 MB in {old.parent}" in faderwise("runs").out
 
 
+def test_runs_of_a_folder_are_listed_by_number_whenever_they_were_written(
+    faderwise: Faderwise, tmp_path: Path
+) -> None:
+    for number, days in (("2", 5), ("10", 4), ("1", 1)):
+        leave(tmp_path, number, days, "audit.html")
+    listed = as_json(faderwise("runs", "list", tmp_path, "--json"))
+    assert [Path(run["folder"]).name for run in listed["runs"]] == ["1", "2", "10"]
+
+
 def test_without_runs_there_is_nothing_to_list_or_clear(faderwise: Faderwise) -> None:
     assert "0 runs, 0.0 MB" in faderwise("runs", "list").out
     assert "no runs" in faderwise("runs", "clear").out

@@ -66,7 +66,7 @@ def test_dry_run_prints_the_steps_and_does_nothing(checkout, pip, data, capsys):
     before = sorted(checkout.rglob("*"))
     assert install.main(["--dry-run", "--yes"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("Would do: ") == 2
+    assert printed.count("Will ") == 2
     assert str(data / "environment") in printed
     assert pip.calls == []
     assert not data.exists()
@@ -99,8 +99,23 @@ def test_install_links_the_command_into_a_folder_on_path(pip, data, tmp_path, mo
 def test_install_prints_the_line_that_makes_the_command_callable(checkout, pip, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/usr/bin")
     assert install.main(["--yes"]) == 0
-    assert f'export PATH="{tmp_path / "my data" / "environment" / "bin"}:$PATH"' in capsys.readouterr().out
+    assert f'export PATH="$PATH:{tmp_path / "my data" / "environment" / "bin"}"' in capsys.readouterr().out
     assert not (tmp_path / "bin").exists()
+
+
+@posix
+def test_no_link_is_announced_where_the_environment_is_on_path(checkout, pip, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", os.pathsep.join([str(data / "environment" / "bin"), str(tmp_path / "bin")]))
+    assert install.main(["--yes"]) == 0
+    assert "Will link" not in capsys.readouterr().out
+    assert not (tmp_path / "bin").exists()
+
+
+@posix
+def test_demo_ends_with_the_line_that_makes_the_command_callable(checkout, pip, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert install.main(["demo"]) == 0
+    assert f'source "{checkout / ".venv" / "bin" / "activate"}"' in capsys.readouterr().out.splitlines()[-1]
 
 
 @posix
@@ -130,7 +145,7 @@ def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(chec
         (data / "models" / name).write_text("{}", "utf-8")
     capsys.readouterr()
     assert install.main(["uninstall", "--purge", "--dry-run"]) == 0
-    listed = [line.removeprefix("Would do: Removing ") for line in capsys.readouterr().out.splitlines()]
+    listed = [line.removeprefix("Will remove ") for line in capsys.readouterr().out.splitlines()]
     assert listed == [str(data / "environment"), f"{data / 'models'} (2 models)"]
     assert (data / "models" / "mine.json").exists()
 

@@ -182,7 +182,7 @@ def test_large_run_folders_are_reported_with_the_command_that_clears_them(
     mix.parent.mkdir(parents=True)
     mix.write_bytes(bytes(3_000_000))
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
-    assert (finding.state, finding.found) == ("right", f"1 of REAPER's actions in {tmp_path / 'runs'}, 3 MB")
+    assert (finding.state, finding.found) == ("right", f"1 run from REAPER, 3 MB in {tmp_path / 'runs'}")
     monkeypatch.setattr(doctor, "_MUCH_BYTES", 1_000_000)
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
     assert finding.state == "note"

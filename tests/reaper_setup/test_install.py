@@ -107,7 +107,7 @@ def test_a_dry_run_shows_every_change_and_makes_none(resource: Path, application
 def test_a_dry_run_downloads_nothing(resource: Path, tmp_path: Path, user: User) -> None:
     home = tmp_path / "nowhere"
     install_actions(Application(home / "python", home), user.prompter(), dry_run=True)
-    assert "Would download python-reapy 0.10.0 and typing-extensions" in user.text
+    assert "Will download python-reapy 0.10.0 and typing-extensions" in user.text
     assert not home.exists()
 
 

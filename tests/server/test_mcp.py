@@ -56,6 +56,7 @@ def test_every_verb_is_a_tool_with_a_schema_and_a_description(server: Running, t
         jsonschema.Draft202012Validator.check_schema(tool.input_schema)
         assert tool.input_schema["type"] == "object"
         assert tool.description
+        assert "---" not in tool.description
 
 
 def test_a_call_returns_what_the_command_prints_and_reports_progress(
