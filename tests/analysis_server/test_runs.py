@@ -43,9 +43,7 @@ def test_runs_are_listed_oldest_first_with_their_sizes(faderwise: Faderwise, fre
     assert f"2 runs, 2.0 MB in {old.parent}" in faderwise("runs").out
 
 
-def test_runs_of_a_folder_are_listed_by_number_whenever_they_were_written(
-    faderwise: Faderwise, tmp_path: Path
-) -> None:
+def test_runs_of_a_folder_are_listed_by_number_whenever_they_were_written(faderwise: Faderwise, tmp_path: Path) -> None:
     for number, days in (("2", 5), ("10", 4), ("1", 1)):
         leave(tmp_path, number, days, "audit.html")
     listed = as_json(faderwise("runs", "list", tmp_path, "--json"))

@@ -104,7 +104,7 @@ def test_install_prints_the_line_that_makes_the_command_callable(checkout, pip, 
 
 
 @posix
-def test_no_link_is_announced_where_the_environment_is_on_path(checkout, pip, data, tmp_path, monkeypatch, capsys):
+def test_no_link_is_announced_where_the_environment_is_on_path(pip, data, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", os.pathsep.join([str(data / "environment" / "bin"), str(tmp_path / "bin")]))
     assert install.main(["--yes"]) == 0
     assert "Will link" not in capsys.readouterr().out
