@@ -357,7 +357,9 @@ def learned_edits(path: str, settings: SessionSettings, progress: ProgressCallba
         raise InputError(
             f"nothing was edited by hand since run {audited.basis.root.number}, so there is nothing to learn",
             path=path,
-            remedy="use --from faders to learn from the whole automation",
+            remedy="use --from faders to learn from the whole automation"
+            if is_project(path)
+            else "change points in its automation.csv or automation.json first",
         )
     if _is_of_tracks(audited) and settings.feature_set != "condition3":
         raise InputError(

@@ -145,11 +145,11 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     offsets = dict(arguments.offset) if arguments.offset else None
     rides = dict(arguments.ride) if arguments.ride else None
     with terminal.progress() as progress:
-        result = edit.run(
-            options.request_of(edit.EditRequest, arguments, offset_db=offsets, ride_percent=rides), progress
-        )
+        request = options.request_of(edit.EditRequest, arguments, offset_db=offsets, ride_percent=rides)
+        result = edit.run(request, progress)
     settings = ", ".join(result.in_words) or "as predicted"
-    terminal.say(f"{result.title}: {result.edited}, edited: {settings}. The edit is run {result.run}.")
+    edited = "edited" if request.has_settings else "no setting was changed"
+    terminal.say(f"{result.title}: {result.edited}, {edited}: {settings}. The edit is run {result.run}.")
     rows = [(track, f"{decibels(gain.before_db)} → {decibels(gain.after_db)}") for track, gain in result.buses.items()]
     terminal.table(("bus", "gain"), rows)
     for lifted in result.lifted:
@@ -164,10 +164,11 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
     quoted = shlex.quote(target)
-    terminal.say_next(
-        (f"audit {quoted}", "a page that shows what was changed"),
-        (f"revert {quoted}", "restore the automation from before"),
-    )
+    if not arguments.dry_run:
+        terminal.say_next(
+            (f"audit {quoted}", "a page that shows what was changed"),
+            (f"revert {quoted}", "restore the automation from before"),
+        )
     terminal.give(result)
 
 
@@ -191,7 +192,7 @@ def add_revert(parser: options.Parser) -> None:
     )
     options.add_run_options(parser)
     text = "the run to revert to (default: 0, before all of them; in a folder, the first)"
-    parser.add_argument("--to", type=int, metavar="RUN", help=text)
+    parser.add_argument("--to", type=options.run_number, metavar="RUN", help=text)
 
 
 def _revert(arguments: Namespace, terminal: Terminal) -> None:
@@ -212,7 +213,8 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
         steps = [(f"mix {quoted}", "mix it again")]
     elif not is_project(target):
         steps.append((f"edit {quoted} --render", "render mix.wav again"))
-    terminal.say_next(*steps)
+    if not arguments.dry_run:
+        terminal.say_next(*steps)
     terminal.give(result)
 
 
@@ -253,7 +255,8 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}.")
     terminal.say(
         f"The balances differ by {result.balance_db:.1f} dB on average. "
-        f"Overall level difference of B against A (removed from everything below): {decibels(result.common_db)}."
+        f"Overall, B is at {decibels(result.common_db)} against A; "
+        f"all values of B below are shifted by {decibels(-result.common_db)}."
     )
     rows = [
         (

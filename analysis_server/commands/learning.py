@@ -79,6 +79,8 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(
         f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {count(len(result.songs), 'song')}."
     )
+    if arguments.truth == "edits":
+        terminal.say(f"Stored in the model as {', '.join(result.learned)}.")
     _print_habits(result.model, result.coefficients, len(result.songs), result.next_song_percent, terminal)
     _print_track_habits(result.tracks_db, terminal)
     terminal.note_all(result.notes)

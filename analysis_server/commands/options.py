@@ -216,6 +216,13 @@ def days(text: str) -> float:
     return _number(text, "a number of days, such as 30 (0: now)", lowest=0.0)
 
 
+def run_number(text: str) -> int:
+    """Return the number of a run, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected the number of a run, such as 2, got {text!r}")
+    return int(text)
+
+
 def _number(text: str, expected: str, *, lowest: float = -math.inf) -> float:
     try:
         value = float(text)

@@ -258,10 +258,10 @@ def gain_text(gain_db: float) -> str:
     return f"{MINUS}∞ dB" if gain_db < 0 else MISSING
 
 
-def level_text(level_lufs: float) -> str:
-    """Return a level in LUFS with one decimal; `-inf` is silence."""
+def level_text(level_lufs: float, decimals: int = 1) -> str:
+    """Return a level in LUFS; `-inf` is silence."""
     if math.isfinite(level_lufs):
-        return f"{decimal_text(level_lufs)} LUFS"
+        return f"{decimal_text(level_lufs, decimals)} LUFS"
     return "silent" if level_lufs < 0 else MISSING
 
 

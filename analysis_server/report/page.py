@@ -294,23 +294,29 @@ def _description(bus: BusContent) -> str:
 
 
 def _reasons(bus: BusContent) -> list[tuple[str, bool]]:
-    """Return a sentence for the average of each term while the bus has signal, and whether it is at least 0.05 dB."""
+    """Return a sentence for the average of each term while the bus has signal, and whether to show it.
+
+    A term that rounds to 0.0 dB is an empty line.
+    """
     if bus.terms_db is None:
         return []
     chosen = bus.terms_db[bus.counted]
     means = chosen.mean(axis=0) if len(chosen) else np.zeros(len(bus.terms))
     return [
-        (term.sentence(bus.role, mean), abs(mean) >= 0.05) for term, mean in zip(bus.terms, means.tolist(), strict=True)
+        (term.sentence(bus.role, mean), True) if abs(mean) >= 0.05 else ("\u00a0", False)
+        for term, mean in zip(bus.terms, means.tolist(), strict=True)
     ]
 
 
 def _rows(bus: BusContent) -> list[tuple[str, ...]]:
-    """Return the panel's values at no more than `TABLE_ROWS` moments."""
+    """Return the panel's values at no more than `TABLE_ROWS` moments; stored levels are whole, so without decimals."""
+    heard = bus.level_lufs[np.isfinite(bus.level_lufs)]
+    decimals = 0 if (heard == np.round(heard)).all() else 1
     return [
         (
             clock_text(float(bus.time_s[frame]), 1),
             *(gain_text(float(gain_db[frame])) for gain_db in bus.gain_curves.values()),
-            level_text(float(bus.level_lufs[frame])),
+            level_text(float(bus.level_lufs[frame]), decimals),
             "yes" if bus.active[frame] else "no",
         )
         for frame in charts.even_indices(bus.time_s.size, TABLE_ROWS)

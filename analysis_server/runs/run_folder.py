@@ -25,8 +25,8 @@ from core.rpp.project import Project, read_project
 from core.runs import store
 from core.runs.audit import Audited, audit_points, audit_project
 from core.runs.merge import edits_between
-from core.runs.record import RunRecord, TrackRun, problem_of, with_id
-from core.runs.store import restored_tracks
+from core.runs.record import RunRecord, problem_of, with_id
+from core.runs.store import latest_tracks
 
 NAME = "run.json"
 FORMAT, VERSION = "faderwise-runs", 1
@@ -195,11 +195,6 @@ def read_automation_folder(folder: Path) -> AutomationFolder:
     if len(edited) == 2 and not _are_same({bus: points.points() for bus, points in found[CSV].items()}, found[JSON]):
         raise InputError(f"{CSV} and {JSON} were both edited, and differ", path=folder, remedy="move one of them away")
     return AutomationFolder(folder, tuple(runs), found[edited[0] if edited else next(iter(found))])
-
-
-def latest_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
-    """Return what was written last for each bus."""
-    return restored_tracks(list(reversed(runs)))
 
 
 def texts(folder: Path) -> dict[str, str]:

@@ -31,7 +31,7 @@ from analysis_server.report.content import (
     headline,
     median_gain_db,
 )
-from analysis_server.report.mix import bus_loudness_lufs, terms_of
+from analysis_server.report.mix import LEAST_TERM_DB, bus_loudness_lufs, terms_of
 from analysis_server.report.page import render_report
 from analysis_server.runs.kept_runs import which_run
 from analysis_server.runs.run_folder import audit_target
@@ -292,9 +292,10 @@ def _summary(audited: Audited, which: str, edit: AuditRun | None) -> str:
     summary = f"{which[:1].upper()}{which[1:]}, {made}; {since}."
     if edit is None:
         return summary
-    settings = ", ".join(edit.settings) or "as predicted"
-    made_at = edit.made_at[:16].replace("T", " ")
-    return f"Edited with faderwise edit (run {edit.number}, {made_at} UTC): {settings}. {summary}"
+    run = f"run {edit.number}, {edit.made_at[:16].replace('T', ' ')} UTC"
+    if not edit.settings:
+        return f"Applied as predicted by faderwise edit ({run}). {summary}"
+    return f"Edited with faderwise edit ({run}): {', '.join(edit.settings)}. {summary}"
 
 
 def _run(run: RunRecord) -> AuditRun:
@@ -343,7 +344,7 @@ def _move(move: Move) -> AuditMove:
     why = ""
     if move.is_range_edge:
         why = "the run is for a part of the song, which begins or ends here"
-    elif move.term and move.term in TERM_MEANINGS:
+    elif move.term and move.term in TERM_MEANINGS and abs(move.term_db) >= LEAST_TERM_DB:
         why = TERM_MEANINGS[move.term].sentence(move.role, move.term_db)
     return AuditMove(
         track=move.name or move.role,

@@ -259,8 +259,8 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
     """Return the page's content; `first` and `second` are the curves that were compared, of the same frames."""
     summary = (
         f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
-        f"balances differ by {decimal_text(result.balance_db)} dB on average. Overall level difference of B against A "
-        f"(removed from everything below): {gain_text(result.common_db)}."
+        f"balances differ by {decimal_text(result.balance_db)} dB on average. Overall, B is at "
+        f"{gain_text(result.common_db)} against A; all values of B below are shifted by {gain_text(-result.common_db)}."
     )
     return ReportContent(
         title=f"{result.first.name} and {result.second.name}",

@@ -54,6 +54,11 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Return the settings of the request; those that were not given are None."""
         return {name: getattr(self, name) for name in EditSettings.__struct_fields__}
 
+    @property
+    def has_settings(self) -> bool:
+        """Whether the request changes any setting."""
+        return self.from_prediction or any(value is not None for value in self.changes().values())
+
 
 class KeptEdit(msgspec.Struct, frozen=True, kw_only=True):
     """A span in which the user's points were preserved; an end is None if it is that of the song."""
@@ -135,8 +140,7 @@ def run(request: EditRequest, progress: ProgressCallback = no_progress) -> EditR
         Nothing is to be changed, there is nothing to edit, a setting is out of its range, or a place cannot be written
         to.
     """
-    is_setting_given = any(value is not None for value in request.changes().values())
-    if not (is_setting_given or request.from_prediction or request.render):
+    if not (request.has_settings or request.render):
         raise InputError(
             "no setting to change was given, so nothing was written",
             path=request.target,

@@ -107,8 +107,9 @@ def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
     """Return the number of the first run after run `to`."""
     numbers = [run.number for run in runs]
     known = ", ".join(map(str, numbers))
+    zero = " (0 is before all of them)" if is_project(where) else ""
     if to and to not in numbers:
-        raise InputError(f"has no run {to}", path=where, remedy=f"its runs: {known} (0 is before all of them)")
+        raise InputError(f"has no run {to}", path=where, remedy=f"its runs: {known}{zero}")
     later = [number for number in numbers if number > to]
     if not later:
         raise InputError(

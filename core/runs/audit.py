@@ -293,7 +293,7 @@ def curves_after_run(runs: Sequence[RunRecord], number: int, where: str) -> Gain
     for track in restored_tracks(list(reversed(up_to))):
         points_db = EnvelopePoints.of(track.written, float(gain_to_db(track.scale)))
         gains_db.setdefault(track.role, points_db.at(frame_times_s(root) + root.start_s))
-    return _curves_of_run(root, gains_db)
+    return _curves_of_run(root, {bus.role: gains_db[bus.role] for bus in root.buses if bus.role in gains_db})
 
 
 def _curves_of_run(root: RunRecord, gains_db: Mapping[str, FloatArray]) -> GainCurves:

@@ -52,7 +52,7 @@ from core.runs.record import (
     from_steps,
     rounded,
 )
-from core.runs.store import block_text, moves_before, restored_tracks, track_of
+from core.runs.store import block_text, latest_tracks, moves_before, track_of
 
 DEEPEST_PERCENT = 200.0
 LARGEST_OFFSET_DB = 24.0
@@ -175,11 +175,14 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
         _require(0.0 <= percent <= 100.0, f"--ride {bus}={percent:g}", "give 0 to 100 percent")
     for bus in settings.freeze:
         require_known("--freeze", bus)
-    for start_s, end_s in [*settings.ignore_s, *filter(None, [settings.range_s])]:
+    spans = [("--ignore", span) for span in settings.ignore_s]
+    spans += [("--range", settings.range_s)] if settings.range_s else []
+    for option, (start_s, end_s) in spans:
         _require(
             0.0 <= start_s < end_s < LONGEST_S and start_s < duration_s,
-            f"{start_s:g}:{end_s:g}",
-            f"the song lasts {duration_s:.1f} s; give a start and a later end in it",
+            option,
+            f"{start_s:g} s to {end_s:g} s is not in the song, which lasts {duration_s:.1f} s; "
+            "give a start and a later end in it",
         )
 
 
@@ -311,7 +314,7 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     edits = [run for run in since if run.of == root.id]
     settings = [_settings_of(run, where) for run in edits]
     whole = [setting for setting in settings if setting.range_s is None]
-    latest = restored_tracks(list(reversed(since)))
+    latest = latest_tracks(since)
     odd = sorted({track.role for track in latest} - {bus.role for bus in root.buses})
     if odd:
         raise InputError(

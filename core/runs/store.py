@@ -485,8 +485,17 @@ def restored_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
     earliest: dict[tuple[str, int, str], TrackRun] = {}
     for run in runs:
         for track in run.tracks:
-            earliest.setdefault((track.guid, 0 if track.guid else track.number, track.target), track)
+            earliest.setdefault(_identity(track), track)
     return tuple(earliest.values())
+
+
+def latest_tracks(runs: Sequence[RunRecord]) -> tuple[TrackRun, ...]:
+    """Return, for each track any of `runs` wrote on, the latest one's record, in the order of the earliest run."""
+    return tuple({_identity(track): track for run in runs for track in run.tracks}.values())
+
+
+def _identity(track: TrackRun) -> tuple[str, int, str]:
+    return (track.guid, 0 if track.guid else track.number, track.target)
 
 
 def _edits(project: Project, track: Track, then: TrackRun) -> list[Edit]:

@@ -87,6 +87,8 @@ def test_a_frozen_bus_and_points_outside_the_range_do_not_change(faderwise: Ran,
     faderwise("edit", copy, "--freeze", "drums", "--range", "5:10", "--offset", "drums=6", "--offset", "bass=-6")
     after = heard_db(read_project(copy))
     np.testing.assert_array_equal(after["drums"], before["drums"])
+    tracks = as_json(faderwise("audit", copy, "--no-sound", "--dry-run", "--json"))["tracks"]
+    assert [track["role"] for track in tracks] == list(before)
     inside = (TIMES > 5.03) & (TIMES < 9.97)
     np.testing.assert_allclose(after["bass"][inside], before["bass"][inside] - 6.0, atol=0.25)
     outside = (TIMES < 5.0) | (TIMES > 10.0)
@@ -136,7 +138,8 @@ def test_moves_that_a_mix_combined_are_combined_by_an_edit(faderwise: Ran, work:
 def test_a_dry_run_writes_nothing(faderwise: Ran, work: Path, copy: Path) -> None:
     before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
     for target in (copy, work / "out"):
-        assert faderwise("edit", target, "--depth", "10", "--dry-run").code == 0
+        ran = faderwise("edit", target, "--depth", "10", "--dry-run")
+        assert (ran.code, "Next:" in ran.out) == (0, False)
     assert faderwise("revert", copy, "--dry-run").code == 0
     assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
 
@@ -233,6 +236,8 @@ def test_a_file_damaged_by_hand_is_reported_in_one_line(faderwise: Ran, work: Pa
         (("revert", "out"), "run 1"),
         (("revert", "out", "--to", "0"), "run 1"),
         (("revert", "Song-faderwise.RPP", "--to", "7"), "run 7"),
+        (("revert", "out", "--to", "x"), "--to: "),
+        (("edit", "out", "--ignore", "1:10-1:25"), "--ignore: 70 s to 85 s"),
         (("revert", "Song-faderwise.RPP", "--to", "1"), "run 1"),
     ],
 )

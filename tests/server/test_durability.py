@@ -23,6 +23,7 @@ from analysis_server import models
 from analysis_server.cli import main
 from analysis_server.runs import run_folder
 from core.files import WORKSHOP, recover
+from core.runs import store
 from tests.server.conftest import ROOT, environment, running
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills processes as only POSIX systems can")
@@ -109,7 +110,7 @@ def _require_a_whole_set(out: Path) -> None:
     n_hand_edits = (out / "automation.csv").read_text().count(_HAND_EDIT)
     n_points = sum(len(bus["points"]) for bus in buses.values())
     assert sum(1 for _ in rows) == n_points + n_hand_edits
-    written = {track.role: len(track.written) for track in run_folder.latest_tracks(folder.runs)}
+    written = {track.role: len(track.written) for track in store.latest_tracks(folder.runs)}
     assert {bus: len(content["points"]) for bus, content in buses.items()} == written
 
 

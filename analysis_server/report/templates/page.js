@@ -20,8 +20,8 @@
 
   // Numbers as words
 
-  const decimal = (value, signed) => {
-    const size = Math.abs(value).toFixed(1);
+  const decimal = (value, signed, decimals = 1) => {
+    const size = Math.abs(value).toFixed(decimals);
     const zero = Number(size) === 0;
     return (value < 0 && !zero ? "\u2212" : signed && !zero ? "+" : "") + size;
   };
@@ -60,11 +60,12 @@
   const wordsAt = (bus, seconds) => {
     const { time, gain, level, second, written, now, terms = [], why = [], role } = data.buses[bus];
     const vertex = nearest(time, seconds);
+    const decimals = level.every((tenths) => tenths % 10 === 0) ? 0 : 1; // stored levels are whole
     const edited = now && known(now[vertex]) && Math.abs(now[vertex] - written[vertex]) > 10;
     return {
       time: clock(seconds, 1),
       gain: decibels(gain[vertex]),
-      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false)} LUFS` : vertex in level ? "silent" : "\u2014",
+      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false, decimals)} LUFS` : vertex in level ? "silent" : "\u2014",
       second: second && decibels(second[vertex]),
       written: written && decibels(written[vertex]),
       now: now && decibels(now[vertex]) + (edited ? ", edited" : ""),
