@@ -206,6 +206,10 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
     rows.append(("spread", *(_mse(result.std[bus]) for bus in result.buses), ""))
     terminal.table(("MSE", *result.buses, "balance"), rows)
     terminal.say()
+    terminal.say(
+        "Simple rules: unity gain leaves every fader at 0 dB; the oracle knows each song's own gains, so no rule can "
+        "do better; gated rules predict silence while the bus is silent."
+    )
     terminal.table(
         ("Simple rules, mean", *result.buses, "balance"),
         [

@@ -168,7 +168,7 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
     from core.gains.estimate import estimate
 
     found = estimate(song)
-    return _loudness(found.measurement, found.curves.gains_db), "its mixdown"
+    return _loudness(found.measurement, found.curves.gains_db), "; ".join(["its mixdown", *found.warnings])
 
 
 def _loudness(measurement: Measurement, gains_db: FloatArray) -> dict[str, float]:
