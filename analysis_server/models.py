@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.paths import home, locked
 from core.errors import ModelError
 from core.files import move_into_place
+from core.roles import suggestion
 
 if TYPE_CHECKING:
     from core.models.balance import BalancePrior
@@ -61,9 +61,8 @@ def find(name_or_file: str) -> Model:
     path = file_of(name_or_file)
     if path.is_file() or path.parent != folder():
         return _load(path)
-    near = get_close_matches(name_or_file, names(), 1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    raise ModelError(f"no model {name_or_file!r}{meant}", remedy=f"available: {', '.join(names())}")
+    remedy = f"{suggestion(name_or_file, names())}available: {', '.join(names())}"
+    raise ModelError(f"no model {name_or_file!r}", remedy=remedy)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     "like": _of_bus("the other session", "as in the session given with --like"),
     "kept": _of_bus("your fader", "your fader is kept"),
     "ride": _of_bus("riding", "--ride evens out its loudness"),
-    "limit": _of_bus("bounds", "the gain is limited (rule: 0.4 dB from equal RMS; song: 24 dB; moves: 3 dB)"),
+    "limit": _of_bus("bounds", "the gain reached a limit of the model"),
     "common": TermMeaning(
         "the whole mix",
         "all buses {amount} up: the mix keeps its loudness",
