@@ -107,6 +107,21 @@ def test_the_users_own_moves_are_combined_or_replaced_as_asked(tmp_path: Path, s
     np.testing.assert_allclose(combined, gains(studio, time_s)[:, 0] * rides, rtol=0.02)
 
 
+def test_the_bundled_session_is_mixed_and_reverted(tmp_path: Path, studio_for: StudioFor) -> None:
+    copy = Path(shutil.copytree(STEMS.parent, tmp_path / "examples")) / "caesium.RPP"
+    before = copy.read_bytes()
+    studio = studio_for(copy)
+    studio.choose_buses()
+    studio.host.dialogs.expect_message("No", containing="There is volume automation on track 4 'Lead Vox'")
+    studio.decline_report("it was replaced")
+    studio.run("auto_mix_buses")
+    assert np.ptp(20 * np.log10(gains(studio, np.array([12.0])))) > 3.0
+    studio.host.dialogs.expect_message("Yes", containing="1: mix of")
+    studio.host.dialogs.expect_message("OK", containing="Restored 4 envelopes to the state before run 1")
+    studio.run("revert_bus_automation")
+    assert studio.host.project.to_bytes() == before
+
+
 def write_rough_mix(studio: Studio) -> None:
     """Write a mixdown of the stems next to the project, each bus moving from one gain of `ENDS` to the other."""
     time_s = np.arange(soundfile.info(STEMS / "drums.flac").frames) / 44_100

@@ -12,7 +12,8 @@ from core.errors import InputError
 from core.rpp.parser import Block, Edit, as_text, parse, quoted, read_document, words
 from tests.expected_errors import raises_error
 
-BUNDLED = sorted((Path(__file__).parents[2] / "projects").glob("*.rpp"))
+ROOT = Path(__file__).parents[3]
+BUNDLED = [*sorted((ROOT / "tests" / "projects").glob("*.rpp")), ROOT / "examples" / "caesium.RPP"]
 HERE = Path("song.rpp")
 
 
