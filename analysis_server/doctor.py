@@ -275,7 +275,8 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
         yield wrong("REAPER", str(error), "correct REAPER_RESOURCE_PATH, or start REAPER once")
         return
     if not folders:
-        yield note("REAPER", "none was found", "if you have one, set REAPER_RESOURCE_PATH to its folder of settings")
+        remedy = "start REAPER once and close it, or set REAPER_RESOURCE_PATH to the folder of its reaper.ini; then "
+        yield note("REAPER", "none was found", remedy + "run `faderwise reaper install`")
         return
     programs = find_reaper.programs()
     yield right("REAPER", "; ".join(map(str, [*folders, *programs])))
