@@ -62,7 +62,7 @@ def test_the_wheel_contains_the_two_packages_the_scripts_and_the_song(wheel: Pat
         files = [path.relative_to(ROOT / layer).as_posix() for path in (ROOT / layer).rglob("*") if path.is_file()]
         expected = {f"{place}/{name}" for name in files if "__pycache__" not in name}
         assert expected - held == set()
-    assert "analysis_server/examples/caesium.RPP" in held
+    assert "analysis_server/examples/caesium-session.RPP" in held
     assert {name.split("/")[0] for name in held} == {"core", "analysis_server", f"faderwise-{__version__}.dist-info"}
 
 

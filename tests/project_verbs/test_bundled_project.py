@@ -1,4 +1,4 @@
-"""The bundled session: `examples/caesium.RPP`, on the stems next to it."""
+"""The bundled session: `examples/caesium-session.RPP`, on the stems next to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.project_verbs.reading import heard_gain
 from tests.project_verbs.sessions import run
 from tests.session_media import ROLES, STEMS
 
-BUNDLED = STEMS.parent / "caesium.RPP"
+BUNDLED = STEMS.parent / "caesium-session.RPP"
 FADERS_DB = {"drums": 3.4, "bass": 3.3, "melody": 3.3, "vocals": 1.2}
 
 
@@ -43,7 +43,7 @@ def test_its_mix_is_that_of_the_folder_and_reverted_to_the_byte(
     assert (code, errors) == (0, "faderwise: warning: track 4 'Lead Vox' had volume automation; it was replaced\n")
     _, of_folder, _ = run(capsys, "mix", str(STEMS), "--dry-run")
     assert mixed["median_gain_db"] == pytest.approx(of_folder["median_gain_db"], abs=0.01)
-    copy = session.with_name("caesium-faderwise.RPP")
+    copy = session.with_name("caesium-session-faderwise.RPP")
     for command in (["edit", str(copy), "--depth", "50"], ["audit", str(copy)], ["revert", str(copy)]):
         code, _, errors = run(capsys, *command)
         assert code == 0, errors
@@ -62,7 +62,7 @@ def test_its_faders_and_its_envelope_are_the_moves_of_its_mixdown(
     time_s = np.arange(1.0, 23.0, 0.25)
     own_db, matched_db = (
         20 * np.log10(heard_gain(path.read_bytes(), vocals, time_s))
-        for path in (session, session.with_name("caesium-faderwise.RPP"))
+        for path in (session, session.with_name("caesium-session-faderwise.RPP"))
     )
     assert np.std(matched_db - own_db) < np.std(matched_db) / 2
 
@@ -81,8 +81,12 @@ def test_a_model_learns_its_balance(session: Path, home: Path, capsys: pytest.Ca
 
 
 def test_what_the_commands_write_next_to_it_is_ignored_by_git() -> None:
-    written = ("caesium-faderwise.RPP", "caesium-faderwise.20260129-013400.RPP", "caesium-faderwise-audit.html")
-    by_reaper = ("caesium/drums.flac.reapeaks", "caesium.RPP-bak")
+    written = (
+        "caesium-session-faderwise.RPP",
+        "caesium-session-faderwise.20260129-013400.RPP",
+        "caesium-session-faderwise-audit.html",
+    )
+    by_reaper = ("caesium/drums.flac.reapeaks", "caesium-session.RPP-bak")
     paths = [f"examples/{name}" for name in (*written, *by_reaper)]
     command = ["git", "check-ignore", *paths]
     ran = subprocess.run(command, cwd=STEMS.parents[1], capture_output=True, text=True, check=False)  # noqa: S603 - a list

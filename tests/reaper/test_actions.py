@@ -108,7 +108,7 @@ def test_the_users_own_moves_are_combined_or_replaced_as_asked(tmp_path: Path, s
 
 
 def test_the_bundled_session_is_mixed_and_reverted(tmp_path: Path, studio_for: StudioFor) -> None:
-    copy = Path(shutil.copytree(STEMS.parent, tmp_path / "examples")) / "caesium.RPP"
+    copy = Path(shutil.copytree(STEMS.parent, tmp_path / "examples")) / "caesium-session.RPP"
     before = copy.read_bytes()
     studio = studio_for(copy)
     studio.choose_buses()

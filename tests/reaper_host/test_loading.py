@@ -10,7 +10,7 @@ from tests.reaper_host import ReaperHost
 from tests.reaper_host.conftest import PROJECTS
 from tests.reaper_host.envelope_points import Point
 
-BUNDLED = [*sorted(PROJECTS.glob("*.rpp")), Path(__file__).parents[2] / "examples" / "caesium.RPP"]
+BUNDLED = [*sorted(PROJECTS.glob("*.rpp")), Path(__file__).parents[2] / "examples" / "caesium-session.RPP"]
 
 
 def looked_through(host: ReaperHost, path: Path) -> bytes:

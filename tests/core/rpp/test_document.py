@@ -13,7 +13,7 @@ from core.rpp.parser import Block, Edit, as_text, parse, quoted, read_document, 
 from tests.expected_errors import raises_error
 
 ROOT = Path(__file__).parents[3]
-BUNDLED = [*sorted((ROOT / "tests" / "projects").glob("*.rpp")), ROOT / "examples" / "caesium.RPP"]
+BUNDLED = [*sorted((ROOT / "tests" / "projects").glob("*.rpp")), ROOT / "examples" / "caesium-session.RPP"]
 HERE = Path("song.rpp")
 
 
