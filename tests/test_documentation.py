@@ -1,12 +1,15 @@
-"""Links in the documentation refer to existing files and headings."""
+"""Links in the documentation refer to existing files and headings, and its commands can be pasted."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+from analysis_server.cli import parse
 
 ROOT = Path(__file__).resolve().parents[1]
 PATTERNS = ("*.md", "docs/**/*.md", "tests/**/*.md", "examples/**/*.md")
@@ -34,3 +37,21 @@ def test_links_and_paths_exist(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in headings(target)):
             missing.append(link)
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))], ids=lambda page: page.name
+)
+def test_commands_can_be_pasted(page: Path) -> None:
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    commands = [
+        shlex.split(re.sub(r"\s# .*", "", line))
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith("faderwise ")
+    ]
+    for words in commands:
+        parse(words[1:])
+        for word in words:
+            is_bundled = word.startswith("examples/") and "-faderwise" not in word
+            assert not is_bundled or (ROOT / word).exists(), word

@@ -85,6 +85,7 @@ def test_what_the_commands_write_next_to_it_is_ignored_by_git() -> None:
         "caesium-session-faderwise.RPP",
         "caesium-session-faderwise.20260129-013400.RPP",
         "caesium-session-faderwise-audit.html",
+        "caesium-session-faderwise-audit.20260129-014744.html",
     )
     by_reaper = ("caesium/drums.flac.reapeaks", "caesium-session.RPP-bak")
     paths = [f"examples/{name}" for name in (*written, *by_reaper)]
