@@ -45,7 +45,7 @@ from core.runs.store import SECTION, ext_state, own_moves, require_history
 
 BUSES_KEY, OPTIONS_KEY = "BUSES", "OPTIONS"
 TARGETS: dict[Target, str] = {"volume": VOLUME, "pre-fx": PRE_FX, "trim": TRIM, "fader": FADER}
-_ON_HISTORY = ("audit", "edit", "revert")
+_ON_HISTORY = ("audit", "edit", "revert", "compare")
 _MOST_NAMED = 6
 _MOST_FIELDS = 7
 """REAPER's dialog has room for 16 fields, 9 of which are for other questions."""
@@ -103,7 +103,8 @@ def _of_history(project: Project, job: JobFile) -> Plan:
     present = {track.guid for track in project.tracks}
     written_on = {track.guid for run in runs for track in run.tracks} & present
     if job.verb != "edit":
-        return Plan(runs=described, written_on=sorted(written_on))
+        written = {(track.guid, track.target) for run in runs for track in run.tracks if track.target != FADER}
+        return Plan(runs=described, written_on=sorted(written_on), envelopes=sorted(written))
     basis = basis_of(runs, job.title)
     settings = basis.settings
     edit = EditAnswers(
@@ -130,6 +131,8 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
             buses = find_buses(project, by_role, with_names=False)
         else:
             buses = find_buses(project, chosen, with_names=chosen is None)
+        if problem:
+            return _unsettled(project, job, problem, buses)
         for track in buses.all_tracks:
             if not track.guid:
                 raise InputError(f"{track.title} has no GUID", remedy="save the project, then run the action again")
@@ -139,7 +142,7 @@ def _of_buses(project: Project, job: JobFile) -> Plan:
                 require_writable(project, track, TARGETS[way.target])
     except InputError as error:
         return _unsettled(project, job, sentence(error), buses)
-    if problem or chosen is None or (job.asks and job.answers is None):
+    if chosen is None or (job.asks and job.answers is None):
         return _unsettled(project, job, problem, buses)
     return Plan(
         buses=[
@@ -317,8 +320,10 @@ def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None
         return None, None
     present = {track.guid for track in project.tracks}
     kept = {role: [guid for guid in guids if guid in present] for role, guids in saved.items()}
-    is_complete = kept == saved
-    return (kept, None) if is_complete else (None, "A chosen bus track was deleted; choose again.")
+    incomplete = [role for role in saved if kept[role] != saved[role]]
+    if incomplete:
+        return None, f"A track that was chosen for {_listed(incomplete)} was deleted; choose again."
+    return kept, None
 
 
 def _roles_of(project: Project, selected: Sequence[str]) -> tuple[dict[str, list[str]], str | None]:

@@ -22,7 +22,7 @@ from core.rpp.envelope import Envelope
 from core.rpp.project import FADER, Project
 from core.rpp.write import Written
 from core.runs import store
-from core.runs.edit import EditSettings, basis_of
+from core.runs.edit import EditSettings, basis_of, describe
 from core.runs.record import RunRecord, rounded
 from core.runs.store import (
     SECTION,
@@ -152,14 +152,19 @@ def edit(job: JobFile) -> Instructions:
         There is nothing to edit, or a setting is out of its range.
     """
     project = opened(job)
-    settings = settings_of(job.edit or EditAnswers(), _part_s(project, job))
+    part_s = _part_s(project, job)
+    settings = shown = settings_of(job.edit or EditAnswers(), part_s)
+    if part_s is not None:  # the user sees the project's time, in which the song may start later
+        start_s = basis_of(store.read_history(project), job.title).root.start_s
+        shown = msgspec.structs.replace(settings, range_s=(start_s + part_s[0], start_s + part_s[1]))
     result, written, record = compute_edit(
         project, msgspec.structs.asdict(settings), from_prediction=True, in_reaper=True
     )
+    tracks = points_to_write(written)
     return Instructions(
         undo=f"Faderwise: {job.action}",
-        summary=f"Envelopes written again: {', '.join(result.in_words) or 'as predicted'}.",
-        tracks=points_to_write(written),
+        summary=f"{_targets(tracks)} written again: {', '.join(describe(shown)) or 'as predicted'}.",
+        tracks=tracks,
         marks=marks_to_set(record),
         ext_state=record_to_store(record),
         notes=[*_kept(result), *result.warnings],
@@ -184,17 +189,21 @@ def revert(job: JobFile) -> Instructions:
         stored = ext_state(project.document, store.SECTION)
         choices = [key for key in (BUSES_KEY, OPTIONS_KEY) if key in stored]
         state = msgspec.structs.replace(state, delete=[*state.delete, *choices])
-    envelopes = "1 envelope" if len(tracks) == 1 else f"{len(tracks)} envelopes"
+    restored = f"{len(tracks)} {_targets(tracks).lower()}".removesuffix("s" if len(tracks) == 1 else "")
     numbers = result.taken_back
     runs = f"run {first}" if len(numbers) == 1 else f"runs {first} to {numbers[-1]}"
     return Instructions(
         undo=f"Faderwise: {job.action}",
-        summary=f"Restored {envelopes} to the state before {runs}.",
+        summary=f"Restored {restored} to the state before {runs}.",
         tracks=tracks,
         marks=marks_to_restore(project, first),
         ext_state=state,
         notes=result.warnings,
     )
+
+
+def _targets(tracks: Sequence[WriteOn]) -> str:
+    return "Faders" if tracks and all(track.fader is not None for track in tracks) else "Envelopes"
 
 
 def settings_of(answers: EditAnswers, range_s: tuple[float, float] | None) -> EditSettings:

@@ -16,7 +16,7 @@ from core.files import replacing, undecodable
 from core.rpp.project import VOLUME
 
 VERSION = 1
-Verb = Literal["mix", "match", "learn", "audit", "edit", "revert"]
+Verb = Literal["mix", "match", "learn", "audit", "edit", "revert", "compare"]
 Span = tuple[float, float]
 Target = Literal["volume", "pre-fx", "trim", "fader"]
 
@@ -173,6 +173,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cautions : what may sound different than intended: missing media, soloed tracks, grouped faders.
     mixdown : a mixdown that was found, or None.
     runs, written_on : the runs of the history, and the tracks that any of them wrote on.
+    envelopes : the envelopes that the runs wrote, as the GUID of the track and the envelope's name.
     edit : the settings of the last edit.
     """
 
@@ -192,6 +193,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mixdown: str | None = None
     runs: list[PlannedRun] = []
     written_on: list[str] = []
+    envelopes: list[tuple[str, str]] = []
     edit: EditAnswers | None = None
 
 

@@ -62,7 +62,7 @@ def run(request: ReaperRequest, progress: ProgressCallback = no_progress) -> Rea
     """
     folder = Path(request.folder)
     job = read_job(folder)
-    if job.phase == "plan":
+    if job.phase == "plan" or job.verb == "compare":
         write_answer(folder, Answer(plan=plan(job)))
         if job.verb in ("mix", "match"):
             _warm_up(progress)
@@ -172,7 +172,7 @@ def _instructions(job: JobFile, written: Written, record: RunRecord, summary: st
     choices = {}
     if not job.selected and saved_choice(written.project) != job.buses:
         choices[BUSES_KEY] = as_value(job.buses)
-    if job.options is not None and saved_options(written.project) != job.options:
+    if job.verb == "mix" and job.options is not None and saved_options(written.project) != job.options:
         choices[OPTIONS_KEY] = options_value(job.options)
     state = msgspec.structs.replace(state, set={**state.set, **choices})
     return Instructions(

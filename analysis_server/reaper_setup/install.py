@@ -42,7 +42,8 @@ NO_PYTHON = (
     "(Debian and Ubuntu: sudo apt install libpython3-dev; otherwise Python from python.org), then run this again."
 )
 _LAYOUT = 1
-_FOLDERS = ("Scripts", "Data/toolbar_icons", "Data", "MenuSets")
+_ICON_FOLDERS = (f"{scripts.ICONS}/150", f"{scripts.ICONS}/200", scripts.ICONS)
+_FOLDERS = ("Scripts", *_ICON_FOLDERS, "Data", "MenuSets")
 """The folders that files are added to, a folder after those in it."""
 
 
@@ -315,7 +316,12 @@ def _backups(folder: Path, earlier: Mapping[str, str], edits: Iterable[str]) -> 
 
 def _abbreviated(names: Iterable[str]) -> list[str]:
     """Return names for the user: of a package its folder, not its files."""
-    return list(dict.fromkeys(name if name.count("/") < 3 else "/".join(name.split("/")[:3]) + "/" for name in names))
+
+    def shown(name: str) -> str:
+        parts = name.split("/")
+        return name if len(parts) < 4 or parts[0] != FOLDER else "/".join(parts[:3]) + "/"
+
+    return list(dict.fromkeys(map(shown, names)))
 
 
 def _decoded(body: bytes) -> str:
@@ -485,7 +491,8 @@ def _parse_record(content: Any) -> Record:
 
 
 def _is_our_file(name: str) -> bool:
-    is_ours = name.startswith((f"{FOLDER}/", f"{scripts.ICONS}/faderwise_")) or name == scripts.MENU
+    places = (f"{FOLDER}/", *(f"{folder}/faderwise_" for folder in _ICON_FOLDERS))
+    is_ours = name.startswith(places) or name == scripts.MENU
     return is_ours and ".." not in PureWindowsPath(name).parts and "\0" not in name
 
 

@@ -4,15 +4,16 @@ Scripts/Faderwise/faderwise_*.py               the actions
 Scripts/Faderwise/faderwise_bridge/            the package they share
 Scripts/Faderwise/vendor/                      reapy and typing-extensions
 Scripts/Faderwise/faderwise_application.json   where the application is
-Data/toolbar_icons/faderwise_*.png             the actions' icons
+Data/toolbar_icons/faderwise_*.png             the actions' icons; in 150/ and 200/ for screens of that scale
 MenuSets/Faderwise.ReaperMenu                  a toolbar, to import in Options > Customize menus and toolbars
 
 pip downloads the packages once into the data folder and checks them against the hashes in packages.txt. psutil, which
 reapy requires, is left out: reapy imports it outside REAPER only.
 
 An icon is a PNG file of three squares of 30 pixels next to each other: a button at rest, under the mouse and pressed.
-The lines of the toolbar are those of reaper-menu.ini (`item_N=_COMMAND description`, `icon_N=file`). reaper-menu.ini
-itself, which contains the user's own toolbars, is never changed.
+Those in the folders 150 and 200 have the same names and squares of 45 and 60 pixels. The lines of the toolbar are
+those of reaper-menu.ini (`item_N=_COMMAND description`, `icon_N=file`). reaper-menu.ini itself, which contains the
+user's own toolbars, is never changed.
 """
 
 from __future__ import annotations
@@ -199,7 +200,8 @@ def _run_pip(folder: Path, python: Path) -> None:
 
 def toolbar_files(actions: Sequence[Action]) -> dict[str, bytes]:
     """Return the icons and the toolbar of the actions by their path in REAPER's resource folder."""
-    files = {f"{ICONS}/{path.name}": path.read_bytes() for path in sorted(_BUNDLED_ICONS.glob("*.png"))}
+    icons = {path.relative_to(_BUNDLED_ICONS).as_posix(): path for path in sorted(_BUNDLED_ICONS.rglob("*.png"))}
+    files = {f"{ICONS}/{name}": path.read_bytes() for name, path in icons.items()}
     lines = ["[Floating toolbar 8]"]
     lines += [f"icon_{place}={Path(action.file).stem}.png" for place, action in enumerate(actions)]
     lines += [f"item_{place}=_{action.command} {action.description}" for place, action in enumerate(actions)]

@@ -244,6 +244,8 @@ def track_of(project: Project, then: TrackRun) -> Track | None:
 
 MARK_KEY = "faderwise_run"
 """The key (`P_EXT:faderwise_run`) under which a track carries the id of the last run that wrote on it in REAPER."""
+_BYPASSED_KEY = "faderwise_bypassed"
+"""The key under which a track carries the envelopes that the action Compare has bypassed in REAPER."""
 
 
 def with_mark(record: RunRecord, project: Project) -> RunRecord:
@@ -269,7 +271,7 @@ def mark_of(project: Project, track: Track) -> str | None:
 
 
 def mark_edits(project: Project, track: Track, run_id: str | None, *, keeps_block: bool = False) -> list[Edit]:
-    """Return the edits that set or remove the run id of a track.
+    """Return the edits that set the run id of a track, or that remove it and all else that REAPER's actions put there.
 
     Parameters
     ----------
@@ -277,21 +279,23 @@ def mark_edits(project: Project, track: Track, run_id: str | None, *, keeps_bloc
     run_id : the id, or None to remove it.
     keeps_block : keep the EXT block of the track if nothing else is in it.
     """
-    if mark_of(project, track) == run_id:
-        return []
     lines = project.document.lines
+    block = next(track.block.inner("EXT"), None)
+    keys = (MARK_KEY, _BYPASSED_KEY) if run_id is None else (MARK_KEY,)
+    found = () if block is None else block.lines
+    ours = [index for index in found if (words(lines[index]) or [""])[0].casefold() in keys]
+    if not ours if run_id is None else mark_of(project, track) == run_id:
+        return []
     end = project.document.line_end(track.block.first)
     opening = lines[track.block.first]
     margin = opening[: len(opening) - len(opening.lstrip(b" \t"))] + b"  "
     line = b"" if run_id is None else margin + f"  {MARK_KEY} {run_id}".encode() + end
-    block = next(track.block.inner("EXT"), None)
     if block is None:
         return [Edit(track.block.last, track.block.last, (margin + b"<EXT" + end, line, margin + b">" + end))]
-    ours = [i for i in block.lines if [word.casefold() for word in words(lines[i])[:1]] == [MARK_KEY]]
     if not line and not keeps_block and set(block.lines) == set(ours) and not block.blocks:
         return [Edit(block.first, block.last + 1, ())]
     if ours:
-        return [Edit(ours[0], ours[0] + 1, (line,) if line else ())]
+        return [Edit(index, index + 1, (line,) if line else ()) for index in ours]
     return [Edit(block.last, block.last, (line,))]
 
 

@@ -7,8 +7,7 @@ began, stops the writing.
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping
-from urllib.parse import parse_qsl
+from typing import Any, Mapping, Sequence
 
 from reapy import reascript_api as RPR  # noqa: N812
 
@@ -18,7 +17,8 @@ from faderwise_bridge.restore_state import Pointers
 SECTION = "Faderwise"
 MARK = "faderwise_run"
 """The key (`P_EXT`) under which a track carries the id of the last run that wrote on it."""
-_ENVELOPES = {"pre-fx": "VOLENV", "trim": "VOLENV3"}
+_BYPASSED = "faderwise_bypassed"
+"""The key (`P_EXT`) under which a track carries the envelopes that `bypass` has bypassed, with commas between them."""
 _SAME_TIME_S = 1e-9
 _POINT_LINE = re.compile(r"(?m)^\s*PT .*\n?")
 _MAX_NOTES = 8
@@ -59,6 +59,9 @@ def apply(instructions: Mapping[str, Any], tracks: Pointers, before: Mapping[str
         for guid, run in instructions["marks"].items():
             if guid in pointers:
                 reaper_api.set_extension(pointers[guid], MARK, run)
+        for track in pointers.values():
+            if reaper_api.extension(track, _BYPASSED):
+                reaper_api.set_extension(track, _BYPASSED, "")
         store_keys(state)
     return notes
 
@@ -80,33 +83,63 @@ def show(instructions: Mapping[str, Any], notes: list[str], is_quiet: bool = Fal
     return bool(instructions["report"]) and choice == "open"
 
 
-def toggle_bypass() -> None:
-    """Bypass the volume envelopes of all tracks that runs have written on; activate them if all are bypassed.
+def bypass(written: Sequence[Sequence[str]]) -> None:
+    """Bypass envelopes (GUID of the track, name of the envelope), or activate them if all are bypassed.
+
+    `restore_bypassed` activates exactly those that this bypasses.
 
     Raises
     ------
     BridgeError
-        No track has the mark of a run.
+        None of the envelopes exists.
     """
-    marked = [track for track in reaper_api.track_pointers() if reaper_api.extension(track, MARK)]
-    name = _ENVELOPES.get(_last_target(), "VOLENV2")
-    envelopes = [env for env in (reaper_api.envelope(track, name) for track in marked) if env is not None]
-    if not envelopes:
-        raise BridgeError("No track has an envelope that Faderwise has written. Run Auto-mix buses first.")
-    is_active = any(_is_active(env) for env in envelopes)
-    with reaper_api.undo_block(
-        "Faderwise: Bypass bus automation" if is_active else "Faderwise: Restore bus automation"
-    ):
+    tracks = reaper_api.tracks()
+    found = [(tracks[guid], name, reaper_api.envelope(tracks[guid], name)) for guid, name in written if guid in tracks]
+    present = [(track, name, env) for track, name, env in found if env is not None]
+    active = [one for one in present if _is_active(one[2])]
+    if not present:
+        raise BridgeError(
+            "No track has an envelope that Faderwise has written. A balance on the faders cannot be bypassed: compare "
+            "it with Undo and Redo."
+        )
+    if not active:
+        _activate([env for _, _, env in present], [])
+        return
+    names: dict[str, list[str]] = {}
+    with reaper_api.undo_block("Faderwise: Bypass bus automation"):
+        for track, name, env in active:
+            _set_active(env, False)
+            names.setdefault(track, []).append(name)
+        for track, bypassed in names.items():
+            reaper_api.set_extension(track, _BYPASSED, ",".join(bypassed))
+    dialogs.note(f"without the written envelopes ({len(active)} bypassed)")
+
+
+def restore_bypassed() -> bool:
+    """Activate the envelopes that `bypass` has bypassed; return False if there are none."""
+    tracks, envelopes = [], []
+    for track in reaper_api.track_pointers():
+        names = reaper_api.extension(track, _BYPASSED)
+        if names:
+            tracks.append(track)
+            found = [reaper_api.envelope(track, name) for name in names.split(",")]
+            envelopes += [env for env in found if env is not None and not _is_active(env)]
+    if envelopes:
+        _activate(envelopes, tracks)
+    return bool(envelopes)
+
+
+def _activate(envelopes: Sequence[str], tracks: Sequence[str]) -> None:
+    with reaper_api.undo_block("Faderwise: Restore bus automation"):
         for env in envelopes:
-            RPR.GetSetEnvelopeInfo_String(env, "ACTIVE", "0" if is_active else "1", True)
-    dialogs.note("the written envelopes are bypassed" if is_active else "the written envelopes are active")
+            _set_active(env, True)
+        for track in tracks:
+            reaper_api.set_extension(track, _BYPASSED, "")
+    dialogs.note(f"with the written envelopes ({len(envelopes)} active again)")
 
 
-def _last_target() -> str:
-    """Return what the last mix in this project was written on, an empty text for the volume envelope."""
-    with reaper_api.short_texts():
-        options = str(RPR.GetProjExtState(0, SECTION, "OPTIONS", "", 4096)[4])
-    return dict(parse_qsl(options)).get("target", "")
+def _set_active(env: str, is_active: bool) -> None:
+    RPR.GetSetEnvelopeInfo_String(env, "ACTIVE", "1" if is_active else "0", True)
 
 
 def _is_active(env: str) -> bool:

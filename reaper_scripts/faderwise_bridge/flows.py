@@ -50,7 +50,8 @@ def auto_mix_again() -> Flow:
         yield
         plan = (yield from worker.run("plan"))["plan"]
         if not plan["settled"]:
-            raise BridgeError("The buses of this project were not chosen yet. Run Auto-mix buses once.")
+            problem = plan["problem"] or "The buses of this project were not chosen yet."
+            raise BridgeError(f"{problem} Run Auto-mix buses once.")
         for caution in plan["cautions"]:
             dialogs.note(caution)
         existing = {"existing": questions.existing_without_asking()}
@@ -59,9 +60,16 @@ def auto_mix_again() -> Flow:
 
 
 def compare_bus_automation() -> Flow:
-    """Bypass the envelopes that runs have written, or restore them if they are bypassed."""
-    apply_result.toggle_bypass()
-    yield from ()
+    """Bypass the envelopes that runs have written, or restore those that this action has bypassed."""
+    if apply_result.restore_bypassed():
+        return
+    worker = yield from _new_worker("compare", "Compare with and without bus automation")
+    if worker is None:
+        return
+    with removed_at_the_end(worker):
+        yield
+        plan = (yield from worker.run("plan"))["plan"]
+        apply_result.bypass(plan["envelopes"])
 
 
 def match_buses() -> Flow:

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from analysis_server.verbs import mix
 from core.rpp.faders import gains_at
 from core.rpp.parser import parse
 from core.rpp.project import project_of
+from core.runs.store import restore
 from tests.reaper.conftest import StudioFor
 from tests.reaper.studio import ROLES, STEMS, Studio, bus_text, project_text, small_session, without_ext_state
 
@@ -143,6 +145,19 @@ def test_a_mixdown_is_matched(studio: Studio) -> None:
     assert np.median(np.abs(20 * np.log10(gains(studio, at_s) / wanted))) < 0.3
 
 
+def test_a_match_keeps_how_to_mix(studio: Studio) -> None:
+    mixed(studio, model="equal-level", Depth="80")
+    write_rough_mix(studio)
+    studio.host.RPR.RPR_SetExtState("Faderwise", "existing", "replace", True)
+    studio.host.dialogs.expect_message("Yes", containing="mix.wav")
+    studio.decline_report("recovered on")
+    studio.run("match_buses")
+    studio.host.dialogs.expect_inputs(None, containing=ASKED)
+    studio.run("auto_mix_buses")
+    window = studio.host.dialogs.shown[-1]
+    assert dict(zip(window.text.split(","), window.defaults, strict=True))["Depth in percent (empty: 100)"] == "80"
+
+
 def test_learning_from_a_mixdown_does_not_change_the_project(studio: Studio) -> None:
     write_rough_mix(studio)
     before = studio.host.project.to_bytes()
@@ -223,17 +238,104 @@ def test_mixing_again_shows_no_window(studio: Studio) -> None:
 
 
 def test_comparing_bypasses_the_written_envelopes_and_restores_them(studio: Studio) -> None:
-    studio.host.dialogs.expect_message("OK", containing="No track has an envelope")
+    studio.host.dialogs.expect_message("OK", containing="no run of Faderwise")
     studio.run("compare_bus_automation")
     time_s = np.arange(0.5, 9.5, 0.25)
-    faders = gains(studio, time_s)
+    before, faders = studio.host.project.to_bytes(), gains(studio, time_s)
     mixed(studio, model="equal-level")
     written, content = gains(studio, time_s), studio.host.project.to_bytes()
     studio.run("compare_bus_automation")
     np.testing.assert_allclose(gains(studio, time_s), faders)
+    assert studio.host.RPR.RPR_Undo_CanUndo2(0) == "Faderwise: Bypass bus automation"
     studio.run("compare_bus_automation")
     np.testing.assert_allclose(gains(studio, time_s), written)
     assert studio.host.project.to_bytes() == content
+    assert studio.jobs() == []
+    studio.run("compare_bus_automation")
+    bypassed = studio.host.project.to_bytes()
+    revert(studio)
+    assert studio.host.project.to_bytes() == before
+    project = project_of(parse(bypassed, studio.path))  # saved while bypassed, and reverted without REAPER
+    assert without_ext_state(restore(project, 1).content) == before
+
+
+def revert(studio: Studio) -> None:
+    studio.host.dialogs.expect_message("Yes", containing="before this run?")
+    studio.host.dialogs.expect_message("OK", containing="to the state before run 1")
+    studio.run("revert_bus_automation")
+
+
+def test_comparing_leaves_an_envelope_that_the_user_bypassed(studio: Studio) -> None:
+    mixed(studio, model="equal-level")
+    api, drums = studio.host.RPR, studio.host.RPR.RPR_GetTrack(0, 0)
+    api.RPR_GetSetEnvelopeInfo_String(api.RPR_GetTrackEnvelopeByChunkName(drums, "<VOLENV2"), "ACTIVE", "0", True)
+    content = studio.host.project.to_bytes()
+    studio.run("compare_bus_automation")
+    assert is_active(studio, "VOLENV2") == [False] * 4
+    studio.run("compare_bus_automation")
+    assert is_active(studio, "VOLENV2") == [False, True, True, True]
+    assert studio.host.project.to_bytes() == content
+
+
+def test_comparing_covers_the_envelopes_of_all_runs_in_force(studio: Studio) -> None:
+    mixed(studio, model="equal-level")
+    mixed(studio, Write="trim")
+    content = studio.host.project.to_bytes()
+    studio.run("compare_bus_automation")
+    assert is_active(studio, "VOLENV2") == is_active(studio, "VOLENV3") == [False] * 4
+    studio.run("compare_bus_automation")
+    assert studio.host.project.to_bytes() == content
+    studio.host.RPR.RPR_Undo_DoUndo2(0)  # the comparison
+    studio.host.RPR.RPR_Undo_DoUndo2(0)
+    studio.host.RPR.RPR_Undo_DoUndo2(0)  # the mix onto the trim envelope
+    studio.run("compare_bus_automation")
+    assert is_active(studio, "VOLENV2") == [False] * 4
+
+
+def test_a_mix_of_the_command_line_is_compared(tmp_path: Path, studio_for: StudioFor) -> None:
+    path = small_session(tmp_path / "session", length_s=10.0)
+    result = mix.run(mix.MixRequest(song=str(path), model="equal-level"))
+    studio = studio_for(next(Path(file) for file in result.files.values() if file.endswith(".RPP")))
+    content = studio.host.project.to_bytes()
+    studio.run("compare_bus_automation")
+    assert is_active(studio, "VOLENV2") == [False] * 4
+    studio.run("compare_bus_automation")
+    assert studio.host.project.to_bytes() == content
+
+
+def is_active(studio: Studio, name: str) -> list[bool]:
+    envelopes = [track.envelope(name) for track in studio.host.project.tracks]
+    return [envelope is not None and envelope.is_active for envelope in envelopes]
+
+
+def test_mixing_again_reports_what_no_longer_fits(studio: Studio) -> None:
+    mixed(studio, model="equal-level", Keep="VOCALS BUS")
+    api = studio.host.RPR
+    vocals = api.RPR_GetTrack(0, 3)
+    api.RPR_GetSetMediaTrackInfo_String(vocals, "P_NAME", "Gesang", True)
+    studio.host.dialogs.expect_message("OK", containing="no bus or track 'VOCALS BUS'")
+    studio.run("auto_mix_again")
+    api.RPR_DeleteTrack(vocals)
+    studio.host.dialogs.expect_message("OK", containing="chosen for vocals was deleted; choose again. Run Auto-mix")
+    studio.run("auto_mix_again")
+    studio.host.dialogs.expect_message("OK", containing="chosen for vocals was deleted")
+    studio.host.dialogs.expect_inputs(None, containing=ASKED)
+    studio.run("auto_mix_buses")
+    assert studio.host.dialogs.shown[-1].defaults[:4] == ("DRUMS BUS", "BASS BUS", "MELODY BUS", "")
+
+
+def test_an_edit_of_a_part_names_it_in_the_time_of_the_project(studio: Studio) -> None:
+    studio.host.RPR.RPR_GetSet_LoopTimeRange2(0, True, False, 3.0, 6.0, False)
+    mixed(studio, model="equal-level")
+    studio.host.RPR.RPR_GetSet_LoopTimeRange2(0, True, False, 4.0, 5.0, False)
+    studio.host.dialogs.expect_inputs(
+        lambda captions, values: [
+            "50" if caption.startswith("Depth") else value for caption, value in zip(captions, values, strict=True)
+        ],
+        containing="edit the last run",
+    )
+    studio.host.dialogs.expect_message("OK", containing="from 4 to 5 s")
+    studio.run("edit_bus_automation")
 
 
 def test_only_the_selected_tracks_are_mixed(studio: Studio) -> None:
@@ -336,7 +438,10 @@ def test_gains_are_written_on_another_target(studio: Studio, target: str, name: 
         return np.stack([track.envelopes[name].gain_at(at_s) for track in project.tracks], axis=1) * faders
 
     np.testing.assert_allclose(20 * np.log10(np.median(written(), axis=0)), wanted_db, atol=0.1)
-    if name is not None:
+    if name is None:
+        studio.host.dialogs.expect_message("OK", containing="faders cannot be bypassed")
+        studio.run("compare_bus_automation")
+    else:
         studio.run("compare_bus_automation")
         assert not any(track.envelope(name).is_active for track in tracks)
         studio.run("compare_bus_automation")

@@ -49,7 +49,8 @@ def test_only_the_actions_are_added_to_the_action_list(repository: Path) -> None
 def test_icons_are_data_and_the_toolbar_is_not_published(repository: Path) -> None:
     found = sources(repository)
     data = {file for file, source in found.items() if source.get("type") == "data"}
-    assert data == {f"toolbar_icons/{action.file[:-3]}.png" for action in actions_in(bundled_scripts())}
+    names = [f"{action.file[:-3]}.png" for action in actions_in(bundled_scripts())]
+    assert data == {f"toolbar_icons/{scale}{name}" for name in names for scale in ("", "150/", "200/")}
     assert not any("ReaperMenu" in file for file in found)
 
 

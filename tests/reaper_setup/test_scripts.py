@@ -156,15 +156,17 @@ def test_a_header_that_cannot_be_registered_is_an_error(header: str, tmp_path: P
         read_action(script)
 
 
-def test_every_action_has_an_icon_of_three_states() -> None:
+def test_every_action_has_an_icon_of_three_states_at_each_scale() -> None:
     actions = actions_in(bundled_scripts())
     files = scripts.toolbar_files(actions)
-    assert {f"{scripts.ICONS}/{action.file[:-3]}.png" for action in actions} == files.keys() - {scripts.MENU}
-    for name, content in files.items():
-        if name != scripts.MENU:
-            pixels = image.imread(io.BytesIO(content))
-            assert pixels.shape == (30, 90, 4)
-            alpha = pixels[:, :, 3].reshape(30, 3, 30)
+    pixels_at = {"": 30, "150/": 45, "200/": 60}
+    names = {f"{scripts.ICONS}/{scale}{action.file[:-3]}.png" for action in actions for scale in pixels_at}
+    assert names == files.keys() - {scripts.MENU}
+    for action in actions:
+        for scale, size in pixels_at.items():
+            pixels = image.imread(io.BytesIO(files[f"{scripts.ICONS}/{scale}{action.file[:-3]}.png"]))
+            assert pixels.shape == (size, 3 * size, 4)
+            alpha = pixels[:, :, 3].reshape(size, 3, size)
             assert 0.02 < alpha.mean() < 0.6
             assert (alpha[:, 0] == alpha[:, 1]).all()
-            assert not (pixels[:, :30] == pixels[:, 30:60]).all()
+            assert not (pixels[:, :size] == pixels[:, size : 2 * size]).all()
