@@ -3,7 +3,8 @@
 A file is written under a temporary name, flushed and renamed; a file of other content that it replaces is kept under
 its time of change. `replacing_set` does the same for several files at once. Temporary files are in folders whose names
 begin with `.faderwise-`; each contains a lock file that is locked while the folder is in use, so that the next run
-recognises and clears the folders of processes that were killed.
+recognises and clears the folders of processes that were killed. This module needs the standard library only, because
+install.py writes with it before anything is installed.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.errors import DiskFullError, FaderwiseError, InputError
 
-if TYPE_CHECKING:
-    from filelock import FileLock
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 WORKSHOP = ".faderwise-"
 """The prefix of the names of temporary folders."""
@@ -56,14 +60,14 @@ def workshop(folder: Path) -> Iterator[Path]:
     """
     created = _create_folders(folder)
     made: Path | None = None
-    lock: FileLock | None = None
+    lock: int | None = None
     try:
         recover(folder)
         made, lock = _owned_folder(folder)
         yield made
     finally:
         if lock is not None:
-            lock.release()
+            _unlock(lock)
         if made is not None:
             _delete(made)
         for path in reversed(created):
@@ -245,12 +249,8 @@ def _recover_one(made: Path) -> None:
         if made.exists() and time.time() - made.stat().st_mtime > _UNOWNED_AGE_S:
             shutil.rmtree(made, ignore_errors=True)
         return
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only where something was left behind
-
-    lock = FileLock(owner, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
+    lock = _lock(owner)
+    if lock is None:
         return
     is_done = True
     try:
@@ -263,7 +263,7 @@ def _recover_one(made: Path) -> None:
             recover(main.parent)
             is_done = _journal_elsewhere(made) is None
     finally:
-        lock.release()
+        _unlock(lock)
     if is_done:
         _delete(made)
 
@@ -521,17 +521,14 @@ def _create_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _owned_folder(folder: Path) -> tuple[Path, FileLock]:
+def _owned_folder(folder: Path) -> tuple[Path, int]:
     """Create a temporary folder and take its lock."""
-    from filelock import FileLock  # noqa: PLC0415 - many commands write nothing
-
     while True:
         made = folder / f"{WORKSHOP}{secrets.token_hex(4)}"
         try:
             folder.mkdir(parents=True, exist_ok=True)  # another process may have removed it as empty
             made.mkdir(mode=0o700)
-            lock = FileLock(made / _OWNER, mode=0o600)
-            lock.acquire()
+            lock = _lock(made / _OWNER)
         except FileNotFoundError:
             continue  # another process cleared the folder before it had its lock file
         except OSError as error:
@@ -540,9 +537,32 @@ def _owned_folder(folder: Path) -> tuple[Path, FileLock]:
         except BaseException:  # interrupted
             shutil.rmtree(made, ignore_errors=True)
             raise
-        if (made / _OWNER).exists():
-            return made, lock
-        lock.release()  # another process cleared the folder before it was locked
+        if lock is not None:
+            if (made / _OWNER).exists():
+                return made, lock
+            _unlock(lock)  # another process cleared the folder before it was locked
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a file until the process ends or unlocks the returned descriptor; None if another one has locked it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, (BlockingIOError, PermissionError)):
+            return None
+        raise
+    return descriptor
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    os.close(descriptor)
 
 
 def _is_own_folder(path: Path) -> bool:

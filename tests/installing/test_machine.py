@@ -12,6 +12,7 @@ import pytest
 from core.errors import DiskFullError, FaderwiseError, InputError
 from tests.expected_errors import raises_error
 from tests.installing.script import SCRIPT, install, setup, venv_of
+from tests.reaper_setup.conftest import write_packages
 
 
 def test_what_runs_before_the_version_is_looked_at_can_be_read_by_python_3_8():
@@ -34,6 +35,34 @@ def test_it_runs_with_nothing_installed(tmp_path):
     )
     assert done.stdout.splitlines()[-1].startswith(str(tmp_path / "data" / "environment"))
     assert list(tmp_path.iterdir()) == []
+
+
+_SET_UP_AND_REMOVE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from analysis_server.reaper_setup import find_reaper, install
+from analysis_server.reaper_setup.scripts import Application
+find_reaper.running = list
+home, settings = Path(sys.argv[2]), Path(sys.argv[3])
+before = settings.read_bytes()
+install.install_actions(Application(Path(sys.executable), home), install.Prompter(print, None))
+assert b"reascript=1" in settings.read_bytes()
+install.uninstall_actions(home, install.Prompter(print, None))
+assert settings.read_bytes() == before
+"""
+
+
+def test_reaper_is_set_up_and_restored_with_nothing_installed(tmp_path):
+    home, resource = tmp_path / "data", tmp_path / "REAPER"
+    write_packages(home)
+    resource.mkdir()
+    (resource / "reaper.ini").write_bytes(b"[REAPER]\nlastproject=song.rpp\n")
+    subprocess.run(  # noqa: S603 - a list
+        [setup.base_python(), "-I", "-S", "-c", _SET_UP_AND_REMOVE, SCRIPT.parent, home, resource / "reaper.ini"],
+        env={"REAPER_RESOURCE_PATH": str(resource), "PATH": "", "HOME": str(tmp_path)},
+        check=True,
+    )
 
 
 def test_too_old_python_is_reported_with_a_remedy(checkout, pip, monkeypatch):
