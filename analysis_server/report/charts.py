@@ -53,7 +53,7 @@ _CURVES_OPEN = f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" preserveAspectRat
 
 @dataclass(frozen=True)
 class Tick:
-    """A tick at `at` (0..1) along the axis; `fine` ticks are left out on narrow screens."""
+    """A tick at `at` (0..1) along the axis; `fine` ticks are left out below charts on narrow screens."""
 
     at: float
     text: str
@@ -178,7 +178,12 @@ def stepped_axis(low: float, high: float, step: float) -> Axis:
 def _stepped_axis(first: int, count: int, step: float, *, signed: bool) -> Axis:
     """Return the axis from `first` steps up over `count` steps, with a tick at each step."""
     ticks = (
-        Tick(number / count, decimal_text((first + number) * step, 0, signed=signed), zero=first + number == 0)
+        Tick(
+            number / count,
+            decimal_text((first + number) * step, 0, signed=signed),
+            fine=(first + number) % 2 == 1,
+            zero=first + number == 0,
+        )
         for number in range(count + 1)
     )
     return Axis(first * step, (first + count) * step, tuple(ticks))

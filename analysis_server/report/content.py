@@ -8,6 +8,7 @@ missing.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -215,6 +216,7 @@ class ReportContent:
     players, stems : the sounds; `stems` are empty unless they were asked for.
     warnings, notes : sentences about what may be a problem, and information.
     figures, tables : numbers about the whole mix, and further tables.
+    level_decimals : the decimals of the levels per frame; 0 for stored ones, which are in whole LUFS.
     """
 
     title: str
@@ -233,6 +235,7 @@ class ReportContent:
     assignment: tuple[Figure, ...] = ()
     tables: tuple[FigureTable, ...] = ()
     stems: tuple[StemSound, ...] = ()
+    level_decimals: int = 1
 
 
 def printable(text: str) -> str:
@@ -249,6 +252,11 @@ def decimal_text(value: float, decimals: int = 1, *, signed: bool = False) -> st
     rounded = round(value, decimals) + 0.0
     sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
     return f"{sign}{abs(rounded):.{decimals}f}"
+
+
+def with_minus_signs(text: str) -> str:
+    """Return a sentence with true minus signs before its numbers, for texts without file names."""
+    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, text)
 
 
 def gain_text(gain_db: float) -> str:

@@ -31,7 +31,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis_server import MADE_BY
 from analysis_server.report import charts
-from analysis_server.report.content import MISSING, gain_text, median_gain_db
+from analysis_server.report.content import MISSING, gain_text, median_gain_db, with_minus_signs
 from analysis_server.report.page import environment, template_file
 from core.audio.framing import FRAME_S, HOP_S
 from core.automation.render import MixSpectra, in_bands, mix_spectra
@@ -258,6 +258,7 @@ def evaluation_page(
     scores, buses = evaluation.scores, evaluation.scores.buses
     methods = [("the model", scores), *rules.items()]
     methods.sort(key=lambda method: np.nan_to_num(method[1].mean_balance_db(), nan=np.inf))
+    errors_db = np.nan_to_num([one.mean_balance_db() for _, one in methods])
     songs = [
         _song_view(song, evaluation.predicted[song.title], scores.mse[song.title], number)
         for number, song in enumerate(evaluation.tested.songs)
@@ -269,7 +270,7 @@ def evaluation_page(
             bus["plot"] = charts.compared_gains_plot(song["time_s"], *bus["curves"], time=song["time"], gain=gain)
     view = {
         "title": title,
-        "verdict": verdict,
+        "verdict": with_minus_signs(verdict),
         "summary": summary,
         "policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
         "style": Markup(template_file("page.css")),  # noqa: S704 - our own file
@@ -279,8 +280,12 @@ def evaluation_page(
         "titles": tuple(song["title"] for song in songs),
         "buses": buses,
         "mse_heads": [f"MSE {bus}" for bus in buses],
-        "methods": [(name, _decibels(one.mean_balance_db()), *_mses(one.mean_mse(), buses)) for name, one in methods],
-        "best_rule": best_rule or "Best rule",
+        "methods": [
+            (with_minus_signs(name), _decibels(one.mean_balance_db()), *_mses(one.mean_mse(), buses))
+            for name, one in methods
+        ],
+        "bars": (errors_db / max(errors_db.max(initial=0.0), 1e-9)).tolist(),
+        "best_rule": with_minus_signs(best_rule or "best rule"),
         "song_rows": [
             (
                 song_title,

@@ -71,7 +71,7 @@ def render_report(content: ReportContent) -> str:
         "policy": content_security_policy(script),
         "style": Markup(template_file("page.css")),  # noqa: S704 - our own files
         "script": Markup(script),  # noqa: S704
-        "data": Markup(read_out_json(content.buses, time)),  # noqa: S704 - escaped for a script element
+        "data": Markup(read_out_json(content, time)),  # noqa: S704 - escaped for a script element
         "groups": groups,
         "grouped": len(groups) < len(content.buses),
         "open_groups": len(content.buses) <= MOST_OPEN_PANELS,
@@ -80,8 +80,9 @@ def render_report(content: ReportContent) -> str:
         "gain": charts.gain_axis(content.buses),
         "loudness": charts.loudness_axis(content.buses),
         "legend": _legend(content.buses, recovers=content.recovers),
-        "loudness_labels": ("Stem", "Recovered") if content.recovers else ("Before", "After"),
+        "loudness_labels": _loudness_labels(content),
         "cells": _cells(content),
+        "players_note": _shared_note(content),
         "letters": [*_LETTERS, *[""] * len(content.players)],
         "letters_named": _joined(list(_LETTERS[: len(content.players)])),
         "stem_index": {bus.role: number for number, bus in enumerate(content.buses)},
@@ -103,17 +104,21 @@ def content_security_policy(script: str) -> str:
     )
 
 
-def read_out_json(buses: Sequence[BusContent], time: charts.Axis) -> str:
+def read_out_json(content: ReportContent, time: charts.Axis) -> str:
     """Return the vertices of every bus's curves as JSON that is safe inside a script element.
 
     Returns
     -------
-    JSON ``{"duration": seconds, "buses": [{"time": [...], "gain": [...], "level": [...]}, ...]}`` in whole
-    hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence or a value that is not finite.
-    An explained bus also has ``role``, ``terms`` (sentences) and ``why`` (tenths of a dB per term and vertex), an
-    audited one ``written`` and ``now``, a compared one ``second``.
+    JSON ``{"duration": seconds, "level_decimals": 1, "buses": [{"time": [...], "gain": [...], "level": [...]}, ...]}``
+    in whole hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence or a value that is not
+    finite. An explained bus also has ``terms`` (reasons) and ``why`` (tenths of a dB per term and vertex), an audited
+    one ``written`` and ``now``, a compared one ``second``.
     """
-    values = {"duration": round(time.high, 3), "buses": [_vertex_values(bus) for bus in buses]}
+    values = {
+        "duration": round(time.high, 3),
+        "level_decimals": content.level_decimals,
+        "buses": [_vertex_values(bus) for bus in content.buses],
+    }
     return script_safe(json.dumps(values, allow_nan=False, separators=(",", ":")))
 
 
@@ -164,6 +169,12 @@ def template_file(name: str) -> str:
     return resources.files("analysis_server.report").joinpath("templates").joinpath(name).read_text(encoding="utf-8")
 
 
+def _loudness_labels(content: ReportContent) -> tuple[str, str]:
+    """Return the labels of a bus's loudness without and with its gain."""
+    first, second = ("Stem", "Recovered") if content.recovers else ("Before", "After")
+    return first, "Now" if content.verb == "audit" else second
+
+
 def _cells(content: ReportContent) -> list[tuple[str, str]]:
     """Return the rows of a panel's read-out: label and quantity."""
     cells = [("Gain", "gain")]
@@ -210,28 +221,29 @@ def _groups(buses: Sequence[BusContent]) -> list[dict[str, Any]]:
 
 
 def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
-    """Return the rows and the axis of the overview: all faders on one scale."""
+    """Return the rows and the axis of the overview: all faders on one scale, the bands around the predicted gains."""
     medians = [_median_and_range(bus.present_gain_db, bus.counted) for bus in buses]
+    centres = [_median_and_range(bus.gain_db, bus.counted)[1] for bus in buses]
     seconds = [_median_and_range(bus.compared.second_gain_db, bus.active)[1] if bus.compared else nan for bus in buses]
     widths = [half_width_db(bus) for bus in buses]
     ends = [0.0]
-    for (low, middle, high), width, second in zip(medians, widths, seconds, strict=True):
+    for (low, _, high), centre, width, second in zip(medians, centres, widths, seconds, strict=True):
         reach = min(width, 12.0) if math.isfinite(width) else 0.0
-        shown = (low, high, middle - reach, middle + reach, second)
+        shown = (low, high, centre - reach, centre + reach, second)
         ends += [end for end in shown if math.isfinite(end) and end > charts.CLOSED_DB]
     low, high = min(ends), max(ends)
     step = next((step for step in (1.0, 2.0, 3.0, 6.0, 10.0, 20.0) if (high - low) / step <= 8), 40.0)
     axis = charts.stepped_axis(low, high, step)
     rows = []
-    for bus, (low, middle, high), width, second in zip(buses, medians, widths, seconds, strict=True):
+    for bus, (low, middle, high), centre, width, second in zip(buses, medians, centres, widths, seconds, strict=True):
         known = math.isfinite(middle)
         at, bottom, top = axis.place(np.array([middle, low, high])).tolist() if known else (None, 0.0, 0.0)
-        banded = known and math.isfinite(width)
+        banded = math.isfinite(centre) and math.isfinite(width)
         rows.append(
             {
                 "at": at,
                 "range": (bottom, top) if known and high - low > 0.1 and not bus.compared else None,
-                "band": tuple(axis.place(np.array([middle - width, middle + width])).tolist()) if banded else None,
+                "band": tuple(axis.place(np.array([centre - width, centre + width])).tolist()) if banded else None,
                 "gain": gain_text(middle) if known else MISSING,
                 "plus_minus": f"±{decimal_text(width)} dB" if banded else "",
                 "second_at": float(axis.place(np.array([second]))[0]) if math.isfinite(second) else None,
@@ -252,6 +264,12 @@ def _median_and_range(gain_db: FloatArray, active: npt.NDArray[np.bool_]) -> tup
     shown = shown[np.isfinite(shown)]
     low, high = np.quantile(shown, (0.05, 0.95)).tolist() if shown.size else (nan, nan)
     return low, median_gain_db(gain_db, active), high
+
+
+def _shared_note(content: ReportContent) -> str:
+    """Return what the first player is an excerpt of; the others start with it."""
+    first = content.players[0] if content.players else None
+    return f"{first.note.rstrip('.')}, from {clock_text(first.start_s)}" if first and first.note else ""
 
 
 def _level_match(content: ReportContent) -> dict[str, Any]:
@@ -293,30 +311,25 @@ def _description(bus: BusContent) -> str:
     return f"Gain curve of {bus.role}, between {low} and {high}"
 
 
-def _reasons(bus: BusContent) -> list[tuple[str, bool]]:
-    """Return a sentence for the average of each term while the bus has signal, and whether to show it.
-
-    A term that rounds to 0.0 dB is an empty line.
-    """
+def _reasons(bus: BusContent) -> list[tuple[str, str]]:
+    """Return the average of each term while the bus has signal, empty where it rounds to 0.0 dB, and its reason."""
     if bus.terms_db is None:
         return []
     chosen = bus.terms_db[bus.counted]
     means = chosen.mean(axis=0) if len(chosen) else np.zeros(len(bus.terms))
     return [
-        (term.sentence(bus.role, mean), True) if abs(mean) >= 0.05 else ("\u00a0", False)
+        (gain_text(mean) if abs(mean) >= 0.05 else "", term.reason(mean))
         for term, mean in zip(bus.terms, means.tolist(), strict=True)
     ]
 
 
-def _rows(bus: BusContent) -> list[tuple[str, ...]]:
-    """Return the panel's values at no more than `TABLE_ROWS` moments; stored levels are whole, so without decimals."""
-    heard = bus.level_lufs[np.isfinite(bus.level_lufs)]
-    decimals = 0 if (heard == np.round(heard)).all() else 1
+def _rows(bus: BusContent, level_decimals: int) -> list[tuple[str, ...]]:
+    """Return the panel's values at no more than `TABLE_ROWS` moments."""
     return [
         (
             clock_text(float(bus.time_s[frame]), 1),
             *(gain_text(float(gain_db[frame])) for gain_db in bus.gain_curves.values()),
-            level_text(float(bus.level_lufs[frame]), decimals),
+            level_text(float(bus.level_lufs[frame]), level_decimals),
             "yes" if bus.active[frame] else "no",
         )
         for frame in charts.even_indices(bus.time_s.size, TABLE_ROWS)
@@ -348,7 +361,6 @@ def _vertex_values(bus: BusContent) -> dict[str, Any]:
         "level": _whole(bus.level_lufs[chosen], 10),
     }
     if bus.terms and bus.terms_db is not None:
-        values["role"] = bus.role
         values["terms"] = [[term.raises, term.lowers] for term in bus.terms]
         values["why"] = [_whole(column[chosen], 10) for column in bus.terms_db.T]
     if bus.audit is not None:

@@ -404,6 +404,7 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
         warnings=tuple(result.warnings),
         notes=tuple(result.notes),
         made_by=MADE_BY,
+        level_decimals=0,
         tables=(_moves_table(result), _edits_table(result), _runs_table(result)),
     )
 
@@ -453,14 +454,16 @@ def _figures(result: AuditResult) -> list[Figure]:
     if "fit" in result.figures:
         share = f"{100 * result.figures['fit']:.1f} %"
         shown.insert(0, Figure(label="Fit", value=share, means="share of the mixdown that the gains explain"))
-    settings = ", ".join(result.settings) or "as predicted"
-    return [Figure(label="Settings", value=settings, means="settings of the last edit"), *shown]
+    if result.edit is not None:
+        settings = ", ".join(result.settings) or "as predicted"
+        shown.insert(0, Figure(label="Settings", value=settings, means="of the last edit"))
+    return shown
 
 
 def _moves_table(result: AuditResult) -> FigureTable:
     rows = [
         Figure(
-            label=f"{move.track}, {clock_text(move.start_s)} to {clock_text(move.end_s)}",
+            label=f"{move.track}, {clock_text(move.start_s, 1)} to {clock_text(move.end_s, 1)}",
             value=f"{gain_text(move.start_db)} → {gain_text(move.end_db)}",
             means=move.why,
         )

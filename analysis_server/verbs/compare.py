@@ -272,6 +272,7 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
         figures=(*_figures("A", result.first), *_figures("B", result.second)),
         warnings=tuple(result.warnings),
         made_by=MADE_BY,
+        level_decimals=0 if result.first.kind == "run" else 1,
         tables=(_differences(result), _alone(result)),
     )
 

@@ -146,7 +146,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     file_gain_db = min(0.0, headroom_db(after))
     after = after.with_gain_db(file_gain_db)
     text = ReportText(
-        f"The fader moves of {_mixdown(song).path.name}, recovered on {', '.join(song.buses)}; {found.reason}.",
+        f"The fader moves of {_mixdown(song).path.name}, recovered from the stems; {found.reason}.",
         _figures(found, limiter_db, file_gain_db),
         (*where.notes, *found.warnings, *plain_sum.result()),
         tuple(song.notes()),

@@ -212,7 +212,7 @@ def _mixed(
         range_s=request.range_s,
     )
     text = ReportText(
-        _summary(song, model, request.like),
+        _summary(model, request.like),
         _figures(model, song, request.like),
         (
             *models.hidden_model_warnings(request.model),
@@ -403,14 +403,11 @@ def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, 
     return warnings
 
 
-def _summary(song: Song, model: Model, like: str | None) -> str:
+def _summary(model: Model, like: str | None) -> str:
     learned = f"learned from {len(model.songs)} songs" if model.songs else "a rule that needs no training"
-    mixed = ", ".join(song.buses)
-    if song.bus_of:
-        mixed = f"{len(song.buses)} tracks of {len(set(song.bus_of.values()))} buses"
     if like:
-        return f"{mixed}, mixed with the balance of {like}, and moves of the model {model.name} ({learned})."
-    return f"{mixed}, mixed with the model {model.name} ({learned})."
+        return f"Mixed with the balance of {like}, and moves of the model {model.name} ({learned})."
+    return f"Mixed with the model {model.name} ({learned})."
 
 
 def _figures(model: Model, song: Song, like: str | None) -> tuple[Figure, ...]:

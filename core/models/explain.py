@@ -17,10 +17,7 @@ from core.gains.curves import GainCurves
 
 @dataclass(frozen=True)
 class TermMeaning:
-    """The description of a term: a short `label`, and sentences for a contribution that `raises` and one that `lowers`.
-
-    In the sentences ``{bus}`` is replaced by the bus and ``{amount}`` by the contribution's size, such as "1.5 dB".
-    """
+    """The description of a term: a short `label`, and reasons for a contribution that `raises` or `lowers` a gain."""
 
     label: str
     raises: str
@@ -28,59 +25,55 @@ class TermMeaning:
 
     def sentence(self, bus: str, contribution_db: float) -> str:
         """Return what the term does to a bus, such as ``"vocals 0.8 dB up: your fader is kept"``."""
-        words = self.raises if contribution_db >= 0.0 else self.lowers
-        return words.format(bus=bus, amount=f"{abs(contribution_db):.1f} dB")
+        direction = "up" if contribution_db >= 0.0 else "down"
+        return f"{bus} {abs(contribution_db):.1f} dB {direction}: {self.reason(contribution_db)}"
+
+    def reason(self, contribution_db: float) -> str:
+        """Return the reason for a contribution, such as ``"your fader is kept"``."""
+        return self.raises if contribution_db >= 0.0 else self.lowers
 
 
-def _of_bus(label: str, raises: str, lowers: str | None = None) -> TermMeaning:
-    return TermMeaning(label, f"{{bus}} {{amount}} up: {raises}", f"{{bus}} {{amount}} down: {lowers or raises}")
+def _both(label: str, reason: str) -> TermMeaning:
+    return TermMeaning(label, reason, reason)
 
 
 TERM_MEANINGS: Mapping[str, TermMeaning] = {
-    "level": _of_bus("its own level", "the stem is quieter than the others", "the stem is louder than the others"),
-    "role": _of_bus(
+    "level": TermMeaning("its own level", "the stem is quieter than the others", "the stem is louder than the others"),
+    "role": TermMeaning(
         "its place in the mix",
         "a bus of this kind is usually louder than the others",
         "a bus of this kind is usually quieter than the others",
     ),
-    "company": _of_bus(
+    "company": TermMeaning(
         "buses of its kind",
         "fewer buses have the same function than for the others",
         "it shares its function with other buses of its kind",
     ),
-    "tone": _of_bus(
+    "tone": TermMeaning(
         "its tone",
         "little of its level is deep bass, which loudness barely counts",
         "much of its level is deep bass, which loudness barely counts",
     ),
-    "covered": _of_bus("what covers it", "how much the other buses mask its spectrum"),
-    "presence": _of_bus("how much it plays", "how much of the song it plays in"),
-    "sessions": _of_bus(
+    "covered": _both("what covers it", "how much the other buses mask its spectrum"),
+    "presence": _both("how much it plays", "how much of the song it plays in"),
+    "sessions": TermMeaning(
         "the learned songs",
         "it is set louder in the songs that the model has learned",
         "it is set quieter in the songs that the model has learned",
     ),
-    "covered_moment": _of_bus("what covers it here", "how much the other buses mask it here"),
-    "moment": _of_bus(
+    "covered_moment": _both("what covers it here", "how much the other buses mask it here"),
+    "moment": TermMeaning(
         "the moment",
         "it is quieter here than usual, relative to the others",
         "it is louder here than usual, relative to the others",
     ),
-    "kit": _of_bus("the drum kit", "its function in the drum kit"),
-    "like": _of_bus("the other session", "as in the session given with --like"),
-    "kept": _of_bus("your fader", "your fader is kept"),
-    "ride": _of_bus("riding", "--ride evens out its loudness"),
-    "limit": _of_bus("bounds", "the gain reached a limit of the model"),
-    "common": TermMeaning(
-        "the whole mix",
-        "all buses {amount} up: the mix keeps its loudness",
-        "all buses {amount} down: the mix keeps its loudness",
-    ),
-    "paper": TermMeaning(
-        "as the paper predicts",
-        "{bus} {amount} up, as the paper's regression predicts",
-        "{bus} {amount} down, as the paper's regression predicts",
-    ),
+    "kit": _both("the drum kit", "its function in the drum kit"),
+    "like": _both("the other session", "as in the session given with --like"),
+    "kept": _both("your fader", "your fader is kept"),
+    "ride": _both("riding", "--ride evens out its loudness"),
+    "limit": _both("bounds", "the gain reached a limit of the model"),
+    "common": _both("the whole mix", "as all buses, so that the mix keeps its loudness"),
+    "paper": _both("as the paper predicts", "the paper's regression predicts it"),
 }
 """Every term a prediction may have, in the order they are shown."""
 

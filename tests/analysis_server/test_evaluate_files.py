@@ -6,6 +6,7 @@ import csv
 import html
 import json
 import math
+import re
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis_server.report.content import with_minus_signs
 from tests.analysis_server.outcomes import as_json
 
 Faderwise = Callable[..., Any]
@@ -68,9 +70,15 @@ def test_the_page_has_the_verdict_every_method_and_a_chart_per_song_and_bus(
 ) -> None:
     out, result = evaluated
     page = html.unescape((out / "evaluate.html").read_text(encoding="utf-8"))
-    assert result["verdict"] in page
+    assert with_minus_signs(result["verdict"]) in page
+    row = r'<th scope="row">([^<]*)</th><td class="barred"><i style="--share:([0-9.]+)"></i>([0-9.]+) dB</td>'
+    errors = {name: (float(share), float(error_db)) for name, share, error_db in re.findall(row, page)}
+    largest_db = max(error_db for _, error_db in errors.values())
     for rule, scores in result["baselines"].items():
-        assert f'<th scope="row">{rule}</th><td>{scores["balance_db"]:.2f} dB</td>' in page
+        share, error_db = errors[with_minus_signs(rule)]
+        assert error_db == pytest.approx(scores["balance_db"], abs=0.005)
+        assert share == pytest.approx(error_db / largest_db, abs=0.01)
+    assert re.findall(r'<tr class="marked"><th scope="row">([^<]*)', page) == ["the model"]
     assert page.count('role="img"') == sum(len(row) for row in result["songs"].values())
     for file in out.iterdir():
         assert file.name == "evaluate.html" or f">{file.name}</a>" in page

@@ -216,8 +216,8 @@ def an_audited_bus(role: str = "drums", n_frames: int = 240, duration_s: float =
         is_edited=True,
     )
     terms = (
-        TermMeaning("the moment", "{bus} {amount} up: quieter than usual", "{bus} {amount} down: louder than usual"),
-        TermMeaning("the whole mix", "all buses {amount} up", "all buses {amount} down"),
+        TermMeaning("the moment", "it is quieter than usual", "it is louder than usual"),
+        TermMeaning("the whole mix", "as all buses", "as all buses"),
     )
     terms_db = np.stack([bus.gain_db - 1.0, np.ones(n_frames)], axis=1)
     return replace(bus, audit=audit, terms=terms, terms_db=terms_db, **changes)
@@ -267,8 +267,8 @@ def a_report(**changes: Any) -> ReportContent:
             Spectrum(label="After", frequency_hz=frequency_hz, level_db=-19.0 - 5.2 * np.log2(frequency_hz / 20)),
         ),
         players=(
-            Player(label="Before", mime="audio/wav", encoded=a_tone(220, 60.0), note="As it was."),
-            Player(label="After", mime="audio/wav", encoded=a_tone(330, 60.0), note="With the automation."),
+            Player(label="Before", mime="audio/wav", encoded=a_tone(220, 60.0), note="the whole song"),
+            Player(label="After", mime="audio/wav", encoded=a_tone(330, 60.0), note="the whole song"),
         ),
         figures=(Figure(label="Loudness", value="-16.2 LUFS", means="How loud the whole mix is."),),
         warnings=("The melody is silent for 12 s.",),

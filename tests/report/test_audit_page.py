@@ -7,7 +7,9 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from analysis_server.report.content import MINUS
 from analysis_server.report.page import render_report
 
 HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>"
@@ -29,7 +31,7 @@ def test_an_audit_shows_its_curves_reasons_and_tables(make_audit):
     assert "Predicted, written, now" in page
     assert page.count('data-shows="now"') == 4
     buses = read_out_of(page)["buses"]
-    assert set(buses[0]) == {"time", "gain", "level", "role", "written", "now", "terms", "why"}
+    assert set(buses[0]) == {"time", "gain", "level", "written", "now", "terms", "why"}
     assert [len(column) for column in buses[0]["why"]] == [len(buses[0]["time"])] * 2
 
 
@@ -37,7 +39,23 @@ def test_terms_that_round_to_zero_are_not_shown(make_audit, make_audited_bus):
     bus = make_audited_bus()
     small = np.stack([bus.terms_db[:, 0], np.full(len(bus.time_s), 0.04)], axis=1)
     page = render_report(replace(make_audit(), buses=(replace(bus, terms_db=small),)))
-    assert re.findall(r'<li class="quiet">([^<]*)</li>', page) == ["\u00a0"]
+    assert page.count('<li class="quiet"><b></b> <span>as all buses</span></li>') == 1
+
+
+def test_the_band_of_an_audit_is_around_the_predicted_gain(make_audit, make_audited_bus):
+    page = render_report(replace(make_audit(), buses=(make_audited_bus(),)))
+    bus = make_audited_bus()
+    places = {
+        mark: float(re.search(rf'class="{mark}" style="left:([0-9.]+)%', page)[1])
+        for mark in ("zero-mark", "band-mark", "fader-mark")
+    }
+    width = float(re.search(r'class="band-mark" style="left:[0-9.]+%;width:([0-9.]+)%', page)[1])
+    per_db = width / 1.6  # the band is ±0.8 dB
+    for place, gain_db in (
+        (places["band-mark"] + width / 2, bus.gain_db),
+        (places["fader-mark"], bus.audit.now_gain_db),
+    ):
+        assert (place - places["zero-mark"]) / per_db == pytest.approx(np.median(gain_db[bus.active]), abs=0.02)
 
 
 def test_a_report_without_an_audit_does_not_mention_one(make_report):
@@ -65,11 +83,12 @@ def test_an_audit_explains_the_moment_selected_by_keyboard(browser, tmp_path, ma
     moment = bus.terms_db[frame, 0]
     words = browser.run(f"{plot}.getAttribute('aria-valuetext')")
     assert words.startswith("0:48.0, now \N{MINUS SIGN}4.0 dB, edited, written ")
-    assert f"drums {abs(moment):.1f} dB {'up' if moment >= 0 else 'down'}" in words
-    assert words.endswith("all buses 1.0 dB up")
+    amount = f"{'+' if moment >= 0 else MINUS}{abs(moment):.1f} dB"
+    assert f"{amount} it is {'quieter' if moment >= 0 else 'louder'} than usual" in words
+    assert words.endswith("+1.0 dB as all buses")
     shown = browser.run("[...document.querySelectorAll('[data-why=\"0\"] li')].map((line) => line.textContent)")
     assert len(shown) == 2
-    assert f"drums {abs(moment):.1f} dB" in shown[0]
+    assert shown[0].startswith(amount)
     assert browser.run("document.querySelector('[data-why] h4').textContent") == "Why, at 0:48.0"
     assert browser.problems() == []
 

@@ -413,6 +413,32 @@ def test_a_link_to_a_track_opens_its_folded_group(browser, pages):
     assert not browser.run("document.querySelector('#bus-4').checkVisibility()")
 
 
+def test_print_shows_folded_tracks_and_no_controls(browser, pages):
+    browser.open(pages["tracks"])
+    folded = "document.querySelector('#bus-5').checkVisibility()"
+    assert not browser.run(folded)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert browser.run(folded)
+        assert browser.run("document.querySelector('.reading dd').checkVisibility()")
+        assert not browser.run(
+            "[...document.querySelectorAll('button, input, audio, .data')].some((one) => one.checkVisibility())"
+        )
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_a_narrow_screen_keeps_the_zero_of_the_overview(browser, pages):
+    browser.open(pages["song"], width=390)
+    shown = browser.run(
+        "[...document.querySelectorAll('.scale-ticks .ticks span')]"
+        ".filter((one) => one.checkVisibility()).map((one) => one.textContent)"
+    )
+    assert "0" in shown
+    browser.open(pages["song"], width=1280)
+    assert len(shown) < browser.run("document.querySelectorAll('.scale-ticks .ticks span').length")
+
+
 def test_stems_play_together_with_solo_and_mute(browser, tmp_path, make_report):
     content = make_report()
     stems = tuple(

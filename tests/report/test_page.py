@@ -335,4 +335,15 @@ def test_warnings_are_sentences_and_excerpts_have_their_start(make_report):
     page = render_report(make_report(warnings=("the mix clips", "mix.wav is old", "No bass."), players=players))
     warnings = page.split('class="warnings"')[1].split("</div>")[0]
     assert re.findall(r"<li>([^<]*)</li>", warnings) == ["The mix clips.", "mix.wav is old.", "No bass."]
-    assert "20 s, from 1:04</p>" in page
+    assert '<p class="note">20 s, from 1:04.</p>' in page
+
+
+def test_the_note_that_all_sounds_share_is_written_once(make_report):
+    sounds = tuple(
+        Player(label=label, mime="audio/flac", encoded=b"", note=note, start_s=4.0)
+        for label, note in (("Before", "20 s"), ("Now", "20 s"), ("Difference", "the later minus the earlier mix"))
+    )
+    page = render_report(make_report(players=sounds))
+    assert page.count("20 s") == 1
+    assert re.findall(r'<div class="card shown"><h3[^>]*><span class="letter">(\w)', page) == ["C"]
+    assert ">The later minus the earlier mix.</p>" in page

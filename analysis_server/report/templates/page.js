@@ -54,31 +54,27 @@
 
   const known = (value) => value !== null && value !== undefined;
   const decibels = (gain) => (known(gain) ? `${decimal(gain / 100, true)} dB` : "\u2014");
-  const reason = ([raises, lowers], role, tenths) =>
-    (tenths >= 0 ? raises : lowers).replaceAll("{bus}", role).replaceAll("{amount}", `${decimal(Math.abs(tenths) / 10)} dB`);
-
   const wordsAt = (bus, seconds) => {
-    const { time, gain, level, second, written, now, terms = [], why = [], role } = data.buses[bus];
+    const { time, gain, level, second, written, now, terms = [], why = [] } = data.buses[bus];
     const vertex = nearest(time, seconds);
-    const decimals = level.every((tenths) => tenths % 10 === 0) ? 0 : 1; // stored levels are whole
     const edited = now && known(now[vertex]) && Math.abs(now[vertex] - written[vertex]) > 10;
     return {
       time: clock(seconds, 1),
       gain: decibels(gain[vertex]),
-      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false, decimals)} LUFS` : vertex in level ? "silent" : "\u2014",
+      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false, data.level_decimals)} LUFS` : vertex in level ? "silent" : "\u2014",
       second: second && decibels(second[vertex]),
       written: written && decibels(written[vertex]),
       now: now && decibels(now[vertex]) + (edited ? ", edited" : ""),
-      why: terms.map((term, number) => ({
-        isShown: Boolean(why[number][vertex]), // in tenths of a dB
-        reason: reason(term, role, why[number][vertex] || 0),
-      })),
+      why: terms.map(([raises, lowers], number) => {
+        const tenths = why[number][vertex] || 0;
+        return [tenths ? `${decimal(tenths / 10, true)} dB` : "", tenths < 0 ? lowers : raises];
+      }),
     };
   };
   const spoken = (words) =>
     words.now
       ? `${words.time}, now ${words.now}, written ${words.written}, predicted ${words.gain}, level ${words.level}. ` +
-        words.why.filter((one) => one.isShown).map((one) => one.reason).join("; ")
+        words.why.filter(([amount]) => amount).map((one) => one.join(" ")).join("; ")
       : words.second
         ? `${words.time}, A ${words.gain}, B ${words.second}, level ${words.level}`
         : `${words.time}, gain ${words.gain}, level ${words.level}`;
@@ -106,8 +102,8 @@
       const words = wordsAt(Number(box.dataset.why), seconds);
       box.querySelector('[data-shows="why-when"]').textContent = `at ${words.time}`;
       box.querySelectorAll("li").forEach((line, number) => {
-        line.classList.toggle("quiet", !words.why[number].isShown);
-        line.textContent = words.why[number].reason;
+        line.classList.toggle("quiet", !words.why[number][0]);
+        [...line.children].forEach((part, index) => (part.textContent = words.why[number][index]));
       });
     }
   };
@@ -204,9 +200,10 @@
     sound.addEventListener("timeupdate", () => index === chosen && calm.matches && show());
     sound.addEventListener("error", () => {
       if (wholeFailed(sound)) return;
-      const note = sound.parentElement.querySelector("p");
-      note.classList.add("failed");
+      sound.parentElement.classList.add("shown");
+      const note = Object.assign(document.createElement("p"), { className: "failed" });
       note.textContent = "This browser cannot play this sound.";
+      sound.before(note);
     });
   });
 
