@@ -94,6 +94,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     InputError
         The command or an option is unknown, or a value is invalid.
     """
+    if "--version" in words and {*words} <= {"--version", "--json"}:
+        return argparse.Namespace(run=_show_version)
     command = next((word for word in words if not word.startswith("-")), "")
     if command and command not in COMMANDS:
         raise InputError(f"unknown command {command!r}", remedy=f"{_suggestion(command, COMMANDS)}see faderwise --help")
@@ -107,6 +109,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         suggestion = _suggestion(option, used.option_names())
         raise InputError("unknown option", option=option, remedy=f"{suggestion}see {used.prog} --help")
     return parsed
+
+
+def _show_version(_arguments: argparse.Namespace, terminal: Terminal) -> None:
+    terminal.say(f"Faderwise {__version__}")
+    terminal.give({"version": __version__})
 
 
 def parser(command: str | None = None) -> Parser:

@@ -124,7 +124,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def complete(action: argparse.Action, names: str, ending: str = "") -> None:
-    """Have shells complete an argument with the names that `faderwise completion NAMES` prints, and with files.
+    """Have shells complete an argument with the names that `faderwise completion --names NAMES` prints, and with files.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def complete(action: argparse.Action, names: str, ending: str = "") -> None:
     ending : put after each name, such as the ``=`` of ``--bus drums=``.
     """
     function = f"_faderwise_{names}{'_with_value' if ending else ''}"
-    listed = f"faderwise completion {names} 2>/dev/null | sed 's/$/{ending}/'"
+    listed = f"faderwise completion --names {names} 2>/dev/null | sed 's/$/{ending}/'"
     bash = f'{function}() {{ local IFS=$\'\\n\'; compgen -W "$({listed})" -- "$1"; compgen -f -- "$1"; }}'
     zsh = f'{function}() {{ compadd -S "" -- ${{(f)"$({listed})"}}; _files }}'
     fish = f"function {function}; {listed}; __fish_complete_path (commandline -ct); end"

@@ -136,28 +136,44 @@ def _prompter(arguments: Namespace, terminal: Terminal, messages: list[str]) -> 
 # completion
 
 
+_SHELLS = ("bash", "zsh", "fish")
+_COMPLETION_HELP = """to complete in every new shell, paste the lines of your shell:
+
+bash:
+  faderwise completion bash > ~/.faderwise.bash
+  echo 'source ~/.faderwise.bash' >> ~/.bashrc
+zsh:
+  mkdir -p ~/.zfunc
+  faderwise completion zsh > ~/.zfunc/_faderwise
+  echo 'fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit' >> ~/.zshrc
+fish:
+  mkdir -p ~/.config/fish/completions
+  faderwise completion fish > ~/.config/fish/completions/faderwise.fish
+
+examples:
+  faderwise completion bash"""
+
+
 def add_completion(parser: Parser) -> None:
     """Add the options of `faderwise completion`."""
-    parser.set_command(
-        _completion,
-        "completion bash > ~/.local/share/bash-completion/completions/faderwise",
-        "completion zsh > ~/.zfunc/_faderwise",
-        "completion fish > ~/.config/fish/completions/faderwise.fish",
-    )
-    text = "the shell; or models or buses, for the names that its script completes"
-    parser.add_argument("shell", choices=("bash", "zsh", "fish", "models", "buses"), help=text)
+    parser.set_command(_completion)
+    parser.epilog = _COMPLETION_HELP
+    parser.add_argument("shell", nargs="?", choices=_SHELLS, help="the shell")
+    parser.add_argument("--names", choices=("models", "buses"), help=argparse.SUPPRESS)  # for the scripts
 
 
 def _completion(arguments: Namespace, terminal: Terminal) -> None:
-    if arguments.shell in ("models", "buses"):
+    if arguments.names:
         from analysis_server import models
         from core.roles import SYNONYMS
 
-        names = models.names() if arguments.shell == "models" else list(SYNONYMS)
+        names = models.names() if arguments.names == "models" else list(SYNONYMS)
         for name in names:
             terminal.say(name)
         terminal.give({"names": names})
         return
+    if arguments.shell is None:
+        raise InputError("no shell was given", remedy=f"give one of {', '.join(_SHELLS)}")
     import shtab
 
     parser = arguments.parser_of_all()

@@ -65,6 +65,8 @@ def test_the_version_is_the_packages(faderwise: Faderwise) -> None:
     from core import __version__
 
     assert faderwise("--version").out == f"Faderwise {__version__}\n"
+    for words in (["--version", "--json"], ["--json", "--version"]):
+        assert json.loads(faderwise(*words).out) == {"version": __version__}
 
 
 # How it ends

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,7 +96,7 @@ def test_every_shell_completes_models_buses_and_files(
     file.write_text(script(shell, capsys), "utf-8")
     command = tmp_path / "bin" / "faderwise"
     command.parent.mkdir()
-    command.write_text("#!/bin/sh\n[ $2 = models ] && printf 'default\\nmymodel\\n' || printf 'drums\\nbass\\n'\n")
+    command.write_text("#!/bin/sh\n[ $3 = models ] && printf 'default\\nmymodel\\n' || printf 'drums\\nbass\\n'\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
@@ -108,8 +110,66 @@ def test_every_shell_completes_models_buses_and_files(
 
 
 def test_the_names_to_complete_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "default" in script("models", capsys).splitlines()
-    assert "backing vocals" in script("buses", capsys).splitlines()
+    assert main(["completion", "--names", "models"]) == 0
+    assert "default" in capsys.readouterr().out.splitlines()
+    assert main(["completion", "--names", "buses"]) == 0
+    assert "backing vocals" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("words", [["completion"], ["completion", "tcsh"]])
+def test_without_a_shell_the_error_lists_the_shells(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    text = f"{error['problem']} {error['remedy']}"
+    assert "bash, zsh, fish" in text
+    assert "models" not in text
+
+
+def help_lines(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the lines that the help gives for a shell."""
+    with pytest.raises(SystemExit):
+        main(["completion", "--help"])
+    section = re.search(rf"^{shell}:\n((?:  .*\n)+)", capsys.readouterr().out, re.MULTILINE)
+    assert section
+    return section[1]
+
+
+def bash_offers(typed: str) -> str:
+    asked = f"complete -p faderwise >&2 || exit 1; COMP_WORDS=({typed}); COMP_CWORD=1; _shtab_faderwise; echo ${{COMPREPLY[@]}}"
+    return subprocess.run(["bash", "-i", "-c", asked], capture_output=True, text=True, check=True).stdout  # noqa: S607
+
+
+def zsh_offers(typed: str) -> str:
+    asked = f"print -r -- $_comps[faderwise]; whence -v $_comps[{typed.split()[0]}]"
+    done = subprocess.run(["zsh", "-i", "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    assert "autoload shell function" in done.stdout
+    return (Path.home() / ".zfunc" / "_faderwise").read_text("utf-8")
+
+
+def fish_offers(typed: str) -> str:
+    return subprocess.run(["fish", "-c", f"complete -C '{typed}'"], capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_lines_of_the_help_work_in_an_empty_home(
+    shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    lines = help_lines(shell, capsys)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "home").mkdir()
+    command = tmp_path / "bin" / "faderwise"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from analysis_server.cli import main; main()" "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    subprocess.run([shell, "-c", f"set -e\n{lines}" if shell != "fish" else lines], check=True)  # noqa: S603
+    offers = {"bash": bash_offers, "zsh": zsh_offers, "fish": fish_offers}[shell]
+    assert "doctor" in offers("faderwise do")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
