@@ -229,9 +229,10 @@ def delete(path: Path) -> None:
 
 
 def described(path: Path) -> str:
-    """Return a path that is to be removed, with the number of models if it is the folder of the user's models."""
-    models = list(path.glob("*.json")) if path.name == "models" else []
-    return f"{path} ({len(models)} model{'s' * (len(models) != 1)})" if models else str(path)
+    """Return a path that is to be removed, with the number of files if it is the folder of the user's models."""
+    models = [*path.glob("*.json"), *path.glob("*.removed")] if path.name == "models" else []
+    number = f"{len(models)} model{'s' * (len(models) != 1)}, with earlier versions and removed ones"
+    return f"{path} ({number})" if models else str(path)
 
 
 @contextlib.contextmanager

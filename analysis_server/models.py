@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "default"
 SUFFIX = ".json"
+_REMOVED = ".removed"
 _LONGEST_NAME_BYTES = 200
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d) *(\.|$)", re.IGNORECASE)
 _EARLIER = re.compile(r"[^.]\.\d{8}-\d{6}(-\d+)?$")  # the suffix that core.files adds to the stem of a replaced file
@@ -149,9 +150,10 @@ def names() -> list[str]:
     return sorted({path.stem for path in files if not path.name.startswith(".") and not _EARLIER.search(path.stem)})
 
 
-def earlier_versions() -> list[str]:
-    """Return the names of the earlier versions of models, which are kept when a model is replaced, sorted."""
-    return sorted(path.stem for path in folder().glob(f"*{SUFFIX}") if _EARLIER.search(path.stem))
+def earlier_versions() -> list[Path]:
+    """Return the files of removed models, and of earlier versions, which are kept when a model is replaced, sorted."""
+    replaced = (path for path in folder().glob(f"*{SUFFIX}") if _EARLIER.search(path.stem))
+    return sorted([*replaced, *folder().glob(f"*{_REMOVED}")])
 
 
 def is_shipped(name: str) -> bool:
@@ -168,7 +170,7 @@ def remove(name: str) -> Path:
         The model does not exist, or it is a bundled one.
     """
     path = path_of(name)
-    removed = path.with_suffix(".removed")
+    removed = path.with_suffix(_REMOVED)
     with locked(path):
         if is_shipped(name):
             raise ModelError(f"the bundled model {name!r} cannot be changed or removed")

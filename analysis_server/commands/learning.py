@@ -303,7 +303,7 @@ def add_models(parser: options.Parser) -> None:
     )
     actions = options.add_actions(parser, "list|show|remove|export|import")
     listing = options.add_action(actions, "list", _list, "list all models", example="models list --all")
-    listing.add_argument("--all", action="store_true", help="also list earlier versions; models import restores one")
+    listing.add_argument("--all", action="store_true", help="also list earlier versions and removed models; models import restores one")
     text = "show what a model has learned, and from which songs"
     options.add_action(actions, "show", _show_model, text, "model", example="models show mine")
     text, example = "remove a model (kept as NAME.removed), or one of its songs", "models remove mine --song 'Old Song'"
@@ -319,20 +319,22 @@ def add_models(parser: options.Parser) -> None:
 def _list(arguments: Namespace, terminal: Terminal) -> None:
     earlier = models.earlier_versions()
     with_earlier = getattr(arguments, "all", False)  # not an option of `models` without an action
-    names = [*models.names(), *(earlier if with_earlier else ())]
+    files = {name: models.file_of(name) for name in models.names()}
+    if with_earlier:
+        files |= {path.name.removesuffix(models.SUFFIX): path for path in earlier}
     if terminal.as_json:
-        terminal.give({"models": [_facts(name, models.find(name)) for name in names]})
+        terminal.give({"models": [_facts(name, models.find(str(file))) for name, file in files.items()]})
         return
     rows = []
-    for name in names:
-        header = models.read_header(name)
-        origin = "bundled" if models.is_shipped(name) else str(models.path_of(name))
+    for name, file in files.items():
+        header = models.read_header(str(file))
+        origin = "bundled" if models.is_shipped(name) else str(file)
         rows.append((name, header.preset, header.features, count(header.n_songs, "song"), origin))
     terminal.table(("model", "preset", "features", "learned from", "file"), rows)
     if earlier and with_earlier:
-        terminal.say("To restore an earlier version: faderwise models import FILE")
+        terminal.say("To restore an earlier version or a removed model: faderwise models import FILE")
     elif earlier:
-        terminal.say(f"{count(len(earlier), 'earlier version')}: faderwise models list --all")
+        terminal.say(f"{count(len(earlier), 'earlier or removed version')}: faderwise models list --all")
 
 
 def _show_model(arguments: Namespace, terminal: Terminal) -> None:

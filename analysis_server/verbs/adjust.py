@@ -78,22 +78,28 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def adjust(
-    prediction: Prediction, measurement: Measurement, adjustments: Adjustments, session: Session | None
-) -> tuple[Prediction, list[str]]:
-    """Return the adjusted prediction and notes about what was done.
+    prediction: Prediction,
+    measurement: Measurement,
+    adjustments: Adjustments,
+    session: Session | None,
+    *,
+    path: str,
+) -> tuple[Prediction, list[str], list[str]]:
+    """Return the adjusted prediction, notes about what was done, and warnings.
 
     Parameters
     ----------
     prediction, measurement : of the song to mix.
     adjustments : what is asked.
     session : the project the song is from; without one, kept buses stay at 0 dB.
+    path : the folder or project of the song.
 
     Raises
     ------
     InputError
         A bus is not in the song, or the other session cannot be used.
     """
-    notes = []
+    notes, warnings = [], []
     buses = prediction.curves.buses
     ride_percent = {name: value for bus, value in adjustments.ride_percent.items() for name in _stems_of(bus, buses)}
     keep = [name for bus in adjustments.keep for name in _stems_of(bus, buses)]
@@ -103,7 +109,13 @@ def adjust(
         loudness = {**_bus_totals(loudness), **loudness}
         prediction = with_balance_of(prediction, loudness, levels)
         missing = [bus for bus in buses if bus not in loudness and roles.bus_of(bus) not in loudness]
-        notes.append(f"the balance is that of {adjustments.like}, from {source}")
+        is_itself = Path(adjustments.like).resolve() == Path(path).resolve()
+        if source == _STEMS:
+            warnings.append(_without_mixdown(adjustments.like, is_itself=is_itself))
+        elif is_itself:
+            notes.append(f"{adjustments.like} is the song itself: the balance is its own, from {source}")
+        else:
+            notes.append(f"the balance is that of {adjustments.like}, from {source}")
         if missing:
             notes.append(f"{adjustments.like} has no {', '.join(missing)}; these buses keep the model's level")
     if adjustments.depth_percent != 100.0:
@@ -119,7 +131,22 @@ def adjust(
         notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")
     if adjustments.like is not None:  # the bands are those of the model's balance
         prediction = replace(prediction, curves=replace(prediction.curves, deviation_db=None))
-    return prediction, notes
+    return prediction, notes, warnings
+
+
+_STEMS = "its unchanged stems"
+
+
+def _without_mixdown(like: str, *, is_itself: bool) -> str:
+    if is_itself:
+        return (
+            f"{like} is the song itself, without a mixdown: its stems already have their own balance, so no level is "
+            "changed; give another song, or omit --like"
+        )
+    return (
+        f"{like} has no mixdown, so the balance is that of its stems as they are, with all faders at 0 dB; "
+        "add the mixdown (mix.wav) to its folder to use the finished balance"
+    )
 
 
 def _bus_totals(loudness_lufs: Mapping[str, float]) -> dict[str, float]:
@@ -164,7 +191,7 @@ def loudness_of(target: str) -> tuple[dict[str, float], str]:
     song = open_song_folder(target, {})
     if song.mixdown is None:
         measurement = measure(song)
-        return _loudness(measurement, np.zeros_like(measurement.rms)), "its unchanged stems"
+        return _loudness(measurement, np.zeros_like(measurement.rms)), _STEMS
     from core.gains.estimate import estimate
 
     found = estimate(song)

@@ -192,7 +192,7 @@ def _mixed(
         plain_sum = pool.submit(plain_sum_notes, song)
         measurement, prediction = predict_song(song, model, measuring)
     asked = msgspec.convert(request, Adjustments, from_attributes=True)
-    prediction, adjustments = adjust(prediction, measurement, asked, opened.session)
+    prediction, adjustments, warnings = adjust(prediction, measurement, asked, opened.session, path=request.song)
     mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
     where = destination_of(
         request,
@@ -217,6 +217,7 @@ def _mixed(
         (
             *models.hidden_model_warnings(request.model),
             *range_notes,
+            *warnings,
             *where.notes,
             *measurement.warnings,
             *mixed.warnings,

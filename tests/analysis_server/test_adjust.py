@@ -40,7 +40,27 @@ def test_a_song_is_mixed_like_itself(faderwise: Faderwise, tiny_song: Path) -> N
     """The song's mixdown has its drums at 0.5 and its bass at 0.7."""
     result = mixed(faderwise, tiny_song, "--like", tiny_song)
     assert difference_db(result) == pytest.approx(-2.92, abs=0.1)
-    assert any("from its mixdown" in note for note in result["notes"])
+    assert any("is the song itself" in note and "from its mixdown" in note for note in result["notes"])
+
+
+def test_a_song_without_a_mixdown_gives_the_balance_of_its_stems_and_a_warning(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_song, other)
+    (other / "mix.wav").unlink()
+    result = mixed(faderwise, tiny_song, "--like", other)
+    assert difference_db(result) == pytest.approx(0.0, abs=0.05)
+    (warning,) = [text for text in result["warnings"] if str(other) in text]
+    assert "no mixdown" in warning and "with all faders at 0 dB" in warning
+    assert not any("unchanged stems" in note for note in result["notes"])
+
+
+def test_a_song_without_a_mixdown_cannot_change_like_itself(faderwise: Faderwise, tiny_song: Path) -> None:
+    (tiny_song / "mix.wav").unlink()
+    result = mixed(faderwise, tiny_song, "--like", tiny_song)
+    assert {round(gain, 1) for gain in result["median_gain_db"].values()} == {0.0}
+    assert any("is the song itself, without a mixdown" in warning for warning in result["warnings"])
 
 
 def test_a_song_is_mixed_like_a_run(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:

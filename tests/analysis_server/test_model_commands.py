@@ -80,6 +80,16 @@ def test_earlier_versions_are_listed_only_with_all(faderwise: Faderwise, tiny_so
     assert everything[3] not in faderwise("models", "list").out
 
 
+def test_a_removed_model_is_listed_with_all_and_its_file(faderwise: Faderwise, own_home: Path, learned: str) -> None:
+    assert faderwise("models", "remove", learned).code == 0
+    assert "1 earlier or removed version: faderwise models list --all" in faderwise("models", "list").out
+    everything = faderwise("models", "list", "--all").out
+    assert f"{learned}.removed" in everything
+    assert str(own_home / "models" / f"{learned}.removed") in everything
+    names = [model["name"] for model in as_json(faderwise("models", "list", "--all", "--json"))["models"]]
+    assert names == ["default", "equal-level", f"{learned}.removed"]
+
+
 def test_a_bundled_model_cannot_be_removed(faderwise: Faderwise) -> None:
     for words in ((), ("--song", "any")):
         ran = faderwise("models", "remove", "equal-level", *words)

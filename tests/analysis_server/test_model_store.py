@@ -199,7 +199,7 @@ def test_earlier_versions_are_listed_separately_and_can_be_restored() -> None:
     assert models.names() == [*SHIPPED, "mine"]
     earlier = models.earlier_versions()
     assert len(earlier) == 2
-    (first,) = [models.path_of(name) for name in earlier if models.path_of(name).read_bytes() == before]
+    (first,) = [path for path in earlier if path.read_bytes() == before]
     assert models.take_in(first, None) == models.path_of("mine")
     assert models.path_of("mine").read_bytes() == before
 

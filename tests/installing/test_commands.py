@@ -141,12 +141,12 @@ def test_purge_also_removes_models_keys_and_settings(checkout, pip, data, capsys
 def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(checkout, pip, data, capsys):
     install.main(["--yes"])
     (data / "models").mkdir()
-    for name in ("mine.json", "ours.json"):
+    for name in ("mine.json", "ours.json", "old.removed"):
         (data / "models" / name).write_text("{}", "utf-8")
     capsys.readouterr()
     assert install.main(["uninstall", "--purge", "--dry-run"]) == 0
     listed = [line.removeprefix("Will remove ") for line in capsys.readouterr().out.splitlines()]
-    assert listed == [str(data / "environment"), f"{data / 'models'} (2 models)"]
+    assert listed == [str(data / "environment"), f"{data / 'models'} (3 models, with earlier versions and removed ones)"]
     assert (data / "models" / "mine.json").exists()
 
 
