@@ -135,13 +135,14 @@ def help_lines(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def bash_offers(typed: str) -> str:
-    asked = f"complete -p faderwise >&2 || exit 1; COMP_WORDS=({typed}); COMP_CWORD=1; _shtab_faderwise; echo ${{COMPREPLY[@]}}"
-    return subprocess.run(["bash", "-i", "-c", asked], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    words = f"COMP_WORDS=({typed}); COMP_CWORD=1; _shtab_faderwise; echo ${{COMPREPLY[@]}}"
+    asked = ["bash", "-i", "-c", f"complete -p faderwise >&2 || exit 1; {words}"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout  # noqa: S603
 
 
-def zsh_offers(typed: str) -> str:
-    asked = f"print -r -- $_comps[faderwise]; whence -v $_comps[{typed.split()[0]}]"
-    done = subprocess.run(["zsh", "-i", "-c", asked], capture_output=True, text=True, check=True)  # noqa: S603, S607
+def zsh_offers(_typed: str) -> str:
+    asked = ["zsh", "-i", "-c", "whence -v $_comps[faderwise]"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603
     assert "autoload shell function" in done.stdout
     return (Path.home() / ".zfunc" / "_faderwise").read_text("utf-8")
 
