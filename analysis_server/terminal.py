@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters in names that a terminal would obey (escapes, bells, changes of direction), and lone surrogates."""
+_SHORTEST = 8
+"""The columns to which a text in a table is cut at most."""
 
 
 class Terminal:
@@ -35,15 +39,17 @@ class Terminal:
             print(_escaped(line))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], align: str = "l") -> None:
-        """Print a table; `align` has `l` or `r` for each column, and `r` for those that it does not cover."""
-        cells = [list(columns), *map(list, rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        """Print a table; `align` has `l` or `r` for each column, and `r` for those that it does not cover.
+
+        Where the terminal is narrower, columns move together and texts are cut, except in the last column.
+        """
+        cells = [list(map(_escaped, row)) for row in (columns, *rows)]
+        is_text = [align[place : place + 1] == "l" for place in range(len(columns))]
+        widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+        gap = _fit(widths, is_text, _width(cells[0][-1]))
         for row in cells:
-            padded = [
-                cell.ljust(width) if align[i : i + 1] == "l" else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            self.say(f"  {'   '.join(padded)}".rstrip())
+            padded = list(map(_padded, row, widths, is_text))
+            self.say(f"  {(' ' * gap).join(padded)}".rstrip())
 
     def say_next(self, *steps: tuple[str, str]) -> None:
         """Print the commands that can follow, without the program's name, each with its purpose."""
@@ -144,6 +150,40 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.set_description_str(_one_line(stage), refresh=False)
             self._bar.update(100.0 * fraction - self._bar.n)
+
+
+def _fit(widths: list[int], is_text: Sequence[bool], last_heading: int) -> int:
+    """Make the columns of a table as narrow as the terminal needs; return how many blanks are between them."""
+    gap, cuttable = 3, [place for place, text in enumerate(is_text[:-1]) if text]
+    if not sys.stdout.isatty():
+        return gap
+    room = shutil.get_terminal_size().columns - 2
+
+    def excess() -> int:
+        return sum(widths[:-1]) + gap * (len(widths) - 1) + (last_heading if is_text[-1] else widths[-1]) - room
+
+    while excess() > 0 and gap > 1:
+        gap -= 1
+    while excess() > 0 and any(widths[place] > _SHORTEST for place in cuttable):
+        widths[max(cuttable, key=widths.__getitem__)] -= 1
+    return gap
+
+
+def _padded(cell: str, width: int, is_text: bool) -> str:
+    """Return a cell of that width, a text cut if necessary."""
+    if _width(cell) > width:
+        while _width(cell) >= width:
+            cell = cell[:-1]
+        cell += "…"
+    blanks = " " * (width - _width(cell))
+    return cell + blanks if is_text else blanks + cell
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text fills; Chinese and Japanese characters fill two."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else not unicodedata.combining(one) for one in text)
 
 
 def decibels(value: float) -> str:

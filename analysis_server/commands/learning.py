@@ -330,7 +330,7 @@ def _list(arguments: Namespace, terminal: Terminal) -> None:
         header = models.read_header(str(file))
         origin = "bundled" if models.is_shipped(name) else str(file)
         rows.append((name, header.preset, header.features, count(header.n_songs, "song"), origin))
-    terminal.table(("model", "preset", "features", "learned from", "file"), rows)
+    terminal.table(("model", "preset", "features", "learned from", "file"), rows, align="lllrl")
     if earlier and with_earlier:
         terminal.say("To restore an earlier version or a removed model: faderwise models import FILE")
     elif earlier:

@@ -86,13 +86,33 @@ def _run_actions(folder: Path, home: Path) -> tuple[list[Drawn], list[Shown]]:
         host.dialogs.expect_inputs(["my mixes", "faders", "", "me"], containing="learn a mix model")
         host.dialogs.expect_message("OK", containing="has learned")
         studio.run("learn_mix_model")
-        host.dialogs.expect_message("Cancel", containing="Revert the last run?")
+        host.dialogs.expect_message("No", containing="nothing was edited by hand")
+        studio.run("audit_bus_automation")
+        host.dialogs.expect_message("No", containing="Revert the last run?")
+        host.dialogs.expect_inputs(None, containing="back to before which run")
         studio.run("revert_bus_automation")
         host.dialogs.expect_inputs(None, containing="settings")
         studio.run("settings")
+        host.dialogs.expect_message("Yes", containing="empty project tab")
+        host.dialogs.expect_message("OK", containing="facts are as expected")
+        studio.run("check_reaper")
+        _ask_about_own_moves_and_solos(studio)
         shown = {window.text[:24] + window.title: window for window in host.dialogs.shown}
         windows = [replace(window, text=window.text.replace(str(folder), "/music")) for window in shown.values()]
         return [mixed, matched, edited], windows
+
+
+def _ask_about_own_moves_and_solos(studio: Studio) -> None:
+    """Draw a point, solo a track and mix without an answer in Settings; cancel when both were asked about."""
+    host, vocals = studio.host, studio.host.RPR.RPR_GetTrack(0, 3)
+    host.RPR.RPR_SetExtState("Faderwise", "existing", "ask", True)
+    envelope = host.RPR.RPR_GetTrackEnvelopeByChunkName(vocals, "<VOLENV2")
+    host.RPR.RPR_InsertEnvelopePoint(envelope, 12.0, 400.0, 0, 0.0, False, False)
+    host.RPR.RPR_SetMediaTrackInfo_Value(vocals, "I_SOLO", 2)
+    studio.choose_buses()
+    host.dialogs.expect_message("Yes", containing="There is volume automation on")
+    host.dialogs.expect_message("No", containing="Continue anyway?")
+    studio.run("auto_mix_buses")
 
 
 def _half_depth(captions: Sequence[str], defaults: Sequence[str]) -> list[str]:
