@@ -24,7 +24,7 @@ from analysis_server.report.content import Figure, Player, StemSound
 from analysis_server.report.mix import Outcome, bus_loudness_lufs, content_of, or_silence
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
-from analysis_server.runs.run_folder import AutomationFile, BusAutomation, file_points, to_json
+from analysis_server.runs.run_folder import AutomationFile, BusAutomation, RunFile, file_points, to_json
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Assigned, Session, SongRequest
 from core.audio.io import EXTENSIONS
@@ -102,7 +102,7 @@ def add_files(
         sounds = pool.submit(_sounds, outcome)
         write_text(made / "automation.json", to_json(_automation_file(outcome)))
         write_text(made / "automation.csv", to_csv(outcome.automation))
-        run_folder.write(made, [record])
+        run_folder.write(made, RunFile(runs=[record]))
         outcome.curves.save(made / "curves.npz")
         players, stems = sounds.result()
         _write_sounds_and_report(outcome, players, stems, record.id, made)
@@ -215,6 +215,7 @@ def record_of(
         figures={name: round(value, 3) for name, value in figures.items() if np.isfinite(value)},
         warnings=list(done.text.warnings),
         notes=list(done.text.notes) or msgspec.UNSET,
+        relation=done.relation or msgspec.UNSET,
         buses=_buses(done),
         tracks=tracks,
     )

@@ -83,24 +83,13 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
 
 def _edit_text(edit: AuditEdit) -> str:
     """Return which points were edited by hand, with the time of each (of the first four)."""
+    from analysis_server.verbs.edit import span_text
+
     if not edit.points:
-        return f"{count(len(edit.gone), 'point')} deleted by hand {_span_text(edit.start_s, edit.end_s)}"
+        return f"{count(len(edit.gone), 'point')} deleted by hand {span_text(edit.start_s, edit.end_s)}"
     times = ", ".join(f"{time_s:.1f}" for time_s, _ in edit.points[:4])
     more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
     return f"{count(len(edit.points), 'point')} edited by hand, at {times} s{more}"
-
-
-def _track_text(track: str, bus: str) -> str:
-    return track if track.casefold() == bus.casefold() else f"{track} ({bus})"
-
-
-def _span_text(start_s: float | None, end_s: float | None) -> str:
-    """Return a time span as text; None is the start or end of the song."""
-    if start_s is None and end_s is None:
-        return "throughout"
-    if start_s is None:
-        return f"up to {end_s:.1f} s"
-    return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
 
 
 # edit
@@ -152,14 +141,8 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(f"{result.title}: {result.edited}, {edited}: {settings}. The edit is run {result.run}.")
     rows = [(track, f"{decibels(gain.before_db)} → {decibels(gain.after_db)}") for track, gain in result.buses.items()]
     terminal.table(("bus", "gain"), rows)
-    for lifted in result.lifted:
-        terminal.say(f"  {_track_text(lifted.track, lifted.bus)}: your offset of {lifted.lift_db:+.1f} dB is kept")
-    for kept in result.kept_edits:
-        terminal.say(
-            f"  {_track_text(kept.track, kept.bus)}: your points are kept {_span_text(kept.start_s, kept.end_s)}"
-        )
-    for conflict in result.conflicts:
-        terminal.say(f"  {_track_text(conflict.track, conflict.bus)}: {conflict.sentence()}")
+    for sentence in edit.own_changes(result):
+        terminal.say(f"  {sentence}")
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
@@ -189,16 +172,20 @@ def add_revert(parser: options.Parser) -> None:
         _revert,
         "revert Song-faderwise.RPP            the automation from before Faderwise",
         "revert Song-faderwise.RPP --to 2     the automation after run 2",
+        "revert MySong-faderwise              the automation and mix.wav from before the edits",
     )
     options.add_run_options(parser)
     text = "the run to revert to (default: 0, before all of them; in a folder, the first)"
     parser.add_argument("--to", type=options.run_number, metavar="RUN", help=text)
+    text = "do not render a folder's mix.wav again"
+    parser.add_argument("--no-render", dest="render", action="store_false", help=text)
 
 
 def _revert(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import revert
 
-    result = revert.run(options.request_of(revert.RevertRequest, arguments))
+    with terminal.progress() as progress:
+        result = revert.run(options.request_of(revert.RevertRequest, arguments), progress)
     runs = " and ".join(str(number) for number in result.taken_back)
     which = f"runs {runs}" if len(result.taken_back) > 1 else f"run {runs}"
     state = f"the state after run {result.to}" if result.to else "the state before Faderwise"
@@ -211,8 +198,6 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
     steps = [(f"audit {quoted}", "a page that shows the present state")]
     if not result.left:
         steps = [(f"mix {quoted}", "mix it again")]
-    elif not is_project(target):
-        steps.append((f"edit {quoted} --render", "render mix.wav again"))
     if not arguments.dry_run:
         terminal.say_next(*steps)
     terminal.give(result)
@@ -277,6 +262,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
         if side.songs_alone:
             starts = " (models that start from it use these without listing them)" if side.name == DEFAULT_MODEL else ""
             terminal.say(f"Songs that only the model {side.name} lists{starts}: {', '.join(side.songs_alone)}.")
+    terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     for page in result.files.values():
         terminal.say(f"Page: {Path(page).absolute()}")
@@ -305,7 +291,7 @@ def add_runs(parser: options.Parser) -> None:
     text = "a folder that mix or match wrote, for its earlier runs (default: the runs of REAPER's actions)"
     for action in (listed, clear):
         action.add_argument("out_dir", nargs="?", metavar="OUT_DIR", help=text)
-    text = "delete runs last written this many days ago or earlier (default: 30; 0: all)"
+    text = "delete runs made or last edited this many days ago or earlier (default: 30; 0: all)"
     clear.add_argument("--older-than", type=options.days, default=30.0, metavar="DAYS", help=text)
     clear.add_argument("--dry-run", action="store_true", help="show what would be deleted")
     clear.add_argument("--yes", action="store_true", help="do not ask")
@@ -336,7 +322,7 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
 
     latest = time.time() - arguments.older_than * _DAY_S
     all_runs = kept_runs.kept_runs(_folder_of_runs(arguments))
-    old = [run for run in all_runs if run.written_at <= latest and not run.is_being_written]
+    old = [run for run in all_runs if run.made_at <= latest and not run.is_being_written]
     _print_runs(old, terminal)
     number, size = count(len(old), "run"), _size(old)
     question = (
@@ -367,15 +353,16 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
 
 def _print_runs(runs: list[KeptRun], terminal: Terminal) -> None:
     for run in runs:
-        terminal.say(f"  {_day(run)}  {_size([run]):>9}  {run.folder.name}")
+        summary = f"  {run.summary}" if run.summary else ""
+        terminal.say(f"  {_day(run)}  {_size([run]):>9}  {run.folder.name}{summary}")
 
 
 def _run_fields(run: KeptRun) -> dict[str, object]:
-    return {"folder": str(run.folder), "written_at": _day(run), "bytes": run.n_bytes}
+    return {"folder": str(run.folder), "written_at": _day(run), "bytes": run.n_bytes, "summary": run.summary}
 
 
 def _day(run: KeptRun) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(run.written_at))
+    return time.strftime("%Y-%m-%d", time.localtime(run.made_at))
 
 
 def _size(runs: list[KeptRun]) -> str:

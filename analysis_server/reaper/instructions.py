@@ -13,7 +13,7 @@ import msgspec
 
 from analysis_server.reaper.inspect_project import BUSES_KEY, OPTIONS_KEY, number_in, opened
 from analysis_server.reaper.job_file import EditAnswers, ExtState, Instructions, JobFile, Points, Restoration, WriteOn
-from analysis_server.verbs.edit import EditResult, compute_edit
+from analysis_server.verbs.edit import compute_edit, own_changes
 from analysis_server.verbs.revert import compute_revert
 from core.automation.points import Point
 from core.errors import InputError
@@ -167,7 +167,7 @@ def edit(job: JobFile) -> Instructions:
         tracks=tracks,
         marks=marks_to_set(record),
         ext_state=record_to_store(record),
-        notes=[*_kept(result), *result.warnings],
+        notes=[*own_changes(result), *result.warnings],
     )
 
 
@@ -234,13 +234,3 @@ def _part_s(project: Project, job: JobFile) -> tuple[float, float] | None:
     if start_s >= min(end_s, root.duration_s):
         raise InputError("the time selection is outside the mixed part", remedy="select a part of it, or nothing")
     return start_s, end_s
-
-
-def _kept(result: EditResult) -> list[str]:
-    notes = [f"{kept.track}: your own points were kept ({kept.n_points})" for kept in result.kept_edits]
-    notes += [f"{lifted.track}: you had moved the whole curve {lifted.lift_db:+.1f} dB" for lifted in result.lifted]
-    return notes + [
-        f"{one.track}, {one.start_s:.1f} to {one.end_s:.1f} s: your gain was kept ({one.kept_db:+.1f} dB instead of "
-        f"{one.wanted_db:+.1f} dB)"
-        for one in result.conflicts
-    ]

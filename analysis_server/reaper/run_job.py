@@ -29,6 +29,7 @@ from analysis_server.reaper.inspect_project import (
 )
 from analysis_server.reaper.instructions import edit, marks_to_set, points_to_write, record_to_store, revert
 from analysis_server.reaper.job_file import Answer, Instructions, JobFile, read_job, write_answer
+from analysis_server.report.content import full_sentence
 from analysis_server.runs import kept_runs
 from analysis_server.sources.project import RenderedStems
 from analysis_server.verbs import audit, learn, match, mix
@@ -118,7 +119,7 @@ def _match(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
     def deliver(written: Written, record: RunRecord) -> None:
         summary = (
             f"Fader moves of {Path(job.mixdown or '').name} recovered on {_listed(record)}. "
-            f"They explain {100.0 * record.figures['fit']:.1f} % of the mixdown."
+            f"{full_sentence(record.relation or '')}"
         )
         write_answer(folder, Answer(do=_instructions(job, written, record, summary)))
 

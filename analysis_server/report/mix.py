@@ -75,6 +75,7 @@ class Outcome:
     text : the texts of the report.
     terms_db : the terms of the gains, shape (n_frames, n_buses), by name; empty where they are not known.
     further_figures : further figures of the mix, by name with unit.
+    relation : of a match, the sentence on the fit.
     assignment : a row per file or track: name, bus and reason.
     stems_in_report : whether the report contains an excerpt of every stem, for solo and mute.
     """
@@ -96,6 +97,7 @@ class Outcome:
     moved_db: float = 0.0
     terms_db: Mapping[str, FloatArray] = field(default_factory=dict)
     further_figures: Mapping[str, float] = field(default_factory=dict)
+    relation: str = ""
     assignment: tuple[Figure, ...] = ()
     stems_in_report: bool = False
 

@@ -7,11 +7,14 @@ sounds, spectra and pages.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.paths import home
+from analysis_server.runs.run_folder import read_if_there
 from core.errors import InputError
 from core.files import WORKSHOP, FileSet, recover
 
@@ -27,11 +30,24 @@ _OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|(.*-)?audit\.html|compar
 
 @dataclass(frozen=True)
 class KeptRun:
-    """A folder: when a file in it was last written (Unix time), and the size of its files in bytes."""
+    """A folder: when its run was made or last edited (Unix time), the size of its files in bytes, and its runs.
+
+    Without a readable record (an audit in REAPER has none) the time is that of its latest file.
+    """
 
     folder: Path
-    written_at: float
+    made_at: float
     n_bytes: int
+    runs: tuple[RunRecord, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What is in it, in words: the song, the model or the fit, and the number of edits."""
+        if not self.runs:
+            return ""
+        root, edits = self.runs[0], len(self.runs) - 1
+        source = f"model {root.model}" if root.model else root.relation or "from a mixdown"
+        return f"{root.action} of {root.title}, {source}" + (f", edited ({edits})" if edits else "")
 
     @property
     def is_being_written(self) -> bool:
@@ -52,7 +68,7 @@ def kept_runs(where: Path) -> list[KeptRun]:
 
     def started(run: KeptRun) -> tuple[int, float]:
         numbers = re.findall(r"^\d+$|\b\d{8}-\d{6}\b", run.folder.name)
-        return int(numbers[-1].replace("-", "")) if numbers else 0, run.written_at
+        return int(numbers[-1].replace("-", "")) if numbers else 0, run.made_at
 
     return sorted(found, key=started)
 
@@ -111,4 +127,8 @@ def delete(run: KeptRun) -> list[Path]:
 
 def _kept(path: Path) -> KeptRun:
     states = [path.stat(), *(file.stat() for file in path.rglob("*") if file.is_file())]
-    return KeptRun(path, max(state.st_mtime for state in states), sum(state.st_size for state in states[1:]))
+    runs = tuple(read_if_there(path))
+    made_at = max(state.st_mtime for state in states)
+    with suppress(IndexError, ValueError):  # no record, or one with another date
+        made_at = datetime.fromisoformat(runs[-1].made_at).timestamp()
+    return KeptRun(path, made_at, sum(state.st_size for state in states[1:]), runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import os
@@ -20,7 +21,7 @@ from analysis_server.paths import is_project
 from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError
-from core.files import FileSet, read_whole, recover, replacing, replacing_set, require_folder, undecodable, write_text
+from core.files import FileSet, read_whole, recover, replacing, require_folder, undecodable, write_text
 from core.rpp.project import Project, read_project
 from core.runs import store
 from core.runs.audit import Audited, audit_points, audit_project
@@ -33,24 +34,38 @@ FORMAT, VERSION = "faderwise-runs", 1
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of run.json; `runs` earliest first."""
+    """The content of run.json; `runs` earliest first.
+
+    `mixed` is the hash of the automation that mix.wav was rendered from; left out while it is the first run's.
+    """
 
     format: str = FORMAT
     version: int = VERSION
     runs: list[RunRecord]
+    mixed: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def title(self) -> str:
+        """The song's title."""
+        return self.runs[-1].title
 
 
-def write(folder: Path, runs: Sequence[RunRecord]) -> None:
+def write(folder: Path, file: RunFile) -> None:
     """Write the file into `folder`, all or nothing."""
-    write_text(folder / NAME, _run_file(runs))
+    write_text(folder / NAME, _run_json(file))
 
 
-def _run_file(runs: Sequence[RunRecord]) -> str:
-    return msgspec.json.encode(RunFile(runs=list(runs))).decode() + "\n"
+def _run_json(file: RunFile) -> str:
+    return msgspec.json.encode(file).decode() + "\n"
 
 
 def read(folder: Path) -> list[RunRecord]:
-    """Return the runs whose results are in `folder`.
+    """Return the runs whose results are in `folder`, as `read_file` does."""
+    return read_file(folder).runs
+
+
+def read_file(folder: Path) -> RunFile:
+    """Return the content of the run.json in `folder`.
 
     Raises
     ------
@@ -63,9 +78,9 @@ def read(folder: Path) -> list[RunRecord]:
     try:
         file = msgspec.json.decode(read_whole(path), type=RunFile)
     except FileNotFoundError:
-        raise InputError(
-            f"has no {NAME}", path=folder, remedy="give a folder that mix or match wrote, or a project"
-        ) from None
+        own = Path(f"{Path(os.path.realpath(folder)).name}{COPY_SUFFIX}")  # the default output folder of a song
+        remedy = f"give {own}" if (own / NAME).is_file() else "give a folder that mix or match wrote, or a project"
+        raise InputError(f"has no {NAME}", path=folder, remedy=remedy) from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
     except undecodable() as error:
@@ -81,7 +96,21 @@ def read(folder: Path) -> list[RunRecord]:
         raise InputError(
             "is not a record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
         )
-    return file.runs
+    return file
+
+
+def refuse_run_of_project(folder: Path, runs: Sequence[RunRecord]) -> None:
+    """Raise an `InputError` where the runs are of a project, which has their automation and their history."""
+    if runs[-1].folder is None:
+        return
+    name = f"{runs[-1].title.removesuffix(COPY_SUFFIX)}{COPY_SUFFIX}.RPP"
+    copies = (place / name for place in (folder, *[folder / "/".join([".."] * up) for up in (1, 2, 3)]))
+    copy = next((path for path in copies if path.is_file()), None)
+    raise InputError(
+        "is the folder of a project's run, whose automation is in the project",
+        path=folder,
+        remedy=f"give {os.path.normpath(copy)}" if copy else "give the project",
+    )
 
 
 def read_if_there(folder: Path) -> list[RunRecord]:
@@ -102,7 +131,7 @@ def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
     return msgspec.structs.replace(named, made_at=same.made_at if same else now)
 
 
-CSV, JSON = "automation.csv", "automation.json"
+CSV, JSON, MIX = "automation.csv", "automation.json", "mix.wav"
 _LOUDEST_DB = 60.0
 
 
@@ -165,16 +194,16 @@ def to_json(file: AutomationFile) -> str:
 
 @dataclass(frozen=True)
 class AutomationFolder:
-    """The folder's runs, earliest first, and the points of each bus as they are now."""
+    """The folder's record of runs, and the points of each bus as they are now."""
 
     path: Path
-    runs: tuple[RunRecord, ...]
+    file: RunFile
     now: Automation
 
     @property
-    def title(self) -> str:
-        """The song's title."""
-        return self.runs[-1].title
+    def runs(self) -> list[RunRecord]:
+        """The runs, earliest first."""
+        return self.file.runs
 
 
 def read_automation_folder(folder: Path) -> AutomationFolder:
@@ -183,18 +212,37 @@ def read_automation_folder(folder: Path) -> AutomationFolder:
     Raises
     ------
     InputError
-        A file is missing or damaged, or both were edited and differ.
+        A file is missing or damaged, both were edited and differ, or the runs are of a project.
     """
-    runs = read(folder)
+    file = read_file(folder)
+    refuse_run_of_project(folder, file.runs)
+    return AutomationFolder(folder, file, automation_in(texts(folder), file.runs, folder))
+
+
+def automation_in(content: Mapping[str, str], runs: Sequence[RunRecord], folder: Path) -> Automation:
+    """Return the points in the text of the automation files of `folder` (`texts`), as they are after `runs`.
+
+    Raises
+    ------
+    InputError
+        There is no text, one is damaged, or both were edited and differ.
+    """
     written = {track.role: track.written for track in latest_tracks(runs)}
     readers = {CSV: _from_csv, JSON: _from_json}
-    found = {name: reader(folder / name) for name, reader in readers.items() if (folder / name).is_file()}
+    found = {name: readers[name](text, folder / name) for name, text in content.items()}
     if not found:
         raise InputError(f"has neither {CSV} nor {JSON}", path=folder, remedy="mix or match the song again")
     edited = [name for name, points in found.items() if not _are_same(written, points)]
     if len(edited) == 2 and not _are_same({bus: points.points() for bus, points in found[CSV].items()}, found[JSON]):
         raise InputError(f"{CSV} and {JSON} were both edited, and differ", path=folder, remedy="move one of them away")
-    return AutomationFolder(folder, tuple(runs), found[edited[0] if edited else next(iter(found))])
+    return found[edited[0] if edited else next(iter(found))]
+
+
+def automation_hash(automation: Automation, runs: Sequence[RunRecord]) -> str | msgspec.UnsetType:
+    """Return a hash of the automation, UNSET where it is as the first of `runs` wrote it, as in `RunFile.mixed`."""
+    if _are_same({track.role: track.written for track in runs[0].tracks}, automation):
+        return msgspec.UNSET
+    return hashlib.sha256(to_csv(automation).encode()).hexdigest()[:16]
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -203,7 +251,7 @@ def texts(folder: Path) -> dict[str, str]:
 
 
 def write_automation_folder(
-    folder: AutomationFolder, automation: Automation, runs: Sequence[RunRecord], files: FileSet, *, verb: str
+    folder: AutomationFolder, automation: Automation, file: RunFile, files: FileSet, *, verb: str
 ) -> dict[str, str]:
     """Add points and runs to a set of files and return the paths by name.
 
@@ -215,13 +263,13 @@ def write_automation_folder(
     written = {CSV: to_csv(automation)}
     if (folder.path / JSON).is_file():
         written[JSON] = to_json(_with_points(folder.path / JSON, automation, verb))
-    for name, text in {**written, NAME: _run_file(runs)}.items():
+    for name, text in {**written, NAME: _run_json(file)}.items():
         write_text(files.new(folder.path / name, keep_old=False), text)
     return {name: str(folder.path / name) for name in (*written, NAME)}
 
 
-def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Write the previous content of files, and the runs up to then; the present files are set aside.
+def write_back(folder: Path, before: Mapping[str, str], file: RunFile, files: FileSet) -> dict[str, str]:
+    """Add the previous content of files, and the runs up to then, to a set; the present files are set aside.
 
     Raises
     ------
@@ -230,10 +278,45 @@ def write_back(folder: Path, before: Mapping[str, str], runs: Sequence[RunRecord
     """
     if not set(before) <= {CSV, JSON}:
         raise InputError(f"would write {', '.join(before)}", path=folder / NAME, remedy="mix or match the song again")
-    with replacing_set(folder) as files:
-        for name, text in {**before, NAME: _run_file(runs)}.items():
-            write_text(files.new(folder / name), text)
+    for name, text in {**before, NAME: _run_json(file)}.items():
+        write_text(files.new(folder / name), text)
     return {name: str(folder / name) for name in (*before, NAME)}
+
+
+_PAGES = ("report.html", "audit.html")
+_END_OF_HEADER = b"</header>"
+_MARK = re.compile(rb'\n<div class="notes" id="since">.*?</div>', re.DOTALL)
+_LINKS = (
+    (b' data-whole="mix.wav"', b' data-whole-then="mix.wav"'),
+    (b' data-does="whole"', b' data-was="whole" disabled'),
+)
+_CHANGED = "The automation was changed after this page was made; faderwise audit shows the present state."
+_OTHER_MIX = "The file mix.wav is no longer the mix of this page, so the page does not play it."
+
+
+def mark_pages(folder: Path, files: FileSet, file: RunFile, automation: Automation) -> None:
+    """Add the folder's pages to a set, with notes where they are not of the present automation and of mix.wav.
+
+    The report and an audit without changes play mix.wav; they may do so while that is the first run's.
+    """
+    is_original = automation_hash(automation, file.runs) is msgspec.UNSET
+    has_own_mix = file.mixed is msgspec.UNSET
+    for path in (folder / name for name in _PAGES):
+        if not path.is_file():
+            continue
+        page = old = path.read_bytes()
+        for link, cut in _LINKS:
+            page = page.replace(cut, link) if has_own_mix else page.replace(link, cut)
+        notes = [] if is_original and path.name == "report.html" else [_CHANGED]
+        notes += [_OTHER_MIX] if _LINKS[0][1] in page else []
+        mark = "".join(["<li>" + note + "</li>" for note in notes])
+        mark = mark and f'\n<div class="notes" id="since"><h2>Note</h2>\n<ul>{mark}</ul></div>'
+        head, end, body = page.partition(_END_OF_HEADER)
+        if end:
+            found = _MARK.match(body)
+            page = head + end + mark.encode() + body[found.end() if found else 0 :]
+        if page != old:
+            files.new(path, keep_old=False).write_bytes(page)
 
 
 def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFile:
@@ -252,9 +335,9 @@ def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
     return set(written) == set(now) and all(edits_between(written[bus], now[bus].points()).are_none for bus in now)
 
 
-def _from_csv(path: Path) -> dict[str, EnvelopePoints]:
+def _from_csv(text: str, path: Path) -> dict[str, EnvelopePoints]:
     rows: dict[str, list[tuple[float, float]]] = {}
-    reader = csv.DictReader(io.StringIO(_text(path).removeprefix("\ufeff"), newline=""))
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     try:
         if not {"bus", "time_s", "gain_db"} <= set(reader.fieldnames or ()):
             raise InputError("has no columns bus, time_s and gain_db", path=path, remedy="restore its first line")
@@ -275,9 +358,9 @@ def _text(path: Path) -> str:
         raise InputError(f"is not UTF-8 text ({error.reason})", path=path, remedy="save it as UTF-8") from error
 
 
-def _from_json(path: Path) -> dict[str, EnvelopePoints]:
+def _from_json(text: str, path: Path) -> dict[str, EnvelopePoints]:
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=_Buses)
+        file = msgspec.json.decode(text, type=_Buses)
     except undecodable() as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="correct it, or move it away") from error
     rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}

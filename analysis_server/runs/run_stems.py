@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from analysis_server.runs.run_folder import AutomationFolder
 from core.audio.io import inspect, sum_of
 from core.audio.song import Song
 from core.automation.points import Automation
@@ -14,17 +14,14 @@ from core.files import temporary_folder
 from core.progress import ProgressCallback, stages
 from core.runs.record import RunRecord
 
-MIX = "mix.wav"
-
 
 def song_of(run: RunRecord) -> Song | None:
     """Return the song of a run, or None if a stem no longer exists or has another length."""
     try:
-        files = run.stem_files if isinstance(run.stem_files, dict) else {}
         streams = run.stem_streams if isinstance(run.stem_streams, dict) else {}
         stems = {}
         for role, path in run.stems.items():
-            names = files.get(role, [path])
+            names = _files_of(run, role, path)
             numbers = streams.get(role, [0] * len(names))
             parts = [inspect(Path(name), stream=number) for name, number in zip(names, numbers, strict=False)]
             stems[role] = sum_of(parts, Path(path))
@@ -34,22 +31,42 @@ def song_of(run: RunRecord) -> Song | None:
     return song if song is not None and abs(song.duration_s - run.duration_s) < 0.01 else None
 
 
-def song_to_render(folder: AutomationFolder) -> Song:
-    """Return the song of a folder's latest run.
+def song_to_render(folder: Path, runs: Sequence[RunRecord], automation: Automation) -> Song:
+    """Return the song of a folder's latest run, to render its mix with `automation`.
 
     Raises
     ------
     InputError
-        The stems no longer exist, or the folder has no points for one of them.
+        The stems no longer exist, or one of them has no points.
     """
-    song = song_of(folder.runs[-1])
-    if song is None or not set(song.stems) <= set(folder.now):
-        raise InputError("the stems of its mix no longer exist", path=folder.path, remedy="mix the song again")
+    song = song_of(runs[-1])
+    if song is None:
+        files = [Path(file) for role, stem in runs[-1].stems.items() for file in _files_of(runs[-1], role, stem)]
+        missing = next((file for file in files if not file.is_file()), None)
+        problem = f"{missing}, a stem of its mix, no longer exists" if missing else "the stems of its mix have changed"
+        raise InputError(problem, path=folder, remedy="put the stems back, or mix the song again")
+    without = [bus for bus in song.stems if bus not in automation]
+    if without:
+        raise InputError(f"{', '.join(without)} has no points", path=folder, remedy="add them, or mix the song again")
     return song
 
 
-def render_again(song: Song, automation: Automation, path: Path, progress: ProgressCallback) -> list[str]:
+def _files_of(run: RunRecord, role: str, stem: str) -> list[str]:
+    return run.stem_files.get(role, [stem]) if isinstance(run.stem_files, dict) else [stem]
+
+
+def render_again(
+    song: Song, automation: Automation, path: Path, progress: ProgressCallback, *, loudness_lufs: float | None = None
+) -> list[str]:
     """Render the mix again and write it to `path`; return warnings about its level.
+
+    Parameters
+    ----------
+    song, automation : the stems and their automation.
+    path : where to write.
+    progress : called with the fraction done.
+    loudness_lufs : the loudness of the mix that it is again, as its run wrote it; by default the automation's, or less
+        where the true peak would exceed the limit.
 
     Raises
     ------
@@ -60,5 +77,7 @@ def render_again(song: Song, automation: Automation, path: Path, progress: Progr
         rendering, writing = stages(progress, {"Rendering mix": 0.9, "Writing mix": 0.1})
         rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
         gain_db = min(0.0, headroom_db(rendered.figures))
+        if loudness_lufs is not None:
+            gain_db = loudness_lufs - rendered.figures.loudness_lufs
         rendered.write_wav(path, gain_db, progress=writing)
-    return level_warnings(gain_db)
+    return level_warnings(gain_db) if loudness_lufs is None else []

@@ -27,16 +27,17 @@ from analysis_server.report.content import (
     ReportContent,
     clock_text,
     decimal_text,
+    full_sentence,
     gain_text,
     headline,
     median_gain_db,
 )
 from analysis_server.report.mix import LEAST_TERM_DB, bus_loudness_lufs, terms_of
 from analysis_server.report.page import render_report
+from analysis_server.runs import run_folder
 from analysis_server.runs.kept_runs import which_run
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
-from core import roles
 from core.audio.song import Song, open_song
 from core.automation.points import EnvelopePoints, inside_span, thin
 from core.automation.render import PEAK_LIMIT_DBTP
@@ -190,6 +191,8 @@ def _heard(
     folder = Path(where) if where else None
     was_changed = audited.is_edited or any(run.of == root.id for run in audited.runs)
     kept = audio.load(folder / audio.NAME, root.id) if folder else None
+    if kept is not None and not _plays_mix(request):
+        kept = replace(kept, players=tuple(replace(player, whole=None) for player in kept.players))
     if kept is not None and request.stems is None and not request.difference and not was_changed:
         present = {name.replace("_after_", "_now_"): value for name, value in root.figures.items() if "_after_" in name}
         return _shifted(kept, root.start_s), {**root.figures, **present}, []
@@ -220,6 +223,13 @@ def _heard(
         return None, root.figures, [f"{where} the sounds of run {root.number}, so the page has no players"]
     notes = ["the sounds are of the mix as written, without later changes"] if was_changed else []
     return _shifted(kept, root.start_s), root.figures, notes
+
+
+def _plays_mix(request: AuditRequest) -> bool:
+    """Return whether the page is next to the mix.wav that the run's sounds are excerpts of."""
+    if is_project(request.target) or request.out not in (None, request.target):
+        return False
+    return run_folder.read_file(Path(request.target)).mixed is msgspec.UNSET
 
 
 def _song(request: AuditRequest, audited: Audited) -> Song | None:
@@ -278,7 +288,7 @@ def _result_of(
         terms={name: [meaning.label, meaning.raises, meaning.lowers] for name, meaning in TERM_MEANINGS.items()},
         files={},
         warnings=[*audited.notes, *_warnings(audited, figures), *about_sounds],
-        notes=_notes(audited.basis.root),
+        notes=list(audited.basis.root.notes or ()),
     )
 
 
@@ -290,6 +300,7 @@ def _summary(audited: Audited, which: str, edit: AuditRun | None) -> str:
         f"edited by hand since: {', '.join(dict.fromkeys(edited))}" if edited else "nothing was edited by hand since"
     )
     summary = f"{which[:1].upper()}{which[1:]}, {made}; {since}."
+    summary = " ".join([summary, *([full_sentence(root.relation)] if root.relation else [])])
     if edit is None:
         return summary
     run = f"run {edit.number}, {edit.made_at[:16].replace('T', ' ')} UTC"
@@ -356,17 +367,10 @@ def _move(move: Move) -> AuditMove:
     )
 
 
-def _notes(root: RunRecord) -> list[str]:
-    there = {roles.bus_of(bus.role) for bus in root.buses}
-    missing = [role for role in roles.PAPER_BUSES if role not in there]
-    absent = [f"this run has no {' and no '.join(missing)}: no track or stem was found"] if missing else []
-    return [*(root.notes or ()), *absent]
-
-
 def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
     root = audited.basis.root
     warnings = list(root.warnings)
-    if figures.get("fit", 1.0) < _LOW_FIT:
+    if not root.relation and figures.get("fit", 1.0) < _LOW_FIT:  # a record of an earlier version
         warnings.append(
             f"the gains explain only {100 * figures['fit']:.0f} % of the mixdown; treat them as approximate"
         )

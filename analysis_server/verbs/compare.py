@@ -110,7 +110,10 @@ class SideResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The differences; the overall level difference `common_db` is removed from each bus's difference."""
+    """The differences; the overall level difference `common_db` is removed from each bus's difference.
+
+    `notes` are information, `warnings` what may be a problem.
+    """
 
     first: SideResult
     second: SideResult
@@ -118,6 +121,7 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
     common_db: float
     balance_db: float
     files: dict[str, str]
+    notes: list[str]
     warnings: list[str]
 
 
@@ -240,7 +244,8 @@ def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
         common_db=found.common_db,
         balance_db=found.balance_db,
         files={},
-        warnings=list(dict.fromkeys([*first.warnings, *second.warnings, *notes])),
+        notes=notes,
+        warnings=list(dict.fromkeys([*first.warnings, *second.warnings])),
     )
 
 
@@ -271,6 +276,7 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
         buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses)),
         figures=(*_figures("A", result.first), *_figures("B", result.second)),
         warnings=tuple(result.warnings),
+        notes=tuple(result.notes),
         made_by=MADE_BY,
         level_decimals=0 if result.first.kind == "run" else 1,
         tables=(_differences(result), _alone(result)),

@@ -103,6 +103,36 @@ class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
         return f"{points}: at {self.at_s:.1f} s {gains}"
 
 
+def own_changes(result: EditResult) -> list[str]:
+    """Return one sentence for each of the user's changes that an edit kept."""
+    sentences = [
+        f"{_track_text(lifted.track, lifted.bus)}: your offset of {lifted.lift_db:+.1f} dB is kept"
+        for lifted in result.lifted
+    ]
+    in_conflict = {(conflict.track, conflict.start_s) for conflict in result.conflicts}
+    sentences += [
+        f"{_track_text(kept.track, kept.bus)}: your points are kept {span_text(kept.start_s, kept.end_s)}"
+        for kept in result.kept_edits
+        if (kept.track, max(kept.start_s or 0.0, 0.0)) not in in_conflict
+    ]
+    return sentences + [
+        f"{_track_text(conflict.track, conflict.bus)}: {conflict.sentence()}" for conflict in result.conflicts
+    ]
+
+
+def span_text(start_s: float | None, end_s: float | None) -> str:
+    """Return a time span as text; None is the start or end of the song."""
+    if start_s is None and end_s is None:
+        return "throughout"
+    if start_s is None:
+        return f"up to {end_s:.1f} s"
+    return f"from {start_s:.1f} s on" if end_s is None else f"from {start_s:.1f} to {end_s:.1f} s"
+
+
+def _track_text(track: str, bus: str) -> str:
+    return track if track.casefold() == bus.casefold() else f"{track} ({bus})"
+
+
 class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
     """The median gain of a track while its stem has signal, in the edited part, before and after the edit, dB."""
 
@@ -211,16 +241,19 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     if request.render:
         from analysis_server.runs import run_stems  # noqa: PLC0415 - it loads the audio libraries
 
-        song = run_stems.song_to_render(folder)
+        song = run_stems.song_to_render(folder.path, folder.runs, automation)
     before = run_folder.texts(folder.path)
     record = run_folder.dated(msgspec.structs.replace(done.record, files_before=before), ())
+    runs, mix = [*folder.runs, record], folder.path / run_folder.MIX
+    state = run_folder.automation_hash(automation, runs)
+    file = run_folder.RunFile(runs=runs, mixed=folder.file.mixed if song is None else state)
+    warnings = []
+    if file.mixed != state and mix.is_file():
+        warnings = [f"{mix.name} is from before this edit; --render renders it again"]
     with replacing_set(folder.path) as files:
-        runs = [*folder.runs, record]
-        written = run_folder.write_automation_folder(folder, automation, runs, files, verb="edit")
-        if song is None:
-            warnings = ["mix.wav and report.html are from before this edit; --render renders mix.wav again"]
-        else:
-            mix = folder.path / run_stems.MIX
+        written = run_folder.write_automation_folder(folder, automation, file, files, verb="edit")
+        run_folder.mark_pages(folder.path, files, file, automation)
+        if song is not None:
             warnings = run_stems.render_again(song, automation, files.new(mix), progress)
             written[mix.name] = str(mix)
     return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])

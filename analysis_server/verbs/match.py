@@ -170,6 +170,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         file_gain_db=file_gain_db,
         text=text,
         further_figures={"fit": found.fit},
+        relation=found.reason,
         assignment=assignment_rows(assignment),
     )
     files = {} if request.dry_run else where.write(done, writing)

@@ -1,33 +1,42 @@
-"""`faderwise revert`: restore the state before a run, to the byte."""
+"""`faderwise revert`: restore the automation before a run, to the byte, and render its mix again."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from analysis_server.paths import is_project, locked
 from analysis_server.runs import run_folder
 from analysis_server.runs.run_folder import project_with_runs
+from core.automation.points import Automation
 from core.errors import InputError
+from core.files import replacing_set
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.runs import store
 from core.runs.record import RunRecord
 from core.runs.store import Restored
 
+if TYPE_CHECKING:
+    from core.audio.song import Song
+
 
 class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Restore `target` (a project with runs, or a folder of `mix`) to its state after run `to`.
 
     `to` 0, the default for a project, is before all of our runs; a folder goes back to its first run at most.
-    A project's copy goes next to it or into `out`.
+    A project's copy goes next to it or into `out`. The mix.wav of a folder is rendered again where it is of another
+    automation, unless `render` is false.
     """
 
     target: str
     to: int | None = None
     out: str | None = None
+    render: bool = True
     dry_run: bool = False
 
 
@@ -51,13 +60,12 @@ def run(request: RevertRequest, progress: ProgressCallback = no_progress) -> Rev
     InputError
         The run does not exist, its record is damaged, or a file cannot be written.
     """
-    del progress  # reverting is fast
     target = Path(request.target)
     if is_project(request.target):
         with locked(run_folder.copy_path(target, request.out)):
             return _revert_project(request)
     with locked(target):
-        return _revert_folder(request)
+        return _revert_folder(request, progress)
 
 
 def compute_revert(project: Project, to: int) -> tuple[RevertResult, Restored]:
@@ -84,11 +92,13 @@ def _revert_project(request: RevertRequest) -> RevertResult:
     return msgspec.structs.replace(result, files={path.name: str(path)})
 
 
-def _revert_folder(request: RevertRequest) -> RevertResult:
+def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> RevertResult:
     if request.out is not None:
         raise InputError("a folder is reverted in place", path=request.target, option="--out", remedy="omit the option")
     folder = Path(request.target)
-    runs = run_folder.read(folder)
+    file = run_folder.read_file(folder)
+    runs = file.runs
+    run_folder.refuse_run_of_project(folder, runs)
     to = runs[0].number if request.to is None else request.to
     if to < runs[0].number:
         raise InputError(f"was made by run {runs[0].number}", path=folder, remedy="revert to it or a later run")
@@ -98,9 +108,40 @@ def _revert_folder(request: RevertRequest) -> RevertResult:
     result = _result(runs, to, ())
     if request.dry_run:
         return result
-    files = run_folder.write_back(folder, before, left)
-    stale = "mix.wav and report.html are not changed by a revert; faderwise edit --render renders mix.wav again"
-    return msgspec.structs.replace(result, files=files, warnings=[*result.warnings, stale])
+    automation = run_folder.automation_in(before, left, folder)
+    state = run_folder.automation_hash(automation, left)
+    song: Song | None = None
+    warnings: list[str] = []
+    mix = folder / run_folder.MIX
+    if file.mixed != state and mix.is_file():
+        song, warnings = _song_to_render(request, left, automation)
+    file = run_folder.RunFile(runs=left, mixed=file.mixed if song is None else state)
+    with replacing_set(folder) as files:
+        written = run_folder.write_back(folder, before, file, files)
+        run_folder.mark_pages(folder, files, file, automation)
+        if song is not None:
+            from analysis_server.runs.run_stems import render_again  # noqa: PLC0415 - it loads the audio libraries
+
+            is_first_mix = state is msgspec.UNSET and left[0].action == "mix"
+            loudness_lufs = left[0].figures.get("loudness_after_lufs") if is_first_mix else None
+            warnings = render_again(song, automation, files.new(mix), progress, loudness_lufs=loudness_lufs)
+            written[mix.name] = str(mix)
+    return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])
+
+
+def _song_to_render(
+    request: RevertRequest, left: Sequence[RunRecord], automation: Automation
+) -> tuple[Song | None, list[str]]:
+    """Return the song whose mix is rendered again, or None and a warning that mix.wav stays as it is."""
+    from analysis_server.runs.run_stems import song_to_render  # noqa: PLC0415 - it loads the audio libraries
+
+    again = f"faderwise edit {shlex.quote(request.target)} --render"
+    if not request.render:
+        return None, [f"mix.wav is from before this revert; {again} renders it again"]
+    try:
+        return song_to_render(Path(request.target), left, automation), []
+    except InputError as error:
+        return None, [f"mix.wav is from before this revert: {error.problem}; put the stems back and use {again}"]
 
 
 def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:

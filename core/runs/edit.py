@@ -492,6 +492,7 @@ def _record(
         buses=[],
         tracks=tracks,
         warnings=[],
+        relation=msgspec.UNSET,
         follows=msgspec.UNSET,
     )
 

@@ -6,8 +6,8 @@ have the same shape. An *edited span* goes from the last common point before a c
 after it.
 
 Rules: in an edited span the user's points are preserved exactly; elsewhere `new` applies. A curve of which most points
-were moved by the same amount was lifted: the lift is applied to all of `new`. Where `new` differs from `base`
-in an edited span, that is a conflict, which is reported.
+were moved by the same amount was lifted: the lift is applied to all of `new`. Where `new` differs from `base` in an
+edited span, and from what is kept there, that is a conflict, which is reported.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _shape_at(points: Sequence[Point], times: Sequence[float], time_s: float) ->
 def _conflicts(
     edits: Edits, base: Sequence[Point], wanted: Sequence[Point], merged: Sequence[Point], curve: Curve
 ) -> tuple[Conflict, ...]:
-    """Return where `wanted` differs from `base` in an edited span; each curve is evaluated once, for all spans."""
+    """Return the edited spans with a conflict; each curve is evaluated once, for all spans."""
     if not edits.spans:
         return ()
     last_s = max(points[-1].time_s for points in (base, wanted, merged))
@@ -230,8 +230,9 @@ def _conflicts(
     levels = zip(*(np.split(level, ends) for level in played), strict=True)
     conflicts = []
     for span, made_s, trace, (base_db, wanted_db, merged_db) in zip(spans, points_s, traces, levels, strict=True):
-        if np.abs(wanted_db - base_db).max() > CONFLICT_DB:
-            worst = int(np.argmax(np.abs(wanted_db - merged_db)[: len(made_s) or None]))
+        apart_db = np.abs(wanted_db - merged_db)[: len(made_s) or None]
+        if np.abs(wanted_db - base_db).max() > CONFLICT_DB and apart_db.max() > CONFLICT_DB:
+            worst = int(np.argmax(apart_db))
             at_s, kept_db, new_db = float(trace[worst]), float(merged_db[worst]), float(wanted_db[worst])
             conflicts.append(Conflict(*span, made_s, at_s, kept_db, new_db))
     return tuple(conflicts)

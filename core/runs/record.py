@@ -112,6 +112,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     duration_s : the song's length.
     highest_gain : the top of an envelope, linear, as REAPER's preferences had it.
     figures : loudness, true peak, fit and the like, by name with unit.
+    relation : of a match, a sentence: how the mixdown relates to the stems, and how much of it the gains explain. Left
+        out in older records and where there is none.
     stems : the stems' files by role, if they outlive the run.
     files_before : of an edit in a folder, the text of the files it changed, by name.
     buses : the prediction; empty for an edit.
@@ -146,6 +148,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     files_before: dict[str, str] = {}
     warnings: list[str] = []
     notes: list[str] | msgspec.UnsetType = msgspec.UNSET
+    relation: str | msgspec.UnsetType = msgspec.UNSET
     buses: list[BusRun] = []
     tracks: list[TrackRun]
     follows: str | msgspec.UnsetType | None = msgspec.UNSET

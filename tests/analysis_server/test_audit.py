@@ -146,17 +146,34 @@ def test_without_stems_the_mix_is_played_as_written_with_a_warning(faderwise: Ra
     assert any("no longer contains the sounds of run 1" in warning for warning in result["warnings"])
 
 
-def test_missing_buses_little_fit_and_clipping_are_reported(faderwise: Ran, tiny_song: Path, tmp_path: Path) -> None:
+def test_little_fit_and_clipping_are_reported(faderwise: Ran, tiny_song: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     faderwise("match", tiny_song, "--out", out)
-    (out / "run.json").write_text(re.sub(r'"fit":[\d.]+', '"fit":0.41', (out / "run.json").read_text()))
+    earlier = re.sub(r'"relation":"[^"]*",', "", (out / "run.json").read_text())  # as earlier versions wrote it
+    (out / "run.json").write_text(re.sub(r'"fit":[\d.]+', '"fit":0.41', earlier))
     rows = ["bus,time_s,gain_db,shape", "drums,0,30,linear", "bass,0,30,linear"]
     (out / "automation.csv").write_text("\n".join(rows))
     result = as_json(faderwise("audit", out, "--json"))
     warnings = "\n".join(result["warnings"])
-    assert result["notes"] == ["this run has no melody and no vocals: no track or stem was found"]
+    assert result["notes"] == []  # match did not miss a melody either
     assert "explain only 41 % of the mixdown" in warnings
     assert "true peak is +" in warnings
+
+
+def test_match_audit_and_the_list_of_runs_have_the_same_sentence_on_the_fit(
+    faderwise: Ran, tiny_song: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    found = as_json(faderwise("match", tiny_song, "--out", out, "--json"))
+    assert "the gains explain" in found["reason"]
+    sentence = f"{found['reason'][:1].upper()}{found['reason'][1:]}."
+    assert sentence in faderwise("match", tiny_song, "--out", out).out
+    audited = as_json(faderwise("audit", out, "--no-sound", "--json"))
+    assert audited["summary"].endswith(sentence)
+    assert sentence in faderwise("audit", out, "--no-sound").out
+    assert sentence in Path(audited["files"]["audit.html"]).read_text(encoding="utf-8")
+    faderwise("mix", tiny_song, "--out", out)
+    assert f"1  match of tiny song, {found['reason']}" in faderwise("runs", "list", out).out
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,8 +80,18 @@ def test_points_made_by_hand_survive_repeated_edits_and_are_reported(faderwise: 
     assert [conflict["bus"] for conflict in result["conflicts"]] == ["vocals"]
     ran = faderwise("edit", copy, "--depth", "150")
     assert line in copy.read_bytes()
-    assert "vocals: your points are kept from" in ran.out
-    assert "vocals: your point at" in ran.out and "was kept" in ran.out
+    (line_on_it,) = [line for line in ran.out.splitlines() if line.startswith("  vocals: ")]
+    assert "your point at" in line_on_it and "was kept" in line_on_it
+
+
+def test_points_that_no_setting_would_change_are_kept_without_a_conflict(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    add_points(out, "vocals,8,-9.5,linear")
+    ran = faderwise("edit", out, "--offset", "bass=1")
+    assert [line for line in ran.out.splitlines() if line.startswith("  vocals: ")] == [
+        "  vocals: your points are kept from 0.5 to 22.5 s"
+    ]
+    assert as_json(faderwise("edit", out, "--offset", "bass=2", "--json"))["conflicts"] == []
 
 
 def test_a_frozen_bus_and_points_outside_the_range_do_not_change(faderwise: Ran, copy: Path) -> None:
@@ -170,13 +182,23 @@ def test_edits_by_hand_in_a_folder_are_kept_and_reverted(faderwise: Ran, work: P
     assert written["buses"]["bass"]["points"][-1]["gain_db"] == -7.125
     assert any("--render" in warning for warning in result["warnings"])
     assert faderwise("revert", out).code == 0
-    assert {key: (out / key).read_bytes() for key in by_hand} == {**by_hand, "run.json": whole["run.json"]}
+    for key in ("automation.csv", "automation.json", "curves.npz", "audit.npz"):
+        assert (out / key).read_bytes() == by_hand[key]
+    runs = json.loads((out / "run.json").read_text())
+    assert runs.pop("mixed")  # mix.wav has the points made by hand, which are there again
+    assert runs == json.loads(whole["run.json"])
+    if name == "automation.csv":
+        check_mix(out)
 
 
-def test_a_rendered_edit_has_the_gains_of_its_points(faderwise: Ran, work: Path) -> None:
-    out = work / "out"
-    result = as_json(faderwise("edit", out, "--depth", "0", "--offset", "vocals=-24", "--render", "--json"))
-    mix, rate = soundfile.read(result["files"]["mix.wav"])
+def add_points(out: Path, *rows: str) -> None:
+    path = out / "automation.csv"
+    path.write_text(path.read_text() + "".join(f"{row}\n" for row in rows))
+
+
+def check_mix(out: Path) -> None:
+    """Check that mix.wav has the gains of automation.csv."""
+    mix, rate = soundfile.read(out / "mix.wav")
     time_s = np.arange(len(mix)) / rate
     rows = csv_rows(out)[1:]
     rebuilt = np.zeros_like(mix)
@@ -187,6 +209,118 @@ def test_a_rendered_edit_has_the_gains_of_its_points(faderwise: Ran, work: Path)
     gain = np.vdot(mix, rebuilt) / np.vdot(rebuilt, rebuilt)
     assert gain <= 1.001
     np.testing.assert_allclose(mix, gain * rebuilt, atol=2e-3)
+
+
+def sounds_of_whole(page: Path) -> tuple[int, int]:
+    """Return how many players of a page play mix.wav, and how many notes it has about a later state."""
+    text = page.read_text(encoding="utf-8")
+    return len(re.findall(r'<audio[^>]{0,99} data-whole="mix.wav"', text)), text.count('<div class="notes" id="since">')
+
+
+def test_a_rendered_edit_has_the_gains_of_its_points(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    result = as_json(faderwise("edit", out, "--depth", "0", "--offset", "vocals=-24", "--render", "--json"))
+    assert result["files"]["mix.wav"] == str(out / "mix.wav")
+    check_mix(out)
+
+
+def test_a_revert_renders_the_mix_of_the_restored_automation(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    for depth in ("0", "50"):
+        faderwise("edit", out, "--depth", depth, "--offset", "vocals=-24", "--render")
+    check_mix(out)
+    second = (out / "mix.wav").read_bytes()
+    result = as_json(faderwise("revert", out, "--to", 2, "--json"))
+    assert (result["files"]["mix.wav"], result["warnings"]) == (str(out / "mix.wav"), [])
+    assert second in [path.read_bytes() for path in out.glob("mix.*.wav")]  # the replaced mix is kept
+    check_mix(out)
+    faderwise("revert", out)
+    check_mix(out)
+    restored = {name: (out / name).read_bytes() for name in first}
+    mixes = [soundfile.read(io.BytesIO(files.pop("mix.wav")))[0] for files in (first, restored)]
+    assert restored == first
+    np.testing.assert_allclose(*mixes, atol=2e-5)
+
+
+def test_a_mix_that_has_the_restored_automation_is_not_rendered(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    warned = as_json(faderwise("edit", out, "--depth", 20, "--json"))["warnings"]
+    assert warned == ["mix.wav is from before this edit; --render renders it again"]
+    result = as_json(faderwise("revert", out, "--json"))
+    assert ("mix.wav" in result["files"], result["warnings"]) == (False, [])
+    assert {name: (out / name).read_bytes() for name in first} == first
+
+
+def test_a_revert_without_rendering_names_what_does_it(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    faderwise("edit", out, "--depth", 20, "--render")
+    edited = (out / "mix.wav").read_bytes()
+    (warning,) = as_json(faderwise("revert", out, "--no-render", "--json"))["warnings"]
+    assert warning == f"mix.wav is from before this revert; faderwise edit {out} --render renders it again"
+    assert (out / "mix.wav").read_bytes() == edited
+    assert sounds_of_whole(out / "report.html") == (0, 1)
+    faderwise("audit", out)
+    assert sounds_of_whole(out / "audit.html") == (0, 0)
+    assert faderwise("edit", out, "--render").code == 0
+    check_mix(out)
+
+
+def test_a_revert_without_stems_restores_the_automation(faderwise: Ran, tmp_path: Path) -> None:
+    song, out = tmp_path / "song", tmp_path / "out"
+    shutil.copytree(STEMS, song)
+    faderwise("mix", song, "--out", out)
+    automation = (out / "automation.csv").read_bytes()
+    faderwise("edit", out, "--depth", 20, "--render")
+    edited = (out / "mix.wav").read_bytes()
+    (song / "bass.flac").rename(tmp_path / "bass.flac")
+    (warning,) = as_json(faderwise("revert", out, "--json"))["warnings"]
+    assert f"{song / 'bass.flac'}, a stem of its mix, no longer exists" in warning
+    assert "--render" in warning
+    assert ((out / "automation.csv").read_bytes(), (out / "mix.wav").read_bytes()) == (automation, edited)
+
+
+def test_a_folder_without_a_mix_gets_none(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    (out / "mix.wav").unlink()
+    assert as_json(faderwise("edit", out, "--depth", 20, "--json"))["warnings"] == []
+    assert as_json(faderwise("revert", out, "--json"))["warnings"] == []
+    assert not (out / "mix.wav").exists()
+
+
+def test_a_mix_with_a_target_has_its_loudness_again(faderwise: Ran, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    faderwise("mix", STEMS, "--out", out, "--range", "5:15", "--target-lufs", "-30")
+    first, _ = soundfile.read(out / "mix.wav")
+    faderwise("edit", out, "--offset", "bass=6", "--render")
+    faderwise("revert", out)
+    np.testing.assert_allclose(soundfile.read(out / "mix.wav")[0], first, atol=2e-5)
+
+
+def test_pages_do_not_play_another_mix_and_note_that_they_are_old(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    faderwise("audit", out)
+    pages = [out / "report.html", out / "audit.html"]
+    assert [sounds_of_whole(page) for page in pages] == [(1, 0), (1, 0)]
+    faderwise("edit", out, "--depth", 50)
+    assert [sounds_of_whole(page) for page in pages] == [(1, 1), (1, 1)]  # mix.wav is still that of the pages
+    faderwise("edit", out, "--depth", 20, "--render")
+    assert [sounds_of_whole(page) for page in pages] == [(0, 1), (0, 1)]
+    faderwise("audit", out)
+    faderwise("revert", out)
+    assert [sounds_of_whole(page) for page in pages] == [(1, 0), (0, 1)]
+
+
+def test_the_folder_of_a_projects_run_names_the_project(faderwise: Ran, work: Path) -> None:
+    faderwise("mix", work / "Song.RPP")
+    run = Path("Song-faderwise")
+    for words in (("audit", run), ("edit", run, "--depth", 50), ("revert", run), ("compare", run, work / "out")):
+        ran = faderwise(*words)
+        assert (ran.code, len(ran.err_lines)) == (2, 1)
+        assert "in the project; give the project" in ran.err
+    Path("Song-faderwise.RPP").write_bytes((work / "Song-faderwise.RPP").read_bytes())
+    assert "; give Song-faderwise.RPP" in faderwise("edit", run, "--depth", 50).err
 
 
 def test_files_that_were_both_edited_and_differ_are_refused(faderwise: Ran, work: Path) -> None:
