@@ -297,21 +297,25 @@ def add_runs(parser: options.Parser) -> None:
     clear.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _folder_of_runs(arguments: Namespace) -> Path:
-    from analysis_server.runs import kept_runs
+def _runs_of(arguments: Namespace) -> tuple[Path, list[KeptRun]]:
+    """Return the folder of runs that was asked for, and the runs in it."""
+    from analysis_server.runs import kept_runs, run_folder
 
     if getattr(arguments, "out_dir", None) is None:
-        return kept_runs.folder()
+        return kept_runs.folder(), kept_runs.kept_runs(kept_runs.folder())
     folder = Path(arguments.out_dir)
+    if is_project(arguments.out_dir):
+        remedy = f"see faderwise audit {shlex.quote(arguments.out_dir)}, or give a folder that mix or match wrote"
+        raise InputError("is a project, which contains its runs", path=folder, remedy=remedy)
     require_folder(folder, "give a folder that mix or match wrote")
-    return folder / kept_runs.NAME
+    found = kept_runs.earlier_runs(folder)
+    if not found and not (folder / run_folder.NAME).is_file():
+        run_folder.read_file(folder)  # reports what is missing
+    return folder / kept_runs.NAME, found
 
 
 def _list_runs(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.runs import kept_runs
-
-    folder = _folder_of_runs(arguments)
-    runs = kept_runs.kept_runs(folder)
+    folder, runs = _runs_of(arguments)
     _print_runs(runs, terminal)
     terminal.say(f"{count(len(runs), 'run')}, {_size(runs)} in {folder}")
     terminal.give({"folder": str(folder), "runs": [_run_fields(run) for run in runs], "bytes": _n_bytes(runs)})
@@ -321,7 +325,7 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.runs import kept_runs
 
     latest = time.time() - arguments.older_than * _DAY_S
-    all_runs = kept_runs.kept_runs(_folder_of_runs(arguments))
+    _, all_runs = _runs_of(arguments)
     old = [run for run in all_runs if run.made_at <= latest and not run.is_being_written]
     _print_runs(old, terminal)
     number, size = count(len(old), "run"), _size(old)

@@ -74,8 +74,18 @@ def kept_runs(where: Path) -> list[KeptRun]:
 
 
 def earlier_runs(run_folder: Path) -> list[KeptRun]:
-    """Return the runs that were in `run_folder` before its present one, the oldest first."""
-    return kept_runs(run_folder / NAME)
+    """Return the runs that were in `run_folder` before its present one, the oldest first.
+
+    Other folders that somebody has put there are left out.
+    """
+    return [run for run in kept_runs(run_folder / NAME) if run.runs or run.folder.name.isdecimal()]
+
+
+def earlier_results(run_folder: Path) -> str:
+    """Return where the earlier results of a folder are, such as ``2 earlier results are in out/runs``, or ``""``."""
+    earlier = len(earlier_runs(run_folder))
+    results = "1 earlier result is" if earlier == 1 else f"{earlier} earlier results are"
+    return f"{results} in {run_folder / NAME}" if earlier else ""
 
 
 def which_run(root: RunRecord, run_folder: Path | None) -> str:
@@ -87,11 +97,8 @@ def which_run(root: RunRecord, run_folder: Path | None) -> str:
     run_folder : the folder of a song without a project, whose earlier results are in separate folders and have their
         own numbers.
     """
-    earlier = len(earlier_runs(run_folder)) if run_folder else 0
-    if run_folder is None or not earlier:
-        return f"run {root.number}"
-    results = "1 earlier result is" if earlier == 1 else f"{earlier} earlier results are"
-    return f"run {root.number} ({results} in {run_folder / NAME})"
+    earlier = earlier_results(run_folder) if run_folder else ""
+    return f"run {root.number} ({earlier})" if earlier else f"run {root.number}"
 
 
 def set_aside(run_folder: Path, files: FileSet) -> None:

@@ -73,6 +73,9 @@ def read_file(folder: Path) -> RunFile:
         The file does not exist or is damaged.
     """
     path = folder / NAME
+    target, mark, number = str(folder).rpartition("#")
+    if mark and number.isdecimal() and not folder.exists() and Path(target).exists():
+        raise InputError("only compare accepts the number of a run", path=folder, remedy=f"give {target}")
     require_folder(folder, "give a folder that mix or match wrote, or a project")
     recover(folder)
     try:
@@ -104,12 +107,13 @@ def refuse_run_of_project(folder: Path, runs: Sequence[RunRecord]) -> None:
     if runs[-1].folder is None:
         return
     name = f"{runs[-1].title.removesuffix(COPY_SUFFIX)}{COPY_SUFFIX}.RPP"
-    copies = (place / name for place in (folder, *[folder / "/".join([".."] * up) for up in (1, 2, 3)]))
-    copy = next((path for path in copies if path.is_file()), None)
+    places = [Path(os.path.normpath(folder / up)) for up in (".", "..", "../..", "../../..")]
+    copies = (copy for place in places for copy in (place / name, *earlier_copies(place / name)))
+    copy = next((one for one in copies if any(run.id == runs[-1].id for run in runs_of_copy(one))), None)
     raise InputError(
         "is the folder of a project's run, whose automation is in the project",
         path=folder,
-        remedy=f"give {os.path.normpath(copy)}" if copy else "give the project",
+        remedy=f"give {copy}" if copy else "give the project",
     )
 
 

@@ -26,6 +26,7 @@ from analysis_server.report.content import (
 )
 from analysis_server.report.mix import or_silence
 from analysis_server.report.page import render_report
+from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
 from analysis_server.sources.folder import open_song_folder
@@ -175,7 +176,9 @@ def _named(text: str) -> _Named:
     number = int(found[1]) if found else None
     known = [run.number for run in audited.runs]
     if number is not None and number not in known:
-        raise InputError("has no such run", path=text, remedy=f"its runs: {', '.join(map(str, known))}")
+        earlier = "" if is_project(plain) else earlier_results(Path(plain))
+        remedy = "; ".join([f"its runs: {', '.join(map(str, known))}", *([earlier] if earlier else [])])
+        raise InputError("has no such run", path=text, remedy=remedy)
     return _Named(text, audited, number)
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from analysis_server.paths import is_project, locked
 from analysis_server.runs import run_folder
+from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import project_with_runs
 from core.automation.points import Automation
 from core.errors import InputError
@@ -147,15 +148,15 @@ def _song_to_render(
 def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
     """Return the number of the first run after run `to`."""
     numbers = [run.number for run in runs]
-    known = ", ".join(map(str, numbers))
-    zero = " (0 is before all of them)" if is_project(where) else ""
+    known = f"its runs: {', '.join(map(str, numbers))}"
+    earlier = "" if is_project(where) else earlier_results(Path(where))
+    known = f"{known}; {earlier}" if earlier else known
     if to and to not in numbers:
-        raise InputError(f"has no run {to}", path=where, remedy=f"its runs: {known}{zero}")
+        zero = " (0 is before all of them)" if is_project(where) else ""
+        raise InputError(f"has no run {to}", path=where, remedy=f"{known}{zero}")
     later = [number for number in numbers if number > to]
     if not later:
-        raise InputError(
-            f"run {to} is the latest, so there is nothing to revert", path=where, remedy=f"its runs: {known}"
-        )
+        raise InputError(f"run {to} is the latest, so there is nothing to revert", path=where, remedy=known)
     return later[0]
 
 

@@ -63,6 +63,23 @@ def test_a_run_is_compared_with_an_earlier_one_and_with_its_model(
     assert "The balances differ by 2." in ran.out
 
 
+def test_lengths_that_differ_are_a_note(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    shorter = shutil.copytree(material / "song", tmp_path / "song")
+    for path in shorter.glob("*.wav"):
+        samples, rate = soundfile.read(path)
+        soundfile.write(path, samples[: -2 * rate], rate, subtype="FLOAT")
+    faderwise("mix", shorter, "--model", "equal-level", "--out", tmp_path / "short")
+    words = ("compare", material / "out", tmp_path / "short", "--out", tmp_path / "page")
+    result, ran = as_json(faderwise(*words, "--json")), faderwise(*words)
+    note = "the lengths differ by 2.0 s; only the common part was compared"
+    assert (result["notes"], result["warnings"]) == ([note], [])
+    assert f"faderwise: note: {note}" in ran.err
+    page = (tmp_path / "page" / "compare.html").read_text(encoding="utf-8")
+    notes = page.split('<div class="notes"')[1].split("</div>")[0]
+    assert note[1:] in notes
+    assert '<div class="warnings"' not in page
+
+
 def test_songs_in_only_one_of_two_models_are_listed(faderwise: Ran, material: Path) -> None:
     faderwise("learn", material / "song", "--model", "mine")
     result = as_json(faderwise("compare", "mine", "equal-level", "--on", material / "song", "--json"))

@@ -321,6 +321,10 @@ def test_the_folder_of_a_projects_run_names_the_project(faderwise: Ran, work: Pa
         assert "in the project; give the project" in ran.err
     Path("Song-faderwise.RPP").write_bytes((work / "Song-faderwise.RPP").read_bytes())
     assert "; give Song-faderwise.RPP" in faderwise("edit", run, "--depth", 50).err
+    faderwise("mix", work / "Song.RPP", "--depth", 50)
+    Path("Song-faderwise.RPP").rename("Song-faderwise.20260101-120000.RPP")
+    shutil.copy(work / "Song-faderwise.RPP", "Song-faderwise.RPP")
+    assert "; give Song-faderwise.20260101-120000.RPP" in faderwise("audit", run / "runs" / "1").err
 
 
 def test_files_that_were_both_edited_and_differ_are_refused(faderwise: Ran, work: Path) -> None:

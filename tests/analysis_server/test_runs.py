@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 from pathlib import Path
 
@@ -61,6 +62,38 @@ def test_only_old_runs_are_cleared(faderwise: Faderwise, fresh: Path, old: Path)
     assert (old.exists(), fresh.exists()) == (False, True)
     faderwise("runs", "clear", "--older-than", "1", "--yes")
     assert not fresh.exists()
+
+
+def test_the_age_of_a_run_is_that_of_its_record_and_an_audit_does_not_renew_it(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for model in ("default", "equal-level"):
+        faderwise("mix", tiny_song, "--out", out, "--model", model)
+    record = out / "runs" / "1" / "run.json"
+    record.write_text(re.sub(r'"made_at":"\d{4}', '"made_at":"2020', record.read_text()))
+    faderwise("audit", record.parent)
+    (listed,) = as_json(faderwise("runs", "list", out, "--json"))["runs"]
+    assert listed["written_at"].startswith("2020")
+    assert listed["summary"] == "mix of tiny song, model default"
+    assert as_json(faderwise("runs", "clear", out, "--dry-run", "--json"))["deleted"] == []
+    assert "1 run would be deleted" in faderwise("runs", "clear", out, "--dry-run").out
+    faderwise("edit", record.parent, "--depth", 50)
+    assert "No run is older than 30 days" in faderwise("runs", "clear", out, "--dry-run").out
+    assert ", edited (1)" in faderwise("runs", "list", out).out
+
+
+def test_a_folder_without_runs_is_refused_and_other_folders_are_left_alone(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    leave(tiny_song, "take one", 40, "mix.wav")
+    ran = faderwise("runs", "clear", tiny_song, "--older-than", 0, "--yes")
+    assert (ran.code, "has no run.json; give a folder that mix or match wrote" in ran.err) == (2, True)
+    faderwise("mix", tiny_song)
+    assert "; give tiny song-faderwise" in faderwise("runs", "list", tiny_song).err
+    Path("Song.RPP").write_text("<REAPER_PROJECT 0.1\n>\n")
+    assert "Song.RPP: is a project" in faderwise("runs", "list", "Song.RPP").err
+    assert (tiny_song / "runs" / "take one" / "mix.wav").is_file()
 
 
 def test_runs_that_are_not_old_are_counted(faderwise: Faderwise, fresh: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,39 @@ def test_audit_edit_and_revert_report_which_run_they_act_on(
     assert earlier["edited"] == "run 1"
     reverted = faderwise("revert", out).out
     assert [line.split()[1] for line in reverted.split("Next:\n")[1].splitlines()] == ["audit"]
+
+
+def test_the_number_of_a_run_that_is_not_there_names_the_earlier_results(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    faderwise("mix", tiny_song, "--out", out)
+    faderwise("match", tiny_song, "--out", out)
+    earlier = f"its runs: 1; 1 earlier result is in {out / 'runs'}"
+    for words in (("compare", f"{out}#2", out), ("revert", out), ("revert", out, "--to", 2)):
+        assert earlier in faderwise(*words).err
+    assert f"only compare accepts the number of a run; give {out}" in faderwise("audit", f"{out}#1").err
+
+
+def test_results_that_were_moved_copied_or_deleted_are_separate(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    out, moved, copied = tmp_path / "out", tmp_path / "moved", tmp_path / "copied"
+    for model in ("default", "equal-level"):
+        faderwise("mix", tiny_song, "--out", out, "--model", model)
+    (out / "runs" / "1").rename(moved)
+    faderwise("edit", moved, "--offset", "bass=3", "--render")
+    shutil.copytree(moved, copied)
+    reverted = as_json(faderwise("revert", copied, "--json"))
+    assert {Path(path).parent for path in reverted["files"].values()} == {copied}
+    assert (len(run_ids(moved)), len(run_ids(copied)), len(run_ids(out))) == (2, 1, 1)
+    assert as_json(faderwise("runs", "list", out, "--json"))["runs"] == []
+    faderwise("match", tiny_song, "--out", out)
+    assert names(out / "runs") == {"1"}
+    (out / "run.json").unlink()  # without its record a result is set aside file by file
+    mix = (out / "mix.wav").read_bytes()
+    faderwise("mix", tiny_song, "--out", out)
+    assert mix in [path.read_bytes() for path in out.glob("mix.*.wav")]
 
 
 def test_mix_edit_audit_and_compare_report_the_same_figures(
