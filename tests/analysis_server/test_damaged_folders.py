@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     [
         ("automation.csv", b"bus,time_s,gain_db\nbass,0.5,\xff\n", "save it as UTF-8"),
         ("automation.csv", b"bus,time_s,gain_db\nbass,0.5," + b"0" * 200_000, "field larger than field limit"),
-        ("automation.json", b'{"buses": {"b\xff": {"points": []}}}', "is damaged"),
+        ("automation.json", b'{"buses": {"b\xff": {"points": []}}}', "save it as UTF-8"),
         ("run.json", b'{"runs": [{"title": "\xff"}]}', "is damaged"),
     ],
 )
