@@ -299,10 +299,12 @@ def add_runs(parser: options.Parser) -> None:
 
 def _runs_of(arguments: Namespace) -> tuple[Path, list[KeptRun]]:
     """Return the folder of runs that was asked for, and the runs in it."""
-    from analysis_server.runs import kept_runs, run_folder
+    from analysis_server.runs import kept_runs
 
     if getattr(arguments, "out_dir", None) is None:
         return kept_runs.folder(), kept_runs.kept_runs(kept_runs.folder())
+    from analysis_server.runs import run_folder
+
     folder = Path(arguments.out_dir)
     if is_project(arguments.out_dir):
         remedy = f"see faderwise audit {shlex.quote(arguments.out_dir)}, or give a folder that mix or match wrote"

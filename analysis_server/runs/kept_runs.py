@@ -10,11 +10,11 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.paths import home
-from analysis_server.runs.run_folder import read_if_there
 from core.errors import InputError
 from core.files import WORKSHOP, FileSet, recover
 
@@ -30,15 +30,25 @@ _OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|(.*-)?audit\.html|compar
 
 @dataclass(frozen=True)
 class KeptRun:
-    """A folder: when its run was made or last edited (Unix time), the size of its files in bytes, and its runs.
-
-    Without a readable record (an audit in REAPER has none) the time is that of its latest file.
-    """
+    """A folder: when a file in it was last written (Unix time), and the size of its files in bytes."""
 
     folder: Path
-    made_at: float
+    written_at: float
     n_bytes: int
-    runs: tuple[RunRecord, ...] = ()
+
+    @cached_property
+    def runs(self) -> list[RunRecord]:
+        """The runs in its record; none where it has no readable record, such as that of an audit in REAPER."""
+        from analysis_server.runs import run_folder  # noqa: PLC0415 - it loads NumPy
+
+        return run_folder.read_if_there(self.folder)
+
+    @property
+    def made_at(self) -> float:
+        """When its run was made or last edited (Unix time); without a record, when a file was last written."""
+        with suppress(IndexError, ValueError):  # no record, or a damaged date
+            return datetime.fromisoformat(self.runs[-1].made_at).timestamp()
+        return self.written_at
 
     @property
     def summary(self) -> str:
@@ -68,7 +78,7 @@ def kept_runs(where: Path) -> list[KeptRun]:
 
     def started(run: KeptRun) -> tuple[int, float]:
         numbers = re.findall(r"^\d+$|\b\d{8}-\d{6}\b", run.folder.name)
-        return int(numbers[-1].replace("-", "")) if numbers else 0, run.made_at
+        return int(numbers[-1].replace("-", "")) if numbers else 0, run.written_at
 
     return sorted(found, key=started)
 
@@ -78,7 +88,7 @@ def earlier_runs(run_folder: Path) -> list[KeptRun]:
 
     Other folders that somebody has put there are left out.
     """
-    return [run for run in kept_runs(run_folder / NAME) if run.runs or run.folder.name.isdecimal()]
+    return [run for run in kept_runs(run_folder / NAME) if run.folder.name.isdecimal() or run.runs]
 
 
 def earlier_results(run_folder: Path) -> str:
@@ -134,8 +144,4 @@ def delete(run: KeptRun) -> list[Path]:
 
 def _kept(path: Path) -> KeptRun:
     states = [path.stat(), *(file.stat() for file in path.rglob("*") if file.is_file())]
-    runs = tuple(read_if_there(path))
-    made_at = max(state.st_mtime for state in states)
-    with suppress(IndexError, ValueError):  # no record, or one with another date
-        made_at = datetime.fromisoformat(runs[-1].made_at).timestamp()
-    return KeptRun(path, made_at, sum(state.st_size for state in states[1:]), runs)
+    return KeptRun(path, max(state.st_mtime for state in states), sum(state.st_size for state in states[1:]))

@@ -229,8 +229,10 @@ def automation_in(content: Mapping[str, str], runs: Sequence[RunRecord], folder:
     Raises
     ------
     InputError
-        There is no text, one is damaged, or both were edited and differ.
+        There is no text, one is of another file or damaged, or both were edited and differ.
     """
+    if not set(content) <= {CSV, JSON}:
+        raise InputError(f"would write {', '.join(content)}", path=folder / NAME, remedy="mix or match the song again")
     written = {track.role: track.written for track in latest_tracks(runs)}
     readers = {CSV: _from_csv, JSON: _from_json}
     found = {name: readers[name](text, folder / name) for name, text in content.items()}
@@ -278,10 +280,8 @@ def write_back(folder: Path, before: Mapping[str, str], file: RunFile, files: Fi
     Raises
     ------
     InputError
-        A run's record names other files than automation, or the folder cannot be written to.
+        The folder cannot be written to.
     """
-    if not set(before) <= {CSV, JSON}:
-        raise InputError(f"would write {', '.join(before)}", path=folder / NAME, remedy="mix or match the song again")
     for name, text in {**before, NAME: _run_json(file)}.items():
         write_text(files.new(folder / name), text)
     return {name: str(folder / name) for name in (*before, NAME)}
