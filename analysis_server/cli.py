@@ -15,13 +15,13 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 
-from analysis_server.commands.options import Parser, nearest
+from analysis_server.commands.options import Parser
 from analysis_server.terminal import Terminal
 from core import __version__
-from core.errors import FaderwiseError, InputError, require_text, to_user_error
+from core.errors import FaderwiseError, InputError, require_text, suggestion, to_user_error
 
 COMMANDS: Mapping[str, str] = {
     "demo": "mix the bundled song and print the paths of the results",
@@ -98,7 +98,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         return argparse.Namespace(run=_show_version)
     command = next((word for word in words if not word.startswith("-")), "")
     if command and command not in COMMANDS:
-        raise InputError(f"unknown command {command!r}", remedy=f"{_suggestion(command, COMMANDS)}see faderwise --help")
+        raise InputError(f"unknown command {command!r}", remedy=f"{suggestion(command, COMMANDS)}see faderwise --help")
     parsed, unknown = parser(command).parse_known_args(words)
     if unknown:
         option = next((word for word in unknown if word.startswith("-")), None)
@@ -106,8 +106,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         if option is None:
             raise InputError(f"unexpected argument {unknown[0]!r}", remedy=f"see {used.prog} --help")
         option = option.partition("=")[0]
-        suggestion = _suggestion(option, used.option_names())
-        raise InputError("unknown option", option=option, remedy=f"{suggestion}see {used.prog} --help")
+        remedy = f"{suggestion(option, used.option_names())}see {used.prog} --help"
+        raise InputError("unknown option", option=option, remedy=remedy)
     return parsed
 
 
@@ -130,11 +130,6 @@ def parser(command: str | None = None) -> Parser:
             module = importlib.import_module(f"analysis_server.commands.{_MODULES[name]}")
             getattr(module, f"add_{name}")(one)
     return whole
-
-
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    found = nearest(word, known)
-    return f"did you mean {found}? " if found else ""
 
 
 def _report(terminal: Terminal, error: BaseException) -> int:

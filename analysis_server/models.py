@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.paths import home, locked
-from core.errors import ModelError
+from core.errors import ModelError, suggestion
 from core.files import move_into_place
-from core.roles import suggestion
 
 if TYPE_CHECKING:
     from core.models.balance import BalancePrior

@@ -28,11 +28,11 @@ from analysis_server.runs.run_folder import AutomationFile, BusAutomation, RunFi
 from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Assigned, Session, SongRequest
 from core.audio.io import EXTENSIONS
-from core.audio.song import OTHER_EXTENSIONS, STEM_FILE, Song
+from core.audio.song import OTHER_EXTENSIONS, STEM_FILE, Song, is_own_mix
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import headroom_db
 from core.errors import InputError
-from core.files import FileSet, flush, replacing_set, write_error, write_text
+from core.files import FileSet, flush, replacing_set, require_writable, write_error, write_text
 from core.models import balance
 from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
@@ -42,6 +42,8 @@ from core.runs.edit import ON_TOP
 from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, TERM_STEP_DB, BusRun, RunRecord, TrackRun, rounded, to_steps
 from core.runs.store import own_moves
 
+_DEEPEST = 3
+"""So many levels below an output folder are searched for audio files."""
 Existing = Literal["combine", "replace"]
 """What happens to the user's own moves on an envelope."""
 Span = tuple[float, float]
@@ -302,7 +304,6 @@ class CopyDestination:
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Write the copy and the outcome, the run's record in both, as `FolderDestination.write` does."""
         project, path = self.session.project, self._path
-        run_folder.refuse_the_original(path, project)
         record = self._record(done)
         if self.session.rendered:
             record = store.with_mark(record, project)
@@ -377,12 +378,15 @@ def output_paths(request: SongRequest) -> list[Path]:
 
 
 def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> None:
-    """Raise an `InputError` if the output folder contains files that the request reads, or other audio files.
+    """Raise an `InputError` if the output folder cannot be written to, or contains input or other audio files.
 
     A file of a name that is written, such as a mixdown called mix.wav, would make way for the result.
     """
-    if request.out is None or request.dry_run or (session is not None and session.rendered is not None):
+    if session is not None and session.rendered is None:
+        run_folder.refuse_the_original(run_folder.copy_path(session.project.path, request.out), session.project)
+    if request.out is None or (session is not None and session.rendered is not None):
         return
+    require_writable(Path(request.out))
     folders = {part.path.parent for file in song.signals for part in file.parts or [file]}
     folders |= {Path(folder) for folder in (request.stems, request.song) if folder and Path(folder).is_dir()}
     if session is not None:
@@ -393,14 +397,23 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
     remedy = "choose another folder, or omit --out"
     if os.path.realpath(request.out) in map(os.path.realpath, folders):
         raise InputError("contains input files", path=request.out, option="--out", remedy=remedy)
-    others = sorted(
-        path.name
-        for path in Path(request.out).glob("[!.]*")
-        if path.suffix.lower() in EXTENSIONS | OTHER_EXTENSIONS and path.name not in FILES
-    )
-    if others:
-        problem = f"contains audio files that Faderwise did not write, such as {others[0]}"
+    other = _other_audio(Path(request.out))
+    if other is not None:
+        problem = f"contains audio files that Faderwise did not write, such as {other.relative_to(request.out)}"
         raise InputError(problem, path=request.out, option="--out", remedy=remedy)
+
+
+def _other_audio(out: Path) -> Path | None:
+    """Return an audio file in a folder or a few levels below it, where it may be a song's, that is not of a run."""
+    for place, inside, names in os.walk(out):
+        folder = Path(place)
+        is_deepest = len(folder.relative_to(out).parts) == _DEEPEST
+        inside[:] = [] if is_deepest else sorted(name for name in inside if not name.startswith("."))
+        for name in sorted(names):
+            is_audio = Path(name).suffix.lower() in EXTENSIONS | OTHER_EXTENSIONS and not name.startswith(".")
+            if is_audio and not (name in FILES and folder == out) and not is_own_mix(folder / name):
+                return folder / name
+    return None
 
 
 def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None:
@@ -411,10 +424,8 @@ def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None
     InputError
         The output folder is a file or contains input files, or the song folder cannot be used.
     """
-    if request.out is not None and Path(request.out).exists() and not Path(request.out).is_dir():
-        raise InputError(
-            "cannot be written to: it is a file", path=request.out, remedy="choose another folder with --out"
-        )
+    if request.out is not None:
+        require_writable(Path(request.out))
     if is_project(request.song) or request.stems is not None or request.tracks or request.only:
         return None
     song = open_song_folder(request.song, request.buses, mixdown, complete=True)

@@ -327,12 +327,6 @@ def _with_tracks_alone(session: Session) -> tuple[Session, tuple[str, ...]]:
 def _from_mixdown(
     session: Session, settings: SessionSettings, progress: ProgressCallback
 ) -> tuple[TrainingSong, tuple[str, ...]]:
-    if session.song.mixdown is None:
-        raise InputError(
-            "no mixdown found at the render path or next to the project",
-            path=session.project.path,
-            remedy="name it with --mixdown, or learn from the session's own faders with --from faders",
-        )
     progress = part_of(progress, 0.0, 1.0, f"Learning {session.title}")
     found, kept = learn_song(session.song, settings.preset, settings.feature_set, progress)
     return kept, found.warnings

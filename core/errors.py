@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 
 _BAD_PATH = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -129,6 +130,15 @@ def to_user_error(error: BaseException) -> BaseException:
         remedy = "check its name and its permissions"
         return InputError(f"cannot be used ({error.strerror})", path=error.filename, remedy=remedy)
     return error
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean NAME? " with the one of `known` that `word` is most like or begins, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415 - commands without an error start faster
+
+    names = list(known)
+    near = get_close_matches(word.casefold(), names, 1) or [name for name in names if name.startswith(word)]
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def require_text(word: str) -> None:

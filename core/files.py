@@ -643,6 +643,18 @@ def _link_or_copy(path: Path, kept: Path) -> None:
             copy.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Raise an `InputError` if no file can be written into `folder`, which may not exist yet; nothing is written."""
+    existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    if not existing.is_dir():
+        problem = "it is a file" if existing == folder else f"{existing} is a file"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        problem = os.strerror(errno.EACCES)
+    else:
+        return
+    raise InputError(f"cannot be written to ({problem})", path=folder, remedy="choose another folder")
+
+
 def require_folder(path: Path, remedy: str) -> None:
     """Raise an `InputError` where `path` is not a folder; `remedy` is for a path that does not exist."""
     if path.is_dir():

@@ -34,6 +34,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 
 LEFT_OUT = "none"
 """The role of files and tracks that are left out on request."""
+_MISSPELLED = 0.75
+"""From this ratio of `difflib` on, a name is a misspelling of a listed one."""
 MIXDOWN_NAMES = ("mix", "mixture", "master", "mixdown")
 PAPER_BUSES = ("drums", "bass", "melody", "vocals")
 MAIN_BUSES = ("drums", "bass", "vocals")
@@ -50,10 +52,23 @@ def role_of(name: str) -> str | None:
     return None
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean NAME? " with the one of `known` that is most like `name`, or an empty string."""
-    near = get_close_matches(name.casefold(), known, 1)
-    return f"did you mean {near[0]}? " if near else ""
+def misspelled(name: str, further: Iterable[str] = ()) -> str | None:
+    """Return the role whose listed name, or the one of `further`, a plain name is a misspelling of, or None.
+
+    A listed name with a number or with further words, such as "vocals 2", is not a misspelling.
+
+    Examples
+    --------
+    >>> misspelled("vocls"), misspelled("vocals 2")
+    ('vocals', None)
+    """
+    known = {listed: role for role, names in SYNONYMS.items() for listed in names}
+    known |= {role: role for role in further}
+    if name in known or name == LEFT_OUT:
+        return None
+    words = set(re.split(r"[\s\d]+", name))
+    near = get_close_matches(name, known, cutoff=_MISSPELLED)
+    return None if any(words >= set(listed.split()) for listed in near) else next(map(known.get, near), None)
 
 
 def canonical_role(role: str) -> str:

@@ -73,7 +73,9 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
 
     request = options.request_of(learn.LearnRequest, arguments, **options.song_fields(arguments, *arguments.songs))
     learn.check(request)
-    print_assignment(arguments, terminal, *arguments.songs)
+    known = models.find(arguments.model).buses if models.path_of(arguments.model).is_file() else ()
+    for path in arguments.songs:
+        print_assignment(arguments, terminal, path, None, known)
     result = options.perform(request, learn.run, terminal)
     learned, contains = ("Would learn", "would then contain") if arguments.dry_run else ("Learned", "now contains")
     terminal.say(
@@ -303,7 +305,9 @@ def add_models(parser: options.Parser) -> None:
     )
     actions = options.add_actions(parser, "list|show|remove|export|import")
     listing = options.add_action(actions, "list", _list, "list all models", example="models list --all")
-    listing.add_argument("--all", action="store_true", help="also list earlier versions and removed models; models import restores one")
+    listing.add_argument(
+        "--all", action="store_true", help="also list earlier versions and removed models; models import restores one"
+    )
     text = "show what a model has learned, and from which songs"
     options.add_action(actions, "show", _show_model, text, "model", example="models show mine")
     text, example = "remove a model (kept as NAME.removed), or one of its songs", "models remove mine --song 'Old Song'"

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis_server import models
 from analysis_server.commands import options
-from analysis_server.models import DEFAULT_MODEL
 from analysis_server.terminal import Terminal, count, decibels, lag_text
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
     from analysis_server.verbs.mix import MixResult
+    from core.audio.song import Song
 
 _NO_BUS = "no bus"
 _MOST_NAMES = 6
@@ -33,8 +34,8 @@ def add_mix(parser: options.Parser) -> None:
         "mix RawTracks --level tracks",
     )
     options.add_song_options(parser)
-    text = f"the model to mix with (default: {DEFAULT_MODEL})"
-    model = parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=text)
+    text = f"the model to mix with (default: {models.DEFAULT_MODEL})"
+    model = parser.add_argument("--model", default=models.DEFAULT_MODEL, metavar="NAME|FILE", help=text)
     options.complete(model, "models")
     text = "only this part, in seconds or m:ss-m:ss"
     parser.add_argument("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
@@ -91,8 +92,8 @@ def _mix(arguments: Namespace, terminal: Terminal) -> None:
 
     fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
     request = options.request_of(mix.MixRequest, arguments, **fields)
-    mix.check(request)
-    print_assignment(arguments, terminal, arguments.song)
+    song = mix.check(request)
+    print_assignment(arguments, terminal, arguments.song, song, models.find(arguments.model).buses)
     _print_mix(options.perform(request, mix.run, terminal), terminal, opens=arguments.open)
 
 
@@ -127,8 +128,7 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import match
 
     request = options.request_of(match.MatchRequest, arguments, **options.song_fields(arguments, arguments.song))
-    match.check(request)
-    print_assignment(arguments, terminal, arguments.song)
+    print_assignment(arguments, terminal, arguments.song, match.check(request))
     result = options.perform(request, match.run, terminal)
     _print_result(f"{result.title}, ", result.headline, result.buses, terminal)
     terminal.say(
@@ -159,6 +159,8 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
     terminal.table((kind, "bus", "role", "reason"), rows, align="llll")
     for note in result.notes:
         terminal.say(full_sentence(note))
+    if isinstance(result, buses.FileRoles):
+        terminal.warn_all(result.warnings)
     suggested = buses.bus_options(result)
     if suggested:
         terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
@@ -170,34 +172,38 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
     terminal.give(result)
 
 
-def print_assignment(arguments: Namespace, terminal: Terminal, *songs: str) -> None:
-    """Print the buses of each song with the files or tracks that are used, according to the names and the options.
+def print_assignment(
+    arguments: Namespace, terminal: Terminal, path: str, song: Song | None, known: Iterable[str] = ()
+) -> None:
+    """Print the buses of a song with the files or tracks that are used, according to the names and the options.
 
     Nothing is printed with `--json`, or for a path that is not a song: the verb reports that.
+
+    Parameters
+    ----------
+    arguments, terminal : the command's.
+    path : the song's folder or project.
+    song : the song, where it is open.
+    known : buses that are not new although they are not listed.
     """
     if terminal.as_json:
         return
     from analysis_server.paths import is_project
-    from analysis_server.sources.folder import stem_file_of
     from analysis_server.verbs import buses
-    from core.audio.song import holds_stems
     from core.errors import InputError
+    from core.matching import new_buses
 
-    for song in songs:
-        try:
-            if not is_project(song) and not holds_stems(Path(song)) and stem_file_of(Path(song)) is None:
-                continue
-            rows = buses.used_in(
-                song,
-                options.by_role(arguments.bus),
-                only=getattr(arguments, "only", ()),
-                mixdown=getattr(arguments, "mixdown", None),
-            )
-        except (InputError, OSError):
-            continue
-        terminal.say(f"Buses of {Path(song).name or song} (faderwise buses {shlex.quote(song)} shows why):")
-        table = [(bus, _listed(names)) for bus, names in _names_by_bus(rows).items()]
-        terminal.table(("bus", "tracks" if is_project(song) else "files"), table, align="ll")
+    chosen = options.by_role(arguments.bus)
+    only, mixdown = getattr(arguments, "only", ()), getattr(arguments, "mixdown", None)
+    try:
+        rows = buses.used_in(path, song, chosen, only=only, mixdown=mixdown)
+    except (InputError, OSError):
+        return
+    if rows:
+        terminal.say(f"Buses of {Path(path).name or path} (faderwise buses {shlex.quote(path)} shows why):")
+        new = new_buses(chosen, known)
+        table = [(f"{bus} (new)" if bus in new else bus, _listed(names)) for bus, names in _names_by_bus(rows).items()]
+        terminal.table(("bus", "tracks" if is_project(path) else "files"), table, align="ll")
         terminal.say()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from analysis_server.paths import home, is_project
 from analysis_server.terminal import Terminal
-from core.errors import InputError
+from core.errors import InputError, suggestion
 from core.progress import ProgressCallback
 
 SONG_HELP = "a folder of stems or raw tracks, with or without the mixdown, or a stem file (.stem.mp4)"
@@ -51,9 +51,9 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             choices = [str(choice) for choice in action.choices]
-            found = nearest(str(value), choices)
-            hint = f" (did you mean {found}?)" if found else ""
-            raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(choices)}{hint}")
+            hint = suggestion(str(value), choices).strip()
+            problem = f"{value!r} is not one of {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"{problem} ({hint})" if hint else problem)
 
     def option_names(self) -> list[str]:
         """Return the names of all options of this parser."""
@@ -110,17 +110,6 @@ def perform(request: Request, here: Callable[[Request, ProgressCallback], Result
             request, progress, name="command line", folder=Path.cwd(), starts=False, on_fallback=terminal.warn
         )
         return result
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that `word` was probably meant to be: a misspelling, or a beginning, of it."""
-    from difflib import SequenceMatcher
-
-    def likeness(name: str) -> float:
-        return max(SequenceMatcher(None, word, name[: len(word) + extra]).ratio() for extra in (0, 1, len(name)))
-
-    found = max(known, key=likeness, default="")
-    return found if found and likeness(found) >= 0.65 else None
 
 
 def complete(action: argparse.Action, names: str, ending: str = "") -> None:

@@ -34,6 +34,7 @@ from analysis_server.sources.project import Level, find_mixdown
 from analysis_server.verbs.adjust import Adjustments
 from core import roles
 from core.errors import FaderwiseError, InputError
+from core.matching import by_bus
 from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
 from core.rpp.faders import reached
@@ -347,12 +348,8 @@ def _answered(answers: BusAnswers) -> dict[str, list[str]]:
         if not is_pair:
             raise InputError(f"{part.strip()!r}: write further buses as role = track, with a semicolon between them")
         pairs.append((role, name))
-    chosen: dict[str, list[str]] = {}
-    for role, text in pairs:
-        names = [name.strip() for name in text.split(_SEPARATOR) if name.strip()]
-        if names:
-            chosen.setdefault(canonical_role(role), []).extend(names)
-    return chosen
+    split = [(role, [name.strip() for name in text.split(_SEPARATOR) if name.strip()]) for role, text in pairs]
+    return by_bus((role, names) for role, names in split if names)
 
 
 def _unsettled(project: Project, job: JobFile, problem: str | None, buses: Buses | None = None) -> Plan:

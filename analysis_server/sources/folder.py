@@ -21,11 +21,19 @@ from pathlib import Path
 
 from core.audio.codecs import count_streams
 from core.audio.io import AudioFile, inspect, sum_of
-from core.audio.song import STEM_FILE, Song, holds_stems, is_stem_file, open_song
+from core.audio.song import (
+    STEM_FILE,
+    Song,
+    holds_stems,
+    is_stem_file,
+    match_files,
+    mixdown_in,
+    open_song,
+    require_song_folder,
+)
 from core.errors import InputError
-from core.files import require_folder
-from core.matching import match_name
-from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, canonical_role, in_order
+from core.matching import by_bus, match_name
+from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, in_order
 
 _STREAMS = ("drums", "bass", "melody", "vocals")
 """The buses of a stem file's audio streams 1 to 4; stream 0 is the mixdown."""
@@ -57,10 +65,7 @@ def open_song_folder(
     if stem_file is not None:
         return _song_in_stem_file(stem_file, buses, mixdown)
     layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
-    chosen: dict[str, list[Path]] = {}
-    for name, files in buses.items():
-        names = [files] if isinstance(files, str) else files
-        chosen.setdefault(canonical_role(name), []).extend(_in_folder(layout.stems, file) for file in names)
+    chosen = {bus: [_in_folder(layout.stems, name) for name in names] for bus, names in by_bus(buses.items()).items()}
     given_files = {path for files in chosen.values() for path in files}
     from_metadata = {
         path: (instrument, match_name(instrument))
@@ -125,13 +130,13 @@ def _song_in_stem_file(path: Path, buses: Mapping[str, str | Sequence[str]], mix
         )
     files = {str(number): inspect(path, stream=number) for number in range(1, n_streams)}
     bus_of = dict(zip(files, _STREAMS, strict=True))
-    for role, names in buses.items():
-        for name in [names] if isinstance(names, str) else names:
+    for bus, names in by_bus(buses.items()).items():
+        for name in names:
             number = next((number for number, file in files.items() if name in (number, file.name)), None)
             if number is None:
                 problem = f"{path.name} has no stream {name!r}"
                 raise InputError(problem, option="--bus", remedy=f"give one of {', '.join(files)}")
-            bus_of[number] = canonical_role(role)
+            bus_of[number] = bus
     chosen = in_order({bus for bus in bus_of.values() if bus != LEFT_OUT})
     if not chosen:
         raise InputError("no stream is left", path=path, option="--bus", remedy="leave out fewer streams")
@@ -163,6 +168,24 @@ def _in_folder(folder: Path, name: str) -> Path:
     return folder / path.name if os.path.realpath(path.parent) == os.path.realpath(folder) else path
 
 
+def require_mixdowns(folders: Sequence[Path], buses: Mapping[str, str | Sequence[str]]) -> None:
+    """Raise an `InputError` for the first song of `folders` without a mixdown; no audio is read.
+
+    Parameters
+    ----------
+    folders : song folders and stem files.
+    buses : files by role as in `open_song_folder`, which are not mixdowns.
+    """
+    chosen = [name for names in by_bus(buses.items()).values() for name in names]
+    for folder in folders:
+        if stem_file_of(folder) is None:
+            layout = _layout_of(folder)
+            stems = layout.stems
+            others = [_in_folder(stems, name) for name in chosen]
+            if layout.mixdown is None and mixdown_in(stems, match_files(stems, listen=False), others) is None:
+                raise InputError("no mixdown found next to the stems", path=folder, remedy="add it as mix.wav")
+
+
 # Datasets
 
 
@@ -177,7 +200,7 @@ def song_folders(paths: Sequence[str]) -> list[Path]:
     folders: list[Path] = []
     for path in map(Path, paths):
         if not is_stem_file(path):
-            require_folder(path, "give a song folder or a folder of song folders")
+            require_song_folder(path, "give a song folder or a folder of song folders")
         found = list(_songs_in(path, 0))
         if not found:
             remedy = "each must contain one file per bus, such as drums.wav"

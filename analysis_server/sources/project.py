@@ -17,12 +17,12 @@ from analysis_server.sources.folder import open_song_folder
 from core import roles
 from core.audio.framing import LONGEST_S
 from core.audio.io import EXTENSIONS, AudioFile, AudioStream, Samples, inspect
-from core.audio.song import Song, open_song
+from core.audio.song import Song, match_files, mixdown_in, open_song
 from core.errors import InputError
 from core.files import temporary_folder
 from core.gains.alignment import constant_gains
+from core.matching import by_bus
 from core.progress import ProgressCallback, part_of
-from core.roles import canonical_role
 from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
 from core.rpp.faders import bus_weights, reached
 from core.rpp.project import VOLUME, Project, Track, read_project
@@ -221,12 +221,9 @@ def opened_session(
     project = read_project(Path(path))
     if rendered is not None and rendered.home is not None:
         project = replace(project, home=Path(rendered.home))
-    chosen: dict[str, list[str]] = {}
-    for role, names in parts.tracks.items():
-        chosen.setdefault(canonical_role(role), []).extend(names)
     buses = find_buses(
         project,
-        chosen,
+        by_bus(parts.tracks.items()),
         only=parts.only,
         with_names=rendered is None,
         complete=complete and parts.stems is None,
@@ -471,6 +468,15 @@ def find_mixdown(project: Project, chosen: str | None) -> AudioFile | None:
     for folder in folders:
         found += [path for path in _audio_in(folder) if path.stem == project.path.stem or roles.is_mixdown(path.stem)]
     return inspect(found[0]) if found else None
+
+
+def require_mixdown_of(project: Project, chosen: str | None, stems: str | None, remedy: str) -> None:
+    """Raise an `InputError` with `remedy` if a project has no mixdown: chosen, found, or among its exported stems."""
+    if stems is not None and mixdown_in(Path(stems), match_files(Path(stems), listen=False), ()) is not None:
+        return
+    if find_mixdown(project, chosen) is None:
+        problem = "no mixdown found at the render path or next to the project"
+        raise InputError(problem, path=project.path, remedy=remedy)
 
 
 def named_file(project: Project, chosen: str | None) -> Path | None:

@@ -16,8 +16,9 @@ from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Session, opened_session
 from core import roles
 from core.analysis.measure import Measurement, measure
+from core.audio.song import is_stem_file
 from core.decibels import FloatArray, gain_to_db
-from core.errors import InputError
+from core.errors import InputError, suggestion
 from core.models.balance import frame_levels_lufs, gated_mean_lufs
 from core.models.controls import with_balance_of, with_depth, with_kept, with_ride
 from core.models.explain import Prediction
@@ -60,10 +61,10 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
         for bus, value in self.ride_percent.items():
             if not 0.0 <= value <= 100.0:
                 raise InputError(f"{bus}={value:g} is not a percentage", option="--ride", remedy="give 0 to 100")
-        if self.like is not None and not Path(self.like).exists():
-            raise InputError(
-                "no such project or folder", path=self.like, option="--like", remedy="give a session, a song or a run"
-            )
+        like = Path(self.like or "")
+        if not (like.is_dir() or is_stem_file(like) or (like.is_file() and is_project(like.name))):
+            problem = "is neither a project nor a folder" if like.exists() else "no such project or folder"
+            raise InputError(problem, path=like, option="--like", remedy="give a session, a song or a run")
         asked = {
             "--like": self.like is not None,
             "--depth": self.depth_percent != 100.0,
@@ -206,7 +207,7 @@ def _loudness(measurement: Measurement, gains_db: FloatArray) -> dict[str, float
 def _kept_gains_db(keep: list[str], measurement: Measurement, session: Session | None) -> Mapping[str, FloatArray]:
     missing = [bus for bus in keep if bus not in measurement.buses]
     if missing:
-        remedy = f"{roles.suggestion(missing[0], measurement.buses)}it has {', '.join(measurement.buses)}"
+        remedy = f"{suggestion(missing[0], measurement.buses)}it has {', '.join(measurement.buses)}"
         raise InputError(f"the song has no bus {missing[0]!r}", option="--keep", remedy=remedy)
     if session is None:
         return {bus: np.zeros(measurement.n_frames) for bus in keep}

@@ -11,12 +11,16 @@ import msgspec
 from analysis_server.paths import is_project
 from analysis_server.sources.folder import open_song_folder, stem_file_of
 from analysis_server.sources.project import assignment_of_tracks, plain_sum_notes
-from core.audio.song import Song, match_files, no_stems, require_song_folder
+from core.audio.song import Song, holds_stems, left_out, match_files, no_stems, require_song_folder, unreadable
 from core.errors import InputError
-from core.roles import PAPER_BUSES, canonical_role
+from core.matching import by_bus
+from core.roles import LEFT_OUT, PAPER_BUSES
 from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.faders import reached
 from core.rpp.project import read_project
+
+_MOST_NAMES = 4
+"""The most names of files that cannot be read in one warning."""
 
 
 class BusesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,10 +49,11 @@ class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The audio files of a song folder, and notes for the user."""
+    """The audio files of a song folder; notes for the user, and warnings about files that are not read."""
 
     files: list[FileRole]
     notes: list[str] = []
+    warnings: list[str] = []
 
 
 class TrackRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,13 +75,19 @@ def run(request: BusesRequest) -> FileRoles | TrackRoles:
 
 
 def used_in(
-    path: str, chosen: Mapping[str, list[str]], *, only: Sequence[str] = (), mixdown: str | None = None
+    path: str,
+    song: Song | None,
+    chosen: Mapping[str, list[str]],
+    *,
+    only: Sequence[str] = (),
+    mixdown: str | None = None,
 ) -> list[tuple[str, str | None]]:
     """Return the name and the bus of every file or track of a song, as mix, match and learn use it.
 
     Parameters
     ----------
-    path : the song folder, stem file or project.
+    path : the song folder, stem file or project; nothing is returned for another folder.
+    song : the song, where it is open.
     chosen : files or tracks by role, as `--bus` gives them.
     only : the tracks of a project to work on, as `--tracks` gives them.
     mixdown : the mixdown's file.
@@ -88,12 +99,12 @@ def used_in(
     """
     if is_project(path):
         project = read_project(Path(path))
-        by_role: dict[str, list[str]] = {}
-        for role, names in chosen.items():
-            by_role.setdefault(canonical_role(role), []).extend(names)
-        tracks = find_buses(project, by_role, only=only).tracks
+        tracks = find_buses(project, by_bus(chosen.items()), only=only).tracks
         return [(row.name, row.bus) for row in assignment_of_tracks(project, tracks, {})]
-    song = open_song_folder(path, chosen, mixdown)
+    if song is None:
+        if not holds_stems(Path(path)) and stem_file_of(Path(path)) is None:
+            return []
+        song = open_song_folder(path, chosen, mixdown)
     audio = match_files(Path(path), listen=False) if song.assignment else {}
     rows = [(row.path.name, row.bus) for row in song.assignment if row.path in audio]
     listed = {row.path for row in song.assignment}
@@ -134,16 +145,33 @@ def _of_folder(path: Path) -> FileRoles:
     matches = match_files(path)
     if not matches:
         raise no_stems(path)
+    rows = {file: _row(path, file, match.bus, match.role, match.reason) for file, match in matches.items()}
+    damaged = {file: problem for file in matches if (problem := unreadable(file))}
+    warnings = _not_read(damaged)
     try:
-        song = open_song_folder(str(path), {})
-    except InputError:  # a file that cannot be read is reported by the commands that read it
-        rows = [(file, match.bus, match.role, match.reason) for file, match in matches.items()]
-        return FileRoles(files=[_row(path, *row) for row in rows])
-    listed = [row for row in song.assignment if row.path in matches]
+        song = open_song_folder(str(path), {LEFT_OUT: [rows[file].file for file in damaged]})
+    except InputError as error:  # no file has a bus, or two files are the same
+        return FileRoles(files=list(rows.values()), warnings=warnings or [str(error)])
+    for row in song.assignment:
+        if row.path in rows and row.path not in damaged:
+            rows[row.path] = _row(path, row.path, row.bus, row.role, row.reason)
     return FileRoles(
-        files=[_row(path, row.path, row.bus, row.role, row.reason) for row in listed],
-        notes=[*song.doubts, *_plain_sum_notes(song)],
+        files=list(rows.values()),
+        notes=[*song.doubts, *_plain_sum_notes(song), *song.notes_on_documents()],
+        warnings=[*warnings, *left_out([row for row in song.assignment if row.path not in rows])],
     )
+
+
+def _not_read(damaged: Mapping[Path, str]) -> list[str]:
+    """Return a warning for each reason why files cannot be read."""
+    warnings = []
+    for problem in dict.fromkeys(damaged.values()):
+        names = [file.name for file, reason in damaged.items() if reason == problem]
+        n_more = len(names) - _MOST_NAMES
+        shown = ", ".join(names[:_MOST_NAMES]) + (f" and {n_more} more" if n_more > 0 else "")
+        remedy = f"export it again, or leave it out with --bus {LEFT_OUT}=FILE"
+        warnings.append(f"not read: {shown} ({problem}); mix, match and learn refuse a song with such a stem: {remedy}")
+    return warnings
 
 
 def _of_streams(stem_file: Path) -> FileRoles:

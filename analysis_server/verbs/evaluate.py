@@ -12,7 +12,7 @@ import scipy
 
 from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.folder import song_folders
+from analysis_server.sources.folder import require_mixdowns, song_folders
 from analysis_server.training import (
     SongSettings,
     is_matrices,
@@ -112,6 +112,9 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     """
     preset = request.preset or ("paper" if is_matrices(request.dataset) else "default")
     feature_set = feature_set_of(preset, request.features)
+    require_mixdowns(
+        song_folders([path for path in (request.dataset, request.test_on) if path and not is_matrices(path)]), {}
+    )
     share = 0.9 if request.test_on is None else 0.45
     settings = SongSettings(
         preset=preset, feature_set=feature_set, paper_buses=preset == "paper", with_measurement=True

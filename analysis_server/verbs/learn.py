@@ -11,8 +11,8 @@ import msgspec
 from analysis_server import MADE_BY, models
 from analysis_server.paths import is_project, locked
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.folder import song_folders
-from analysis_server.sources.project import Assigned, Level, ProjectParts
+from analysis_server.sources.folder import require_mixdowns, song_folders
+from analysis_server.sources.project import Assigned, Level, ProjectParts, require_mixdown_of
 from analysis_server.training import (
     LearnedSong,
     SessionSettings,
@@ -25,8 +25,11 @@ from analysis_server.training import (
     matrices_songs,
 )
 from core.errors import InputError, ModelError
+from core.files import require_writable
+from core.matching import new_bus_notes
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, part_of
+from core.rpp.project import read_project
 
 
 class LearnRequest(ProjectParts, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +106,7 @@ def check(request: LearnRequest) -> str:
         The model's name cannot be used, it is made of other features, or an option does not apply.
     """
     models.refuse_unusable(request.model, "--model")
+    require_writable(models.path_of(request.model).parent)
     feature_set = feature_set_of(request.preset, request.features)
     for option, is_given in {"--album": bool(request.album), "--mixed-by": request.mixed_by != "me"}.items():
         if is_given and feature_set != "condition3":
@@ -115,7 +119,7 @@ def check(request: LearnRequest) -> str:
             option="--level tracks",
             remedy="add --from faders, or omit it",
         )
-    _starting_model(request, feature_set)
+    _new_bus_notes(request, _starting_model(request, feature_set))
     if request.truth != "edits":
         _sources(request)
     return feature_set
@@ -142,6 +146,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
     file = models.path_of(request.model)
     with nullcontext() if request.dry_run else locked(file):
         model = _starting_model(request, feature_set)  # another process may have changed it in the meantime
+        new_buses = _new_bus_notes(request, model)
         for song in songs:
             model = model.with_song(song)
         if not request.dry_run:
@@ -158,8 +163,13 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         tracks_db=model.track_habits_db(),
         assignment={one.song.title: one.assignment for one in learned if one.assignment},
         warnings=[warning for one in learned for warning in one.warnings],
-        notes=[note for one in learned for note in one.notes],
+        notes=[*new_buses, *(note for one in learned for note in one.notes)],
     )
+
+
+def _new_bus_notes(request: LearnRequest, model: Model) -> list[str]:
+    gain = "the model learns its gain for later songs that have a bus of this name"
+    return new_bus_notes((*request.buses, *request.tracks), model.buses, gain)
 
 
 def _starting_model(request: LearnRequest, feature_set: str) -> Model:
@@ -212,4 +222,9 @@ def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
         raise InputError(
             "apply to a single REAPER project", option="--mixdown, --stems", remedy="learn from one project at a time"
         )
+    if request.truth == "mixdown":
+        require_mixdowns(folders, request.buses)
+        remedy = "name it with --mixdown, or learn from the session's own faders with --from faders"
+        for path in sessions if request.rendered is None else ():
+            require_mixdown_of(read_project(Path(path)), request.mixdown, request.stems, remedy)
     return matrices, sessions, folders

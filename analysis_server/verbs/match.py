@@ -26,19 +26,19 @@ from analysis_server.sources.project import (
     Opened,
     SongRequest,
     assignment_of,
-    find_mixdown,
     names_by_bus,
     opened_song,
     plain_sum_notes,
+    require_mixdown_of,
 )
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import thin_curves
 from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_warnings, measure_file, render_mix
 from core.decibels import db_to_gain
-from core.errors import InputError
 from core.files import temporary_folder
 from core.gains.estimate import Estimate, estimate, limiter_reduction_db, require_mixdown
+from core.matching import new_bus_notes
 from core.progress import ProgressCallback, no_progress, stages
 from core.rpp.project import read_project
 
@@ -98,8 +98,8 @@ def run(
         return _matched(request, opened, workshop, deliver)
 
 
-def check(request: MatchRequest) -> None:
-    """Check everything about a request that can be checked without reading audio.
+def check(request: MatchRequest) -> Song | None:
+    """Check everything about a request that can be checked without reading audio; return the song of a song folder.
 
     Raises
     ------
@@ -109,14 +109,10 @@ def check(request: MatchRequest) -> None:
     song = check_paths(request, request.mixdown)
     if song is not None:
         require_mixdown(song)
-    elif is_project(request.song) and request.stems is None:
+    elif is_project(request.song):
         project = read_project(Path(request.song))
-        if find_mixdown(project, request.mixdown) is None:
-            raise InputError(
-                "no mixdown found at the render path or next to the project",
-                path=project.path,
-                remedy="name it with --mixdown",
-            )
+        require_mixdown_of(project, request.mixdown, request.stems, "name it with --mixdown")
+    return song
 
 
 def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Deliver | None) -> MatchResult:
@@ -149,7 +145,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         f"The fader moves of {_mixdown(song).path.name}, recovered from the stems; {found.reason}.",
         _figures(found, limiter_db, file_gain_db),
         (*where.notes, *found.warnings, *plain_sum.result()),
-        tuple(song.notes()),
+        (*_new_bus_notes(request), *song.notes()),
         headline,
     )
     assignment = assignment_of(song, opened.session)
@@ -195,6 +191,10 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         notes=list(text.notes),
         warnings=[*text.warnings, *level_warnings(file_gain_db)],  # the page has the level in its figures
     )
+
+
+def _new_bus_notes(request: MatchRequest) -> list[str]:
+    return new_bus_notes((*request.buses, *request.tracks), (), "its gain is recovered like those of the others")
 
 
 def _mixdown(song: Song) -> AudioFile:

@@ -52,9 +52,10 @@ from core.automation.render import (
     level_warnings,
     render_mix,
 )
-from core.errors import InputError
+from core.errors import InputError, suggestion
 from core.files import temporary_folder
 from core.gains.curves import GainCurves
+from core.matching import new_bus_notes
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
@@ -139,8 +140,8 @@ def run(request: MixRequest, progress: ProgressCallback = no_progress, *, delive
         return _mixed(request, model, opened, workshop, deliver)
 
 
-def check(request: MixRequest) -> None:
-    """Check everything about a request that can be checked without reading audio.
+def check(request: MixRequest) -> Song | None:
+    """Check everything about a request that can be checked without reading audio; return the song of a song folder.
 
     Raises
     ------
@@ -150,14 +151,15 @@ def check(request: MixRequest) -> None:
     _checked_model(request)
     song = check_paths(request)
     if song is None:
-        return
+        return None
     _within_song(request, song)
     if request.level == "buses":
         for option, names in (("--keep", request.keep), ("--ride", request.ride_percent)):
             missing = [name for name in names if roles.bus_of(name.casefold()) not in _bus_names(song)]
             if missing:
-                remedy = f"{roles.suggestion(missing[0], song.buses)}it has {', '.join(song.buses)}"
+                remedy = f"{suggestion(missing[0], song.buses)}it has {', '.join(song.buses)}"
                 raise InputError(f"the song has no bus {missing[0]!r}", option=option, remedy=remedy)
+    return song
 
 
 def _bus_names(song: Song) -> set[str]:
@@ -172,7 +174,13 @@ def _checked_model(request: MixRequest) -> Model:
         raise InputError(
             "applies only to REAPER projects (.RPP)", path=request.song, option="--existing", remedy="omit it"
         )
+    _new_bus_notes(request, model)
     return model
+
+
+def _new_bus_notes(request: MixRequest, model: Model) -> list[str]:
+    gain = f"no song of the model {model.name} has it, so it is balanced by the general rule for instruments"
+    return new_bus_notes((*request.buses, *request.tracks), model.buses, gain)
 
 
 def _mixed(
@@ -223,7 +231,7 @@ def _mixed(
             *mixed.warnings,
             *_balance_notes(plain_sum.result(), mixed.prediction.curves),
         ),
-        (*song.notes(), *adjustments),
+        (*_new_bus_notes(request, model), *song.notes(), *adjustments),
         headline_of(
             buses,
             mixed.prediction.curves,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -174,7 +174,12 @@ class Song:
             for role, file in self.stems.items()
             if file.parts
         ]
-        return [*sums, f"not used, because they are not audio: {_list_of(self.documents)}"] if self.documents else sums
+        return [*sums, *left_out(self._left_out_on_request()), *self.notes_on_documents()]
+
+    def notes_on_documents(self) -> list[str]:
+        """Return at most one sentence, about the files that are not audio."""
+        found = _list_of(self.documents)
+        return [f"not read: {found} (not audio)"] if found else []
 
     def warnings(self) -> list[str]:
         """Return a sentence for each file that is left out, is in doubt, or is converted when the song is read."""
@@ -182,7 +187,6 @@ class Song:
 
     def _assignment_warnings(self) -> list[str]:
         warnings: list[str] = []
-        left_out: dict[str, list[str]] = defaultdict(list)
         for role, file in self.stems.items():
             whole = self.stems.get(roles.bus_of(role), file)
             if whole is not file:
@@ -191,14 +195,12 @@ class Song:
             if found.bus is None and found.path in self.ignored:
                 option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
                 warnings.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
-            elif found.bus is None and found.role != "mixdown":
-                left_out[found.reason].append(found.path.name)
-        for reason, names in left_out.items():
-            if len(names) > _MOST_NAMED:
-                warnings.append(f"each of {', '.join(names)} was left out: {reason}")
-            else:
-                warnings += [f"{name} was left out: {reason}" for name in names]
-        return warnings
+        reported = {row.path for row in self._left_out_on_request()}.union(self.ignored)
+        others = [row for row in self.assignment if row.bus is None and row.path not in reported]
+        return [*warnings, *left_out([row for row in others if row.role != "mixdown"])]
+
+    def _left_out_on_request(self) -> list[AssignedFile]:
+        return [row for row in self.assignment if row.bus is None and row.role == LEFT_OUT]
 
     def _file_warnings(self) -> list[str]:
         warnings = []
@@ -216,15 +218,34 @@ class Song:
         return warnings
 
 
-_COMPANIONS = frozenset(
+def left_out(rows: Sequence[AssignedFile]) -> list[str]:
+    """Return a sentence for each file that is left out, or for many with the same reason."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_reason[row.reason].append(row.path.name)
+    sentences: list[str] = []
+    for reason, names in by_reason.items():
+        if len(names) > _MOST_NAMED:
+            sentences.append(f"each of {', '.join(names)} was left out: {reason}")
+        else:
+            sentences += [f"{name} was left out: {reason}" for name in names]
+    return sentences
+
+
+_DOCUMENTS = frozenset(
     (
         *(".txt", ".md", ".rtf", ".doc", ".docx", ".pdf", ".html", ".url", ".lrc", ".gp5", ".gpx", ".mid", ".midi"),
         *(".json", ".csv", ".tsv", ".yaml", ".yml", ".xml", ".npz", ".db", ".ini", ".lnk", ".zip", ".bak"),
+    )
+)
+"""Extensions of files that are never stems: one note lists them all."""
+_COMPANIONS = frozenset(
+    (
         *(".jpg", ".jpeg", ".png", ".gif", ".webp"),
         *(".rpp", ".rpp-bak", ".als", ".cpr", ".flp", ".ptx", ".logicx", ".reapeaks", ".asd", ".pkf"),
     )
 )
-"""Extensions of documents, pictures, projects and peak files, which are never stems: one note lists them all."""
+"""Extensions of pictures, projects and peak files, which are usual next to stems: only counted, if there are many."""
 _OF_THE_SYSTEM = re.compile(r"\.DS_Store|\._.*|\.faderwise-.*|thumbs\.db|desktop\.ini", re.IGNORECASE)
 """Names of files that systems, and our own killed processes, leave in folders; they are not reported."""
 _MOST_NAMED = 4
@@ -265,7 +286,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         role, reason = match.role, match.reason
         if path in chosen:
             bus, role, reason = chosen[path], chosen[path], f"--bus {chosen[path]}"
-        elif _is_own_mix(path):
+        elif is_own_mix(path):
             bus, role, reason = None, "render", "Faderwise rendered it (run.json is next to it)"
         elif bus in replaced:
             bus, reason = None, f"--bus names other files for the {bus}"
@@ -288,7 +309,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     if not stems:
         raise no_stems(folder)
     if mixdown is None:
-        mixdown = _mixdown_in(folder, matches, chosen)
+        mixdown = mixdown_in(folder, matches, chosen)
     unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in chosen]
     return Song(
         title=folder.resolve().name,
@@ -382,12 +403,19 @@ def _stem(role: str, folder: Path, paths: Sequence[Path]) -> AudioFile:
     return sum_of([inspect(path) for path in paths], folder / f"{role} ({len(paths)} files)")
 
 
-def _mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Mapping[Path, str]) -> Path | None:
-    """Return the mixdown: the one that is named plainly, such as mix.wav, or the only one."""
+def mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Collection[Path]) -> Path | None:
+    """Return the mixdown of a song: the one that is named plainly, such as mix.wav, or the only one.
+
+    Parameters
+    ----------
+    folder : the song's folder.
+    matches : the match of each of its audio files.
+    chosen : files that were chosen for buses.
+    """
     found = [
         path
         for path, match in matches.items()
-        if match.bar == "mixdown" and path not in chosen and not _is_own_mix(path)
+        if match.bar == "mixdown" and path not in chosen and not is_own_mix(path)
     ]
     plain = [path for path in found if roles.is_mixdown(path.stem)]
     candidates = plain or found
@@ -409,7 +437,7 @@ def _unused(folder: Path, matches: Mapping[Path, Match]) -> Iterator[tuple[Path,
         if path in matches or path in searched or _OF_THE_SYSTEM.fullmatch(path.name):
             continue
         if path.name.startswith("."):
-            yield path, "it is hidden"
+            yield path, "it is hidden" if suffix in EXTENSIONS | OTHER_EXTENSIONS else None
         elif path.is_dir() and suffix not in EXTENSIONS:
             yield path, "the audio files next to it are the song" if is_flat else "it has no audio files"
         elif path.is_dir():
@@ -419,21 +447,25 @@ def _unused(folder: Path, matches: Mapping[Path, Match]) -> Iterator[tuple[Path,
         elif not path.is_file():
             yield path, "it is a device, a pipe or a socket"
         else:
-            yield path, None if suffix in _COMPANIONS else "its extension is not that of an audio file"
+            yield path, None if suffix in _DOCUMENTS | _COMPANIONS else "its extension is not that of an audio file"
 
 
 def _list_of(documents: Sequence[Path]) -> str:
-    """Return the names of files, or for each extension that many of them have, their number."""
+    """Return the names of files, or for each extension that many of them have, their number; companions are counted."""
     by_suffix: dict[str, list[str]] = defaultdict(list)
+    companions = [path for path in documents if path.name.startswith(".") or path.suffix.lower() in _COMPANIONS]
     for path in documents:
-        by_suffix[path.suffix.lower()].append(path.name)
+        if path not in companions:
+            by_suffix[path.suffix.lower()].append(path.name)
     parts: list[str] = []
     for suffix, names in by_suffix.items():
         parts += names if len(names) <= _MOST_NAMED else [f"{len(names)} {suffix} files"]
+    if len(companions) > _MOST_NAMED:
+        parts.append(f"{len(companions)} pictures, projects, peak files or hidden files")
     return ", ".join(parts)
 
 
-def _is_own_mix(path: Path) -> bool:
+def is_own_mix(path: Path) -> bool:
     """Return whether a file is a mix that Faderwise rendered: its run's record is next to it."""
     if path.name != "mix.wav":
         return False
@@ -456,7 +488,7 @@ def audio_files(folder: Path) -> list[Path]:
 def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
     """Return the match of each audio file of a song folder.
 
-    If a name is unknown and `listen` is set, the file is checked for silence.
+    If a name is unknown and `listen` is set, the file is checked for silence, and whether it can be read.
     """
     files = audio_files(folder)
     items = []
@@ -467,8 +499,8 @@ def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
     return {
         path: _STEMS_OF_A_SONG
         if is_stem_file(path)
-        else silent(match)
-        if listen and _seems_silent(match, path)
+        else _heard(match, path)
+        if listen and match.bar == match.role == "unknown"
         else match
         for path, match in matches.items()
     }
@@ -487,8 +519,20 @@ def silent(match: Match) -> Match:
     return replace(match, bar="silent", reason="it is silent")
 
 
-def _seems_silent(match: Match, path: Path) -> bool:
-    return match.bar == "unknown" and match.role == "unknown" and is_silent(path)
+def _heard(match: Match, path: Path) -> Match:
+    problem = unreadable(path)
+    if problem:
+        return replace(match, bar="unreadable", reason=problem)
+    return silent(match) if is_silent(path) else match
+
+
+def unreadable(path: Path) -> str | None:
+    """Return why an audio file cannot be read, None if it can."""
+    try:
+        inspect(path)
+    except InputError as error:
+        return error.problem
+    return None
 
 
 def is_silent(path: Path) -> bool:

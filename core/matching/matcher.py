@@ -43,7 +43,7 @@ class Match:
     bus: str | None
     """The bus it belongs to, None where it belongs to none."""
     bar: str | None
-    """Why it belongs to no bus: a key of `dictionary.BARS`, "silent", "stem file", "unknown"; None if it has one."""
+    """Why it belongs to no bus, None if it has one: a key of `BARS`, "silent", "unreadable", "stem file", "unknown"."""
     reason: str
     """Why, for the user."""
     words: tuple[str, ...]

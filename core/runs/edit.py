@@ -22,7 +22,7 @@ from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
 from core.automation.points import EnvelopePoints, Point, thin_bus
 from core.decibels import FloatArray, gain_to_db
-from core.errors import InputError
+from core.errors import InputError, suggestion
 from core.gains.curves import gaussian
 from core.models.balance import common_db
 from core.models.controls import ride_db
@@ -155,7 +155,7 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
     """
 
     def require_known(option: str, bus: str) -> None:
-        problem = f"the run has no such bus; {roles.suggestion(bus, buses)}it has {', '.join(buses)}"
+        problem = f"the run has no such bus; {suggestion(bus, buses)}it has {', '.join(buses)}"
         _require(bus in buses, f"{option} {bus}", problem)
 
     for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):

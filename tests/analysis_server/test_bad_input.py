@@ -219,6 +219,7 @@ FULL_DISK = """
 import resource, signal, sys
 from analysis_server.cli import main
 
+sys.dont_write_bytecode = True  # the limit would cut short the bytecode of modules that are imported for the first time
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 sys.exit(main())

@@ -43,9 +43,9 @@ def song(tmp_path: Path) -> Path:
 
 def rows_of(faderwise: Faderwise, path: Path) -> list[dict[str, Any]]:
     ran = faderwise("buses", str(path), "--json")
-    assert (ran.code, ran.err) == (0, "")
-    (rows,) = json.loads(ran.out).values()
-    return rows
+    assert ran.code == 0
+    result = json.loads(ran.out)
+    return result["files"] if "files" in result else result["tracks"]
 
 
 def test_every_audio_file_is_listed_with_its_bus_or_the_reason_for_none(faderwise: Faderwise, song: Path) -> None:
@@ -97,6 +97,35 @@ def test_files_in_subfolders_are_listed_where_the_folder_has_none(faderwise: Fad
 def test_files_without_a_bus_are_not_an_error(faderwise: Faderwise, tmp_path: Path) -> None:
     (tmp_path / "Alex.wav").touch()
     assert [row["bus"] for row in rows_of(faderwise, tmp_path)] == [None]
+
+
+def test_files_that_are_not_read_are_reported(faderwise: Faderwise, tiny_song: Path) -> None:
+    (tiny_song / "notes.txt").write_text("lyrics")
+    (tiny_song / "take.wav").touch()
+    (tiny_song / "gtr.wav").write_bytes(b"noise")
+    for name in (".DS_Store", "Thumbs.db", "song.RPP", "drums.wav.reapeaks", "cover.jpg", ".cache"):
+        (tiny_song / name).touch()
+    ran = faderwise("buses", tiny_song, "--json")
+    result = json.loads(ran.out)
+    assert result["notes"] == ["not read: notes.txt (not audio)"]
+    assert [warning.partition(";")[0] for warning in result["warnings"]] == [
+        "not read: gtr.wav (is not audio that can be read (Format not recognised.))",
+        "not read: take.wav (the file is empty)",
+    ]
+    ran = faderwise("buses", tiny_song)
+    assert "Not read: notes.txt (not audio)." in ran.out
+    assert ran.err_lines == [f"faderwise: warning: {warning}" for warning in result["warnings"]]
+
+
+def test_a_mix_reports_the_same_files(faderwise: Faderwise, tiny_song: Path) -> None:
+    (tiny_song / "notes.txt").write_text("lyrics")
+    (tiny_song / "take.wav").touch()
+    (tiny_song / "gtr.wav").touch()
+    assert faderwise("mix", tiny_song, "--dry-run", "--json").code == 2
+    ran = faderwise("mix", tiny_song, "--dry-run", "--json", "--bus", "none=gtr.wav")
+    result = json.loads(ran.out)
+    assert {"not read: notes.txt (not audio)", "gtr.wav was left out: --bus none"} <= set(result["notes"])
+    assert "take.wav was left out: the file is empty" in result["warnings"]
 
 
 def test_a_folder_without_audio_and_one_that_is_not_there_are_bad_input(faderwise: Faderwise, tmp_path: Path) -> None:

@@ -116,7 +116,62 @@ def test_a_range_moves_nothing_outside_it(faderwise: Faderwise, short_song_folde
 def test_a_bus_with_a_custom_name_is_mixed(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     soundfile.write(tiny_song / "take 3.wav", soundfile.read(tiny_song / "bass.wav")[0], RATE)
     ran = faderwise("mix", tiny_song, "--bus", "Zither=take 3.wav", "--out", tmp_path / "out", "--json")
-    assert list(as_json(ran)["median_gain_db"]) == ["drums", "bass", "zither"]
+    result = as_json(ran)
+    assert list(result["median_gain_db"]) == ["drums", "bass", "zither"]
+    (note,) = (note for note in result["notes"] if note.startswith("zither is a new bus"))
+    assert "the model default" in note
+    assert f"{note[1:]}." in (tmp_path / "out" / "report.html").read_text()
+    shown = faderwise("mix", tiny_song, "--bus", "Zither=take 3.wav", "--dry-run")
+    assert "  zither (new)   take 3.wav\n" in shown.out
+    assert f"faderwise: note: {note}" in shown.err_lines
+
+
+def test_a_bus_of_the_model_is_not_new_and_is_suggested(faderwise: Faderwise, tiny_song: Path) -> None:
+    soundfile.write(tiny_song / "take 3.wav", soundfile.read(tiny_song / "bass.wav")[0], RATE)
+    soundfile.write(tiny_song / "mix.wav", soundfile.read(tiny_song / "bass.wav")[0], RATE)
+    chosen = ("--bus", "Zither=take 3.wav", "--model", "mine")
+    learned = as_json(faderwise("learn", tiny_song, *chosen, "--json"))
+    assert any(note.startswith("zither is a new bus") for note in learned["notes"])
+    mixed = as_json(faderwise("mix", tiny_song, *chosen, "--dry-run", "--json"))
+    assert not any("new bus" in note for note in mixed["notes"])
+    assert "(new)" not in faderwise("mix", tiny_song, *chosen, "--dry-run").out
+    for verb in ("mix", "learn"):
+        ran = faderwise(verb, tiny_song, "--bus", "Zithr=take 3.wav", "--model", "mine", "--dry-run")
+        assert (ran.code, ran.out) == (2, "")
+        assert "did you mean zither?" in ran.err
+
+
+@pytest.mark.parametrize("verb", ["mix", "match", "learn", "estimate", "features"])
+def test_a_misspelled_bus_is_refused(faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str) -> None:
+    further = {"learn": ("--model", "x"), "estimate": ("--out", "x.csv"), "features": ("--out", "x.csv")}.get(verb, ())
+    ran = faderwise(verb, tiny_song, "--bus", "vocls=bass.wav", *further)
+    assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1)
+    assert "no bus vocls; did you mean vocals?" in ran.err
+
+
+@pytest.mark.parametrize("verb", ["mix", "match"])
+@pytest.mark.parametrize("mode", [(), ("--dry-run",)])
+def test_an_output_folder_with_other_audio_is_refused(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path, verb: str, mode: tuple[str, ...]
+) -> None:
+    (tmp_path / "others" / "song").mkdir(parents=True)
+    (tmp_path / "others" / "song" / "take.flac").touch()
+    for folder, fact in {
+        tmp_path / "others": str(Path("song", "take.flac")),
+        tmp_path / "others" / "song": "take.flac",
+        tiny_song: "input files",
+        tiny_song / "drums.wav": "it is a file",
+        tiny_song / "drums.wav" / "out": "is a file",
+    }.items():
+        ran = faderwise(verb, tiny_song, "--out", folder, *mode)
+        assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1)
+        assert str(folder) in ran.err and fact in ran.err
+
+
+def test_an_output_folder_with_other_runs_is_not_refused(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    assert faderwise("mix", tiny_song, "--out", tmp_path / "results" / "a").code == 0
+    assert faderwise("mix", tiny_song, "--out", tmp_path / "results" / "a", "--depth", "50").code == 0
+    assert faderwise("mix", tiny_song, "--out", tmp_path / "results", "--dry-run").code == 0
 
 
 @pytest.mark.parametrize("verb", ["mix", "match"])

@@ -59,7 +59,7 @@ def test_information_is_kept_apart_from_warnings(faderwise: Faderwise, raw: Path
     out = tmp_path / "out"
     result = as_json(faderwise(verb, raw, "--out", out, "--json"))
     sums = "drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav"
-    documents = "not used, because they are not audio: lyrics.txt"
+    documents = "not read: lyrics.txt (not audio)"
     assert {sums, documents} <= set(result["notes"])
     assert not set(result["notes"]) & set(result["warnings"])
     (run,) = json.loads((out / "run.json").read_text())["runs"]

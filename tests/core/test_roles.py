@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import suggestion
+from core.matching import by_bus, new_bus_notes, new_buses
 from core.roles import MIXDOWN_NAMES, PAPER_BUSES, SYNONYMS, canonical_role, in_order, is_mixdown, role_of, sharing
 from tests.expected_errors import raises_error
 
@@ -75,3 +77,52 @@ def test_the_order_does_not_depend_on_the_input_order(roles: list[str]) -> None:
 
 def test_an_unknown_role_is_treated_like_the_melody() -> None:
     assert sharing(["drums", "melody", "zither", "vocals"]) == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "bus"),
+    [
+        ("vocls", "vocals"),
+        ("Drms", "drums"),
+        ("gitars", "guitars"),
+        ("key", "keys"),
+    ],
+)
+def test_a_misspelled_bus_is_refused_with_the_one_that_was_meant(name: str, bus: str) -> None:
+    with raises_error(option=f"--bus {name}=...", facts=(name,), remedy_facts=(bus,)):
+        by_bus([(name, "take.wav")])
+
+
+@pytest.mark.parametrize(
+    "name", ["foo", "zither", "kick", "vocals 2", "gtr2", "harmonica", "bvox", "one", "Tape  Loops", "a=b"]
+)
+def test_other_names_are_new_buses(name: str) -> None:
+    assert list(by_bus([(name, "take.wav")])) == new_buses([name]) == [" ".join(name.split()).casefold()]
+
+
+def test_names_of_listed_buses_are_not_new() -> None:
+    chosen = {"Vox": ["a.wav"], "vocals": "b.wav", "drum": ["c.wav"], "none": ["d.wav"]}
+    assert by_bus(chosen.items()) == {"vocals": ["a.wav", "b.wav"], "drums": ["c.wav"], "none": ["d.wav"]}
+    assert new_buses(chosen) == []
+
+
+def test_the_buses_of_a_model_are_not_new_and_are_suggested() -> None:
+    assert new_buses(["Theremin"], ["theremin: left", "drums"]) == []
+    with raises_error(option="--bus thermin=...", remedy_facts=("theremin",)):
+        new_buses(["thermin"], ["theremin"])
+
+
+def test_the_note_on_a_new_bus_names_the_bus_of_such_files() -> None:
+    assert new_bus_notes(["foo", "kick", "vocals"], (), "its gain") == [
+        "foo is a new bus: its gain",
+        "kick is a new bus (files of that name are otherwise in the drums: --bus drums=FILE): its gain",
+    ]
+
+
+@pytest.mark.parametrize(("word", "meant"), [("comapre", "compare"), ("eval", "evaluate"), ("Mixx", "mix")])
+def test_the_most_similar_name_is_suggested(word: str, meant: str) -> None:
+    assert suggestion(word, ["mix", "evaluate", "compare"]) == f"did you mean {meant}? "
+
+
+def test_nothing_is_suggested_for_a_word_like_no_name() -> None:
+    assert suggestion("xyzzy", ["mix", "evaluate", "compare"]) == ""

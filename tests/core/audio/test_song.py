@@ -187,7 +187,8 @@ def test_every_unused_file_is_reported(tmp_path: Path) -> None:
         f"each of {', '.join(f'take {number}' for number in range(7))} was left out",
         "guitar.xyz was left out",
     ]
-    assert open_song(tmp_path).notes() == ["not used, because they are not audio: notes.txt, 7 .jpg files, song.RPP"]
+    (note,) = open_song(tmp_path).notes()
+    assert note == "not read: notes.txt, 8 pictures, projects, peak files or hidden files (not audio)"
 
 
 def test_unused_files_in_the_subfolders_of_a_song_are_reported(tmp_path: Path) -> None:
