@@ -98,7 +98,7 @@ def test_the_json_contains_what_the_page_shows(faderwise: Ran, out: Path) -> Non
     assert "Nothing was edited by hand." in page
     assert "<audio" not in page
     for bus in ROLES:
-        assert f"{bus} " in page
+        assert f">{bus}</h3>" in page
 
 
 def test_an_audit_names_the_latest_edit(faderwise: Ran, out: Path) -> None:

@@ -445,12 +445,23 @@ def test_stems_play_together_with_solo_and_mute(browser, tmp_path, make_report):
         StemSound(role=bus.role, mime="audio/wav", encoded=a_tone(220 + 110 * number, 3.0), start_s=10.0)
         for number, bus in enumerate(content.buses)
     )
+    players = tuple(replace(one, loudness_lufs=lufs) for one, lufs in zip(content.players, (-18.0, -12.0), strict=True))
     page = tmp_path / "stems.html"
-    page.write_text(render_report(replace(content, stems=stems)), encoding="utf-8")
+    page.write_text(render_report(replace(content, players=players, stems=stems)), encoding="utf-8")
     browser.open(page)
+    button = "document.querySelector('[data-mixer=play]').textContent"
     browser.run("document.querySelector('[data-mixer=play]').click()")
     browser.run(WAIT % 500)
-    assert browser.run("document.querySelector('[data-mixer=play]').textContent") == "Stop"
+    assert browser.run(button) == "Stop buses"
     browser.run("document.querySelector('[data-solo=\"1\"]').click()")
     assert browser.run("document.querySelector('[data-solo=\"1\"]').getAttribute('aria-pressed')") == "true"
+    browser.run("document.querySelector('.play').click()")
+    browser.run(WAIT % 200)
+    assert browser.run(button) == "Play buses"
+    press(browser, "c")  # the stems are not among the sounds that letters choose
+    browser.run("document.querySelector('.swap').click()")
+    browser.run("document.querySelector('.swap').click()")
+    assert browser.run(STATE)["pressed"] == ["true", "false"]
+    volumes = "[...document.querySelectorAll('.card audio')].map((sound) => sound.volume)"
+    assert browser.run(volumes) == pytest.approx([1.0, 10 ** (-6 / 20)], abs=1e-3)
     assert browser.problems() == []

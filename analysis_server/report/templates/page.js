@@ -3,7 +3,7 @@
 (() => {
   const root = document.documentElement;
   const data = JSON.parse(document.getElementById("read-out-data").textContent);
-  const sounds = [...document.querySelectorAll("audio")];
+  const sounds = [...document.querySelectorAll(".card audio")];
   const plots = [...document.querySelectorAll(".plot[data-bus]")];
   const pointers = [...document.querySelectorAll(".pointer")];
   const playheads = [...document.querySelectorAll(".playhead")];
@@ -328,7 +328,7 @@
   const stopMixer = () => {
     if (voices) for (const voice of voices) voice.source.stop();
     voices = null;
-    playButton.textContent = "Play";
+    playButton.textContent = "Play buses";
   };
   const startMixer = async (offset) => {
     context = context || new AudioContext();
@@ -351,9 +351,10 @@
       return { source, onOff };
     });
     voices[0].source.addEventListener("ended", (event) => voices && event.target === voices[0].source && stopMixer());
-    playButton.textContent = "Stop";
+    playButton.textContent = "Stop buses";
     showSwitches();
   };
+  for (const sound of sounds) sound.addEventListener("play", stopMixer);
   playButton.addEventListener("click", () => (voices ? stopMixer() : startMixer(0)));
   automation.addEventListener("change", () => {
     if (!voices) return;
