@@ -146,7 +146,10 @@ def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(chec
     capsys.readouterr()
     assert install.main(["uninstall", "--purge", "--dry-run"]) == 0
     listed = [line.removeprefix("Will remove ") for line in capsys.readouterr().out.splitlines()]
-    assert listed == [str(data / "environment"), f"{data / 'models'} (3 models, with earlier versions and removed ones)"]
+    assert listed == [
+        str(data / "environment"),
+        f"{data / 'models'} (3 models, with earlier versions and removed ones)",
+    ]
     assert (data / "models" / "mine.json").exists()
 
 

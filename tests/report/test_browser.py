@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis_server.report.content import StemSound
+from analysis_server.report.content import BusComparison, StemSound
 from analysis_server.report.page import render_report
-from tests.report.conftest import a_tone, sixty_tracks
+from tests.report.conftest import a_bus, a_tone, sixty_tracks
 
 LAID_OUT = """
 (() => {
@@ -148,6 +148,11 @@ def press(browser, key, code=None):
     browser.call("Input.dispatchKeyEvent", type="keyUp", **names)
 
 
+def compared_bus(role):
+    bus = a_bus(role, uncertainty_db=None)
+    return replace(bus, compared=BusComparison(second_gain_db=bus.gain_db + 2.0, first_db=1.0, second_db=3.0))
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, make_report, make_bus, make_audit):
     folder = tmp_path_factory.mktemp("pages")
@@ -161,6 +166,7 @@ def pages(tmp_path_factory, make_report, make_bus, make_audit):
             buses=tuple(make_bus(long_name if number == 3 else f"bus {number}") for number in range(16)),
             duration_s=3600.0,
         ),
+        "compared": make_report(verb="compare", buses=tuple(compared_bus(role) for role in ("drums", "bass"))),
         "bare": make_report(players=(), spectra=(), figures=(), warnings=()),
         "odd": make_report(
             duration_s=0.0,
@@ -181,7 +187,7 @@ def pages(tmp_path_factory, make_report, make_bus, make_audit):
 @pytest.mark.parametrize(
     ("width", "scheme"), [(360, "light"), (390, "dark"), (768, "light"), (1280, "dark"), (1600, "light")]
 )
-@pytest.mark.parametrize("name", ["song", "many", "odd", "audit", "tracks"])
+@pytest.mark.parametrize("name", ["song", "many", "odd", "audit", "tracks", "compared"])
 def test_nothing_overlaps_or_overflows(browser, pages, name, width, scheme):
     browser.open(pages[name], width=width, scheme=scheme)
     browser.run(
@@ -426,6 +432,22 @@ def test_print_shows_folded_tracks_and_no_controls(browser, pages):
         )
     finally:
         browser.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["song", "bare", "compared"])
+def test_the_scale_of_the_overview_is_below_its_marks(browser, pages, name, width):
+    browser.open(pages[name], width=width)
+    zeros = browser.run(
+        "[...document.querySelectorAll('.zero-mark, .scale-ticks span')]"
+        ".filter((one) => !one.textContent.match(/[1-9]/)).map((one) => { const box = one.getBoundingClientRect(); return box.left + box.width / 2; })"
+    )
+    assert len(zeros) > 1
+    assert np.ptp(zeros) < 1.0
+    ends = browser.run(
+        "['.track', '.scale-ticks .ticks'].map((name) => document.querySelector(name).getBoundingClientRect().width)"
+    )
+    assert ends[0] == pytest.approx(ends[1], abs=0.5)
 
 
 def test_a_narrow_screen_keeps_the_zero_of_the_overview(browser, pages):
