@@ -134,7 +134,7 @@ def _track_text(track: str, bus: str) -> str:
 
 
 class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
-    """The median gain of a track while its stem has signal, in the edited part, before and after the edit, dB."""
+    """The median gain of a bus or track while its stem has signal, in the edited part, before and after, dB."""
 
     before_db: float
     after_db: float
@@ -143,7 +143,7 @@ class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
 class EditResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done: `run` is the edit's number, `edited` is a description of the run that it acts on.
 
-    `buses` are the gains by track; `files` by name, empty after a dry run.
+    `buses` are the gains by bus, or by bus and track where a bus has several; `files` by name, empty after a dry run.
     """
 
     title: str
@@ -298,6 +298,7 @@ def _edited_buses(done: ReApplied) -> dict[str, EditedBus]:
     inside = inside_span(time_s, common_span(done.root.range_s, done.settings.range_s))
     active = {bus.role: np.isfinite(heard_level_lufs(bus))[inside] for bus in done.root.buses}
     time_s = time_s[inside] + done.root.start_s
+    roles = [edit.run.role for edit in done.tracks]
     buses = {}
     for edit in done.tracks:
         scale_db = float(gain_to_db(edit.run.scale))
@@ -305,7 +306,8 @@ def _edited_buses(done: ReApplied) -> dict[str, EditedBus]:
             median_gain_db(EnvelopePoints.of(points).at(time_s), active[edit.run.role]) + scale_db
             for points in (edit.now, edit.merged.points)
         )
-        buses[_name(edit)] = EditedBus(before_db=before_db, after_db=after_db)
+        name = edit.run.role if roles.count(edit.run.role) == 1 else f"{edit.run.role}: {_name(edit)}"
+        buses[name] = EditedBus(before_db=before_db, after_db=after_db)
     return buses
 
 
