@@ -50,7 +50,8 @@ _MODULES: Mapping[str, str] = {
     **dict.fromkeys(("audit", "edit", "revert", "compare", "runs"), "history"),
     **dict.fromkeys(("learn", "evaluate", "estimate", "features", "models"), "learning"),
     **dict.fromkeys(("doctor", "reaper", "completion"), "setup"),
-    **dict.fromkeys(("serve", "mcp"), "servers"),
+    "serve": "servers",
+    "mcp": "mcp",
 }
 """The module of `analysis_server.commands` that has a command."""
 

@@ -110,9 +110,9 @@ def add_edit(parser: options.Parser) -> None:
     text = "depth of the moves around each bus's level, 0 to 200 %%"
     add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
     text = "make this bus louder or quieter by this many dB"
-    offset = add("--offset", action="append", type=options.offset, metavar="BUS=DB", help=text)
+    offset = add("--offset", dest="offset_db", action="append", type=options.offset, metavar="BUS=DB", help=text)
     text = "even out the loudness of this bus relative to the others, 0 to 100 percent"
-    ride = add("--ride", action="append", type=options.ride, metavar="BUS=P", help=text)
+    ride = add("--ride", dest="ride_percent", action="append", type=options.ride, metavar="BUS=P", help=text)
     for option in (offset, ride):
         options.complete(option, "buses", "=")
     text = "the largest distance of a bus from the common gain, in dB"
@@ -131,8 +131,8 @@ def add_edit(parser: options.Parser) -> None:
 def _edit(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import edit
 
-    offsets = dict(arguments.offset) if arguments.offset else None
-    rides = dict(arguments.ride) if arguments.ride else None
+    offsets = dict(arguments.offset_db) if arguments.offset_db else None
+    rides = dict(arguments.ride_percent) if arguments.ride_percent else None
     with terminal.progress() as progress:
         request = options.request_of(edit.EditRequest, arguments, offset_db=offsets, ride_percent=rides)
         result = edit.run(request, progress)
@@ -297,17 +297,23 @@ def add_runs(parser: options.Parser) -> None:
     clear.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _runs_of(arguments: Namespace) -> tuple[Path, list[KeptRun]]:
+def stored_runs(out_dir: str | None) -> dict[str, object]:
+    """Return the earlier runs of a run's folder (by default those of REAPER's actions) as JSON content."""
+    folder, runs = _runs_of(out_dir)
+    return {"folder": str(folder), "runs": [_run_fields(run) for run in runs], "bytes": _n_bytes(runs)}
+
+
+def _runs_of(out_dir: str | None) -> tuple[Path, list[KeptRun]]:
     """Return the folder of runs that was asked for, and the runs in it."""
     from analysis_server.runs import kept_runs
 
-    if getattr(arguments, "out_dir", None) is None:
+    if out_dir is None:
         return kept_runs.folder(), kept_runs.kept_runs(kept_runs.folder())
     from analysis_server.runs import run_folder
 
-    folder = Path(arguments.out_dir)
-    if is_project(arguments.out_dir):
-        remedy = f"see faderwise audit {shlex.quote(arguments.out_dir)}, or give a folder that mix or match wrote"
+    folder = Path(out_dir)
+    if is_project(out_dir):
+        remedy = f"see faderwise audit {shlex.quote(out_dir)}, or give a folder that mix or match wrote"
         raise InputError("is a project, which contains its runs", path=folder, remedy=remedy)
     require_folder(folder, "give a folder that mix or match wrote")
     found = kept_runs.earlier_runs(folder)
@@ -317,17 +323,20 @@ def _runs_of(arguments: Namespace) -> tuple[Path, list[KeptRun]]:
 
 
 def _list_runs(arguments: Namespace, terminal: Terminal) -> None:
-    folder, runs = _runs_of(arguments)
+    out_dir = getattr(arguments, "out_dir", None)  # not an argument of `runs` without an action
+    if terminal.as_json:
+        terminal.give(stored_runs(out_dir))
+        return
+    folder, runs = _runs_of(out_dir)
     _print_runs(runs, terminal)
     terminal.say(f"{count(len(runs), 'run')}, {_size(runs)} in {folder}")
-    terminal.give({"folder": str(folder), "runs": [_run_fields(run) for run in runs], "bytes": _n_bytes(runs)})
 
 
 def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.runs import kept_runs
 
     latest = time.time() - arguments.older_than * _DAY_S
-    _, all_runs = _runs_of(arguments)
+    _, all_runs = _runs_of(arguments.out_dir)
     old = [run for run in all_runs if run.made_at <= latest and not run.is_being_written]
     _print_runs(old, terminal)
     number, size = count(len(old), "run"), _size(old)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -344,7 +344,7 @@ def _list(arguments: Namespace, terminal: Terminal) -> None:
 def _show_model(arguments: Namespace, terminal: Terminal) -> None:
     model = models.find(arguments.model)
     _print_model(model, terminal)
-    terminal.give({"models": [_facts(arguments.model, model)]})
+    terminal.give(stored_models([arguments.model]))
 
 
 def _remove(arguments: Namespace, terminal: Terminal) -> None:
@@ -370,6 +370,11 @@ def _import(arguments: Namespace, terminal: Terminal) -> None:
     file = models.take_in(Path(arguments.file), arguments.name)
     terminal.say(f"Stored {arguments.file} as {file}")
     terminal.give({"model": file.stem, "file": str(file)})
+
+
+def stored_models(names: Iterable[str]) -> dict[str, object]:
+    """Return what models contain as JSON content."""
+    return {"models": [_facts(name, models.find(name)) for name in names]}
 
 
 def _facts(name: str, model: Model) -> dict[str, object]:

@@ -46,7 +46,9 @@ def add_mix(parser: options.Parser) -> None:
     text = "how much of the predicted balance to apply, 0 to 200 percent (default: 100)"
     parser.add_argument("--depth", dest="depth_percent", type=options.percent, default=100.0, metavar="P", help=text)
     text = "even out the loudness of a bus relative to the others, 0 to 100 percent (may be repeated)"
-    ride = parser.add_argument("--ride", type=options.ride, action="append", default=[], metavar="BUS=P", help=text)
+    ride = parser.add_argument(
+        "--ride", dest="ride_percent", type=options.ride, action="append", default=[], metavar="BUS=P", help=text
+    )
     options.complete(ride, "buses", "=")
     text = "do not change this bus, and place the others relative to it (may be repeated)"
     keep = parser.add_argument("--keep", action="append", default=[], metavar="BUS", help=text)
@@ -90,7 +92,7 @@ def add_buses(parser: options.Parser) -> None:
 def _mix(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.verbs import mix
 
-    fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride)}
+    fields = {**options.song_fields(arguments, arguments.song), "ride_percent": dict(arguments.ride_percent)}
     request = options.request_of(mix.MixRequest, arguments, **fields)
     song = mix.check(request)
     print_assignment(arguments, terminal, arguments.song, song, models.find(arguments.model).buses)

@@ -78,7 +78,8 @@ def add_action(actions: Any, name: str, run: Any, summary: str, *positionals: st
     """Add an action of a command with its positional arguments and the example of its help."""
     parser: Parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     for positional in positionals:
-        added = parser.add_argument(positional, metavar=positional.upper())
+        text = "the model's name or file" if positional == "model" else None
+        added = parser.add_argument(positional, metavar=positional.upper(), help=text)
         if positional == "model":
             complete(added, "models")
     parser.add_json_option()

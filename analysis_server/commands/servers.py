@@ -1,35 +1,23 @@
-"""`faderwise serve` and `mcp`: the analysis server, and the commands as tools of the Model Context Protocol.
-
-The tools of `mcp`, their schemas and their descriptions come from the server's verbs. A call is the verb's request, as
-in the server's protocol; its result, or its error, is the object that the command prints with `--json`.
-"""
+"""`faderwise serve`: run, show and stop the analysis server."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import sys
-import threading
 import time
 from argparse import Namespace
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analysis_server.commands import options
 from analysis_server.paths import home
-from analysis_server.terminal import Terminal, finite
-from core.errors import Cancelled, FaderwiseError, InputError, ServerError
+from analysis_server.terminal import Terminal
+from core.errors import InputError, ServerError
 
 if TYPE_CHECKING:
-    from mcp import types
-    from mcp.server import Server, ServerRequestContext
-
     from analysis_server.server.protocol import ServerState
     from analysis_server.server.security import Connection, ServerLock
-    from core.progress import ProgressCallback
 
 _ANSWER_S, _STOP_S, _KILL_S = 3.0, 5.0, 5.0
 _HANGS = "does not answer; `faderwise serve --stop` ends it"
@@ -199,128 +187,3 @@ def address(text: str) -> tuple[str, int]:
             f"expected HOST or HOST:PORT, got {text!r}", option="--bind", remedy="for example 127.0.0.1:5600"
         )
     return ("127.0.0.1" if host == "localhost" else host), int(port or "0")
-
-
-# mcp
-
-
-def add_mcp(parser: options.Parser) -> None:
-    """Add the options of `faderwise mcp`."""
-    parser.set_command(_mcp, "mcp")
-
-
-def _mcp(_arguments: Namespace, terminal: Terminal) -> None:
-    try:
-        import anyio
-        from mcp.server.stdio import stdio_server
-    except ImportError as error:
-        remedy = f"install it with: {sys.executable} -m pip install 'faderwise[mcp]'"
-        raise FaderwiseError("the Model Context Protocol SDK (mcp) is missing", remedy=remedy) from error
-    server = _server(terminal)
-
-    async def serve() -> None:
-        async with stdio_server() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
-
-    anyio.run(serve)
-
-
-def _server(terminal: Terminal) -> Server[Any]:
-    """Return the server: it lists the verbs, and calls them in threads, so that it remains responsive."""
-    import anyio
-    from mcp import types
-    from mcp.server import Server
-
-    from core import __version__
-
-    async def list_tools(_context: ServerRequestContext[Any], _parameters: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_tool(name) for name in _names()])
-
-    async def call_tool(
-        context: ServerRequestContext[Any], parameters: types.CallToolRequestParams
-    ) -> types.CallToolResult:
-        is_cancelled = threading.Event()
-
-        def report(fraction: float, stage: str) -> None:
-            anyio.from_thread.run(context.session.report_progress, fraction, 1.0, stage)
-
-        def call() -> types.CallToolResult:
-            progress = _progress(report, is_cancelled)
-            return _call(parameters.name, parameters.arguments or {}, progress, terminal)
-
-        try:
-            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
-        finally:
-            is_cancelled.set()
-
-    return Server("faderwise", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)
-
-
-def _names() -> list[str]:
-    from analysis_server.server.protocol import VERBS
-
-    return [name for name in VERBS if not name.startswith("reaper_")]
-
-
-def _tool(name: str) -> types.Tool:
-    import msgspec
-    from mcp import types
-
-    from analysis_server.server.protocol import VERBS
-
-    request = VERBS[name].request_type()
-    _, components = msgspec.json.schema_components([request], ref_template="#/$defs/{name}")
-    schema = components.pop(request.__name__)
-    description = re.split(r"\n\s*\w+\n\s*-{3,}", schema.pop("description", ""))[0].strip()  # without its sections
-    return types.Tool(name=name, description=description or None, input_schema={**schema, "$defs": components})
-
-
-def _call(name: str, arguments: dict[str, Any], progress: ProgressCallback, terminal: Terminal) -> types.CallToolResult:
-    """Run a verb, on the analysis server where possible, and return its result or its error."""
-    import msgspec
-    from mcp import types
-
-    from analysis_server.server.client import perform
-    from analysis_server.server.protocol import VERBS, encodable, failure_of
-
-    try:
-        if name not in _names():
-            raise InputError(f"unknown tool {name!r}", remedy=f"available: {', '.join(_names())}")
-        try:
-            request = msgspec.convert(arguments, VERBS[name].request_type())
-        except msgspec.ValidationError as error:
-            raise InputError(f"the arguments are not valid: {error}", remedy="see the tool's schema") from error
-        result = perform(
-            request,
-            progress,
-            name="mcp",
-            folder=Path.cwd(),
-            starts=True,
-            max_losses=1,
-            on_fallback=terminal.warn,
-        )
-        content, is_error = msgspec.to_builtins(result), False
-    except Exception as error:
-        content, is_error = {"error": msgspec.to_builtins(failure_of(error))}, True
-    content = finite(encodable(content))
-    text = types.TextContent(type="text", text=json.dumps(content, ensure_ascii=False))
-    return types.CallToolResult(content=[text], structured_content=content, is_error=is_error)
-
-
-def _progress(report: Any, is_cancelled: threading.Event) -> ProgressCallback:
-    """Return a progress callback that reports increasing fractions at intervals and stops a cancelled call."""
-    next_s, last = 0.0, 0.0
-
-    def progress(fraction: float, stage: str = "", /) -> None:
-        nonlocal next_s, last
-        if is_cancelled.is_set():
-            raise Cancelled("the call was cancelled")
-        now = time.monotonic()
-        if now >= next_s and fraction > last:
-            next_s, last = now + _PROGRESS_INTERVAL_S, fraction
-            try:
-                report(fraction, stage)
-            except BaseException as error:  # the call was cancelled, or the client has exited
-                raise Cancelled("the call was cancelled") from error
-
-    return progress

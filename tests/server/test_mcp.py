@@ -12,7 +12,8 @@ import anyio
 import jsonschema
 import pytest
 
-from analysis_server.cli import main
+from analysis_server.cli import main, parser
+from analysis_server.commands.mcp import tools_of
 from analysis_server.server.protocol import VERBS
 from tests.server.conftest import Running, environment
 
@@ -45,18 +46,37 @@ def printed_by(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, obj
     return printed
 
 
-def test_every_verb_is_a_tool_with_a_schema_and_a_description(server: Running, tmp_path: Path) -> None:
+def test_every_verb_is_a_tool_with_described_fields(server: Running, tmp_path: Path) -> None:
     async def act(client: mcp.Client) -> list[mcp.types.Tool]:
         return (await client.list_tools()).tools
 
     tools = in_client(server.folder, tmp_path, act)
     assert isinstance(tools, list)
-    assert [tool.name for tool in tools] == [name for name in VERBS if not name.startswith("reaper_")]
+    names = [name for name in VERBS if not name.startswith("reaper_")]
+    assert [tool.name for tool in tools] == ["buses", *names, "models", "runs"]
     for tool in tools:
         jsonschema.Draft202012Validator.check_schema(tool.input_schema)
         assert tool.input_schema["type"] == "object"
         assert tool.description
-        assert "---" not in tool.description
+        properties = tool.input_schema["properties"]
+        assert "rendered" not in properties
+        texts = [tool.description, *(field["description"] for field in properties.values())]
+        assert all(texts)
+        assert not [text for text in texts if "--" in text or "core." in text]
+
+
+def test_lists_are_tools_too(server: Running, short_songs: Path, tmp_path: Path) -> None:
+    async def act(client: mcp.Client) -> list[mcp.types.CallToolResult]:
+        calls = [("buses", {"path": "one"}), ("models", {}), ("models", {"model": "default"}), ("runs", {})]
+        return [await client.call_tool(*call) for call in calls]
+
+    answers = in_client(server.folder, short_songs, act)
+    assert isinstance(answers, list)
+    buses, every_model, model, runs = (answer.structured_content for answer in answers)
+    assert {row["bus"] for row in buses["files"]} >= {"drums", "vocals"}
+    assert [one["name"] for one in model["models"]] == ["default"]
+    assert {"default", "equal-level"} <= {one["name"] for one in every_model["models"]}
+    assert runs["runs"] == []
 
 
 def test_a_call_returns_what_the_command_prints_and_reports_progress(
@@ -97,6 +117,7 @@ def test_errors_have_the_fields_that_the_command_prints(
         ("mix", {"song": "one", "model": "unknown"}),
         ("revert", {"target": "one"}),
         ("mix", {"song": 5}),
+        ("mix", {"song": "one", "rendered": None}),
         ("mix", {}),
         ("dance", {}),
     ]
@@ -112,8 +133,38 @@ def test_errors_have_the_fields_that_the_command_prints(
     monkeypatch.chdir(short_songs)
     words = [("mix", "nowhere"), ("mix", "one", "--model", "unknown"), ("revert", "one")]
     assert contents[:3] == [printed_by(capsys, *command) for command in words]
-    assert [content["error"]["code"] for content in contents] == ["input", "model", *4 * ["input"]]
+    assert [content["error"]["code"] for content in contents] == ["input", "model", "input", *4 * ["request"]]
     assert all(content["error"]["remedy"] for content in contents)
+
+
+def test_errors_name_fields_instead_of_options(server: Running, short_songs: Path) -> None:
+    calls: list[tuple[str, dict[str, object]]] = [
+        ("mix", {"song": "one", "depth_percent": 900}),
+        ("edit", {"target": "one"}),
+        ("compare", {"first": "default", "second": "equal-level"}),
+        ("mix", {"song": "one", "existing": "combine"}),
+    ]
+
+    async def act(client: mcp.Client) -> list[mcp.types.CallToolResult]:
+        return [await client.call_tool(*call) for call in calls]
+
+    answers = in_client(server.folder, short_songs, act)
+    assert isinstance(answers, list)
+    depth, setting, stems, existing = (answer.structured_content["error"] for answer in answers)
+    assert depth["option"] == "depth_percent"
+    assert "depth_percent, offset_db or from_prediction" in setting["remedy"]
+    assert "on " in stems["remedy"]
+    assert existing["option"] == "existing"
+    assert "--" not in json.dumps([depth, setting, stems, existing])
+
+
+@pytest.mark.parametrize(
+    ("song", "expected"), [("a.RPP", 'add tracks {"drums": ["3"]}'), ("songs", 'add buses {"drums": ["3"]}')]
+)
+def test_a_bus_option_in_a_remedy_becomes_its_field(song: str, expected: str) -> None:
+    tool = tools_of(parser())["mix"]
+    assert tool.with_fields("add --bus drums=3", {"song": song}) == expected
+    assert tool.with_fields("add --bus 'drums=3'", {"song": song}) == expected
 
 
 def test_a_cancelled_call_ends_its_job(server: Running, long_song: Path, tmp_path: Path) -> None:
