@@ -451,10 +451,11 @@ def _figures(result: AuditResult) -> list[Figure]:
         "true_peak_after_dbtp": ("True peak as written", "dBTP", "the mix of the run"),
         "true_peak_now_dbtp": ("True peak now", "dBTP", "the mix with the present automation"),
     }
+    changed = result.is_edited or result.edit is not None
     shown = [
         Figure(label=label, value=f"{decimal_text(result.figures[name])} {unit}", means=means)
         for name, (label, unit, means) in names.items()
-        if name in result.figures
+        if name in result.figures and (changed or "_now_" not in name)
     ]
     if "fit" in result.figures:
         share = f"{100 * result.figures['fit']:.1f} %"

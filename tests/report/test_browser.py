@@ -440,7 +440,8 @@ def test_the_scale_of_the_overview_is_below_its_marks(browser, pages, name, widt
     browser.open(pages[name], width=width)
     zeros = browser.run(
         "[...document.querySelectorAll('.zero-mark, .scale-ticks span')]"
-        ".filter((one) => !one.textContent.match(/[1-9]/)).map((one) => { const box = one.getBoundingClientRect(); return box.left + box.width / 2; })"
+        ".filter((one) => !one.textContent.match(/[1-9]/)).map((one) => one.getBoundingClientRect())"
+        ".map((box) => box.left + box.width / 2)"
     )
     assert len(zeros) > 1
     assert np.ptp(zeros) < 1.0
