@@ -189,6 +189,7 @@ def uninstall(words: list[str]) -> int:
     removed = [*([environment.folder] if installed else []), *linked, *purged]
     if not installed:
         print(f"Nothing to remove: {environment.folder} does not exist or was not made by install.py.")
+    print_lines(["Will stop the analysis server"] * has_server(environment))
     print_lines(f"Will remove {described(path)}" for path in removed)
     if dry_run:
         return 0
@@ -200,6 +201,7 @@ def uninstall(words: list[str]) -> int:
     for path in linked:
         path.unlink()
     if installed:
+        stop_server(environment)
         with setup.exclusive():
             environment.clear()
     for path in purged:
@@ -212,6 +214,18 @@ def uninstall(words: list[str]) -> int:
     if left:
         print(f"Kept in {home}: {', '.join(left)}")
     return 0
+
+
+def has_server(environment: Environment) -> bool:
+    """Return whether an installed program has a server, or had one that did not stop properly."""
+    connection = environment.folder.parent / "server" / "connection.json"
+    return connection.is_file() and Path(environment.program("faderwise")).is_file()
+
+
+def stop_server(environment: Environment) -> None:
+    """Stop the server, which would otherwise go on without its program and write its files again."""
+    if has_server(environment):
+        setup.run([environment.program("faderwise"), "serve", "--stop"], quiet=True)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -41,6 +41,12 @@ VENDOR = "vendor"
 ICONS, MENU = "Data/toolbar_icons", "MenuSets/Faderwise.ReaperMenu"
 _BUNDLED_ICONS = Path(__file__).with_name("icons")
 REQUIREMENTS = Path(__file__).with_name("packages.txt")
+_BUTTONS = (
+    *("auto_mix_buses", "auto_mix_selected_tracks", "auto_mix_again", "compare_bus_automation", "match_buses"),
+    *("learn_mix_model", "edit_bus_automation", "audit_bus_automation", "revert_bus_automation", "settings"),
+    "check_reaper",
+)
+"""The toolbar's buttons from left to right, by the names of the scripts after `faderwise_`."""
 _STAMP = "requirements.txt"
 _COMMAND = "FADERWISE_"
 _NEW_INSTANCE, _MAIN_SECTION = 516, 0
@@ -202,8 +208,10 @@ def toolbar_files(actions: Sequence[Action]) -> dict[str, bytes]:
     """Return the icons and the toolbar of the actions by their path in REAPER's resource folder."""
     icons = {path.relative_to(_BUNDLED_ICONS).as_posix(): path for path in sorted(_BUNDLED_ICONS.rglob("*.png"))}
     files = {f"{ICONS}/{name}": path.read_bytes() for name, path in icons.items()}
+    by_button = {Path(action.file).stem.removeprefix(_COMMAND.lower()): action for action in actions}
+    shown = [by_button[button] for button in _BUTTONS if button in by_button]
     lines = ["[Floating toolbar 8]"]
-    lines += [f"icon_{place}={Path(action.file).stem}.png" for place, action in enumerate(actions)]
-    lines += [f"item_{place}=_{action.command} {action.description}" for place, action in enumerate(actions)]
+    lines += [f"icon_{place}={Path(action.file).stem}.png" for place, action in enumerate(shown)]
+    lines += [f"item_{place}=_{action.command} {action.description}" for place, action in enumerate(shown)]
     files[MENU] = ("\n".join([*lines, "title=Faderwise"]) + "\n").encode()
     return files

@@ -209,3 +209,12 @@ def test_running_out_of_memory_is_reported(
     ran = faderwise("mix", tiny_song, "--json")
     assert ran.code == 1
     assert json.loads(ran.out)["error"]["code"] == "out_of_memory"
+
+
+@pytest.mark.parametrize(
+    ("word", "remedy"), [("--dpth", "did you mean --depth? "), ("--stem", "did you mean --stems? "), ("--zz", "")]
+)
+def test_the_nearest_option_is_suggested(faderwise: Faderwise, word: str, remedy: str) -> None:
+    ran = faderwise("mix", "Song", word, "--json")
+    error = json.loads(ran.out)["error"]
+    assert (error["option"], error["remedy"]) == (word, f"{remedy}see faderwise mix --help")

@@ -138,6 +138,21 @@ def test_purge_also_removes_models_keys_and_settings(checkout, pip, data, capsys
     assert not data.exists()
 
 
+def test_uninstall_stops_the_server_before_it_removes_the_program(checkout, pip, data, tmp_path, capsys):
+    calls = tmp_path / "calls"
+    pip.script = f'#!/bin/sh\necho "$@" >> "{calls}"\n'
+    install.main(["--yes"])
+    (data / "server").mkdir()
+    (data / "server" / "connection.json").write_text("{}", "utf-8")
+    calls.unlink(missing_ok=True)
+    assert install.main(["uninstall", "--dry-run"]) == 0
+    assert not calls.exists()
+    assert install.main(["uninstall", "--purge", "--yes"]) == 0
+    assert calls.read_text("utf-8") == "serve --stop\n"
+    assert "Will stop the analysis server" in capsys.readouterr().out
+    assert not data.exists()
+
+
 def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(checkout, pip, data, capsys):
     install.main(["--yes"])
     (data / "models").mkdir()

@@ -170,3 +170,16 @@ def test_every_action_has_an_icon_of_three_states_at_each_scale() -> None:
             assert 0.02 < alpha.mean() < 0.6
             assert (alpha[:, 0] == alpha[:, 1]).all()
             assert not (pixels[:, :size] == pixels[:, size : 2 * size]).all()
+
+
+def test_the_toolbar_has_a_button_for_every_action() -> None:
+    actions = actions_in(bundled_scripts())
+    lines = scripts.toolbar_files(actions)[scripts.MENU].decode().splitlines()
+    assert (lines[0], lines[-1]) == ("[Floating toolbar 8]", "title=Faderwise")
+    assert lines[1] == "icon_0=faderwise_auto_mix_buses.png"
+    assert lines[12] == "item_0=_FADERWISE_AUTO_MIX_BUSES Faderwise: Auto-mix buses"
+    keys = [line.partition("=")[0] for line in lines[1:-1]]
+    assert keys == [f"{kind}_{place}" for kind in ("icon", "item") for place in range(len(actions))]
+    icons, items = ({line.partition("=")[2] for line in lines if line.startswith(kind)} for kind in ("icon", "item"))
+    assert icons == {f"{action.file[:-3]}.png" for action in actions}
+    assert items == {f"_{action.command} {action.description}" for action in actions}
