@@ -31,12 +31,15 @@ from core.runs.store import latest_tracks
 
 NAME = "run.json"
 FORMAT, VERSION = "faderwise-runs", 1
+FIRST, _UNKNOWN = "first run", "unknown"
+"""What `RunFile.mixed` is for the automation of the first run, and for a folder that an earlier version edited."""
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """The content of run.json; `runs` earliest first.
 
-    `mixed` is the hash of the automation that mix.wav was rendered from; left out while it is the first run's.
+    `mixed` is the automation that mix.wav was rendered from, as `automation_hash` returns it; left out while there are
+    no edits, and by earlier versions.
     """
 
     format: str = FORMAT
@@ -56,6 +59,8 @@ def write(folder: Path, file: RunFile) -> None:
 
 
 def _run_json(file: RunFile) -> str:
+    if len(file.runs) == 1 and file.mixed == FIRST:
+        file = msgspec.structs.replace(file, mixed=msgspec.UNSET)
     return msgspec.json.encode(file).decode() + "\n"
 
 
@@ -99,6 +104,8 @@ def read_file(folder: Path) -> RunFile:
         raise InputError(
             "is not a record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
         )
+    if file.mixed is msgspec.UNSET:
+        file = msgspec.structs.replace(file, mixed=FIRST if len(file.runs) == 1 else _UNKNOWN)
     return file
 
 
@@ -244,10 +251,10 @@ def automation_in(content: Mapping[str, str], runs: Sequence[RunRecord], folder:
     return found[edited[0] if edited else next(iter(found))]
 
 
-def automation_hash(automation: Automation, runs: Sequence[RunRecord]) -> str | msgspec.UnsetType:
-    """Return a hash of the automation, UNSET where it is as the first of `runs` wrote it, as in `RunFile.mixed`."""
+def automation_hash(automation: Automation, runs: Sequence[RunRecord]) -> str:
+    """Return a hash of the automation, or `FIRST` where it is as the first of `runs` wrote it."""
     if _are_same({track.role: track.written for track in runs[0].tracks}, automation):
-        return msgspec.UNSET
+        return FIRST
     return hashlib.sha256(to_csv(automation).encode()).hexdigest()[:16]
 
 
@@ -303,8 +310,8 @@ def mark_pages(folder: Path, files: FileSet, file: RunFile, automation: Automati
 
     The report and an audit without changes play mix.wav; they may do so while that is the first run's.
     """
-    is_original = automation_hash(automation, file.runs) is msgspec.UNSET
-    has_own_mix = file.mixed is msgspec.UNSET
+    is_original = automation_hash(automation, file.runs) == FIRST
+    has_own_mix = file.mixed == FIRST
     for path in (folder / name for name in _PAGES):
         if not path.is_file():
             continue

@@ -230,7 +230,7 @@ def _plays_mix(request: AuditRequest) -> bool:
     """Return whether the page is next to the mix.wav that the run's sounds are excerpts of."""
     if is_project(request.target) or request.out not in (None, request.target):
         return False
-    return run_folder.read_file(Path(request.target)).mixed is msgspec.UNSET
+    return run_folder.read_file(Path(request.target)).mixed == run_folder.FIRST
 
 
 def _song(request: AuditRequest, audited: Audited) -> Song | None:

@@ -125,7 +125,7 @@ def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> Revert
         if song is not None:
             from analysis_server.runs.run_stems import render_again  # noqa: PLC0415 - it loads the audio libraries
 
-            is_first_mix = state is msgspec.UNSET and left[0].action == "mix"
+            is_first_mix = state == run_folder.FIRST and left[0].action == "mix"
             loudness_lufs = left[0].figures.get("loudness_after_lufs") if is_first_mix else None
             warnings = render_again(song, automation, files.new(mix), progress, loudness_lufs=loudness_lufs)
             written[mix.name] = str(mix)

@@ -253,6 +253,16 @@ def test_a_mix_that_has_the_restored_automation_is_not_rendered(faderwise: Ran, 
     assert {name: (out / name).read_bytes() for name in first} == first
 
 
+def test_the_mix_of_a_folder_that_an_earlier_version_edited_is_rendered_by_a_revert(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    faderwise("edit", out, "--depth", 20, "--render")
+    record = json.loads((out / "run.json").read_text())
+    del record["mixed"]
+    (out / "run.json").write_text(json.dumps(record))
+    assert "mix.wav" in as_json(faderwise("revert", out, "--json"))["files"]
+    check_mix(out)
+
+
 def test_a_revert_without_rendering_names_what_does_it(faderwise: Ran, work: Path) -> None:
     out = work / "out"
     faderwise("edit", out, "--depth", 20, "--render")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from analysis_server.reaper import run_job
 from analysis_server.reaper.instructions import points_to_write
 from analysis_server.reaper.job_file import Answer, Instructions
+from analysis_server.report.content import full_sentence
 from analysis_server.sources.project import RenderedStems
 from analysis_server.verbs import edit, match, mix, revert
 from core.automation.points import Point
@@ -163,9 +164,12 @@ def test_match(song: Path) -> None:
     buses = {role: [track.guid] for role, track in zip(ROLES, before.tracks, strict=True)}
     stems = RenderedStems(files=rendered_stems(song, (0.0, 10.0)), span_s=(0.0, 10.0))
     mixdown, out = str(song.parent / "mix.wav"), song.parent / "out"
-    match.run(match.MatchRequest(song=str(song), mixdown=mixdown, tracks=buses, rendered=stems, out=str(out)))
+    request = match.MatchRequest(song=str(song), mixdown=mixdown, tracks=buses, rendered=stems, out=str(out))
+    reason = match.run(request).reason
     job = {"verb": "match", "buses": buses, "stems": stems.files, "span_s": (0.0, 10.0), "mixdown": mixdown}
-    check(before, read_project(next(out.glob("*.RPP"))), instructions(song, job))
+    found = instructions(song, job)
+    check(before, read_project(next(out.glob("*.RPP"))), found)
+    assert found.summary.endswith(f". {full_sentence(reason)}")  # as the terminal shows it
 
 
 def test_edit_and_revert(song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
