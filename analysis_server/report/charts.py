@@ -357,13 +357,18 @@ def spectrum_style(number: int, count: int) -> int:
 def difference_db(first: Spectrum, last: Spectrum) -> FloatArray:
     """Return `last` minus `first` in dB at `last`'s frequencies, NaN where either is inaudible or unknown.
 
+    Where one ends earlier, its highest band is left out: a codec's cutoff is inside it.
+
     Returns
     -------
     Shape (n_bands of `last`,).
     """
     known, reachable = audible(first), audible(last)
-    if not known.any():
+    if not known.any() or not reachable.any():
         return np.full(last.frequency_hz.size, np.nan)
+    tops = [float(one.frequency_hz[heard].max()) for one, heard in ((first, known), (last, reachable))]
+    if tops[0] != tops[1]:
+        reachable &= last.frequency_hz < min(tops)
     at = np.log(np.where(reachable, last.frequency_hz, 1.0))
     below = np.interp(at, np.log(first.frequency_hz[known]), first.level_db[known], left=np.nan, right=np.nan)
     return np.where(reachable, last.level_db, np.nan) - below

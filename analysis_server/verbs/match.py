@@ -19,7 +19,7 @@ from analysis_server.outputs import (
     refuse_inputs,
 )
 from analysis_server.paths import is_project, locked
-from analysis_server.report.content import Figure, plural
+from analysis_server.report.content import Figure, decimal_text, plural
 from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of
 from analysis_server.sources.project import (
     Assigned,
@@ -214,6 +214,6 @@ def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[F
         means = "gain reduction common to all buses, removed from the curves"
         figures.append(Figure(label="Limiter", value=f"up to {limiter_db:.1f} dB", means=means))
     if file_gain_db < -0.05:
-        means = f"than the automation, so that its true peak does not exceed {PEAK_LIMIT_DBTP:g} dBTP"
+        means = f"than the automation, so that its true peak does not exceed {decimal_text(PEAK_LIMIT_DBTP, 0)} dBTP"
         figures.append(Figure(label="Level of mix.wav", value=f"{-file_gain_db:.1f} dB lower", means=means))
     return tuple(figures)

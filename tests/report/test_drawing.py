@@ -150,6 +150,15 @@ def test_the_difference_covers_the_range_of_both_spectra():
     assert difference_axis(difference_db(first, last)).high >= 3.0
 
 
+def test_the_difference_ends_below_the_cutoff_of_either_spectrum():
+    frequency_hz = np.array([100.0, 1000.0, 8000.0, 9000.0, 10_000.0])
+    cut = Spectrum(label="a", frequency_hz=frequency_hz, level_db=np.array([-20.0, -30.0, -40.0, -70.0, -120.0]))
+    full = Spectrum(label="b", frequency_hz=frequency_hz, level_db=np.array([-21.0, -31.0, -41.0, -42.0, -43.0]))
+    np.testing.assert_allclose(difference_db(cut, full), [-1.0, -1.0, -1.0, np.nan, np.nan])
+    np.testing.assert_allclose(difference_db(full, cut), [1.0, 1.0, 1.0, np.nan, np.nan])
+    assert difference_axis(difference_db(cut, full)).high <= 2.0
+
+
 def test_known_roles_keep_their_hue_and_others_differ():
     alone = dict(zip(("vocals", "bass"), hues_of(("vocals", "bass")), strict=True))
     roles = (
