@@ -451,8 +451,9 @@ def _notes(project: Project, track: Track, name: str, *, is_part: bool, keeps_mo
     old = track.target(name)
     if old is not None and len(old.points) > 1:
         where = "in the range " if is_part and old.is_active else ""
-        became = "its moves were kept on top of the new gains" if keeps_moves else "it was replaced"
-        notes.append(f"{track.title} had volume automation; {where}{became}")
+        became = "its moves were kept on top of the new gains" if keeps_moves and old.is_active else "it was replaced"
+        kind = "volume automation" if old.is_active else "bypassed volume automation"
+        notes.append(f"{track.title} had {kind}; {where}{became}")
     for other, words in ((VOLUME, "volume"), (TRIM, "trim")):
         envelope = track.heard(other)
         if other != name and envelope is not None and not envelope.is_constant:

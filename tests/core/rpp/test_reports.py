@@ -132,6 +132,12 @@ def test_replacing_an_envelope_with_moves_is_reported(n_points: int, is_reported
     assert notes == (("track 1 'Drums' had volume automation; it was replaced",) if is_reported else ())
 
 
+def test_a_bypassed_envelope_is_replaced_because_its_moves_were_not_heard() -> None:
+    found = project(track("<VOLENV2\nACT 0 -1\nPT 0 0.5 0\nPT 4 0.25 0\n>"))
+    notes = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}, moves={}).notes
+    assert notes == ("track 1 'Drums' had bypassed volume automation; it was replaced",)
+
+
 def test_written_envelopes_are_listed_by_track_and_role() -> None:
     found = project(track("VOLPAN 0.5 0", name="Kick"), track(name="Snare"))
     (kick, snare) = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).envelopes
