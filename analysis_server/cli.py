@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "compare two models, runs or mixdowns on the same stems",
     "estimate": "estimate the gains that turn stems into their mixdown",
     "features": "measure the features of each stem that the regression uses",
-    "evaluate": "measure on your own songs whether the model beats simple rules, leaving one song out at a time",
+    "evaluate": "measure on your finished songs whether learning from them helps, leaving one song out at a time",
     "models": "list, show, remove, export or import models",
     "runs": "list or delete the reports, mixes and sounds of earlier runs",
     "reaper": "install the actions in REAPER, remove them, or publish them for ReaPack",

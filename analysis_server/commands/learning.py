@@ -57,12 +57,7 @@ def add_learn(parser: options.Parser) -> None:
         metavar="NAME",
         help="the album of these songs: sessions of one album are related and together count less than unrelated ones",
     )
-    parser.add_argument(
-        "--mixed-by",
-        choices=("me", "others"),
-        default="me",
-        help="others: the songs may have different engineers, such as an artist's records; they count less at first",
-    )
+    options.add_shared(parser, "--mixed-by")
     parser.add_argument("--fresh", action="store_true", help="replace a model of that name instead of adding to it")
     options.add_shared(parser, "--dry-run", "--dask")
 
@@ -168,10 +163,15 @@ def add_evaluate(parser: options.Parser) -> None:
         "evaluate rock_condition1.npz",
     )
     kinds = "DATASET_DIR|MATRICES.npz"
-    parser.add_argument("dataset", metavar=kinds, help="a folder of songs with their mixdowns")
-    parser.add_argument("--test-on", metavar=kinds, help="train on the first dataset, test on this one")
+    parser.add_argument(
+        "dataset",
+        metavar=kinds,
+        help="a folder of songs with their mixdowns; each is tested on what learn makes of the others",
+    )
+    parser.add_argument("--test-on", metavar=kinds, help="learn from the first dataset, test on this one")
     options.add_shared(parser, "--preset", "--features")
     parser.set_defaults(preset=None)
+    options.add_shared(parser, "--mixed-by")
     parser.add_argument("--out", metavar="DIR", help="write a page, tables and figures into this folder")
     options.add_shared(parser, "--open", "--dask")
 
@@ -190,34 +190,50 @@ def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool) -> None:
-    terminal.say(result.verdict)
-    terminal.say(f"Preset {result.preset}, {result.features}; trained on {result.trained_on}.")
-    terminal.say(
-        "Balance: how far the buses' levels are from the producer's on average, without the common gain, in dB."
-    )
-    terminal.say(
-        "Buses: mean squared error of the linear gain over all frames, as in the paper. Smaller is better in both."
-    )
-    rows = [
-        (title[:38], *(_mse(row.get(bus)) for bus in result.buses), _db(result.balance_db[title]))
-        for title, row in result.songs.items()
-    ]
-    known = [value for value in result.balance_db.values() if value is not None]
-    mean_db = sum(known) / len(known) if known else None
-    rows.append(("mean", *(_mse(result.mean[bus]) for bus in result.buses), _db(mean_db)))
-    rows.append(("spread", *(_mse(result.std[bus]) for bus in result.buses), ""))
-    terminal.table(("MSE", *result.buses, "balance"), rows)
+    from analysis_server.verbs.evaluate import DEFAULT, FIXED_RULE, LEARNED, comparison_texts, summary
+
+    for sentence in (result.verdict, *result.remarks, summary(result)):
+        terminal.say(sentence)
     terminal.say()
     terminal.say(
-        "Simple rules: unity gain leaves every fader at 0 dB; the oracle knows each song's own gains, so no rule can "
-        "do better; gated rules predict silence while the bus is silent."
+        "Balance error: how far the buses' levels are from the producer's on average, without the common gain, in dB."
     )
+    columns = {name: result.balance_db_of[name] for name in (DEFAULT, FIXED_RULE) if name in result.balance_db_of}
     terminal.table(
-        ("Simple rules, mean", *result.buses, "balance"),
+        ("song", LEARNED, *columns),
         [
-            (name, *(_mse(rule.mse.get(bus)) for bus in result.buses), _db(rule.balance_db))
-            for name, rule in result.baselines.items()
+            (title[:38], _db(error_db), *(_db(errors[title]) for errors in columns.values()))
+            for title, error_db in result.balance_db.items()
         ],
+    )
+    terminal.say()
+    terminal.say(
+        f"Methods, means over the songs. Closer by: how much closer {LEARNED} is than the method. Significant: below "
+        "5 % by Student's t over the songs, corrected for the number of methods (Holm); intervals are not corrected."
+    )
+    default = {DEFAULT: result.default} if result.default else {}
+    others = {**default, **result.baselines}
+    plain = {name: scores for name, scores in others.items() if not name.endswith(", gated")}
+    texts = {name: comparison_texts(one) for name, one in result.comparisons.items()}
+    terminal.table(
+        ("method", "balance error", "closer by", "95 % interval", "significant"),
+        [
+            (LEARNED, _db(_mean(result.balance_db.values())), "", "", ""),
+            *((name, _db(scores.balance_db), *texts.get(name, ("", "", ""))) for name, scores in plain.items()),
+        ],
+    )
+    for name, text in result.methods.items():
+        terminal.say(f"  {name}: {text}.")
+    terminal.say()
+    terminal.say("MSE: mean squared error of the linear gain of each bus over all frames, as in the paper.")
+    rows = [(title[:38], *(_mse(row.get(bus)) for bus in result.buses)) for title, row in result.songs.items()]
+    rows.append(("mean", *(_mse(result.mean[bus]) for bus in result.buses)))
+    rows.append(("spread", *(_mse(result.std[bus]) for bus in result.buses)))
+    terminal.table((f"MSE, {LEARNED}", *result.buses), rows)
+    terminal.say()
+    terminal.table(
+        ("MSE, mean", *result.buses),
+        [(name, *(_mse(scores.mse.get(bus)) for bus in result.buses)) for name, scores in others.items()],
     )
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
@@ -227,6 +243,11 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
         terminal.say(f"Results: {count(len(result.files) - 1, 'file')} next to it")
         if opens:
             terminal.open(page)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _mse(value: float | None) -> str:

@@ -280,6 +280,11 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
         "default": "default",
         "help": "paper: as Zafrin & Chudwick (2015) did it",
     },
+    "--mixed-by": {
+        "choices": ("me", "others"),
+        "default": "me",
+        "help": "others: the songs may have different engineers, such as an artist's records; they count less at first",
+    },
     "--features": {
         "choices": ("condition1", "condition2", "condition3"),
         "help": "the feature set (default: the preset's)",

@@ -37,6 +37,7 @@ from core.audio.framing import FRAME_S, HOP_S
 from core.automation.render import MixSpectra, in_bands, mix_spectra
 from core.decibels import FloatArray, gain_to_db
 from core.files import replacing, write_text
+from core.models.comparison import LEAST_SONGS
 from core.models.evaluate import Evaluation, EvaluationSong, Scores
 from core.progress import ProgressCallback, part_of
 
@@ -234,11 +235,14 @@ def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> li
 
 def evaluation_page(
     evaluation: Evaluation,
-    rules: Mapping[str, Scores],
+    others: Mapping[str, Scores],
     *,
-    best_rule: str | None,
+    comparisons: Mapping[str, tuple[str, str, str]],
+    methods: Mapping[str, str],
+    by_song: Sequence[str],
     title: str,
     verdict: str,
+    remarks: Sequence[str],
     summary: str,
     warnings: Sequence[str],
     notes: Sequence[str],
@@ -249,16 +253,19 @@ def evaluation_page(
     Parameters
     ----------
     evaluation : the tested songs, the model's scores and its predictions.
-    rules : the scores of the simple rules, by name.
-    best_rule : the name of the best of them, which the songs' table compares the model with.
-    title, verdict, summary : the page's title, which method is better, and what was trained on what.
+    others : the scores of the other methods, by name.
+    comparisons : of the model with each of them: how much closer it is, the interval, and whether this is significant.
+    methods : what each method does, the model first.
+    by_song : the methods that the songs' table compares the model with.
+    title, verdict, remarks, summary : the page's title, which method is better, and what was trained on what.
     warnings, notes : sentences for the user: what may be a problem, and information.
     files : the names of the files next to the page.
     """
-    scores, buses = evaluation.scores, evaluation.scores.buses
-    methods = [("the model", scores), *rules.items()]
-    methods.sort(key=lambda method: np.nan_to_num(method[1].mean_balance_db(), nan=np.inf))
-    errors_db = np.nan_to_num([one.mean_balance_db() for _, one in methods])
+    scores, buses, ours = evaluation.scores, evaluation.scores.buses, next(iter(methods))
+    ordered = [(ours, scores), *others.items()]
+    ordered.sort(key=lambda method: np.nan_to_num(method[1].mean_balance_db(), nan=np.inf))
+    plain = [(name, one.mean_balance_db()) for name, one in ordered if not name.endswith(", gated")]
+    errors_db = np.nan_to_num([error_db for _, error_db in plain])
     songs = [
         _song_view(song, evaluation.predicted[song.title], scores.mse[song.title], number)
         for number, song in enumerate(evaluation.tested.songs)
@@ -271,6 +278,7 @@ def evaluation_page(
     view = {
         "title": title,
         "verdict": with_minus_signs(verdict),
+        "remarks": with_minus_signs(" ".join(remarks)),
         "summary": summary,
         "policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
         "style": Markup(template_file("page.css")),  # noqa: S704 - our own file
@@ -279,22 +287,21 @@ def evaluation_page(
         "notes": notes,
         "titles": tuple(song["title"] for song in songs),
         "buses": buses,
-        "mse_heads": [f"MSE {bus}" for bus in buses],
+        "ours": ours,
+        "least_songs": LEAST_SONGS,
         "methods": [
-            (with_minus_signs(name), _decibels(one.mean_balance_db()), *_mses(one.mean_mse(), buses))
-            for name, one in methods
+            (with_minus_signs(name), _decibels(error_db), *map(with_minus_signs, comparisons.get(name, ("", "", ""))))
+            for name, error_db in plain
         ],
         "bars": (errors_db / max(errors_db.max(initial=0.0), 1e-9)).tolist(),
-        "best_rule": with_minus_signs(best_rule or "best rule"),
+        "meanings": [(with_minus_signs(name), with_minus_signs(text)) for name, text in methods.items()],
+        "by_song": by_song,
         "song_rows": [
-            (
-                song_title,
-                _decibels(scores.balance_db[song_title]),
-                _decibels(rules[best_rule].balance_db[song_title] if best_rule else float("nan")),
-                *_mses(row, buses),
-            )
-            for song_title, row in scores.mse.items()
+            (song_title, *(_decibels(one.balance_db[song_title]) for one in (scores, *(others[n] for n in by_song))))
+            for song_title in scores.balance_db
         ],
+        "mse_rows": [(song_title, *_mses(row, buses)) for song_title, row in scores.mse.items()],
+        "mse_methods": [(with_minus_signs(name), *_mses(one.mean_mse(), buses)) for name, one in ordered],
         "songs": songs,
         "gain": gain,
         "hues": dict(zip(buses, charts.hues_of(buses), strict=True)),

@@ -1,15 +1,17 @@
-"""`faderwise evaluate`: the paper's tables and figures on the user's own songs, leave-one-song-out."""
+"""`faderwise evaluate`: how close `learn` comes to the user's own songs, leave-one-song-out, and the paper's tables."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
-import scipy
 
+from analysis_server import models
 from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import require_mixdowns, song_folders
@@ -22,6 +24,7 @@ from analysis_server.training import (
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.files import replacing_set, write_text
+from core.models.comparison import LEAST_SONGS, SIGNIFICANCE, Difference, holm, paired_difference
 from core.models.evaluate import (
     BalanceRegression,
     Dataset,
@@ -33,16 +36,33 @@ from core.models.evaluate import (
     baselines,
     score,
 )
+from core.models.model import Model, TrainingSong
 from core.progress import ProgressCallback, no_progress, part_of
 
 TABLE = "evaluate.json"
+LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal level"
+"""The tested model, the shipped one, and the simple rule that the verdict compares with, whichever rule is the best."""
+METHODS: Mapping[str, str] = {
+    LEARNED: "the model that learn makes from the songs to learn from, starting from the default model",
+    DEFAULT: "the default model as shipped, without learning",
+    "unity gain": "every fader at 0 dB",
+    "mean gain": "each bus at its mean gain in the songs to learn from: right if your stems have the same levels in "
+    "every song",
+    "level per bus": "each bus at the mean RMS level that it has in the mixes of the songs to learn from",
+    FIXED_RULE: "all buses at the same RMS level",
+    "vocals -18, rest -24 dB": "the vocals at an RMS level of -18 dBFS, each other bus at -24 dBFS",
+    "oracle (one gain a song)": "each bus at its own true mean gain: no rule with one gain per bus and song is better",
+    "..., gated": "the same rule with gains of 0 while the bus is silent, which changes only the squared errors",
+}
+"""Each method in one phrase."""
+_OF_PAPER = "the paper's regression, learned from the songs to learn from"
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Evaluate on `dataset` (a DATASET_DIR or an NPZ of matrices), or train on it and test on `test_on`.
 
     `out` is a folder for the tables and figures; None writes nothing. `dask` is the address of a dask scheduler
-    whose workers see the songs under the same paths.
+    whose workers see the songs under the same paths. `mixed_by` is as for `learn`.
     """
 
     dataset: str
@@ -51,19 +71,41 @@ class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     features: FeatureSet | None = None
     out: str | None = None
     dask: str | None = None
+    mixed_by: Literal["me", "others"] = "me"
 
 
 class BaselineScores(msgspec.Struct, frozen=True, kw_only=True):
-    """A simple rule's errors, means over songs."""
+    """The errors of a simple rule or of the default model, means over songs."""
 
     mse: dict[str, float]
     balance_db: float | None
 
 
-class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The errors: `songs` maps titles to buses to MSE; `balance_db` titles to dB (None: no bus was active).
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How much closer the tested model is to the producers' balance than another method.
 
-    Where several feature sets were asked for, `conditions` has each one's result, and the rest is the first one's.
+    Attributes
+    ----------
+    closer_db : the mean over `n_songs` songs; negative where the other method is closer.
+    interval_db : its 95 % interval; None for fewer than 3 songs, or where all songs have the same difference.
+    p_value : corrected for the number of comparisons (Holm); None where it is not tested.
+    significant : whether it is below 0.05; None where it is not tested.
+    """
+
+    closer_db: float
+    n_songs: int
+    interval_db: tuple[float, float] | None
+    p_value: float | None
+    significant: bool | None
+
+
+class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The errors of the tested model: `songs` maps titles to buses to MSE; `balance_db` titles to dB.
+
+    `default` has those of the shipped default model (None for the paper's preset), `baselines` those of the simple
+    rules, `balance_db_of` the balance error of each of them per song, `comparisons` how much closer the tested model
+    is, and `methods` what each method does. A balance error is None where no bus was active. Where several feature sets
+    were asked for, `conditions` has each one's result, and the rest is the first one's.
     """
 
     preset: str
@@ -74,11 +116,16 @@ class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
     mean: dict[str, float]
     std: dict[str, float]
     balance_db: dict[str, float | None]
+    default: BaselineScores | None
     baselines: dict[str, BaselineScores]
+    balance_db_of: dict[str, dict[str, float | None]]
+    comparisons: dict[str, Comparison]
+    methods: dict[str, str]
     files: list[str]
     warnings: list[str]
     notes: list[str] = []
     verdict: str = ""
+    remarks: list[str] = []
     conditions: dict[str, EvaluateResult] = {}
 
 
@@ -119,7 +166,11 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     settings = SongSettings(
         preset=preset, feature_set=feature_set, paper_buses=preset == "paper", with_measurement=True
     )
-    trained = _dataset(request.dataset, settings, request.dask, part_of(progress, 0.0, share))
+    if request.mixed_by != "me" and feature_set != "condition3":
+        raise InputError(
+            "the paper's regression does not use this", option="--mixed-by", remedy="leave it out, or use condition3"
+        )
+    trained = _dataset(request, request.dataset, settings, part_of(progress, 0.0, share))
     if request.test_on is None and len(trained.songs) < 2:
         raise InputError(
             "leave-one-song-out needs at least two songs",
@@ -128,11 +179,17 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         )
     tested, learn_from = trained, None
     if request.test_on is not None:
-        tested = _dataset(request.test_on, settings, request.dask, part_of(progress, share, 0.9))
+        tested = _dataset(request, request.test_on, settings, part_of(progress, share, 0.9))
         learn_from = trained.songs
-    evaluation = evaluate(preset, feature_set, tested, trained, learn_from)
-    rules = {name: score(rule, tested.songs, learn_from) for name, rule in baselines().items()}
+    evaluation, others = evaluate(feature_set, tested, trained, learn_from)
     scores = evaluation.scores
+    errors_db = {name: one.balance_db for name, one in others.items()}
+    comparisons = compared(scores.balance_db, errors_db)
+    means_db = {LEARNED: scores.mean_balance_db(), **{name: one.mean_balance_db() for name, one in others.items()}}
+    baselines_of = {
+        name: BaselineScores(mse=one.mean_mse(), balance_db=_number(means_db[name])) for name, one in others.items()
+    }
+    sentences = verdict(comparisons, means_db)
     result = EvaluateResult(
         preset=preset,
         features=feature_set,
@@ -142,112 +199,250 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         mean=scores.mean_mse(),
         std=scores.std_mse(),
         balance_db={title: _number(value) for title, value in scores.balance_db.items()},
-        baselines={
-            name: BaselineScores(mse=rule.mean_mse(), balance_db=_number(rule.mean_balance_db()))
-            for name, rule in rules.items()
+        default=baselines_of.pop(DEFAULT, None),
+        baselines=baselines_of,
+        balance_db_of={
+            name: {title: _number(value) for title, value in of_song.items()} for name, of_song in errors_db.items()
         },
+        comparisons=comparisons,
+        methods=methods_of(preset),
         files=[],
-        warnings=list(dict.fromkeys([*trained.warnings, *tested.warnings])),
-        notes=list(dict.fromkeys([*trained.notes, *tested.notes])),
-        verdict=verdict(scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
+        warnings=list(dict.fromkeys([*trained.warnings, *tested.warnings, *_seen_before(tested, trained)])),
+        notes=list(dict.fromkeys([*trained.notes, *tested.notes, *_songs_of_default(tested, feature_set)])),
+        verdict=sentences[0],
+        remarks=sentences[1:],
     )
     if request.out is None:
         return result
     title = Path(request.test_on or request.dataset).resolve().name
     writing = part_of(progress, 0.9, 1.0)
-    return _written(result, evaluation, rules, title=title, folder=Path(request.out), progress=writing)
+    return _written(result, evaluation, others, title=title, folder=Path(request.out), progress=writing)
+
+
+def methods_of(preset: str) -> dict[str, str]:
+    """Return what each method of an evaluation does, by name."""
+    if preset != "paper":
+        return dict(METHODS)
+    return {LEARNED: _OF_PAPER} | {name: text for name, text in METHODS.items() if name not in (LEARNED, DEFAULT)}
 
 
 def evaluate(
-    preset: str,
     feature_set: str,
     tested: Dataset,
     trained: Dataset,
     learn_from: Sequence[EvaluationSong] | None,
-) -> Evaluation:
-    """Return the scores and predictions of the preset's own predictor."""
-    regression: Predictor
-    if feature_set == "condition3":
-        regression = BalanceRegression(trained.training, {**trained.levels(), **tested.levels()})
-    else:
-        regression = PaperRegression()
-    predicted: dict[str, FloatArray] = {}
+) -> tuple[Evaluation, dict[str, Scores]]:
+    """Return the scores and predictions of the model that `learn` makes, and the scores of what it is compared with.
 
-    def remember(song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
-        predicted[song.title] = regression(song, others)
+    Songs of the default model are tested with the default model without them.
+    """
+    predicted: dict[str, FloatArray] = {}
+    regression: Predictor = PaperRegression()
+    balance: Predictor | None = None
+    others: dict[str, Scores] = {}
+    if feature_set == "condition3":
+        default = models.bundled_default()
+
+        @cache
+        def start(song: EvaluationSong) -> Model:
+            return _without(default, tested.training[song.title])
+
+        learned = BalanceRegression(trained.training, {**trained.levels(), **tested.levels()}, start=start)
+        regression, balance = learned, learned.as_written
+        others[DEFAULT] = score(
+            lambda song, _: learned(song, []), tested.songs, [], balance=lambda song, _: learned.as_written(song, [])
+        )
+
+    def remember(song: EvaluationSong, songs: Sequence[EvaluationSong]) -> FloatArray:
+        predicted[song.title] = regression(song, songs)
         return predicted[song.title]
 
-    return Evaluation(tested=tested, scores=score(remember, tested.songs, learn_from), predicted=predicted)
+    scores = score(remember, tested.songs, learn_from, balance=balance)
+    others |= {name: score(rule, tested.songs, learn_from) for name, rule in baselines().items()}
+    return Evaluation(tested=tested, scores=scores, predicted=predicted), others
 
 
-def _dataset(path: str, settings: SongSettings, dask: str | None, progress: ProgressCallback) -> Dataset:
+def _without(model: Model, song: TrainingSong) -> Model:
+    same = [known.title for known in model.songs if _is_same(known, song)]
+    return model.without_song(same[0]) if same else model
+
+
+def _is_same(one: TrainingSong, other: TrainingSong) -> bool:
+    """Return whether two songs have the same stems; matrices contain several songs in a file, known by their titles."""
+    stems, others = ({hash_ for role, hash_ in song.hashes.items() if role != "mixdown"} for song in (one, other))
+    return stems == others and ("matrices" not in one.hashes or one.title == other.title)
+
+
+def _seen_before(tested: Dataset, trained: Dataset) -> list[str]:
+    """Return a warning where songs are tested on models that have learned their own stems."""
+    if tested is not trained:
+        both = [
+            t for t, song in tested.training.items() if any(_is_same(song, one) for one in trained.training.values())
+        ]
+        if not both:
+            return []
+        return [
+            f"{', '.join(both)}: learned and tested; their errors are smaller than those of new songs; "
+            "to leave each song out when it is tested, omit --test-on"
+        ]
+    groups: list[list[str]] = []
+    for title, song in tested.training.items():
+        group = next((g for g in groups if _is_same(tested.training[g[0]], song)), None)
+        if group is None:
+            groups.append([title])
+        else:
+            group.append(title)
+    return [
+        f"{', '.join(group)} have the same stems, so each is predicted by a model that has learned its copy; their "
+        "errors are smaller than those of new songs; keep one of them"
+        for group in groups
+        if len(group) > 1
+    ]
+
+
+def _songs_of_default(tested: Dataset, feature_set: str) -> list[str]:
+    if feature_set != "condition3":
+        return []
+    known = [
+        t for t, song in tested.training.items() if any(_is_same(one, song) for one in models.bundled_default().songs)
+    ]
+    if not known:
+        return []
+    return [f"{', '.join(known)}: learned by the default model, which is used without the song that is tested"]
+
+
+def _dataset(request: EvaluateRequest, path: str, settings: SongSettings, progress: ProgressCallback) -> Dataset:
+    by_others = request.mixed_by == "others"
     if is_matrices(path):
         songs = matrices_songs(path, settings.preset, settings.feature_set)
-        training = {song.title: kept for song, kept in songs}
+        training = {song.title: msgspec.structs.replace(kept, by_others=by_others) for song, kept in songs}
         return Dataset(songs=[song for song, _ in songs], training=training)
     folders = song_folders([path])
-    learned = {one.song.title: one for one in learn_folders(folders, settings, dask, progress)}
+    learned = {one.song.title: one for one in learn_folders(folders, settings, request.dask, progress)}
     return Dataset(
         songs=[one.evaluation_song() for one in learned.values()],
         measurements={title: one.measurement for title, one in learned.items() if one.measurement},
-        training={title: one.song for title, one in learned.items()},
+        training={title: msgspec.structs.replace(one.song, by_others=by_others) for title, one in learned.items()},
         audio={song.title: song for song in map(settings.open, folders)},
         warnings=[warning for one in learned.values() for warning in one.warnings],
         notes=[note for one in learned.values() for note in one.notes],
     )
 
 
-def best_rule(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, float]]) -> str | None:
-    """Return the simple rule with the smallest balance error over the songs where the model has one; None without any.
-
-    Arguments as for `verdict`. An oracle is not a rule: it uses the true gains.
-    """
-    titles = [title for title, value in ours_db.items() if np.isfinite(value)]
-    means = {
-        name: float(np.mean([errors[title] for title in titles]))
-        for name, errors in rules_db.items()
-        if titles and not name.startswith("oracle") and all(np.isfinite(errors.get(t, np.nan)) for t in titles)
-    }
-    return min(means, key=lambda name: means[name]) if means else None
-
-
-def verdict(ours_db: Mapping[str, float], rules_db: Mapping[str, Mapping[str, float]]) -> str:
-    """Return in one sentence whether the model or the best simple rule has the smaller balance error.
+def compared(ours_db: Mapping[str, float], others_db: Mapping[str, Mapping[str, float]]) -> dict[str, Comparison]:
+    """Return how much closer the model is than each other method, over the songs where the model has an error.
 
     Parameters
     ----------
     ours_db : the model's balance error of each song, dB; NaN where no bus was active.
-    rules_db : the same of each simple rule, by name.
-
-    Notes
-    -----
-    The difference counts as beyond chance if the 95 % interval of its mean over the songs (Student's t, paired)
-    excludes 0.
+    others_db : the same of each other method, by name. An oracle is not compared, because it uses the true gains; nor
+        are gated rules, whose balance is that of the rule.
     """
-    best = best_rule(ours_db, rules_db)
-    if best is None:
-        return "No song has a balance error to compare."
     titles = [title for title, value in ours_db.items() if np.isfinite(value)]
-    differences = np.array([rules_db[best][title] - ours_db[title] for title in titles])
-    mean, n = float(differences.mean()), len(differences)
-    if mean > 0.0:
-        better = f"The model is better than the best simple rule, {best!r},"
-    else:
-        better = f"The simple rule {best!r} is better than the model"
-    sentence = f"{better} by {abs(mean):.2f} dB of balance error on average over {n} song{'s' if n != 1 else ''}"
-    if n < 3:
-        return f"{sentence}; too few songs for a significance test."
-    half_width = float(scipy.special.stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n))
-    interval = f"95 % interval {abs(mean) - half_width:+.2f} to {abs(mean) + half_width:+.2f} dB"
-    if abs(mean) > half_width:
-        return f"{sentence}, significant ({interval})."
-    return f"{sentence}, but the difference is within chance: not significant ({interval}, which contains 0)."
+    found: dict[str, Difference] = {}
+    for name, errors in others_db.items():
+        differences = np.array([errors[title] - ours_db[title] for title in titles])
+        is_compared = not name.startswith("oracle") and not name.endswith(", gated")
+        if is_compared and titles and np.isfinite(differences).all():
+            found[name] = paired_difference(differences)
+    p_values = holm({name: one.p_value for name, one in found.items() if one.p_value is not None})
+    return {
+        name: Comparison(
+            closer_db=one.mean,
+            n_songs=one.n_songs,
+            interval_db=one.interval,
+            p_value=p_values.get(name),
+            significant=p_values[name] < SIGNIFICANCE if name in p_values else None,
+        )
+        for name, one in found.items()
+    }
+
+
+def verdict(comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]) -> list[str]:
+    """Return sentences: whether learning brings the balance closer than the default model does, then remarks.
+
+    Parameters
+    ----------
+    comparisons : of the model with each other method.
+    means_db : the mean balance error of each method and of the model (`LEARNED`).
+    """
+    if FIXED_RULE not in comparisons:
+        return ["No song has a balance error to compare."]
+    first = DEFAULT if DEFAULT in comparisons else FIXED_RULE
+    n = comparisons[first].n_songs
+    mean = f", mean of {n} songs" if n > 1 else ""
+    position = f"he learned model is {means_db[LEARNED]:.2f} dB from the producer's balance{mean}"
+    sentences = [
+        f"{_answer(comparisons.get(DEFAULT))}{position}; {_against(first, comparisons, means_db)}.",
+        *_why_untested(comparisons[first]),
+    ]
+    if first != FIXED_RULE:
+        against = _against(FIXED_RULE, comparisons, means_db)
+        sentences.append(f"{against[0].upper()}{against[1:]}.")
+    closer = {name: one for name, one in comparisons.items() if name not in (DEFAULT, FIXED_RULE) and one.closer_db < 0}
+    if closer:
+        listed = " and ".join(f"{name!r} by {-one.closer_db:.2f} dB ({_tested(one)})" for name, one in closer.items())
+        sentences.append(f"Simple rules that are closer than the model: {listed}.")
+    if "mean gain" in closer:
+        sentences.append(
+            "'mean gain' repeats the gains of other songs, so it needs stems of the same levels in every song."
+        )
+    return sentences
+
+
+def _answer(against_default: Comparison | None) -> str:
+    """Return whether learning helps, with the beginning of the sentence that gives the figures."""
+    if against_default is None or against_default.significant is None:
+        return "T"
+    if not against_default.significant:
+        return "These songs do not show whether learning helps: t"
+    return "Learning helps: t" if against_default.closer_db > 0.0 else "Learning does not help: t"
+
+
+def comparison_texts(one: Comparison) -> tuple[str, str, str]:
+    """Return how much closer the model is, the interval, and whether this is significant, as cells of a table."""
+    interval = "-" if one.interval_db is None else "{:+.2f} to {:+.2f} dB".format(*one.interval_db)
+    significant = "not tested" if one.significant is None else "yes" if one.significant else "no"
+    return f"{one.closer_db:+.2f} dB", interval, significant
+
+
+def _against(name: str, comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]) -> str:
+    one = comparisons[name]
+    subject = "the default model is" if name == DEFAULT else "equal levels are"
+    size = f"{abs(one.closer_db):.2f} dB {'further away' if one.closer_db > 0.0 else 'closer'}"
+    return f"{subject} {means_db[name]:.2f} dB from it, {size} ({_tested(one)})"
+
+
+def _tested(one: Comparison) -> str:
+    """Return whether a difference is significant, with the interval of its size."""
+    if one.significant is None or one.interval_db is None:
+        return "not tested"
+    low, high = one.interval_db if one.closer_db > 0.0 else (-one.interval_db[1], -one.interval_db[0])
+    interval = f"95 % interval {low:+.2f} to {high:+.2f} dB"
+    if one.significant:
+        return f"{interval}, significant"
+    if low > 0.0:
+        return f"{interval}, not significant among several comparisons"
+    return f"{interval}, which contains 0: not significant"
+
+
+def _why_untested(one: Comparison) -> list[str]:
+    if one.significant is not None:
+        return []
+    if one.n_songs == 1:
+        return [f"One song is too few for a test of significance; the least is {LEAST_SONGS}."]
+    if one.n_songs < LEAST_SONGS:
+        return [
+            f"{one.n_songs} songs are too few for a test of significance, because all of them agree by chance in "
+            f"1 of {2 ** (one.n_songs - 1)} cases; the least is {LEAST_SONGS}."
+        ]
+    return ["There is no test of significance, because the difference is the same in every song."]
 
 
 def _written(
     result: EvaluateResult,
     evaluation: Evaluation,
-    rules: Mapping[str, Scores],
+    others: Mapping[str, Scores],
     *,
     title: str,
     folder: Path,
@@ -261,11 +456,14 @@ def _written(
         drawn = draw(evaluation, files.folder, progress)
         page = evaluation_page(
             evaluation,
-            rules,
-            best_rule=best_rule(evaluation.scores.balance_db, {name: rule.balance_db for name, rule in rules.items()}),
+            others,
+            comparisons={name: comparison_texts(one) for name, one in result.comparisons.items()},
+            methods=result.methods,
+            by_song=[name for name in (DEFAULT, FIXED_RULE) if name in others],
             title=title,
             verdict=result.verdict,
-            summary=f"Preset {result.preset}, features {result.features}; trained on {result.trained_on}.",
+            remarks=result.remarks,
+            summary=summary(result),
             warnings=result.warnings,
             notes=result.notes,
             files=[TABLE, *drawn],
@@ -277,6 +475,11 @@ def _written(
         for name in names:
             files.new(folder / name)  # where it is now, in the set's own folder
     return result
+
+
+def summary(result: EvaluateResult) -> str:
+    """Return what was trained on what."""
+    return f"Preset {result.preset}, features {result.features}; trained on {result.trained_on}."
 
 
 def _number(value: float) -> float | None:

@@ -6,7 +6,8 @@ per song and bus, in dB; with ", gated" gains are 0 where the stem is silent.
 
 Measures: `mse`, the mean squared error of the linear gain over all frames (Zafrin & Chudwick 2015, section 4);
 `balance_db`, per song the absolute difference in dB between the predicted and the true energy-mean gain of each
-bus over its active frames, after the mean difference over the buses is removed, then the mean over buses.
+bus over its active frames, after the mean difference over the buses is removed, then the mean over buses. For models
+of condition 3 it is that of the gains that `mix` writes; the squared error is that of the gains that minimise it.
 Active here: stem RMS above 0.01 and true gain above 1e-3, gains floored at 1e-3.
 """
 
@@ -124,7 +125,11 @@ class Evaluation:
 
 
 def score(
-    predictor: Predictor, songs: Sequence[EvaluationSong], trained_on: Sequence[EvaluationSong] | None = None
+    predictor: Predictor,
+    songs: Sequence[EvaluationSong],
+    trained_on: Sequence[EvaluationSong] | None = None,
+    *,
+    balance: Predictor | None = None,
 ) -> Scores:
     """Return the errors of `predictor` on `songs`.
 
@@ -133,6 +138,7 @@ def score(
     predictor : takes a song and the songs it may learn from, and returns gains (n_frames, n_buses).
     songs : the songs to predict.
     trained_on : the songs to learn from; by default, for each song, all the others.
+    balance : predicts the gains of the balance error; `predictor` by default.
 
     Raises
     ------
@@ -141,14 +147,15 @@ def score(
     """
     if trained_on is None and len(songs) < 2:
         raise InputError("leave-one-song-out needs at least two songs", remedy="add songs or give others to test on")
-    mse, balance = {}, {}
+    mse, balance_db = {}, {}
     for song in songs:
         others = [s for s in songs if s is not song] if trained_on is None else list(trained_on)
         predicted = predictor(song, others)
         errors = ((predicted - song.gains) ** 2).mean(axis=0)
         mse[song.title] = dict(zip(song.buses, errors.tolist(), strict=True))
-        balance[song.title] = balance_error_db(song, predicted)
-    return Scores(mse=mse, balance_db=balance)
+        written = predicted if balance is None else balance(song, others)
+        balance_db[song.title] = balance_error_db(song, written)
+    return Scores(mse=mse, balance_db=balance_db)
 
 
 def balance_error_db(song: EvaluationSong, predicted: FloatArray) -> float:
@@ -198,30 +205,45 @@ class BalanceRegression:
     levels : the stems' levels of each song whose audio was measured, by title. Other songs are from training matrices:
         their levels are their RMS, and predictions are gated and smoothed, as their true gains are.
     prior : the prior before any song is learned.
+    start : the model that learning starts from, for each tested song, as for `learn`; without songs to learn from, its
+        own predictions. `prior` is then not used.
     """
 
     training: Mapping[str, TrainingSong]
     levels: Mapping[str, StemLevels] = field(default_factory=dict)
     prior: BalancePrior = WRITTEN
+    start: Callable[[EvaluationSong], Model] | None = None
 
     def __call__(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
         """Return the gains of least expected squared error for `song`, learned from `others`."""
-        levels = self.levels.get(song.title)
-        known = levels or levels_without_spectra(song.rms, song.active)
-        gains = least_squares_gains(self.balance(song, others), song.buses, known)
-        return gains if levels else exponential(np.where(song.active, gains, 0.0), keep_first=True)
+        gains = least_squares_gains(self.balance(song, others), song.buses, self._levels(song))
+        return self._as_true_gains(song, gains)
+
+    def as_written(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> FloatArray:
+        """Return the gains (n_frames, n_buses) that `mix` writes for `song`, without their common gain."""
+        return self._as_true_gains(song, db_to_gain(self.balance(song, others).balance_db))
 
     def balance(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> PredictedBalance:
         """Return the balance predicted for `song`, learned from `others`."""
-        model = Model(
-            name="evaluation",
-            preset="default",
-            feature_set="condition3",
-            songs=tuple(self.training[other.title] for other in others),
-            prior=self.prior,
-        )
-        levels = self.levels.get(song.title) or levels_without_spectra(song.rms, song.active)
-        return predict_balance(model, song.buses, levels)
+        return predict_balance(self._model(song, others), song.buses, self._levels(song))
+
+    def _model(self, song: EvaluationSong, others: Sequence[EvaluationSong]) -> Model:
+        prior = self.prior
+        if self.start is not None:
+            started = self.start(song)
+            if not others:
+                return started
+            prior = started.as_prior()
+        songs = tuple(self.training[other.title] for other in others)
+        return Model(name="evaluation", preset="default", feature_set="condition3", songs=songs, prior=prior)
+
+    def _levels(self, song: EvaluationSong) -> StemLevels:
+        return self.levels.get(song.title) or levels_without_spectra(song.rms, song.active)
+
+    def _as_true_gains(self, song: EvaluationSong, gains: FloatArray) -> FloatArray:
+        if song.title in self.levels:
+            return gains
+        return exponential(np.where(song.active, gains, 0.0), keep_first=True)
 
 
 def baselines() -> Mapping[str, Predictor]:

@@ -1,59 +1,113 @@
-"""Which method is better, in one sentence."""
+"""Which method is closer to the producers' balance, in sentences."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from analysis_server.verbs.evaluate import verdict
+import numpy as np
+import pytest
+
+from analysis_server.verbs.evaluate import DEFAULT, FIXED_RULE, LEARNED, Comparison, compared, verdict
+
+Errors = Mapping[str, float]
 
 
-def interval(sentence: str) -> tuple[float, float]:
-    """Return the bounds of the interval in a verdict, dB."""
-    low, high = sentence.partition("95 % interval ")[2].split(" dB")[0].split(" to ")
-    return float(low), float(high)
+def errors(*values: float) -> dict[str, float]:
+    """Return an error for each of as many songs."""
+    return {f"song {number}": value for number, value in enumerate(values)}
 
 
-def test_a_clear_difference_is_significant() -> None:
-    ours = {str(i): 1.0 + 0.01 * i for i in range(6)}
-    rules = {"equal level": {title: value + 1.0 for title, value in ours.items()}, "unity": dict.fromkeys(ours, 9.0)}
-    assert verdict(ours, rules).startswith(
-        "The model is better than the best simple rule, 'equal level', by 1.00 dB of balance error on average over 6 "
-        "songs, significant"
+def judged(ours_db: Errors, **others_db: Errors) -> tuple[str, dict[str, Comparison]]:
+    """Return the verdict and the comparisons; underscores in names are spaces."""
+    by_name = {name.replace("_", " "): values for name, values in others_db.items()}
+    comparisons = compared(ours_db, by_name)
+    means_db = {name: float(np.nanmean(list(values.values()))) for name, values in by_name.items()}
+    means_db[LEARNED] = float(np.nanmean(list(ours_db.values())))
+    return " ".join(verdict(comparisons, means_db)), comparisons
+
+
+OURS = errors(1.0, 1.1, 1.2, 0.9, 1.0, 1.1)
+FAR = errors(2.1, 2.0, 2.3, 1.9, 2.2, 2.0)
+
+
+def test_a_clear_difference_from_the_default_model_is_significant() -> None:
+    sentence, comparisons = judged(OURS, default=FAR, equal_level=errors(4.0, 3.0, 4.0, 5.0, 3.0, 4.0))
+    assert sentence.startswith(
+        "Learning helps: the learned model is 1.05 dB from the producer's balance, mean of 6 songs"
     )
+    assert "the default model is 2.08 dB from it, 1.03 dB further away" in sentence
+    assert comparisons[DEFAULT].significant is True
+    low, high = comparisons[DEFAULT].interval_db or (0.0, 0.0)
+    assert 0.0 < low < comparisons[DEFAULT].closer_db < high
+
+
+def test_a_model_that_is_further_away_does_not_help() -> None:
+    sentence, comparisons = judged(FAR, default=OURS, equal_level=FAR)
+    assert sentence.startswith("Learning does not help: ")
+    assert "the default model is 1.05 dB from it, 1.03 dB closer (95 % interval +0.9" in sentence
+    assert comparisons[DEFAULT].closer_db == pytest.approx(-1.0333, abs=1e-3)
 
 
 def test_a_scattered_difference_is_not_significant() -> None:
-    ours = {"a": 1.0, "b": 3.0, "c": 1.0, "d": 3.2}
-    rules = {"equal level": {"a": 3.0, "b": 1.0, "c": 3.0, "d": 1.0}}
-    sentence = verdict(ours, rules)
-    assert "within chance" in sentence
-    low, high = interval(sentence)
-    assert low < 0.0 < high
+    sentence, comparisons = judged(OURS, default=errors(3.0, 0.2, 2.6, 0.1, 2.0, 0.4), equal_level=FAR)
+    assert sentence.startswith("These songs do not show whether learning helps")
+    assert "which contains 0: not significant" in sentence
+    assert comparisons[DEFAULT].significant is False
 
 
-def test_the_interval_surrounds_the_difference_also_where_a_rule_is_better() -> None:
-    ours = {"a": 2.0, "b": 3.5, "c": 4.0}
-    for rules in ({"unity gain": {"a": 1.0, "b": 2.0, "c": 3.4}}, {"unity gain": {"a": 1.0, "b": 4.5, "c": 1.0}}):
-        sentence = verdict(ours, rules)
-        assert sentence.startswith("The simple rule 'unity gain' is better")
-        low, high = interval(sentence)
-        assert low < float(sentence.partition(" by ")[2].split()[0]) < high
-        assert ("within chance" in sentence) == (low < 0.0)
+@pytest.mark.parametrize(("n_songs", "cases"), [(2, 2), (3, 4), (5, 16)])
+def test_few_songs_are_not_tested_and_the_reason_is_given(n_songs: int, cases: int) -> None:
+    ours, far = ({title: one[title] for title in list(one)[:n_songs]} for one in (OURS, FAR))
+    sentence, comparisons = judged(ours, default=far, equal_level=far)
+    assert "significant" not in sentence.replace("test of significance", "")
+    assert f"all of them agree by chance in 1 of {cases} cases; the least is 6" in sentence
+    assert comparisons[DEFAULT].p_value is None and comparisons[DEFAULT].significant is None
 
 
-def test_a_better_rule_is_named_first_and_silent_songs_are_left_out() -> None:
-    ours = {"a": 2.0, "b": 2.0, "c": math.nan}
-    rules = {"equal level": {"a": 1.0, "b": 1.0, "c": math.nan}}
-    sentence = verdict(ours, rules)
-    assert sentence.startswith("The simple rule 'equal level' is better than the model by 1.00 dB")
-    assert "over 2 songs; too few songs" in sentence
+def test_one_song_is_not_called_a_sample() -> None:
+    sentence, _ = judged(errors(1.0), default=errors(2.0), equal_level=errors(3.0))
+    assert "One song is too few" in sentence and "mean of" not in sentence
+
+
+def test_the_same_difference_in_every_song_has_no_interval_and_no_test() -> None:
+    sentence, comparisons = judged(
+        dict.fromkeys(OURS, 3.43), default=dict.fromkeys(OURS, 4.0), equal_level=dict.fromkeys(OURS, 0.0)
+    )
+    assert comparisons[FIXED_RULE].interval_db is None and comparisons[FIXED_RULE].significant is None
+    assert "the difference is the same in every song" in sentence
+    assert "(not tested)" in sentence
+
+
+def test_the_rule_of_the_verdict_is_fixed_and_closer_rules_are_listed() -> None:
+    """Choosing the best of several rules on the tested songs would make it look better than it is."""
+    better = {title: value - 0.2 for title, value in OURS.items()}
+    sentence, _ = judged(OURS, default=FAR, equal_level=FAR, mean_gain=better, unity_gain=FAR)
+    assert "Equal levels are 2.08 dB from it" in sentence
+    assert "Simple rules that are closer than the model: 'mean gain' by 0.20 dB (not tested)." in sentence
+    assert "'mean gain' repeats the gains of other songs" in sentence
+
+
+def test_several_comparisons_are_corrected() -> None:
+    barely = {
+        title: value + extra for (title, value), extra in zip(OURS.items(), (0.0, 0.9, 0.1, 0.8, 0.2, 0.7), strict=True)
+    }
+    alone, several = (
+        judged(OURS, **dict.fromkeys(names, barely))[1]
+        for names in (["equal_level"], ["equal_level", "default", "unity_gain"])
+    )
+    assert alone[FIXED_RULE].significant is True
+    assert several[FIXED_RULE].significant is False
+    assert several[FIXED_RULE].p_value == pytest.approx(3.0 * (alone[FIXED_RULE].p_value or 0.0))
+
+
+def test_oracles_and_gated_rules_are_not_compared_and_silent_songs_are_left_out() -> None:
+    ours = {**OURS, "silent": math.nan}
+    others = {"oracle (one gain a song)": dict.fromkeys(ours, 0.0), "equal level, gated": {**FAR, "silent": math.nan}}
+    comparisons = compared(ours, {**others, FIXED_RULE: {**FAR, "silent": math.nan}})
+    assert set(comparisons) == {FIXED_RULE}
+    assert comparisons[FIXED_RULE].n_songs == 6
 
 
 def test_without_errors_there_is_no_verdict() -> None:
-    assert verdict({"a": math.nan}, {"equal level": {"a": 1.0}}) == "No song has a balance error to compare."
-
-
-def test_the_oracle_is_not_a_rule_to_compare_with() -> None:
-    ours = {"a": 1.0, "b": 1.1, "c": 1.2}
-    rules = {"oracle (one gain a song)": dict.fromkeys(ours, 0.0), "equal level": dict.fromkeys(ours, 2.0)}
-    assert verdict(ours, rules).startswith("The model is better than the best simple rule, 'equal level'")
+    assert verdict({}, {LEARNED: math.nan}) == ["No song has a balance error to compare."]
