@@ -125,7 +125,7 @@ def add_edit(parser: options.Parser) -> None:
     text = "ignore the prediction in this passage, and interpolate the gain across it"
     add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)
     add("--from-prediction", "--afresh", action="store_true", help="drop the settings of earlier edits")
-    add("--render", action="store_true", help="render a folder's mix.wav again")
+    add("--render", action="store_true", help="render a folder's mix.wav again (default: it stays as it is)")
 
 
 def _edit(arguments: Namespace, terminal: Terminal) -> None:
@@ -177,7 +177,7 @@ def add_revert(parser: options.Parser) -> None:
     options.add_run_options(parser)
     text = "the run to revert to (default: 0, before all of them; in a folder, the first)"
     parser.add_argument("--to", type=options.run_number, metavar="RUN", help=text)
-    text = "do not render a folder's mix.wav again"
+    text = "do not render a folder's mix.wav again where it is of another automation"
     parser.add_argument("--no-render", dest="render", action="store_false", help=text)
 
 

@@ -321,7 +321,7 @@ def mark_pages(folder: Path, files: FileSet, file: RunFile, automation: Automati
         notes = [] if is_original and path.name == "report.html" else [_CHANGED]
         notes += [_OTHER_MIX] if _LINKS[0][1] in page else []
         mark = "".join(["<li>" + note + "</li>" for note in notes])
-        mark = mark and f'\n<div class="notes" id="since"><h2>Note</h2>\n<ul>{mark}</ul></div>'
+        mark = mark and f'\n<div class="notes" id="since"><h2>Note{"s" * (len(notes) > 1)}</h2>\n<ul>{mark}</ul></div>'
         head, end, body = page.partition(_END_OF_HEADER)
         if end:
             found = _MARK.match(body)

@@ -35,7 +35,7 @@ from analysis_server.report.content import (
 from analysis_server.report.mix import LEAST_TERM_DB, bus_loudness_lufs, terms_of
 from analysis_server.report.page import render_report
 from analysis_server.runs import run_folder
-from analysis_server.runs.kept_runs import which_run
+from analysis_server.runs.kept_runs import earlier_runs, which_run
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of
 from core.audio.song import Song, open_song
@@ -191,7 +191,8 @@ def _heard(
     where = root.folder if is_project(request.target) else request.target
     folder = Path(where) if where else None
     was_changed = audited.is_edited or any(run.of == root.id for run in audited.runs)
-    kept = audio.load(folder / audio.NAME, root.id) if folder else None
+    places = [folder, *(run.folder for run in earlier_runs(folder))] if folder else []
+    kept = next(filter(None, (audio.load(place / audio.NAME, root.id) for place in places)), None)
     if kept is not None and not _plays_mix(request):
         kept = replace(kept, players=tuple(replace(player, whole=None) for player in kept.players))
     if kept is not None and request.stems is None and not request.difference and not was_changed:

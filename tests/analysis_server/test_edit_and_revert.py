@@ -125,6 +125,16 @@ def test_reverting_brings_the_project_back_to_the_byte_at_every_step(faderwise: 
     assert states[0] in kept  # the reverted state is kept next to it
 
 
+def test_the_sounds_of_a_run_are_found_after_a_later_one_was_reverted(faderwise: Ran, work: Path) -> None:
+    faderwise("mix", work / "Song.RPP")
+    copy = work / "Song-faderwise.RPP"
+    faderwise("mix", copy, "--depth", 50)
+    faderwise("revert", copy, "--to", 1)
+    result = as_json(faderwise("audit", copy, "--json"))
+    assert not any("no players" in warning for warning in result["warnings"])
+    assert Path(result["files"]["Song-faderwise-audit.html"]).read_text(encoding="utf-8").count("<audio") == 2
+
+
 def test_a_moved_fader_is_kept_and_reported(faderwise: Ran, copy: Path) -> None:
     copy.write_bytes(copy.read_bytes().replace(b"VOLPAN 1.9 ", b"VOLPAN 0.95 "))
     ran = faderwise("edit", copy, "--depth", "80")
