@@ -29,7 +29,7 @@ class BusAnswers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to mix, as texts of the dialog; an empty one is the default.
+    """How to mix, as texts of the dialog and the last answer about existing automation; an empty one is the default.
 
     Attributes
     ----------
@@ -40,6 +40,7 @@ class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     ride : ``bus = percent`` pairs, separated by semicolons.
     target : what to write on: ``volume``, ``pre-fx``, ``trim`` or ``fader``.
     part : the part to mix: ``all``, or a region's number or name; by default the razor edits or the time selection.
+    existing : ``combine`` or ``replace``.
     """
 
     level: str = ""
@@ -48,6 +49,7 @@ class MixOptions(msgspec.Struct, frozen=True, kw_only=True):
     keep: str = ""
     ride: str = ""
     target: str = ""
+    existing: str = ""
     part: str = ""
 
 

@@ -54,7 +54,7 @@ def auto_mix_again() -> Flow:
             raise BridgeError(f"{problem} Run Auto-mix buses once.")
         for caution in plan["cautions"]:
             dialogs.note(caution)
-        existing = {"existing": questions.existing_without_asking()}
+        existing = {"existing": questions.existing_without_asking(plan)}
         tracks, answer = yield from _run_on_rendered_stems(worker, plan, existing)
         yield from _finish(worker, tracks, answer, is_quiet=True)
 

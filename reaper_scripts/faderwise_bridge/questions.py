@@ -64,10 +64,12 @@ def settled(plan: Plan) -> dict[str, Any]:
     return {"buses": buses, **chosen}
 
 
-def existing_without_asking() -> str:
-    """Return what happens to existing automation: what the settings say, by default it is replaced."""
-    stored = settings.value_of("existing")
-    return settings.REPLACE if stored == settings.ASK else stored
+def existing_without_asking(plan: Plan) -> str:
+    """Return what happens to existing automation: as the settings or the last answer say, by default it is replaced."""
+    stored, last = settings.value_of("existing"), plan["options"]["existing"]
+    if stored != settings.ASK:
+        return stored
+    return last if last in (settings.COMBINE, settings.REPLACE) else settings.REPLACE
 
 
 def confirm_cautions(plan: Plan) -> None:
@@ -80,12 +82,13 @@ def before_mix(plan: Plan, _job: Job) -> dict[str, Any]:
     """Ask whether existing automation is combined with the new gains, or replaced."""
     stored = settings.value_of("existing")
     if not plan["automated"] or stored != settings.ASK:
-        return {"existing": existing_without_asking()}
+        return {"existing": existing_without_asking(plan)}
     combines = dialogs.choice(
         f"There is volume automation on {', '.join(plan['automated'])}.\n\n"
         "Yes: keep its moves, on top of the new gains.\nNo: replace it. Revert restores it."
     )
-    return {"existing": settings.COMBINE if combines else settings.REPLACE}
+    plan["options"]["existing"] = settings.COMBINE if combines else settings.REPLACE
+    return {"existing": plan["options"]["existing"]}
 
 
 def before_match(plan: Plan, _job: Job) -> dict[str, Any]:
@@ -191,7 +194,7 @@ def _ask_buses(plan: Plan, job: Job, asks_model: bool) -> dict[str, Any]:
     }
     if not asks_model:
         return {"answers": answers}
-    options = dict(zip([name for name, _ in _OPTIONS], given[n_buses + 2 :]))
+    options = {**plan["options"], **dict(zip([name for name, _ in _OPTIONS], given[n_buses + 2 :]))}
     if options["like"] == _CHOOSE:
         options["like"] = dialogs.file("a session, or a file of a song folder or run", "", "RPP")
     return {

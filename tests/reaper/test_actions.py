@@ -101,6 +101,8 @@ def test_the_users_own_moves_are_combined_or_replaced_as_asked(tmp_path: Path, s
     studio.decline_report("moves were kept")
     studio.run("auto_mix_buses")
     combined = gains(studio, time_s)[:, 0]
+    studio.run("auto_mix_again")  # with the last answer
+    np.testing.assert_allclose(gains(studio, time_s)[:, 0], combined, rtol=0.02)
     studio.choose_buses()
     studio.host.dialogs.expect_message("No", containing="There is volume automation on track 1 'DRUMS BUS'")
     studio.decline_report("it was replaced")
