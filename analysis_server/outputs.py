@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +36,7 @@ from core.files import FileSet, flush, replacing_set, require_writable, write_er
 from core.models import balance
 from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
-from core.rpp.write import HIGHEST_GAIN, Written, with_envelopes
+from core.rpp.write import HIGHEST_GAIN, Lowered, Written, with_envelopes
 from core.runs import store
 from core.runs.edit import ON_TOP
 from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, TERM_STEP_DB, BusRun, RunRecord, TrackRun, rounded, to_steps
@@ -260,7 +260,7 @@ class FolderDestination:
 
     request: SongRequest
     notes: tuple[str, ...] = ()
-    lowered_db: float = 0.0
+    lowered: Lowered = field(default_factory=Lowered)
 
     def write(self, done: Outcome, progress: ProgressCallback) -> dict[str, str]:
         """Write the outcome and return the files' paths by name.
@@ -292,9 +292,9 @@ class CopyDestination:
     existing: Existing
 
     @property
-    def lowered_db(self) -> float:
-        """By how many dB all buses were lowered so that every curve fits its envelope."""
-        return self.written.lowered_db
+    def lowered(self) -> Lowered:
+        """By how many dB buses were lowered so that every curve fits its envelope."""
+        return self.written.lowered
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -117,12 +117,23 @@ def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
         source = f"balance of {result.like}, moves of the model {result.model}"
     terminal.say(
         f"{whole}: loudness {result.loudness_before_lufs:.1f} → {result.loudness_after_lufs:.1f} LUFS, "
-        f"true peak {result.true_peak_dbtp:.1f} dBTP; {source}."
+        f"true peak {result.true_peak_dbtp:.1f} dBTP{_lowered_text(result)}; {source}."
     )
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_next(result.files, terminal, opens=opens)
     terminal.give(result)
+
+
+def _lowered_text(result: MixResult) -> str:
+    """Return by how much the top of an envelope lowered all buses, or some of them."""
+    lowered_db = result.lowered_db
+    if not lowered_db:
+        return ""
+    least_db = min(lowered_db.values()) if len(lowered_db) == len(result.buses) else 0.0
+    further = {bus: bus_db for bus, bus_db in lowered_db.items() if bus_db > least_db + 0.05}
+    amounts = {**({"all buses": least_db} if least_db else {}), **further}
+    return f"; lowered to fit an envelope: {', '.join(f'{what} {-by_db:.1f} dB' for what, by_db in amounts.items())}"
 
 
 def _match(arguments: Namespace, terminal: Terminal) -> None:

@@ -19,6 +19,7 @@ from analysis_server.report.content import (
     StemSound,
     clock_text,
     decimal_text,
+    gain_text,
     headline,
     median_gain_db,
     plural,
@@ -34,6 +35,7 @@ from core.gains.curves import GainCurves
 from core.models import balance
 from core.models.explain import TERM_MEANINGS, TermMeaning
 from core.models.fit import EIGHTY_PERCENT
+from core.rpp.write import Lowered
 
 LEAST_TERM_DB = 0.05
 """A term that never exceeds this is not shown."""
@@ -241,6 +243,16 @@ def _mix_figures(before: MixFigures, after: MixFigures, labels: str) -> list[Fig
     return [
         Figure(label=label, value=f"{decimal_text(first)} → {decimal_text(last)} {unit}", means=f"{means}: {labels}")
         for label, first, last, unit, means in pairs
+    ]
+
+
+def lowered_figures(lowered: Lowered) -> list[Figure]:
+    """Return the rows of a report's table on buses that the top of an envelope lowered."""
+    amounts = {**({"all buses": lowered.all_db} if lowered.all_db else {}), **lowered.alone_db}
+    means = "lowered, so that the curve fits the range of its envelope"
+    return [
+        Figure(label="Envelope's top", value=f"{bus} {gain_text(-lowered_db)}", means=means)
+        for bus, lowered_db in amounts.items()
     ]
 
 

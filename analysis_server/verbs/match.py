@@ -20,7 +20,7 @@ from analysis_server.outputs import (
 )
 from analysis_server.paths import is_project, locked
 from analysis_server.report.content import Figure, decimal_text, plural
-from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of
+from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of, lowered_figures
 from analysis_server.sources.project import (
     Assigned,
     Opened,
@@ -130,11 +130,12 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     before, after = measure_file(song, _mixdown(song), progress=measuring), rendered.figures
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     where = destination_of(request, opened.session, automation, deliver=deliver)
-    moved_db = -where.lowered_db
-    if where.lowered_db > 0.0:
-        found = replace(found, curves=found.curves.with_gain_db(moved_db))
+    if where.lowered:
+        lowered_db = [-where.lowered.of(bus) for bus in found.curves.buses]
+        found = replace(found, curves=found.curves.with_gain_db(lowered_db))
         automation = thin_curves(found.curves)
-        after = after.with_gain_db(moved_db)
+        rendered = render_mix(song, automation, workshop / "lowered.f32")
+        after = rendered.figures
     assert found.curves.deviation_db is not None  # noqa: S101 - the default preset's curves have it
     deviations_db = np.median(found.curves.deviation_db, axis=0).tolist()
     buses = bus_results(names_by_bus(song, opened.session), found.measurement, found.curves, automation)
@@ -143,7 +144,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     after = after.with_gain_db(file_gain_db)
     text = ReportText(
         f"The fader moves of {_mixdown(song).path.name}, recovered from the stems; {found.reason}.",
-        _figures(found, limiter_db, file_gain_db),
+        (*_figures(found, limiter_db, file_gain_db), *lowered_figures(where.lowered)),
         (*where.notes, *found.warnings, *plain_sum.result()),
         (*_new_bus_notes(request), *song.notes()),
         headline,
@@ -157,7 +158,6 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         before=before,
         after=after,
         rendered=rendered,
-        moved_db=moved_db,
         reference=song.mixdown,
         verb="match",
         preset="default",

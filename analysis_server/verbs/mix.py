@@ -24,7 +24,7 @@ from analysis_server.outputs import (
 from analysis_server.paths import is_project, locked
 from analysis_server.presets import predict_song
 from analysis_server.report.content import Figure
-from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of
+from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of, lowered_figures
 from analysis_server.sources.project import (
     Assigned,
     Level,
@@ -59,6 +59,7 @@ from core.matching import new_bus_notes
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
+from core.rpp.write import Lowered
 
 _AT_LIMIT_DB = 0.01
 """A mix counts as limited by its peaks when it has less headroom than this."""
@@ -94,6 +95,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done; `files` by name, empty after a dry run.
 
     `headline`, `median_gain_db` and `buses` are those of `range_s`; the other figures are of the whole mix.
+    `lowered_db` is by how much buses were lowered so that their curves fit the range of their envelopes.
     `notes` are information, such as the effect of the adjustments; `warnings` may be a problem.
     """
 
@@ -110,6 +112,7 @@ class MixResult(msgspec.Struct, frozen=True, kw_only=True):
     loudness_before_lufs: float
     loudness_after_lufs: float
     true_peak_dbtp: float
+    lowered_db: dict[str, float]
     assignment: list[Assigned]
     files: dict[str, str]
     notes: list[str]
@@ -210,8 +213,8 @@ def _mixed(
         existing=request.existing,
         deliver=deliver,
     )
-    if where.lowered_db > 0.0:
-        mixed = _lowered(song, model, mixed, request, lowered_db=where.lowered_db, workshop=workshop)
+    if where.lowered:
+        mixed = _lowered(song, model, mixed, request, lowered=where.lowered, workshop=workshop)
     buses = bus_results(
         names_by_bus(song, opened.session),
         measurement,
@@ -221,7 +224,7 @@ def _mixed(
     )
     text = ReportText(
         _summary(model, request.like),
-        _figures(model, song, request.like),
+        (*_figures(model, song, request.like), *lowered_figures(where.lowered)),
         (
             *models.hidden_model_warnings(request.model),
             *range_notes,
@@ -275,6 +278,7 @@ def _mixed(
         loudness_before_lufs=mixed.before.loudness_lufs,
         loudness_after_lufs=mixed.after.loudness_lufs,
         true_peak_dbtp=mixed.after.true_peak_dbtp,
+        lowered_db={bus: where.lowered.of(bus) for bus in buses if where.lowered.of(bus) > 0.0},
         assignment=assignment,
         files=files,
         notes=list(text.notes),
@@ -374,13 +378,13 @@ def _file_gain_db(request: MixRequest, before: MixFigures, after: MixFigures) ->
 
 
 def _lowered(
-    song: Song, model: Model, mixed: _Levelled, request: MixRequest, *, lowered_db: float, workshop: Path
+    song: Song, model: Model, mixed: _Levelled, request: MixRequest, *, lowered: Lowered, workshop: Path
 ) -> _Levelled:
-    """Return the same with all buses `lowered_db` lower, as their envelopes have them, and the figures of that mix."""
-    prediction = mixed.prediction.with_gain_db(-lowered_db)
+    """Return the same with buses lowered, as their envelopes have them, and the figures of that mix."""
+    prediction = mixed.prediction.lowered([lowered.of(bus) for bus in song.buses])
     automation = thin_curves(prediction.curves, span_s=request.range_s)
-    if request.range_s is None:
-        rendered, moved_db = mixed.rendered, mixed.moved_db - lowered_db
+    if request.range_s is None and not lowered.alone_db:
+        rendered, moved_db = mixed.rendered, mixed.moved_db - lowered.all_db
     else:
         rendered, moved_db = render_mix(song, automation, workshop / "lowered.f32"), 0.0
     after = rendered.figures.with_gain_db(moved_db)

@@ -2,14 +2,17 @@
 
 Conventions: terms are in dB and have shape (n_frames, n_buses); for every frame and bus they add up to the curve's
 gain. The balance of condition 3 is linear in its inputs, so its terms are exact, not an approximation: bounds are a
-separate term (`limit`), and so is what all buses share (`common`). The paper's gains are linear in amplitude, where
-products of features and coefficients do not add up in dB: they are one term, `paper`.
+separate term (`limit`), and so are the top of an envelope (`top`) and what all buses share (`common`). The paper's
+gains are linear in amplitude, where products of features and coefficients do not add up in dB: they are one term,
+`paper`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from core.decibels import FloatArray
 from core.gains.curves import GainCurves
@@ -72,6 +75,7 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     "kept": _both("your fader", "your fader is kept"),
     "ride": _both("riding", "--ride evens out its loudness"),
     "limit": _both("bounds", "the gain reached a limit of the model"),
+    "top": _both("the envelope's top", "lowered, so that a curve fits the range of its envelope"),
     "common": _both("the whole mix", "as all buses, so that the mix keeps its loudness"),
     "paper": _both("as the paper predicts", "the paper's regression predicts it"),
 }
@@ -91,6 +95,14 @@ class Prediction:
 
     curves: GainCurves
     terms_db: Mapping[str, FloatArray]
+
+    def lowered(self, lowered_db: Sequence[float]) -> Prediction:
+        """Return the prediction with each bus lowered by so many dB to fit its envelope, as the term `top`."""
+        top_db = -np.asarray(lowered_db, dtype=np.float64)
+        *others, last = self.terms_db
+        terms = {name: self.terms_db[name] for name in others}
+        terms["top"] = np.broadcast_to(top_db, self.terms_db[last].shape)
+        return Prediction(self.curves.with_gain_db(top_db.tolist()), {**terms, last: self.terms_db[last]})
 
     def with_gain_db(self, gain_db: float) -> Prediction:
         """Return the prediction with `gain_db` added to every gain, as more of the last term."""

@@ -6,7 +6,7 @@ values linear gain. A curve is straight in dB between two points, an envelope in
 between points at most 2 dB apart all three differ by less than 0.06 dB, so an envelope keeps its scaling. -60 dB and
 less is written as 0.
 
-No curve is clamped: where one would pass the top of its track's envelope, all curves are lowered by the same amount.
+No curve is clipped: where one would pass the top of its track's envelope, curves are lowered as a whole (`lowering`).
 Moves of an envelope that are combined with a curve multiply it; the product is exact to 0.05 dB.
 
 Sources: ReaTeam/Doc, "State Chunk Definitions"; real projects. REAPER's range goes to +6 dB unless the user chose
@@ -18,13 +18,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from core.automation.points import EnvelopePoints, Point, thin
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
+from core.roles import LEFT_OUT
 from core.rpp.envelope import LINEAR, SQUARE, Envelope
 from core.rpp.faders import BYPASS, bus_weights, group_notes, mode_of
 from core.rpp.parser import Block, Document, Edit
@@ -147,6 +148,9 @@ HIGHEST_GAIN = 2.0
 """+6 dB: the top of an envelope in REAPER's default preferences."""
 HIGHEST_FADER = 10.0 ** (12.0 / 20.0)
 """+12 dB: the top of a fader in REAPER's default preferences."""
+MOST_LOWERED_DB = 6.0
+"""All buses are lowered by up to this much, so that the balance stays; a bus that exceeds its top by more is lowered
+alone, unless half of the buses do."""
 _MEDIAN_MOMENTS = 501
 _SMALLEST_OVERSHOOT_DB = 1e-6
 _LARGEST_STEP_DB = 2.0
@@ -177,14 +181,30 @@ class WrittenEnvelope:
 
 
 @dataclass(frozen=True)
+class Lowered:
+    """By how many dB curves were lowered to fit their envelopes: all of them, and in addition some buses alone."""
+
+    all_db: float = 0.0
+    alone_db: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def of(self, bus: str) -> float:
+        """Return by how many dB a bus was lowered."""
+        return self.all_db + self.alone_db.get(bus, 0.0)
+
+    def __bool__(self) -> bool:
+        return self.all_db > 0.0 or bool(self.alone_db)
+
+
+@dataclass(frozen=True)
 class Written:
-    """A project's edits, the envelopes they write, notes for the user, and by how much all buses were lowered."""
+    """A project's edits, the envelopes they write, notes for the user, and by how much curves were lowered."""
 
     project: Project
     edits: tuple[Edit, ...]
     envelopes: tuple[WrittenEnvelope, ...]
     notes: tuple[str, ...]
-    lowered_db: float = 0.0
+    lowered: Lowered = field(default_factory=Lowered)
 
     @property
     def content(self) -> bytes:
@@ -223,7 +243,7 @@ def with_envelopes(
     Returns
     -------
     Written
-        Where a curve would pass the top of its envelope, all buses are `lowered_db` lower than asked for.
+        Where a curve would pass the top of its envelope, buses are `lowered` against what was asked for.
 
     Raises
     ------
@@ -239,8 +259,8 @@ def with_envelopes(
     >>> drums = next(track for track in project.tracks if track.name == "drums")
     >>> curve = EnvelopePoints(np.array([0.0]), np.array([-6.0]))
     >>> written = with_envelopes(project, {"drums": (drums,)}, {"drums": curve})
-    >>> [(envelope.role, len(envelope.points)) for envelope in written.envelopes], written.lowered_db
-    ([('drums', 1)], 0.0)
+    >>> [(envelope.role, len(envelope.points)) for envelope in written.envelopes], bool(written.lowered)
+    ([('drums', 1)], False)
     """
     if name == FADER and span_s is not None:
         raise InputError(
@@ -267,14 +287,14 @@ def with_envelopes(
                 heard = median_of(heard)
             scale = scale_of(project, track, name) / weight
             targets.append((WrittenEnvelope(track, role, scale, (), weight, name), heard))
-    lowered_db, lowered_notes = lowering(targets, HIGHEST_FADER if name == FADER else highest_gain)
-    notes += lowered_notes
+    lowered = lowering(targets, HIGHEST_FADER if name == FADER else highest_gain)
+    notes += lowered.notes
     edits, envelopes = [], []
     for target, curve in targets:
         track = target.track
         old = track.target(name)
         base = old if old is not None else Envelope((), scaling="fader" if _is_modern(project) else "amplitude")
-        points = points_of(curve.with_gain_db(-lowered_db), target.scale)
+        points = points_of(curve.with_gain_db(-lowered.of(target.role)), target.scale)
         if span_s is not None:
             is_alone = name != VOLUME or mode_of(project, track) == 0
             level = 1.0 if is_alone else track.volume  # changes nothing where no envelope was heard
@@ -287,28 +307,46 @@ def with_envelopes(
     if project.global_automation == BYPASS:
         notes.append("the project bypasses all automation; switch that off in REAPER to hear the envelopes")
     notes += group_notes(project, [target.track for target, _ in targets])
-    return Written(project, tuple(edits), tuple(envelopes), tuple(notes), lowered_db)
+    return Written(project, tuple(edits), tuple(envelopes), tuple(notes), lowered)
 
 
-def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_gain: float) -> tuple[float, list[str]]:
-    """Return by how many dB all curves must be lowered so that each fits its envelope, and a note if that is not 0.
+def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_gain: float) -> Lowered:
+    """Return by how many dB curves must be lowered so that each fits its envelope, with notes if any must be.
 
     Parameters
     ----------
     targets : the envelopes (without points) and the curves to write on them.
     highest_gain : the top of an envelope, linear.
     """
-    over_db = [float(curve.gain_db.max() - gain_to_db(target.scale * highest_gain)) for target, curve in targets]
-    lowered_db = max(over_db, default=0.0)
-    if lowered_db < _SMALLEST_OVERSHOOT_DB:
-        return 0.0, []
-    highest = targets[over_db.index(lowered_db)][0].track
-    note = (
-        f"all buses were lowered by {lowered_db:.1f} dB, so that the curve of {highest.title} stays below the top of "
-        f"its envelope ({float(gain_to_db(highest_gain)):+.0f} dB over its fader); to restore the level, raise its "
-        "fader and mix again, or raise the master"
-    )
-    return lowered_db, [note]
+    over_db: dict[str, float] = {}
+    highest: dict[str, Track] = {}
+    for target, curve in targets:
+        found_db = float(curve.gain_db.max() - gain_to_db(target.scale * highest_gain))
+        if found_db > over_db.get(target.role, -np.inf):
+            over_db[target.role], highest[target.role] = found_db, target.track
+    far = [role for role, found_db in over_db.items() if found_db > MOST_LOWERED_DB]
+    alone = far if 2 * len(far) < len(over_db) else []
+    together = {role: max(0.0, found_db) for role, found_db in over_db.items() if role not in alone}
+    first = max(together, key=lambda role: together[role], default="")
+    all_db = together.get(first, 0.0)
+    if all_db < _SMALLEST_OVERSHOOT_DB:
+        all_db = 0.0
+    alone_db = {role: over_db[role] - all_db for role in alone}
+    top = f"{float(gain_to_db(highest_gain)):+.0f} dB over its fader"
+    notes = []
+    if all_db:
+        notes.append(
+            f"all buses were lowered by {all_db:.1f} dB, so that the curve of {highest[first].title} stays below the "
+            f"top of its envelope ({top}); to restore the level, raise its fader, or leave it out with "
+            f"--bus {LEFT_OUT}={highest[first].number}, and mix again; or raise the master"
+        )
+    notes += [
+        f"{highest[role].title} ({role}) is {lowered_db:.1f} dB below its predicted gain, at the top of its envelope "
+        f"({top}); the other buses were not lowered as much; raise its fader, or leave it out with "
+        f"--bus {LEFT_OUT}={highest[role].number}, and mix again"
+        for role, lowered_db in alone_db.items()
+    ]
+    return Lowered(all_db, alone_db, tuple(notes))
 
 
 def median_of(curve: EnvelopePoints) -> EnvelopePoints:

@@ -386,10 +386,10 @@ def reapply(
         target = WrittenEnvelope(track, then.role, then.scale, (), then.weight_in_bus, then.target)
         targets.append((target, combine(curve, moves, is_part=span_s is not None)))
     on_faders = any(then.target == FADER for then, _ in found)
-    lowered_db, lowered_notes = lowering(targets, HIGHEST_FADER if on_faders else root.highest_gain)
+    lowered = lowering(targets, HIGHEST_FADER if on_faders else root.highest_gain)
     edits, envelopes, tracks = [], [], []
     for (then, envelope), (target, curve) in zip(found, targets, strict=True):
-        new = points_of(curve.with_gain_db(-lowered_db), then.scale)
+        new = points_of(curve.with_gain_db(-lowered.of(then.role)), then.scale)
         base = replace(envelope, points=tuple(then.base), is_active=True)
         now = envelope if envelope.is_active else base  # a bypassed envelope plays nothing, so it counts as unedited
         merged = merge(base.points, now.points, with_span(base, new, span_s) if span_s else new, base.gain_of)
@@ -399,7 +399,7 @@ def reapply(
     written = Written(project, tuple(edits), tuple(envelopes), ())
     before = [block_text(project, target.track, target.name) for target, _ in targets]
     record = _record(basis, settings, tracks, before, store.next_number(project))
-    return ReApplied(record, root, tuple(tracks), settings, (*notes, *lowered_notes)), written
+    return ReApplied(record, root, tuple(tracks), settings, (*notes, *lowered.notes)), written
 
 
 def reapply_points(

@@ -86,14 +86,13 @@ def test_a_trim_envelope_and_the_automation_mode_are_compensated() -> None:
 
 
 def test_where_a_curve_passes_the_top_of_an_envelope_all_buses_are_lowered_together() -> None:
-    head = b'<REAPER_PROJECT 0.1 "7.0" 1\n'
-    tracks = b"".join(b"<TRACK {%d}\nVOLPAN %s 0\n>\n" % pair for pair in ((1, b"0.25"), (2, b"1")))
-    song = project_of(parse(head + tracks + b">\n", Path("song.rpp")))
+    song = with_faders("0.25", "1")
     flat = EnvelopePoints(np.array([0.0, 9.0]), np.array([-2.0, -2.0]))
     buses = {"drums": song.tracks[:1], "bass": song.tracks[1:]}
     done = with_envelopes(song, buses, {"drums": CURVE, "bass": flat})
     over_db = 1.5 - 20 * np.log10(0.25 * 2.0)
-    assert done.lowered_db == pytest.approx(over_db)
+    assert done.lowered.all_db == pytest.approx(over_db)
+    assert not done.lowered.alone_db
     assert sum(f"lowered by {over_db:.1f} dB" in note for note in done.notes) == 1
     after = project_of(parse(done.content, song.path))
     gains_db = 20 * np.log10(gains_at(after, {"a": after.tracks[:1], "b": after.tracks[1:]}, TIMES))
@@ -101,7 +100,39 @@ def test_where_a_curve_passes_the_top_of_an_envelope_all_buses_are_lowered_toget
         assert np.abs(column - (curve.at(TIMES) - over_db)).max() < 0.1
     assert max(point.gain for point in after.tracks[0].envelopes["VOLENV2"].points) == pytest.approx(2.0)
     enough = with_envelopes(song, buses, {"drums": CURVE, "bass": flat}, highest_gain=10.0)
-    assert enough.lowered_db == 0.0
+    assert not enough.lowered
+
+
+@pytest.mark.parametrize(
+    ("faders", "all_db", "alone_db"),
+    [
+        (("0.05", "1", "1"), 0.0, {"a": 14.0}),
+        (("0.05", "0.2", "1"), 1.96, {"a": 12.04}),
+        (("0.05", "1"), 14.0, {}),  # half of the buses
+        (("0.05", "0.05", "1"), 14.0, {}),
+    ],
+)
+def test_a_bus_far_above_the_top_of_its_envelope_is_lowered_alone(
+    faders: tuple[str, ...], all_db: float, alone_db: dict[str, float]
+) -> None:
+    song = with_faders(*faders)
+    buses = {name: (track,) for name, track in zip("abc", song.tracks, strict=False)}
+    flat = EnvelopePoints(np.array([0.0, 9.0]), np.array([-6.0, -6.0]))
+    done = with_envelopes(song, buses, dict.fromkeys(buses, flat))
+    assert done.lowered.all_db == pytest.approx(all_db, abs=0.01)
+    assert done.lowered.alone_db == pytest.approx(alone_db, abs=0.01)
+    assert len(done.notes) == bool(all_db) + len(alone_db)
+    after = project_of(parse(done.content, song.path))
+    gains_db = 20 * np.log10(
+        gains_at(after, {name: (track,) for name, track in zip(buses, after.tracks, strict=True)}, TIMES)
+    )
+    expected = [-6.0 - done.lowered.of(name) for name in buses]
+    np.testing.assert_allclose(gains_db, np.broadcast_to(expected, gains_db.shape), atol=0.01)
+
+
+def with_faders(*volumes: str) -> Project:
+    tracks = "".join(f"<TRACK {{{number}}}\nVOLPAN {volume} 0\n>\n" for number, volume in enumerate(volumes, 1))
+    return project_of(parse(f'<REAPER_PROJECT 0.1 "7.0" 1\n{tracks}>\n'.encode(), Path("song.rpp")))
 
 
 def test_the_tracks_of_a_bus_keep_their_balance() -> None:
