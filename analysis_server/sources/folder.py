@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.audio.io import AudioFile, inspect, sum_of
 from core.audio.song import (
     STEM_FILE,
     Song,
+    audio_files,
     holds_stems,
     is_stem_file,
     match_files,
@@ -31,7 +33,7 @@ from core.audio.song import (
     open_song,
     require_song_folder,
 )
-from core.errors import InputError
+from core.errors import InputError, suggestion
 from core.matching import by_bus, match_name
 from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, in_order
 
@@ -65,7 +67,10 @@ def open_song_folder(
     if stem_file is not None:
         return _song_in_stem_file(stem_file, buses, mixdown)
     layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
-    chosen = {bus: [_in_folder(layout.stems, name) for name in names] for bus, names in by_bus(buses.items()).items()}
+    require_song_folder(layout.stems, "give the folder that contains the stems")
+    chosen = _chosen_files(layout.stems, buses)
+    given = _in_folder(folder, mixdown, "--mixdown") if mixdown else layout.mixdown
+    _require_one_bus(chosen, given)
     given_files = {path for files in chosen.values() for path in files}
     from_metadata = {
         path: (instrument, match_name(instrument))
@@ -74,7 +79,6 @@ def open_song_folder(
     }
     for path, (_, match) in from_metadata.items():
         chosen.setdefault(match.bus or LEFT_OUT, []).append(path)
-    given = _in_folder(folder, mixdown) if mixdown else layout.mixdown
     found = open_song(layout.stems, buses=chosen, mixdown=given)
     assignment = []
     for row in found.assignment:
@@ -130,7 +134,9 @@ def _song_in_stem_file(path: Path, buses: Mapping[str, str | Sequence[str]], mix
         )
     files = {str(number): inspect(path, stream=number) for number in range(1, n_streams)}
     bus_of = dict(zip(files, _STREAMS, strict=True))
-    for bus, names in by_bus(buses.items()).items():
+    chosen_streams = by_bus(buses.items())
+    _require_one_bus(chosen_streams)
+    for bus, names in chosen_streams.items():
         for name in names:
             number = next((number for number, file in files.items() if name in (number, file.name)), None)
             if number is None:
@@ -161,11 +167,33 @@ def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
     )
 
 
-def _in_folder(folder: Path, name: str) -> Path:
-    inside, path = folder / name, Path(name)
-    if inside.is_file():
-        return inside
-    return folder / path.name if os.path.realpath(path.parent) == os.path.realpath(folder) else path
+def _in_folder(folder: Path, name: str, option: str) -> Path:
+    """Return the path of a file that is named as in `folder` or as a path; below `folder` if it is there.
+
+    The name may be in another form of Unicode than the file's. An error names `option`.
+    """
+    form = unicodedata.normalize("NFC", name)
+    same = [path for path in folder.iterdir() if unicodedata.normalize("NFC", path.name) == form]
+    path = next((path for path in (folder / name, *same, Path(name)) if path.exists()), None)
+    if path is None:
+        near = suggestion(name, [file.relative_to(folder).as_posix() for file in audio_files(folder)])
+        remedy = f"{near}faderwise buses {shlex.quote(str(folder))} lists the files"
+        raise InputError("no such file", path=name, option=option, remedy=remedy)
+    place, root = Path(os.path.realpath(path.parent)), Path(os.path.realpath(folder))
+    return folder / place.relative_to(root) / path.name if place.is_relative_to(root) else path
+
+
+def _chosen_files(folder: Path, buses: Mapping[str, str | Sequence[str]]) -> dict[str, list[Path]]:
+    return {bus: [_in_folder(folder, name, "--bus") for name in names] for bus, names in by_bus(buses.items()).items()}
+
+
+def _require_one_bus(chosen: Mapping[str, Sequence[object]], mixdown: Path | None = None) -> None:
+    use_of: dict[object, str] = {mixdown: "the mixdown"}
+    for bus, files in chosen.items():
+        for file in files:
+            if use_of.setdefault(file, bus) != bus:
+                problem = f"{Path(str(file)).name} was chosen twice, for {use_of[file]} and for {bus}"
+                raise InputError(problem, option="--bus", remedy="choose it for one of them")
 
 
 def require_mixdowns(folders: Sequence[Path], buses: Mapping[str, str | Sequence[str]]) -> None:
@@ -176,13 +204,12 @@ def require_mixdowns(folders: Sequence[Path], buses: Mapping[str, str | Sequence
     folders : song folders and stem files.
     buses : files by role as in `open_song_folder`, which are not mixdowns.
     """
-    chosen = [name for names in by_bus(buses.items()).values() for name in names]
     for folder in folders:
         if stem_file_of(folder) is None:
             layout = _layout_of(folder)
-            stems = layout.stems
-            others = [_in_folder(stems, name) for name in chosen]
-            if layout.mixdown is None and mixdown_in(stems, match_files(stems, listen=False), others) is None:
+            chosen = [path for paths in _chosen_files(layout.stems, buses).values() for path in paths]
+            files = match_files(layout.stems, listen=False)
+            if layout.mixdown is None and mixdown_in(layout.stems, files, chosen) is None:
                 raise InputError("no mixdown found next to the stems", path=folder, remedy="add it as mix.wav")
 
 

@@ -6,6 +6,7 @@ All of them are read at the song's sample rate and with its channel count.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections import defaultdict
@@ -279,6 +280,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     replaced = {
         role for file, role in chosen.items() if file not in matches or matches[file].bar != "unknown"
     }  # a file with an unknown name is added to the others of its bus
+    not_stems = _not_stems(matches, mixdown)
     assignment = []
     stems: dict[str, list[Path]] = {}
     for path, match in matches.items():
@@ -286,8 +288,8 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         role, reason = match.role, match.reason
         if path in chosen:
             bus, role, reason = chosen[path], chosen[path], f"--bus {chosen[path]}"
-        elif is_own_mix(path):
-            bus, role, reason = None, "render", "Faderwise rendered it (run.json is next to it)"
+        elif path in not_stems:
+            bus, (role, reason) = None, not_stems[path]
         elif bus in replaced:
             bus, reason = None, f"--bus names other files for the {bus}"
         if bus == LEFT_OUT:
@@ -310,7 +312,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         raise no_stems(folder)
     if mixdown is None:
         mixdown = mixdown_in(folder, matches, chosen)
-    unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in chosen]
+    unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in (*chosen, mixdown)]
     return Song(
         title=folder.resolve().name,
         stems={role: _stem(role, folder, stems[role]) for role in roles.in_order(stems)},
@@ -320,6 +322,16 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         doubts=tuple(doubts),
         documents=tuple(path for path, reason in unused if reason is None),
     )
+
+
+def _not_stems(matches: Mapping[Path, Match], mixdown: Path | None) -> dict[Path, tuple[str, str]]:
+    """Return the role and the reason of each file that is not a stem, whatever its name says."""
+    found = dict.fromkeys(filter(is_own_mix, matches), ("render", "Faderwise rendered it (run.json is next to it)"))
+    originals = {os.path.realpath(path): path.name for path in matches if not path.is_symlink()}
+    for path, match in matches.items():
+        if path.is_symlink() and os.path.realpath(path) in originals:
+            found[path] = (match.role, f"it is a link to {originals[os.path.realpath(path)]}")
+    return found | ({mixdown: ("mixdown", "--mixdown")} if mixdown else {})
 
 
 def require_song_folder(path: Path, remedy: str) -> None:

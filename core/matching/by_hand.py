@@ -16,7 +16,7 @@ def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[
     Raises
     ------
     InputError
-        A role is empty, a mixdown's name, or a misspelling of a bus.
+        A role is empty, a mixdown's name, a single track's ("drums: kick"), or a misspelling of a bus.
 
     Examples
     --------
@@ -26,6 +26,9 @@ def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[
     found: dict[str, list[str]] = {}
     for role, names in chosen:
         bus = canonical_role(role)
+        if bus_of(bus) != bus:
+            problem = "a bus is not named like a single track"
+            raise InputError(problem, option=f"--bus {role}=...", remedy=f"use {bus_of(bus)}, or another name")
         meant = misspelled(bus)
         if meant and match_name(bus).bus in (None, meant):
             raise _no_bus(role, meant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,69 @@ def test_the_table_before_a_mix_lists_the_files_that_are_used(faderwise: Faderwi
         assert rows["drums"] == "bass.wav"
         assert "drums.wav" in rows["no bus"]
         assert "bass" not in rows
+
+
+@pytest.fixture
+def takes(tiny_song: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a song with a file of an unknown name, as a path relative to the working folder."""
+    (tiny_song / "mix.wav").unlink()
+    for name in ("vocals.wav", "take 7.wav", "Tâke né=1.wav"):
+        (tiny_song / name).write_bytes((tiny_song / "bass.wav").read_bytes())
+    monkeypatch.chdir(tiny_song.parent)
+    return Path(tiny_song.name)
+
+
+@pytest.mark.parametrize("form", ["{0}", "./{0}", "{1}/{0}", "{2}/{0}", "../{1}/{0}"])
+def test_a_file_is_the_same_however_it_is_named(faderwise: Faderwise, takes: Path, form: str) -> None:
+    name = form.format("take 7.wav", takes, takes.absolute())
+    rows = table_rows(faderwise("mix", takes, "--bus", "foo=take 7.wav", "--bus", f"foo={name}", "--dry-run").out)
+    assert rows["foo (new)"] == "take 7.wav"
+    assert rows["no bus"] == "Tâke né=1.wav"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_file_name_may_have_another_form_of_unicode_and_an_equals_sign(
+    faderwise: Faderwise, takes: Path, form: str
+) -> None:
+    name = unicodedata.normalize(form, "Tâke né=1.wav")
+    rows = table_rows(faderwise("mix", takes, "--bus", f"foo={name}", "--dry-run").out)
+    assert (rows["foo (new)"], rows["no bus"]) == ("Tâke né=1.wav", "take 7.wav")
+
+
+def test_a_file_that_is_linked_twice_is_used_once(faderwise: Faderwise, takes: Path) -> None:
+    (takes / "sub.wav").symlink_to("bass.wav")
+    result = json.loads(faderwise("mix", takes, "--dry-run", "--json").out)
+    assert result["buses"]["bass"]["files"] == ["bass.wav"]
+    assert "sub.wav was left out: it is a link to bass.wav" in result["warnings"]
+
+
+def test_a_file_that_is_named_as_the_mixdown_is_not_a_stem(faderwise: Faderwise, takes: Path) -> None:
+    rows = table_rows(faderwise("match", takes, "--mixdown", "take 7.wav", "--dry-run").out)
+    assert rows["no bus"] == "Tâke né=1.wav, take 7.wav"
+    (takes / "Vocals Up.wav").write_bytes((takes / "bass.wav").read_bytes())
+    rows = table_rows(faderwise("match", takes, "--mixdown", "Vocals Up.wav", "--dry-run").out)
+    assert (rows["vocals"], rows["no bus"]) == ("vocals.wav", "Tâke né=1.wav, Vocals Up.wav, take 7.wav")
+
+
+@pytest.mark.parametrize(
+    ("options", "facts"),
+    [
+        (("--bus", "foo=TAKE 7.wav"), ("--bus: TAKE 7.wav: no such file", "did you mean take 7.wav?")),
+        (("--bus", "foo=take 7.wav", "--bus", "bar=./take 7.wav"), ("take 7.wav was chosen twice", "foo", "bar")),
+        (("--bus", "drums: kick=take 7.wav"), ("--bus drums: kick=...", "use drums")),
+        (("--bus", "foo=."), ("is not a file",)),
+    ],
+)
+def test_an_unclear_choice_of_files_is_refused(
+    faderwise: Faderwise, takes: Path, options: tuple[str, ...], facts: tuple[str, ...]
+) -> None:
+    ran = faderwise("mix", takes, *options, "--dry-run")
+    assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1)
+    assert [fact for fact in facts if fact not in ran.err] == []
+
+
+def test_the_mixdown_is_refused_as_a_stem_and_must_exist(faderwise: Faderwise, takes: Path) -> None:
+    ran = faderwise("match", takes, "--mixdown", "take 7.wav", "--bus", "vocals=take 7.wav")
+    assert (ran.code, ran.out) == (2, "") and "take 7.wav was chosen twice" in ran.err
+    ran = faderwise("match", takes, "--mixdown", "takes 7.wav")
+    assert (ran.code, ran.out) == (2, "") and "did you mean take 7.wav?" in ran.err

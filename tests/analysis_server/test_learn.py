@@ -222,3 +222,36 @@ def test_mix_follows_a_learned_song_part_of_the_way(faderwise: Faderwise, tiny_s
     towards_db = np.sign(difference_db(own) - difference_db(shipped))
     moved_db = difference_db(on_the_way) - difference_db(shipped)
     assert 0.1 < moved_db * towards_db <= abs(difference_db(own) - difference_db(shipped))
+
+
+def test_a_missing_mixdown_and_a_file_that_is_no_song_are_reported_first(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.md").write_text("notes")
+    (tiny_song / "mix.wav").unlink()
+    for arguments, facts in (
+        (("learn", tiny_song, "--model", "x"), ("no mixdown found",)),
+        (("match", tiny_song), ("no mixdown found",)),
+        (("evaluate", tiny_song.parent), ("no mixdown found",)),
+        (("learn", tmp_path / "notes.md", "--model", "x"), ("notes.md: is neither a folder of audio files nor a",)),
+        (("mix", tmp_path / "notes.md"), ("notes.md: is neither a folder of audio files nor a",)),
+        (
+            ("mix", tiny_song, "--like", tmp_path / "notes.md"),
+            ("--like", "is neither a project nor a folder"),
+        ),
+    ):
+        ran = faderwise(*arguments)
+        assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1), arguments
+        assert [fact for fact in facts if fact not in ran.err] == []
+
+
+def test_a_missing_mixdown_is_reported_before_any_song_is_learned(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_song, tmp_path / "set" / "a")
+    shutil.copytree(tiny_song, tmp_path / "set" / "b")
+    (tmp_path / "set" / "b" / "mix.wav").unlink()
+    monkeypatch.setattr("analysis_server.training.learn_song", None)
+    for verb in (("learn", "--model", "x"), ("evaluate",)):
+        ran = faderwise(verb[0], tmp_path / "set", *verb[1:])
+        assert (ran.code, ran.out) == (2, "") and f"{Path('set', 'b')}: no mixdown found" in ran.err

@@ -247,3 +247,10 @@ def _mix_of(result: dict[str, object]) -> str:
     files = result["files"]
     assert isinstance(files, dict)
     return str(files["mix.wav"])
+
+
+def test_a_new_bus_of_a_project_is_reported(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mix", str(small), "--bus", "Foo=3", "--dry-run"]) == 0
+    printed, errors = capsys.readouterr()
+    assert "  foo (new)   3 " in printed
+    assert "faderwise: note: foo is a new bus: no song of the model default has it" in errors
