@@ -24,6 +24,11 @@ _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 _SHORTEST = 8
 """The columns to which a text in a table is cut at most."""
 
+_NUMBERS = re.compile(r"\[\n *(?:null|[-+.\deE]+)(?:,\n *(?:null|[-+.\deE]+))*\n *\]")
+"""An array of numbers in indented JSON; a text cannot match, because its line breaks are escaped."""
+_ROUNDED = re.compile(r"_(db|dbtp|lufs|lu|s|ms|hz|percent)$")
+"""Names of values that results give to 3 decimals."""
+
 
 class Terminal:
     """The standard output and standard error of one command."""
@@ -110,8 +115,8 @@ class Terminal:
             raise InputError("no answer could be read", remedy="run it again with --yes")
         return answer.strip().lower() in ("y", "yes")
 
-    def give(self, result: msgspec.Struct | Mapping[str, Any]) -> None:
-        """Print the result as a JSON object if `--json` was given."""
+    def give(self, result: msgspec.Struct | Mapping[str, Any], *, exact: bool = False) -> None:
+        """Print the result as a JSON object if `--json` was given; `exact` as in `presented`."""
         if not self.as_json:
             return
         self._has_given = True
@@ -120,7 +125,8 @@ class Terminal:
 
             result = msgspec.to_builtins(result)
         holds_all = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-        print(json.dumps(finite(result), indent=1, ensure_ascii=not holds_all))
+        text = json.dumps(presented(result, exact=exact), indent=1, ensure_ascii=not holds_all)
+        print(_NUMBERS.sub(lambda found: re.sub(r"\n *", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text))
 
     def progress(self) -> ProgressBar:
         """Return a progress bar, which stays invisible where standard error is not a terminal."""
@@ -212,12 +218,20 @@ def _escaped(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def finite(value: Any) -> Any:
-    """Return JSON content with null for every number that JSON cannot hold."""
+def presented(value: Any, *, exact: bool = False, rounds: bool = False) -> Any:
+    """Return JSON content with null for every number that JSON cannot hold.
+
+    Levels and times are rounded to 3 decimals (`rounds` inside them), unless they are for computation (`exact`).
+    """
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return round(value, 3) + 0.0 if rounds else value
     if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
+        return {
+            key: presented(item, exact=exact, rounds=not exact and (rounds or bool(_ROUNDED.search(key))))
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
+        return [presented(item, exact=exact, rounds=rounds) for item in value]
     return value

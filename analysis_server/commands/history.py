@@ -38,6 +38,8 @@ def add_audit(parser: options.Parser) -> None:
     parser.add_argument("--no-sound", dest="sound", action="store_false", help="make the page without sound")
     text = "also play the difference of the two mixes"
     parser.add_argument("--difference", action="store_true", help=text)
+    text = "add the curves of each track to the JSON result, a value per frame"
+    parser.add_argument("--curves", action="store_true", help=text)
     options.add_shared(parser, "--open", "--dry-run")
 
 
@@ -48,14 +50,15 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
         result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
     terminal.say(f"{result.title}: {result.summary}")
     rows = []
-    for track in result.tracks:
+    tracks = list(zip(audit.track_labels(result), result.tracks, strict=True))
+    for label, track in tracks:
         gain = decibels(track.gain_now_db)
         if result.is_edited:
             gain = f"{decibels(track.gain_written_db)} → {gain}"
         loudness = "silent"
         if math.isfinite(track.loudness_before_lufs):
             loudness = f"{track.loudness_before_lufs:.1f} → {track.loudness_now_lufs:.1f} LUFS"
-        rows.append((track.track, gain, loudness))
+        rows.append((label, gain, loudness))
     terminal.table(("bus", "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
     if result.moves:
         terminal.say("Largest moves:")
@@ -65,9 +68,9 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
             f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: "
             f"{move.start_db:+.1f} → {move.end_db:+.1f} dB{why}"
         )
-    for track in result.tracks:
+    for label, track in tracks:
         for edit in track.edits:
-            terminal.say(f"  {track.track}: {_edit_text(edit)}")
+            terminal.say(f"  {label}: {_edit_text(edit)}")
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
@@ -129,6 +132,7 @@ def add_edit(parser: options.Parser) -> None:
 
 
 def _edit(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.report.content import bus_labels
     from analysis_server.verbs import edit
 
     offsets = dict(arguments.offset_db) if arguments.offset_db else None
@@ -139,10 +143,13 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     settings = ", ".join(result.in_words) or "as predicted"
     edited = "edited" if request.has_settings else "no setting was changed"
     terminal.say(f"{result.title}: {result.edited}, {edited}: {settings}. The edit is run {result.run}.")
-    rows = [(track, f"{decibels(gain.before_db)} → {decibels(gain.after_db)}") for track, gain in result.buses.items()]
+    labels = bus_labels([(track.bus, track.track) for track in result.tracks])
+    gains = [f"{decibels(track.before_db)} → {decibels(track.after_db)}" for track in result.tracks]
+    rows = zip(labels, gains, strict=True)
     terminal.table(("bus", "gain"), rows)
     for sentence in edit.own_changes(result):
         terminal.say(f"  {sentence}")
+    terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
@@ -191,6 +198,7 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
     state = f"the state after run {result.to}" if result.to else "the state before Faderwise"
     verb = "would be reverted" if arguments.dry_run else "reverted"
     terminal.say(f"{result.title}: {which} {verb} to {state} ({', '.join(result.tracks)}).")
+    terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = next((path for path in result.files.values() if is_project(path)), arguments.target)
@@ -239,7 +247,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
         result = compare.run(request, progress)
     terminal.say(f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}.")
     terminal.say(
-        f"The balances differ by {result.balance_db:.1f} dB on average. "
+        f"The balances differ by {result.balance_difference_db:.1f} dB on average. "
         f"Overall, B is at {decibels(result.common_db)} against A; "
         f"all values of B below are shifted by {decibels(-result.common_db)}."
     )
@@ -252,7 +260,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
             f"{bus.moves_db:.1f} dB",
             f"{decibels(bus.largest_db)} at {bus.largest_at_s:.1f} s",
         )
-        for bus in result.buses
+        for bus in result.buses.values()
     ]
     terminal.table(("bus", "A", "B", "B - A", "moves", "largest"), rows)
     terminal.say("Moves: standard deviation of the difference over time. Largest: the largest difference, and when.")

@@ -91,7 +91,7 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
             (f"mix NextSong --model {name}", "mix a song with it"),
             (f"models show {name}", "its coefficients and songs"),
         )
-    terminal.give(result)
+    terminal.give(result, exact=True)
 
 
 def _print_model(model: Model, terminal: Terminal) -> None:
@@ -186,7 +186,7 @@ def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
     results = [options.perform(one, evaluate.run, terminal) for one in evaluate.by_condition(request)]
     for result in results:
         _print_evaluation(result, terminal, opens=arguments.open)
-    terminal.give(evaluate.together(results))
+    terminal.give(evaluate.together(results), exact=True)
 
 
 def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool) -> None:
@@ -283,7 +283,7 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     terminal.say(f"Written: {Path(result.out).absolute()}")
-    terminal.give(result)
+    terminal.give(result, exact=True)
 
 
 def add_features(parser: options.Parser) -> None:
@@ -308,7 +308,7 @@ def _features(arguments: Namespace, terminal: Terminal) -> None:
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     terminal.say(f"Written: {Path(result.out).absolute()}")
-    terminal.give(result)
+    terminal.give(result, exact=True)
 
 
 # models
@@ -365,7 +365,7 @@ def _list(arguments: Namespace, terminal: Terminal) -> None:
 def _show_model(arguments: Namespace, terminal: Terminal) -> None:
     model = models.find(arguments.model)
     _print_model(model, terminal)
-    terminal.give(stored_models([arguments.model]))
+    terminal.give(stored_models([arguments.model]), exact=True)
 
 
 def _remove(arguments: Namespace, terminal: Terminal) -> None:

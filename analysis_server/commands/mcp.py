@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from analysis_server import models
 from analysis_server.commands import options
 from analysis_server.paths import is_project
-from analysis_server.terminal import Terminal, finite
+from analysis_server.terminal import Terminal, presented
 from core.errors import Cancelled, FaderwiseError, ServerError
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _DESCRIPTIONS = {
     "ignore_s": "passages, each a start and an end in seconds, in which the prediction is ignored",
 }
 """Descriptions of fields whose option has another form."""
+_EXACT = ("learn", "estimate", "features", "evaluate", "models")
+"""Tools whose numbers are not rounded, as those of `analysis_server.commands.learning`."""
 _LISTS = {"models": "model", "runs": "out_dir"}
 """Tools that list what is stored, and their optional field: what to list."""
 
@@ -232,7 +234,7 @@ def _call(
             texts = {key: fields[key] for key in ("problem", "remedy", "option") if fields[key]}
             fields |= {key: tool.with_fields(text, arguments) for key, text in texts.items()}
         content, is_error = {"error": fields}, True
-    content = finite(encodable(content))
+    content = presented(encodable(content), exact=name in _EXACT)
     text = types.TextContent(type="text", text=json.dumps(content, ensure_ascii=False))
     return types.CallToolResult(content=[text], structured_content=content, is_error=is_error)
 

@@ -300,6 +300,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def bus_labels(tracks: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the label of each track, given its bus and its name: the bus, and its name where the bus has several."""
+    buses = [bus for bus, _ in tracks]
+    return [bus if buses.count(bus) == 1 else f"{bus}: {name}" for bus, name in tracks]
+
+
 def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.nan, *, prefix: str = "") -> str:
     """Return a result in one sentence: the largest gains, and how certain they are.
 

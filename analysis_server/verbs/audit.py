@@ -1,7 +1,7 @@
 """`faderwise audit`: show what a run wrote, why, and what has changed since, as one page.
 
-The result's curves are lists of one number per frame, in the order of `time_s`. JSON cannot represent silence, which
-is None.
+The result's curves, if asked for, are lists of one number per frame, in the order of `time_s`. JSON cannot represent
+silence, which is None.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from analysis_server.report.content import (
     Figure,
     FigureTable,
     ReportContent,
+    bus_labels,
     clock_text,
     decimal_text,
     full_sentence,
@@ -60,7 +61,8 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Audit the latest run of `target` (a project with runs, or a folder of `mix`).
 
     The page goes into the folder `out`: by default the audited folder, or next to the project. `stems` is a folder of
-    a project's stems, to hear the present mix; without `sound` the page has no players.
+    a project's stems, to hear the present mix; without `sound` the page has no players. `curves` adds the curves of
+    each track to the result.
     """
 
     target: str
@@ -68,6 +70,7 @@ class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stems: str | None = None
     sound: bool = True
     difference: bool = False
+    curves: bool = False
     dry_run: bool = False
 
 
@@ -93,6 +96,7 @@ class AuditEdit(msgspec.Struct, frozen=True, kw_only=True):
 class AuditMove(msgspec.Struct, frozen=True, kw_only=True):
     """A large move of a written curve, and the description of the term that moves most with it."""
 
+    bus: str
     track: str
     start_s: float
     end_s: float
@@ -102,9 +106,31 @@ class AuditMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """One track: its curves, gains as heard in dB, points as (time_s, gain_db), and what was changed by hand."""
+    """One track: its median gains as heard, its loudness before and after the fader, and what was changed by hand."""
 
-    role: str
+    bus: str
+    track: str
+    lift_db: float
+    edits: list[AuditEdit]
+    gain_written_db: float
+    gain_now_db: float
+    loudness_before_lufs: float
+    loudness_now_lufs: float
+
+
+class AuditBus(msgspec.Struct, frozen=True, kw_only=True):
+    """The same figures of a bus (of several tracks, the first one's)."""
+
+    gain_written_db: float
+    gain_now_db: float
+    loudness_before_lufs: float
+    loudness_now_lufs: float
+
+
+class AuditTrackCurves(msgspec.Struct, frozen=True, kw_only=True):
+    """The curves of one track, gains as heard in dB, and points as (time_s, gain_db)."""
+
+    bus: str
     track: str
     predicted_db: list[float]
     written_db: list[float]
@@ -114,12 +140,6 @@ class AuditTrack(msgspec.Struct, frozen=True, kw_only=True):
     terms_db: dict[str, list[float]]
     written_points: list[tuple[float, float]]
     now_points: list[tuple[float, float]]
-    lift_db: float
-    edits: list[AuditEdit]
-    gain_written_db: float
-    gain_now_db: float
-    loudness_before_lufs: float
-    loudness_now_lufs: float
 
 
 class AuditSpectrum(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +148,14 @@ class AuditSpectrum(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     frequency_hz: list[float]
     level_db: list[float]
+
+
+class AuditCurves(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre of each frame, the curves of each track, and the spectra of the mixes."""
+
+    time_s: list[float]
+    tracks: list[AuditTrackCurves]
+    spectra: list[AuditSpectrum]
 
 
 class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,10 +170,10 @@ class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
     is_edited: bool
     runs: list[AuditRun]
     settings: list[str]
-    time_s: list[float]
+    buses: dict[str, AuditBus]
     tracks: list[AuditTrack]
     moves: list[AuditMove]
-    spectra: list[AuditSpectrum]
+    curves: AuditCurves | None
     figures: dict[str, float]
     terms: dict[str, list[str]]
     files: dict[str, str]
@@ -169,7 +197,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
         folder, name = target, _PAGE
     heard, figures, notes = _heard(request, audited, progress)
     which = which_run(audited.basis.root, None if is_project(request.target) else target)
-    result = _result_of(audited, which, heard, figures, notes)
+    result = _result_of(audited, which, heard, figures, notes, with_curves=request.curves)
     require_writable(Path(request.out or folder))
     if request.dry_run:
         return result
@@ -265,13 +293,21 @@ def _shifted(heard: Sounds, start_s: float) -> Sounds:
 
 
 def _result_of(
-    audited: Audited, which: str, sounds: Sounds | None, figures: Mapping[str, float], about_sounds: Sequence[str]
+    audited: Audited,
+    which: str,
+    sounds: Sounds | None,
+    figures: Mapping[str, float],
+    about_sounds: Sequence[str],
+    *,
+    with_curves: bool,
 ) -> AuditResult:
-    by_bus = [track.role for track in audited.tracks]  # several tracks of one bus have their own names as well
-    names = [track.role if by_bus.count(track.role) == 1 else f"{track.role}: {track.name}" for track in audited.tracks]
     runs = [_run(run) for run in audited.runs]
     edit = next((_run(run) for run in reversed(audited.runs) if run.of == audited.basis.root.id), None)
     inside = inside_span(audited.time_s, audited.range_s)
+    tracks = [_track(track, inside) for track in audited.tracks]
+    first: dict[str, AuditTrack] = {}
+    for track in tracks:
+        first.setdefault(track.bus, track)
     return AuditResult(
         title=audited.basis.root.title,
         summary=_summary(audited, which, edit),
@@ -279,13 +315,10 @@ def _result_of(
         is_edited=audited.is_edited,
         runs=runs,
         settings=edit.settings if edit else [],
-        time_s=_rounded(audited.time_s),
-        tracks=[_track(track, name, inside) for track, name in zip(audited.tracks, names, strict=True)],
+        buses={bus: msgspec.convert(track, AuditBus, from_attributes=True) for bus, track in first.items()},
+        tracks=tracks,
         moves=[_move(move) for move in largest_moves(audited, _LISTED_MOVES)],
-        spectra=[
-            AuditSpectrum(label=one.label, frequency_hz=_rounded(one.frequency_hz), level_db=_rounded(one.level_db))
-            for one in (sounds.spectra if sounds else ())
-        ],
+        curves=_curves(audited, sounds) if with_curves else None,
         figures={name: value for name, value in figures.items() if math.isfinite(value)},
         terms={name: [meaning.label, meaning.raises, meaning.lowers] for name, meaning in TERM_MEANINGS.items()},
         files={},
@@ -316,23 +349,49 @@ def _run(run: RunRecord) -> AuditRun:
     return AuditRun(number=run.number, action=run.action, made_at=run.made_at, model=run.model, settings=settings)
 
 
-def _track(track: AuditedTrack, name: str, inside: npt.NDArray[np.bool_]) -> AuditTrack:
+def _name(track: AuditedTrack) -> str:
+    return track.name or track.role
+
+
+def _curves(audited: Audited, sounds: Sounds | None) -> AuditCurves:
+    return AuditCurves(
+        time_s=_rounded(audited.time_s),
+        tracks=[
+            AuditTrackCurves(
+                bus=track.role,
+                track=_name(track),
+                predicted_db=_rounded(track.predicted_db),
+                written_db=_rounded(track.written_db),
+                now_db=_rounded(track.now_db),
+                deviation_db=None if track.deviation_db is None else _rounded(track.deviation_db),
+                level_lufs=[value if math.isfinite(value) else None for value in track.level_lufs.tolist()],
+                terms_db={term: _rounded(values) for term, values in track.terms_db.items()},
+                written_points=_pairs(track.written.time_s, track.written.gain_db),
+                now_points=_pairs(track.now.time_s, track.now.gain_db),
+            )
+            for track in audited.tracks
+        ],
+        spectra=[
+            AuditSpectrum(label=one.label, frequency_hz=_rounded(one.frequency_hz), level_db=_rounded(one.level_db))
+            for one in (sounds.spectra if sounds else ())
+        ],
+    )
+
+
+def track_labels(result: AuditResult) -> list[str]:
+    """Return the label of each track of a result."""
+    return bus_labels([(track.bus, track.track) for track in result.tracks])
+
+
+def _track(track: AuditedTrack, inside: npt.NDArray[np.bool_]) -> AuditTrack:
     levels = track.level_lufs[inside]
     rounded_lufs = bus_loudness_lufs(track.level_lufs)  # of levels in steps of 1 LU
     correction_lu = 0.0
     if track.loudness_lufs is not None and math.isfinite(rounded_lufs):
         correction_lu = track.loudness_lufs - rounded_lufs
     return AuditTrack(
-        role=track.role,
-        track=name,
-        predicted_db=_rounded(track.predicted_db),
-        written_db=_rounded(track.written_db),
-        now_db=_rounded(track.now_db),
-        deviation_db=None if track.deviation_db is None else _rounded(track.deviation_db),
-        level_lufs=[value if math.isfinite(value) else None for value in track.level_lufs.tolist()],
-        terms_db={term: _rounded(values) for term, values in track.terms_db.items()},
-        written_points=_pairs(track.written.time_s, track.written.gain_db),
-        now_points=_pairs(track.now.time_s, track.now.gain_db),
+        bus=track.role,
+        track=_name(track),
         lift_db=round(track.edits.lift_db, 3),
         edits=_edits(track),
         gain_written_db=median_gain_db(track.written_db[inside], np.isfinite(levels)),
@@ -360,11 +419,12 @@ def _move(move: Move) -> AuditMove:
     elif move.term and move.term in TERM_MEANINGS and abs(move.term_db) >= LEAST_TERM_DB:
         why = TERM_MEANINGS[move.term].sentence(move.role, move.term_db)
     return AuditMove(
+        bus=move.role,
         track=move.name or move.role,
         start_s=round(move.start_s, 3),
         end_s=round(move.end_s, 3),
-        start_db=round(move.start_db, 2),
-        end_db=round(move.end_db, 2),
+        start_db=round(move.start_db, 3),
+        end_db=round(move.end_db, 3),
         why=why,
     )
 
@@ -396,14 +456,20 @@ def _rounded(values: FloatArray) -> list[float]:
 
 def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> ReportContent:
     """Return the page's content."""
+    labels = track_labels(result)
     return ReportContent(
         title=result.title,
         verb="audit",
         recovers=audited.basis.root.action == "match",
-        headline=headline({track.track: track.gain_now_db for track in result.tracks}, prefix="Now"),
+        headline=headline(
+            {label: track.gain_now_db for label, track in zip(labels, result.tracks, strict=True)}, prefix="Now"
+        ),
         summary=result.summary,
         duration_s=audited.basis.root.start_s + audited.basis.root.duration_s,
-        buses=tuple(_bus(track, shown, audited) for track, shown in zip(audited.tracks, result.tracks, strict=True)),
+        buses=tuple(
+            _bus(track, shown, label, audited)
+            for track, shown, label in zip(audited.tracks, result.tracks, labels, strict=True)
+        ),
         spectra=sounds.spectra if sounds else (),
         players=sounds.players if sounds else (),
         figures=tuple(_figures(result)),
@@ -415,11 +481,11 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
     )
 
 
-def _bus(track: AuditedTrack, shown: AuditTrack, audited: Audited) -> BusContent:
+def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -> BusContent:
     terms, terms_db = terms_of(track.terms_db)
     deviation = track.deviation_db
     return BusContent(
-        role=shown.track,
+        role=label,
         time_s=audited.time_s,
         range_s=audited.range_s,
         gain_db=track.predicted_db,
@@ -480,23 +546,24 @@ def _moves_table(result: AuditResult) -> FigureTable:
 
 
 def _edits_table(result: AuditResult) -> FigureTable:
-    rows = [_edit_row(track, edit) for track in result.tracks for edit in track.edits]
+    tracks = list(zip(track_labels(result), result.tracks, strict=True))
+    rows = [_edit_row(label, edit) for label, track in tracks for edit in track.edits]
     rows += [
-        Figure(label=track.track, value=gain_text(track.lift_db), means="the whole curve was moved by hand")
-        for track in result.tracks
+        Figure(label=label, value=gain_text(track.lift_db), means="the whole curve was moved by hand")
+        for label, track in tracks
         if track.lift_db
     ]
     return FigureTable("Edits by hand", ("Where", "Points", "Change"), tuple(rows), "Nothing was edited by hand.")
 
 
-def _edit_row(track: AuditTrack, edit: AuditEdit) -> Figure:
+def _edit_row(track: str, edit: AuditEdit) -> Figure:
     ends = [clock_text(edge, 1) if edge is not None else "" for edge in (edit.start_s, edit.end_s)]
     stretch = f"{ends[0] or 'the start'} to {ends[1] or 'the end'}"
     levels = [f"{gain_text(gain_db)} at {clock_text(time_s, 1)}" for time_s, gain_db in edit.points[:4]]
     more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
     what = f"now {', '.join(levels)}{more}" if levels else "points were deleted"
     count = f"{len(edit.points)} added, {len(edit.gone)} removed"
-    return Figure(label=f"{track.track}, {stretch}", value=count, means=what)
+    return Figure(label=f"{track}, {stretch}", value=count, means=what)
 
 
 def _runs_table(result: AuditResult) -> FigureTable:

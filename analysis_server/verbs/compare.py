@@ -118,9 +118,9 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
 
     first: SideResult
     second: SideResult
-    buses: list[ComparedBus]
+    buses: dict[str, ComparedBus]
     common_db: float
-    balance_db: float
+    balance_difference_db: float
     files: dict[str, str]
     notes: list[str]
     warnings: list[str]
@@ -177,7 +177,7 @@ def _named(text: str) -> _Named:
     known = [run.number for run in audited.runs]
     if number is not None and number not in known:
         earlier = "" if is_project(plain) else earlier_results(Path(plain))
-        remedy = "; ".join([f"its runs: {', '.join(map(str, known))}", *([earlier] if earlier else [])])
+        remedy = "; ".join([f"give one of its runs, {', '.join(map(str, known))}", *([earlier] if earlier else [])])
         raise InputError("has no such run", path=text, remedy=remedy)
     return _Named(text, audited, number)
 
@@ -243,9 +243,9 @@ def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
     return CompareResult(
         first=_side_result(first, second),
         second=_side_result(second, first),
-        buses=list(found.buses),
+        buses={bus.bus: bus for bus in found.buses},
         common_db=found.common_db,
-        balance_db=found.balance_db,
+        balance_difference_db=found.balance_db,
         files={},
         notes=notes,
         warnings=list(dict.fromkeys([*first.warnings, *second.warnings])),
@@ -267,16 +267,16 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
     """Return the page's content; `first` and `second` are the curves that were compared, of the same frames."""
     summary = (
         f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
-        f"balances differ by {decimal_text(result.balance_db)} dB on average. Overall, B is at "
+        f"balances differ by {decimal_text(result.balance_difference_db)} dB on average. Overall, B is at "
         f"{gain_text(result.common_db)} against A; all values of B below are shifted by {gain_text(-result.common_db)}."
     )
     return ReportContent(
         title=f"{result.first.name} and {result.second.name}",
         verb="compare",
-        headline=headline({bus.bus: bus.difference_db for bus in result.buses}, prefix="B against A"),
+        headline=headline({bus.bus: bus.difference_db for bus in result.buses.values()}, prefix="B against A"),
         summary=summary,
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
-        buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses)),
+        buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses.values())),
         figures=(*_figures("A", result.first), *_figures("B", result.second)),
         warnings=tuple(result.warnings),
         notes=tuple(result.notes),
@@ -310,7 +310,7 @@ def _differences(result: CompareResult) -> FigureTable:
             means=f"moves {decimal_text(bus.moves_db)} dB apart; at most {gain_text(bus.largest_db)}, "
             f"at {clock_text(bus.largest_at_s)}",
         )
-        for bus in sorted(result.buses, key=lambda bus: -abs(bus.difference_db))
+        for bus in sorted(result.buses.values(), key=lambda bus: -abs(bus.difference_db))
     ]
     heads = ("Bus", "B \N{MINUS SIGN} A", "Over time")
     return FigureTable("Differences of balance", heads, tuple(rows), "The two have no bus in common.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -134,30 +133,41 @@ def _track_text(track: str, bus: str) -> str:
 
 
 class EditedBus(msgspec.Struct, frozen=True, kw_only=True):
-    """The median gain of a bus or track while its stem has signal, in the edited part, before and after, dB."""
+    """The median gain of a bus while its stem has signal, in the edited part, before and after, dB."""
 
     before_db: float
     after_db: float
 
 
+class EditedTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of a track, which may have points of the user's, and the number of its points."""
+
+    bus: str
+    track: str
+    before_db: float
+    after_db: float
+    n_points: int
+
+
 class EditResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done: `run` is the edit's number, `edited` is a description of the run that it acts on.
 
-    `buses` are the gains by bus, or by bus and track where a bus has several; `files` by name, empty after a dry run.
+    `buses` are the gains by bus (of several tracks, the first one's); `files` by name, empty after a dry run.
+    `notes` are information, `warnings` what may be a problem.
     """
 
     title: str
     run: int
     edited: str
     buses: dict[str, EditedBus]
+    tracks: list[EditedTrack]
     settings: EditSettings
     in_words: list[str]
-    n_points: dict[str, int]
     kept_edits: list[KeptEdit]
     lifted: list[Lifted]
     conflicts: list[EditConflict]
-    took_ms: float
     files: dict[str, str]
+    notes: list[str]
     warnings: list[str]
 
 
@@ -201,13 +211,12 @@ def compute_edit(
     InputError
         There is nothing to edit, or a setting is out of its range.
     """
-    started_s = time.perf_counter()
     done, written = reapply(project, changes, from_prediction=from_prediction)
     record = store.with_mark(done.record, project) if in_reaper else done.record
     record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
     which = which_run(done.root, None)
-    return _result(done, which, (time.perf_counter() - started_s) * 1000.0), written, record
+    return _result(done, which), written, record
 
 
 def _edit_project(request: EditRequest) -> EditResult:
@@ -230,10 +239,9 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     if request.out is not None:
         raise InputError("a folder is edited in place", path=request.target, option="--out", remedy="omit the option")
     folder = run_folder.read_automation_folder(Path(request.target))
-    started_s = time.perf_counter()
     done = reapply_points(folder.runs, folder.now, request.changes(), from_prediction=request.from_prediction)
     which = which_run(done.root, folder.path)
-    result = _result(done, which, (time.perf_counter() - started_s) * 1000.0)
+    result = _result(done, which)
     require_writable(folder.path)
     merged = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
@@ -261,15 +269,20 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])
 
 
-def _result(done: ReApplied, edited: str, took_ms: float) -> EditResult:
+def _result(done: ReApplied, edited: str) -> EditResult:
+    tracks = _edited_tracks(done)
+    first = {one.bus: one for one in reversed(tracks)}
     return EditResult(
         title=done.record.title,
         run=done.record.number,
         edited=edited,
-        buses=_edited_buses(done),
+        buses={
+            bus: EditedBus(before_db=first[bus].before_db, after_db=first[bus].after_db)
+            for bus in dict.fromkeys(one.bus for one in tracks)
+        },
+        tracks=tracks,
         settings=done.settings,
         in_words=describe(done.settings),
-        n_points={_name(edit): len(edit.merged.points) for edit in done.tracks},
         kept_edits=[
             KeptEdit(
                 bus=edit.run.role,
@@ -287,28 +300,34 @@ def _result(done: ReApplied, edited: str, took_ms: float) -> EditResult:
             if edit.merged.edits.lift != 1.0
         ],
         conflicts=[conflict for edit in done.tracks for conflict in _conflicts(edit)],
-        took_ms=took_ms,
         files={},
+        notes=[],
         warnings=list(done.notes),
     )
 
 
-def _edited_buses(done: ReApplied) -> dict[str, EditedBus]:
+def _edited_tracks(done: ReApplied) -> list[EditedTrack]:
     time_s = frame_times_s(done.root)
     inside = inside_span(time_s, common_span(done.root.range_s, done.settings.range_s))
     active = {bus.role: np.isfinite(heard_level_lufs(bus))[inside] for bus in done.root.buses}
     time_s = time_s[inside] + done.root.start_s
-    roles = [edit.run.role for edit in done.tracks]
-    buses = {}
+    tracks = []
     for edit in done.tracks:
         scale_db = float(gain_to_db(edit.run.scale))
         before_db, after_db = (
             median_gain_db(EnvelopePoints.of(points).at(time_s), active[edit.run.role]) + scale_db
             for points in (edit.now, edit.merged.points)
         )
-        name = edit.run.role if roles.count(edit.run.role) == 1 else f"{edit.run.role}: {_name(edit)}"
-        buses[name] = EditedBus(before_db=before_db, after_db=after_db)
-    return buses
+        tracks.append(
+            EditedTrack(
+                bus=edit.run.role,
+                track=_name(edit),
+                before_db=before_db,
+                after_db=after_db,
+                n_points=len(edit.merged.points),
+            )
+        )
+    return tracks
 
 
 def _name(edit: TrackEdit) -> str:

@@ -42,7 +42,10 @@ class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class RevertResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: the numbers of the reverted and the remaining runs; `files` by name."""
+    """What was done: the numbers of the reverted and the remaining runs; `files` by name.
+
+    `notes` are information, `warnings` what may be a problem.
+    """
 
     title: str
     to: int
@@ -50,6 +53,7 @@ class RevertResult(msgspec.Struct, frozen=True, kw_only=True):
     left: list[int]
     tracks: list[str]
     files: dict[str, str]
+    notes: list[str]
     warnings: list[str]
 
 
@@ -150,15 +154,17 @@ def _song_to_render(
 def _after(runs: Sequence[RunRecord], to: int, where: str) -> int:
     """Return the number of the first run after run `to`."""
     numbers = [run.number for run in runs]
-    known = f"its runs: {', '.join(map(str, numbers))}"
-    earlier = "" if is_project(where) else earlier_results(Path(where))
-    known = f"{known}; {earlier}" if earlier else known
+    elsewhere = "" if is_project(where) else earlier_results(Path(where))
+    known = [*([0] if is_project(where) else []), *numbers]
     if to and to not in numbers:
-        zero = " (0 is before all of them)" if is_project(where) else ""
-        raise InputError(f"has no run {to}", path=where, remedy=f"{known}{zero}")
+        remedy = f"give one of its runs, {', '.join(map(str, known))}"
+        raise InputError(f"has no run {to}", path=where, remedy="; ".join(filter(None, (remedy, elsewhere))))
     later = [number for number in numbers if number > to]
     if not later:
-        raise InputError(f"run {to} is the latest, so there is nothing to revert", path=where, remedy=known)
+        earlier = [str(number) for number in known if number < to]
+        remedy = f"give an earlier one, {', '.join(earlier)}" if earlier else "edit it first, or mix the song again"
+        problem = f"run {to} is the latest, so there is nothing to revert"
+        raise InputError(problem, path=where, remedy="; ".join(filter(None, (remedy, elsewhere))))
     return later[0]
 
 
@@ -171,5 +177,6 @@ def _result(runs: Sequence[RunRecord], to: int, notes: Sequence[str]) -> RevertR
         left=[run.number for run in runs if run.number <= to],
         tracks=sorted({track.name or f"track {track.number}" for run in gone for track in run.tracks}),
         files={},
+        notes=[],
         warnings=list(notes),
     )

@@ -61,8 +61,8 @@ def gains_in(mix: np.ndarray) -> np.ndarray:
 
 def test_an_audit_shows_exactly_the_edits_and_hears_them(faderwise: Ran, out: Path) -> None:
     edit_by_hand(out)
-    result = as_json(faderwise("audit", out, "--difference", "--json"))
-    edits = {track["track"]: track["edits"] for track in result["tracks"]}
+    result = as_json(faderwise("audit", out, "--difference", "--curves", "--json"))
+    edits = {track["bus"]: track["edits"] for track in result["tracks"]}
     assert [role for role, found in edits.items() if found] == ["vocals"]
     (edit,) = edits["vocals"]
     assert (edit["points"], edit["gone"]) == ([[8.0, -9.5], [10.0, -9.0]], [])
@@ -78,27 +78,38 @@ def test_an_audit_shows_exactly_the_edits_and_hears_them(faderwise: Ran, out: Pa
     assert len(before) == len(now) == len(difference)
     plain, moved = gains_in(before), gains_in(now)
     np.testing.assert_allclose(np.ptp(20 * np.log10(plain)), 0.0, atol=0.5)
-    assert 20 * np.log10(moved[3] / moved[0]) == pytest.approx(-9.25 - result["tracks"][0]["now_db"][34], abs=0.5)
+    assert 20 * np.log10(moved[3] / moved[0]) == pytest.approx(
+        -9.25 - result["curves"]["tracks"][0]["now_db"][34], abs=0.5
+    )
     assert 0.0 < np.std(difference) < np.std(before)
-    assert [spectrum["label"] for spectrum in result["spectra"]] == ["Before", "Now"]
+    assert [spectrum["label"] for spectrum in result["curves"]["spectra"]] == ["Before", "Now"]
 
 
 def test_the_json_contains_what_the_page_shows(faderwise: Ran, out: Path) -> None:
-    result = as_json(faderwise("audit", out, "--json", "--no-sound"))
+    result = as_json(faderwise("audit", out, "--json", "--no-sound", "--curves"))
+    curves = result["curves"]
     page = Path(result["files"]["audit.html"]).read_text(encoding="utf-8")
     shown = json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
-    for track, bus in zip(result["tracks"], shown["buses"], strict=True):
-        assert bus["time"] == [round(100 * time_s) for time_s in result["time_s"]]
+    for track, bus in zip(curves["tracks"], shown["buses"], strict=True):
+        assert bus["time"] == [round(100 * time_s) for time_s in curves["time_s"]]
         for name, key in (("gain", "predicted_db"), ("written", "written_db"), ("now", "now_db")):
             np.testing.assert_allclose(np.array(bus[name]) / 100, track[key], atol=0.006)
         total = np.sum(list(track["terms_db"].values()), axis=0)
         np.testing.assert_allclose(total, track["predicted_db"], atol=0.31)
-    assert [track["track"] for track in result["tracks"]] == ROLES
+    assert [track["bus"] for track in result["tracks"]] == list(result["buses"]) == ROLES
     assert [run["action"] for run in result["runs"]] == ["mix"]
     assert "Nothing was edited by hand." in page
     assert "<audio" not in page
     for bus in ROLES:
         assert f">{bus}</h3>" in page
+
+
+def test_an_audit_has_curves_only_where_they_are_asked_for(faderwise: Ran, out: Path) -> None:
+    words = ("audit", out, "--no-sound", "--dry-run", "--json")
+    without, with_curves = faderwise(*words).out, faderwise(*words, "--curves").out
+    assert json.loads(without) == {**json.loads(with_curves), "curves": None}
+    assert len(without) < 6_000
+    assert len(with_curves.splitlines()) < len(without.splitlines()) + 400
 
 
 def test_an_audit_names_the_latest_edit(faderwise: Ran, out: Path) -> None:
@@ -118,10 +129,10 @@ def test_an_audit_names_the_latest_edit(faderwise: Ran, out: Path) -> None:
 
 def test_an_edit_command_does_not_count_as_an_edit_by_hand(faderwise: Ran, out: Path) -> None:
     faderwise("edit", out, "--depth", "50", "--offset", "bass=-2")
-    result = as_json(faderwise("audit", out, "--json", "--no-sound"))
+    result = as_json(faderwise("audit", out, "--json", "--no-sound", "--curves"))
     assert not result["is_edited"]
     assert result["settings"] == ["depth 50 %", "bass -2.0 dB"]
-    bass = result["tracks"][1]
+    bass = result["curves"]["tracks"][1]
     assert np.median(np.array(bass["predicted_db"]) - bass["written_db"]) > 2.0
 
 
@@ -129,7 +140,7 @@ def test_points_made_by_hand_are_still_reported_after_an_edit(faderwise: Ran, ou
     edit_by_hand(out)
     faderwise("edit", out, "--depth", "50")
     result = as_json(faderwise("audit", out, "--json", "--no-sound"))
-    found = {track["track"]: [edit["points"] for edit in track["edits"]] for track in result["tracks"]}
+    found = {track["bus"]: [edit["points"] for edit in track["edits"]] for track in result["tracks"]}
     assert found == {"drums": [], "bass": [], "melody": [], "vocals": [[[8.0, -9.5], [10.0, -9.0]]]}
 
 

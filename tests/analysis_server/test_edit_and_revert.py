@@ -100,7 +100,7 @@ def test_a_frozen_bus_and_points_outside_the_range_do_not_change(faderwise: Ran,
     after = heard_db(read_project(copy))
     np.testing.assert_array_equal(after["drums"], before["drums"])
     tracks = as_json(faderwise("audit", copy, "--no-sound", "--dry-run", "--json"))["tracks"]
-    assert [track["role"] for track in tracks] == list(before)
+    assert [track["bus"] for track in tracks] == list(before)
     inside = (TIMES > 5.03) & (TIMES < 9.97)
     np.testing.assert_allclose(after["bass"][inside], before["bass"][inside] - 6.0, atol=0.25)
     outside = (TIMES < 5.0) | (TIMES > 10.0)

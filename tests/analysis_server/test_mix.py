@@ -222,7 +222,7 @@ def test_the_figures_of_a_range_are_those_of_the_range(
     assert moved in result["headline"]
     audited = as_json(faderwise("audit", out, "--json"))
     for track in audited["tracks"]:
-        assert track["gain_now_db"] == pytest.approx(result["median_gain_db"][track["track"]], abs=0.1)
+        assert track["gain_now_db"] == pytest.approx(result["median_gain_db"][track["bus"]], abs=0.1)
     edited = as_json(faderwise("edit", out, "--range", "2.2:2.8", "--offset", f"{moved}=2", "--json"))
     assert edited["buses"][moved]["after_db"] - edited["buses"][moved]["before_db"] == pytest.approx(2.0, abs=0.1)
 

@@ -82,7 +82,7 @@ def check(faderwise: Faderwise, target: Path, mix: dict[str, Any], gains_db: dic
     printed = rows(faderwise("audit", target, "--no-sound", "--dry-run").out)
     (page,) = map(Path, result["files"].values())
     for track in result["tracks"]:
-        bus = track["track"]
+        bus = track["bus"]
         assert track["gain_now_db"] == near(gains_db[bus])
         before, now = track["loudness_before_lufs"], track["loudness_now_lufs"]
         assert printed[bus] == shown(track["gain_now_db"], before, now)
@@ -91,7 +91,7 @@ def check(faderwise: Faderwise, target: Path, mix: dict[str, Any], gains_db: dic
         assert before == near(mix["buses"][bus]["loudness_before_lufs"])
     words = ("compare", f"{target}#1", target)
     compared, printed = as_json(faderwise(*words, "--out", "page", "--json")), rows(faderwise(*words).out)
-    for one in compared["buses"]:
+    for one in compared["buses"].values():
         second_db = one["second_db"] - compared["common_db"]
         assert one["first_db"] == near(mix["buses"][one["bus"]]["gain_db"])
         assert one["second_db"] == near(gains_db[one["bus"]])
@@ -122,6 +122,6 @@ def test_mix_audit_edit_and_compare_show_the_same_figures_of_the_bundled_song(
     if kind == "folder":
         path = target / "automation.csv"
         path.write_text(re.sub(r"(?m)^bass,.*\n", "", path.read_text()) + "bass,0,-90,linear\n")
-        audited = {track["track"]: track for track in as_json(faderwise("audit", target, "--json"))["tracks"]}
+        audited = {track["bus"]: track for track in as_json(faderwise("audit", target, "--json"))["tracks"]}
         assert audited["bass"]["gain_now_db"] == near(-60.0)
         assert rows(faderwise("audit", target, "--no-sound", "--dry-run").out)["bass"][1] == -60.0

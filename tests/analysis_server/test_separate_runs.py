@@ -112,7 +112,7 @@ def test_the_number_of_a_run_that_is_not_there_names_the_earlier_results(
     out = tmp_path / "out"
     faderwise("mix", tiny_song, "--out", out)
     faderwise("match", tiny_song, "--out", out)
-    earlier = f"its runs: 1; 1 earlier result is in {out / 'runs'}"
+    earlier = f"; 1 earlier result is in {out / 'runs'}"
     for words in (("compare", f"{out}#2", out), ("revert", out), ("revert", out, "--to", 2)):
         assert earlier in faderwise(*words).err
     assert f"only compare accepts the number of a run; give {out}" in faderwise("audit", f"{out}#1").err
@@ -146,7 +146,7 @@ def test_mix_edit_audit_and_compare_report_the_same_figures(
     mixed = as_json(faderwise("mix", tiny_song, "--out", out, "--json"))
     found = as_json(faderwise("match", tiny_song, "--out", matched, "--json"))
     compared = as_json(faderwise("compare", out, matched, "--json"))
-    for bus in compared["buses"]:
+    for bus in compared["buses"].values():
         assert bus["first_db"] == pytest.approx(mixed["buses"][bus["bus"]]["gain_db"], abs=0.02)
         assert bus["second_db"] == pytest.approx(found["buses"][bus["bus"]]["gain_db"], abs=0.02)
     present = as_json(faderwise("audit", out, "--dry-run", "--json"))
@@ -154,18 +154,18 @@ def test_mix_edit_audit_and_compare_report_the_same_figures(
         assert present["figures"][f"loudness_{moment}_lufs"] == pytest.approx(mixed[f"loudness_{moment}_lufs"], abs=0.1)
     assert present["figures"]["true_peak_now_dbtp"] == pytest.approx(mixed["true_peak_dbtp"], abs=0.1)
     for track in present["tracks"]:
-        loudness = mixed["buses"][track["track"]]["loudness_after_lufs"]
+        loudness = mixed["buses"][track["bus"]]["loudness_after_lufs"]
         assert track["loudness_now_lufs"] == pytest.approx(loudness, abs=0.1)
     edited = as_json(faderwise("edit", out, "--offset", "bass=3", "--json"))
     audited = as_json(faderwise("audit", out, "--no-sound", "--dry-run", "--json"))
     assert edited["buses"]["bass"]["after_db"] == pytest.approx(mixed["buses"]["bass"]["gain_db"] + 3.0, abs=0.02)
     for track in audited["tracks"]:
-        before, after = (edited["buses"][track["track"]][name] for name in ("before_db", "after_db"))
-        assert before == pytest.approx(mixed["buses"][track["track"]]["gain_db"], abs=0.02)
+        before, after = (edited["buses"][track["bus"]][name] for name in ("before_db", "after_db"))
+        assert before == pytest.approx(mixed["buses"][track["bus"]]["gain_db"], abs=0.02)
         assert after == pytest.approx(track["gain_now_db"], abs=0.02)
-        loudness = mixed["buses"][track["track"]]["loudness_before_lufs"]
+        loudness = mixed["buses"][track["bus"]]["loudness_before_lufs"]
         assert track["loudness_before_lufs"] == pytest.approx(loudness, abs=0.1)
-    for bus in as_json(faderwise("compare", f"{out}#1", out, "--json"))["buses"]:
+    for bus in as_json(faderwise("compare", f"{out}#1", out, "--json"))["buses"].values():
         gains = edited["buses"][bus["bus"]]
         assert bus["first_db"] == pytest.approx(gains["before_db"], abs=0.1)
         assert bus["second_db"] == pytest.approx(gains["after_db"], abs=0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import unicodedata
 from collections.abc import Sequence
 
@@ -63,3 +64,18 @@ def test_a_table_in_a_pipe_is_complete(capsys: pytest.CaptureFixture[str], monke
     lines = capsys.readouterr().out.splitlines()
     assert ROWS[0][1] in lines[1]
     assert len({width_of(line) for line in lines}) == 1
+
+
+def test_json_has_one_line_per_array_of_numbers_and_three_decimals(capsys: pytest.CaptureFixture[str]) -> None:
+    result = {
+        "gain_db": {"drums": 1.3663999999999998},
+        "curve_db": [-2.016, None, -2.02],
+        "fit": 0.123456,
+        "s": "[\n 1]",
+    }
+    Terminal(as_json=True, quiet=True).give(result)
+    printed = capsys.readouterr().out
+    assert '"curve_db": [-2.016, null, -2.02],\n' in printed
+    assert json.loads(printed) == {**result, "gain_db": {"drums": 1.366}}
+    Terminal(as_json=True, quiet=True).give(result, exact=True)
+    assert json.loads(capsys.readouterr().out) == result

@@ -70,7 +70,7 @@ def audited_edits(studio: Studio, folder: Path) -> dict[str, list[list[tuple[flo
     saved = folder / "Song.RPP"
     saved.write_bytes(studio.host.project.to_bytes())
     result = audit(AuditRequest(target=str(saved), sound=False, dry_run=True))
-    return {track.role: [edit.points for edit in track.edits] for track in result.tracks if track.edits}
+    return {track.bus: [edit.points for edit in track.edits] for track in result.tracks if track.edits}
 
 
 def test_a_mix_is_edited_by_hand_audited_edited_learned_from_and_reverted(studio: Studio, tmp_path: Path) -> None:

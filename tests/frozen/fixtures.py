@@ -16,7 +16,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "fixtures"
 RECORDS = os.environ.get("FADERWISE_RECORD") == "1"
-RELATIVE, ABSOLUTE = 1e-6, 1e-9
+RELATIVE, ABSOLUTE, ROUNDED = 1e-6, 1e-9, 1.1e-3
+"""Tolerances; `ROUNDED` is that of two numbers with 3 decimals at most, which may be rounded to different ones."""
 PROSE = {
     "warnings",
     "reason",
@@ -88,7 +89,8 @@ def differences(expected: Any, found: Any, place: str = "result") -> Iterator[st
 
 def _same_number(expected: Any, found: Any) -> bool:
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (expected, found))
-    return numbers and math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    are_rounded = numbers and all(round(value, 3) == value for value in (expected, found))
+    return numbers and math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ROUNDED if are_rounded else ABSOLUTE)
 
 
 def check(name: str, value: Any, **paths: Path) -> None:

@@ -21,7 +21,7 @@ def test_mix_audit_edit_revert_and_compare_of_the_bundled_song(tmp_path: Path, h
     paths = {"out": mixed, "song": SONG, "home": home}
     check("mix", result_of("mix", SONG, "--model", "mine", "--out", mixed), **paths)
     check("mix automation.json", json.loads((mixed / "automation.json").read_text()), **paths)
-    check("audit", result_of("audit", mixed, "--no-sound"), **paths)
+    check("audit", result_of("audit", mixed, "--no-sound", "--curves"), **paths)
     edit = ("--depth", "50", "--offset", "vocals=1.5", "--range", "5:15", "--freeze", "bass")
     check("edit", result_of("edit", mixed, *edit), **paths)
     check("edit automation.json", json.loads((mixed / "automation.json").read_text()), **paths)

@@ -89,7 +89,7 @@ def test_edits_and_reverts_of_a_session(session: Path) -> None:
         result_of("edit", copy, *words)
         states.append(copy.read_bytes())
     check_lines("edit of a session lines", changed_lines(original, states[-1]))
-    check("audit of a session", result_of("audit", copy, "--no-sound"), folder=session.parent)
+    check("audit of a session", result_of("audit", copy, "--no-sound", "--curves"), folder=session.parent)
     for number in (3, 1, 0):
         result_of("revert", copy, "--to", number)
         assert copy.read_bytes() == states[number]

@@ -47,7 +47,7 @@ def test_a_song_is_added_to_its_model(home: Path, tmp_path: Path) -> None:
 
 
 def test_its_run_folder_is_audited(run_folder: Path) -> None:
-    check("0.1.0 folder audit", result_of("audit", run_folder, "--no-sound"), folder=run_folder)
+    check("0.1.0 folder audit", result_of("audit", run_folder, "--no-sound", "--curves"), folder=run_folder)
 
 
 def test_its_run_folder_is_edited_and_reverted_to_the_byte(run_folder: Path) -> None:
@@ -59,7 +59,7 @@ def test_its_run_folder_is_edited_and_reverted_to_the_byte(run_folder: Path) -> 
 
 
 def test_its_project_is_audited(project: Path) -> None:
-    check("0.1.0 project audit", result_of("audit", project, "--no-sound"), folder=project.parent)
+    check("0.1.0 project audit", result_of("audit", project, "--no-sound", "--curves"), folder=project.parent)
 
 
 @pytest.mark.parametrize(("to", "state"), [(1, "Song after run 1.RPP"), (0, "Song.RPP")])
@@ -70,7 +70,7 @@ def test_its_project_is_reverted_to_the_byte(project: Path, to: int, state: str)
 
 def test_the_long_record_of_a_match_is_audited_and_reverted(project: Path) -> None:
     shutil.copyfile(PROJECT / "Song matched.RPP", project)
-    check("0.1.0 matched project audit", result_of("audit", project, "--no-sound"), folder=project.parent)
+    check("0.1.0 matched project audit", result_of("audit", project, "--no-sound", "--curves"), folder=project.parent)
     result_of("revert", project)
     assert project.read_bytes() == (PROJECT / "Song.RPP").read_bytes()
 

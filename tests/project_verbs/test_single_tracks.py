@@ -52,7 +52,7 @@ def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
     assert heard_gain(copy.read_bytes(), project.tracks[1], TIMES).std() >= 0.0
     code, audited, _ = run(capsys, "audit", str(copy), "--no-sound")
     assert code == 0
-    assert [track["role"] for track in audited["tracks"]] == names  # type: ignore[attr-defined]
+    assert [track["bus"] for track in audited["tracks"]] == names  # type: ignore[attr-defined]
     assert audited["is_edited"] is False
     code, edited, errors = run(capsys, "edit", str(copy), "--offset", "drums=2", "--offset", "lead vox=-1")
     assert code == 0, errors
