@@ -122,6 +122,11 @@ def bundled_default() -> Model:
     return _load(_SHIPPED / f"{DEFAULT_MODEL}{SUFFIX}")
 
 
+def against_default_db(model: Model) -> dict[str, float]:
+    """Return how a model sets each bus compared with the bundled default model, dB; empty for bundled models."""
+    return {} if is_shipped(model.name) else model.against_db(bundled_default())
+
+
 def shipped_prior() -> BalancePrior:
     """Return the prior of the bundled default model, from which the user's models start."""
     return bundled_default().as_prior()

@@ -78,7 +78,11 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     )
     if arguments.truth == "edits":
         terminal.say(f"Stored in the model as {', '.join(result.learned)}.")
-    _print_habits(result.model, result.coefficients, len(result.songs), result.next_song_percent, terminal)
+    if result.against_default_db:
+        difference = _differences(result.against_default_db) or "every bus the same"
+        songs = count(len(result.songs), "song")
+        terminal.say(f"From {songs}: compared with the default model, {result.model} sets {difference}.")
+    _print_next_song(result.next_song_percent, terminal)
     _print_track_habits(result.tracks_db, terminal)
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
@@ -89,47 +93,104 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
         name = shlex.quote(arguments.model)
         terminal.say_next(
             (f"mix NextSong --model {name}", "mix a song with it"),
-            (f"models show {name}", "its coefficients and songs"),
+            (f"models show {name}", "what it has learned, and from which songs"),
         )
     terminal.give(result, exact=True)
 
 
+_RULES: Mapping[str, str] = {
+    "tone": "for each dB that its RMS level exceeds its loudness (deep bass), relative to the other buses",
+    "covered": "for each dB that the other buses cover its spectrum, relative to the other buses",
+    "presence": "if it plays throughout and the other buses never do",
+    "moment": "while it is 1 dB louder than its own mean, relative to the buses that play with it",
+    "covered_moment": "while it is covered by 1 dB more than in its own mean",
+}
+"""When a bus is changed by a coefficient of condition 3, in dB."""
+_UNITS: Mapping[str, str] = {
+    "centroid": "per Hz",
+    "rms": "per full scale",
+    "slope": "per 1/Hz",
+    "spread": "per Hz²",
+    "loudness": "per unit",
+    "crossings": "per crossing",
+}
+_UNITS_OF_DEFAULT: Mapping[str, str] = {**_UNITS, "spread": "per Hz", "loudness": "per LU", "crossings": "per 1/s"}
+"""Units of the coefficients of the paper's features, in either preset (docs/reference/method.md)."""
+
+
 def _print_model(model: Model, terminal: Terminal) -> None:
-    """Print a model's origin, coefficients and songs."""
-    terminal.say(f"{model.name}: preset {model.preset}, features {model.feature_set}, made by {model.made_by}")
-    coefficients = model.named_coefficients()
-    _print_habits(model.name, coefficients, len(model.songs), model.next_song_percent(), terminal)
-    _print_track_habits(model.track_habits_db(), terminal)
-    if not coefficients:
-        terminal.say("  no bus was learned: the model is a fixed rule")
+    """Print what a model has learned, and its songs."""
+    of_songs = f"learned from {count(len(model.songs), 'song')}" if model.songs else "a fixed rule without songs"
+    terminal.say(
+        f"{model.name}: {of_songs}; preset {model.preset}, features {model.feature_set}, made by {model.made_by}."
+    )
+    if model.feature_set == "condition3":
+        _print_balance(model, terminal)
     else:
-        names = list(next(iter(coefficients.values())))
-        rows = [(bus, *(f"{row[name]:.6g}" for name in names)) for bus, row in coefficients.items()]
-        terminal.say("Coefficients of the features:")
-        terminal.table(("bus", *names), rows)
-    for song in model.songs:
-        terminal.say(
-            f"  {song.title:<40} {song.duration_s:7.1f} s  from {song.source}, fit {100 * song.fit:5.1f} %, "
-            f"{', '.join(song.triangles)}"
-            + (f", album {song.album}" if song.album else "")
-            + (", mixed by others" if song.by_others else "")
-        )
+        _print_regression(model, terminal)
+    if model.songs:
+        terminal.say("Songs:")
+        rows = [
+            (
+                song.title,
+                f"{song.duration_s:.0f} s",
+                f"mixdown, fit {100 * song.fit:.0f} %" if song.source == "mixdown" else song.source,
+                ", ".join(song.triangles)
+                + (f"; album {song.album}" if song.album else "")
+                + ("; mixed by others" if song.by_others else "")
+                + (f"; counts as {song.weight:g} songs" if song.weight != 1.0 else ""),
+            )
+            for song in model.songs
+        ]
+        terminal.table(("song", "length", "gains from", "buses"), rows, "lrll")
 
 
-def _print_habits(
-    name: str, by_bus: Mapping[str, Mapping[str, float]], n_songs: int, next_song_percent: float, terminal: Terminal
-) -> None:
-    """Print how a model sets each bus compared with the default model, and how much one more song would change it."""
-    from analysis_server import models
+def _print_balance(model: Model, terminal: Terminal) -> None:
+    """Print the levels of a model of condition 3, and the rules that all its buses share."""
+    from core.roles import PAPER_BUSES
 
-    offsets = {bus: row["offset"] for bus, row in by_bus.items() if "offset" in row}
-    if not offsets or models.is_shipped(name):
-        return
-    default = models.bundled_default()
-    changes = {bus: offset - float(default.coefficients(bus)[0]) for bus, offset in offsets.items()}
-    mean = sum(changes.values()) / len(changes)  # a gain that all buses share is not a difference of balance
-    difference = _differences({bus: change - mean for bus, change in changes.items()}) or "every bus the same"
-    terminal.say(f"From {count(n_songs, 'song')}: compared with the default model, {name} sets {difference}.")
+    buses = model.buses or PAPER_BUSES
+    fit = model.balance_fit
+    coefficients = fit.coefficients_of(buses)
+    levels_db = coefficients[:, 0] - coefficients[:, 0].mean()
+    against_db = models.against_default_db(model)
+    heads = ("bus", "songs", "level", *(("against default",) if against_db else ()))
+    terminal.table(
+        heads,
+        [
+            (
+                bus,
+                str(sum(bus in song.triangles for song in model.songs)),
+                f"{level_db:+.1f} dB",
+                *((f"{against_db[bus]:+.1f} dB",) if against_db else ()),
+            )
+            for bus, level_db in zip(buses, levels_db.tolist(), strict=True)
+        ],
+    )
+    terminal.say("Level: the loudness that a bus gets, relative to the mean of these buses, before the rules.")
+    if against_db:
+        terminal.say("Against default: how much higher or lower than by the default model.")
+        _print_next_song(model.next_song_percent(), terminal)
+    _print_track_habits(model.track_habits_db(), terminal)
+    shared = dict(zip(_RULES, coefficients[0, 1:].tolist(), strict=True))
+    rules = [(f"{value:+.2f} dB", _RULES[name], name) for name, value in shared.items() if abs(value) >= 0.005]
+    if rules:
+        terminal.say("Rules for every bus:")
+        terminal.table(("change", "when", "feature"), rules, "rll")
+
+
+def _print_regression(model: Model, terminal: Terminal) -> None:
+    """Print the coefficients of a model of the paper's features."""
+    units = _UNITS if model.preset == "paper" else _UNITS_OF_DEFAULT
+    by_bus = model.named_coefficients()
+    names = list(next(iter(by_bus.values()), {}))
+    if names:
+        terminal.say("The linear gain of a bus is the sum of its features, each times its coefficient:")
+        heads = ("bus", *(f"{name} ({units[name]})" for name in names))
+        terminal.table(heads, [(bus, *(f"{row[name]:.3g}" for name in names)) for bus, row in by_bus.items()])
+
+
+def _print_next_song(next_song_percent: float, terminal: Terminal) -> None:
     if next_song_percent:
         percent = f"{next_song_percent:.0f} %"
         terminal.say(f"One more song would move each bus by about {percent} of that song's distance from the model.")
@@ -408,6 +469,8 @@ def _facts(name: str, model: Model) -> dict[str, object]:
         "shipped": models.is_shipped(name),
         "made_by": model.made_by,
         "coefficients": model.named_coefficients(),
+        "against_default_db": models.against_default_db(model),
+        "next_song_percent": model.next_song_percent(),
         "tracks_db": model.track_habits_db(),
         "songs": [
             {key: value for key, value in msgspec.to_builtins(song).items() if key not in ("triangles", "tracks")}

@@ -78,6 +78,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     coefficients : by bus and feature.
     tracks_db : how the songs with single tracks set each role of a track, such as "drums: snare", against the rule, dB,
         relative to the mean of these roles.
+    against_default_db : how the model sets each bus compared with the default model, without a common gain.
     next_song_percent : how far one more song would move a bus towards its own level; 0 for the paper's features.
     assignment : the bus of each file or track of the songs that were learned now, by title.
     warnings, notes : sentences for the user: what may be a problem, and information.
@@ -93,6 +94,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     assignment: dict[str, list[Assigned]]
     warnings: list[str]
     notes: list[str] = []
+    against_default_db: dict[str, float] = {}
     next_song_percent: float = 0.0
     tracks_db: dict[str, float] = {}
 
@@ -159,6 +161,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         learned=titles,
         songs=[song.title for song in model.songs],
         coefficients=model.named_coefficients(),
+        against_default_db=models.against_default_db(model),
         next_song_percent=model.next_song_percent(),
         tracks_db=model.track_habits_db(),
         assignment={one.song.title: one.assignment for one in learned if one.assignment},

@@ -186,6 +186,17 @@ class Model:
         habits_db = self.balance_fit.habits_of(names)
         return dict(zip(names, (habits_db - habits_db.mean()).tolist(), strict=True)) if names else {}
 
+    def against_db(self, other: Model) -> dict[str, float]:
+        """Return how it sets each bus of its songs compared with another model, dB, without a common gain.
+
+        Empty where one of the models is not of condition 3.
+        """
+        if not self.buses or {self.feature_set, other.feature_set} != {"condition3"}:
+            return {}
+        offsets_db, others_db = (model.balance_fit.coefficients_of(self.buses)[:, 0] for model in (self, other))
+        changes_db = offsets_db - others_db
+        return dict(zip(self.buses, (changes_db - changes_db.mean()).tolist(), strict=True))
+
     def next_song_percent(self) -> float:
         """Return how far one more song would move a bus towards its own level; 0 without songs of condition 3."""
         if self.feature_set != "condition3" or not self.songs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,26 @@ def test_a_learned_model_is_kept_listed_shown_and_mixes(
     assert model["songs"][0]["hashes"]["drums"].startswith("sha256:")
     shown = faderwise("models", "show", learned)
     assert "tiny song" in shown.out
-    assert "presence" in shown.out
+    for bus, change_db in model["against_default_db"].items():
+        assert re.search(rf"  {bus} +1 +[+-]\d+\.\d dB +{re.escape(f'{change_db:+.1f} dB')}\n", shown.out)
+    assert sum(model["against_default_db"].values()) == pytest.approx(0.0, abs=1e-9)
+    assert f"One more song would move each bus by about {model['next_song_percent']:.0f} %" in shown.out
+    assert re.search(r"-0\.50 dB +for each dB that its RMS level exceeds its loudness", shown.out)
+    assert not re.search(r"\d\.\d{3}", shown.out), "coefficients have units and two decimals"
     mixed = as_json(faderwise("mix", tiny_song, "--model", learned, "--out", tmp_path / "out", "--json"))
     assert mixed["model"] == learned
+
+
+def test_a_model_of_the_papers_features_is_shown_with_units(faderwise: Faderwise, tiny_song: Path) -> None:
+    assert faderwise("learn", tiny_song, "--model", "paper", "--preset", "paper").code == 0
+    shown = faderwise("models", "show", "paper").out
+    assert "centroid (per Hz)   rms (per full scale)   slope (per 1/Hz)" in shown
+    assert "against default" not in shown
+
+
+def test_bundled_models_are_shown_without_a_comparison_with_themselves(faderwise: Faderwise) -> None:
+    assert re.search(r"  vocals +8 +\+0\.7 dB\n", faderwise("models", "show", "default").out)
+    assert "equal-level: a fixed rule without songs" in faderwise("models", "show", "equal-level").out
 
 
 def test_a_model_is_exported_removed_and_imported_again(faderwise: Faderwise, learned: str) -> None:
