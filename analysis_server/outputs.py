@@ -21,7 +21,7 @@ from analysis_server.paths import is_project
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.content import Figure, Player, StemSound
-from analysis_server.report.mix import Outcome, bus_loudness_lufs, content_of, or_silence
+from analysis_server.report.mix import Outcome, content_of, shown_levels_lufs
 from analysis_server.runs import kept_runs, run_folder
 from analysis_server.runs.kept_runs import FILES
 from analysis_server.runs.run_folder import AutomationFile, BusAutomation, RunFile, file_points, to_json
@@ -33,7 +33,6 @@ from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import headroom_db
 from core.errors import InputError
 from core.files import FileSet, flush, replacing_set, require_writable, write_error, write_text
-from core.models import balance
 from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
 from core.rpp.write import HIGHEST_GAIN, Lowered, Written, with_envelopes
@@ -225,21 +224,24 @@ def record_of(
 
 def _buses(done: Outcome) -> list[BusRun]:
     curves = done.curves
-    measured = balance.frame_levels_lufs(done.measurement)[: len(curves.time_s)]
-    levels = np.pad(measured, ((0, len(curves.time_s) - len(measured)), (0, 0)), mode="edge")
-    loudness = [bus_loudness_lufs(or_silence(column)) for column in measured.T]
+    levels = shown_levels_lufs(done.measurement, n_frames=len(curves.time_s))
     deviation = curves.deviation_db
     return [
         BusRun(
             role=bus,
             predicted_cdb=to_steps(curves.gains_db[:, i], GAIN_STEP_DB),
-            level_lufs=to_steps(levels[:, i], LEVEL_STEP_LU),
+            level_dlufs=to_steps(levels[:, i], LEVEL_STEP_LU),
             deviation_cdb=None if deviation is None else to_steps(deviation[:, i], GAIN_STEP_DB),
             terms_ddb={term: to_steps(values[:, i], TERM_STEP_DB) for term, values in done.terms_db.items()},
-            loudness_lufs=round(loudness[i], 2) if np.isfinite(loudness[i]) else msgspec.UNSET,
+            loudness_lufs=_stored(done.buses[bus].loudness_before_lufs),
+            loudness_after_lufs=_stored(done.buses[bus].loudness_after_lufs),
         )
         for i, bus in enumerate(curves.buses)
     ]
+
+
+def _stored(loudness_lufs: float | None) -> float | msgspec.UnsetType:
+    return msgspec.UNSET if loudness_lufs is None else round(loudness_lufs, 6)
 
 
 def _write_set(

@@ -192,11 +192,6 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else not unicodedata.combining(one) for one in text)
 
 
-def decibels(value: float) -> str:
-    """Return a gain with its sign, such as ``+1.2 dB``; one that rounds to zero is ``+0.0 dB``."""
-    return f"{round(value, 1) + 0.0:+.1f} dB"
-
-
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural unless it is 1."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -16,6 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 FLOOR_DB = -150.0
 LOWEST_DB = -60.0
 """Gains at or below this are treated as this: the difference is inaudible, and envelopes end there."""
+ABSENT_DB = -59.5
+"""A bus whose median gain is this or less is not in the mix."""
 _FLOOR_GAIN = 10.0 ** (FLOOR_DB / 20.0)
 _LOWEST_GAIN = 10.0 ** (LOWEST_DB / 20.0)
 

@@ -24,7 +24,7 @@ MAY_PRINT = {
 """The terminal; the argument parser and the installer, which run before there is a terminal."""
 LAYERS = {
     "core": (
-        ("errors", "progress", "decibels", "fft", "files", "roles", "matching"),
+        ("errors", "progress", "decibels", "wording", "fft", "files", "roles", "matching"),
         ("audio",),
         ("analysis",),
         ("gains",),

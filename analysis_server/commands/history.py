@@ -14,9 +14,10 @@ from analysis_server.commands import options
 from analysis_server.commands.mixing import print_earlier_copies
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.paths import is_project
-from analysis_server.terminal import Terminal, count, decibels
+from analysis_server.terminal import Terminal, count
 from core.errors import InputError
 from core.files import require_folder
+from core.wording import decibels, decimal
 
 if TYPE_CHECKING:
     from analysis_server.runs.kept_runs import KeptRun
@@ -66,7 +67,7 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
         why = f"; {move.why}" if move.why else ""
         terminal.say(
             f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: "
-            f"{move.start_db:+.1f} → {move.end_db:+.1f} dB{why}"
+            f"{decimal(move.start_db, signed=True)} → {decibels(move.end_db)}{why}"
         )
     for label, track in tracks:
         for edit in track.edits:
@@ -254,11 +255,11 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     rows = [
         (
             bus.bus,
-            decibels(bus.first_db),
-            decibels(bus.second_db - result.common_db),
-            decibels(bus.difference_db),
-            f"{bus.moves_db:.1f} dB",
-            f"{decibels(bus.largest_db)} at {bus.largest_at_s:.1f} s",
+            decibels(bus.first_db, 2),
+            decibels(bus.second_db - result.common_db, 2),
+            decibels(bus.difference_db, 2),
+            f"{bus.moves_db:.2f} dB",
+            f"{decibels(bus.largest_db, 2)} at {bus.largest_at_s:.1f} s",
         )
         for bus in result.buses.values()
     ]

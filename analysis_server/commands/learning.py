@@ -12,6 +12,7 @@ from analysis_server import models
 from analysis_server.commands import options
 from analysis_server.terminal import Terminal, count, lag_text
 from core.errors import InputError
+from core.wording import decibels
 
 if TYPE_CHECKING:
     from analysis_server.verbs.evaluate import EvaluateResult
@@ -340,7 +341,7 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
     result = options.perform(request, tables.estimate, terminal)
     terminal.say(f"{result.title}: {result.reason}.")
     terminal.say(f"{count(result.n_frames, 'frame')}; the mixdown is {lag_text(result.lag_samples)}.")
-    terminal.table(("bus", "median gain"), [(bus, f"{db:+.1f} dB") for bus, db in result.median_gain_db.items()])
+    terminal.table(("bus", "median gain"), [(bus, decibels(db)) for bus, db in result.median_gain_db.items()])
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     terminal.say(f"Written: {Path(result.out).absolute()}")

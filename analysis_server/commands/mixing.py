@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from analysis_server import models
 from analysis_server.commands import options
-from analysis_server.terminal import Terminal, count, decibels, lag_text
+from analysis_server.terminal import Terminal, count, lag_text
+from core.wording import decibels, decimal
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
@@ -121,7 +122,7 @@ def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
     )
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    _print_next(result.files, terminal, opens=opens)
+    _print_next(result.files, terminal, opens=opens, only=next(iter(result.buses)) if len(result.buses) == 1 else None)
     terminal.give(result)
 
 
@@ -243,16 +244,15 @@ def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], t
     for bus, result in buses.items():
         files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]
         band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
-        before, after = (_lufs(value) for value in (result.loudness_before_lufs, result.loudness_after_lufs))
-        loudness = "silent" if result.loudness_before_lufs is None else f"{before} → {after} LUFS"
-        rows.append([bus, ", ".join(files), decibels(result.gain_db), band, loudness])
+        gain = decibels(result.gain_db) if result.is_in_mix else "not in the mix"
+        before, after = result.loudness_before_lufs, result.loudness_after_lufs
+        loudness = "silent" if before is None else f"{decimal(before)} LUFS → silent"
+        if before is not None and after is not None:
+            loudness = f"{decimal(before)} → {decimal(after)} LUFS"
+        rows.append([bus, ", ".join(files), gain, "kept" if result.is_kept else band, loudness])
     if are_tracks:  # their names are in the first column
         rows, columns = [[row[0], *row[2:]] for row in rows], ["track", *columns[2:]]
     terminal.table(columns, rows, align="l" if are_tracks else "ll")
-
-
-def _lufs(value: float | None) -> str:
-    return "silent" if value is None else f"{value:.1f}"
 
 
 def print_earlier_copies(project: Path, terminal: Terminal) -> None:
@@ -266,8 +266,11 @@ def print_earlier_copies(project: Path, terminal: Terminal) -> None:
         terminal.say(f"Earlier: {len(earlier)} copies next to it, the latest {earlier[-1]}")
 
 
-def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) -> None:
-    """Print where the results are and which commands can follow; open the report if asked to."""
+def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool, only: str | None = None) -> None:
+    """Print where the results are and which commands can follow; open the report if asked to.
+
+    `only` is the bus of a mix that has no other, and thus no balance that could be half as strong.
+    """
     from analysis_server.runs.kept_runs import earlier_runs
 
     if not files:
@@ -289,7 +292,9 @@ def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool) ->
         print_earlier_copies(Path(project), terminal)
     target = shlex.quote(project or str(Path(report or "").parent))
     terminal.say_next(
-        (f"edit {target} --depth 50", "half as strong (also --offset, --limit, --smooth)"),
+        (f"edit {target} --offset {shlex.quote(only)}=-3", "3 dB lower")
+        if only
+        else (f"edit {target} --depth 50", "half as strong (also --offset, --limit, --smooth)"),
         (f"audit {target}", "why each gain was chosen"),
         *([(f"revert {target}", "the automation from before")] if project else []),
     )

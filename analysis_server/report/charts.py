@@ -16,8 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from analysis_server.report.content import BusContent, Spectrum, clock_text, decimal_text, frequency_text
-from core.decibels import FloatArray
+from analysis_server.report.content import (
+    BusContent,
+    Spectrum,
+    clock_text,
+    decimal_text,
+    frequency_text,
+    median_gain_db,
+)
+from core.decibels import ABSENT_DB, FloatArray
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -444,7 +451,9 @@ def _uncertainty_band(bus: BusContent, time: Axis, gain: Axis) -> str:
 
 def half_width_db(bus: BusContent) -> float:
     """Return the median half width of a bus's 80 % band where it has signal, dB; NaN without a band."""
-    if bus.uncertainty_db is None or not bus.time_s.size:
+    if bus.uncertainty_db is None or not bus.time_s.size or bus.is_kept:
+        return math.nan
+    if median_gain_db(bus.gain_db, bus.counted) <= ABSENT_DB:
         return math.nan
     shown = bus.uncertainty_db[bus.active] if bus.active.any() else bus.uncertainty_db
     finite = shown[np.isfinite(shown)]

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from core import roles
 from core.automation.points import inside_span
-from core.decibels import FloatArray
+from core.decibels import ABSENT_DB, FloatArray
 from core.models.explain import TermMeaning
+from core.wording import decibels, decimal, listed
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
@@ -79,6 +80,7 @@ class BusContent:
     terms_db : the contribution of each term, dB, shape (n_frames, n_terms).
     audit : what an audit adds; `gain_db` is then the predicted curve.
     range_s : the part of the song that the gains are for, in the time of `time_s`; None for all of it.
+    is_kept : whether --keep keeps its fader.
     compared : what a comparison adds; `gain_db` is then A's curve, and the stem's loudness is not shown.
     """
 
@@ -96,6 +98,7 @@ class BusContent:
     terms_db: FloatArray | None = None
     audit: BusAudit | None = None
     range_s: tuple[float, float] | None = None
+    is_kept: bool = False
     compared: BusComparison | None = None
 
     @property
@@ -216,7 +219,6 @@ class ReportContent:
     players, stems : the sounds; `stems` are empty unless they were asked for.
     warnings, notes : sentences about what may be a problem, and information.
     figures, tables : numbers about the whole mix, and further tables.
-    level_decimals : the decimals of the levels per frame; 0 for stored ones, which are in whole LUFS.
     """
 
     title: str
@@ -235,7 +237,6 @@ class ReportContent:
     assignment: tuple[Figure, ...] = ()
     tables: tuple[FigureTable, ...] = ()
     stems: tuple[StemSound, ...] = ()
-    level_decimals: int = 1
 
 
 def printable(text: str) -> str:
@@ -249,20 +250,18 @@ def printable(text: str) -> str:
 
 def decimal_text(value: float, decimals: int = 1, *, signed: bool = False) -> str:
     """Return a finite number with a true minus sign; `signed` also writes the plus."""
-    rounded = round(value, decimals) + 0.0
-    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
-    return f"{sign}{abs(rounded):.{decimals}f}"
+    return decimal(value, decimals, signed=signed).replace("-", MINUS)
 
 
 def with_minus_signs(text: str) -> str:
-    """Return a sentence with true minus signs before its numbers, for texts without file names."""
-    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, text)
+    """Return a text with true minus signs before its numbers of decibels and the like."""
+    return re.sub(r"(?<![\w-])-(?=[\d.]+ (?:dB|dBTP|dBFS|LUFS|LU)\b|[\d.]+ (?:to|instead of|→) )", MINUS, text)
 
 
-def gain_text(gain_db: float) -> str:
+def gain_text(gain_db: float, decimals: int = 1) -> str:
     """Return a gain such as ``+1.2 dB``; `-inf` is a closed fader."""
     if math.isfinite(gain_db):
-        return f"{decimal_text(gain_db, signed=True)} dB"
+        return decibels(gain_db, decimals).replace("-", MINUS)
     return f"{MINUS}∞ dB" if gain_db < 0 else MISSING
 
 
@@ -320,8 +319,13 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
     >>> headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, 3.7)
     'Melody up 8.1 dB, drums down 5.4 dB; confidence low (±3.7 dB).'
     """
+    absent = [bus for bus, gain_db in median_gain_db.items() if gain_db <= ABSENT_DB]
     moved = sorted(
-        (item for item in median_gain_db.items() if math.isfinite(item[1]) and abs(item[1]) >= _LEAST_MOVE_DB),
+        (
+            (bus, gain_db)
+            for bus, gain_db in median_gain_db.items()
+            if math.isfinite(gain_db) and abs(gain_db) >= _LEAST_MOVE_DB and bus not in absent
+        ),
         key=lambda item: -abs(item[1]),
     )
     moves = [f"{bus} {'up' if gain_db > 0 else 'down'} {abs(gain_db):.1f} dB" for bus, gain_db in moved[:_MOVES_SHOWN]]
@@ -330,6 +334,8 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
         of_tracks = any(bus != roles.bus_of(bus) for bus in median_gain_db)
         one, several = ("track", "tracks") if of_tracks else ("bus", "buses")
         moves.append(f"{rest} more {one if rest == 1 else several}")
+    if absent:
+        moves.append(f"{listed(absent)} not in the mix")
     sentence = ", ".join(moves) or f"no bus moves by {_LEAST_MOVE_DB:g} dB or more"
     if prefix:
         sentence = f"{prefix}: {sentence}"

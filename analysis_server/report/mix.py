@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,13 +24,14 @@ from analysis_server.report.content import (
     median_gain_db,
     plural,
 )
-from core.analysis.loudness import ABSOLUTE_GATE_LUFS
+from core.analysis.loudness import ABSOLUTE_GATE_LUFS, integrated_lufs
 from core.analysis.measure import Measurement
+from core.audio.framing import HOP_S, STEPS_PER_HOP
 from core.audio.io import AudioFile
 from core.audio.song import Song
-from core.automation.points import Automation, inside_span
+from core.automation.points import Automation, EnvelopePoints, inside_span
 from core.automation.render import MixFigures, RenderedMix
-from core.decibels import LOWEST_DB, FloatArray
+from core.decibels import ABSENT_DB, LOWEST_DB, FloatArray, db_to_power
 from core.gains.curves import GainCurves
 from core.models import balance
 from core.models.explain import TERM_MEANINGS, TermMeaning
@@ -42,13 +43,20 @@ LEAST_TERM_DB = 0.05
 
 
 class BusResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A bus: its files (or tracks), median gain, half its 80 % band, and loudness before and after the fader."""
+    """A bus: its files (or tracks), median gain, half its 80 % band, and loudness before and after the fader.
+
+    The band is None where the bus is kept or not in the mix. The loudness is integrated as BS.1770 defines it, in the
+    part of the song that the run is for; None for silence. `is_kept` is whether --keep keeps its fader, `is_in_mix`
+    whether its gain is audible.
+    """
 
     files: list[str]
     gain_db: float
     band_db: float | None
     loudness_before_lufs: float | None
     loudness_after_lufs: float | None
+    is_kept: bool = False
+    is_in_mix: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Outcome:
     Attributes
     ----------
     song, measurement, curves, automation : the song and what was found for it.
+    buses : the results of the buses.
     before, after : figures of what the automated mix is compared with, and of that mix.
     reference : what it is compared with: the mixdown's file, or None for the plain sum of the stems.
     verb, preset, model, range_s : what was asked for.
@@ -86,6 +95,7 @@ class Outcome:
     measurement: Measurement
     curves: GainCurves
     automation: Automation
+    buses: Mapping[str, BusResult]
     before: MixFigures
     after: MixFigures
     reference: AudioFile | None
@@ -128,16 +138,38 @@ def or_silence(level_lufs: npt.ArrayLike) -> FloatArray:
     return np.where(levels <= ABSOLUTE_GATE_LUFS, -np.inf, levels)
 
 
-def bus_loudness_lufs(level_lufs: FloatArray, gain_db: FloatArray | None = None) -> float:
-    """Return a bus's gated loudness, as every page and table shows it; minus infinity for silence.
+def shown_levels_lufs(measurement: Measurement, *, n_frames: int) -> FloatArray:
+    """Return the stems' loudness per frame as pages and records have it, LUFS, shape (n_frames, n_buses).
+
+    It is in tenths, with silence as minus infinity; missing frames are as the last one.
+    """
+    levels = np.round(balance.frame_levels_lufs(measurement)[:n_frames], 1)
+    return or_silence(np.pad(levels, ((0, n_frames - len(levels)), (0, 0)), mode="edge"))
+
+
+def stem_loudness_lufs(
+    measurement: Measurement,
+    index: int,
+    points: EnvelopePoints | None = None,
+    *,
+    range_s: tuple[float, float] | None = None,
+) -> float | None:
+    """Return the integrated loudness of a stem, as a meter shows it, LUFS; None for silence.
 
     Parameters
     ----------
-    level_lufs : K-weighted level per frame before the fader, LUFS, shape (n_frames,).
-    gain_db : the fader's gain, dB, same shape; 0 dB by default.
+    measurement : the default preset's measurement of the stems.
+    index : the stem's column.
+    points : its automation; 0 dB by default.
+    range_s : the part of the song to measure, in seconds; the whole of it by default.
     """
-    levels = level_lufs if gain_db is None else level_lufs + gain_db
-    return float(or_silence(balance.gated_mean_lufs(levels)))
+    assert measurement.step_power is not None  # noqa: S101 - the default preset's measurement has it
+    power = measurement.step_power[:, index]
+    time_s = measurement.onset_samples / measurement.sample_rate + (np.arange(len(power)) + 0.5) * HOP_S / STEPS_PER_HOP
+    if points is not None:
+        power = power * db_to_power(points.at(time_s))
+    loudness_lufs = float(or_silence(integrated_lufs(power[inside_span(time_s, range_s)])))
+    return loudness_lufs if np.isfinite(loudness_lufs) else None
 
 
 def headline_of(
@@ -157,9 +189,10 @@ def headline_of(
     range_s : the part of the song that the result is for, in seconds; the whole of it by default.
     """
     half_width_db = float("nan")
-    active = curves.active & inside_span(curves.time_s, range_s)[:, None]
+    is_uncertain = [not buses[bus].is_kept and buses[bus].is_in_mix for bus in curves.buses]
+    active = curves.active & inside_span(curves.time_s, range_s)[:, None] & is_uncertain
     if curves.deviation_db is not None and active.any():
-        half_width_db = EIGHTY_PERCENT * float(np.median(curves.deviation_db[active]))
+        half_width_db = float(np.median(half_bands_db(curves.deviation_db[active])))
     if range_s is not None:
         span = f"{clock_text(range_s[0])} to {clock_text(range_s[1])}"
         prefix = f"{prefix}, from {span}" if prefix else f"From {span}"
@@ -207,16 +240,16 @@ def terms_of(terms_db: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, ...
         if name in TERM_MEANINGS and np.abs(values).max(initial=0.0) > LEAST_TERM_DB
     ]
     terms = tuple(TERM_MEANINGS[name] for name in known)
-    return terms, np.stack([terms_db[name] for name in known], axis=1) if known else None
+    return terms, np.stack([np.round(terms_db[name], 1) for name in known], axis=1) if known else None
 
 
 def _bus(bus: str, outcome: Outcome) -> BusContent:
     measurement, curves, range_s = outcome.measurement, outcome.curves, outcome.range_s
     index = curves.buses.index(bus)
     n_frames = min(len(curves.time_s), measurement.n_frames)
-    levels = or_silence(balance.frame_levels_lufs(measurement)[:n_frames, index])
+    levels = shown_levels_lufs(measurement, n_frames=n_frames)[:, index]
     time_s, points = curves.time_s[:n_frames], outcome.automation[bus]
-    inside = inside_span(time_s, range_s)
+    found = outcome.buses[bus]
     terms, terms_db = terms_of({name: values[:n_frames, index] for name, values in outcome.terms_db.items()})
     return BusContent(
         role=bus,
@@ -224,12 +257,13 @@ def _bus(bus: str, outcome: Outcome) -> BusContent:
         gain_db=np.maximum(points.at(time_s), LOWEST_DB),
         level_lufs=levels,
         active=np.isfinite(levels),
-        uncertainty_db=None if curves.deviation_db is None else EIGHTY_PERCENT * curves.deviation_db[:n_frames, index],
+        uncertainty_db=None if curves.deviation_db is None else half_bands_db(curves.deviation_db[:n_frames, index]),
         point_time_s=points.time_s,
         point_gain_db=points.gain_db,
-        loudness_before_lufs=bus_loudness_lufs(levels[inside]),
-        loudness_after_lufs=bus_loudness_lufs(levels[inside], points.at(time_s[inside])),
+        loudness_before_lufs=_or_minus_infinity(found.loudness_before_lufs),
+        loudness_after_lufs=_or_minus_infinity(found.loudness_after_lufs),
         range_s=range_s,
+        is_kept=found.is_kept,
         terms=terms,
         terms_db=terms_db,
     )
@@ -273,6 +307,7 @@ def bus_results(
     automation: Automation,
     *,
     range_s: tuple[float, float] | None = None,
+    kept: Sequence[str] = (),
 ) -> dict[str, BusResult]:
     """Return the result for each bus of a song.
 
@@ -283,29 +318,37 @@ def bus_results(
     curves : the gains, with their uncertainty where it is known.
     automation : the envelope points that were made of them.
     range_s : the part of the song that the results are for, in seconds; the whole of it by default.
+    kept : the buses whose faders are kept.
     """
     n_frames = min(len(curves.time_s), measurement.n_frames)
     inside = inside_span(curves.time_s[:n_frames], range_s)
     time_s = curves.time_s[:n_frames][inside]
-    levels_lufs = balance.frame_levels_lufs(measurement)[:n_frames][inside]
+    levels_lufs = shown_levels_lufs(measurement, n_frames=n_frames)[inside]
     results = {}
     for index, bus in enumerate(curves.buses):
-        levels = or_silence(levels_lufs[:, index])
         gain_db = automation[bus].at(time_s)
         active = curves.active[:n_frames, index] & inside
         deviation_db = curves.deviation_db
+        median_db = median_gain_db(gain_db, np.isfinite(levels_lufs[:, index]))
         band_db = None
-        if deviation_db is not None and active.any():
-            band_db = EIGHTY_PERCENT * float(np.median(deviation_db[:n_frames][active, index]))
+        if deviation_db is not None and active.any() and bus not in kept and median_db > ABSENT_DB:
+            band_db = float(np.median(half_bands_db(deviation_db[:n_frames][active, index])))
         results[bus] = BusResult(
             files=names[bus],
-            gain_db=median_gain_db(gain_db, np.isfinite(levels)),
+            gain_db=median_db,
             band_db=band_db,
-            loudness_before_lufs=_finite(bus_loudness_lufs(levels)),
-            loudness_after_lufs=_finite(bus_loudness_lufs(levels, gain_db)),
+            loudness_before_lufs=stem_loudness_lufs(measurement, index, range_s=range_s),
+            loudness_after_lufs=stem_loudness_lufs(measurement, index, automation[bus], range_s=range_s),
+            is_kept=bus in kept,
+            is_in_mix=median_db > ABSENT_DB,
         )
     return results
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def half_bands_db(deviation_db: FloatArray) -> FloatArray:
+    """Return half the 80 % bands of gains with these standard deviations, as a record stores them, dB, same shape."""
+    return EIGHTY_PERCENT * np.round(deviation_db, 2)
+
+
+def _or_minus_infinity(loudness_lufs: float | None) -> float:
+    return -np.inf if loudness_lufs is None else loudness_lufs

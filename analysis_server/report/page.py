@@ -38,8 +38,9 @@ from analysis_server.report.content import (
     median_gain_db,
     plural,
     printable,
+    with_minus_signs,
 )
-from core.decibels import FloatArray
+from core.decibels import ABSENT_DB, FloatArray
 
 TABLE_ROWS = 40
 MOST_OPEN_PANELS = 12
@@ -109,14 +110,13 @@ def read_out_json(content: ReportContent, time: charts.Axis) -> str:
 
     Returns
     -------
-    JSON ``{"duration": seconds, "level_decimals": 1, "buses": [{"time": [...], "gain": [...], "level": [...]}, ...]}``
+    JSON ``{"duration": seconds, "buses": [{"time": [...], "gain": [...], "level": [...]}, ...]}``
     in whole hundredths of a second, hundredths of a dB and tenths of a LUFS; null is silence or a value that is not
     finite. An explained bus also has ``terms`` (reasons) and ``why`` (tenths of a dB per term and vertex), an audited
     one ``written`` and ``now``, a compared one ``second``.
     """
     values = {
         "duration": round(time.high, 3),
-        "level_decimals": content.level_decimals,
         "buses": [_vertex_values(bus) for bus in content.buses],
     }
     return script_safe(json.dumps(values, allow_nan=False, separators=(",", ":")))
@@ -158,7 +158,7 @@ def environment() -> jinja2.Environment:
         "percent": charts.percent,
         "reasons": _reasons,
         "rows": _rows,
-        "sentence": full_sentence,
+        "sentence": lambda text, names=(): with_minus_signs(full_sentence(text, names)),
         "spectrum_rows": _spectrum_rows,
     }
     return environment
@@ -244,8 +244,8 @@ def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
                 "at": at,
                 "range": (bottom, top) if known and high - low > 0.1 and not bus.compared else None,
                 "band": tuple(axis.place(np.array([centre - width, centre + width])).tolist()) if banded else None,
-                "gain": gain_text(middle) if known else MISSING,
-                "plus_minus": f"±{decimal_text(width)} dB" if banded else "",
+                "gain": _median_text(middle),
+                "plus_minus": "kept" if bus.is_kept else f"±{decimal_text(width)} dB" if banded else "",
                 "second_at": float(axis.place(np.array([second]))[0]) if math.isfinite(second) else None,
                 "second": gain_text(second) if math.isfinite(second) else MISSING,
             }
@@ -256,6 +256,12 @@ def _overview(buses: Sequence[BusContent]) -> dict[str, Any]:
         "overview_zero": float(axis.place(np.zeros(1))[0]),
         "moving": any(row["range"] for row in rows),
     }
+
+
+def _median_text(median_db: float) -> str:
+    if not math.isfinite(median_db):
+        return MISSING
+    return gain_text(median_db) if median_db > ABSENT_DB else "not in the mix"
 
 
 def _median_and_range(gain_db: FloatArray, active: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
@@ -323,13 +329,13 @@ def _reasons(bus: BusContent) -> list[tuple[str, str]]:
     ]
 
 
-def _rows(bus: BusContent, level_decimals: int) -> list[tuple[str, ...]]:
+def _rows(bus: BusContent) -> list[tuple[str, ...]]:
     """Return the panel's values at no more than `TABLE_ROWS` moments."""
     return [
         (
             clock_text(float(bus.time_s[frame]), 1),
             *(gain_text(float(gain_db[frame])) for gain_db in bus.gain_curves.values()),
-            level_text(float(bus.level_lufs[frame]), level_decimals),
+            level_text(float(bus.level_lufs[frame])),
             "yes" if bus.active[frame] else "no",
         )
         for frame in charts.even_indices(bus.time_s.size, TABLE_ROWS)

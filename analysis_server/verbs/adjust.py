@@ -24,6 +24,7 @@ from core.models.controls import with_balance_of, with_depth, with_kept, with_ri
 from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import no_progress
+from core.wording import decibels
 
 DEEPEST_PERCENT = 200.0
 
@@ -126,7 +127,7 @@ def adjust(
         prediction = with_ride(prediction, ride_percent, levels)
         for bus, value in ride_percent.items():
             moves = prediction.terms_db["ride"][:, prediction.curves.buses.index(bus)]
-            notes.append(f"riding {bus} at {value:g} % moves it by {moves.min():+.1f} to {moves.max():+.1f} dB")
+            notes.append(f"riding {bus} at {value:g} % moves it by {decibels(moves.min())} to {decibels(moves.max())}")
     if keep:
         prediction = with_kept(prediction, _kept_gains_db(keep, measurement, session), levels)
         notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")

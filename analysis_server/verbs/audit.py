@@ -33,7 +33,7 @@ from analysis_server.report.content import (
     headline,
     median_gain_db,
 )
-from analysis_server.report.mix import LEAST_TERM_DB, bus_loudness_lufs, terms_of
+from analysis_server.report.mix import LEAST_TERM_DB, half_bands_db, or_silence, terms_of
 from analysis_server.report.page import render_report
 from analysis_server.runs import run_folder
 from analysis_server.runs.kept_runs import earlier_runs, which_run
@@ -45,12 +45,13 @@ from core.automation.render import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
 from core.errors import InputError
 from core.files import require_writable, write_text
+from core.models.balance import gated_mean_lufs
 from core.models.explain import TERM_MEANINGS
-from core.models.fit import EIGHTY_PERCENT
 from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
 from core.runs.edit import EditSettings, describe
 from core.runs.record import RunRecord
+from core.wording import decimal
 
 _PAGE = "audit.html"
 _LISTED_MOVES = 12
@@ -385,10 +386,7 @@ def track_labels(result: AuditResult) -> list[str]:
 
 def _track(track: AuditedTrack, inside: npt.NDArray[np.bool_]) -> AuditTrack:
     levels = track.level_lufs[inside]
-    rounded_lufs = bus_loudness_lufs(track.level_lufs)  # of levels in steps of 1 LU
-    correction_lu = 0.0
-    if track.loudness_lufs is not None and math.isfinite(rounded_lufs):
-        correction_lu = track.loudness_lufs - rounded_lufs
+    before_lufs, now_lufs = _loudness(track, inside)
     return AuditTrack(
         bus=track.role,
         track=_name(track),
@@ -396,9 +394,31 @@ def _track(track: AuditedTrack, inside: npt.NDArray[np.bool_]) -> AuditTrack:
         edits=_edits(track),
         gain_written_db=median_gain_db(track.written_db[inside], np.isfinite(levels)),
         gain_now_db=median_gain_db(track.now_db[inside], np.isfinite(levels)),
-        loudness_before_lufs=bus_loudness_lufs(levels) + correction_lu,
-        loudness_now_lufs=bus_loudness_lufs(levels, track.now_db[inside]) + correction_lu,
+        loudness_before_lufs=before_lufs,
+        loudness_now_lufs=now_lufs,
     )
+
+
+def _loudness(track: AuditedTrack, inside: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return a stem's loudness without and with the present gain, LUFS.
+
+    The run measured it without and with its own gain. What was changed since is added from the levels per frame.
+    """
+    levels = track.level_lufs[inside]
+    plain, first, now = (
+        float(or_silence(gated_mean_lufs(levels + gain_db)))
+        for gain_db in (np.zeros_like(levels), track.first_db[inside], track.now_db[inside])
+    )
+    if not math.isfinite(plain):
+        return plain, now
+    if track.loudness_lufs is None:
+        return plain, now
+    if track.loudness_after_lufs is None or not math.isfinite(
+        first
+    ):  # a record of an earlier version, or a closed fader
+        correction_lu = track.loudness_lufs - float(gated_mean_lufs(track.level_lufs))
+        return plain + correction_lu, now + correction_lu
+    return track.loudness_lufs, track.loudness_after_lufs + now - first
 
 
 def _edits(track: AuditedTrack) -> list[AuditEdit]:
@@ -441,7 +461,9 @@ def _warnings(audited: Audited, figures: Mapping[str, float]) -> list[str]:
     as_recovered = root.action == "match" and peak_dbtp <= written_dbtp + 0.1  # as loud as the mixdown was
     if peak_dbtp > PEAK_LIMIT_DBTP + 0.05 and not as_recovered:
         clips = "clips" if peak_dbtp > 0.0 else "comes close to clipping"
-        warnings.append(f"the mix {clips}: its true peak is {peak_dbtp:+.1f} dBTP; turn the master down")
+        warnings.append(
+            f"the mix {clips}: its true peak is {decimal(peak_dbtp, signed=True)} dBTP; turn the master down"
+        )
     return warnings
 
 
@@ -476,13 +498,12 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
         warnings=tuple(result.warnings),
         notes=tuple(result.notes),
         made_by=MADE_BY,
-        level_decimals=0,
         tables=(_moves_table(result), _edits_table(result), _runs_table(result)),
     )
 
 
 def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -> BusContent:
-    terms, terms_db = terms_of(track.terms_db)
+    terms, terms_db = terms_of({**track.terms_db, "edited": track.now_db - track.first_db})
     deviation = track.deviation_db
     return BusContent(
         role=label,
@@ -491,7 +512,7 @@ def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -
         gain_db=track.predicted_db,
         level_lufs=track.level_lufs,
         active=np.isfinite(track.level_lufs),
-        uncertainty_db=None if deviation is None else EIGHTY_PERCENT * deviation,
+        uncertainty_db=None if deviation is None else half_bands_db(deviation),
         point_time_s=track.written.time_s,
         point_gain_db=track.written.gain_db,
         loudness_before_lufs=shown.loudness_before_lufs,

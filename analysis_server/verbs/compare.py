@@ -24,7 +24,7 @@ from analysis_server.report.content import (
     gain_text,
     headline,
 )
-from analysis_server.report.mix import or_silence
+from analysis_server.report.mix import shown_levels_lufs
 from analysis_server.report.page import render_report
 from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import audit_target
@@ -33,14 +33,14 @@ from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Measurement
 from core.audio.io import EXTENSIONS, inspect
 from core.audio.song import Song
-from core.automation.render import measure_file
-from core.decibels import LOWEST_DB
+from core.automation.points import Automation, thin_curves
+from core.automation.render import common_gain_db, measure_file, measure_mixes
+from core.decibels import LOWEST_DB, db_to_gain
 from core.errors import InputError
 from core.files import write_text
 from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
-from core.models import balance
-from core.progress import ProgressCallback, no_progress, part_of
+from core.progress import ProgressCallback, no_progress, part_of, stages
 from core.runs.audit import (
     Audited,
     ComparedBus,
@@ -215,8 +215,14 @@ def _run_side(named: _Named, audited: Audited) -> _Side:
 
 def _model_side(name: str, song: Song, progress: ProgressCallback) -> _Side:
     model = models.find(name)
-    measurement, found = predict_song(song, model, part_of(progress, 0.0, 1.0, f"Measuring {song.title}"))
-    curves = _with_levels(found.curves, measurement)
+    measuring, levelling = stages(progress, {f"Measuring {song.title}": 0.5, "Measuring mix": 0.5})
+    measurement, found = predict_song(song, model, measuring)
+    automation = thin_curves(found.curves)
+    if model.feature_set == "condition3":  # as `mix` sets the common gain
+        mixed, plain_sum = measure_mixes(song, [automation, None], progress=levelling)
+        moved_db = common_gain_db(plain_sum, mixed, None)
+        automation = {bus: points.with_gain_db(moved_db) for bus, points in automation.items()}
+    curves = _as_written(found.curves, automation, measurement)
     titles = [song.title for song in model.songs]
     warnings = [*models.hidden_model_warnings(name), *measurement.warnings]
     return _Side(model.name, "model", curves, {"songs": float(len(model.songs))}, warnings, titles)
@@ -227,14 +233,17 @@ def _mixdown_side(file: str, song: Song, progress: ProgressCallback) -> _Side:
     name = mixdown.path.name
     progress = part_of(progress, 0.0, 1.0, f"Estimating {name}")
     found = estimate(replace(song, mixdown=mixdown), progress=progress)
-    curves = _with_levels(found.curves, found.measurement)
+    curves = _as_written(found.curves, thin_curves(found.curves), found.measurement)
     figures = measure_file(song, mixdown)
     measured = {"loudness_lufs": figures.loudness_lufs, "true_peak_dbtp": figures.true_peak_dbtp, "fit": found.fit}
     return _Side(name, "mixdown", curves, measured, [f"{name}: {warning}" for warning in found.warnings])
 
 
-def _with_levels(curves: GainCurves, measurement: Measurement) -> GainCurves:
-    return replace(curves, level_lufs=or_silence(balance.frame_levels_lufs(measurement))[: len(curves.time_s)])
+def _as_written(curves: GainCurves, automation: Automation, measurement: Measurement) -> GainCurves:
+    """Return the gains of the automation that is made from the curves, with the levels that a record has."""
+    level_lufs = shown_levels_lufs(measurement, n_frames=len(curves.time_s))
+    gains_db = np.stack([automation[bus].at(curves.time_s) for bus in curves.buses], axis=1)
+    return replace(curves, gains=db_to_gain(gains_db), level_lufs=level_lufs, active=np.isfinite(level_lufs))
 
 
 def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
@@ -281,7 +290,6 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
         warnings=tuple(result.warnings),
         notes=tuple(result.notes),
         made_by=MADE_BY,
-        level_decimals=0 if result.first.kind == "run" else 1,
         tables=(_differences(result), _alone(result)),
     )
 
@@ -306,8 +314,8 @@ def _differences(result: CompareResult) -> FigureTable:
     rows = [
         Figure(
             label=bus.bus,
-            value=gain_text(bus.difference_db),
-            means=f"moves {decimal_text(bus.moves_db)} dB apart; at most {gain_text(bus.largest_db)}, "
+            value=gain_text(bus.difference_db, 2),
+            means=f"moves {decimal_text(bus.moves_db, 2)} dB apart; at most {gain_text(bus.largest_db, 2)}, "
             f"at {clock_text(bus.largest_at_s)}",
         )
         for bus in sorted(result.buses.values(), key=lambda bus: -abs(bus.difference_db))

@@ -25,6 +25,7 @@ from core.runs import store
 from core.runs.audit import heard_level_lufs
 from core.runs.edit import EditSettings, ReApplied, TrackEdit, common_span, describe, reapply, reapply_points
 from core.runs.record import RunRecord, frame_times_s
+from core.wording import decibels
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +92,7 @@ class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
 
     def sentence(self) -> str:
         """Return which of the user's points were kept, and the gains at the one that differs most."""
-        gains = f"{self.kept_db:+.1f} dB instead of {self.wanted_db:+.1f} dB"
+        gains = f"{decibels(self.kept_db)} instead of {decibels(self.wanted_db)}"
         if not self.points_s:
             span = f"{self.start_s:.1f} to {self.end_s:.1f} s"
             return f"the points you deleted from {span} stay deleted: at {self.at_s:.1f} s {gains}"
@@ -105,7 +106,7 @@ class EditConflict(msgspec.Struct, frozen=True, kw_only=True):
 def own_changes(result: EditResult) -> list[str]:
     """Return one sentence for each of the user's changes that an edit kept."""
     sentences = [
-        f"{_track_text(lifted.track, lifted.bus)}: your offset of {lifted.lift_db:+.1f} dB is kept"
+        f"{_track_text(lifted.track, lifted.bus)}: your offset of {decibels(lifted.lift_db)} is kept"
         for lifted in result.lifted
     ]
     in_conflict = {(conflict.track, conflict.start_s) for conflict in result.conflicts}

@@ -155,6 +155,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         measurement=found.measurement,
         curves=found.curves,
         automation=automation,
+        buses=buses,
         before=before,
         after=after,
         rendered=rendered,

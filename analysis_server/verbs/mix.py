@@ -60,6 +60,7 @@ from core.models.explain import Prediction
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, stages
 from core.rpp.write import Lowered
+from core.wording import decibels
 
 _AT_LIMIT_DB = 0.01
 """A mix counts as limited by its peaks when it has less headroom than this."""
@@ -221,6 +222,7 @@ def _mixed(
         mixed.prediction.curves,
         mixed.automation,
         range_s=request.range_s,
+        kept=mixed.prediction.kept,
     )
     text = ReportText(
         _summary(model, request.like),
@@ -234,7 +236,7 @@ def _mixed(
             *mixed.warnings,
             *_balance_notes(plain_sum.result(), mixed.prediction.curves),
         ),
-        (*_new_bus_notes(request, model), *song.notes(), *adjustments),
+        (*_new_bus_notes(request, model), *song.notes(), *adjustments, *_single_bus_notes(mixed.prediction)),
         headline_of(
             buses,
             mixed.prediction.curves,
@@ -248,6 +250,7 @@ def _mixed(
         measurement=measurement,
         curves=mixed.prediction.curves,
         automation=mixed.automation,
+        buses=buses,
         before=mixed.before,
         after=mixed.after,
         reference=None,
@@ -304,10 +307,18 @@ def _balance_notes(of_sum: Sequence[str], curves: GainCurves) -> list[str]:
     middle_db = statistics.median(medians_db.values())
     bus, change_db = max(((bus, gain_db - middle_db) for bus, gain_db in medians_db.items()), key=lambda p: abs(p[1]))
     return [
-        f"{note}; this mix changes it by up to {abs(change_db):.1f} dB ({bus} {change_db:+.1f} dB); "
+        f"{note}; this mix changes it by up to {abs(change_db):.1f} dB ({bus} {decibels(change_db)}); "
         "to keep the producer's balance, use faderwise match"
         for note in of_sum
     ]
+
+
+def _single_bus_notes(prediction: Prediction) -> list[str]:
+    curves = prediction.curves
+    heard = [bus for bus, on in zip(curves.buses, curves.active.T, strict=True) if on.any()]
+    if len(heard) != 1 or "paper" in prediction.terms_db:
+        return []
+    return [f"{heard[0]} is the only bus with sound, so there is no balance to set; add the stems of the other buses"]
 
 
 def _require_loudness(target_lufs: float | None) -> None:
@@ -410,8 +421,10 @@ def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, 
     wanted_lufs = before.loudness_lufs if target_lufs is None else target_lufs
     if at_limit and FLOOR_LUFS < after.loudness_lufs < wanted_lufs - 0.1 and (target_lufs is not None or not warnings):
         warnings.append(
-            f"the mix has {after.loudness_lufs:.1f} LUFS instead of {wanted_lufs:.1f}: at more its true peak at "
-            f"{after.true_peak_s:.2f} s would exceed {PEAK_LIMIT_DBTP:g} dBTP; lower or limit that peak in the stems"
+            f"the mix is {wanted_lufs - after.loudness_lufs:.1f} dB quieter than "
+            f"{'the plain sum' if target_lufs is None else 'the target'} ({after.loudness_lufs:.1f} instead of "
+            f"{wanted_lufs:.1f} LUFS), because otherwise its true peak at {after.true_peak_s:.2f} s would exceed "
+            f"{PEAK_LIMIT_DBTP:g} dBTP; lower or limit that peak in the stems"
         )
     return warnings
 

@@ -78,7 +78,7 @@ class Song:
     mixdown : the finished mix, or None.
     ignored : audio files in the folder whose names were not understood.
     assignment : the bus of every audio file in the folder, and why; empty where the stems were given one by one.
-    doubts : sentences about files that may be in the mix twice.
+    doubts : sentences about files that may be in the mix twice, or a stem instead of the mixdown.
     documents : files in the folder that are not audio, such as texts, pictures and projects.
     bus_of : where the stems are single tracks, the bus of each; otherwise empty.
     """
@@ -211,11 +211,16 @@ class Song:
             if file.sample_rate != self.sample_rate:
                 warnings.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
             if file.n_channels != self.n_channels and file in self.signals:
-                warnings.append(f"{name} has {_channels(file.n_channels)} where others have {self.n_channels}")
+                repair = ": copied to all channels" if file.n_channels == 1 else ": the missing channels are silent"
+                repair = "" if file is self.mixdown else repair  # its channels are compared with the stems'
+                warnings.append(f"{name} has {_channels(file.n_channels)} where others have {self.n_channels}{repair}")
             missing_s = self.duration_s - file.duration_s
             if abs(missing_s) > _LENGTH_TOLERANCE_S:
-                direction = "shorter" if missing_s > 0 else "longer"
-                warnings.append(f"{name} is {abs(missing_s):.1f} s {direction} than the longest stem")
+                difference = "shorter than the longest stem"
+                repair = "the gains are held after its end" if file is self.mixdown else "padded with silence"
+                if missing_s < 0:
+                    difference, repair = "longer than the longest stem", "its end is not used"
+                warnings.append(f"{name} is {abs(missing_s):.1f} s {difference}: {repair}")
         return warnings
 
 
@@ -310,6 +315,12 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     ]
     if not stems:
         raise no_stems(folder)
+    as_mixdown = matches.get(mixdown) if mixdown else None
+    if mixdown and as_mixdown and as_mixdown.bus and as_mixdown.bus not in stems:
+        bus = as_mixdown.bus
+        doubts.append(
+            f"{mixdown.name} was given as the mixdown, but has the name of a stem ({bus}); is it the whole mix?"
+        )
     if mixdown is None:
         mixdown = mixdown_in(folder, matches, chosen)
     unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in (*chosen, mixdown)]

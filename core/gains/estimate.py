@@ -17,7 +17,7 @@ from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, soun
 from core.analysis.paper import measure_as_paper
 from core.audio.framing import HOP_S, sum_over_frames
 from core.audio.song import Song, with_offsets_removed
-from core.decibels import FloatArray, gain_to_db
+from core.decibels import ABSENT_DB, FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.alignment import LINEAR_FIT, Alignment, align, correct, is_mono, with_swapped_channels
 from core.gains.curves import GainCurves, exponential
@@ -33,6 +33,7 @@ from core.gains.least_squares import (
     solve_batch,
 )
 from core.progress import ProgressCallback, no_progress, part_of
+from core.wording import listed
 
 FOREIGN_FIT = 0.3
 """With a smaller fit, a mixdown seems not to come from these stems."""
@@ -197,7 +198,7 @@ def estimate(
             *(["the mixdown is mono; the mean of the stems' channels was fitted to it"] if as_mono else []),
             *_fit_warnings(alignment, gains.song_fit),
             *[f"{bus} has inverted polarity in the mixdown; this was corrected" for bus in flipped],
-            *_unsure_warnings(song, gains.deviation_db, found.active),
+            *_bus_warnings(song, gains.gains, gains.deviation_db, found.active),
         ),
     )
 
@@ -313,15 +314,22 @@ def _fit_warnings(alignment: Alignment, song_fit: float) -> list[str]:
     return []
 
 
-def _unsure_warnings(song: Song, deviation_db: FloatArray, active: Mask) -> list[str]:
-    unsure = [
-        bus
-        for bus, deviation, on in zip(song.buses, deviation_db.T, active.T, strict=True)
-        if on.any() and np.median(deviation[on]) > _UNSURE_DB
-    ]
-    if not unsure:
-        return []
-    return [f"{' and '.join(unsure)} are hard to separate in the mixdown; their gains are uncertain"]
+def _bus_warnings(song: Song, gains: FloatArray, deviation_db: FloatArray, active: Mask) -> list[str]:
+    """Return sentences about the buses that are not in the mixdown, and those whose gains are uncertain."""
+    heard = [(bus, i, active[:, i]) for i, bus in enumerate(song.buses) if active[:, i].any()]
+    absent = [bus for bus, i, on in heard if gain_to_db(np.median(gains[on, i])) <= ABSENT_DB]
+    unsure = [bus for bus, i, on in heard if bus not in absent and np.median(deviation_db[on, i]) > _UNSURE_DB]
+    warnings = []
+    if absent and len(absent) == len(heard) - 1:
+        only = next(bus for bus, _, _ in heard if bus not in absent)
+        warnings.append(f"only {only} is in the mixdown; check that it is the mix of all stems")
+    elif absent:
+        warnings.append(f"not in the mixdown: {listed(absent)}")
+    if len(unsure) == 1:
+        warnings.append(f"{unsure[0]} is hard to separate from the other buses in the mixdown; its gain is uncertain")
+    elif unsure:
+        warnings.append(f"{listed(unsure)} are hard to separate in the mixdown; their gains are uncertain")
+    return warnings
 
 
 def limiter_reduction_db(limiter: FloatArray, peak: float) -> float:

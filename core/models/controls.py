@@ -58,6 +58,7 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray],
     The difference between a kept bus's gain and its predicted one measures how much too low or too high the whole
     prediction is. The other buses move by the mean of these differences, weighted by precision (1 / variance of the
     bus), so a lead vocal counts more than percussion. With one kept bus the balance is the predicted one around it.
+    The term `placed` takes the place of `common`, and a kept bus has no other term than `kept`.
 
     Parameters
     ----------
@@ -80,10 +81,14 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray],
     deviation_db = (_mean_gain_db(wanted_db, levels_lufs) - _mean_gain_db(curves.gains_db, levels_lufs))[columns]
     weights = 1.0 / _variances(prediction)[columns]
     shift_db = float(weights @ deviation_db / weights.sum())
-    term = np.zeros_like(curves.gains)
-    term[:, columns] = (wanted_db - curves.gains_db)[:, columns] - shift_db
-    terms = {**_terms_without_common(prediction), "kept": term}
-    return _with_terms(prediction, terms, common=prediction.terms_db["common"] + shift_db)
+    is_kept = np.isin(np.arange(len(curves.buses)), columns)
+    terms = {name: np.where(is_kept, 0.0, term) for name, term in _terms_without_common(prediction).items()}
+    terms["kept"] = np.where(is_kept, wanted_db, 0.0)
+    terms["placed"] = np.where(is_kept, 0.0, prediction.terms_db["common"] + shift_db)
+    uncertain_db = None if curves.deviation_db is None else np.where(is_kept, 0.0, curves.deviation_db)
+    gains = db_to_gain(np.sum(list(terms.values()), axis=0))
+    kept = tuple(curves.buses[i] for i in columns)
+    return Prediction(replace(curves, gains=gains, deviation_db=uncertain_db), terms, kept)
 
 
 def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
@@ -195,15 +200,12 @@ def _with_terms(
     prediction: Prediction,
     terms: Mapping[str, FloatArray],
     *,
-    common: FloatArray | None = None,
-    levels_lufs: FloatArray | None = None,
+    levels_lufs: FloatArray,
 ) -> Prediction:
-    """Return the prediction made of `terms` and a common gain, given or such that the plain sum's loudness is kept."""
+    """Return the prediction made of `terms` and a common gain such that the plain sum's loudness is kept."""
     balance_db = np.sum(list(terms.values()), axis=0)
-    if common is None:
-        assert levels_lufs is not None  # noqa: S101
-        heard = prediction.curves.active.any(axis=0)
-        common = np.where(heard, -common_db(balance_db, levels_lufs), np.zeros_like(balance_db))
+    heard = prediction.curves.active.any(axis=0)
+    common = np.where(heard, -common_db(balance_db, levels_lufs), np.zeros_like(balance_db))
     gains = db_to_gain(balance_db + common)
     return Prediction(replace(prediction.curves, gains=gains), {**terms, "common": common})
 

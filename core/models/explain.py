@@ -10,7 +10,7 @@ gains are linear in amplitude, where products of features and coefficients do no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,16 +41,16 @@ def _both(label: str, reason: str) -> TermMeaning:
 
 
 TERM_MEANINGS: Mapping[str, TermMeaning] = {
-    "level": TermMeaning("its own level", "the stem is quieter than the others", "the stem is louder than the others"),
+    "level": TermMeaning("its own level", "it is quieter than the others", "it is louder than the others"),
     "role": TermMeaning(
         "its place in the mix",
-        "a bus of this kind is usually louder than the others",
-        "a bus of this kind is usually quieter than the others",
+        "its kind is usually louder than the others",
+        "its kind is usually quieter than the others",
     ),
     "company": TermMeaning(
         "buses of its kind",
-        "fewer buses have the same function than for the others",
-        "it shares its function with other buses of its kind",
+        "it shares its place in the mix with fewer others than they do",
+        "it shares its place in the mix with more others than they do",
     ),
     "tone": TermMeaning(
         "its tone",
@@ -65,18 +65,16 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
         "it is set quieter in the songs that the model has learned",
     ),
     "covered_moment": _both("what covers it here", "how much the other buses mask it here"),
-    "moment": TermMeaning(
-        "the moment",
-        "it is quieter here than usual, relative to the others",
-        "it is louder here than usual, relative to the others",
-    ),
+    "moment": _both("the moment", "how much louder or quieter it is here than usual, relative to the others"),
     "kit": _both("the drum kit", "its function in the drum kit"),
     "like": _both("the other session", "as in the session given with --like"),
     "kept": _both("your fader", "your fader is kept"),
+    "placed": _both("the kept buses", "placed relative to the buses that are kept"),
     "ride": _both("riding", "--ride evens out its loudness"),
-    "limit": _both("bounds", "the gain reached a limit of the model"),
+    "limit": _both("bounds", "limited to 24 dB against the others, and to 3 dB over time"),
     "top": _both("the envelope's top", "lowered, so that a curve fits the range of its envelope"),
-    "common": _both("the whole mix", "as all buses, so that the mix keeps its loudness"),
+    "common": _both("the whole mix", "as all buses, for the loudness and the true peak of the mix"),
+    "edited": _both("your changes", "changed since by faderwise edit or by hand"),
     "paper": _both("as the paper predicts", "the paper's regression predicts it"),
 }
 """Every term a prediction may have, in the order they are shown."""
@@ -90,11 +88,13 @@ class Prediction:
     ----------
     curves : the gains.
     terms_db : what each term adds to the gains, dB, shape (n_frames, n_buses), by its name in `TERM_MEANINGS`. The last
-        term is what the gains share: `common`, or all that is known (`paper`).
+        term is what the gains share: `common`, with kept buses `placed`, or all that is known (`paper`).
+    kept : the buses whose faders are kept.
     """
 
     curves: GainCurves
     terms_db: Mapping[str, FloatArray]
+    kept: tuple[str, ...] = ()
 
     def lowered(self, lowered_db: Sequence[float]) -> Prediction:
         """Return the prediction with each bus lowered by so many dB to fit its envelope, as the term `top`."""
@@ -102,9 +102,11 @@ class Prediction:
         *others, last = self.terms_db
         terms = {name: self.terms_db[name] for name in others}
         terms["top"] = np.broadcast_to(top_db, self.terms_db[last].shape)
-        return Prediction(self.curves.with_gain_db(top_db.tolist()), {**terms, last: self.terms_db[last]})
+        terms[last] = self.terms_db[last]
+        return replace(self, curves=self.curves.with_gain_db(top_db.tolist()), terms_db=terms)
 
     def with_gain_db(self, gain_db: float) -> Prediction:
         """Return the prediction with `gain_db` added to every gain, as more of the last term."""
         last = list(self.terms_db)[-1]
-        return Prediction(self.curves.with_gain_db(gain_db), {**self.terms_db, last: self.terms_db[last] + gain_db})
+        terms = {**self.terms_db, last: self.terms_db[last] + gain_db}
+        return replace(self, curves=self.curves.with_gain_db(gain_db), terms_db=terms)

@@ -122,14 +122,14 @@ def predict_balance(
         "role": against_the_others(rule.offsets_of(names), heard),
         "sessions": against_the_others(fit.habits_of(names), heard),
     }
-    if in_kit.any():
-        of_song["kit"] = against_the_others(kit_db, heard)
+    kit = against_the_others(kit_db, heard)
     moments = {name: features[:, :, i] * coefficients[:, i] for i, name in enumerate(NAMES) if i >= len(OF_SONG)}
+    of_song |= _near_equal_rms(of_song, rule, features[0, :, 1], int(np.count_nonzero(heard)))
+    of_song["limit"] = _excess_db([*of_song.values(), kit], SONG_LIMIT_DB)
+    if in_kit.any():
+        of_song["kit"] = kit_db  # without the mean, so that the other buses have no such term
     terms = {name: np.broadcast_to(value, levels.active.shape) for name, value in of_song.items()} | moments
-    excess_db = _departure_excess_db(terms, rule, levels, features)
-    song_terms = [*(terms[name] for name in of_song), excess_db]
-    limits = _excess_db(song_terms, SONG_LIMIT_DB) + _excess_db(list(moments.values()), MOMENT_LIMIT_DB)
-    terms["limit"] = excess_db + limits
+    terms["limit"] = terms["limit"] + _excess_db(list(moments.values()), MOMENT_LIMIT_DB)
     deviation_db = np.zeros(len(heard))
     if heard.any():
         of_stems = np.hypot(fit.deviation_factor * rule.deviations_of(buses), np.where(in_kit, KIT_DEVIATION_DB, 0.0))
@@ -211,21 +211,20 @@ def _common_level(balance: PredictedBalance, present_lufs: FloatArray) -> tuple[
     return (1.0 - share) * (balance.output_lufs - float(present_lufs.mean())), learned * (1.0 - share)
 
 
-def _departure_excess_db(
-    terms: dict[str, FloatArray], rule: BalanceRule, levels: StemLevels, features: FloatArray
-) -> FloatArray:
-    """Return the correction that keeps the rule within its distance from equal RMS.
+def _near_equal_rms(
+    of_song: Mapping[str, FloatArray], rule: BalanceRule, tone_db: FloatArray, n_heard: int
+) -> dict[str, FloatArray]:
+    """Return the terms of the rule, (n_buses,) each, scaled so that it keeps its distance from equal RMS.
 
     Habits are not bounded: what an engineer's songs show may be any distance from equal levels.
     """
-    limit_db = rule.departure_db
-    if limit_db is None:
-        return np.zeros(levels.active.shape)
-    departure = terms["tone"] + features[:, :, 1] + sum(terms[name] for name in ("covered", "presence", "role"))
-    distance = np.abs(departure).sum(axis=1, keepdims=True) / max(np.count_nonzero(levels.heard), 1)
-    kept = np.divide(limit_db, distance, out=np.ones_like(distance), where=distance > limit_db)
-    excess: FloatArray = (kept - 1.0) * departure
-    return excess
+    names = ("tone", "covered", "presence", "role")
+    terms = {**{name: of_song[name] for name in names}, "tone": of_song["tone"] + tone_db}
+    departure_db = float(np.abs(sum(terms.values())).sum()) / max(n_heard, 1)
+    if rule.departure_db is None or departure_db <= rule.departure_db:
+        return {}
+    scaled = {name: term * (rule.departure_db / departure_db) for name, term in terms.items()}
+    return {**scaled, "tone": scaled["tone"] - tone_db}
 
 
 def _excess_db(terms: Sequence[FloatArray], limit_db: float) -> FloatArray:
@@ -314,6 +313,7 @@ def _prediction_of_balance(measurement: Measurement, balance: PredictedBalance) 
         levels.heard, -common_db(balance.balance_db, levels.frame_lufs), np.zeros_like(balance.balance_db)
     )
     terms = {**balance.terms, "common": common}
+    n_heard = np.count_nonzero(levels.heard)  # a single stem has no balance, so nothing about it is uncertain
     gains = db_to_gain(np.sum(list(terms.values()), axis=0))
     curves = GainCurves(
         title=measurement.title,
@@ -321,6 +321,6 @@ def _prediction_of_balance(measurement: Measurement, balance: PredictedBalance) 
         time_s=measurement.time_s,
         gains=gains,
         active=levels.active,
-        deviation_db=np.broadcast_to(balance.deviation_db, gains.shape).copy(),
+        deviation_db=None if n_heard < 2 else np.broadcast_to(balance.deviation_db, gains.shape).copy(),
     )
     return Prediction(curves, terms)

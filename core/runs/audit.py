@@ -31,7 +31,6 @@ from core.runs.edit import Basis, basis_of
 from core.runs.merge import Edits, edits_between
 from core.runs.record import (
     GAIN_STEP_DB,
-    LEVEL_STEP_LU,
     TERM_STEP_DB,
     BusRun,
     RunRecord,
@@ -58,7 +57,9 @@ class AuditedTrack:
     terms_db : what each term of the explanation adds, by name.
     written, now : the points, gains as heard, in dB.
     edits : changes by hand since, also before an edit that preserved them; gains of the envelope.
-    loudness_lufs : the stem's gated loudness before the fader; None where the record does not have it.
+    first_db : the curve that the run itself wrote, before any edit.
+    loudness_lufs, loudness_after_lufs : the stem's loudness without and with that curve; None where the record does not
+        have it.
     scale_db : what is added to the envelope's gain to give the gain heard now.
     """
 
@@ -74,7 +75,9 @@ class AuditedTrack:
     now: EnvelopePoints
     edits: Edits
     scale_db: float
+    first_db: FloatArray
     loudness_lufs: float | None = None
+    loudness_after_lufs: float | None = None
 
     @property
     def edited(self) -> EnvelopePoints:
@@ -181,6 +184,8 @@ def largest_moves(audited: Audited, count: int) -> list[Move]:
 def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> AuditedTrack:
     times = frame_times_s(basis.root) + basis.root.start_s
     bus = next(bus for bus in basis.root.buses if bus.role == then.role)
+    key = then.guid or then.number
+    first = next((track for track in basis.root.tracks if (track.guid or track.number) == key), then)
     then_db, now_db = float(gain_to_db(then.scale)), float(gain_to_db(scale))
     return AuditedTrack(
         role=then.role,
@@ -190,7 +195,9 @@ def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> Au
         now_db=np.maximum(gain_to_db(envelope.gain_at(times) * scale), LOWEST_DB),
         deviation_db=None if bus.deviation_cdb is None else from_steps(bus.deviation_cdb, GAIN_STEP_DB),
         level_lufs=heard_level_lufs(bus),
+        first_db=np.maximum(gain_to_db(envelope.gain_of(first.base, times) * first.scale), LOWEST_DB),
         loudness_lufs=None if bus.loudness_lufs is msgspec.UNSET else bus.loudness_lufs,
+        loudness_after_lufs=None if bus.loudness_after_lufs is msgspec.UNSET else bus.loudness_after_lufs,
         terms_db={term: from_steps(steps, TERM_STEP_DB) for term, steps in bus.terms_ddb.items()},
         written=EnvelopePoints.of(then.written, then_db),
         now=EnvelopePoints.of(envelope.points, now_db),
@@ -201,7 +208,7 @@ def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> Au
 
 def heard_level_lufs(bus: BusRun) -> FloatArray:
     """Return how loud a bus's stem was per frame, LUFS, shape (n_frames,); minus infinity where it is silent."""
-    level = from_steps(bus.level_lufs, LEVEL_STEP_LU)
+    level = bus.levels_lufs
     return np.where(level <= ABSOLUTE_GATE_LUFS, -np.inf, level)
 
 

@@ -44,7 +44,6 @@ from core.runs import store
 from core.runs.merge import Merged, merge
 from core.runs.record import (
     GAIN_STEP_DB,
-    LEVEL_STEP_LU,
     TERM_STEP_DB,
     RunRecord,
     TrackRun,
@@ -53,6 +52,7 @@ from core.runs.record import (
     rounded,
 )
 from core.runs.store import block_text, latest_tracks, moves_before, track_of
+from core.wording import decibels
 
 DEEPEST_PERCENT = 200.0
 LARGEST_OFFSET_DB = 24.0
@@ -196,7 +196,7 @@ def describe(settings: EditSettings) -> list[str]:
     """
     phrases = [f"depth {settings.depth_percent:g} %"] if settings.depth_percent != 100.0 else []
     phrases += [f"moves {settings.moves_percent:g} %"] if settings.moves_percent != 100.0 else []
-    phrases += [f"{bus} {offset_db:+.1f} dB" for bus, offset_db in settings.offset_db.items() if offset_db]
+    phrases += [f"{bus} {decibels(offset_db)}" for bus, offset_db in settings.offset_db.items() if offset_db]
     phrases += [f"{bus} ridden at {percent:g} %" for bus, percent in settings.ride_percent.items()]
     phrases += [f"limit {settings.limit_db:g} dB"] if settings.limit_db is not None else []
     phrases += [f"smoothed over {settings.smooth_s:g} s"] if settings.smooth_s else []
@@ -269,7 +269,7 @@ class Basis:
         """Return each bus's gain (n_frames,), dB, under `settings`."""
         check(settings, self.buses, self.root.duration_s)
         predicted = np.stack([from_steps(bus.predicted_cdb, GAIN_STEP_DB) for bus in self.root.buses], axis=1)
-        levels = np.stack([from_steps(bus.level_lufs, LEVEL_STEP_LU) for bus in self.root.buses], axis=1)
+        levels = np.stack([bus.levels_lufs for bus in self.root.buses], axis=1)
         for column, bus in enumerate(self.root.buses):
             if bus.role in settings.ride_percent and "ride" in bus.terms_ddb:
                 predicted[:, column] -= from_steps(bus.terms_ddb["ride"], TERM_STEP_DB)
@@ -376,7 +376,7 @@ def reapply(
         moved_db = float(gain_to_db(scale_of(project, track, then.target) / (then.scale * then.weight_in_bus)))
         if abs(moved_db) >= _FADER_MOVED_DB:
             notes.append(
-                f"the fader (or trim) of {track.title} was moved by {moved_db:+.1f} dB since; this is applied on top"
+                f"the fader (or trim) of {track.title} was moved by {decibels(moved_db)} since; this is applied on top"
             )
         moves = moves_before(project, track, root) if root.settings.get(ON_TOP) else None
         curve = curves[then.role] if span_s else curves[then.role].from_start()

@@ -1,8 +1,8 @@
 """Records of runs: prediction, written points and previous state.
 
 Conventions: curves are whole numbers, the first value and then each frame's difference from the previous one, so that
-they are small: hundredths of a decibel for gains, tenths for an explanation's terms, whole LUFS for levels. Frame
-`i` is centred at ``start_s + 0.5 + i * 0.25`` seconds of the project.
+they are small: hundredths of a decibel for gains, tenths for an explanation's terms and for levels. Frame `i` is
+centred at ``start_s + 0.5 + i * 0.25`` seconds of the project.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.decibels import FloatArray
 from core.rpp.project import VOLUME
 
 VERSION = 1
-GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 1.0
+GAIN_STEP_DB, TERM_STEP_DB, LEVEL_STEP_LU = 0.01, 0.1, 0.1
 _FIRST_CENTRE_S = 0.5
 _LOWEST, _HIGHEST = -120.0, 1_000.0
 """The range of all values; a record with other values is damaged."""
@@ -35,19 +35,29 @@ class BusRun(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     role : the bus's.
     predicted_cdb : the gain per frame, before any limits of an edit.
-    level_lufs : the stem's loudness per frame.
+    level_dlufs : the stem's loudness per frame; left out in records of earlier versions.
+    level_lufs : the same in whole LUFS, in records of earlier versions.
     deviation_cdb : standard deviation of each gain, or None where unknown.
     terms_ddb : per term of the explanation, what it adds to the gain per frame.
-    loudness_lufs : the stem's gated loudness, more exact than that of the rounded levels; left out in older records
-        and for silence.
+    loudness_lufs, loudness_after_lufs : the stem's integrated loudness without and with the gain that was written, in
+        the part of the song that the run is for; left out for silence, and in records of earlier versions.
     """
 
     role: str
     predicted_cdb: Steps
-    level_lufs: Steps
+    level_dlufs: Steps | msgspec.UnsetType = msgspec.UNSET
+    level_lufs: Steps | msgspec.UnsetType = msgspec.UNSET
     deviation_cdb: Steps | None = None
     terms_ddb: dict[str, Steps] = {}
     loudness_lufs: float | msgspec.UnsetType = msgspec.UNSET
+    loudness_after_lufs: float | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def levels_lufs(self) -> FloatArray:
+        """The stem's loudness per frame, LUFS, shape (n_frames,)."""
+        if isinstance(self.level_dlufs, list):
+            return from_steps(self.level_dlufs, LEVEL_STEP_LU)
+        return from_steps(self.level_lufs or [], 1.0)
 
 
 class TrackRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +184,7 @@ def problem_of(record: RunRecord) -> str | None:
 
 def _curves_of(bus: BusRun) -> list[list[int]]:
     deviation = [bus.deviation_cdb] if bus.deviation_cdb is not None else []
-    return [bus.predicted_cdb, bus.level_lufs, *deviation, *bus.terms_ddb.values()]
+    return [bus.predicted_cdb, bus.level_dlufs or bus.level_lufs or [], *deviation, *bus.terms_ddb.values()]
 
 
 def with_id(record: RunRecord) -> RunRecord:

@@ -131,7 +131,7 @@ def test_a_separate_process_prints_results_and_messages_separately(
     printed, errors = process.communicate(timeout=300)
     assert process.returncode == 0
     assert json.loads(printed)["title"] == "tiny song"
-    assert errors == "faderwise: warning: bass.wav is 0.5 s shorter than the longest stem\n"
+    assert errors == "faderwise: warning: bass.wav is 0.5 s shorter than the longest stem: padded with silence\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")

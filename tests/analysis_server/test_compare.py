@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -107,8 +108,8 @@ def test_the_terminal_shows_the_levels_of_the_page(faderwise: Ran, material: Pat
     for bus in result["buses"].values():
         (row,) = [line for line in out.splitlines() if line.split()[:1] == [bus["bus"]]]
         values = (bus["first_db"], bus["second_db"] - result["common_db"], bus["difference_db"])
-        shown = [float(text) for text in row.split() if text[0] in "+-"]
-        assert shown[:3] == pytest.approx(values, abs=0.051)
+        shown = [float(text) for text in row.split() if re.fullmatch(r"[+-]?\d+\.\d\d", text)]
+        assert shown[:3] == pytest.approx(values, abs=0.0051)
 
 
 def test_without_a_folder_no_page_is_written(faderwise: Ran, material: Path) -> None:

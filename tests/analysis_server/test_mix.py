@@ -92,7 +92,8 @@ def test_a_target_loudness_that_peaks_prevent_is_reported(
     mix, rate = soundfile.read(tmp_path / "out" / "mix.wav")
     peak_s = np.abs(mix).max(axis=1).argmax() / rate
     warned = [
-        re.search(r"instead of -4\.0: at more its true peak at (\S+) s", warning) for warning in result["warnings"]
+        re.search(r"instead of -4\.0 LUFS\), because otherwise its true peak at (\S+) s", warning)
+        for warning in result["warnings"]
     ]
     assert [float(found[1]) for found in warned if found] == [pytest.approx(peak_s, abs=0.02)]
     assert "faderwise: warning: " in ran.err

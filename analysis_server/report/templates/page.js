@@ -61,7 +61,7 @@
     return {
       time: clock(seconds, 1),
       gain: decibels(gain[vertex]),
-      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false, data.level_decimals)} LUFS` : vertex in level ? "silent" : "\u2014",
+      level: known(level[vertex]) ? `${decimal(level[vertex] / 10, false)} LUFS` : vertex in level ? "silent" : "\u2014",
       second: second && decibels(second[vertex]),
       written: written && decibels(written[vertex]),
       now: now && decibels(now[vertex]) + (edited ? ", edited" : ""),

@@ -111,8 +111,8 @@ def test_the_longest_stem_sets_the_length_and_shorter_ones_are_reported(tmp_path
     song = open_song(tmp_path)
     assert song.duration_s == 3.0
     assert song.warnings() == [
-        "bass.wav is 1.0 s shorter than the longest stem",
-        "mix.wav is 1.0 s longer than the longest stem",
+        "bass.wav is 1.0 s shorter than the longest stem: padded with silence",
+        "mix.wav is 1.0 s longer than the longest stem: its end is not used",
     ]
 
 
@@ -121,7 +121,7 @@ def test_the_widest_file_sets_the_channels_and_others_are_reported(tmp_path: Pat
     write(tmp_path / "bass.wav", channels=1)
     song = open_song(tmp_path)
     assert song.n_channels == 2
-    assert song.warnings() == ["bass.wav has one channel where others have 2"]
+    assert song.warnings() == ["bass.wav has one channel where others have 2: copied to all channels"]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def prediction(song: Measurement) -> Prediction:
 def require_terms_that_add_up(prediction: Prediction) -> None:
     np.testing.assert_allclose(sum(prediction.terms_db.values()), prediction.curves.gains_db, atol=1e-9)
     assert set(prediction.terms_db) <= set(TERM_MEANINGS)
-    assert list(prediction.terms_db)[-1] == "common"
+    assert list(prediction.terms_db)[-1] == ("placed" if prediction.kept else "common")
 
 
 def total_energy(gains_db: FloatArray, levels: FloatArray) -> float:
@@ -74,6 +74,18 @@ def test_kept_buses_stay_and_the_others_are_placed_around_them(prediction: Predi
         / (10.0 ** (levels[:, 3] / 10.0)).sum()
     )
     assert shift[0, 0] == pytest.approx(-3.0 - mean)
+
+
+def test_the_reasons_of_a_kept_bus_are_that_it_is_kept(prediction: Prediction, levels: FloatArray) -> None:
+    changed = with_kept(with_ride(prediction, {"vocals": 50.0}, levels), {"vocals": -3.0}, levels)
+    assert changed.kept == ("vocals",)
+    assert "common" not in changed.terms_db  # the loudness of the mix is not kept
+    for name, term in changed.terms_db.items():
+        np.testing.assert_array_equal(term[:, 3], -3.0 if name == "kept" else 0.0)
+        assert name != "kept" or not term[:, :3].any()
+    assert changed.curves.deviation_db is not None
+    assert not changed.curves.deviation_db[:, 3].any()
+    assert changed.curves.deviation_db[:, :3].all()
 
 
 def test_a_more_certain_kept_bus_counts_more(prediction: Prediction, levels: FloatArray) -> None:

@@ -105,6 +105,19 @@ def rule_of_tracks() -> Model:
     return Model(name="rule", preset="default", feature_set="condition3", prior=WRITTEN)
 
 
+def test_only_microphones_of_a_kit_have_the_term_of_the_kit() -> None:
+    levels = flat_levels([-20.0, -25.0, -22.0, -19.0])
+    balance = predict_balance(
+        Model(name="rule", preset="default", feature_set="condition3"),
+        ["drums", "drums", "bass", "vocals"],
+        levels,
+        tracks=True,
+        track_roles=["kick", "snare", "bass", "vocals"],
+    )
+    assert balance.terms["kit"][0, :2].all()
+    assert not balance.terms["kit"][:, 2:].any()
+
+
 def flat_levels(loudness_lufs: list[float]) -> StemLevels:
     loudness, n_tracks = np.array(loudness_lufs), len(loudness_lufs)
     return StemLevels(

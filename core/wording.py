@@ -1,0 +1,42 @@
+"""Numbers and lists in sentences, for terminals and pages.
+
+Pages replace the minus by a true minus sign (`analysis_server.report.content`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def decimal(value: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Return a finite number with fixed decimals; zero has no sign.
+
+    Parameters
+    ----------
+    value : the number.
+    decimals : how many decimals it has.
+    signed : whether to write the plus of a positive number.
+
+    Examples
+    --------
+    >>> decimal(-0.04), decimal(1.25, 2, signed=True), decimal(0.01, signed=True)
+    ('0.0', '+1.25', '0.0')
+    """
+    rounded = round(value, decimals) + 0.0
+    return f"{rounded:{'+' if signed and rounded else ''}.{decimals}f}"
+
+
+def decibels(value_db: float, decimals: int = 1) -> str:
+    """Return a gain with its sign and unit, such as ``+1.2 dB``."""
+    return f"{decimal(value_db, decimals, signed=True)} dB"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["drums"]), listed(["drums", "bass"]), listed(["drums", "bass", "melody"])
+    ('drums', 'drums and bass', 'drums, bass and melody')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
