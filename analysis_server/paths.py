@@ -87,8 +87,8 @@ def restrict(path: Path, mode: int) -> None:
 
 
 def is_project(path: str) -> bool:
-    """Return whether `path` names a REAPER project or a backup of one."""
-    return Path(path).suffix.lower() in _PROJECT_SUFFIXES
+    """Return whether `path` names a REAPER project or a backup of one, and not a folder."""
+    return Path(path).suffix.lower() in _PROJECT_SUFFIXES and not os.path.isdir(path)  # noqa: PTH112 - never raises
 
 
 def bundled_folder(name: str) -> Path:

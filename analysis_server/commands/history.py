@@ -32,7 +32,7 @@ _DAY_S = 86_400.0
 def add_audit(parser: options.Parser) -> None:
     """Add the options of `faderwise audit`."""
     parser.set_command(_audit, "audit Song-faderwise.RPP", "audit MySong-faderwise --open")
-    parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=options.RUN_HELP)
+    parser.add_argument("target", type=options.path, metavar="SESSION.RPP|OUT_DIR", help=options.RUN_HELP)
     text = "the folder for the page (default: the audited folder, or next to the project)"
     parser.add_argument("--out", metavar="DIR", help=text)
     parser.add_argument("--stems", metavar="SONG_DIR", help="the stems of a project, to hear the present mix")

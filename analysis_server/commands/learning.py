@@ -33,7 +33,7 @@ def add_learn(parser: options.Parser) -> None:
         'learn SongA SongB --model mine --album "Night Drive"',
     )
     kinds = "SONG_DIR|SESSION.RPP|DATASET_DIR|MATRICES.npz"
-    parser.add_argument("songs", nargs="+", metavar=kinds, help="songs with their mixdowns")
+    parser.add_argument("songs", nargs="+", type=options.path, metavar=kinds, help="songs with their mixdowns")
     text = "the model to create, or to add songs to"
     model = parser.add_argument("--model", required=True, metavar="NAME|FILE", help=text)
     options.complete(model, "models")
@@ -227,6 +227,7 @@ def add_evaluate(parser: options.Parser) -> None:
     kinds = "DATASET_DIR|MATRICES.npz"
     parser.add_argument(
         "dataset",
+        type=options.path,
         metavar=kinds,
         help="a folder of songs with their mixdowns; each is tested on what learn makes of the others",
     )
@@ -326,7 +327,7 @@ def _db(value: float | None) -> str:
 def add_estimate(parser: options.Parser) -> None:
     """Add the options of `faderwise estimate`."""
     parser.set_command(_estimate, "estimate MySong --out gains.csv", "estimate MySong --preset paper --out gains.npz")
-    parser.add_argument("song", metavar="SONG_DIR", help=options.SONG_HELP)
+    parser.add_argument("song", type=options.path, metavar="SONG_DIR", help=options.SONG_HELP)
     options.add_shared(parser, "--preset")
     domains = ("complex", "magnitude", "power")
     parser.add_argument("--domain", choices=domains, help="the kind of spectra to fit (default: the best fit)")
@@ -355,7 +356,7 @@ def add_features(parser: options.Parser) -> None:
         "features MySong --out features.csv",
         "features MySong --preset paper --features condition2 --out features.npz",
     )
-    parser.add_argument("song", metavar="SONG_DIR", help=options.SONG_HELP)
+    parser.add_argument("song", type=options.path, metavar="SONG_DIR", help=options.SONG_HELP)
     options.add_shared(parser, "--preset", "--features", "--bus")
     parser.add_argument("--out", required=True, metavar="FILE.csv|.npz", help="the file to write")
 

@@ -87,7 +87,7 @@ def add_demo(parser: options.Parser) -> None:
 def add_buses(parser: options.Parser) -> None:
     """Add the options of `faderwise buses`."""
     parser.set_command(_buses, "buses MySong", "buses Session.RPP --json")
-    parser.add_argument("path", metavar="SONG_DIR|SESSION.RPP", help=options.PROJECT_HELP)
+    parser.add_argument("path", type=options.path, metavar="SONG_DIR|SESSION.RPP", help=options.PROJECT_HELP)
 
 
 def _mix(arguments: Namespace, terminal: Terminal) -> None:

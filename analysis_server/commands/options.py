@@ -138,6 +138,13 @@ def complete(action: argparse.Action, names: str, ending: str = "") -> None:
 # Values
 
 
+def path(text: str) -> str:
+    """Return the path of a song, project or run, which is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return text
+
+
 def bus(text: str) -> tuple[str, str]:
     """Return role and file or track of ``ROLE=FILE``."""
     return _role_and(text, "ROLE=FILE, such as vocals=lead.wav")
@@ -303,13 +310,13 @@ def add_shared(parser: Parser, *names: str) -> None:
 
 def add_song_options(parser: Parser) -> None:
     """Add what `mix` and `match` share: the song, the output folder, buses, stems, a dry run."""
-    parser.add_argument("song", metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
+    parser.add_argument("song", type=path, metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
     parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
     add_shared(parser, "--bus", "--tracks", "--stems", "--open", "--dry-run")
 
 
 def add_run_options(parser: Parser) -> None:
     """Add what `edit` and `revert` share: a run, the folder for a project's copy, a dry run."""
-    parser.add_argument("target", metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
+    parser.add_argument("target", type=path, metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
     parser.add_argument("--out", metavar="DIR", help="the folder for a project's copy (default: next to the project)")
     add_shared(parser, "--dry-run")

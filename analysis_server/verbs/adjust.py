@@ -164,7 +164,8 @@ def _stems_of(name: str, buses: Sequence[str]) -> list[str]:
     wanted = name.casefold()
     of_bus = [bus for bus in buses if bus == name or roles.bus_of(bus) == wanted]
     of_track = [bus for bus in buses if bus.partition(": ")[2].casefold() == wanted]
-    return of_bus or of_track or [name]
+    usual = [bus for bus in buses if roles.bus_of(bus) == roles.role_of(name)]
+    return of_bus or of_track or usual or [name]
 
 
 def loudness_of(target: str) -> tuple[dict[str, float], str]:

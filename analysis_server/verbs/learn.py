@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
@@ -140,11 +141,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
     by_others = request.mixed_by == "others"
     songs = [msgspec.structs.replace(one.song, album=request.album, by_others=by_others) for one in learned]
     titles = [song.title for song in songs]
-    twice = sorted({title for title in titles if titles.count(title) > 1})
-    if twice:
-        raise InputError(
-            f"two songs have the name {twice[0]!r}", remedy="a model identifies songs by their folder names; rename one"
-        )
+    _require_titles_apart(titles)
     file = models.path_of(request.model)
     with nullcontext() if request.dry_run else locked(file):
         model = _starting_model(request, feature_set)  # another process may have changed it in the meantime
@@ -168,6 +165,13 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         warnings=[warning for one in learned for warning in one.warnings],
         notes=[*new_buses, *(note for one in learned for note in one.notes)],
     )
+
+
+def _require_titles_apart(titles: Sequence[str]) -> None:
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    if twice:
+        remedy = "a model identifies songs by their folder names; rename one"
+        raise InputError(f"two songs have the name {twice[0]!r}", remedy=remedy)
 
 
 def _new_bus_notes(request: LearnRequest, model: Model) -> list[str]:
@@ -216,6 +220,7 @@ def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
     matrices = list(filter(is_matrices, request.songs))
     sessions = list(filter(is_project, request.songs))
     folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
+    _require_titles_apart([folder.resolve().name for folder in folders])
     others = [*matrices, *map(str, folders)]
     if request.truth == "faders" and others:
         raise InputError(

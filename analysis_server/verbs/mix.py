@@ -159,7 +159,8 @@ def check(request: MixRequest) -> Song | None:
     _within_song(request, song)
     if request.level == "buses":
         for option, names in (("--keep", request.keep), ("--ride", request.ride_percent)):
-            missing = [name for name in names if roles.bus_of(name.casefold()) not in _bus_names(song)]
+            known = _bus_names(song)
+            missing = [n for n in names if roles.bus_of(n.casefold()) not in known and roles.role_of(n) not in known]
             if missing:
                 remedy = f"{suggestion(missing[0], song.buses)}it has {', '.join(song.buses)}"
                 raise InputError(f"the song has no bus {missing[0]!r}", option=option, remedy=remedy)

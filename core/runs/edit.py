@@ -222,7 +222,7 @@ def with_changes(settings: EditSettings, changes: Mapping[str, object]) -> EditS
 def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
     """Replace the name of a bus by its single tracks in settings, if the run balanced single tracks.
 
-    A track may be named without its bus and in upper or lower case.
+    A track may be named without its bus and in upper or lower case, a bus by any of its usual names.
     """
 
     def meant(name: str) -> list[str]:
@@ -231,7 +231,8 @@ def for_roles(settings: EditSettings, run_roles: Sequence[str]) -> EditSettings:
         of_bus = [role for role in run_roles if roles.bus_of(role) == name]
         in_bus = {role: role.removeprefix(roles.single_track(roles.bus_of(role), "")) for role in run_roles}
         called = [role for role in run_roles if name.casefold() in (role.casefold(), in_bus[role].casefold())]
-        return of_bus or called or [name]
+        usual = [role for role in run_roles if roles.bus_of(role) == roles.role_of(name)]
+        return of_bus or called or usual or [name]
 
     return msgspec.structs.replace(
         settings,

@@ -150,3 +150,10 @@ def test_an_invalid_request_prints_only_its_error(
     assert len(ran.err.splitlines()) == 1
     if options[0] == "--model":
         assert "did you mean default?" in ran.err
+
+
+def test_a_bus_may_be_named_by_any_of_its_usual_names(faderwise: Any, tiny_song: Path, tmp_path: Path) -> None:
+    kept = json.loads(faderwise("mix", tiny_song, "--keep", "Drum", "--out", tmp_path / "out", "--json").out)
+    assert kept["median_gain_db"]["drums"] == 0.0
+    edited = json.loads(faderwise("edit", tmp_path / "out", "--offset", "Drumkit=1", "--dry-run", "--json").out)
+    assert edited["buses"]["drums"]["after_db"] == pytest.approx(1.0)

@@ -81,3 +81,15 @@ def test_a_name_that_no_file_can_have_is_refused(faderwise: Faderwise, tiny_song
 def test_a_file_that_is_not_a_model_is_refused(faderwise: Faderwise, tiny_song: Path, text: str) -> None:
     Path("mine.json").write_text(text)
     is_refused(faderwise("mix", tiny_song, "--model", "./mine.json"), "mine.json", ";")
+
+
+@pytest.mark.parametrize("words", [("mix", ""), ("learn", "", "--model", "x"), ("buses", ""), ("audit", "")])
+def test_an_empty_path_is_not_the_working_folder(faderwise: Faderwise, words: tuple[str, ...]) -> None:
+    ran = faderwise(*words)
+    assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1)
+    assert "the path is empty" in ran.err
+
+
+def test_a_folder_named_like_a_project_is_a_song_folder(faderwise: Faderwise, tiny_song: Path) -> None:
+    ran = faderwise("buses", tiny_song.rename(tiny_song.with_name("Song.RPP")))
+    assert ran.code == 0 and "drums.wav" in ran.out

@@ -255,3 +255,9 @@ def test_a_missing_mixdown_is_reported_before_any_song_is_learned(
     for verb in (("learn", "--model", "x"), ("evaluate",)):
         ran = faderwise(verb[0], tmp_path / "set", *verb[1:])
         assert (ran.code, ran.out) == (2, "") and f"{Path('set', 'b')}: no mixdown found" in ran.err
+
+
+def test_songs_of_one_name_are_refused_before_any_is_opened(faderwise: Faderwise, dataset: Path) -> None:
+    ran = faderwise("learn", dataset, dataset / "Blue", "--model", "x")
+    assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1)
+    assert "two songs have the name 'Blue'" in ran.err
