@@ -483,6 +483,7 @@ def _written(session: Session, automation: Automation, range_s: Span | None, exi
         automation,
         span_s=span_s,
         moves=moves if existing == "combine" and target != FADER else None,
+        own=moves,
         highest_gain=_highest_gain(session),
         weights=session.weights,
         name=target,

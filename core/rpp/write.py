@@ -226,6 +226,7 @@ def with_envelopes(
     highest_gain: float = HIGHEST_GAIN,
     weights: Mapping[int, float] | None = None,
     name: str = VOLUME,
+    own: Mapping[str, Envelope | None] | None = None,
 ) -> Written:
     """Return the project with the automation of each bus on its tracks; bytes outside the envelopes do not change.
 
@@ -239,6 +240,7 @@ def with_envelopes(
     highest_gain : the top of an envelope, linear.
     weights : by the tracks' indices, other weights than those of `bus_weights`.
     name : the envelope to write on: `VOLUME`, `PRE_FX` or `TRIM`; or `FADER`, which gets each curve's median.
+    own : by the tracks' GUIDs, the user's own envelopes, whose replacement is noted; by default the present ones.
 
     Returns
     -------
@@ -281,8 +283,8 @@ def with_envelopes(
                 notes.append(f"the fader of {track.title} is all the way down, so nothing was written on it")
                 continue
             require_writable(project, track, name)
-            own = None if moves is None else moves.get(track.guid)
-            heard = combine(inner, own, is_part=span_s is not None)
+            moved = None if moves is None else moves.get(track.guid)
+            heard = combine(inner, moved, is_part=span_s is not None)
             if name == FADER:
                 heard = median_of(heard)
             scale = scale_of(project, track, name) / weight
@@ -303,7 +305,8 @@ def with_envelopes(
         envelope = replace(base, points=points, is_active=True)
         edits.append(envelope_edit(project, track, envelope, name))
         envelopes.append(replace(target, points=points))
-        notes += _notes(project, track, name, is_part=span_s is not None, keeps_moves=moves is not None)
+        replaced = old if own is None else own.get(track.guid, old)
+        notes += _notes(project, track, name, replaced, is_part=span_s is not None, keeps_moves=moves is not None)
     if project.global_automation == BYPASS:
         notes.append("the project bypasses all automation; switch that off in REAPER to hear the envelopes")
     notes += group_notes(project, [target.track for target, _ in targets])
@@ -484,9 +487,10 @@ def _is_modern(project: Project) -> bool:
     return found is not None and float(found[0]) >= _MODERN
 
 
-def _notes(project: Project, track: Track, name: str, *, is_part: bool, keeps_moves: bool) -> list[str]:
+def _notes(
+    project: Project, track: Track, name: str, old: Envelope | None, *, is_part: bool, keeps_moves: bool
+) -> list[str]:
     notes = []
-    old = track.target(name)
     if old is not None and len(old.points) > 1:
         where = "in the range " if is_part and old.is_active else ""
         became = "its moves were kept on top of the new gains" if keeps_moves and old.is_active else "it was replaced"

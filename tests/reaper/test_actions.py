@@ -232,6 +232,7 @@ def test_mixing_again_shows_no_window(studio: Studio) -> None:
     studio.host.RPR.RPR_SetMediaTrackInfo_Value(studio.host.RPR.RPR_GetTrack(0, 1), "D_VOL", 0.5)
     studio.run("auto_mix_again")
     assert "mixed with the model equal-level" in studio.host.dialogs.console
+    assert "had volume automation" not in studio.host.dialogs.console  # it was Faderwise's
     assert "lower" in studio.host.dialogs.console  # the bass would pass its envelope's top, so all buses go down
     again = gains(studio, time_s)
     np.testing.assert_allclose(again / again[:, :1], written / written[:, :1], rtol=1e-3)

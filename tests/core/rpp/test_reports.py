@@ -138,6 +138,12 @@ def test_a_bypassed_envelope_is_replaced_because_its_moves_were_not_heard() -> N
     assert notes == ("track 1 'Drums' had bypassed volume automation; it was replaced",)
 
 
+def test_only_envelopes_of_the_user_are_reported() -> None:
+    found = project(track("<VOLENV2\nACT 1 -1\nPT 0 0.5 0\nPT 4 0.25 0\n>"))
+    own = {found.tracks[0].guid: None}
+    assert with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}, own=own).notes == ()
+
+
 def test_written_envelopes_are_listed_by_track_and_role() -> None:
     found = project(track("VOLPAN 0.5 0", name="Kick"), track(name="Snare"))
     (kick, snare) = with_envelopes(found, {"drums": found.tracks}, {"drums": FLAT}).envelopes
