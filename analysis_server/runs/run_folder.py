@@ -38,8 +38,8 @@ FIRST, _UNKNOWN = "first run", "unknown"
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """The content of run.json; `runs` earliest first.
 
-    `mixed` is the automation that mix.wav was rendered from, as `automation_hash` returns it; left out while there are
-    no edits, and by earlier versions.
+    `mixed` is the automation that mix.wav was rendered from, as `automation_hash` returns it. Where it is left out, that is
+    the automation of the only run; with edits, which earlier versions wrote, it is unknown.
     """
 
     format: str = FORMAT
@@ -59,9 +59,13 @@ def write(folder: Path, file: RunFile) -> None:
 
 
 def _run_json(file: RunFile) -> str:
-    if len(file.runs) == 1 and file.mixed == FIRST:
+    if file.mixed == _mixed_where_left_out(file):
         file = msgspec.structs.replace(file, mixed=msgspec.UNSET)
     return msgspec.json.encode(file).decode() + "\n"
+
+
+def _mixed_where_left_out(file: RunFile) -> str:
+    return FIRST if len(file.runs) == 1 else _UNKNOWN
 
 
 def read(folder: Path) -> list[RunRecord]:
@@ -105,7 +109,7 @@ def read_file(folder: Path) -> RunFile:
             "is not a record of runs that this version reads", path=path, remedy="update Faderwise or mix again"
         )
     if file.mixed is msgspec.UNSET:
-        file = msgspec.structs.replace(file, mixed=FIRST if len(file.runs) == 1 else _UNKNOWN)
+        file = msgspec.structs.replace(file, mixed=_mixed_where_left_out(file))
     return file
 
 
