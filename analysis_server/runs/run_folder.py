@@ -38,8 +38,8 @@ FIRST, _UNKNOWN = "first run", "unknown"
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """The content of run.json; `runs` earliest first.
 
-    `mixed` is the automation that mix.wav was rendered from, as `automation_hash` returns it. Where it is left out, that is
-    the automation of the only run; with edits, which earlier versions wrote, it is unknown.
+    `mixed` is the automation that mix.wav was rendered from, as `automation_hash` returns it. Where it is left
+    out, that is the automation of the only run; with edits, which earlier versions wrote, it is unknown.
     """
 
     format: str = FORMAT

@@ -122,7 +122,8 @@ def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> Revert
     mix = folder / run_folder.MIX
     if file.mixed != state and mix.is_file():
         song, warnings = _song_to_render(request, left, automation)
-    file = run_folder.RunFile(runs=left, mixed=file.mixed if song is None else state)
+    keeps_mix = song is None and mix.is_file()
+    file = run_folder.RunFile(runs=left, mixed=file.mixed if keeps_mix else state)
     with replacing_set(folder) as files:
         written = run_folder.write_back(folder, before, file, files)
         run_folder.mark_pages(folder, files, file, automation)

@@ -17,7 +17,8 @@ from typing import Any
 FOLDER = Path(__file__).parent / "fixtures"
 RECORDS = os.environ.get("FADERWISE_RECORD") == "1"
 RELATIVE, ABSOLUTE, ROUNDED = 1e-5, 2e-6, 1.1e-3
-"""Tolerances, as processors differ by up to 1e-6 dB; `ROUNDED` is that of two numbers with 3 decimals at most, which may be rounded to different ones."""
+"""Tolerances, as processors differ by up to 1e-6 dB. `ROUNDED` is that of two numbers with 3 decimals at most, which
+may be rounded to different ones."""
 PROSE = {
     "warnings",
     "reason",
