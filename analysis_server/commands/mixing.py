@@ -180,9 +180,11 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
         terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
         for option in suggested:
             terminal.say(f"  faderwise mix {shlex.quote(arguments.path)} {option}")
-    terminal.say("\nThe same assignment as options of mix, match and learn; to move a file or track, change its bus:")
-    for option in buses.all_options(result):
-        terminal.say(f"  {option}")
+    if result.options:
+        what = f"to move a {kind}, change its bus"
+        terminal.say(f"\nThe same assignment as options of mix, match and learn; {what}:")
+        for option in result.options:
+            terminal.say(f"  --bus {shlex.quote(option)}")
     terminal.give(result)
 
 

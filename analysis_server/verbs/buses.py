@@ -17,7 +17,7 @@ from core.matching import by_bus
 from core.roles import LEFT_OUT, PAPER_BUSES
 from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.faders import reached
-from core.rpp.project import read_project
+from core.rpp.project import Project, Track, read_project
 
 _MOST_NAMES = 4
 """The most names of files that cannot be read in one warning."""
@@ -49,17 +49,22 @@ class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The audio files of a song folder; notes for the user, and warnings about files that are not read."""
+    """The audio files of a song folder; notes for the user, and warnings about files that are not read.
+
+    `options` are values of `--bus`, such as "vocals=lead.wav", for the same assignment.
+    """
 
     files: list[FileRole]
+    options: list[str] = []
     notes: list[str] = []
     warnings: list[str] = []
 
 
 class TrackRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The tracks of a project, and notes for the user."""
+    """The tracks of a project, and notes for the user; `options` are those of `FileRoles`."""
 
     tracks: list[TrackRole]
+    options: list[str] = []
     notes: list[str] = []
 
 
@@ -134,7 +139,14 @@ def _of_project(path: Path) -> TrackRoles:
         more += ["it is muted"] if track.is_muted else []
         reason = "; ".join([match.reason, *more])
         rows.append(TrackRole(track=track.number, name=track.name, bus=match.bus, role=match.role, reason=reason))
-    return TrackRoles(tracks=rows, notes=list(buses.notes))
+    options = [f"{bus}={_called(project, track)}" for bus, tracks in buses.tracks.items() for track in tracks]
+    return TrackRoles(tracks=rows, options=options, notes=list(buses.notes))
+
+
+def _called(project: Project, track: Track) -> str:
+    """Return what a track is called in an option: its number, unless that is the name of a track."""
+    is_name = any(other.name.strip() == str(track.number) for other in project.tracks)
+    return track.guid if is_name and track.guid else str(track.number)
 
 
 def _of_folder(path: Path) -> FileRoles:
@@ -155,8 +167,13 @@ def _of_folder(path: Path) -> FileRoles:
     for row in song.assignment:
         if row.path in rows and row.path not in damaged:
             rows[row.path] = _row(path, row.path, row.bus, row.role, row.reason)
+    shown = [row for file, row in rows.items() if row.role != "mixdown" and file not in damaged]
     return FileRoles(
         files=list(rows.values()),
+        options=[
+            *(f"{row.bus or LEFT_OUT}={row.file}" for row in shown),
+            *(f"{LEFT_OUT}={rows[file].file}" for file in damaged),
+        ],
         notes=[*song.doubts, *_plain_sum_notes(song), *song.notes_on_documents()],
         warnings=[*warnings, *left_out([row for row in song.assignment if row.path not in rows])],
     )
@@ -182,6 +199,7 @@ def _of_streams(stem_file: Path) -> FileRoles:
             FileRole(file=file.name, bus=bus, role=bus or "mixdown", reason=f"it is audio stream {file.stream}")
             for bus, file in [(None, song.mixdown), *song.stems.items()]
         ],
+        options=[f"{bus}={file.stream}" for bus, file in song.stems.items()],
         notes=_plain_sum_notes(song),
     )
 
@@ -210,12 +228,6 @@ def bus_options(result: FileRoles | TrackRoles) -> list[str]:
         for name, bus, role in rows
         if bus is None and role in ("unknown", "several buses")
     ]
-
-
-def all_options(result: FileRoles | TrackRoles) -> list[str]:
-    """Return the option for the present bus of every file or track except the mixdown; BUS where it has none."""
-    pairs = [(bus or "BUS", name) for name, bus, role in _named_rows(result) if role != "mixdown"]
-    return [f"--bus {shlex.quote(f'{bus}={name}')}" for bus, name in pairs]
 
 
 def _named_rows(result: FileRoles | TrackRoles) -> list[tuple[str, str | None, str]]:

@@ -9,6 +9,8 @@ from core.errors import InputError
 from core.matching.matcher import match_name
 from core.roles import LEFT_OUT, SYNONYMS, bus_of, canonical_role, misspelled
 
+_PLACEHOLDERS = ("bus", "role")
+
 
 def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[str]]:
     """Return the files or tracks of each bus from pairs of a role and its files or tracks, as `--bus` gives them.
@@ -16,7 +18,7 @@ def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[
     Raises
     ------
     InputError
-        A role is empty, a mixdown's name, a single track's ("drums: kick"), or a misspelling of a bus.
+        A role is empty, a mixdown's name, a single track's ("drums: kick"), a misspelling of a bus, or a placeholder.
 
     Examples
     --------
@@ -29,6 +31,9 @@ def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[
         if bus_of(bus) != bus:
             problem = "a bus is not named like a single track"
             raise InputError(problem, option=f"--bus {role}=...", remedy=f"use {bus_of(bus)}, or another name")
+        if bus in _PLACEHOLDERS:
+            remedy = f"replace it with drums, bass, melody, vocals or another name, or with {LEFT_OUT}"
+            raise InputError(f"{role.strip()} is a placeholder", option=f"--bus {role}=...", remedy=remedy)
         meant = misspelled(bus)
         if meant and match_name(bus).bus in (None, meant):
             raise _no_bus(role, meant)
