@@ -33,7 +33,7 @@ from core import __version__
 from core.errors import FaderwiseError, InputError, to_user_error
 from core.progress import ProgressCallback, no_progress
 
-State = Literal["right", "note", "wrong"]
+State = Literal["ok", "note", "failed"]
 _LIMIT_S = 60.0
 
 
@@ -51,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def right(subject: str, found: str) -> Finding:
     """Return that something is as it should be."""
-    return Finding(subject=subject, state="right", found=found)
+    return Finding(subject=subject, state="ok", found=found)
 
 
 def note(subject: str, found: str, remedy: str = "") -> Finding:
@@ -61,7 +61,7 @@ def note(subject: str, found: str, remedy: str = "") -> Finding:
 
 def wrong(subject: str, found: str, remedy: str) -> Finding:
     """Return a problem and its remedy."""
-    return Finding(subject=subject, state="wrong", found=found, remedy=remedy)
+    return Finding(subject=subject, state="failed", found=found, remedy=remedy)
 
 
 def run_program(command: Sequence[str]) -> tuple[bool, str]:
@@ -383,10 +383,10 @@ _LOOKS = 17
 
 
 class DoctorResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was looked at; `right` unless something is wrong."""
+    """Everything that was looked at; `ok` unless something is wrong."""
 
     version: str
-    right: bool
+    ok: bool
     findings: list[Finding]
 
 
@@ -408,8 +408,8 @@ def run(home: Path, progress: ProgressCallback = no_progress, *, full: bool = Fa
         for finding in _including_failures(checks):
             findings.append(finding)
             progress(min(len(findings) / _LOOKS, 1.0), finding.subject)
-    healthy = all(finding.state != "wrong" for finding in findings)
-    return DoctorResult(version=__version__, right=healthy, findings=findings)
+    healthy = all(finding.state != "failed" for finding in findings)
+    return DoctorResult(version=__version__, ok=healthy, findings=findings)
 
 
 def _including_failures(findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -291,7 +291,7 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
     terminal.say("MSE: mean squared error of the linear gain of each bus over all frames, as in the paper.")
     rows = [(title[:38], *(_mse(row.get(bus)) for bus in result.buses)) for title, row in result.songs.items()]
     rows.append(("mean", *(_mse(result.mean[bus]) for bus in result.buses)))
-    rows.append(("spread", *(_mse(result.std[bus]) for bus in result.buses)))
+    rows.append(("std", *(_mse(result.std[bus]) for bus in result.buses)))
     terminal.table((f"MSE, {LEARNED}", *result.buses), rows)
     terminal.say()
     terminal.table(
@@ -300,7 +300,7 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
     )
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    page = next((file for file in result.files if file.endswith(".html")), None)
+    page = next((file for file in result.files.values() if file.endswith(".html")), None)
     if page:
         terminal.say(f"Page: {Path(page).absolute()}")
         terminal.say(f"Results: {count(len(result.files) - 1, 'file')} next to it")
@@ -345,8 +345,13 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
     terminal.table(("bus", "median gain"), [(bus, decibels(db)) for bus, db in result.median_gain_db.items()])
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    terminal.say(f"Written: {Path(result.out).absolute()}")
+    _print_written(result.files, terminal)
     terminal.give(result, exact=True)
+
+
+def _print_written(files: Mapping[str, str], terminal: Terminal) -> None:
+    for path in files.values():
+        terminal.say(f"Written: {Path(path).absolute()}")
 
 
 def add_features(parser: options.Parser) -> None:
@@ -370,7 +375,7 @@ def _features(arguments: Namespace, terminal: Terminal) -> None:
     terminal.say(f"{result.title}: {', '.join(result.feature_names)} of {', '.join(result.buses)}.")
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    terminal.say(f"Written: {Path(result.out).absolute()}")
+    _print_written(result.files, terminal)
     terminal.give(result, exact=True)
 
 

@@ -240,11 +240,11 @@ def _listed(names: list[str]) -> str:
 
 def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
     terminal.say(f"{subject}{headline[:1].lower()}{headline[1:]}")
-    are_tracks = all(len(result.files) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
+    are_tracks = all(len(result.inputs) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
     columns = ["bus", "source", "gain", "80 % band", "loudness by automation"]
     rows = []
     for bus, result in buses.items():
-        files = result.files if len(result.files) < 3 else [result.files[0], f"{len(result.files) - 1} more"]
+        files = result.inputs if len(result.inputs) < 3 else [result.inputs[0], f"{len(result.inputs) - 1} more"]
         band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
         gain = decibels(result.gain_db) if result.is_in_mix else "not in the mix"
         before, after = result.loudness_before_lufs, result.loudness_after_lufs

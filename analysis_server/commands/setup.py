@@ -34,13 +34,13 @@ def _doctor(arguments: Namespace, terminal: Terminal) -> None:
 
     with terminal.progress() as progress:
         result = doctor.run(home().absolute(), progress, full=arguments.full)
-    marks = {"right": "ok", "note": "--", "wrong": "!!"}
+    marks = {"ok": "ok", "note": "--", "failed": "!!"}
     for finding in result.findings:
         terminal.say(f"{marks[finding.state]} {finding.subject:<16} {finding.found}")
         if finding.remedy:
             terminal.say(f"   {'':<16} → {finding.remedy}")
     terminal.give(result)
-    problems = [finding.subject for finding in result.findings if finding.state == "wrong"]
+    problems = [finding.subject for finding in result.findings if finding.state == "failed"]
     if problems:
         raise FaderwiseError(f"to fix: {', '.join(problems)}")
 
@@ -108,7 +108,7 @@ def _index(arguments: Namespace, terminal: Terminal) -> None:
     written = reapack.write_repository(Path(arguments.out), content, arguments.url, changes)
     terminal.say(f"{len(written)} files for ReaPack; publish {arguments.out} so that this is the index:")
     terminal.say(f"  {arguments.url.rstrip('/')}/{reapack.INDEX}")
-    terminal.give({"files": [str(path) for path in written]})
+    terminal.give({"files": {path.relative_to(arguments.out).as_posix(): str(path) for path in written}})
 
 
 def _changes(file: Path) -> str:

@@ -149,7 +149,7 @@ def _curves_db(song: EvaluationSong, predicted: FloatArray) -> tuple[FloatArray,
 
 
 def score_table(scores: Scores) -> str:
-    """Return one row per song, then their mean and spread (n - 1): MSE per bus and the balance error in dB.
+    """Return one row per song, then their mean and standard deviation (n - 1): MSE per bus and the balance error in dB.
 
     A cell is empty where a song lacks the bus, or has none that is active.
     """
@@ -164,7 +164,7 @@ def score_table(scores: Scores) -> str:
     for title, row in scores.mse.items():
         write(title, row, scores.balance_db[title])
     write("mean", scores.mean_mse(), scores.mean_balance_db())
-    write("spread", scores.std_mse(), scores.std_balance_db())
+    write("std", scores.std_mse(), scores.std_balance_db())
     return text.getvalue()
 
 

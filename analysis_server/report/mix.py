@@ -43,14 +43,14 @@ LEAST_TERM_DB = 0.05
 
 
 class BusResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A bus: its files (or tracks), median gain, half its 80 % band, and loudness before and after the fader.
+    """A bus: its files or tracks, median gain, half its 80 % band, and loudness before and after the fader.
 
     The band is None where the bus is kept or not in the mix. The loudness is integrated as BS.1770 defines it, in the
     part of the song that the run is for; None for silence. `is_kept` is whether --keep keeps its fader, `is_in_mix`
     whether its gain is audible.
     """
 
-    files: list[str]
+    inputs: list[str]
     gain_db: float
     band_db: float | None
     loudness_before_lufs: float | None
@@ -334,7 +334,7 @@ def bus_results(
         if deviation_db is not None and active.any() and bus not in kept and median_db > ABSENT_DB:
             band_db = float(np.median(half_bands_db(deviation_db[:n_frames][active, index])))
         results[bus] = BusResult(
-            files=names[bus],
+            inputs=names[bus],
             gain_db=median_db,
             band_db=band_db,
             loudness_before_lufs=stem_loudness_lufs(measurement, index, range_s=range_s),

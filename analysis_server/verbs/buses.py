@@ -48,7 +48,7 @@ class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class FileRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FileRoles(msgspec.Struct, frozen=True, kw_only=True):
     """The audio files of a song folder; notes for the user, and warnings about files that are not read.
 
     `options` are values of `--bus`, such as "vocals=lead.wav", for the same assignment.
@@ -60,12 +60,13 @@ class FileRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: list[str] = []
 
 
-class TrackRoles(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TrackRoles(msgspec.Struct, frozen=True, kw_only=True):
     """The tracks of a project, and notes for the user; `options` are those of `FileRoles`."""
 
     tracks: list[TrackRole]
     options: list[str] = []
     notes: list[str] = []
+    warnings: list[str] = []
 
 
 def run(request: BusesRequest) -> FileRoles | TrackRoles:

@@ -121,7 +121,7 @@ class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
     balance_db_of: dict[str, dict[str, float | None]]
     comparisons: dict[str, Comparison]
     methods: dict[str, str]
-    files: list[str]
+    files: dict[str, str]
     warnings: list[str]
     notes: list[str] = []
     verdict: str = ""
@@ -206,7 +206,7 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         },
         comparisons=comparisons,
         methods=methods_of(preset),
-        files=[],
+        files={},
         warnings=list(dict.fromkeys([*trained.warnings, *tested.warnings, *_seen_before(tested, trained)])),
         notes=list(dict.fromkeys([*trained.notes, *tested.notes, *_songs_of_default(tested, feature_set)])),
         verdict=sentences[0],
@@ -470,7 +470,7 @@ def _written(
         )
         write_text(files.folder / PAGE, page)
         names = [PAGE, *drawn, TABLE]
-        result = msgspec.structs.replace(result, files=[str(folder / name) for name in names])
+        result = msgspec.structs.replace(result, files={name: str(folder / name) for name in names})
         write_text(files.folder / TABLE, msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n")
         for name in names:
             files.new(folder / name)  # where it is now, in the set's own folder

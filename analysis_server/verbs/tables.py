@@ -30,7 +30,7 @@ class FeaturesResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was written."""
 
     title: str
-    out: str
+    files: dict[str, str]
     preset: str
     features: str
     feature_names: list[str]
@@ -69,7 +69,7 @@ def features(request: FeaturesRequest, progress: ProgressCallback = no_progress)
     )
     return FeaturesResult(
         title=song.title,
-        out=str(out),
+        files={out.name: str(out)},
         preset=request.preset,
         features=chosen,
         feature_names=names,
@@ -95,7 +95,7 @@ class EstimateResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was found; `median_gain_db` per bus over its active frames."""
 
     title: str
-    out: str
+    files: dict[str, str]
     preset: str
     domain: str
     reason: str
@@ -123,7 +123,7 @@ def estimate(request: EstimateRequest, progress: ProgressCallback = no_progress)
     found.curves.save(out)
     return EstimateResult(
         title=song.title,
-        out=str(out),
+        files={out.name: str(out)},
         preset=request.preset,
         domain=found.domain,
         reason=found.reason,

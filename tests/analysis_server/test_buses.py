@@ -191,7 +191,7 @@ def test_a_file_name_may_have_another_form_of_unicode_and_an_equals_sign(
 def test_a_file_that_is_linked_twice_is_used_once(faderwise: Faderwise, takes: Path) -> None:
     (takes / "sub.wav").symlink_to("bass.wav")
     result = json.loads(faderwise("mix", takes, "--dry-run", "--json").out)
-    assert result["buses"]["bass"]["files"] == ["bass.wav"]
+    assert result["buses"]["bass"]["inputs"] == ["bass.wav"]
     assert "sub.wav was left out: it is a link to bass.wav" in result["warnings"]
 
 

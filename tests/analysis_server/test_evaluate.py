@@ -189,7 +189,7 @@ def test_the_table_on_the_terminal_has_a_line_a_song_and_a_rule(faderwise: Fader
     ran = faderwise("evaluate", GOLDEN / "rock_condition1.npz")
     assert "Purling Hiss - Lolita" in ran.out
     assert "  mean  " in ran.out
-    assert "  spread  " in ran.out
+    assert "  std  " in ran.out
     assert "equal level, gated" in ran.out
     assert "level per bus: each bus at the mean RMS level" in ran.out
 

@@ -62,7 +62,7 @@ def test_each_song_has_its_figures_as_png_and_pdf(evaluated: tuple[Path, dict[st
         for kind in ("png", "pdf")
     }
     assert {path.name for path in out.iterdir()} == {*figures, "tables.csv", "evaluate.json", "evaluate.html"}
-    assert {Path(file) for file in result["files"]} == set(out.iterdir())
+    assert {Path(file) for file in result["files"].values()} == set(out.iterdir())
 
 
 def test_the_page_has_the_verdict_every_method_and_a_chart_per_song_and_bus(
@@ -108,7 +108,7 @@ def test_the_csv_and_the_json_have_the_same_content(evaluated: tuple[Path, dict[
     out, result = evaluated
     with (out / "tables.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["song"]: row for row in csv.DictReader(file)}
-    assert list(rows) == [*result["songs"], "mean", "spread"]
+    assert list(rows) == [*result["songs"], "mean", "std"]
     for title, by_bus in result["songs"].items():
         for bus in BUSES:
             cell = rows[title][f"mse_{bus}"]
@@ -116,7 +116,7 @@ def test_the_csv_and_the_json_have_the_same_content(evaluated: tuple[Path, dict[
         assert float(rows[title]["balance_db"]) == result["balance_db"][title]
     for bus in BUSES:
         assert float(rows["mean"][f"mse_{bus}"]) == result["mean"][bus]
-        assert float(rows["spread"][f"mse_{bus}"]) == result["std"][bus]
+        assert float(rows["std"][f"mse_{bus}"]) == result["std"][bus]
     assert float(rows["mean"]["balance_db"]) == pytest.approx(np.mean(list(result["balance_db"].values())))
 
 
@@ -126,7 +126,7 @@ def test_the_json_file_has_what_the_command_prints(
     result = result_of(faderwise, two_songs_matrices, "--out", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "evaluate.json").read_text(encoding="utf-8")) == result
     assert len(result["files"]) == 2 * 2 + 3  # matrices have no audio, so no spectra
-    assert all(Path(file).is_file() for file in result["files"])
+    assert all(Path(file).is_file() for file in result["files"].values())
 
 
 def test_the_files_change_together_and_only_when_the_result_does(

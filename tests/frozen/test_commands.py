@@ -111,11 +111,11 @@ def test_evaluate_of_two_short_songs(tmp_path: Path, preset: str) -> None:
 def test_doctor_has_the_same_shape() -> None:
     """Its findings depend on the machine."""
     result = faderwise("doctor").result
-    assert set(result) == {"version", "right", "findings"}
+    assert set(result) == {"version", "ok", "findings"}
     assert {tuple(finding) for finding in result["findings"]} == {("subject", "state", "found", "remedy")}
     subjects = {finding["subject"] for finding in result["findings"]}
     assert subjects >= {"environment", "command", "libraries", "versions", "folder", "runs", "keys", "server", "REAPER"}
-    assert {finding["state"] for finding in result["findings"]} <= {"right", "note", "wrong"}
+    assert {finding["state"] for finding in result["findings"]} <= {"ok", "note", "failed"}
 
 
 def test_bad_input_ends_with_exit_code_2(tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def test_a_stem_without_a_track_stays_in_the_mix(small: Path, capsys: pytest.Cap
     code, result, errors = run(capsys, verb, str(small), "--stems", str(STEMS), *more)
     assert code == 0, errors
     assert "melody.flac has no track in Song.RPP; its curve is only in the other files" in errors
-    assert result["buses"]["melody"]["files"] == ["melody.flac"]  # type: ignore[index]
-    assert result["buses"]["drums"]["files"] == ["1 DRUMS BUS"]  # type: ignore[index]
+    assert result["buses"]["melody"]["inputs"] == ["melody.flac"]  # type: ignore[index]
+    assert result["buses"]["drums"]["inputs"] == ["1 DRUMS BUS"]  # type: ignore[index]
     assert run(capsys, "audit", str(small.with_name("Song-faderwise.RPP")), "--no-sound", "--dry-run")[0] == 0
 
 

@@ -125,7 +125,7 @@ def test_the_bridge_gives_empty_tracks_an_item_after_the_check_asked_for_it(
 def test_doctor_shows_the_report(studio: Studio) -> None:
     assert examine_check(studio.home).found == "not run yet"
     check(studio)
-    assert examine_check(studio.home).state == "right"
+    assert examine_check(studio.home).state == "ok"
     studio.host.switches.envelope_top_db = 12
     check(studio)
     found = examine_check(studio.home)

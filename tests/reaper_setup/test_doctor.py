@@ -46,9 +46,7 @@ def test_all_is_right_after_setting_up_and_nothing_is_touched(installed: Path, h
     before = tree(installed)
     findings = by_subject(list(examine_reaper(home)))
     assert findings.pop("REAPER check").found == "not run yet"
-    assert [
-        (name, finding.state, finding.found) for name, finding in findings.items() if finding.state != "right"
-    ] == []
+    assert [(name, finding.state, finding.found) for name, finding in findings.items() if finding.state != "ok"] == []
     assert list(findings) == ["REAPER", "REAPER's Python", "scripts", "imports", "actions", "application"]
     assert "reapy 0.10.0 under Python 3." in findings["imports"].found
     assert tree(installed) == before
@@ -135,15 +133,15 @@ def test_each_fault_is_found_and_fixed_by_its_remedy(
 ) -> None:
     damage(installed)
     finding = by_subject(list(examine_reaper(home)))[subject]
-    assert finding.state == "wrong"
+    assert finding.state == "failed"
     assert found in finding.found
     assert "faderwise reaper install" in finding.remedy
     install_actions(Application(Path(sys.executable), home), User().prompter())
-    assert [left.found for left in examine_reaper(home) if left.state == "wrong"] == []
+    assert [left.found for left in examine_reaper(home) if left.state == "failed"] == []
 
 
 def test_a_reaper_without_faderwise_is_reported(resource: Path, home: Path) -> None:
-    wrong = {finding.subject for finding in examine_reaper(home) if finding.state == "wrong"}
+    wrong = {finding.subject for finding in examine_reaper(home) if finding.state == "failed"}
     assert wrong == {"REAPER's Python", "scripts", "actions", "application"}
 
 
@@ -170,9 +168,9 @@ def test_application_is_checked(tmp_path: Path, full: bool, monkeypatch: pytest.
     findings = by_subject(list(examine_application(home, full=full)))
     assert (home / "logs").exists() is full  # only the full check starts a server
     assert os.environ.get("MPLCONFIGDIR") == (str(home / "cache" / "matplotlib") if full else None)
-    assert [(name, finding.found) for name, finding in findings.items() if finding.state == "wrong"] == []
+    assert [(name, finding.found) for name, finding in findings.items() if finding.state == "failed"] == []
     assert list(findings) == ["environment", "command", "libraries", "versions", "folder", "runs", "keys", "server"]
-    assert findings["server"].state == "right"
+    assert findings["server"].state == "ok"
 
 
 def test_large_run_folders_are_reported_with_the_command_that_clears_them(
@@ -182,7 +180,7 @@ def test_large_run_folders_are_reported_with_the_command_that_clears_them(
     mix.parent.mkdir(parents=True)
     mix.write_bytes(bytes(3_000_000))
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
-    assert (finding.state, finding.found) == ("right", f"1 run from REAPER, 3 MB in {tmp_path / 'runs'}")
+    assert (finding.state, finding.found) == ("ok", f"1 run from REAPER, 3 MB in {tmp_path / 'runs'}")
     monkeypatch.setattr(doctor, "_MUCH_BYTES", 1_000_000)
     finding = by_subject(list(islice(examine_application(tmp_path), 6)))["runs"]
     assert finding.state == "note"
@@ -193,7 +191,7 @@ def test_requirement_that_is_not_met_is_reported(tmp_path: Path, monkeypatch: py
     requirements = ["numpy>=999", "no-such-package>=1", 'other; extra == "test"', "msgspec>=0"]
     monkeypatch.setattr("importlib.metadata.requires", lambda _name: requirements)
     finding = by_subject(list(islice(examine_application(tmp_path), 4)))["versions"]
-    assert finding.state == "wrong"
+    assert finding.state == "failed"
     assert finding.found.startswith("numpy is ")
     assert finding.found.endswith("required is >=999; no-such-package>=1 is not installed")
 
@@ -212,7 +210,7 @@ def test_keys_that_others_can_read_are_reported_with_the_command_that_fixes_it(t
     client_keys(tmp_path)
     (tmp_path / "keys" / "client.json").chmod(0o644)
     finding = by_subject(list(islice(examine_application(tmp_path), 7)))["keys"]
-    assert finding.state == "wrong"
+    assert finding.state == "failed"
     assert finding.remedy == f"chmod go-rwx '{tmp_path / 'keys' / 'client.json'}'"
 
 
@@ -223,7 +221,7 @@ def test_what_cannot_even_be_looked_at_is_a_finding(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(find_reaper, "resource_folders", closed)
     monkeypatch.setattr(doctor, "examine_application", lambda _home, full: iter(()))
     (finding,) = doctor.run(tmp_path).findings
-    assert finding.state == "wrong"
+    assert finding.state == "failed"
     assert finding.found == "/home/me/.config/REAPER/reaper.ini: cannot be used (Permission denied)"
     assert "permissions" in finding.remedy
 
@@ -234,7 +232,7 @@ def test_an_interpreter_with_unexpected_output_is_a_finding(
 ) -> None:
     monkeypatch.setattr("analysis_server.doctor.run_program", lambda _command: (True, said))
     finding = by_subject(list(examine_reaper(home)))["imports"]
-    assert finding.state == "wrong"
+    assert finding.state == "failed"
     assert "Python" in finding.found
 
 
@@ -242,9 +240,9 @@ def test_a_folder_that_cannot_be_written_to_is_a_finding(tmp_path: Path) -> None
     place = tmp_path / "a file"
     place.write_text("", "utf-8")
     findings = by_subject(list(examine_application(place / "data", full=True)))
-    assert findings["folder"].state == "wrong"
+    assert findings["folder"].state == "failed"
     assert "FADERWISE_HOME" in findings["folder"].remedy
-    assert findings["server"].state == "wrong"
+    assert findings["server"].state == "failed"
 
 
 def test_the_command_ends_with_1_where_something_is_wrong(
@@ -253,7 +251,7 @@ def test_the_command_ends_with_1_where_something_is_wrong(
     monkeypatch.setattr(find_reaper, "resource_folders", list)
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path))
     assert main(["doctor", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["right"] is True
+    assert json.loads(capsys.readouterr().out)["ok"] is True
     monkeypatch.setenv("FADERWISE_HOME", str(tmp_path / "file" / "home"))
     (tmp_path / "file").touch()
     assert main(["doctor"]) == 1

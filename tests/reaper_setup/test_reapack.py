@@ -117,7 +117,7 @@ def test_the_command_writes_one_with_the_packages(
     out = tmp_path / "out"
     words = ["reaper", "index", "--url", URL, "--out", str(out), "--changelog", str(changes), "--json"]
     assert main(words) == 0
-    assert str(out / "index.xml") in json.loads(capsys.readouterr().out)["files"]
+    assert str(out / "index.xml") in json.loads(capsys.readouterr().out)["files"].values()
     assert problems_of(out, URL) == []
     assert {"vendor/reapy/__init__.py", "vendor/typing_extensions.py"} <= set(sources(out))
     root = ElementTree.fromstring((out / "index.xml").read_bytes())  # noqa: S314 - made by the test
