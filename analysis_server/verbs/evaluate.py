@@ -381,7 +381,10 @@ def verdict(comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]
         sentences.append(f"{against[0].upper()}{against[1:]}.")
     closer = {name: one for name, one in comparisons.items() if name not in (DEFAULT, FIXED_RULE) and one.closer_db < 0}
     if closer:
-        listed = " and ".join(f"{name!r} by {-one.closer_db:.2f} dB ({_tested(one)})" for name, one in closer.items())
+        found = {None: "not tested", True: "significant", False: "not significant"}
+        listed = ", ".join(
+            f"{name!r} by {-one.closer_db:.2f} dB ({found[one.significant]})" for name, one in closer.items()
+        )
         sentences.append(f"Simple rules that are closer than the model: {listed}.")
     if "mean gain" in closer:
         sentences.append(

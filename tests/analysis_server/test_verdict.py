@@ -82,9 +82,11 @@ def test_the_same_difference_in_every_song_has_no_interval_and_no_test() -> None
 def test_the_rule_of_the_verdict_is_fixed_and_closer_rules_are_listed() -> None:
     """Choosing the best of several rules on the tested songs would make it look better than it is."""
     better = {title: value - 0.2 for title, value in OURS.items()}
-    sentence, _ = judged(OURS, default=FAR, equal_level=FAR, mean_gain=better, unity_gain=FAR)
+    halved = {title: 0.5 * value for title, value in OURS.items()}
+    sentence, _ = judged(OURS, default=FAR, equal_level=FAR, mean_gain=better, level_per_bus=halved, unity_gain=FAR)
     assert "Equal levels are 2.08 dB from it" in sentence
-    assert "Simple rules that are closer than the model: 'mean gain' by 0.20 dB (not tested)." in sentence
+    listed = "'mean gain' by 0.20 dB (not tested), 'level per bus' by 0.53 dB (significant)"
+    assert f"Simple rules that are closer than the model: {listed}." in sentence
     assert "'mean gain' repeats the gains of other songs" in sentence
 
 
