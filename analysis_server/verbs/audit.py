@@ -513,6 +513,7 @@ def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -
         level_lufs=track.level_lufs,
         active=np.isfinite(track.level_lufs),
         uncertainty_db=None if deviation is None else half_bands_db(deviation),
+        is_kept="kept" in track.terms_db and deviation is not None and not deviation.any(),
         point_time_s=track.written.time_s,
         point_gain_db=track.written.gain_db,
         loudness_before_lufs=shown.loudness_before_lufs,

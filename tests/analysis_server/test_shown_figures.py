@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,28 @@ def test_a_kept_bus_is_marked(faderwise: Faderwise, song: Path, tmp_path: Path) 
     assert (drums["is_kept"], drums["band_db"], drums["gain_db"]) == (True, None, pytest.approx(0.0))
     (row,) = [line for line in faderwise(*words).out.splitlines() if line.split()[:2] == ["drums", "drums.wav"]][1:]
     assert row.split()[2:5] == ["0.0", "dB", "kept"]
+
+
+def test_the_pages_of_a_kept_bus_show_that_it_is_kept(faderwise: Faderwise, song: Path, tmp_path: Path) -> None:
+    faderwise("mix", song, "--keep", "drums", "--out", tmp_path / "out")
+    faderwise("audit", tmp_path / "out", "--no-sound")
+    for page in ("report.html", "audit.html"):
+        text = (tmp_path / "out" / page).read_text(encoding="utf-8")
+        assert len(re.findall(r">\s*kept\s*<", text)) == 1
+        assert "±0.0 dB" not in text
+
+
+def test_the_reasons_of_an_audit_include_what_was_changed_since(
+    faderwise: Faderwise, song: Path, tmp_path: Path
+) -> None:
+    faderwise("mix", song, "--out", tmp_path / "out")
+    for offset in (0, -3):
+        if offset:
+            faderwise("edit", tmp_path / "out", "--offset", f"vocals={offset}")
+        faderwise("audit", tmp_path / "out", "--no-sound")
+        page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+        shown = re.findall(r"<b>(\S+ dB)</b> <span>changed since by faderwise edit or by hand</span>", page)
+        assert bool(shown) == bool(offset)
 
 
 def test_a_single_bus_has_no_balance(faderwise: Faderwise, song: Path, tmp_path: Path) -> None:
