@@ -320,7 +320,7 @@ def _from_faders(
 def _with_tracks_alone(session: Session) -> tuple[Session, tuple[str, ...]]:
     """Return the session without its mixdown, and without stems that no track's fader belongs to."""
     stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
-    without = tuple(f"the {role} have no fader and were left out" for role in session.song.stems if role not in stems)
+    without = tuple(f"the bus {role} has no fader and was left out" for role in session.song.stems if role not in stems)
     return replace(session, song=replace(session.song, stems=stems, mixdown=None)), without
 
 

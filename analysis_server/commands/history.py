@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import time
 from argparse import Namespace
@@ -17,7 +16,7 @@ from analysis_server.paths import is_project
 from analysis_server.terminal import Terminal, count
 from core.errors import InputError
 from core.files import require_folder
-from core.wording import decibels, decimal
+from core.wording import decibels, decimal, listed
 
 if TYPE_CHECKING:
     from analysis_server.runs.kept_runs import KeptRun
@@ -50,16 +49,16 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
     with terminal.progress() as progress:
         result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
     terminal.say(f"{result.title}: {result.summary}")
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     tracks = list(zip(audit.track_labels(result), result.tracks, strict=True))
+    sums = audit.sums_of(result)
     for label, track in tracks:
         gain = decibels(track.gain_now_db)
         if result.is_edited:
             gain = f"{decibels(track.gain_written_db)} → {gain}"
-        loudness = "silent"
-        if math.isfinite(track.loudness_before_lufs):
-            loudness = f"{track.loudness_before_lufs:.1f} → {track.loudness_now_lufs:.1f} LUFS"
-        rows.append((label, gain, loudness))
+        if track.bus in sums and all(row[0] != track.bus for row in rows):
+            rows.append((track.bus, "", audit.loudness_text(result.buses[track.bus])))
+        rows.append((label, gain, audit.loudness_text(track)))
     terminal.table(("bus", "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
     if result.moves:
         terminal.say("Largest moves:")
@@ -194,7 +193,7 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
 
     with terminal.progress() as progress:
         result = revert.run(options.request_of(revert.RevertRequest, arguments), progress)
-    runs = " and ".join(str(number) for number in result.taken_back)
+    runs = listed([str(number) for number in result.taken_back])
     which = f"runs {runs}" if len(result.taken_back) > 1 else f"run {runs}"
     state = f"the state after run {result.to}" if result.to else "the state before Faderwise"
     verb = "would be reverted" if arguments.dry_run else "reverted"

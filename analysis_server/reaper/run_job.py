@@ -38,6 +38,7 @@ from core.progress import ProgressCallback, no_progress
 from core.roles import bus_of
 from core.rpp.write import Written
 from core.runs.record import RunRecord
+from core.wording import listed
 
 _LONGEST_TITLE_BYTES = 120
 """Leaves room in a folder's name, and in Windows' paths, for what follows the title."""
@@ -227,7 +228,7 @@ def _listed(record: RunRecord) -> str:
     buses = list(dict.fromkeys(map(bus_of, names)))
     if buses != names:
         return f"{len(names)} tracks of {len(buses)} buses"
-    joined = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    joined = listed(names)
     return f"{joined[:1].upper()}{joined[1:]}"
 
 

@@ -41,6 +41,7 @@ from analysis_server.report.content import (
     with_minus_signs,
 )
 from core.decibels import ABSENT_DB, FloatArray
+from core.wording import listed
 
 TABLE_ROWS = 40
 MOST_OPEN_PANELS = 12
@@ -85,7 +86,7 @@ def render_report(content: ReportContent) -> str:
         "cells": _cells(content),
         "players_note": _shared_note(content),
         "letters": [*_LETTERS, *[""] * len(content.players)],
-        "letters_named": _joined(list(_LETTERS[: len(content.players)])),
+        "letters_named": listed(list(_LETTERS[: len(content.players)])),
         "stem_index": {bus.role: number for number, bus in enumerate(content.buses)},
         "bus_plot": charts.bus_plot,
         "spectra_plot": charts.spectra_plot,
@@ -353,10 +354,6 @@ def _spectrum_rows(spectrum: Spectrum) -> list[tuple[str, str]]:
 
 def _decibels(level_db: float) -> str:
     return f"{decimal_text(level_db)} dB" if math.isfinite(level_db) else gain_text(level_db)
-
-
-def _joined(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _vertex_values(bus: BusContent) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from core.rpp.faders import bus_weights, reached
 from core.rpp.project import VOLUME, Project, Track, read_project
 from core.rpp.render import has_sound, sentences, write_stems
 from core.rpp.write import require_audible
+from core.wording import listed
 
 Level = Literal["buses", "tracks"]
 """Whether each bus gets a gain, or each single track."""
@@ -281,7 +282,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
         if role not in tracks
     ]
     notes += [
-        f"the {role} have no stem in {folder}; their tracks are not changed"
+        f"the bus {role} has no stem in {folder}; its tracks are not changed"
         for role in buses.tracks
         if role not in tracks
     ]
@@ -357,7 +358,7 @@ def summed_session(
             remedy="export the buses as stems from REAPER and give their folder with --stems",
         )
     silent = [
-        f"the {role} play no audio file and were left out; export their stem from REAPER and use --stems"
+        f"the bus {role} plays no audio file and was left out; export its stem from REAPER and use --stems"
         for role in buses.tracks
         if role not in playing
     ]
@@ -411,7 +412,7 @@ def song_of(project: Project, buses: Buses, rendered: RenderedStems, folder: Pat
 def _require_times(rendered: RenderedStems) -> None:
     spans = [rendered.span_s, *([rendered.write_s] if rendered.write_s else [])]
     if not all(-LONGEST_S < start_s < end_s < LONGEST_S for start_s, end_s in spans):
-        parts = " and ".join(f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans)
+        parts = listed([f"{start_s:g} to {end_s:g} s" for start_s, end_s in spans])
         raise InputError(f"{parts} is not a valid part of a project", remedy="run the action again")
     if not 0.0 < rendered.highest_gain < _HIGHEST_GAIN:
         raise InputError(f"{rendered.highest_gain:g} cannot be the top of an envelope", remedy="run the action again")

@@ -51,10 +51,12 @@ from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
 from core.runs.edit import EditSettings, describe
 from core.runs.record import RunRecord
-from core.wording import decimal
+from core.wording import decimal, listed
 
 _PAGE = "audit.html"
 _LISTED_MOVES = 12
+_APART_DB = 0.05
+"""Tracks of one bus whose gains differ by more than this no longer have one gain."""
 _LOW_FIT = 0.8
 
 
@@ -107,7 +109,10 @@ class AuditMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditTrack(msgspec.Struct, frozen=True, kw_only=True):
-    """One track: its median gains as heard, its loudness before and after the fader, and what was changed by hand."""
+    """One track: its median gains as heard, its loudness before and after the fader, and what was changed by hand.
+
+    The loudness of one of several tracks of a bus is None: the run measured only their sum (`AuditResult.buses`).
+    """
 
     bus: str
     track: str
@@ -115,17 +120,20 @@ class AuditTrack(msgspec.Struct, frozen=True, kw_only=True):
     edits: list[AuditEdit]
     gain_written_db: float
     gain_now_db: float
-    loudness_before_lufs: float
-    loudness_now_lufs: float
+    loudness_before_lufs: float | None
+    loudness_now_lufs: float | None
 
 
 class AuditBus(msgspec.Struct, frozen=True, kw_only=True):
-    """The same figures of a bus (of several tracks, the first one's)."""
+    """The same figures of a bus: of several tracks, the first one's gains.
+
+    `loudness_now_lufs` is None if its tracks no longer have the same gain.
+    """
 
     gain_written_db: float
     gain_now_db: float
     loudness_before_lufs: float
-    loudness_now_lufs: float
+    loudness_now_lufs: float | None
 
 
 class AuditTrackCurves(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,9 +314,17 @@ def _result_of(
     edit = next((_run(run) for run in reversed(audited.runs) if run.of == audited.basis.root.id), None)
     inside = inside_span(audited.time_s, audited.range_s)
     tracks = [_track(track, inside) for track in audited.tracks]
-    first: dict[str, AuditTrack] = {}
-    for track in tracks:
-        first.setdefault(track.bus, track)
+    buses: dict[str, AuditBus] = {}
+    for bus in dict.fromkeys(track.bus for track in tracks):
+        indices = [index for index, track in enumerate(tracks) if track.bus == bus]
+        buses[bus] = msgspec.convert(tracks[indices[0]], AuditBus, from_attributes=True)
+        if len(indices) > 1:
+            now_db = np.stack([audited.tracks[index].now_db for index in indices])
+            if np.ptp(now_db, axis=0).max(initial=0.0) > _APART_DB:
+                buses[bus] = msgspec.structs.replace(buses[bus], loudness_now_lufs=None)
+            for index in indices:
+                without = {"loudness_before_lufs": None, "loudness_now_lufs": None}
+                tracks[index] = msgspec.structs.replace(tracks[index], **without)
     return AuditResult(
         title=audited.basis.root.title,
         summary=_summary(audited, which, edit),
@@ -316,7 +332,7 @@ def _result_of(
         is_edited=audited.is_edited,
         runs=runs,
         settings=edit.settings if edit else [],
-        buses={bus: msgspec.convert(track, AuditBus, from_attributes=True) for bus, track in first.items()},
+        buses=buses,
         tracks=tracks,
         moves=[_move(move) for move in largest_moves(audited, _LISTED_MOVES)],
         curves=_curves(audited, sounds) if with_curves else None,
@@ -498,7 +514,7 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
         warnings=tuple(result.warnings),
         notes=tuple(result.notes),
         made_by=MADE_BY,
-        tables=(_moves_table(result), _edits_table(result), _runs_table(result)),
+        tables=(_sums_table(result), _moves_table(result), _edits_table(result), _runs_table(result)),
     )
 
 
@@ -516,8 +532,8 @@ def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -
         is_kept="kept" in track.terms_db and deviation is not None and not deviation.any(),
         point_time_s=track.written.time_s,
         point_gain_db=track.written.gain_db,
-        loudness_before_lufs=shown.loudness_before_lufs,
-        loudness_after_lufs=shown.loudness_now_lufs,
+        loudness_before_lufs=math.nan if shown.loudness_before_lufs is None else shown.loudness_before_lufs,
+        loudness_after_lufs=math.nan if shown.loudness_now_lufs is None else shown.loudness_now_lufs,
         terms=terms,
         terms_db=terms_db,
         audit=BusAudit(
@@ -553,6 +569,34 @@ def _figures(result: AuditResult) -> list[Figure]:
         settings = ", ".join(result.settings) or "as predicted"
         shown.insert(0, Figure(label="Settings", value=settings, means="of the last edit"))
     return shown
+
+
+def sums_of(result: AuditResult) -> dict[str, list[str]]:
+    """Return the labels of the tracks of each bus that is the sum of several."""
+    found: dict[str, list[str]] = {}
+    for label, track in zip(track_labels(result), result.tracks, strict=True):
+        found.setdefault(track.bus, []).append(label)
+    return {bus: labels for bus, labels in found.items() if len(labels) > 1}
+
+
+def _sums_table(result: AuditResult) -> FigureTable:
+    rows = [
+        Figure(label=bus, value=loudness_text(result.buses[bus]), means=f"the sum of {listed(labels)}")
+        for bus, labels in sums_of(result).items()
+    ]
+    return FigureTable("Buses of several tracks", ("Bus", "Loudness before → now", "Tracks"), tuple(rows), "")
+
+
+def loudness_text(figures: AuditTrack | AuditBus) -> str:
+    """Return the loudness before and now, or an empty text where it is not known."""
+    before_lufs, now_lufs = figures.loudness_before_lufs, figures.loudness_now_lufs
+    if before_lufs is None:
+        return ""
+    if not math.isfinite(before_lufs):
+        return "silent"
+    if now_lufs is None:
+        return f"{before_lufs:.1f} LUFS before"
+    return f"{before_lufs:.1f} → {now_lufs:.1f} LUFS"
 
 
 def _moves_table(result: AuditResult) -> FigureTable:

@@ -41,6 +41,7 @@ from core.files import write_text
 from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
 from core.progress import ProgressCallback, no_progress, part_of, stages
+from core.roles import bus_of
 from core.runs.audit import (
     Audited,
     ComparedBus,
@@ -149,7 +150,7 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     second = _side(named[1], song, part_of(progress, 0.5, 1.0))
     buses = [bus for bus in first.curves.buses if bus in second.curves.buses]
     if not buses:
-        raise InputError(f"{first.name} and {second.name} have no bus in common", remedy="compare two of the same song")
+        raise _nothing_in_common(first, second)
     n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
     one, other = (side.curves.selected(buses, n_frames) for side in (first, second))
     found = compare(one.buses, one.time_s, one.gains_db, other.gains_db, one.active & other.active)
@@ -159,6 +160,19 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     path = Path(request.out) / "compare.html"
     write_text(path, render_report(_page_of(result, one, other)))
     return msgspec.structs.replace(result, files={path.name: str(path)})
+
+
+def _nothing_in_common(first: _Side, second: _Side) -> InputError:
+    of_tracks = [any(bus_of(bus) != bus for bus in side.curves.buses) for side in (first, second)]
+    if of_tracks[0] == of_tracks[1]:
+        return InputError(
+            f"{first.name} and {second.name} have no bus in common", remedy="compare two of the same song"
+        )
+    tracks, buses = (first, second) if of_tracks[0] else (second, first)
+    return InputError(
+        f"{tracks.name} has a gain for each single track, {buses.name} one for each bus",
+        remedy="compare two runs with the same --level",
+    )
 
 
 def _named(text: str) -> _Named:

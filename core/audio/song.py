@@ -25,6 +25,7 @@ from core.errors import InputError
 from core.files import require_folder
 from core.matching import Item, Match, assign, match_name
 from core.roles import LEFT_OUT
+from core.wording import listed
 
 _FALLBACK_RATE = 44_100
 _LENGTH_TOLERANCE_S = 0.1
@@ -419,7 +420,7 @@ def holds_stems(folder: Path) -> bool:
 def _stem(role: str, folder: Path, paths: Sequence[Path]) -> AudioFile:
     twice = [path for path in paths if any(path.stem == other.stem for other in paths if other != path)]
     if twice and len({path.parent for path in twice}) == 1:
-        names = " and ".join(path.name for path in twice)
+        names = listed([path.name for path in twice])
         raise InputError(
             f"{names} are the same file in two formats", path=folder, remedy="keep one of them in the folder"
         )
@@ -443,7 +444,7 @@ def mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Collection[P
     plain = [path for path in found if roles.is_mixdown(path.stem)]
     candidates = plain or found
     if len(candidates) > 1:
-        names = " and ".join(_in(folder, path) for path in candidates)
+        names = listed([_in(folder, path) for path in candidates])
         raise InputError(f"{names} could both be the mixdown", path=folder, remedy="keep one of them in the folder")
     return candidates[0] if candidates else None
 

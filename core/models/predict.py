@@ -36,6 +36,7 @@ from core.models.explain import Prediction
 from core.models.fit import centred_deviation_db
 from core.models.model import Model
 from core.roles import single_track
+from core.wording import listed
 
 MOMENT_LIMIT_DB = 3.0
 """The time-varying part of a predicted balance stays within this."""
@@ -260,7 +261,7 @@ def predict_explained(model: Model, measurement: Measurement) -> Prediction:
     unknown = [bus for bus in measurement.buses if bus not in model.buses]
     if unknown:
         raise ModelError(
-            f"model {model.name} has no {' and no '.join(unknown)}, only {', '.join(model.buses)}",
+            f"model {model.name} does not know {listed(unknown)}, only {', '.join(model.buses)}",
             remedy="leave these stems out or use another model",
         )
     raw = np.stack([measurement.features[bus] @ model.coefficients(bus) for bus in measurement.buses], axis=1)

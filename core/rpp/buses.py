@@ -22,6 +22,7 @@ from core.matching import Item, Match, assign
 from core.rpp.faders import carries_sound, reached, static_gain
 from core.rpp.project import Project, Track
 from core.rpp.render import media_paths, plays, sounding_items
+from core.wording import listed
 
 _BUS_WORD = re.compile(r"(?:\b|_)(?:bus|buss|group|grp|submix|stems?|sum)(?:\b|_)|(?<=[a-z])Buss?\b", re.IGNORECASE)
 _MOST_NAMES = 12
@@ -92,7 +93,7 @@ def find_buses(
         with_names = False
     if empty := [role for role, tracks in by_hand.items() if not tracks]:
         raise InputError(
-            f"no track was chosen for the {', '.join(empty)}", path=project.path, remedy="name one, or leave it out"
+            f"no track was chosen for {listed(empty)}", path=project.path, remedy="name one, or leave it out"
         )
     taken = [track for tracks in by_hand.values() for track in tracks]
     _require_apart(project, taken)
@@ -192,7 +193,7 @@ def track_called(project: Project, name: str, option: str) -> Track:
     wanted = " ".join(name.split()).casefold()
     named = [track for track in project.tracks if " ".join(track.name.split()).casefold() == wanted]
     if len(named) > 1:
-        numbers = " and ".join(str(track.number) for track in named)
+        numbers = listed([str(track.number) for track in named])
         raise InputError(
             f"tracks {numbers} of {project.path.name} have that name",
             remedy="give a number",
@@ -329,9 +330,9 @@ def _flow_notes(project: Project, taken: list[Track]) -> list[str]:
 
 def _sum_notes(best: Mapping[str, tuple[Track, ...]]) -> list[str]:
     return [
-        f"the {role} are the sum of {', '.join(track.title for track in first)} and {last.title}; their balance is kept"
-        for role, (*first, last) in best.items()
-        if first
+        f"the bus {role} is the sum of {listed([track.title for track in tracks])}, whose balance is kept"
+        for role, tracks in best.items()
+        if len(tracks) > 1
     ]
 
 

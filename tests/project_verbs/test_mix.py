@@ -243,6 +243,26 @@ def test_tracks_of_one_bus_keep_their_balance_and_a_bus_far_above_its_envelopes_
     assert [track.weight_in_bus for track in record.tracks][:2] == pytest.approx([1.0, 0.35 / 0.9])
 
 
+def test_an_audit_gives_the_loudness_of_a_bus_of_several_tracks_once(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracks = (("Kick", "drums", 0.9), ("Snare", "melody", 0.5), ("Vocals", "vocals", 0.9))
+    small.write_bytes(template(*(bus(name, f"{file}.flac", volume) for name, file, volume in tracks)))
+    _, mixed, _ = run(capsys, "mix", str(small))
+    copy = small.with_name("Song-faderwise.RPP")
+    code, audit, _ = run(capsys, "audit", str(copy), "--no-sound")
+    assert code == 0
+    assert [track["loudness_before_lufs"] is None for track in audit["tracks"]] == [True, True, False]
+    for name in ("drums", "vocals"):
+        of_mix, of_audit = mixed["buses"][name], audit["buses"][name]
+        assert of_audit["loudness_before_lufs"] == pytest.approx(of_mix["loudness_before_lufs"], abs=0.1)
+        assert of_audit["loudness_now_lufs"] == pytest.approx(of_mix["loudness_after_lufs"], abs=0.1)
+    head, name, tail = copy.read_bytes().partition(b'NAME "Snare"')
+    copy.write_bytes(head + name + tail.replace(b"VOLPAN 0.5", b"VOLPAN 0.7", 1))
+    _, audit, _ = run(capsys, "audit", str(copy), "--no-sound")
+    assert audit["buses"]["drums"]["loudness_now_lufs"] is None  # its tracks were moved apart
+
+
 def _mix_of(result: dict[str, object]) -> str:
     files = result["files"]
     assert isinstance(files, dict)

@@ -62,6 +62,17 @@ def test_every_track_of_a_bus_gets_its_own_gain_also_in_edit_audit_and_revert(
     assert copy.read_bytes() == before
 
 
+def test_runs_of_tracks_and_of_buses_are_not_compared(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw_tracks(small)
+    tracks, buses = (small.parent / name for name in ("of tracks", "of buses"))
+    run(capsys, "mix", str(small), "--level", "tracks", "--out", str(tracks))
+    run(capsys, "mix", str(small), "--out", str(buses))
+    copies = [str(folder / "Song-faderwise.RPP") for folder in (buses, tracks)]
+    code, _, errors = run(capsys, "compare", *copies)
+    assert code == 2
+    assert f"{copies[1]} has a gain for each single track" in errors
+
+
 def test_the_faders_of_tracks_can_be_kept(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     raw_tracks(small)
     code, result, errors = run(

@@ -215,7 +215,7 @@ def test_the_tracks_of_a_bus_are_listed() -> None:
     for names, listed in (("LR", "{} and {}"), ("LMR", "{}, {} and {}")):
         titles = [f"track {number} 'Vox {name}'" for number, name in enumerate(names, start=1)]
         (note,) = find_buses(project(*(track(f"Vox {name}") for name in names))).notes
-        assert note.startswith(f"the vocals are the sum of {listed.format(*titles)}; ")
+        assert note.startswith(f"the bus vocals is the sum of {listed.format(*titles)}, ")
 
 
 def test_a_folder_whose_tracks_are_all_muted_is_not_a_bus_and_is_reported_once() -> None:
