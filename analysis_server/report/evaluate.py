@@ -31,7 +31,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis_server import MADE_BY
 from analysis_server.report import charts
-from analysis_server.report.content import MISSING, gain_text, median_gain_db, with_minus_signs
+from analysis_server.report.content import MINUS, MISSING, gain_text, median_gain_db
 from analysis_server.report.page import environment, template_file
 from core.audio.framing import FRAME_S, HOP_S
 from core.automation.render import MixSpectra, in_bands, mix_spectra
@@ -277,8 +277,8 @@ def evaluation_page(
             bus["plot"] = charts.compared_gains_plot(song["time_s"], *bus["curves"], time=song["time"], gain=gain)
     view = {
         "title": title,
-        "verdict": with_minus_signs(verdict),
-        "remarks": with_minus_signs(" ".join(remarks)),
+        "verdict": _with_minus_signs(verdict),
+        "remarks": _with_minus_signs(" ".join(remarks)),
         "summary": summary,
         "policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
         "style": Markup(template_file("page.css")),  # noqa: S704 - our own file
@@ -290,18 +290,18 @@ def evaluation_page(
         "ours": ours,
         "least_songs": LEAST_SONGS,
         "methods": [
-            (with_minus_signs(name), _decibels(error_db), *map(with_minus_signs, comparisons.get(name, ("", "", ""))))
+            (_with_minus_signs(name), _decibels(error_db), *map(_with_minus_signs, comparisons.get(name, ("", "", ""))))
             for name, error_db in plain
         ],
         "bars": (errors_db / max(errors_db.max(initial=0.0), 1e-9)).tolist(),
-        "meanings": [(with_minus_signs(name), with_minus_signs(text)) for name, text in methods.items()],
+        "meanings": [(_with_minus_signs(name), _with_minus_signs(text)) for name, text in methods.items()],
         "by_song": by_song,
         "song_rows": [
             (song_title, *(_decibels(one.balance_db[song_title]) for one in (scores, *(others[n] for n in by_song))))
             for song_title in scores.balance_db
         ],
         "mse_rows": [(song_title, *_mses(row, buses)) for song_title, row in scores.mse.items()],
-        "mse_methods": [(with_minus_signs(name), *_mses(one.mean_mse(), buses)) for name, one in ordered],
+        "mse_methods": [(_with_minus_signs(name), *_mses(one.mean_mse(), buses)) for name, one in ordered],
         "songs": songs,
         "gain": gain,
         "hues": dict(zip(buses, charts.hues_of(buses), strict=True)),
@@ -321,6 +321,11 @@ def _song_view(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, fl
         buses.append({"name": bus, "curves": curves, "true": true, "predicted": found, "mse": f"{mse[bus]:.4f}"})
     time = charts.axis_of_time([float(time_s[-1]) if time_s.size else 0.0])
     return {"title": song.title, "number": number, "time": time, "time_s": time_s, "buses": buses}
+
+
+def _with_minus_signs(text: str) -> str:
+    """Return a text without names of the user's, such as "vocals -18, rest -24 dB", with true minus signs."""
+    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, text)
 
 
 def _mses(row: Mapping[str, float], buses: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis_server.report.content import full_sentence, with_minus_signs
+from analysis_server.report.content import full_sentence
 from tests.analysis_server.outcomes import as_json
 
 Faderwise = Callable[..., Any]
@@ -49,6 +49,11 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def in_signs(text: str) -> str:
+    """Return a text with a true minus sign before each number."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)
+
+
 def result_of(faderwise: Faderwise, *words: object) -> dict[str, Any]:
     return as_json(faderwise("evaluate", *words, "--json"))
 
@@ -70,20 +75,20 @@ def test_the_page_has_the_verdict_every_method_and_a_chart_per_song_and_bus(
 ) -> None:
     out, result = evaluated
     page = html.unescape((out / "evaluate.html").read_text(encoding="utf-8"))
-    assert with_minus_signs(result["verdict"]) in page
+    assert in_signs(result["verdict"]) in page
     row = r'<th scope="row">([^<]*)</th><td class="barred"><i style="--share:([0-9.]+)"></i>([0-9.]+) dB</td>'
     errors = {name: (float(share), float(error_db)) for name, share, error_db in re.findall(row, page)}
     largest_db = max(error_db for _, error_db in errors.values())
     for rule, scores in result["baselines"].items():
         if rule.endswith(", gated"):  # its balance error is that of the plain rule
-            assert page.count(f'<th scope="row">{with_minus_signs(rule)}</th>') == 1
+            assert page.count(f'<th scope="row">{in_signs(rule)}</th>') == 1
             continue
-        share, error_db = errors[with_minus_signs(rule)]
+        share, error_db = errors[in_signs(rule)]
         assert error_db == pytest.approx(scores["balance_db"], abs=0.005)
         assert share == pytest.approx(error_db / largest_db, abs=0.01)
     assert re.findall(r'<tr class="marked"><th scope="row">([^<]*)', page) == ["learned", "learned"]
     for name, meaning in result["methods"].items():
-        assert f"<dt>{with_minus_signs(name)}</dt>\n<dd>{full_sentence(with_minus_signs(meaning))}</dd>" in page
+        assert f"<dt>{in_signs(name)}</dt>\n<dd>{full_sentence(in_signs(meaning))}</dd>" in page
     assert page.count('role="img"') == sum(len(row) for row in result["songs"].values())
     for file in out.iterdir():
         assert file.name == "evaluate.html" or f">{file.name}</a>" in page
