@@ -319,7 +319,7 @@ def _single_bus_notes(prediction: Prediction) -> list[str]:
     heard = [bus for bus, on in zip(curves.buses, curves.active.T, strict=True) if on.any()]
     if len(heard) != 1 or "paper" in prediction.terms_db:
         return []
-    return [f"{heard[0]} is the only bus with sound, so there is no balance to set; add the stems of the other buses"]
+    return [f"{heard[0]} is the only bus with sound, so there is no balance to set"]
 
 
 def _require_loudness(target_lufs: float | None) -> None:

@@ -15,7 +15,7 @@ from tests.analysis_server.bad_input import RATE, Change, Faderwise, contents, s
 def mixed_with_warning(ran: Any, *words: str) -> None:
     assert ran.code == 0
     warnings = [line for line in ran.err_lines if line.startswith("faderwise: warning: ")]
-    assert len(warnings) == len(ran.err_lines)
+    assert all(line.startswith("faderwise: note: ") for line in ran.err_lines if line not in warnings)
     assert any(all(word in warning for word in words) for warning in warnings)
 
 
@@ -69,7 +69,8 @@ def test_a_page_calls_a_silent_stem_silent(faderwise: Faderwise, tiny_song: Path
 def test_a_missing_bus_is_not_an_error(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     (tiny_song / "bass.wav").unlink()
     ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
-    assert (ran.code, ran.err) == (0, "")
+    assert ran.code == 0
+    assert "warning" not in ran.err
     assert "drums" in ran.out
     assert "bass" not in ran.out
 
