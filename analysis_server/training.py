@@ -370,7 +370,7 @@ def _of_folder(path: str, audited: Audited, settings: SessionSettings, progress:
         raise InputError(
             "the stems of its mix were moved or deleted", path=path, remedy="put them back, or mix the song again"
         )
-    now = {track.role: track.now for track in audited.tracks}
+    now = {track.role: track.now for track in audited.tracks if track.now.time_s.size}
     without = [bus for bus in song.stems if bus not in now]
     if without:
         raise InputError(

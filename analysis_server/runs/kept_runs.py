@@ -25,7 +25,10 @@ FILES = ("automation.json", "automation.csv", "mix.wav", "curves.npz", "run.json
 """The files that mix and match write into a run's folder."""
 NAME = "runs"
 """The folder of runs: in the application's folder those of REAPER's actions, in a run's folder the earlier ones."""
-_OURS = re.compile(rf"{'|'.join(map(re.escape, FILES))}|(.*-)?audit\.html|compare\.html")
+_PAGES = r"(?:.*-)?audit\.html|compare\.html"
+_OURS = re.compile("|".join([*map(re.escape, FILES), _PAGES]))
+_SET_ASIDE = re.compile(r"\.\d{8}-\d{6}(-\d+)?(?=\.[a-z]+$)")
+"""What `core.files` adds to the name of a file that another one replaces."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def earlier_runs(run_folder: Path) -> list[KeptRun]:
 
     Other folders that somebody has put there are left out.
     """
-    return [run for run in kept_runs(run_folder / NAME) if run.folder.name.isdecimal() or run.runs]
+    return [run for run in kept_runs(run_folder / NAME) if _is_numbered(run.folder) or run.runs]
 
 
 def earlier_results(run_folder: Path) -> str:
@@ -116,7 +119,7 @@ def set_aside(run_folder: Path, files: FileSet) -> None:
     numbers = [int(path.name) for path in (run_folder / NAME).glob("*") if path.name.isdecimal()]
     place = run_folder / NAME / str(max(numbers, default=0) + 1)
     for path in sorted(run_folder.iterdir()):
-        if path.is_file() and _OURS.fullmatch(path.name):
+        if path.is_file() and _is_ours(path):
             files.move(path, place / path.name)
 
 
@@ -128,7 +131,7 @@ def delete(run: KeptRun) -> list[Path]:
     InputError
         A file cannot be deleted, such as a page that is open in another program.
     """
-    files = [path for path in run.folder.iterdir() if _OURS.fullmatch(path.name)]
+    files = list(filter(_is_ours, run.folder.iterdir()))
     try:
         for path in files:
             path.unlink()
@@ -140,6 +143,14 @@ def delete(run: KeptRun) -> list[Path]:
             f"cannot be deleted ({error.strerror})", path=error.filename or run.folder, remedy="close it"
         ) from error
     return left
+
+
+def _is_numbered(folder: Path) -> bool:
+    return folder.name.isdecimal() and any(map(_is_ours, folder.iterdir()))
+
+
+def _is_ours(path: Path) -> bool:
+    return _OURS.fullmatch(_SET_ASIDE.sub("", path.name)) is not None
 
 
 def _kept(path: Path) -> KeptRun:

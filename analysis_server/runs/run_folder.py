@@ -8,7 +8,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -20,7 +20,7 @@ import numpy as np
 from analysis_server.paths import is_project
 from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
-from core.errors import InputError
+from core.errors import InputError, suggestion
 from core.files import FileSet, read_whole, recover, replacing, require_folder, undecodable, write_text
 from core.rpp.project import Project, read_project
 from core.runs import store
@@ -227,15 +227,21 @@ def read_automation_folder(folder: Path) -> AutomationFolder:
     Raises
     ------
     InputError
-        A file is missing or damaged, both were edited and differ, or the runs are of a project.
+        A file is missing or damaged or has a bus that the runs do not have, both were edited and differ, or the runs
+        are of a project.
     """
     file = read_file(folder)
     refuse_run_of_project(folder, file.runs)
-    return AutomationFolder(folder, file, automation_in(texts(folder), file.runs, folder))
+    known = [track.role for track in latest_tracks(file.runs)]
+    return AutomationFolder(folder, file, automation_in(texts(folder), file.runs, folder, known))
 
 
-def automation_in(content: Mapping[str, str], runs: Sequence[RunRecord], folder: Path) -> Automation:
+def automation_in(
+    content: Mapping[str, str], runs: Sequence[RunRecord], folder: Path, known: Collection[str] | None = None
+) -> Automation:
     """Return the points in the text of the automation files of `folder` (`texts`), as they are after `runs`.
+
+    Buses that are not in `known` are refused; earlier versions stored text with such buses.
 
     Raises
     ------
@@ -246,7 +252,7 @@ def automation_in(content: Mapping[str, str], runs: Sequence[RunRecord], folder:
         raise InputError(f"would write {', '.join(content)}", path=folder / NAME, remedy="mix or match the song again")
     written = {track.role: track.written for track in latest_tracks(runs)}
     readers = {CSV: _from_csv, JSON: _from_json}
-    found = {name: readers[name](text, folder / name) for name, text in content.items()}
+    found = {name: readers[name](text, folder / name, known) for name, text in content.items()}
     if not found:
         raise InputError(f"has neither {CSV} nor {JSON}", path=folder, remedy="mix or match the song again")
     edited = [name for name, points in found.items() if not _are_same(written, points)]
@@ -350,7 +356,7 @@ def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
     return set(written) == set(now) and all(edits_between(written[bus], now[bus].points()).are_none for bus in now)
 
 
-def _from_csv(text: str, path: Path) -> dict[str, EnvelopePoints]:
+def _from_csv(text: str, path: Path, known: Collection[str] | None) -> dict[str, EnvelopePoints]:
     rows: dict[str, list[tuple[float, float]]] = {}
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     try:
@@ -359,7 +365,9 @@ def _from_csv(text: str, path: Path) -> dict[str, EnvelopePoints]:
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
-            rows.setdefault((row["bus"] or "").strip(), []).append(pair)
+            bus = (row["bus"] or "").strip()
+            _require_bus(bus, known, where)
+            rows.setdefault(bus, []).append(pair)
     except csv.Error as error:
         where = f"{path}, line {reader.line_num}"
         raise InputError(f"is damaged ({error})", path=where, remedy="correct it") from error
@@ -373,13 +381,21 @@ def _text(path: Path) -> str:
         raise InputError(f"is not UTF-8 text ({error.reason})", path=path, remedy="save it as UTF-8") from error
 
 
-def _from_json(text: str, path: Path) -> dict[str, EnvelopePoints]:
+def _from_json(text: str, path: Path, known: Collection[str] | None) -> dict[str, EnvelopePoints]:
     try:
         file = msgspec.json.decode(text, type=_Buses)
     except undecodable() as error:
         raise InputError(f"is damaged ({error})", path=path, remedy="correct it, or move it away") from error
+    for bus in file.buses:
+        _require_bus(bus, known, path)
     rows = {bus: [(point.time_s, _level(point, path)) for point in there.points] for bus, there in file.buses.items()}
     return _sorted(rows, path)
+
+
+def _require_bus(bus: str, known: Collection[str] | None, where: str | Path) -> None:
+    if known is not None and bus not in known:
+        remedy = suggestion(bus, known).strip() or f"the run has {', '.join(known)}"
+        raise InputError(f"no bus {bus!r}", path=where, remedy=remedy)
 
 
 def _level(point: FilePoint, path: Path) -> float:

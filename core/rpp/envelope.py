@@ -102,7 +102,9 @@ class Envelope:
         return self.gain_of(self.points, time_s)
 
     def gain_of(self, points: Sequence[Point], time_s: FloatArray) -> FloatArray:
-        """Return the gain at `time_s`, same shape, that other points would have on this envelope."""
+        """Return the gain at `time_s`, same shape, that other points would have on this envelope; 1 without points."""
+        if not points:
+            return np.ones_like(time_s, dtype=np.float64)
         times, gains, shapes, tensions = np.array(points, dtype=np.float64).reshape(-1, 4).T
         last = len(times) - 1
         begins = np.clip(np.searchsorted(times, time_s, side="right") - 1, 0, last)

@@ -158,7 +158,7 @@ def audit_project(project: Project) -> Audited:
 
 
 def audit_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints]) -> Audited:
-    """Return the audit of a song without a project; `now` are its points, by bus.
+    """Return the audit of a song without a project; `now` are its points, by bus, without buses that have none.
 
     Raises
     ------
@@ -166,12 +166,9 @@ def audit_points(runs: Sequence[RunRecord], now: Mapping[str, EnvelopePoints]) -
         No run has a prediction.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
-    tracks = [
-        _track(basis, then, Envelope(now[then.role].points(), scaling="db"), 1.0)
-        for then in basis.tracks
-        if then.role in now
-    ]
-    missing = [f"{then.role} has no points" for then in basis.tracks if then.role not in now]
+    present = {then.role: now[then.role].points() if then.role in now else () for then in basis.tracks}
+    tracks = [_track(basis, then, Envelope(present[then.role], scaling="db"), 1.0) for then in basis.tracks]
+    missing = [f"all points of {bus} were deleted, so it is at 0 dB" for bus, points in present.items() if not points]
     return Audited(basis, frame_times_s(basis.root), tuple(tracks), tuple(runs), tuple(missing))
 
 

@@ -323,7 +323,7 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
             path=where,
             remedy="mix it again",
         )
-    notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was applied over" for s in settings if s.range_s]
+    notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was replaced" for s in settings if s.range_s]
     return Basis(
         root, latest, whole[-1] if whole else EditSettings(), tuple(notes) if settings and settings[-1].range_s else ()
     )
@@ -425,16 +425,20 @@ def reapply_points(
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
     settings, curves, span_s = _asked(basis, changes, from_prediction=from_prediction)
-    tracks = []
+    tracks, notes = [], _notes(basis, settings)
     for then in basis.tracks:
-        if then.role in now and then.role not in settings.freeze:
+        if then.role in settings.freeze:
+            continue
+        if then.role not in now:
+            notes.append(f"all points of {then.role} were deleted, so it is at 0 dB and was not changed")
+        else:
             base = Envelope(tuple(then.base), scaling="db")
             new = curves[then.role].points()
             new = with_span(base, new, span_s) if span_s else new
             present = now[then.role].points()
             tracks.append(TrackEdit(then, present, merge(base.points, present, new, base.gain_of)))
     record = _record(basis, settings, tracks, [None] * len(tracks), runs[-1].number + 1)
-    return ReApplied(record, basis.root, tuple(tracks), settings, tuple(_notes(basis, settings)))
+    return ReApplied(record, basis.root, tuple(tracks), settings, tuple(notes))
 
 
 def _asked(

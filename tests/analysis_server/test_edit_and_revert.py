@@ -375,6 +375,28 @@ def test_a_file_damaged_by_hand_is_reported_in_one_line(faderwise: Ran, work: Pa
     assert fact in ran.err
 
 
+@pytest.mark.parametrize("verb", ["audit", "edit"])
+def test_a_bus_that_the_run_does_not_have_is_refused_with_its_line(faderwise: Ran, work: Path, verb: str) -> None:
+    path = work / "out" / "automation.csv"
+    add_points(work / "out", "vocls,8,-9.5,linear")
+    ran = faderwise(verb, work / "out", *(("--depth", "20") if verb == "edit" else ()))
+    line = len(path.read_text().splitlines())
+    assert ran.code == 2
+    assert f"{path}, line {line}: no bus 'vocls'; did you mean vocals?" in ran.err
+
+
+def test_a_curve_deleted_by_hand_is_reported_and_not_changed(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    path = out / "automation.csv"
+    path.write_text("".join(row for row in path.read_text().splitlines(True) if not row.startswith("vocals")))
+    audited = as_json(faderwise("audit", out, "--no-sound", "--json"))
+    (vocals,) = [track for track in audited["tracks"] if track["bus"] == "vocals"]
+    assert audited["is_edited"] and vocals["edits"][0]["gone"] and vocals["gain_now_db"] == 0.0
+    edited = as_json(faderwise("edit", out, "--depth", "20", "--json"))
+    assert [warning for warning in edited["warnings"] if "all points of vocals were deleted" in warning]
+    assert not [row for row in csv_rows(out) if row[0] == "vocals"]
+
+
 @pytest.mark.parametrize(
     ("words", "fact"),
     [

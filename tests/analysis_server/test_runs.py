@@ -135,6 +135,16 @@ def test_other_files_are_not_deleted_but_listed(
     assert (elsewhere / "mix.wav").is_file()
 
 
+def test_replaced_pages_are_deleted_and_a_cleared_run_with_other_files_is_not_listed(
+    faderwise: Faderwise, tmp_path: Path
+) -> None:
+    kept = leave(tmp_path, "1", 40, "audit.html", "audit.20260102-030405.html", "mix.20260102-030405-2.wav", "notes.txt")
+    faderwise("runs", "clear", tmp_path, "--older-than", "0", "--yes")
+    assert [path.name for path in kept.iterdir()] == ["notes.txt"]
+    (tmp_path / "run.json").write_text("{}")
+    assert as_json(faderwise("runs", "list", tmp_path, "--json"))["runs"] == []
+
+
 def test_a_running_run_is_not_deleted(faderwise: Faderwise, own_home: Path, old: Path) -> None:
     (old / ".faderwise-abc").mkdir()
     os.utime(old, (0, 0))

@@ -68,7 +68,7 @@ def test_replacing_an_edit_with_a_range_is_reported() -> None:
         run = record.with_id(msgspec.structs.replace(done.record, made_at="2026"))
         content = written.with_edits(store.edits_to_add(project.document, run)).content
         project = project_of(parse(content, project.path))
-    assert done.notes == ("the edit from 5 to 10 s was applied over",)
+    assert done.notes == ("the edit from 5 to 10 s was replaced",)
     assert done.settings.depth_percent == 100.0
     np.testing.assert_allclose(heard_db(project), [3.0, -2.0], atol=0.1)
 
@@ -159,7 +159,7 @@ def test_an_edit_of_a_folder_reports_the_edit_that_it_replaces() -> None:
     stands = folder_of({"drums": 3.0, "bass": -3.0})
     first = reapply_points([run], stands, {"range_s": (5.0, 10.0), "depth_percent": 0.0}).record
     done = reapply_points([run, first], stands, {"offset_db": {"bass": 1.0}})
-    assert done.notes == ("the edit from 5 to 10 s was applied over",)
+    assert done.notes == ("the edit from 5 to 10 s was replaced",)
 
 
 @pytest.mark.parametrize("start_s", [0.0, 3.0])
