@@ -6,8 +6,9 @@ usage: python3 install.py [COMMAND] [OPTIONS]         (on Windows: py install.py
   install [OPTIONS]      install for this user (the default), set up REAPER, make `faderwise` callable
   uninstall [OPTIONS]    remove both; models, keys and settings stay
 
-options of install and uninstall:
+options:
   --dry-run              print every change, make none
+options of install and uninstall:
   --yes                  list the changes, but do not ask
   --no-reaper            do not touch REAPER
   --purge                uninstall: also remove models, keys, settings and runs
@@ -64,6 +65,8 @@ def user_environment() -> Environment:
 def demo(words: list[str]) -> int:
     """Create .venv if needed and run the demo."""
     environment = Environment(setup.ROOT / ".venv", editable=True)
+    if "--dry-run" in words:
+        return print_steps(environment, "faderwise demo", words)
     environment.ensure()
     code = setup.run([environment.program("faderwise"), "demo", *words]).returncode
     if code == 0 and "--json" not in words and not is_callable(environment):
@@ -75,6 +78,8 @@ def demo(words: list[str]) -> int:
 def test(words: list[str]) -> int:
     """Create .venv with the test tools and run pytest and the other checks at once; return 1 if one failed."""
     environment = Environment(setup.ROOT / ".venv", editable=True, extras=("test",))
+    if "--dry-run" in words:
+        return print_steps(environment, ", ".join(CHECKS), words)
     environment.ensure()
 
     def checked(check: str) -> subprocess.CompletedProcess[str]:
@@ -99,12 +104,19 @@ def test(words: list[str]) -> int:
     return 1 if any(codes.values()) else 0
 
 
+def print_steps(environment: Environment, command: str, words: list[str]) -> int:
+    """Print what demo or test would do, whose last command gets `words`."""
+    environment.ensure(dry_run=True)
+    print(f"Will run {' '.join([command, *(word for word in words if word != '--dry-run')])}.")
+    return 0
+
+
 def install(words: list[str]) -> int:
     """Install for this user, set up REAPER and make the command callable; list the changes and ask first."""
     environment, dry_run = user_environment(), "--dry-run" in words
     application = Application(Path(environment.program()), environment.folder.parent)
     answers, with_reaper = prompter(words), "--no-reaper" not in words
-    if not dry_run and environment.is_incomplete():
+    if not dry_run and "--yes" not in words and environment.is_incomplete():
         environment.ensure(dry_run=True)
         if with_reaper:
             with contextlib.suppress(FaderwiseError):  # raised again after the application is installed
@@ -244,9 +256,9 @@ def delete(path: Path) -> None:
 
 def described(path: Path) -> str:
     """Return a path that is to be removed, with the number of files if it is the folder of the user's models."""
-    models = [*path.glob("*.json"), *path.glob("*.removed")] if path.name == "models" else []
-    number = f"{len(models)} model{'s' * (len(models) != 1)}, with earlier versions and removed ones"
-    return f"{path} ({number})" if models else str(path)
+    files = [file for file in path.rglob("*") if file.is_file()] if path.name == "models" else []
+    number = f"{len(files)} file{'s' * (len(files) != 1)}: your models, earlier versions and removed ones"
+    return f"{path} ({number})" if files else str(path)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def add_audit(parser: options.Parser) -> None:
     parser.set_command(_audit, "audit Song-faderwise.RPP", "audit MySong-faderwise --open")
     parser.add_argument("target", type=options.path, metavar="SESSION.RPP|OUT_DIR", help=options.RUN_HELP)
     text = "the folder for the page (default: the audited folder, or next to the project)"
-    parser.add_argument("--out", metavar="DIR", help=text)
+    parser.add_argument("--out", type=options.out_dir, metavar="DIR", help=text)
     parser.add_argument("--stems", metavar="SONG_DIR", help="the stems of a project, to hear the present mix")
     parser.add_argument("--no-sound", dest="sound", action="store_false", help="make the page without sound")
     text = "also play the difference of the two mixes"
@@ -48,7 +48,7 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
 
     with terminal.progress() as progress:
         result = audit.run(options.request_of(audit.AuditRequest, arguments), progress)
-    terminal.say(f"{result.title}: {result.summary}")
+    terminal.say(f"{result.title}: {result.summary[:1].lower()}{result.summary[1:]}")
     rows: list[tuple[str, str, str]] = []
     tracks = list(zip(audit.track_labels(result), result.tracks, strict=True))
     sums = audit.sums_of(result)
@@ -146,7 +146,9 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     labels = bus_labels([(track.bus, track.track) for track in result.tracks])
     gains = [f"{decibels(track.before_db)} → {decibels(track.after_db)}" for track in result.tracks]
     rows = zip(labels, gains, strict=True)
-    terminal.table(("bus", "gain"), rows)
+    span_s = result.settings.range_s
+    where = f" from {span_s[0]:g} to {span_s[1]:g} s" if span_s else ""
+    terminal.table(("bus", f"gain{where}"), rows)
     for sentence in edit.own_changes(result):
         terminal.say(f"  {sentence}")
     terminal.note_all(result.notes)
@@ -233,7 +235,12 @@ def add_compare(parser: options.Parser) -> None:
         options.complete(side, "models")
     parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {options.SONG_HELP}")
     options.add_shared(parser, "--bus")
-    parser.add_argument("--out", metavar="DIR", help="write the comparison into this folder as a page, compare.html")
+    parser.add_argument(
+        "--out",
+        type=options.out_dir,
+        metavar="DIR",
+        help="write the comparison into this folder as a page, compare.html",
+    )
     options.add_shared(parser, "--open")
 
 
@@ -246,11 +253,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     with terminal.progress() as progress:
         result = compare.run(request, progress)
     terminal.say(f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}.")
-    terminal.say(
-        f"The balances differ by {result.balance_difference_db:.1f} dB on average. "
-        f"Overall, B is at {decibels(result.common_db)} against A; "
-        f"all values of B below are shifted by {decibels(-result.common_db)}."
-    )
+    terminal.say(result.sentence(decibels))
     rows = [
         (
             bus.bus,
@@ -258,7 +261,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
             decibels(bus.second_db - result.common_db, 2),
             decibels(bus.difference_db, 2),
             f"{bus.moves_db:.2f} dB",
-            f"{decibels(bus.largest_db, 2)} at {bus.largest_at_s:.1f} s",
+            decibels(bus.largest_db, 2) + ("" if result.is_equal else f" at {bus.largest_at_s:.1f} s"),
         )
         for bus in result.buses.values()
     ]

@@ -145,6 +145,16 @@ def path(text: str) -> str:
     return text
 
 
+_FILE_ENDINGS = (".csv", ".flac", ".htm", ".html", ".json", ".mp3", ".npz", ".pdf", ".png", ".rpp", ".txt", ".wav")
+
+
+def out_dir(text: str) -> str:
+    """Return the path of a folder to write to, which may not exist yet but does not have the name of a file."""
+    if text.lower().endswith(_FILE_ENDINGS) and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is the name of a file; give a folder, such as {Path(text).stem}")
+    return path(text)
+
+
 def bus(text: str) -> tuple[str, str]:
     """Return role and file or track of ``ROLE=FILE``."""
     return _role_and(text, "ROLE=FILE, such as vocals=lead.wav")
@@ -311,12 +321,16 @@ def add_shared(parser: Parser, *names: str) -> None:
 def add_song_options(parser: Parser) -> None:
     """Add what `mix` and `match` share: the song, the output folder, buses, stems, a dry run."""
     parser.add_argument("song", type=path, metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
-    parser.add_argument("--out", metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)")
+    parser.add_argument(
+        "--out", type=out_dir, metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)"
+    )
     add_shared(parser, "--bus", "--tracks", "--stems", "--open", "--dry-run")
 
 
 def add_run_options(parser: Parser) -> None:
     """Add what `edit` and `revert` share: a run, the folder for a project's copy, a dry run."""
     parser.add_argument("target", type=path, metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
-    parser.add_argument("--out", metavar="DIR", help="the folder for a project's copy (default: next to the project)")
+    parser.add_argument(
+        "--out", type=out_dir, metavar="DIR", help="the folder for a project's copy (default: next to the project)"
+    )
     add_shared(parser, "--dry-run")

@@ -161,7 +161,7 @@ def _audit(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
     result = audit.run(request, progress)
     instructions = Instructions(
         undo=_undo_name(job),
-        summary=f"{result.title}: {result.summary}",
+        summary=f"{result.title}: {result.summary[:1].lower()}{result.summary[1:]}",
         notes=[*result.warnings, *result.notes],
         report=next(iter(result.files.values())),
     )

@@ -165,7 +165,7 @@ def uninstall_actions(home: Path, prompter: Prompter, *, dry_run: bool = False) 
     folders = list(dict.fromkeys([*known_folders(home), *find_reaper.resource_folders()]))
     plans = [plan for folder in folders if (plan := plan_removal(folder))]
     if not plans:
-        prompter.say("Faderwise is not installed in REAPER.")
+        prompter.say("Faderwise is not installed in REAPER." if folders else "REAPER was not found.")
         if not dry_run:
             scripts.remove_packages(home)
         return []

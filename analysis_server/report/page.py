@@ -305,6 +305,8 @@ def _spectra(spectra: Sequence[Spectrum]) -> dict[str, Any]:
         if known.any():
             band = int(np.where(known, np.abs(np.nan_to_num(difference)), -1.0).argmax())
             words = f"largest {gain_text(float(difference[band]))} at {last.frequency_hz[band]:.0f} Hz"
+            if abs(difference[band]) < 0.05:
+                words = "no difference"
         view["difference_description"] = f"{last.label} minus {first.label}, {words}"
     return view
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.audio.io import inspect, sum_of
 from core.audio.song import Song
 from core.automation.points import Automation
-from core.automation.render import headroom_db, level_warnings, render_mix
+from core.automation.render import headroom_db, level_notes, render_mix
 from core.errors import InputError
 from core.files import temporary_folder
 from core.progress import ProgressCallback, stages
@@ -58,7 +58,7 @@ def _files_of(run: RunRecord, role: str, stem: str) -> list[str]:
 def render_again(
     song: Song, automation: Automation, path: Path, progress: ProgressCallback, *, loudness_lufs: float | None = None
 ) -> list[str]:
-    """Render the mix again and write it to `path`; return warnings about its level.
+    """Render the mix again and write it to `path`; return notes about its level.
 
     Parameters
     ----------
@@ -80,4 +80,4 @@ def render_again(
         if loudness_lufs is not None:
             gain_db = loudness_lufs - rendered.figures.loudness_lufs
         rendered.write_wav(path, gain_db, progress=writing)
-    return level_warnings(gain_db) if loudness_lufs is None else []
+    return level_notes(gain_db) if loudness_lufs is None else []

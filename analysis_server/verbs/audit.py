@@ -7,6 +7,7 @@ silence, which is None.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -260,8 +261,9 @@ def _heard(
     if kept is None:
         where = f"{folder} no longer contains" if folder else "no folder contains"
         return None, root.figures, [f"{where} the sounds of run {root.number}, so the page has no players"]
-    notes = ["the sounds are of the mix as written, without later changes"] if was_changed else []
-    return _shifted(kept, root.start_s), root.figures, notes
+    remedy = "name the folder of its stems with --stems" if is_project(request.target) else "put its stems back"
+    late = f"the sounds are of the mix as written, without later changes; to hear the present mix, {remedy}"
+    return _shifted(kept, root.start_s), root.figures, [late] if was_changed else []
 
 
 def _plays_mix(request: AuditRequest) -> bool:
@@ -502,7 +504,9 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
         headline=headline(
             {label: track.gain_now_db for label, track in zip(labels, result.tracks, strict=True)}, prefix="Now"
         ),
-        summary=result.summary,
+        summary=re.sub(
+            r"(\d{4})-(\d\d)-(\d\d)", "\\1\N{NON-BREAKING HYPHEN}\\2\N{NON-BREAKING HYPHEN}\\3", result.summary
+        ),
         duration_s=audited.basis.root.start_s + audited.basis.root.duration_s,
         buses=tuple(
             _bus(track, shown, label, audited)

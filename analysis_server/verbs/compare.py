@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +52,7 @@ from core.runs.audit import (
 )
 
 _MODEL_PREFIX = "model:"
+_LEAST_SHOWN_DB = 0.005
 _NUMBER = re.compile(r"#(\d{1,9})$")
 _FIGURES: Mapping[str, tuple[str, str]] = {
     "songs": ("Songs learned", ""),
@@ -125,6 +126,22 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     notes: list[str]
     warnings: list[str]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether no shown figure differs."""
+        largest_db = [abs(bus.largest_db) for bus in self.buses.values()]
+        return max([abs(self.common_db), *largest_db]) < _LEAST_SHOWN_DB
+
+    def sentence(self, gain_text: Callable[[float], str]) -> str:
+        """Return how far the balances are apart, with gains as `gain_text` writes them."""
+        if self.is_equal:
+            return "There is no difference between them."
+        return (
+            f"The balances differ by {self.balance_difference_db:.1f} dB on average. "
+            f"Overall, B is at {gain_text(self.common_db)} against A; "
+            f"all values of B below are shifted by {gain_text(-self.common_db)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -288,16 +305,12 @@ def _side_result(side: _Side, other: _Side) -> SideResult:
 
 def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> ReportContent:
     """Return the page's content; `first` and `second` are the curves that were compared, of the same frames."""
-    summary = (
-        f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}. Their "
-        f"balances differ by {decimal_text(result.balance_difference_db)} dB on average. Overall, B is at "
-        f"{gain_text(result.common_db)} against A; all values of B below are shifted by {gain_text(-result.common_db)}."
-    )
+    sides = f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}."
     return ReportContent(
         title=f"{result.first.name} and {result.second.name}",
         verb="compare",
         headline=headline({bus.bus: bus.difference_db for bus in result.buses.values()}, prefix="B against A"),
-        summary=summary,
+        summary=f"{sides} {result.sentence(gain_text)}",
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
         buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses.values())),
         figures=(*_figures("A", result.first), *_figures("B", result.second)),
@@ -329,7 +342,9 @@ def _differences(result: CompareResult) -> FigureTable:
         Figure(
             label=bus.bus,
             value=gain_text(bus.difference_db, 2),
-            means=f"moves {decimal_text(bus.moves_db, 2)} dB apart; at most {gain_text(bus.largest_db, 2)}, "
+            means="no difference"
+            if result.is_equal
+            else f"moves {decimal_text(bus.moves_db, 2)} dB apart; at most {gain_text(bus.largest_db, 2)}, "
             f"at {clock_text(bus.largest_at_s)}",
         )
         for bus in sorted(result.buses.values(), key=lambda bus: -abs(bus.difference_db))

@@ -258,16 +258,18 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     runs, mix = [*folder.runs, record], folder.path / run_folder.MIX
     state = run_folder.automation_hash(automation, runs)
     file = run_folder.RunFile(runs=runs, mixed=folder.file.mixed if song is None else state)
-    warnings = []
+    warnings, notes = [], []
     if file.mixed != state and mix.is_file():
         warnings = [f"{mix.name} is from before this edit; --render renders it again"]
     with replacing_set(folder.path) as files:
         written = run_folder.write_automation_folder(folder, automation, file, files, verb="edit")
         run_folder.mark_pages(folder.path, files, file, automation)
         if song is not None:
-            warnings = run_stems.render_again(song, automation, files.new(mix), progress)
+            warnings, notes = [], run_stems.render_again(song, automation, files.new(mix), progress)
             written[mix.name] = str(mix)
-    return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])
+    return msgspec.structs.replace(
+        result, files=written, notes=[*result.notes, *notes], warnings=[*result.warnings, *warnings]
+    )
 
 
 def _result(done: ReApplied, edited: str) -> EditResult:

@@ -34,7 +34,7 @@ from analysis_server.sources.project import (
 from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import thin_curves
-from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_warnings, measure_file, render_mix
+from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_notes, measure_file, render_mix
 from core.decibels import db_to_gain
 from core.files import temporary_folder
 from core.gains.estimate import Estimate, estimate, limiter_reduction_db, require_mixdown
@@ -189,8 +189,8 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         median_deviation_db=dict(zip(found.curves.buses, deviations_db, strict=True)),
         assignment=assignment,
         files=files,
-        notes=list(text.notes),
-        warnings=[*text.warnings, *level_warnings(file_gain_db)],  # the page has the level in its figures
+        notes=[*text.notes, *level_notes(file_gain_db)],  # the page has the level in its figures
+        warnings=list(text.warnings),
     )
 
 

@@ -49,7 +49,7 @@ from core.automation.render import (
     RenderedMix,
     common_gain_db,
     headroom_db,
-    level_warnings,
+    level_notes,
     render_mix,
 )
 from core.errors import InputError, suggestion
@@ -418,7 +418,7 @@ def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, 
     """Return warnings about an attenuated file, and about a mix that does not reach its target loudness."""
     target_lufs = request.target_lufs
     at_limit = headroom_db(after) < _AT_LIMIT_DB
-    warnings = level_warnings(file_gain_db, None if at_limit else target_lufs)
+    warnings = level_notes(file_gain_db, None if at_limit else target_lufs)
     wanted_lufs = before.loudness_lufs if target_lufs is None else target_lufs
     if at_limit and FLOOR_LUFS < after.loudness_lufs < wanted_lufs - 0.1 and (target_lufs is not None or not warnings):
         warnings.append(

@@ -118,6 +118,7 @@ def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> Revert
     automation = run_folder.automation_in(before, left, folder)
     state = run_folder.automation_hash(automation, left)
     song: Song | None = None
+    notes: list[str] = []
     warnings: list[str] = []
     mix = folder / run_folder.MIX
     if file.mixed != state and mix.is_file():
@@ -132,9 +133,9 @@ def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> Revert
 
             is_first_mix = state == run_folder.FIRST and left[0].action == "mix"
             loudness_lufs = left[0].figures.get("loudness_after_lufs") if is_first_mix else None
-            warnings = render_again(song, automation, files.new(mix), progress, loudness_lufs=loudness_lufs)
+            notes = render_again(song, automation, files.new(mix), progress, loudness_lufs=loudness_lufs)
             written[mix.name] = str(mix)
-    return msgspec.structs.replace(result, files=written, warnings=[*result.warnings, *warnings])
+    return msgspec.structs.replace(result, files=written, notes=notes, warnings=[*result.warnings, *warnings])
 
 
 def _song_to_render(

@@ -87,9 +87,13 @@ class EnvelopePoints:
             return self
         return EnvelopePoints(np.concatenate([[0.0], self.time_s]), np.concatenate([self.gain_db[:1], self.gain_db]))
 
+    def cut(self, span_s: tuple[float, float]) -> EnvelopePoints:
+        """Return the points inside a span, with one at the inner end of each of its ramps."""
+        return EnvelopePoints(*_cut(self.time_s, self.gain_db, span_s))
+
     def within(self, span_s: tuple[float, float]) -> EnvelopePoints:
         """Return the points inside a span, with 0 dB at its edges, as `thin_curves` gives them for one."""
-        return _with_edges(EnvelopePoints(*_cut(self.time_s, self.gain_db, span_s)), span_s)
+        return _with_edges(self.cut(span_s), span_s)
 
 
 Automation = Mapping[str, EnvelopePoints]

@@ -325,7 +325,7 @@ def headroom_db(figures: MixFigures) -> float:
     return PEAK_LIMIT_DBTP - figures.true_peak_dbtp
 
 
-def level_warnings(file_gain_db: float, target_lufs: float | None = None) -> list[str]:
+def level_notes(file_gain_db: float, target_lufs: float | None = None) -> list[str]:
     """Return a sentence about a rendered file if it is quieter than its automation makes it.
 
     Parameters

@@ -453,7 +453,12 @@ def _asked(
         settings = msgspec.structs.replace(settings, range_s=(start_s, min(end_s, root.duration_s)))
     span_s = common_span(root.range_s, settings.range_s)
     times = frame_times_s(root)
-    curves = {bus: thin_bus(times, gain_db, span_s=span_s).shifted(root.start_s) for bus, gain_db in curves_db.items()}
+    curves = {}
+    for bus, gain_db in curves_db.items():
+        points = thin_bus(times, gain_db, span_s=root.range_s)  # as the run did: a part differs by the settings alone
+        if span_s is not None and span_s != root.range_s:
+            points = points.cut(span_s)
+        curves[bus] = points.shifted(root.start_s)
     return settings, curves, None if span_s is None else (span_s[0] + root.start_s, span_s[1] + root.start_s)
 
 

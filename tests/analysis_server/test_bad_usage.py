@@ -43,6 +43,12 @@ USAGE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("features", "SONG", "--out", "f.csv", "--preset", "paper", "--features", "condition3"),
         ("condition3", "--preset default"),
     ),
+    "a page as the folder of an audit": (("audit", "SONG", "--out", "x.html"), ("--out", "x.html", "give a folder")),
+    "a page as the folder of a mix": (("mix", "SONG", "--out", "x.html"), ("--out", "x.html", "give a folder")),
+    "a file as the folder of a comparison": (
+        ("compare", "SONG", "SONG", "--out", "c.HTML"),
+        ("--out", "give a folder"),
+    ),
     "no file to write": (("estimate", "SONG"), ("--out",)),
     "no action": (("models", "rename"), ("rename", "list")),
     "no such model to show": (("models", "show", "hers"), ("hers", "equal-level")),

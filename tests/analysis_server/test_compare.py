@@ -35,6 +35,14 @@ def by_bus(result: dict[str, Any]) -> dict[str, dict[str, float]]:
     return dict(result["buses"])
 
 
+def test_equal_sides_have_no_difference(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    said = faderwise("compare", material / "out", material / "out", "--out", tmp_path / "page").out
+    assert "There is no difference between them." in said
+    assert "shifted" not in said and " at 0." not in said
+    page = (tmp_path / "page" / "compare.html").read_text(encoding="utf-8")
+    assert "There is no difference between them." in page and "at most" not in page
+
+
 def test_two_mixdowns_differ_by_what_was_turned_up(faderwise: Ran, material: Path) -> None:
     words = ("compare", material / "plain.wav", material / "louder.wav", "--on", material / "song", "--json")
     result = as_json(faderwise(*words))

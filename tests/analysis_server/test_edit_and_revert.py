@@ -375,6 +375,16 @@ def test_a_file_damaged_by_hand_is_reported_in_one_line(faderwise: Ran, work: Pa
     assert fact in ran.err
 
 
+def test_an_offset_in_a_range_changes_its_bus_by_exactly_that(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    faderwise("edit", out, "--depth", "80")
+    words = ("edit", out, "--range", "5:10", "--offset", "vocals=3")
+    changed = as_json(faderwise(*words, "--dry-run", "--json"))["buses"]
+    changes_db = {bus: gain["after_db"] - gain["before_db"] for bus, gain in changed.items()}
+    assert changes_db == pytest.approx({"drums": 0.0, "bass": 0.0, "melody": 0.0, "vocals": 3.0}, abs=0.005)
+    assert "gain from 5 to 10 s" in faderwise(*words).out
+
+
 @pytest.mark.parametrize("verb", ["audit", "edit"])
 def test_a_bus_that_the_run_does_not_have_is_refused_with_its_line(faderwise: Ran, work: Path, verb: str) -> None:
     path = work / "out" / "automation.csv"

@@ -138,7 +138,9 @@ def test_other_files_are_not_deleted_but_listed(
 def test_replaced_pages_are_deleted_and_a_cleared_run_with_other_files_is_not_listed(
     faderwise: Faderwise, tmp_path: Path
 ) -> None:
-    kept = leave(tmp_path, "1", 40, "audit.html", "audit.20260102-030405.html", "mix.20260102-030405-2.wav", "notes.txt")
+    kept = leave(tmp_path, "1", 40, "audit.html", "audit.20260102-030405.html", "mix.20260102-030405-2.wav")
+    (kept / "notes.txt").write_text("mine")
+    os.utime(kept / "notes.txt", (0, 0))
     faderwise("runs", "clear", tmp_path, "--older-than", "0", "--yes")
     assert [path.name for path in kept.iterdir()] == ["notes.txt"]
     (tmp_path / "run.json").write_text("{}")

@@ -92,7 +92,7 @@ def test_audit_edit_and_revert_report_which_run_they_act_on(
 ) -> None:
     out = tmp_path / "out"
     faderwise("mix", tiny_song, "--out", out)
-    assert "Run 1, mix of " in faderwise("audit", out, "--no-sound", "--dry-run").out
+    assert ": run 1, mix of " in faderwise("audit", out, "--no-sound", "--dry-run").out
     faderwise("mix", tiny_song, "--out", out, "--target-lufs", "-40")
     which = f"run 1 (1 earlier result is in {out / 'runs'})"
     assert which in faderwise("audit", out, "--no-sound", "--dry-run").out.lower().replace(str(out).lower(), str(out))

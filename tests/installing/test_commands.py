@@ -54,7 +54,9 @@ def test_test_runs_every_check_and_sums_up(failing, checkout, pip, monkeypatch, 
 def test_install_puts_it_into_the_users_folder(checkout, pip, data, capsys):
     assert install.main(["--yes"]) == 0
     assert pip.calls == [(data / "environment", ())]
-    command = Path(capsys.readouterr().out.splitlines()[-1])
+    printed = capsys.readouterr().out
+    assert printed.count(f"the environment in {data / 'environment'}") == 1
+    command = Path(printed.splitlines()[-1])
     assert command.is_file()
     assert command.is_relative_to(data / "environment")
     assert install.main(["install", "--yes"]) == 0
@@ -71,6 +73,16 @@ def test_dry_run_prints_the_steps_and_does_nothing(checkout, pip, data, capsys):
     assert pip.calls == []
     assert not data.exists()
     assert sorted(checkout.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["demo", "test"])
+def test_a_dry_run_of_demo_and_test_prints_the_steps_and_does_nothing(command, checkout, pip, capsys):
+    before = sorted(checkout.rglob("*"))
+    assert install.main([command, "--dry-run", "-k", "x"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("Will ") == 3
+    assert printed.endswith(" -k x.\n")
+    assert (pip.calls, sorted(checkout.rglob("*"))) == ([], before)
 
 
 def test_uninstall_removes_only_the_environment(checkout, pip, data, capsys):
@@ -163,7 +175,7 @@ def test_what_is_purged_is_listed_a_path_per_line_with_the_number_of_models(chec
     listed = [line.removeprefix("Will remove ") for line in capsys.readouterr().out.splitlines()]
     assert listed == [
         str(data / "environment"),
-        f"{data / 'models'} (3 models, with earlier versions and removed ones)",
+        f"{data / 'models'} (3 files: your models, earlier versions and removed ones)",
     ]
     assert (data / "models" / "mine.json").exists()
 
@@ -186,7 +198,6 @@ def test_reaper_setup_gets_the_path_of_the_application(checkout, pip, data, reap
     assert install.main(["--dry-run", "--yes"]) == 0
     assert install.main(["uninstall", "--yes"]) == 0
     assert reaper.calls == [
-        ("set up", python, data, True),
         ("set up", python, data, False),
         ("set up", python, data, True),
         ("take back", data, True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -93,9 +94,17 @@ def test_current_curves_of_a_folder() -> None:
     np.testing.assert_array_equal(found.active[:, 0], SOUNDING)
 
 
-def test_a_song_without_any_envelope_is_refused() -> None:
+def test_a_run_without_any_envelope_is_refused() -> None:
     with raises_error(path="Song"):
-        audit.present_curves(audit_points([run(1, {"drums": 0.0})], {}))
+        audit.present_curves(replace(audit_points([run(1, {"drums": 0.0})], {}), tracks=()))
+
+
+def test_a_curve_whose_points_were_deleted_is_an_edit_and_at_0_db() -> None:
+    audited = audit_points([run(1, {"drums": -3.0})], {})
+    (drums,) = audited.tracks
+    assert audited.is_edited and drums.edited.time_s.size == 0 and drums.deleted.time_s.size
+    np.testing.assert_array_equal(drums.now_db, 0.0)
+    assert len(audited.notes) == 1
 
 
 @pytest.mark.parametrize("start_s", [0.0, START_S])
