@@ -392,7 +392,8 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
         tracks: dict[str, list[str]] = {}
         for then in audited.basis.tracks:
             tracks.setdefault(then.role, []).append(str(then.number))
-        parts = msgspec.structs.replace(parts, tracks=tracks)
+        numbers = [number for bus in tracks.values() for number in bus]
+        parts = msgspec.structs.replace(parts, tracks=tracks, only=numbers)  # no further tracks by their names
     with opened_session(path, progress, parts, for_writing=False) as session:
         stems = {role: file for role, file in session.song.stems.items() if role in session.tracks}
         song = replace(session.song, stems=stems, mixdown=None)
@@ -401,6 +402,7 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
         if _is_of_tracks(audited):
             folders = _folder_gains(session)
             curves = replace(curves, gains=curves.gains * np.array([folders[name] for name in measurement.buses]))
+        curves = curves.with_gain_db(_lowered_db(audited, measurement.buses))
         kept = _kept(song, measurement, curves, audited, settings)
         notes = (*session.notes, *measurement.warnings)
         return LearnedSong(
@@ -408,6 +410,12 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
             warnings=[f"{session.title}: {note}" for note in notes],
             assignment=assignment_of(session.song, session),
         )
+
+
+def _lowered_db(audited: Audited, buses: Sequence[str]) -> list[float]:
+    """Return by how many dB the top of its envelope lowered each bus, which is not how anybody wants it balanced."""
+    top_db = {roles.canonical_role(track.role): track.terms_db.get("top", np.zeros(1)) for track in audited.tracks}
+    return [-float(np.median(top_db.get(bus, 0.0))) for bus in buses]
 
 
 def _is_of_tracks(audited: Audited) -> bool:

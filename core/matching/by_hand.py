@@ -18,7 +18,7 @@ def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[
     Raises
     ------
     InputError
-        A role is empty, a mixdown's name, a single track's ("drums: kick"), a misspelling of a bus, or a placeholder.
+        A role is empty, a mixdown's name, a misspelling of a bus, or a placeholder.
 
     Examples
     --------
@@ -28,9 +28,6 @@ def by_bus(chosen: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, list[
     found: dict[str, list[str]] = {}
     for role, names in chosen:
         bus = canonical_role(role)
-        if bus_of(bus) != bus:
-            problem = "a bus is not named like a single track"
-            raise InputError(problem, option=f"--bus {role}=...", remedy=f"use {bus_of(bus)}, or another name")
         if bus in _PLACEHOLDERS:
             remedy = f"replace it with drums, bass, melody, vocals or another name, or with {LEFT_OUT}"
             raise InputError(f"{role.strip()} is a placeholder", option=f"--bus {role}=...", remedy=remedy)
@@ -52,12 +49,15 @@ def new_buses(chosen: Iterable[str], known: Iterable[str] = ()) -> list[str]:
     Raises
     ------
     InputError
-        A role is a misspelling of a known bus.
+        A role is a misspelling of a known bus, or named like a single track ("drums: kick").
     """
     learned = {bus_of(bus) for bus in known} - SYNONYMS.keys()
     buses = dict.fromkeys(map(canonical_role, chosen))
     new = [bus for bus in buses if bus not in learned and bus not in SYNONYMS and bus != LEFT_OUT]
     for bus in new:
+        if bus_of(bus) != bus:
+            problem = "a bus is not named like a single track"
+            raise InputError(problem, option=f"--bus {bus}=...", remedy=f"use {bus_of(bus)}, or another name")
         meant = misspelled(bus, learned)
         if meant in learned:
             raise _no_bus(bus, meant)

@@ -222,6 +222,34 @@ def test_edits_of_tracks_are_learned_with_the_gain_of_their_folder(faderwise: Ra
     assert refused.code == 2
 
 
+@pytest.mark.parametrize(
+    ("faders", "options"),
+    [((1.0, 1.0), ()), ((1.0, 0.02), ()), ((0.4, 1.0), ()), ((1.0, 1.0), ("--bus", "none=Bass DI"))],
+)
+def test_only_the_edited_track_of_a_run_of_single_tracks_is_learned(
+    faderwise: Ran, of_tracks: Path, faders: tuple[float, float], options: tuple[str, ...]
+) -> None:
+    bass, vocals = faders  # a low fader: the curve meets the top of its envelope
+    song = of_tracks / "Song.RPP"
+    text = song.read_text(encoding="utf-8")
+    for name, volume in (("Bass DI", bass), ("Lead Vox", vocals)):
+        text = text.replace(f'NAME "{name}"\n    VOLPAN 1.0', f'NAME "{name}"\n    VOLPAN {volume}')
+    song.write_text(text, encoding="utf-8")
+    mixed = as_json(faderwise("mix", song, "--level", "tracks", *options, "--json"))
+    assert mixed["lowered_db"] or faders == (1.0, 1.0)
+    copy = of_tracks / "Song-faderwise.RPP"
+    before, after = copy.read_text(encoding="utf-8").split('NAME "Snare"')
+    own, rest = after.split("<TRACK", 1)
+    copy.write_text(f'{before}NAME "Snare"{lowered(own)}<TRACK{rest}', encoding="utf-8")
+    learned = as_json(faderwise("learn", copy, "--from", "edits", "--model", "mine", "--json"))
+    tracks_db = learned["tracks_db"]
+    others = {"drums: kick", "vocals: lead vocal"} | (set() if options else {"bass"})
+    assert set(tracks_db) == {*others, "drums: snare"}
+    assert [tracks_db[name] for name in others] == pytest.approx([tracks_db["drums: kick"]] * len(others), abs=0.3)
+    assert tracks_db["drums: snare"] < tracks_db["drums: kick"] - 0.5
+    assert "bass" in learned["against_default_db"] or options
+
+
 def lowered(text: str) -> str:
     """Return a track whose first envelope has points that are 6 dB lower."""
     return re.sub(r"PT (\S+) (\S+)", lambda point: f"PT {point[1]} {float(point[2]) / 2:.6f}", text)
