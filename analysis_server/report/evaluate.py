@@ -17,7 +17,7 @@ import logging
 import re
 import unicodedata
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -148,23 +148,27 @@ def _curves_db(song: EvaluationSong, predicted: FloatArray) -> tuple[FloatArray,
     return time_s, [np.where(song.active, gain_to_db(gains), np.nan) for gains in (song.gains, predicted)]
 
 
-def score_table(scores: Scores) -> str:
-    """Return one row per song, then their mean and standard deviation (n - 1): MSE per bus and the balance error in dB.
+def score_table(scores: Scores, others: Mapping[str, Scores]) -> str:
+    """Return one row per song, then their mean and standard deviation (n - 1): MSE per bus and balance errors in dB.
 
-    A cell is empty where a song lacks the bus, or has none that is active.
+    The last columns are the balance errors of the other methods, by name. A cell is empty where a song lacks the bus,
+    or has none that is active.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
 
-    def write(name: str, mse: Mapping[str, float], balance_db: float) -> None:
-        values = [*(mse.get(bus, np.nan) for bus in scores.buses), balance_db]
+    def write(name: str, mse: Mapping[str, float], balances_db: Iterable[float]) -> None:
+        values = [*(mse.get(bus, np.nan) for bus in scores.buses), *balances_db]
         writer.writerow([name, *("" if np.isnan(value) else repr(value) for value in values)])
 
-    writer.writerow(["song", *(f"mse_{bus}" for bus in scores.buses), "balance_db"])
+    writer.writerow(
+        ["song", *(f"mse_{bus}" for bus in scores.buses), "balance_db", *(f"balance_db of {name}" for name in others)]
+    )
+    methods = [scores, *others.values()]
     for title, row in scores.mse.items():
-        write(title, row, scores.balance_db[title])
-    write("mean", scores.mean_mse(), scores.mean_balance_db())
-    write("std", scores.std_mse(), scores.std_balance_db())
+        write(title, row, [one.balance_db.get(title, np.nan) for one in methods])
+    write("mean", scores.mean_mse(), [one.mean_balance_db() for one in methods])
+    write("std", scores.std_mse(), [one.std_balance_db() for one in methods])
     return text.getvalue()
 
 
@@ -201,14 +205,14 @@ def _draw_difference(axes: Axes, frequency_hz: FloatArray, difference_db: FloatA
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> list[str]:
+def draw(evaluation: Evaluation, others: Mapping[str, Scores], folder: Path, progress: ProgressCallback) -> list[str]:
     """Write an evaluation's table and figures into `folder` and return the files' names.
 
     Each file is written completely or not at all; an existing file with other content is set aside.
 
     Parameters
     ----------
-    evaluation : what to show.
+    evaluation, others : what to show, and the scores of the other methods, for the table.
     folder : is made where it is missing.
     progress : progress callback.
 
@@ -217,7 +221,7 @@ def draw(evaluation: Evaluation, folder: Path, progress: ProgressCallback) -> li
     InputError
         The folder cannot be written to, or a song's audio is missing or damaged.
     """
-    write_text(folder / TABLE, score_table(evaluation.scores))
+    write_text(folder / TABLE, score_table(evaluation.scores, others))
     songs = evaluation.tested.songs
     files = [folder / TABLE]
     for number, (song, name) in enumerate(zip(songs, file_names([song.title for song in songs]), strict=True)):

@@ -456,7 +456,7 @@ def _written(
     from analysis_server.report.evaluate import PAGE, draw, evaluation_page  # noqa: PLC0415 - matplotlib loads slowly, and only here
 
     with replacing_set(folder) as files:
-        drawn = draw(evaluation, files.folder, progress)
+        drawn = draw(evaluation, others, files.folder, progress)
         page = evaluation_page(
             evaluation,
             others,

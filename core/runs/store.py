@@ -477,10 +477,11 @@ def runs_from(project: Project, first: int) -> tuple[RunRecord, ...]:
     runs = read_history(project)
     chosen = tuple(run for run in runs if run.number >= first)
     if not chosen or chosen[0].number != first:
-        known = ", ".join(str(run.number) for run in runs) or "none"
+        known = ", ".join(str(run.number) for run in runs)
         is_undone = any(run.number == first for run in undone_runs(project))
         problem = f"run {first} was undone in REAPER" if is_undone else f"has no run {first} of Faderwise"
-        raise InputError(problem, path=project.path, remedy=f"its runs: {known}")
+        remedy = f"give one of its runs, {known}" if runs else "mix it first"
+        raise InputError(problem, path=project.path, remedy=remedy)
     return chosen
 
 

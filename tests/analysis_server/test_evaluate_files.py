@@ -119,10 +119,14 @@ def test_the_csv_and_the_json_have_the_same_content(evaluated: tuple[Path, dict[
             cell = rows[title][f"mse_{bus}"]
             assert cell == "" if bus not in by_bus else float(cell) == by_bus[bus]
         assert float(rows[title]["balance_db"]) == result["balance_db"][title]
+        for name, by_title in result["balance_db_of"].items():
+            assert float(rows[title][f"balance_db of {name}"]) == by_title[title]
     for bus in BUSES:
         assert float(rows["mean"][f"mse_{bus}"]) == result["mean"][bus]
         assert float(rows["std"][f"mse_{bus}"]) == result["std"][bus]
     assert float(rows["mean"]["balance_db"]) == pytest.approx(np.mean(list(result["balance_db"].values())))
+    for name, rule in result["baselines"].items():
+        assert float(rows["mean"][f"balance_db of {name}"]) == rule["balance_db"]
 
 
 def test_the_json_file_has_what_the_command_prints(
