@@ -194,7 +194,9 @@ def _print_regression(model: Model, terminal: Terminal) -> None:
 def _print_next_song(next_song_percent: float, terminal: Terminal) -> None:
     if next_song_percent:
         percent = f"{next_song_percent:.0f} %"
-        terminal.say(f"One more song would move each bus by about {percent} of that song's distance from the model.")
+        terminal.say(
+            f"One more song would move the balance roughly {percent} of the way to that song (single buses differ)."
+        )
 
 
 def _print_track_habits(tracks_db: Mapping[str, float], terminal: Terminal) -> None:

@@ -198,7 +198,10 @@ class Model:
         return dict(zip(self.buses, (changes_db - changes_db.mean()).tolist(), strict=True))
 
     def next_song_percent(self) -> float:
-        """Return how far one more song would move a bus towards its own level; 0 without songs of condition 3."""
+        """Return roughly how far one more song would move the balance to its own; 0 without songs of condition 3.
+
+        It is over all buses: what a single bus moves by depends on the other songs, and on how unusual it is.
+        """
         if self.feature_set != "condition3" or not self.songs:
             return 0.0
         correlation = self.balance_fit.habits.correlation

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from analysis_server.models import bundled_default, shipped_prior
 from core.analysis.measure import Measurement
 from core.audio.framing import HOPS_PER_FRAME, STEPS_PER_HOP
 from core.audio.song import Song
@@ -239,3 +240,28 @@ def test_the_papers_feature_sets_are_unchanged(caesium: Song) -> None:
     for bus, triangle in song.triangles.items():
         stacked = np.column_stack([features[bus], curves.gains[:, BUSES.index(bus)]])
         np.testing.assert_allclose(np.array(triangle).T @ triangle, stacked.T @ stacked, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_songs", [1, 3, 5])
+def test_one_more_song_moves_the_balance_roughly_as_far_as_the_model_states(n_songs: int) -> None:
+    songs = bundled_default().songs
+    empty = Model(name="mine", preset="default", feature_set="condition3", prior=shipped_prior())
+    stated, products, squares = [], 0.0, 0.0
+    for first in range(len(songs)):
+        *known, further = [songs[(first + i) % len(songs)] for i in range(n_songs + 1)]
+        model = empty
+        for song in known:
+            model = model.with_song(song)
+        stated.append(model.next_song_percent() / 100.0)
+        coefficients = model.balance_fit.coefficients_of(tuple(further.triangles))
+        after = model.with_song(further).balance_fit.coefficients_of(tuple(further.triangles))
+        factors = np.array(list(further.triangles.values()))
+        means = np.einsum("br,brc->bc", factors[:, :, 0], factors) / (factors[:, :, 0] ** 2).sum(axis=1)[:, None]
+        distance_db = centred(means[:, -1] - (means[:, :-1] * coefficients).sum(axis=1))
+        products += float((centred(after[:, 0] - coefficients[:, 0]) * distance_db).sum())
+        squares += float((distance_db**2).sum())
+    assert 0.6 < products / squares / np.mean(stated) < 1.2
+
+
+def centred(values: FloatArray) -> FloatArray:
+    return values - values.mean()
