@@ -55,6 +55,7 @@ class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     preset, feature_set : what is measured.
     buses : files that play a role, by role.
+    mixdown : the mixdown's path, of a single song; None for the one in its folder.
     paper_buses : whether all buses are merged into the paper's four.
     with_measurement : whether the measurement and the gains are returned as well, as `evaluate` needs them.
     """
@@ -62,6 +63,7 @@ class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
     preset: str
     feature_set: str
     buses: dict[str, str | list[str]] = {}
+    mixdown: str | None = None
     paper_buses: bool = False
     with_measurement: bool = False
 
@@ -73,7 +75,7 @@ class SongSettings(msgspec.Struct, frozen=True, kw_only=True):
         InputError
             The song cannot be read.
         """
-        song = open_song_folder(str(folder), self.buses)
+        song = open_song_folder(str(folder), self.buses, self.mixdown)
         return with_paper_buses(song) if self.paper_buses else song
 
 

@@ -30,6 +30,7 @@ from core.audio.song import (
     is_stem_file,
     match_files,
     mixdown_in,
+    no_mixdown,
     open_song,
     require_song_folder,
 )
@@ -161,7 +162,6 @@ def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
     raise InputError(
         f"no file for the {' or the '.join(missing)} was found, and {shown} {verb} not recognised",
         path=song.ignored[0].parent,
-        option="--bus",
         remedy=f"add --bus {shlex.quote(f'{missing[0]}={names[0]}')} to use it, or "
         f"--bus {shlex.quote(f'{LEFT_OUT}={names[0]}')} to leave it out",
     )
@@ -196,21 +196,34 @@ def _require_one_bus(chosen: Mapping[str, Sequence[object]], mixdown: Path | Non
                 raise InputError(problem, option="--bus", remedy="choose it for one of them")
 
 
-def require_mixdowns(folders: Sequence[Path], buses: Mapping[str, str | Sequence[str]]) -> None:
+def require_mixdowns(
+    folders: Sequence[Path],
+    buses: Mapping[str, str | Sequence[str]],
+    mixdown: str | None = None,
+    *,
+    has_option: bool = False,
+) -> None:
     """Raise an `InputError` for the first song of `folders` without a mixdown; no audio is read.
 
     Parameters
     ----------
     folders : song folders and stem files.
     buses : files by role as in `open_song_folder`, which are not mixdowns.
+    mixdown : the mixdown's path where it was chosen, of a single song.
+    has_option : whether the user can choose it with `--mixdown`.
     """
     for folder in folders:
         if stem_file_of(folder) is None:
             layout = _layout_of(folder)
+            if mixdown:
+                _in_folder(layout.stems, mixdown, "--mixdown")
+                continue
             chosen = [path for paths in _chosen_files(layout.stems, buses).values() for path in paths]
             files = match_files(layout.stems, listen=False)
             if layout.mixdown is None and mixdown_in(layout.stems, files, chosen) is None:
-                raise InputError("no mixdown found next to the stems", path=folder, remedy="add it as mix.wav")
+                bars = ("unknown", "reference")
+                unknown = [path for path, match in files.items() if match.bar in bars and path not in chosen]
+                raise no_mixdown(folder, unknown, has_option=has_option)
 
 
 # Datasets

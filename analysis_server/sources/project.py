@@ -175,12 +175,9 @@ def opened_song(
         with opened_session(request.song, progress, request, mixdown=mixdown, level=level, complete=True) as session:
             yield Opened(session.song, session, session.left(progress))
     elif request.stems is not None or request.tracks or request.only:
-        raise InputError(
-            "stems and tracks apply only to REAPER projects (.RPP)",
-            path=request.song,
-            option="--stems, --tracks, --bus",
-            remedy="omit them",
-        )
+        given = {"--stems": request.stems, "--tracks": request.only, "--bus": request.tracks}
+        option = ", ".join(name for name, value in given.items() if value)
+        raise InputError("only for REAPER projects (.RPP)", path=request.song, option=option, remedy=f"omit {option}")
     else:
         song = open_song_folder(request.song, request.buses, mixdown, complete=True)
         if level == "tracks":

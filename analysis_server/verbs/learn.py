@@ -206,7 +206,9 @@ def _learned_songs(request: LearnRequest, feature_set: str, progress: ProgressCa
     if request.truth == "edits":
         return in_turn(lambda path, part: learned_edits(path, of_project, part), request.songs, progress)
     matrices, sessions, folders = _sources(request)
-    settings = SongSettings(preset=request.preset, feature_set=feature_set, buses=request.buses)
+    settings = SongSettings(
+        preset=request.preset, feature_set=feature_set, buses=request.buses, mixdown=request.mixdown
+    )
     share = len(folders) / max(len(folders) + len(sessions), 1)
     return [
         *(LearnedSong(song=kept) for path in matrices for _, kept in matrices_songs(path, request.preset, feature_set)),
@@ -226,12 +228,13 @@ def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
         raise InputError(
             "is not a REAPER project (.RPP)", path=others[0], option="--from faders", remedy="use --from mixdown"
         )
-    if (request.mixdown or request.stems) and len(sessions) != 1:
-        raise InputError(
-            "apply to a single REAPER project", option="--mixdown, --stems", remedy="learn from one project at a time"
-        )
+    if request.stems and len(sessions) != 1:
+        raise InputError("is for a single REAPER project", option="--stems", remedy="learn from one project at a time")
+    has_one_song = len(sessions) + len(folders) == 1
+    if request.mixdown and not has_one_song:
+        raise InputError("is for a single song", option="--mixdown", remedy="learn from one song at a time")
     if request.truth == "mixdown":
-        require_mixdowns(folders, request.buses)
+        require_mixdowns(folders, request.buses, request.mixdown, has_option=has_one_song)
         remedy = "name it with --mixdown, or learn from the session's own faders with --from faders"
         for path in sessions if request.rendered is None else ():
             require_mixdown_of(read_project(Path(path)), request.mixdown, request.stems, remedy)

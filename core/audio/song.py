@@ -427,6 +427,35 @@ def _stem(role: str, folder: Path, paths: Sequence[Path]) -> AudioFile:
     return sum_of([inspect(path) for path in paths], folder / f"{role} ({len(paths)} files)")
 
 
+_NAMED_AS_MIXES = re.compile(
+    r"\b(rough|ref(erence)?|bounce[ds]?|final|pre-?master|stereo|print|v(ersion)?\W?\d+)\b", re.IGNORECASE
+)
+
+
+def no_mixdown(song: Path, unknown: Sequence[Path], *, has_option: bool = True) -> InputError:
+    """Return the error for a song without a mixdown, which names the file that may be it.
+
+    Parameters
+    ----------
+    song : the song's folder or title.
+    unknown : its files that are references, or have names that were not recognised.
+    has_option : whether the user can choose the mixdown with `--mixdown`.
+    """
+    title = song.name.casefold()
+    words = {path: re.sub(r"[_\W]+", " ", path.stem) for path in unknown}
+    likely = [
+        path
+        for path, name in words.items()
+        if _NAMED_AS_MIXES.search(name) or (len(title) > 3 and title in name.casefold())
+    ]
+    remedy = "add it as mix.wav" + (", or name it with --mixdown" if has_option else "")
+    if likely:
+        name = likely[0].name
+        remedy = f"rename it to mix{likely[0].suffix}" if not has_option else f"add --mixdown {shlex.quote(name)}"
+        remedy = f"if it is {name}, {remedy}"
+    return InputError("no mixdown found next to the stems", path=song, remedy=remedy)
+
+
 def mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Collection[Path]) -> Path | None:
     """Return the mixdown of a song: the one that is named plainly, such as mix.wav, or the only one.
 

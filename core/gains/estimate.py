@@ -8,6 +8,7 @@ lag, chooses the complex or the power domain by the fit, undoes a limiter's comm
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import scipy
@@ -16,7 +17,7 @@ from core.analysis.gram import LIMITER_POWERS
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
 from core.analysis.paper import measure_as_paper
 from core.audio.framing import HOP_S, sum_over_frames
-from core.audio.song import Song, with_offsets_removed
+from core.audio.song import Song, no_mixdown, with_offsets_removed
 from core.decibels import ABSENT_DB, FloatArray, gain_to_db
 from core.errors import InputError
 from core.gains.alignment import LINEAR_FIT, Alignment, align, correct, is_mono, with_swapped_channels
@@ -242,8 +243,8 @@ def _fit_song(song: Song, measurement: Measurement, alignment: Alignment, domain
 def require_mixdown(song: Song) -> None:
     """Raise an `InputError` if the song has no mixdown."""
     if song.mixdown is None:
-        remedy = "add it as mix.wav, or name it with --mixdown"
-        raise InputError("no mixdown found next to the stems", path=song.title, remedy=remedy)
+        references = [row.path for row in song.assignment if row.role == "reference"]
+        raise no_mixdown(Path(song.title), [*song.ignored, *references])
 
 
 def _without_traces(moments: FloatArray, gram: FloatArray, n_stems: int) -> tuple[FloatArray, FloatArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -243,6 +244,26 @@ def test_a_missing_mixdown_and_a_file_that_is_no_song_are_reported_first(
         ran = faderwise(*arguments)
         assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1), arguments
         assert [fact for fact in facts if fact not in ran.err] == []
+
+
+@pytest.mark.parametrize("name", ["rough.wav", "ref 2.wav", "take v3.wav"])
+def test_a_likely_mixdown_is_named_and_learned_from_with_its_option(
+    faderwise: Faderwise, tiny_song: Path, name: str
+) -> None:
+    (tiny_song / "mix.wav").rename(tiny_song / name)
+    option = f"if it is {name}, add --mixdown {shlex.quote(name)}"
+    assert option in faderwise("match", tiny_song).err
+    assert option in faderwise("learn", tiny_song, "--model", "x").err
+    assert f"if it is {name}, rename it to mix.wav" in faderwise("evaluate", tiny_song).err
+    ran = faderwise("learn", tiny_song, "--mixdown", name, "--model", "x")
+    assert (ran.code, name in ran.err) == (0, False)
+    ran = faderwise("learn", tiny_song, "--mixdown", "other.wav", "--model", "x")
+    assert (ran.code, "--mixdown: other.wav: no such file" in ran.err) == (2, True)
+
+
+def test_a_mixdown_is_chosen_for_one_song_only(faderwise: Faderwise, dataset: Path) -> None:
+    ran = faderwise("learn", dataset, "--mixdown", "mix.wav", "--model", "x")
+    assert (ran.code, "--mixdown: is for a single song" in ran.err) == (2, True)
 
 
 def test_a_missing_mixdown_is_reported_before_any_song_is_learned(
