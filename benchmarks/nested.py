@@ -58,17 +58,28 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     files = {path.name: read_facts(path) for path in arguments.facts}
-    result = {
-        "tracks": track_rule([song for facts in files.values() for song in facts["stems"]]),
-        "bands": {kind: bands({name: facts[kind] for name, facts in files.items()}, kind) for kind in BAND_SHARES},
+    kinds = [kind for kind in BAND_SHARES if any(facts[kind] for facts in files.values())]
+    for kind, entries in {"buses": "buses", "stems": "single tracks"}.items():
+        if kind not in kinds:
+            print(
+                f"{', '.join(files)}: no {entries}, so nothing is chosen for them; add a file that has some",
+                file=sys.stderr,
+            )
+    result: dict[str, Any] = {
+        "bands": {kind: bands({name: facts[kind] for name, facts in files.items()}, kind) for kind in kinds}
     }
+    if "stems" in kinds:
+        result["tracks"] = track_rule([song for facts in files.values() for song in facts["stems"]])
     if arguments.json:
         print(json.dumps(result, indent=1))
         return 0
-    print("| rule for tracks | mean error, dB | against equal loudness, dB |\n| --- | --- | --- |")
-    for name, (mean, difference) in result["tracks"]["rules"].items():
-        print(f"| {name} | {mean:.2f} | {difference[0]:+.2f} ({difference[1]:+.2f} to {difference[2]:+.2f}) |")
-    print(f"\nChosen in the folds (vocals, drums, share of percussion and fx, sharing): {result['tracks']['chosen']}")
+    if "stems" in kinds:
+        print("| rule for tracks | mean error, dB | against equal loudness, dB |\n| --- | --- | --- |")
+        for name, (mean, difference) in result["tracks"]["rules"].items():
+            print(f"| {name} | {mean:.2f} | {difference[0]:+.2f} ({difference[1]:+.2f} to {difference[2]:+.2f}) |")
+        print(
+            f"\nChosen in the folds (vocals, drums, share of percussion and fx, sharing): {result['tracks']['chosen']}"
+        )
     print("\n| 80 % bands | chosen on other producers | as written |\n| --- | --- | --- |")
     for kind, found in result["bands"].items():
         for name, shares in found["shares"].items():

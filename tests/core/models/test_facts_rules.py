@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import nested
 from benchmarks.facts_rules import compare_rules, predicted, read_facts
 from benchmarks.nested import BAND_SHARES, bands
 from core.errors import InputError
@@ -126,3 +127,13 @@ def test_learning_an_artists_songs_helps_on_the_shared_levels_of_medleydb(shared
     found = compare_rules(read_facts(path))["stems"]
     assert found["rules"]["ours_learned"]["against_ours"][0] < -0.1
     assert 0.75 <= found["band_80_coverage"]["all"] <= 0.85
+
+
+def test_the_constants_for_buses_are_chosen_without_a_file_of_single_tracks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["nested.py", "--facts", "benchmarks/balance_facts.csv"])
+    assert nested.main() == 0
+    printed = capsys.readouterr()
+    assert "no single tracks" in printed.err
+    assert "| buses, balance_facts.csv |" in printed.out
