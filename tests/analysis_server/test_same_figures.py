@@ -23,7 +23,7 @@ Row = list[float]
 
 
 def numbers(text: str) -> Row:
-    return [float(found) for found in re.findall(r"[+-]?\d+\.\d", text.replace("\N{MINUS SIGN}", "-"))]
+    return [float(found) for found in re.findall(r"[+-]?\d+\.\d+", text.replace("\N{MINUS SIGN}", "-"))]
 
 
 def rows(out: str) -> dict[str, Row]:
