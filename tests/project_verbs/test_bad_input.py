@@ -29,7 +29,7 @@ WINCING = Path(__file__).resolve().parents[1] / "projects" / "wincing.rpp"
         (("mix", "gone.RPP"), "gone.RPP: "),
         (("mix", str(WINCING), "--bus", "vocls=3"), "did you mean vocals?"),
         (("learn", str(WINCING), "--bus", "vocls=3", "--model", "x", "--from", "faders"), "did you mean vocals?"),
-        (("mix", str(WINCING), "--out", str(WINCING), "--dry-run"), "it is a file"),
+        (("mix", str(WINCING), "--out", str(WINCING), "--dry-run"), "is the name of a file"),
         (("mix", str(WINCING)), "--bus bass=1"),
         (("mix", str(WINCING), "--bus", "bass=1", "--bus", "vocals=3"), "media files are missing"),
     ],
