@@ -55,6 +55,15 @@ def db_to_power(power_db: npt.ArrayLike) -> FloatArray:
     return np.asarray(10.0 ** (np.asarray(power_db, dtype=np.float64) / 10.0))
 
 
+def median(values: npt.ArrayLike) -> float:
+    """Return the median of at least one value, as NumPy's median does, which would import `numpy.ma` (15 ms)."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=None)
+    middle = len(ordered) // 2
+    if math.isnan(ordered[-1]):
+        return math.nan
+    return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2.0)
+
+
 def heard_db(gain: float) -> float:
     """Return one gain in dB, at least `LOWEST_DB`."""
     return max(20.0 * math.log10(gain), LOWEST_DB) if gain > _LOWEST_GAIN else LOWEST_DB

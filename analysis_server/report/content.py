@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from core import roles
 from core.automation.points import inside_span
-from core.decibels import ABSENT_DB, FloatArray
+from core.decibels import ABSENT_DB, FloatArray, median
 from core.models.explain import TermMeaning
 from core.wording import decibels, decimal, listed
 
@@ -141,7 +141,7 @@ def median_gain_db(gain_db: FloatArray, active: npt.NDArray[np.bool_]) -> float:
     active : where the stem has signal, shape (n_frames,), bool; if nowhere, all frames count.
     """
     shown = gain_db[active] if active.any() else gain_db
-    return float(np.median(shown)) if shown.size else math.nan
+    return median(shown) if shown.size else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
 from core.automation.points import EnvelopePoints, Point, thin_bus
-from core.decibels import FloatArray, gain_to_db
+from core.decibels import FloatArray, gain_to_db, median
 from core.errors import InputError, suggestion
 from core.gains.curves import gaussian
 from core.models.balance import common_db
@@ -118,7 +118,7 @@ def apply(
     whole_db = common_db(predicted_db, levels_lufs)
     balance_db = predicted_db - whole_db
     own_db = np.array(
-        [np.median(column[on] if on.any() else column) for column, on in zip(balance_db.T, sounding.T, strict=True)]
+        [median(column[on] if on.any() else column) for column, on in zip(balance_db.T, sounding.T, strict=True)]
     )
     shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
     shaped_db = shaped_db * (settings.depth_percent / 100.0)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.automation.points import Point
-from core.decibels import LOWEST_DB, FloatArray, gain_to_db, heard_db
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db, heard_db, median
 from core.rpp.envelope import LINEAR
 
 SAME_TIME_S, SAME_GAIN_DB = 5e-4, 0.02
@@ -157,7 +157,7 @@ def _lift(base: Sequence[Point], now: Sequence[Point]) -> float:
             ratios.append(now[place].gain / point.gain)
     if not ratios:
         return 1.0
-    middle = float(np.median(ratios))
+    middle = median(ratios)
     agreeing = sum(abs(heard_db(ratio / middle)) <= SAME_GAIN_DB for ratio in ratios)
     sounding = sum(heard_db(point.gain) > LOWEST_DB for point in base)
     is_lift = abs(heard_db(middle)) > SAME_GAIN_DB and agreeing > _LIFTED_SHARE * sounding

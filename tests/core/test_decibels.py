@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.decibels import FLOOR_DB, LOWEST_DB, db_to_gain, db_to_power, gain_to_db, heard_db, power_to_db
+from core.decibels import FLOOR_DB, LOWEST_DB, db_to_gain, db_to_power, gain_to_db, heard_db, median, power_to_db
 
 
 @given(st.floats(-149.0, 60.0))
@@ -21,6 +21,13 @@ def test_gains_and_powers_survive_a_round_trip(level_db: float) -> None:
 @given(st.floats(0.0, 100.0))
 def test_a_single_gain_is_converted_like_an_array(gain: float) -> None:
     assert heard_db(gain) == pytest.approx(float(np.maximum(gain_to_db(gain), LOWEST_DB)), abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8])
+def test_the_median_is_that_of_numpy(count: int) -> None:
+    values = np.random.default_rng(count).normal(size=count)
+    assert median(values) == np.median(values)
+    assert math.isnan(median([*values, math.nan]))
 
 
 def test_a_power_is_a_gain_squared() -> None:
