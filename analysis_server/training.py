@@ -34,7 +34,7 @@ from core.errors import FaderwiseError, InputError
 from core.gains.curves import GainCurves
 from core.matching import match_name
 from core.models.evaluate import EvaluationSong
-from core.models.model import TrainingSong
+from core.models.model import EDITS, TrainingSong
 from core.models.train import load_matrices, matrices_song, track_triangles, training_song
 from core.progress import ProgressCallback, no_progress, part_of
 from core.rpp.buses import match_tracks
@@ -505,7 +505,7 @@ def _kept(
         source="edits",
         weight=EDITS_WEIGHT,
     )
-    return msgspec.structs.replace(kept, title=f"{song.title.removesuffix(run_folder.COPY_SUFFIX)} (edits)")
+    return msgspec.structs.replace(kept, title=f"{song.title.removesuffix(run_folder.COPY_SUFFIX)}{EDITS}")
 
 
 def _edited_at(audited: Audited, times: FloatArray) -> npt.NDArray[np.bool_]:

@@ -66,6 +66,7 @@ def add_learn(parser: options.Parser) -> None:
 def _learn(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.commands.mixing import print_assignment
     from analysis_server.verbs import learn
+    from core.models.model import songs_in_words
 
     request = options.request_of(learn.LearnRequest, arguments, **options.song_fields(arguments, *arguments.songs))
     learn.check(request)
@@ -75,13 +76,13 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
     result = options.perform(request, learn.run, terminal)
     learned, contains = ("Would learn", "would then contain") if arguments.dry_run else ("Learned", "now contains")
     terminal.say(
-        f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {count(len(result.songs), 'song')}."
+        f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {songs_in_words(result.songs)}."
     )
     if arguments.truth == "edits":
         terminal.say(f"Stored in the model as {', '.join(result.learned)}.")
     if result.against_default_db:
         difference = _differences(result.against_default_db) or "every bus the same"
-        songs = count(len(result.songs), "song")
+        songs = songs_in_words(result.songs)
         terminal.say(f"From {songs}: compared with the default model, {result.model} sets {difference}.")
     _print_next_song(result.next_song_percent, terminal)
     _print_track_habits(result.tracks_db, terminal)
@@ -121,7 +122,13 @@ _UNITS_OF_DEFAULT: Mapping[str, str] = {**_UNITS, "spread": "per Hz", "loudness"
 
 def _print_model(model: Model, terminal: Terminal) -> None:
     """Print what a model has learned, and its songs."""
-    of_songs = f"learned from {count(len(model.songs), 'song')}" if model.songs else "a fixed rule without songs"
+    from core.models.model import songs_in_words
+
+    of_songs = (
+        f"learned from {songs_in_words(song.title for song in model.songs)}"
+        if model.songs
+        else "a fixed rule without songs"
+    )
     terminal.say(
         f"{model.name}: {of_songs}; preset {model.preset}, features {model.feature_set}, made by {model.made_by}."
     )
@@ -354,8 +361,11 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_written(files: Mapping[str, str], terminal: Terminal) -> None:
+    from analysis_server.commands.mixing import print_earlier_copies
+
     for path in files.values():
         terminal.say(f"Written: {Path(path).absolute()}")
+        print_earlier_copies(Path(path), terminal)
 
 
 def add_features(parser: options.Parser) -> None:
@@ -441,21 +451,27 @@ def _show_model(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _remove(arguments: Namespace, terminal: Terminal) -> None:
+    from core.models.model import songs_in_words
+
     if arguments.song is None:
         file = models.remove(arguments.model)
         terminal.say(f"{arguments.model} was removed; to restore it, import {file}")
     else:
         model, file = models.forget(arguments.model, arguments.song)
         terminal.say(
-            f"Removed {arguments.song!r} from {arguments.model}, which now contains {count(len(model.songs), 'song')}."
+            f"Removed {arguments.song!r} from {arguments.model}, which now contains "
+            f"{songs_in_words(song.title for song in model.songs)}."
         )
     terminal.give({"model": arguments.model, "file": str(file)})
 
 
 def _export(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.commands.mixing import print_earlier_copies
+
     file = Path(arguments.file)
     models.find(arguments.model).save(file)
     terminal.say(f"Wrote {arguments.model} to {file}")
+    print_earlier_copies(file, terminal)
     terminal.give({"model": arguments.model, "file": str(file)})
 
 

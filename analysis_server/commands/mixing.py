@@ -263,11 +263,11 @@ def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], t
     terminal.table(columns, rows, align="l" if are_tracks else "ll")
 
 
-def print_earlier_copies(project: Path, terminal: Terminal) -> None:
-    """Print where the copies of a project are that were set aside for `project`."""
+def print_earlier_copies(path: Path, terminal: Terminal) -> None:
+    """Print where the files are that were at `path` before and were set aside."""
     from analysis_server.runs.run_folder import earlier_copies
 
-    earlier = earlier_copies(project.absolute())
+    earlier = earlier_copies(path.absolute())
     if len(earlier) == 1:
         terminal.say(f"Earlier: {earlier[0]}")
     elif earlier:

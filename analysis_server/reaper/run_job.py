@@ -34,6 +34,7 @@ from analysis_server.runs import kept_runs
 from analysis_server.sources.project import RenderedStems
 from analysis_server.verbs import audit, learn, match, mix
 from core.errors import FaderwiseError, InputError
+from core.models.model import songs_in_words
 from core.progress import ProgressCallback, no_progress
 from core.roles import bus_of
 from core.rpp.write import Written
@@ -146,10 +147,10 @@ def _learn(job: JobFile, folder: Path, progress: ProgressCallback) -> None:
         rendered=_rendered(job),
     )
     result = learn.run(request, progress)
-    songs = f"{len(result.songs)} songs" if len(result.songs) > 1 else "one song"
     summary = (
-        f"The model {result.model} has learned {job.title} from its {job.truth} and now contains {songs}. To mix with "
-        "it, choose it in the Settings action or in the dialog of Auto-mix buses."
+        f"The model {result.model} has learned {job.title} from its {job.truth} and now contains "
+        f"{songs_in_words(result.songs)}. To mix with it, choose it in the Settings action or "
+        "in the dialog of Auto-mix buses."
     )
     write_answer(
         folder, Answer(do=Instructions(undo=_undo_name(job), summary=summary, notes=[*result.warnings, *result.notes]))

@@ -57,7 +57,7 @@ from core.files import temporary_folder
 from core.gains.curves import GainCurves
 from core.matching import new_bus_notes
 from core.models.explain import Prediction
-from core.models.model import Model
+from core.models.model import Model, songs_in_words
 from core.progress import ProgressCallback, no_progress, stages
 from core.rpp.write import Lowered
 from core.wording import decibels
@@ -431,7 +431,11 @@ def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, 
 
 
 def _summary(model: Model, like: str | None) -> str:
-    learned = f"learned from {len(model.songs)} songs" if model.songs else "a rule that needs no training"
+    learned = (
+        f"learned from {songs_in_words(song.title for song in model.songs)}"
+        if model.songs
+        else "a rule that needs no training"
+    )
     if like:
         return f"Mixed with the balance of {like}, and moves of the model {model.name} ({learned})."
     return f"Mixed with the model {model.name} ({learned})."

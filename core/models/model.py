@@ -7,7 +7,7 @@ songs can be added and removed without the others' audio. docs/reference/file-fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,24 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             album=self.album,
             by_others=self.by_others,
         )
+
+
+EDITS = " (edits)"
+"""Ends the title under which a model keeps the edits of a song's mix, next to the song."""
+
+
+def songs_in_words(titles: Iterable[str]) -> str:
+    """Return how many songs a model has; a song and the edits of its mix are one.
+
+    Examples
+    --------
+    >>> songs_in_words(["Rain"]), songs_in_words(["Rain", "Rain (edits)", "Snow"])
+    ('1 song', '2 songs (1 with edits)')
+    """
+    kept = list(titles)
+    n_songs = len({title.removesuffix(EDITS) for title in kept})
+    n_edited = sum(title.endswith(EDITS) for title in kept)
+    return f"{n_songs} song{'' if n_songs == 1 else 's'}" + (f" ({n_edited} with edits)" if n_edited else "")
 
 
 class _BusFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -68,6 +68,7 @@ def test_the_next_mix_moves_toward_the_edits(faderwise: Ran, work: Path) -> None
     pull_down(work / "out", 9.0)
     result = as_json(faderwise("learn", work / "out", "--from", "edits", "--model", "mine", "--json"))
     assert (result["learned"], result["songs"]) == (["stems (edits)"], ["stems", "stems (edits)"])
+    assert "learned from 1 song (1 with edits)" in faderwise("models", "show", "mine").out
     after = as_json(faderwise("mix", work / "stems", "--model", "mine", "--dry-run", "--json"))["median_gain_db"]
     assert vocals_against_the_others(after) < vocals_against_the_others(before) - 1.5
 

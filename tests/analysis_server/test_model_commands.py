@@ -64,6 +64,11 @@ def test_a_model_is_exported_removed_and_imported_again(faderwise: Faderwise, le
     shown = as_json(faderwise("models", "show", learned, "--json"))["models"][0]
     assert faderwise("models", "export", learned, "exported.json").code == 0
     json.loads(Path("exported.json").read_text(encoding="utf-8"))
+    Path("other.json").write_text("mine", encoding="utf-8")
+    exported = faderwise("models", "export", learned, "other.json")
+    (kept,) = Path().glob("other.2*.json")
+    assert f"Earlier: {kept.absolute()}" in exported.out
+    assert kept.read_text(encoding="utf-8") == "mine"
     assert faderwise("models", "remove", learned).code == 0
     assert learned not in listed(faderwise)
     assert faderwise("models", "show", learned).code == 2
