@@ -323,21 +323,21 @@ def mark_pages(folder: Path, files: FileSet, file: RunFile, automation: Automati
     is_original = automation_hash(automation, file.runs) == FIRST
     has_own_mix = file.mixed == FIRST
     for path in (folder / name for name in _PAGES):
-        if not path.is_file():
+        page = old = path.read_bytes() if path.is_file() else b""
+        if _END_OF_HEADER not in page:
             continue
-        page = old = path.read_bytes()
         for link, cut in _LINKS:
             page = page.replace(cut, link) if has_own_mix else page.replace(link, cut)
         notes = [] if is_original and path.name == "report.html" else [_CHANGED]
         notes += [_OTHER_MIX] if _LINKS[0][1] in page else []
         mark = "".join(["<li>" + note + "</li>" for note in notes])
         mark = mark and f'\n<div class="notes" id="since"><h2>Note{"s" * (len(notes) > 1)}</h2>\n<ul>{mark}</ul></div>'
-        head, end, body = page.partition(_END_OF_HEADER)
-        if end:
-            found = _MARK.match(body)
-            page = head + end + mark.encode() + body[found.end() if found else 0 :]
-        if page != old:
-            files.new(path, keep_old=False).write_bytes(page)
+        start = page.find(_END_OF_HEADER) + len(_END_OF_HEADER)
+        found = _MARK.match(page, start)
+        end = found.end() if found else start
+        if page != old or page[start:end] != mark.encode():
+            with files.new(path, keep_old=False).open("wb") as new:  # a page has megabytes of sound: no further copies
+                new.writelines([page[:start], mark.encode(), memoryview(page)[end:]])
 
 
 def _with_points(path: Path, automation: Automation, verb: str) -> AutomationFile:
