@@ -31,12 +31,12 @@ def decibels(value_db: float, decimals: int = 1) -> str:
     return f"{decimal(value_db, decimals, signed=True)} dB"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as a list in a sentence.
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    """Return names as a list in a sentence, with `joint` before the last one.
 
     Examples
     --------
     >>> listed(["drums"]), listed(["drums", "bass"]), listed(["drums", "bass", "melody"])
     ('drums', 'drums and bass', 'drums, bass and melody')
     """
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f" {joint} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

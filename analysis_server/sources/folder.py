@@ -37,6 +37,7 @@ from core.audio.song import (
 from core.errors import InputError, suggestion
 from core.matching import by_bus, match_name
 from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, in_order
+from core.wording import listed
 
 _STREAMS = ("drums", "bass", "melody", "vocals")
 """The buses of a stem file's audio streams 1 to 4; stream 0 is the mixdown."""
@@ -160,7 +161,7 @@ def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = "was" if len(names) == 1 else "were"
     raise InputError(
-        f"no file for the {' or the '.join(missing)} was found, and {shown} {verb} not recognised",
+        f"no file for {listed(missing, 'or')} was found, and {shown} {verb} not recognised",
         path=song.ignored[0].parent,
         remedy=f"add --bus {shlex.quote(f'{missing[0]}={names[0]}')} to use it, or "
         f"--bus {shlex.quote(f'{LEFT_OUT}={names[0]}')} to leave it out",

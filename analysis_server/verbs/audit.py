@@ -33,6 +33,7 @@ from analysis_server.report.content import (
     gain_text,
     headline,
     median_gain_db,
+    with_minus_signs,
 )
 from analysis_server.report.mix import LEAST_TERM_DB, half_bands_db, or_silence, terms_of
 from analysis_server.report.page import render_report
@@ -280,7 +281,7 @@ def _song(request: AuditRequest, audited: Audited) -> Song | None:
     missing = [bus for bus in audited.basis.buses if bus not in song.stems]
     if missing:
         raise InputError(
-            f"has no stem of the {' or the '.join(missing)}", path=request.stems, remedy="add it, or omit --stems"
+            f"has no stem of {listed(missing, 'or')}", path=request.stems, remedy="add it, or omit --stems"
         )
     return song
 
@@ -585,7 +586,9 @@ def sums_of(result: AuditResult) -> dict[str, list[str]]:
 
 def _sums_table(result: AuditResult) -> FigureTable:
     rows = [
-        Figure(label=bus, value=loudness_text(result.buses[bus]), means=f"the sum of {listed(labels)}")
+        Figure(
+            label=bus, value=with_minus_signs(loudness_text(result.buses[bus])), means=f"the sum of {listed(labels)}"
+        )
         for bus, labels in sums_of(result).items()
     ]
     return FigureTable("Buses of several tracks", ("Bus", "Loudness before → now", "Tracks"), tuple(rows), "")

@@ -25,6 +25,7 @@ from core.audio.io import AudioFile, Samples
 from core.audio.song import Song, with_offsets_removed
 from core.decibels import FloatArray, gain_to_db
 from core.progress import ProgressCallback, no_progress, part_of
+from core.wording import listed
 
 SILENCE_RMS = 10.0 ** (-70.0 / 20.0)
 _SPIKE_CREST = 10.0 ** (38.0 / 20.0)
@@ -188,7 +189,7 @@ def _same_sound_warnings(song: Song, rms: FloatArray) -> list[str]:
         if level.any():
             groups.setdefault(level.astype(np.float32).tobytes(), []).append(file.name)
     return [
-        f"{' and '.join(names)} contain the same sound; leave out all but one of them"
+        f"{listed(names)} contain the same sound; leave out all but one of them"
         for names in groups.values()
         if len(names) > 1
     ]

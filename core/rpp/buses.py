@@ -168,7 +168,7 @@ def _require_main_buses(project: Project, buses: Buses, left_out: Sequence[Track
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         number = unknown[0].number
         raise InputError(
-            f"no track of the {' or the '.join(missing)} was found, and the names of {names}{more} were not recognised",
+            f"no track of {listed(missing, 'or')} was found, and the names of {names}{more} were not recognised",
             path=project.path,
             option="--bus",
             remedy=f"add --bus {missing[0]}={number} to use {unknown[0].title}, or --bus {roles.LEFT_OUT}={number} to "
