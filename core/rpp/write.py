@@ -344,9 +344,9 @@ def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_
             f"--bus {LEFT_OUT}={highest[first].number}, and mix again; or raise the master"
         )
     notes += [
-        f"{highest[role].title} ({role}) is {lowered_db:.1f} dB below its predicted gain, at the top of its envelope "
-        f"({top}); the other buses were not lowered as much; raise its fader, or leave it out with "
-        f"--bus {LEFT_OUT}={highest[role].number}, and mix again"
+        f"{highest[role].title} ({role}) was lowered by {lowered_db:.1f} dB, unlike the other buses, to the top of its "
+        f"envelope ({top}); for the full gain, raise its fader and run again, or leave it out with "
+        f"--bus {LEFT_OUT}={highest[role].number}"
         for role, lowered_db in alone_db.items()
     ]
     return Lowered(all_db, alone_db, tuple(notes))
