@@ -204,8 +204,8 @@ def test_the_mean_of_all_gains_is_the_common_term() -> None:
 def test_every_term_has_a_sentence() -> None:
     assert set(predict_explained(RULE, lively()).terms_db) <= set(TERM_MEANINGS)
     role = TERM_MEANINGS["role"]
-    assert role.sentence("vocals", 1.52) == "vocals 1.5 dB up: a bus of this kind is usually louder than the others"
-    assert role.sentence("bass", -2.0) == "bass 2.0 dB down: a bus of this kind is usually quieter than the others"
+    assert role.sentence("vocals", 1.52) == "vocals 1.5 dB up: its kind is usually louder than the others"
+    assert role.sentence("bass", -2.0) == "bass 2.0 dB down: its kind is usually quieter than the others"
 
 
 def test_a_balance_has_a_standard_deviation() -> None:
