@@ -45,7 +45,7 @@ def test_results_are_the_same_with_and_without_a_server(
     model = (home / "models" / "mine.json").read_bytes()
     with running(home, n_workers=1) as server:
         served = [_result_of(capsys, *command) for command in commands]
-        n_jobs = (server.folder / "logs" / "server.jsonl").read_text().count('"event": "finished"')
+    n_jobs = (server.folder / "logs" / "server.jsonl").read_text().count('"event": "finished"')
     assert n_jobs == len(commands), "the server ran all of them"
     assert served == local
     assert (home / "models" / "mine.json").read_bytes() == model
