@@ -22,6 +22,7 @@ from analysis_server.commands.options import Parser
 from analysis_server.terminal import Terminal
 from core import __version__
 from core.errors import FaderwiseError, InputError, require_text, suggestion, to_user_error
+from core.wording import capitalised
 
 COMMANDS: Mapping[str, str] = {
     "demo": "mix the bundled song and print the paths of the results",
@@ -123,7 +124,7 @@ def parser(command: str | None = None) -> Parser:
     whole.add_argument("--version", action="version", version=f"Faderwise {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
-        one = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        one = commands.add_parser(name, help=summary, description=f"{capitalised(summary)}.")
         if command in (None, name):
             one.set_defaults(parser_of_all=parser)
             one.add_json_option()

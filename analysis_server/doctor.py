@@ -28,17 +28,17 @@ from analysis_server.reaper_setup.scripts import APPLICATION_FILE, FOLDER
 from analysis_server.runs import kept_runs
 from analysis_server.server.client import Client, forget_ended
 from analysis_server.server.security import connection_path
-from analysis_server.terminal import count
 from core import __version__
 from core.errors import FaderwiseError, InputError, to_user_error
 from core.progress import ProgressCallback, no_progress
+from core.wording import count
 
 State = Literal["ok", "note", "failed"]
 _LIMIT_S = 60.0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at (`subject`), how it is (`state`, `found`), and where it is not right the `remedy`.
+    """What was checked (`subject`), how it is (`state`, `found`), and unless it is ok the `remedy`.
 
     `note` is information and needs no fix.
     """
@@ -49,8 +49,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-def right(subject: str, found: str) -> Finding:
-    """Return that something is as it should be."""
+def ok(subject: str, found: str) -> Finding:
+    """Return a finding without a problem."""
     return Finding(subject=subject, state="ok", found=found)
 
 
@@ -59,7 +59,7 @@ def note(subject: str, found: str, remedy: str = "") -> Finding:
     return Finding(subject=subject, state="note", found=found, remedy=remedy)
 
 
-def wrong(subject: str, found: str, remedy: str) -> Finding:
+def failed(subject: str, found: str, remedy: str) -> Finding:
     """Return a problem and its remedy."""
     return Finding(subject=subject, state="failed", found=found, remedy=remedy)
 
@@ -106,14 +106,14 @@ def _environment() -> Finding:
     if sys.prefix == sys.base_prefix:
         return note("environment", f"{found}, which is not a separate environment", "`python3 install.py` creates one")
     made_here = (place / MARKER).is_file()
-    return right("environment", found) if made_here else note("environment", f"{found}, not made by install.py")
+    return ok("environment", found) if made_here else note("environment", f"{found}, not made by install.py")
 
 
 def _command() -> Finding:
     ours = Path(sys.executable).parent
     found = shutil.which("faderwise")
     if found and Path(found).resolve().parent == ours.resolve():
-        return right("command", found)
+        return ok("command", found)
     remedy = f"to type `faderwise` anywhere, put {ours} on your PATH"
     problem = f"is {found}, not this one" if found else "is not on the PATH"
     return note("command", f"`faderwise` {problem}", remedy)
@@ -122,30 +122,30 @@ def _command() -> Finding:
 def _import_libraries(home: Path) -> Finding:
     """Import the compiled libraries, which shows whether their shared objects load."""
     os.environ.setdefault("MPLCONFIGDIR", str(home / "cache" / "matplotlib"))  # read when matplotlib is imported
-    failed = {}
+    reasons = {}
     for name in _LIBRARIES:
         try:
             importlib.import_module(name)
         except (ImportError, OSError) as error:  # noqa: PERF203 - each on its own
-            failed[name] = str(error)
-    if failed:
-        return wrong("libraries", "; ".join(f"{name} does not load: {why}" for name, why in failed.items()), _AGAIN)
-    return right("libraries", f"{', '.join(_LIBRARIES)} load")
+            reasons[name] = str(error)
+    if reasons:
+        return failed("libraries", "; ".join(f"{name} does not load: {why}" for name, why in reasons.items()), _AGAIN)
+    return ok("libraries", f"{', '.join(_LIBRARIES)} load")
 
 
 def _find_libraries() -> Finding:
     """Look for the compiled libraries without importing them."""
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name.partition(".")[0]) is None]
     if missing:
-        return wrong("libraries", f"not installed: {', '.join(missing)}", _AGAIN)
-    return right("libraries", f"{', '.join(_LIBRARIES)} are installed (`faderwise doctor --full` also loads them)")
+        return failed("libraries", f"not installed: {', '.join(missing)}", _AGAIN)
+    return ok("libraries", f"{', '.join(_LIBRARIES)} are installed (`faderwise doctor --full` also loads them)")
 
 
 def _check_packages() -> Finding:
     succeeded, output = run_program([sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "check"])
     if "No module named pip" in output:
         return note("versions", "not checked: this environment has no pip")
-    return right("versions", "all packages are compatible") if succeeded else wrong("versions", output, _AGAIN)
+    return ok("versions", "all packages are compatible") if succeeded else failed("versions", output, _AGAIN)
 
 
 def _check_requirements() -> Finding:
@@ -167,8 +167,8 @@ def _check_requirements() -> Finding:
         if not requirement.specifier.contains(version, prereleases=True):
             problems.append(f"{requirement.name} is {version}, required is {requirement.specifier}")
     if problems:
-        return wrong("versions", "; ".join(problems), _AGAIN)
-    return right("versions", f"the {n_checked} required packages have supported versions")
+        return failed("versions", "; ".join(problems), _AGAIN)
+    return ok("versions", f"the {n_checked} required packages have supported versions")
 
 
 def _folder(home: Path) -> Finding:
@@ -178,10 +178,10 @@ def _folder(home: Path) -> Finding:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return wrong("folder", f"{home} cannot be written to ({error.strerror})", remedy)
+        return failed("folder", f"{home} cannot be written to ({error.strerror})", remedy)
     free = shutil.disk_usage(place).free
     found = f"{home} can be written to, {free / 1e9:.1f} GB are free"
-    return right("folder", found) if free > _ROOM_BYTES else wrong("folder", found, "free some space on this disk")
+    return ok("folder", found) if free > _ROOM_BYTES else failed("folder", found, "free some space on this disk")
 
 
 def _runs(home: Path) -> Finding:
@@ -191,7 +191,7 @@ def _runs(home: Path) -> Finding:
     found = f"{count(len(runs), 'run')} from REAPER, {n_bytes / 1e6:.0f} MB in {where}"
     if n_bytes > _MUCH_BYTES:
         return note("runs", found, "`faderwise runs clear` deletes reports and mixes that are older than 30 days")
-    return right("runs", found)
+    return ok("runs", found)
 
 
 def _keys(home: Path) -> Finding:
@@ -202,18 +202,18 @@ def _keys(home: Path) -> Finding:
     open_to_others = [path for path in files if os.name != "nt" and path.stat().st_mode & _OTHERS]
     if open_to_others:
         modes = " ".join(f"'{path}'" for path in open_to_others)
-        return wrong("keys", f"others may read {', '.join(map(str, open_to_others))}", f"chmod go-rwx {modes}")
-    return right("keys", f"{folder}, accessible only to you")
+        return failed("keys", f"others may read {', '.join(map(str, open_to_others))}", f"chmod go-rwx {modes}")
+    return ok("keys", f"{folder}, accessible only to you")
 
 
 def _server(home: Path, full: bool) -> Finding:
     """Connect to the server; where none answers, start one and stop it again if `full`."""
     if not full and not connection_path(home).is_file():
-        return right("server", "none is running; one starts when it is needed")
+        return ok("server", "none is running; one starts when it is needed")
     try:
         with Client(home, starts=False, name="doctor") as client:
             welcome = client.hello(deadline_s=5.0)
-            return right("server", f"Faderwise {welcome.program} is running")
+            return ok("server", f"Faderwise {welcome.program} is running")
     except (FaderwiseError, OSError) as error:
         if full:
             return _started(home)
@@ -229,8 +229,8 @@ def _started(home: Path) -> Finding:
         while not forget_ended() and time.monotonic() < end_s:
             time.sleep(0.05)
     except (FaderwiseError, OSError) as error:
-        return wrong("server", f"it does not start: {error}", f"see {home / 'logs' / 'server.jsonl'}; {_AGAIN}")
-    return right("server", "none is running; one starts when it is needed")
+        return failed("server", f"it does not start: {error}", f"see {home / 'logs' / 'server.jsonl'}; {_AGAIN}")
+    return ok("server", "none is running; one starts when it is needed")
 
 
 _INSTALL = "close REAPER and run `faderwise reaper install`"
@@ -272,20 +272,22 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
     try:
         folders = find_reaper.resource_folders()
     except InputError as error:
-        yield wrong("REAPER", str(error), "correct REAPER_RESOURCE_PATH, or start REAPER once")
+        yield failed("REAPER", str(error), "correct REAPER_RESOURCE_PATH, or start REAPER once")
         return
     if not folders:
         remedy = "start REAPER once and close it, or set REAPER_RESOURCE_PATH to the folder of its reaper.ini; then "
         yield note("REAPER", "none was found", remedy + "run `faderwise reaper install`")
         return
     programs = find_reaper.programs()
-    yield right("REAPER", "; ".join(map(str, [*folders, *programs])))
+    yield ok("REAPER", "; ".join(map(str, [*folders, *programs])))
     processors, content = wanted_processors(programs), content_of(scripts.downloaded_packages(home))
     for folder in folders:
         try:
             plan = make_plan(folder, content, processors)
         except InputError as error:
-            yield wrong("REAPER's files", str(error), "repair or remove that file, then run `faderwise reaper install`")
+            yield failed(
+                "REAPER's files", str(error), "repair or remove that file, then run `faderwise reaper install`"
+            )
             continue
         named = library_set(plan.before[SETTINGS])
         library = library_at(named) if named else None
@@ -294,9 +296,9 @@ def examine_reaper(home: Path) -> Iterator[Finding]:
         yield _imports(folder, library)
         missing = ", ".join(action.description for action in plan.actions)
         if missing:
-            yield wrong("actions", f"not in REAPER's action list: {missing}", _INSTALL)
+            yield failed("actions", f"not in REAPER's action list: {missing}", _INSTALL)
         else:
-            yield right("actions", f"all are in {find_reaper.KEYMAP}")
+            yield ok("actions", f"all are in {find_reaper.KEYMAP}")
         yield examine_place(folder / "Scripts" / FOLDER / APPLICATION_FILE)
     yield examine_check(home)
 
@@ -316,24 +318,24 @@ def examine_check(home: Path) -> Finding:
         if not fact.as_expected
     ]
     summary = f"REAPER {report.reaper}: {len(report.facts) - len(different)} of {len(report.facts)} facts as expected"
-    return note(subject, "; ".join([summary, *different])) if different else right(subject, summary)
+    return note(subject, "; ".join([summary, *different])) if different else ok(subject, summary)
 
 
 def _python(lines: Lines, named: Path | None, library: Library | None, processors: frozenset[str]) -> Finding:
     remedy = f"{_INSTALL}, or choose another in {_PREFERENCES}"
     if value_of(lines, SWITCH) == "0":
-        return wrong("REAPER's Python", "ReaScript's Python is switched off", remedy)
+        return failed("REAPER's Python", "ReaScript's Python is switched off", remedy)
     if named is None:
-        return wrong("REAPER's Python", "reaper.ini sets no Python library, so REAPER searches for one", remedy)
+        return failed("REAPER's Python", "reaper.ini sets no Python library, so REAPER searches for one", remedy)
     if library is None:
-        return wrong("REAPER's Python", f"{named} does not exist or is not a Python library", remedy)
+        return failed("REAPER's Python", f"{named} does not exist or is not a Python library", remedy)
     version, made_for = ".".join(map(str, library.version)), ", ".join(sorted(library.processors))
     if library.version < OLDEST:
-        return wrong("REAPER's Python", f"{named} is Python {version}; 3.8 is the oldest that works", remedy)
+        return failed("REAPER's Python", f"{named} is Python {version}; 3.8 is the oldest that works", remedy)
     if processors.isdisjoint(library.processors):
         wanted = ", ".join(sorted(processors))
-        return wrong("REAPER's Python", f"{named} is made for {made_for}, REAPER for {wanted}", remedy)
-    return right("REAPER's Python", f"{named}: Python {version} for {made_for}")
+        return failed("REAPER's Python", f"{named} is made for {made_for}, REAPER for {wanted}", remedy)
+    return ok("REAPER's Python", f"{named}: Python {version} for {made_for}")
 
 
 def _scripts(plan: Plan) -> Finding:
@@ -341,11 +343,10 @@ def _scripts(plan: Plan) -> Finding:
     if plan.edited:
         names = ", ".join(sorted(name.removeprefix(f"{FOLDER}/") for name in plan.edited))
         remedy = f"if this was not intended, {_INSTALL}: your version is kept under another name"
-        return wrong("scripts", f"{folder}: not as Faderwise {__version__} has them: {names}", remedy)
+        return failed("scripts", f"{folder}: not as Faderwise {__version__} has them: {names}", remedy)
     if plan.writes:
-        count = f"{len(plan.writes)} of them missing or of another version"
-        return wrong("scripts", f"{folder}: {count}", _INSTALL)
-    return right("scripts", f"{folder}, of Faderwise {__version__}")
+        return failed("scripts", f"{folder}: {len(plan.writes)} of them missing or of another version", _INSTALL)
+    return ok("scripts", f"{folder}, of Faderwise {__version__}")
 
 
 def _imports(folder: Path, library: Library | None) -> Finding:
@@ -356,12 +357,12 @@ def _imports(folder: Path, library: Library | None) -> Finding:
     scripts = str(folder / "Scripts" / FOLDER)
     succeeded, output = run_program([str(interpreter), "-I", "-B", "-c", IMPORT_PROBE, scripts])
     if not succeeded:
-        return wrong("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
+        return failed("imports", f"{interpreter} cannot import what the scripts need: {output}", _INSTALL)
     try:
         python, reapy = json.loads(output.splitlines()[-1])
-        return right("imports", f"reapy {reapy} under Python {python}")
+        return ok("imports", f"reapy {reapy} under Python {python}")
     except (IndexError, TypeError, ValueError, RecursionError):
-        return wrong("imports", f"{interpreter} does not behave like Python: {output[-200:]!r}", _INSTALL)
+        return failed("imports", f"{interpreter} does not behave like Python: {output[-200:]!r}", _INSTALL)
 
 
 def examine_place(file: Path) -> Finding:
@@ -369,13 +370,13 @@ def examine_place(file: Path) -> Finding:
     try:
         python = str(json.loads(file.read_text("utf-8"))["python"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        return wrong("application", f"{file} does not contain the path of the application ({error})", _INSTALL)
+        return failed("application", f"{file} does not contain the path of the application ({error})", _INSTALL)
     succeeded, output = run_program([python, "-I", "-c", _VERSION])
     if not succeeded:
-        return wrong("application", f"{python}, which the scripts start, does not work: {output}", _INSTALL)
+        return failed("application", f"{python}, which the scripts start, does not work: {output}", _INSTALL)
     if output != __version__:
-        return wrong("application", f"{python} is Faderwise {output}, the scripts are of {__version__}", _INSTALL)
-    return right("application", f"the scripts start {python}")
+        return failed("application", f"{python} is Faderwise {output}, the scripts are of {__version__}", _INSTALL)
+    return ok("application", f"the scripts start {python}")
 
 
 _LOOKS = 17
@@ -383,7 +384,7 @@ _LOOKS = 17
 
 
 class DoctorResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was looked at; `ok` unless something is wrong."""
+    """All findings; `ok` unless one of them has `failed`."""
 
     version: str
     ok: bool
@@ -420,4 +421,4 @@ def _including_failures(findings: Iterator[Finding]) -> Iterator[Finding]:
         known = to_user_error(error)
         if not isinstance(known, FaderwiseError):
             known = FaderwiseError(str(known))
-        yield wrong("permissions", str(FaderwiseError(known.problem, path=known.path)), known.remedy or "")
+        yield failed("permissions", str(FaderwiseError(known.problem, path=known.path)), known.remedy or "")

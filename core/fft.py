@@ -21,20 +21,13 @@ Real = npt.NDArray[np.floating]
 Complex = npt.NDArray[np.complexfloating]
 
 
-def fft(values: Complex, *, inverse: bool = False, in_place: bool = False) -> Complex:
-    """Return the transform of complex `values`, or the inverse one, shape (..., n); `in_place` overwrites them.
-
-    Parameters
-    ----------
-    values : shape (..., n).
-    inverse : whether to return the inverse transform.
-    in_place : whether `values` may be overwritten.
-    """
+def fft(values: Complex, *, in_place: bool = False) -> Complex:
+    """Return the transform of complex `values`, shape (..., n); with `in_place` they may be overwritten."""
     transformed: Complex
     if (pocketfft := _pocketfft()) is None:
-        transformed = (scipy.fft.ifft if inverse else scipy.fft.fft)(values, overwrite_x=in_place)
+        transformed = scipy.fft.fft(values, overwrite_x=in_place)
     else:
-        transformed = pocketfft.c2c(values, (-1,), not inverse, 2 if inverse else 0, values if in_place else None, 1)
+        transformed = pocketfft.c2c(values, (-1,), True, 0, values if in_place else None, 1)
     return transformed
 
 

@@ -1,4 +1,4 @@
-"""Numbers and lists in sentences, for terminals and pages.
+"""Numbers, lists and capitals in sentences, for terminals and pages.
 
 Pages replace the minus by a true minus sign (`analysis_server.report.content`).
 """
@@ -40,3 +40,25 @@ def listed(names: Sequence[str], joint: str = "and") -> str:
     ('drums', 'drums and bass', 'drums, bass and melody')
     """
     return f" {joint} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """Return the first `most` names, and how many more there are.
+
+    Examples
+    --------
+    >>> first_few(["drums", "bass", "melody"], 3), first_few(["drums", "bass", "melody"], 1)
+    ('drums, bass, melody', 'drums and 2 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def capitalised(text: str) -> str:
+    """Return the text with a capital letter at its start; the rest is unchanged."""
+    return text[:1].upper() + text[1:]

@@ -13,10 +13,10 @@ from analysis_server.commands import options
 from analysis_server.commands.mixing import print_earlier_copies
 from analysis_server.models import DEFAULT_MODEL
 from analysis_server.paths import is_project
-from analysis_server.terminal import Terminal, count
+from analysis_server.terminal import Terminal
 from core.errors import InputError
 from core.files import require_folder
-from core.wording import decibels, decimal, listed
+from core.wording import count, decibels, decimal, listed
 
 if TYPE_CHECKING:
     from analysis_server.runs.kept_runs import KeptRun

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from analysis_server import models
 from analysis_server.commands import options
-from analysis_server.terminal import Terminal, count, lag_text
+from analysis_server.commands.mixing import print_assignment, print_earlier_copies
+from analysis_server.terminal import Terminal, lag_text
 from core.errors import InputError
-from core.wording import decibels
+from core.wording import count, decibels
 
 if TYPE_CHECKING:
     from analysis_server.verbs.evaluate import EvaluateResult
@@ -64,7 +65,6 @@ def add_learn(parser: options.Parser) -> None:
 
 
 def _learn(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.mixing import print_assignment
     from analysis_server.verbs import learn
     from core.models.model import songs_in_words
 
@@ -361,8 +361,6 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_written(files: Mapping[str, str], terminal: Terminal) -> None:
-    from analysis_server.commands.mixing import print_earlier_copies
-
     for path in files.values():
         terminal.say(f"Written: {Path(path).absolute()}")
         print_earlier_copies(Path(path), terminal)
@@ -466,8 +464,6 @@ def _remove(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _export(arguments: Namespace, terminal: Terminal) -> None:
-    from analysis_server.commands.mixing import print_earlier_copies
-
     file = Path(arguments.file)
     models.find(arguments.model).save(file)
     terminal.say(f"Wrote {arguments.model} to {file}")

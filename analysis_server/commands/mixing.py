@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from analysis_server import models
 from analysis_server.commands import options
-from analysis_server.terminal import Terminal, count, lag_text
-from core.wording import decibels, decimal
+from analysis_server.terminal import Terminal, lag_text
+from core.wording import count, decibels, decimal, first_few
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
@@ -224,7 +224,10 @@ def print_assignment(
     if rows:
         terminal.say(f"Buses of {Path(path).name or path} (faderwise buses {shlex.quote(path)} shows why):")
         new = new_buses(chosen, known)
-        table = [(f"{bus} (new)" if bus in new else bus, _listed(names)) for bus, names in _names_by_bus(rows).items()]
+        table = [
+            (f"{bus} (new)" if bus in new else bus, first_few(names, _MOST_NAMES))
+            for bus, names in _names_by_bus(rows).items()
+        ]
         terminal.table(("bus", "tracks" if is_project(path) else "files"), table, align="ll")
         terminal.say()
 
@@ -237,11 +240,6 @@ def _names_by_bus(rows: Iterable[tuple[str, str | None]]) -> dict[str, list[str]
         by_bus.setdefault(bus or _NO_BUS, []).append(name)
     ordered = (*in_order(bus for bus in by_bus if bus != _NO_BUS), _NO_BUS)
     return {bus: by_bus[bus] for bus in ordered if bus in by_bus}
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:

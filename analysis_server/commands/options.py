@@ -13,6 +13,7 @@ from analysis_server.paths import home, is_project
 from analysis_server.terminal import Terminal
 from core.errors import InputError, suggestion
 from core.progress import ProgressCallback
+from core.wording import capitalised
 
 SONG_HELP = "a folder of stems or raw tracks, with or without the mixdown, or a stem file (.stem.mp4)"
 PROJECT_HELP = f"{SONG_HELP}, or a REAPER project"
@@ -76,7 +77,7 @@ def add_actions(parser: Parser, names: str) -> Any:
 
 def add_action(actions: Any, name: str, run: Any, summary: str, *positionals: str, example: str) -> Parser:
     """Add an action of a command with its positional arguments and the example of its help."""
-    parser: Parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    parser: Parser = actions.add_parser(name, help=summary, description=f"{capitalised(summary)}.")
     for positional in positionals:
         text = "the model's name or file" if positional == "model" else None
         added = parser.add_argument(positional, metavar=positional.upper(), help=text)

@@ -43,6 +43,7 @@ from core.rpp.render import media_path, plays, sounding_items
 from core.rpp.write import require_writable
 from core.runs.edit import basis_of
 from core.runs.store import SECTION, ext_state, own_moves, require_history
+from core.wording import capitalised, first_few
 
 BUSES_KEY, OPTIONS_KEY = "BUSES", "OPTIONS"
 TARGETS: dict[Target, str] = {"volume": VOLUME, "pre-fx": PRE_FX, "trim": TRIM, "fader": FADER}
@@ -169,7 +170,7 @@ def sentence(error: FaderwiseError) -> str:
     """Return an error as sentences for a dialog, without the path of the copy."""
     field = f"{error.option.lstrip('-')}: " if error.option else ""
     parts = [field + error.problem, *([error.remedy] if error.remedy else [])]
-    return " ".join(f"{part[:1].upper()}{part[1:]}{'' if part.endswith('.') else '.'}" for part in parts)
+    return " ".join(f"{capitalised(part)}{'' if part.endswith('.') else '.'}" for part in parts)
 
 
 def _way_to_mix(project: Project, job: JobFile, buses: Buses) -> tuple[MixOptions, Way, tuple[Track, ...], Span | None]:
@@ -263,7 +264,9 @@ def _names_in(field: str, text: str, named: Mapping[str, Sequence[Track]]) -> li
             ]
             if not matching:
                 raise InputError(
-                    f"there is no bus or track {part!r}", option=field, remedy=f"available: {_listed(list(named))}"
+                    f"there is no bus or track {part!r}",
+                    option=field,
+                    remedy=f"available: {first_few(list(named), _MOST_NAMED)}",
                 )
             found += matching
     return list(dict.fromkeys(found))
@@ -290,7 +293,7 @@ def _part_s(project: Project, text: str, selection_s: Span | None) -> Span | Non
     found = [span for number, name, span in regions if wanted in (name.casefold(), number)]
     if not found:
         names = [name or number for number, name, _ in regions]
-        remedy = f"the regions are: {_listed(names)}" if names else "the project has no regions"
+        remedy = f"the regions are: {first_few(names, _MOST_NAMED)}" if names else "the project has no regions"
         raise InputError(f"there is no region {text.strip()!r}", option="Part", remedy=remedy)
     return found[0]
 
@@ -323,7 +326,7 @@ def _chosen(project: Project, job: JobFile) -> tuple[dict[str, list[str]] | None
     kept = {role: [guid for guid in guids if guid in present] for role, guids in saved.items()}
     incomplete = [role for role in saved if kept[role] != saved[role]]
     if incomplete:
-        return None, f"A track that was chosen for {_listed(incomplete)} was deleted; choose again."
+        return None, f"A track that was chosen for {first_few(incomplete, _MOST_NAMED)} was deleted; choose again."
     return kept, None
 
 
@@ -338,7 +341,8 @@ def _roles_of(project: Project, selected: Sequence[str]) -> tuple[dict[str, list
             unknown.append(track.title)
     if not unknown:
         return found, None
-    return found, f"No role is recognized for {_listed(unknown)}. Write the tracks into the fields, or leave them out."
+    names = first_few(unknown, _MOST_NAMED)
+    return found, f"No role is recognized for {names}. Write the tracks into the fields, or leave them out."
 
 
 def _answered(answers: BusAnswers) -> dict[str, list[str]]:
@@ -394,9 +398,9 @@ def _cautions(project: Project, buses: Buses) -> list[str]:
     soloed = [track.title for track in project.tracks if track.is_soloed]
     cautions = []
     if missing:
-        cautions.append(f"Missing media, which play silence: {_listed(missing)}.")
+        cautions.append(f"Missing media, which play silence: {first_few(missing, _MOST_NAMED)}.")
     if soloed:
-        cautions.append(f"Soloed, so that other tracks may be silent: {_listed(soloed)}.")
+        cautions.append(f"Soloed, so that other tracks may be silent: {first_few(soloed, _MOST_NAMED)}.")
     return cautions
 
 
@@ -410,11 +414,6 @@ def _missing(project: Project, track: Track) -> list[str]:
                 except InputError:
                     found.append(f"{take.source.file} of {track.title}")
     return list(dict.fromkeys(found))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _mixdown(project: Project) -> str | None:

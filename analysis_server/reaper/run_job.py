@@ -39,7 +39,7 @@ from core.progress import ProgressCallback, no_progress
 from core.roles import bus_of
 from core.rpp.write import Written
 from core.runs.record import RunRecord
-from core.wording import listed
+from core.wording import capitalised, listed
 
 _LONGEST_TITLE_BYTES = 120
 """Leaves room in a folder's name, and in Windows' paths, for what follows the title."""
@@ -229,8 +229,7 @@ def _listed(record: RunRecord) -> str:
     buses = list(dict.fromkeys(map(bus_of, names)))
     if buses != names:
         return f"{len(names)} tracks of {len(buses)} buses"
-    joined = listed(names)
-    return f"{joined[:1].upper()}{joined[1:]}"
+    return capitalised(listed(names))
 
 
 _VERBS: dict[str, Callable[[JobFile, Path, ProgressCallback], None]] = {

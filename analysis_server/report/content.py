@@ -20,7 +20,7 @@ from core import roles
 from core.automation.points import inside_span
 from core.decibels import ABSENT_DB, FloatArray, median
 from core.models.explain import TermMeaning
-from core.wording import decibels, decimal, listed
+from core.wording import capitalised, decibels, decimal, listed
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
@@ -265,10 +265,10 @@ def gain_text(gain_db: float, decimals: int = 1) -> str:
     return f"{MINUS}∞ dB" if gain_db < 0 else MISSING
 
 
-def level_text(level_lufs: float, decimals: int = 1) -> str:
+def level_text(level_lufs: float) -> str:
     """Return a level in LUFS; `-inf` is silence."""
     if math.isfinite(level_lufs):
-        return f"{decimal_text(level_lufs, decimals)} LUFS"
+        return f"{decimal_text(level_lufs)} LUFS"
     return "silent" if level_lufs < 0 else MISSING
 
 
@@ -292,11 +292,6 @@ def clock_text(time_s: float, decimals: int = 0) -> str:
 def frequency_text(frequency_hz: float) -> str:
     """Return a frequency in hertz, such as ``50`` or ``2k``."""
     return f"{frequency_hz / 1000:g}k" if frequency_hz >= 1000 else f"{frequency_hz:g}"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count and its noun, such as ``1 point`` or ``2 points``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def bus_labels(tracks: Sequence[tuple[str, str]]) -> list[str]:
@@ -342,7 +337,7 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
     if math.isfinite(half_width_db):
         level = "high" if half_width_db <= 1.0 else "medium" if half_width_db <= 2.5 else "low"
         sentence += f"; confidence {level} (±{half_width_db:.1f} dB)"
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"{capitalised(sentence)}."
 
 
 def full_sentence(text: str, names: Sequence[str] = ()) -> str:
@@ -355,5 +350,5 @@ def full_sentence(text: str, names: Sequence[str] = ()) -> str:
     """
     first = text.split(maxsplit=1)[0] if text.strip() else ""
     if not set(first.rstrip(",:;.")) & set("./\\_") and not text.startswith(tuple(names)):
-        text = text[:1].upper() + text[1:]
+        text = capitalised(text)
     return text if text.endswith((".", "!", "?")) else f"{text}."

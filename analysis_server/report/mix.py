@@ -22,7 +22,6 @@ from analysis_server.report.content import (
     gain_text,
     headline,
     median_gain_db,
-    plural,
 )
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS, integrated_lufs
 from core.analysis.measure import Measurement
@@ -37,6 +36,7 @@ from core.models import balance
 from core.models.explain import TERM_MEANINGS, TermMeaning
 from core.models.fit import EIGHTY_PERCENT
 from core.rpp.write import Lowered
+from core.wording import count
 
 LEAST_TERM_DB = 0.05
 """A term that never exceeds this is not shown."""
@@ -295,8 +295,8 @@ def _points_figure(curves: GainCurves, automation: Automation) -> Figure:
     n_values = len(curves.time_s) * len(automation)
     return Figure(
         label="Automation points",
-        value=plural(n_points, "point"),
-        means=f"for {plural(n_values, 'gain')}; between points the envelope is within 0.1 dB of the curve",
+        value=count(n_points, "point"),
+        means=f"for {count(n_values, 'gain')}; between points the envelope is within 0.1 dB of the curve",
     )
 
 

@@ -36,12 +36,11 @@ from analysis_server.report.content import (
     gain_text,
     level_text,
     median_gain_db,
-    plural,
     printable,
     with_minus_signs,
 )
 from core.decibels import ABSENT_DB, FloatArray
-from core.wording import listed
+from core.wording import count, listed
 
 TABLE_ROWS = 40
 MOST_OPEN_PANELS = 12
@@ -216,7 +215,7 @@ def _groups(buses: Sequence[BusContent]) -> list[dict[str, Any]]:
         members.setdefault(bus.group, []).append(number)
     hues = charts.hues_of(list(members))
     return [
-        {"name": name, "hue": hue, "members": numbers, "title": f"{name}, {plural(len(numbers), 'track')}"}
+        {"name": name, "hue": hue, "members": numbers, "title": f"{name}, {count(len(numbers), 'track')}"}
         for (name, numbers), hue in zip(members.items(), hues, strict=True)
     ]
 

@@ -37,7 +37,7 @@ from core.audio.song import (
 from core.errors import InputError, suggestion
 from core.matching import by_bus, match_name
 from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, in_order
-from core.wording import listed
+from core.wording import first_few, listed
 
 _STREAMS = ("drums", "bass", "melody", "vocals")
 """The buses of a stem file's audio streams 1 to 4; stream 0 is the mixdown."""
@@ -158,7 +158,7 @@ def _song_in_stem_file(path: Path, buses: Mapping[str, str | Sequence[str]], mix
 
 def _refuse_incomplete(song: Song, missing: Sequence[str]) -> None:
     names = [path.name for path in song.ignored]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shown = first_few(names, 3)
     verb = "was" if len(names) == 1 else "were"
     raise InputError(
         f"no file for {listed(missing, 'or')} was found, and {shown} {verb} not recognised",

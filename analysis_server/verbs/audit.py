@@ -53,7 +53,7 @@ from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
 from core.runs.edit import EditSettings, describe
 from core.runs.record import RunRecord
-from core.wording import decimal, listed
+from core.wording import capitalised, decimal, first_few, listed
 
 _PAGE = "audit.html"
 _LISTED_MOVES = 12
@@ -354,8 +354,9 @@ def _summary(audited: Audited, which: str, edit: AuditRun | None) -> str:
     since = (
         f"edited by hand since: {', '.join(dict.fromkeys(edited))}" if edited else "nothing was edited by hand since"
     )
-    summary = f"{which[:1].upper()}{which[1:]}, {made}; {since}."
-    summary = " ".join([summary, *([full_sentence(root.relation)] if root.relation else [])])
+    summary = f"{capitalised(which)}, {made}; {since}."
+    if root.relation:
+        summary += f" {full_sentence(root.relation)}"
     if edit is None:
         return summary
     run = f"run {edit.number}, {edit.made_at[:16].replace('T', ' ')} UTC"
@@ -428,16 +429,13 @@ def _loudness(track: AuditedTrack, inside: npt.NDArray[np.bool_]) -> tuple[float
         float(or_silence(gated_mean_lufs(levels + gain_db)))
         for gain_db in (np.zeros_like(levels), track.first_db[inside], track.now_db[inside])
     )
-    if not math.isfinite(plain):
+    if track.loudness_lufs is None or not math.isfinite(plain):
         return plain, now
-    if track.loudness_lufs is None:
-        return plain, now
-    if track.loudness_after_lufs is None or not math.isfinite(
-        first
-    ):  # a record of an earlier version, or a closed fader
-        correction_lu = track.loudness_lufs - float(gated_mean_lufs(track.level_lufs))
-        return plain + correction_lu, now + correction_lu
-    return track.loudness_lufs, track.loudness_after_lufs + now - first
+    if track.loudness_after_lufs is not None and math.isfinite(first):
+        return track.loudness_lufs, track.loudness_after_lufs + now - first
+    # a record of an earlier version, or a closed fader
+    correction_lu = track.loudness_lufs - float(gated_mean_lufs(track.level_lufs))
+    return plain + correction_lu, now + correction_lu
 
 
 def _edits(track: AuditedTrack) -> list[AuditEdit]:
@@ -632,9 +630,8 @@ def _edits_table(result: AuditResult) -> FigureTable:
 def _edit_row(track: str, edit: AuditEdit) -> Figure:
     ends = [clock_text(edge, 1) if edge is not None else "" for edge in (edit.start_s, edit.end_s)]
     stretch = f"{ends[0] or 'the start'} to {ends[1] or 'the end'}"
-    levels = [f"{gain_text(gain_db)} at {clock_text(time_s, 1)}" for time_s, gain_db in edit.points[:4]]
-    more = f" and {len(edit.points) - 4} more" if len(edit.points) > 4 else ""
-    what = f"now {', '.join(levels)}{more}" if levels else "points were deleted"
+    levels = [f"{gain_text(gain_db)} at {clock_text(time_s, 1)}" for time_s, gain_db in edit.points]
+    what = f"now {first_few(levels, 4)}" if levels else "points were deleted"
     count = f"{len(edit.points)} added, {len(edit.gone)} removed"
     return Figure(label=f"{track}, {stretch}", value=count, means=what)
 

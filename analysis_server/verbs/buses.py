@@ -18,6 +18,7 @@ from core.roles import LEFT_OUT, PAPER_BUSES
 from core.rpp.buses import Buses, find_buses, match_tracks
 from core.rpp.faders import reached
 from core.rpp.project import Project, Track, read_project
+from core.wording import first_few
 
 _MOST_NAMES = 4
 """The most names of files that cannot be read in one warning."""
@@ -185,8 +186,7 @@ def _not_read(damaged: Mapping[Path, str]) -> list[str]:
     warnings = []
     for problem in dict.fromkeys(damaged.values()):
         names = [file.name for file, reason in damaged.items() if reason == problem]
-        n_more = len(names) - _MOST_NAMES
-        shown = ", ".join(names[:_MOST_NAMES]) + (f" and {n_more} more" if n_more > 0 else "")
+        shown = first_few(names, _MOST_NAMES)
         remedy = f"export it again, or leave it out with --bus {LEFT_OUT}=FILE"
         warnings.append(f"not read: {shown} ({problem}); mix, match and learn refuse a song with such a stem: {remedy}")
     return warnings

@@ -208,7 +208,7 @@ def _named(text: str) -> _Named:
     known = [run.number for run in audited.runs]
     if number is not None and number not in known:
         earlier = "" if is_project(plain) else earlier_results(Path(plain))
-        remedy = "; ".join([f"give one of its runs, {', '.join(map(str, known))}", *([earlier] if earlier else [])])
+        remedy = "; ".join(filter(None, (f"give one of its runs, {', '.join(map(str, known))}", earlier)))
         raise InputError("has no such run", path=text, remedy=remedy)
     return _Named(text, audited, number)
 

@@ -38,6 +38,7 @@ from core.models.evaluate import (
 )
 from core.models.model import Model, TrainingSong
 from core.progress import ProgressCallback, no_progress, part_of
+from core.wording import capitalised
 
 TABLE = "evaluate.json"
 LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal level"
@@ -371,14 +372,11 @@ def verdict(comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]
     first = DEFAULT if DEFAULT in comparisons else FIXED_RULE
     n = comparisons[first].n_songs
     mean = f", mean of {n} songs" if n > 1 else ""
-    position = f"he learned model is {means_db[LEARNED]:.2f} dB from the producer's balance{mean}"
-    sentences = [
-        f"{_answer(comparisons.get(DEFAULT))}{position}; {_against(first, comparisons, means_db)}.",
-        *_why_untested(comparisons[first]),
-    ]
+    position = f"the learned model is {means_db[LEARNED]:.2f} dB from the producer's balance{mean}"
+    answer = f"{_answer(comparisons.get(DEFAULT))}{position}; {_against(first, comparisons, means_db)}."
+    sentences = [capitalised(answer), *_why_untested(comparisons[first])]
     if first != FIXED_RULE:
-        against = _against(FIXED_RULE, comparisons, means_db)
-        sentences.append(f"{against[0].upper()}{against[1:]}.")
+        sentences.append(f"{capitalised(_against(FIXED_RULE, comparisons, means_db))}.")
     closer = {name: one for name, one in comparisons.items() if name not in (DEFAULT, FIXED_RULE) and one.closer_db < 0}
     if closer:
         found = {None: "not tested", True: "significant", False: "not significant"}
@@ -394,12 +392,12 @@ def verdict(comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]
 
 
 def _answer(against_default: Comparison | None) -> str:
-    """Return whether learning helps, with the beginning of the sentence that gives the figures."""
+    """Return whether learning helps, as the beginning of a sentence; empty where it was not tested."""
     if against_default is None or against_default.significant is None:
-        return "T"
+        return ""
     if not against_default.significant:
-        return "These songs do not show whether learning helps: t"
-    return "Learning helps: t" if against_default.closer_db > 0.0 else "Learning does not help: t"
+        return "these songs do not show whether learning helps: "
+    return "learning helps: " if against_default.closer_db > 0.0 else "learning does not help: "
 
 
 def comparison_texts(one: Comparison) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ from analysis_server.outputs import (
     refuse_inputs,
 )
 from analysis_server.paths import is_project, locked
-from analysis_server.report.content import Figure, decimal_text, plural
+from analysis_server.report.content import Figure, decimal_text
 from analysis_server.report.mix import BusResult, Outcome, ReportText, bus_results, headline_of, lowered_figures
 from analysis_server.sources.project import (
     Assigned,
@@ -41,6 +41,7 @@ from core.gains.estimate import Estimate, estimate, limiter_reduction_db, requir
 from core.matching import new_bus_notes
 from core.progress import ProgressCallback, no_progress, stages
 from core.rpp.project import read_project
+from core.wording import count
 
 
 class MatchRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,7 +210,7 @@ def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[F
     figures = [Figure(label="Fit", value=f"{100 * found.fit:.1f} %", means=means)]
     if found.lag_samples:
         side = "later" if found.lag_samples > 0 else "earlier"
-        value = f"{plural(abs(found.lag_samples), 'sample')} {side}"
+        value = f"{count(abs(found.lag_samples), 'sample')} {side}"
         figures.append(Figure(label="Delay", value=value, means="of the mixdown against the stems; removed"))
     if limiter_db > 0.0:
         means = "gain reduction common to all buses, removed from the curves"

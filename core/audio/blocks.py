@@ -23,7 +23,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from core.audio.framing import Framing
-from core.audio.io import AudioFile, AudioStream, Samples, SummedStream, open_stream
+from core.audio.io import AudioFile, Samples, Stream, open_stream
 from core.audio.song import Song
 from core.progress import ProgressCallback
 
@@ -216,7 +216,7 @@ class LockstepReader:
             yield Block(first_hop, count, before, self._empty(before + count * self.framing.hop_samples + after))
             first_hop += count
 
-    def _read(self, stream: AudioStream | SummedStream, index: int, carried: list[Samples], block: Block) -> None:
+    def _read(self, stream: Stream, index: int, carried: list[Samples], block: Block) -> None:
         """Fill one signal of a block with samples carried over from the previous block and the stream's next ones."""
         own, known = block.samples[index], carried[index].shape[1]
         own[:, :known] = carried[index]
@@ -233,9 +233,9 @@ class LockstepReader:
         """Return which of the song's samples is the block's first one."""
         return block.first_hop * self.framing.hop_samples - block.before
 
-    def _opened(self, stack: ExitStack) -> list[AudioStream | SummedStream]:
+    def _opened(self, stack: ExitStack) -> list[Stream]:
         starts = [0] * len(self._song.stems) + [self._lag]
-        streams: list[AudioStream | SummedStream] = []
+        streams: list[Stream] = []
         for file, start in zip(self._files, starts, strict=False):
             stream = open_stream(file, sample_rate=self._song.sample_rate, n_channels=self.n_channels, start=start)
             streams.append(stack.enter_context(stream))  # type: ignore[arg-type]

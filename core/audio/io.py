@@ -392,15 +392,13 @@ def _scratch(shape: tuple[int, int], dtype: str) -> Stored:
 
 
 class SummedStream:
-    """Reads several files forward and adds them, with the interface of `AudioStream`.
+    """Reads several streams forward and adds them, with the interface of `AudioStream`.
 
-    `clipped` counts the samples at full scale in all files, `peak` is the largest sample of any file.
+    `clipped` counts the samples at full scale in all of them, `peak` is the largest sample of any, `peak_s` its time.
     """
 
-    def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
-        self._streams = [
-            AudioStream(part, sample_rate=sample_rate, n_channels=n_channels, start=start) for part in file.parts
-        ]
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self._streams = streams
 
     def __enter__(self) -> SummedStream:
         return self
@@ -411,12 +409,12 @@ class SummedStream:
 
     @property
     def clipped(self) -> int:
-        """How many samples are in runs of three or more at full scale so far."""
+        """How many samples were in runs of three or more at full scale so far."""
         return sum(stream.clipped for stream in self._streams)
 
     @property
     def peak(self) -> float:
-        """The largest absolute sample of any file so far."""
+        """The largest absolute sample so far."""
         return max(stream.peak for stream in self._streams)
 
     @property
@@ -430,13 +428,7 @@ class SummedStream:
         return any(stream.is_compressed for stream in self._streams)
 
     def read_into(self, destination: Samples) -> None:
-        """Fill `destination` (n_channels, n_samples) with the sum of the next samples, zeros after the end.
-
-        Raises
-        ------
-        InputError
-            A file is damaged here, or contains values that are not numbers.
-        """
+        """Fill `destination` (n_channels, n_samples) with the sum of the next samples, as `AudioStream.read_into`."""
         self._streams[0].read_into(destination)
         part = np.empty_like(destination)
         for stream in self._streams[1:]:
@@ -444,59 +436,31 @@ class SummedStream:
             destination += part
 
 
-class FilteredStream:
-    """Reads a file forward, advanced by a fraction of a sample, low-passed, or with its channels swapped."""
+class FilteredStream(SummedStream):
+    """Reads a stream forward, advanced by a fraction of a sample, low-passed, or with its channels swapped."""
 
-    def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> None:
+    def __init__(self, file: AudioFile, *, sample_rate: int, n_channels: int, start: int) -> None:
         self._swap = file.swap_channels
         self._taps = _interpolation_taps(file.advance_samples, file.cutoff_hz, sample_rate)
         plain = replace(file, advance_samples=0.0, cutoff_hz=None, swap_channels=False)
-        self._stream = open_stream(
-            plain, sample_rate=sample_rate, n_channels=n_channels, start=start - _FILTER_REACH_SAMPLES
-        )
+        start -= _FILTER_REACH_SAMPLES
+        super().__init__([open_stream(plain, sample_rate=sample_rate, n_channels=n_channels, start=start)])
         self._context: Samples | None = None
-
-    def __enter__(self) -> FilteredStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.__exit__()
-
-    @property
-    def clipped(self) -> int:
-        """How many samples are in runs of three or more at full scale so far."""
-        return self._stream.clipped
-
-    @property
-    def peak(self) -> float:
-        """The largest absolute sample of the file so far."""
-        return self._stream.peak
-
-    @property
-    def peak_s(self) -> float:
-        """When that sample comes, in seconds."""
-        return self._stream.peak_s
 
     @property
     def is_compressed(self) -> bool:
-        """Whether reading is worth a thread."""
+        """True, because filtering takes as long as decoding."""
         return True
 
     def read_into(self, destination: Samples) -> None:
-        """Fill `destination` (n_channels, n_samples) with the next samples, zeros after the end.
-
-        Raises
-        ------
-        InputError
-            The file is damaged here, or contains values that are not numbers.
-        """
+        """Fill `destination` (n_channels, n_samples) with the next samples, as `AudioStream.read_into`."""
         around = 2 * _FILTER_REACH_SAMPLES
         samples: Samples = np.empty((len(destination), around + destination.shape[1]), np.float32)
         if self._context is None:
-            self._stream.read_into(samples)
+            super().read_into(samples)
         else:
             samples[:, :around] = self._context
-            self._stream.read_into(samples[:, around:])
+            super().read_into(samples[:, around:])
         self._context = samples[:, destination.shape[1] :].copy()
         filtered = scipy.signal.oaconvolve(samples, self._taps[None], mode="valid", axes=1)
         if self._swap and len(filtered) > 1:
@@ -513,7 +477,7 @@ def _interpolation_taps(advance_samples: float, cutoff_hz: float | None, sample_
     return taps[::-1].astype(np.float32)  # a convolution reverses them
 
 
-Stream = AudioStream | SummedStream | FilteredStream
+Stream = AudioStream | SummedStream
 
 
 def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: int = 0) -> Stream:
@@ -526,10 +490,12 @@ def open_stream(file: AudioFile, *, sample_rate: int, n_channels: int, start: in
     n_channels : the number of channels to read.
     start : the first sample to read, at `sample_rate`.
     """
-    kind: type[Stream] = SummedStream if file.parts else AudioStream
     if file.advance_samples or file.cutoff_hz is not None or file.swap_channels:
-        kind = FilteredStream
-    return kind(file, sample_rate=sample_rate, n_channels=n_channels, start=start)
+        return FilteredStream(file, sample_rate=sample_rate, n_channels=n_channels, start=start)
+    streams = [
+        AudioStream(part, sample_rate=sample_rate, n_channels=n_channels, start=start) for part in file.parts or [file]
+    ]
+    return SummedStream(streams) if file.parts else streams[0]
 
 
 def read_excerpt(file: AudioFile, *, sample_rate: int, n_channels: int, start: int, n_samples: int) -> Samples:

@@ -99,15 +99,12 @@ class EnvelopePoints:
 Automation = Mapping[str, EnvelopePoints]
 
 
-def thin_curves(
-    curves: GainCurves, *, tolerance_db: float = TOLERANCE_DB, span_s: tuple[float, float] | None = None
-) -> dict[str, EnvelopePoints]:
-    """Return the envelope points of each bus, at most `tolerance_db` from its curve.
+def thin_curves(curves: GainCurves, *, span_s: tuple[float, float] | None = None) -> dict[str, EnvelopePoints]:
+    """Return the envelope points of each bus, at most `TOLERANCE_DB` from its curve at every frame.
 
     Parameters
     ----------
     curves : the gain curves.
-    tolerance_db : the largest deviation from the curve at any frame, in dB.
     span_s : start and end in seconds, outside of which the gain is 0 dB; the whole song by default.
 
     Examples
@@ -121,31 +118,24 @@ def thin_curves(
     """
     points = {}
     for bus, gain_db in zip(curves.buses, curves.gains_db.T, strict=True):
-        inside = thin_bus(curves.time_s, gain_db, tolerance_db=tolerance_db, span_s=span_s)
+        inside = thin_bus(curves.time_s, gain_db, span_s=span_s)
         points[bus] = inside if span_s is None else _with_edges(inside, span_s)
     return points
 
 
-def thin_bus(
-    time_s: FloatArray,
-    gain_db: FloatArray,
-    *,
-    tolerance_db: float = TOLERANCE_DB,
-    span_s: tuple[float, float] | None = None,
-) -> EnvelopePoints:
+def thin_bus(time_s: FloatArray, gain_db: FloatArray, *, span_s: tuple[float, float] | None = None) -> EnvelopePoints:
     """Return the points of one curve, as `thin_curves` does; of a span, only those inside its edges.
 
     Parameters
     ----------
     time_s, gain_db : the curve, both of shape (n_frames,).
-    tolerance_db : the largest deviation from the curve at any frame, in dB.
     span_s : start and end in seconds; the whole curve by default.
     """
     bounded = np.maximum(gain_db, LOWEST_DB)
     if span_s is None:
-        return _thinned(time_s, bounded, tolerance_db)
+        return _thinned(time_s, bounded)
     time_s, bounded = _cut(time_s, bounded, span_s)
-    points = _thinned(time_s, bounded, tolerance_db)
+    points = _thinned(time_s, bounded)
     if len(points.time_s) > 1:
         return points
     # a constant curve needs a point at both edges of the range
@@ -210,8 +200,8 @@ def to_csv(automation: Automation) -> str:
     return text.getvalue()
 
 
-def _thinned(time_s: FloatArray, gain_db: FloatArray, tolerance_db: float) -> EnvelopePoints:
-    kept = thin(time_s, gain_db, tolerance_db)
+def _thinned(time_s: FloatArray, gain_db: FloatArray) -> EnvelopePoints:
+    kept = thin(time_s, gain_db, TOLERANCE_DB)
     return EnvelopePoints(time_s[kept], gain_db[kept])
 
 

@@ -24,6 +24,7 @@ from core.files import read_whole, undecodable, write_text
 from core.models import balance
 from core.models.balance import DEPARTURE_DB, OF_ONE_ENGINEER, TRACK_OFFSETS_DB, WRITTEN, BalancePrior
 from core.models.fit import BalanceFit, SongEvidence, fit_balance, non_negative
+from core.wording import count
 
 FORMAT, VERSION = "faderwise-model", 4
 FEATURE_NAMES: Mapping[str, tuple[str, ...]] = {**PAPER_NAMES, "condition3": balance.NAMES}
@@ -101,7 +102,7 @@ def songs_in_words(titles: Iterable[str]) -> str:
     kept = list(titles)
     n_songs = len({title.removesuffix(EDITS) for title in kept})
     n_edited = sum(title.endswith(EDITS) for title in kept)
-    return f"{n_songs} song{'' if n_songs == 1 else 's'}" + (f" ({n_edited} with edits)" if n_edited else "")
+    return count(n_songs, "song") + (f" ({n_edited} with edits)" if n_edited else "")
 
 
 class _BusFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from core.matching import Item, Match, assign
 from core.rpp.faders import carries_sound, reached, static_gain
 from core.rpp.project import Project, Track
 from core.rpp.render import media_paths, plays, sounding_items
-from core.wording import listed
+from core.wording import first_few, listed
 
 _BUS_WORD = re.compile(r"(?:\b|_)(?:bus|buss|group|grp|submix|stems?|sum)(?:\b|_)|(?<=[a-z])Buss?\b", re.IGNORECASE)
 _MOST_NAMES = 12
@@ -164,11 +164,10 @@ def _require_main_buses(project: Project, buses: Buses, left_out: Sequence[Track
         and not _is_muted(project, track)
     ]
     if unknown:
-        names = ", ".join(track.title for track in unknown[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        names = first_few([track.title for track in unknown], 3)
         number = unknown[0].number
         raise InputError(
-            f"no track of {listed(missing, 'or')} was found, and the names of {names}{more} were not recognised",
+            f"no track of {listed(missing, 'or')} was found, and the names of {names} were not recognised",
             path=project.path,
             option="--bus",
             remedy=f"add --bus {missing[0]}={number} to use {unknown[0].title}, or --bus {roles.LEFT_OUT}={number} to "
@@ -346,9 +345,7 @@ def _nothing_found(project: Project) -> str:
 
 
 def _listed(project: Project) -> str:
-    names = [f"{track.number} {track.name!r}" for track in project.tracks]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    return first_few([f"{track.number} {track.name!r}" for track in project.tracks], _MOST_NAMES)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ def test_complex_transforms_agree_with_numpy(n: int) -> None:
     rng = np.random.default_rng(1)
     values = rng.standard_normal((3, n)) + 1j * rng.standard_normal((3, n))
     np.testing.assert_allclose(fft(values), np.fft.fft(values), atol=1e-9)
-    np.testing.assert_allclose(fft(fft(values), inverse=True), values, atol=1e-9)
 
 
 @pytest.mark.parametrize("n", [7, 100, 11_025])

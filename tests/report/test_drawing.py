@@ -31,10 +31,10 @@ from analysis_server.report.content import (
     gain_text,
     headline,
     level_text,
-    plural,
     printable,
 )
 from analysis_server.report.page import script_safe
+from core.wording import count
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -191,7 +191,7 @@ def test_control_characters_are_replaced():
 
 
 def test_counts_are_singular_or_plural():
-    assert (plural(1, "point"), plural(2, "point")) == ("1 point", "2 points")
+    assert (count(1, "point"), count(2, "point")) == ("1 point", "2 points")
 
 
 def test_data_is_safe_inside_a_script_element():
