@@ -161,7 +161,7 @@ def test_an_output_folder_with_other_audio_is_refused(
         tmp_path / "others": str(Path("song", "take.flac")),
         tmp_path / "others" / "song": "take.flac",
         tiny_song: "input files",
-        tiny_song / "drums.wav": "it is a file",
+        tiny_song / "drums.wav": "is the name of a file",
         tiny_song / "drums.wav" / "out": "is a file",
     }.items():
         ran = faderwise(verb, tiny_song, "--out", folder, *mode)

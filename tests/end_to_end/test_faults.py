@@ -137,7 +137,7 @@ def test_a_job_continues_after_a_bus_was_deleted_and_restored(mixing: Studio) ->
 
 
 def test_running_the_action_again_offers_to_cancel(studio_for: StudioFor, tmp_path: Path) -> None:
-    mixing = mixing_in(studio_for(small_session(tmp_path / "long", length_s=150.0)))  # not done before it is cancelled
+    mixing = mixing_in(studio_for(small_session(tmp_path / "long", length_s=400.0)))  # not done before it is cancelled
     before = mixing.host.project.to_bytes()
     mixing.host.dialogs.expect_message("Yes", containing="Cancel it?")
     mixing.start("auto_mix_buses")

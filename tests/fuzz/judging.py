@@ -62,7 +62,9 @@ def run_and_check(words: list[str], *, inputs: Path, out: Path, in_place: bool =
     """
     before = hashes(inputs)
     code, stderr = _run_watched(words)
-    lines = [line for line in stderr if not line.startswith(("faderwise: warning: ", *_MP3_DECODER))]
+    lines = [
+        line for line in stderr if not line.startswith(("faderwise: warning: ", "faderwise: note: ", *_MP3_DECODER))
+    ]
     last = " | ".join(line.strip() for line in lines[-9:])
     allowed = (DONE, BAD_INPUT, INTERRUPTED, *([FAILED] if may_fail else []))
     _require(code in allowed and "faderwise: internal error" not in last, f"exit code {code}: {last}")
