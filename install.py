@@ -44,6 +44,7 @@ from analysis_server.environment import Environment
 from analysis_server.reaper_setup.install import Prompter, install_actions, uninstall_actions
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
+from core.wording import count
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "pytest")
 SHOWN, SHOWN_OPTIONS = "pytest", ("--numprocesses=logical", "--dist=worksteal")
@@ -257,8 +258,9 @@ def delete(path: Path) -> None:
 def described(path: Path) -> str:
     """Return a path that is to be removed, with the number of files if it is the folder of the user's models."""
     files = [file for file in path.rglob("*") if file.is_file()] if path.name == "models" else []
-    number = f"{len(files)} file{'s' * (len(files) != 1)}: your models, earlier versions and removed ones"
-    return f"{path} ({number})" if files else str(path)
+    return (
+        f"{path} ({count(len(files), 'file')}: your models, earlier versions and removed ones)" if files else str(path)
+    )
 
 
 @contextlib.contextmanager

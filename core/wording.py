@@ -5,6 +5,7 @@ Pages replace the minus by a true minus sign (`analysis_server.report.content`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -29,6 +30,21 @@ def decimal(value: float, decimals: int = 1, *, signed: bool = False) -> str:
 def decibels(value_db: float, decimals: int = 1) -> str:
     """Return a gain with its sign and unit, such as ``+1.2 dB``."""
     return f"{decimal(value_db, decimals, signed=True)} dB"
+
+
+def loudness_change(before_lufs: float, after_lufs: float) -> str:
+    """Return the loudness before and after a change of gain; minus infinity is silence.
+
+    Examples
+    --------
+    >>> loudness_change(-20.0, -23.04), loudness_change(-20.0, -math.inf)
+    ('-20.0 → -23.0 LUFS', '-20.0 LUFS → silent')
+    """
+    if before_lufs == -math.inf:
+        return "silent"
+    if after_lufs == -math.inf:
+        return f"{decimal(before_lufs)} LUFS → silent"
+    return f"{decimal(before_lufs)} → {decimal(after_lufs)} LUFS"
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:

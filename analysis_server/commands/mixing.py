@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from analysis_server import models
 from analysis_server.commands import options
 from analysis_server.terminal import Terminal, lag_text
-from core.wording import count, decibels, decimal, first_few
+from core.wording import count, decibels, first_few, loudness_change
 
 if TYPE_CHECKING:
     from analysis_server.report.mix import BusResult
@@ -251,10 +252,8 @@ def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], t
         files = result.inputs if len(result.inputs) < 3 else [result.inputs[0], f"{len(result.inputs) - 1} more"]
         band = "" if result.band_db is None else f"±{result.band_db:.1f} dB"
         gain = decibels(result.gain_db) if result.is_in_mix else "not in the mix"
-        before, after = result.loudness_before_lufs, result.loudness_after_lufs
-        loudness = "silent" if before is None else f"{decimal(before)} LUFS → silent"
-        if before is not None and after is not None:
-            loudness = f"{decimal(before)} → {decimal(after)} LUFS"
+        levels = (result.loudness_before_lufs, result.loudness_after_lufs)
+        loudness = loudness_change(*(-math.inf if level is None else level for level in levels))
         rows.append([bus, ", ".join(files), gain, "kept" if result.is_kept else band, loudness])
     if are_tracks:  # their names are in the first column
         rows, columns = [[row[0], *row[2:]] for row in rows], ["track", *columns[2:]]

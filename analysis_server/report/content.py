@@ -253,9 +253,10 @@ def decimal_text(value: float, decimals: int = 1, *, signed: bool = False) -> st
     return decimal(value, decimals, signed=signed).replace("-", MINUS)
 
 
-def with_minus_signs(text: str) -> str:
-    """Return a text with true minus signs before its numbers of decibels and the like."""
-    return re.sub(r"(?<![\w-])-(?=[\d.]+ (?:dB|dBTP|dBFS|LUFS|LU)\b|[\d.]+ (?:to|instead of|→) )", MINUS, text)
+def with_minus_signs(text: str, *, has_names: bool = True) -> str:
+    """Return a text with true minus signs; if it `has_names` of the user's, before numbers of decibels and the like."""
+    level = r"[\d.]+ (?:dB|dBTP|dBFS|LUFS|LU)\b|[\d.]+ (?:to|instead of|→) "
+    return re.sub(rf"(?<![\w-])-(?={level if has_names else '[0-9]'})", MINUS, text)
 
 
 def gain_text(gain_db: float, decimals: int = 1) -> str:

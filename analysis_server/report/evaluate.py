@@ -18,7 +18,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis_server import MADE_BY
 from analysis_server.report import charts
-from analysis_server.report.content import MINUS, MISSING, gain_text, median_gain_db
+from analysis_server.report.content import MISSING, gain_text, median_gain_db, with_minus_signs
 from analysis_server.report.page import environment, template_file
 from core.audio.framing import FRAME_S, HOP_S
 from core.automation.render import MixSpectra, in_bands, mix_spectra
@@ -55,6 +55,7 @@ _LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
 _TICKS_HZ = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 _SHOWN_DB = 100.0
 """How far below the loudest frequency the axis goes at most."""
+_with_minus_signs = partial(with_minus_signs, has_names=False)
 
 
 def sheet(title: str, width_in: float, height_in: float) -> Figure:
@@ -325,11 +326,6 @@ def _song_view(song: EvaluationSong, predicted: FloatArray, mse: Mapping[str, fl
         buses.append({"name": bus, "curves": curves, "true": true, "predicted": found, "mse": f"{mse[bus]:.4f}"})
     time = charts.axis_of_time([float(time_s[-1]) if time_s.size else 0.0])
     return {"title": song.title, "number": number, "time": time, "time_s": time_s, "buses": buses}
-
-
-def _with_minus_signs(text: str) -> str:
-    """Return a text without names of the user's, such as "vocals -18, rest -24 dB", with true minus signs."""
-    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, text)
 
 
 def _mses(row: Mapping[str, float], buses: Sequence[str]) -> list[str]:

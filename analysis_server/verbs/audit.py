@@ -53,7 +53,7 @@ from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
 from core.runs.edit import EditSettings, describe
 from core.runs.record import RunRecord
-from core.wording import capitalised, decimal, first_few, listed
+from core.wording import capitalised, decimal, first_few, listed, loudness_change
 
 _PAGE = "audit.html"
 _LISTED_MOVES = 12
@@ -597,11 +597,9 @@ def loudness_text(figures: AuditTrack | AuditBus) -> str:
     before_lufs, now_lufs = figures.loudness_before_lufs, figures.loudness_now_lufs
     if before_lufs is None:
         return ""
-    if not math.isfinite(before_lufs):
-        return "silent"
-    if now_lufs is None:
-        return f"{before_lufs:.1f} LUFS before"
-    return f"{before_lufs:.1f} → {now_lufs:.1f} LUFS"
+    if now_lufs is None and math.isfinite(before_lufs):
+        return f"{decimal(before_lufs)} LUFS before"
+    return loudness_change(before_lufs, -math.inf if now_lufs is None else now_lufs)
 
 
 def _moves_table(result: AuditResult) -> FigureTable:

@@ -77,7 +77,7 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     "edited": _both("your changes", "changed since by faderwise edit or by hand"),
     "paper": _both("as the paper predicts", "the paper's regression predicts it"),
 }
-"""Every term a prediction may have, in the order they are shown."""
+"""Every term, in the order they are shown: those of predictions, and `edited`, which an audit adds."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,9 @@ class Prediction:
     def lowered(self, lowered_db: Sequence[float]) -> Prediction:
         """Return the prediction with each bus lowered by so many dB to fit its envelope, as the term `top`."""
         top_db = -np.asarray(lowered_db, dtype=np.float64)
-        *others, last = self.terms_db
-        terms = {name: self.terms_db[name] for name in others}
-        terms["top"] = np.broadcast_to(top_db, self.terms_db[last].shape)
-        terms[last] = self.terms_db[last]
+        terms = dict(self.terms_db)
+        last, shared_db = terms.popitem()
+        terms |= {"top": np.broadcast_to(top_db, shared_db.shape), last: shared_db}
         return replace(self, curves=self.curves.with_gain_db(top_db.tolist()), terms_db=terms)
 
     def with_gain_db(self, gain_db: float) -> Prediction:

@@ -282,9 +282,10 @@ def mark_edits(project: Project, track: Track, run_id: str | None, *, keeps_bloc
     lines = project.document.lines
     block = next(track.block.inner("EXT"), None)
     keys = (MARK_KEY, _BYPASSED_KEY) if run_id is None else (MARK_KEY,)
-    found = () if block is None else block.lines
-    ours = [index for index in found if (words(lines[index]) or [""])[0].casefold() in keys]
-    if not ours if run_id is None else mark_of(project, track) == run_id:
+    present = () if block is None else block.lines
+    ours = [index for index in present if (words(lines[index]) or [""])[0].casefold() in keys]
+    is_done = not ours if run_id is None else mark_of(project, track) == run_id
+    if is_done:
         return []
     end = project.document.line_end(track.block.first)
     opening = lines[track.block.first]

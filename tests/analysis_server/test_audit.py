@@ -127,6 +127,16 @@ def test_an_audit_names_the_latest_edit(faderwise: Ran, out: Path) -> None:
         assert "depth 50 %, vocals +1.0 dB" in text
 
 
+def test_a_bus_that_was_closed_by_hand_is_silent_now(
+    faderwise: Ran, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = out / "automation.csv"
+    others = [line for line in path.read_text().splitlines() if not line.startswith("bass,")]
+    path.write_text("\n".join([*others, "bass,0,-60,linear"]) + "\n")
+    assert main(["audit", str(out), "--no-sound"]) == 0
+    assert re.search(r"bass .*→ -60\.0 dB .* LUFS → silent", capsys.readouterr().out)
+
+
 def test_an_edit_command_does_not_count_as_an_edit_by_hand(faderwise: Ran, out: Path) -> None:
     faderwise("edit", out, "--depth", "50", "--offset", "bass=-2")
     result = as_json(faderwise("audit", out, "--json", "--no-sound", "--curves"))
