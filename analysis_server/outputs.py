@@ -32,7 +32,7 @@ from core.audio.song import OTHER_EXTENSIONS, STEM_FILE, Song, is_own_mix
 from core.automation.points import TOLERANCE_DB, Automation, to_csv
 from core.automation.render import headroom_db
 from core.errors import InputError
-from core.files import FileSet, flush, replacing_set, require_writable, write_error, write_text
+from core.files import FileSet, flush, replacing_set, require_writable_folder, write_error, write_text
 from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
 from core.rpp.write import HIGHEST_GAIN, Lowered, Written, with_envelopes
@@ -67,7 +67,7 @@ def prepare_report() -> None:
 def default_folder(song: str) -> Path:
     """Return the default output folder of a song: `<song>-faderwise` in the current folder."""
     name = os.path.basename(os.path.realpath(song)).removesuffix(STEM_FILE)  # noqa: PTH119 - resolve() raises on a link to itself
-    return Path(f"{name}-faderwise")
+    return Path(f"{name}{run_folder.COPY_SUFFIX}")
 
 
 def add_files(
@@ -388,7 +388,7 @@ def refuse_inputs(request: SongRequest, song: Song, session: Session | None) -> 
         run_folder.refuse_the_original(run_folder.copy_path(session.project.path, request.out), session.project)
     if request.out is None or (session is not None and session.rendered is not None):
         return
-    require_writable(Path(request.out))
+    require_writable_folder(Path(request.out))
     folders = {part.path.parent for file in song.signals for part in file.parts or [file]}
     folders |= {Path(folder) for folder in (request.stems, request.song) if folder and Path(folder).is_dir()}
     if session is not None:
@@ -427,7 +427,7 @@ def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None
         The output folder is a file or contains input files, or the song folder cannot be used.
     """
     if request.out is not None:
-        require_writable(Path(request.out))
+        require_writable_folder(Path(request.out))
     if is_project(request.song) or request.stems is not None or request.tracks or request.only:
         return None
     song = open_song_folder(request.song, request.buses, mixdown, complete=True)

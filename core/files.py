@@ -643,7 +643,7 @@ def _link_or_copy(path: Path, kept: Path) -> None:
             copy.unlink(missing_ok=True)
 
 
-def require_writable(folder: Path) -> None:
+def require_writable_folder(folder: Path) -> None:
     """Raise an `InputError` if no file can be written into `folder`, which may not exist yet; nothing is written."""
     existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
     if not existing.is_dir():

@@ -46,7 +46,7 @@ from core.automation.points import EnvelopePoints, inside_span, thin
 from core.automation.render import PEAK_LIMIT_DBTP
 from core.decibels import FloatArray
 from core.errors import InputError
-from core.files import require_writable, write_text
+from core.files import require_writable_folder, write_text
 from core.models.balance import gated_mean_lufs
 from core.models.explain import TERM_MEANINGS
 from core.progress import ProgressCallback, no_progress, part_of
@@ -209,7 +209,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     heard, figures, notes = _heard(request, audited, progress)
     which = which_run(audited.basis.root, None if is_project(request.target) else target)
     result = _result_of(audited, which, heard, figures, notes, with_curves=request.curves)
-    require_writable(Path(request.out or folder))
+    require_writable_folder(Path(request.out or folder))
     if request.dry_run:
         return result
     progress(0.7, "Writing page")

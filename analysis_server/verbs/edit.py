@@ -17,7 +17,7 @@ from analysis_server.runs.run_folder import project_with_runs
 from core.automation.points import EnvelopePoints, inside_span
 from core.decibels import gain_to_db
 from core.errors import InputError
-from core.files import replacing_set, require_writable
+from core.files import replacing_set, require_writable_folder
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.rpp.write import Written
@@ -229,7 +229,7 @@ def _edit_project(request: EditRequest) -> EditResult:
     result, written, record = compute_edit(project, request.changes(), from_prediction=request.from_prediction)
     path = run_folder.copy_path(project.path, request.out)
     run_folder.refuse_the_original(path, project)
-    require_writable(path.parent)
+    require_writable_folder(path.parent)
     if request.dry_run:
         return result
     run_folder.write_copy(path, written.with_edits(store.edits_to_add(project.document, record)).content)
@@ -243,7 +243,7 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     done = reapply_points(folder.runs, folder.now, request.changes(), from_prediction=request.from_prediction)
     which = which_run(done.root, folder.path)
     result = _result(done, which)
-    require_writable(folder.path)
+    require_writable_folder(folder.path)
     merged = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
     song = None

@@ -26,7 +26,7 @@ from analysis_server.training import (
     matrices_songs,
 )
 from core.errors import InputError, ModelError
-from core.files import require_writable
+from core.files import require_writable_folder
 from core.matching import new_bus_notes
 from core.models.model import Model
 from core.progress import ProgressCallback, no_progress, part_of
@@ -109,7 +109,7 @@ def check(request: LearnRequest) -> str:
         The model's name cannot be used, it is made of other features, or an option does not apply.
     """
     models.refuse_unusable(request.model, "--model")
-    require_writable(models.path_of(request.model).parent)
+    require_writable_folder(models.path_of(request.model).parent)
     feature_set = feature_set_of(request.preset, request.features)
     for option, is_given in {"--album": bool(request.album), "--mixed-by": request.mixed_by != "me"}.items():
         if is_given and feature_set != "condition3":

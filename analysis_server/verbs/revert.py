@@ -15,7 +15,7 @@ from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import project_with_runs
 from core.automation.points import Automation
 from core.errors import InputError
-from core.files import replacing_set, require_writable
+from core.files import replacing_set, require_writable_folder
 from core.progress import ProgressCallback, no_progress
 from core.rpp.project import Project
 from core.runs import store
@@ -91,7 +91,7 @@ def _revert_project(request: RevertRequest) -> RevertResult:
     result, back = compute_revert(project, request.to or 0)
     path = run_folder.copy_path(project.path, request.out)
     run_folder.refuse_the_original(path, project)
-    require_writable(path.parent)
+    require_writable_folder(path.parent)
     if request.dry_run:
         return result
     run_folder.write_copy(path, back.content)
@@ -112,7 +112,7 @@ def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> Revert
     before = next(run for run in runs if run.number == first).files_before
     left = [run for run in runs if run.number < first]
     result = _result(runs, to, ())
-    require_writable(folder)
+    require_writable_folder(folder)
     if request.dry_run:
         return result
     automation = run_folder.automation_in(before, left, folder)

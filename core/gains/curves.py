@@ -89,9 +89,9 @@ class GainCurves:
             for bus, gain_db, on in zip(self.buses, self.gains_db.T, self.active.T, strict=True)
         }
 
-    def with_gain_db(self, gain_db: float | Sequence[float]) -> GainCurves:
+    def with_gain_db(self, gain_db: npt.ArrayLike) -> GainCurves:
         """Return the curves with `gain_db`, a number or one per bus, added to every gain."""
-        factor = db_to_gain(np.asarray(gain_db, dtype=np.float64))
+        factor = db_to_gain(gain_db)
         raw = None if self.gains_raw is None else self.gains_raw * factor
         return replace(self, gains=self.gains * factor, gains_raw=raw)
 

@@ -102,7 +102,7 @@ class Prediction:
         terms = dict(self.terms_db)
         last, shared_db = terms.popitem()
         terms |= {"top": np.broadcast_to(top_db, shared_db.shape), last: shared_db}
-        return replace(self, curves=self.curves.with_gain_db(top_db.tolist()), terms_db=terms)
+        return replace(self, curves=self.curves.with_gain_db(top_db), terms_db=terms)
 
     def with_gain_db(self, gain_db: float) -> Prediction:
         """Return the prediction with `gain_db` added to every gain, as more of the last term."""
