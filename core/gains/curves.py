@@ -90,7 +90,7 @@ class GainCurves:
         }
 
     def with_gain_db(self, gain_db: npt.ArrayLike) -> GainCurves:
-        """Return the curves with `gain_db`, a number or one per bus, added to every gain."""
+        """Return the curves with `gain_db`, a number or shape (n_buses,), added to every gain."""
         factor = db_to_gain(gain_db)
         raw = None if self.gains_raw is None else self.gains_raw * factor
         return replace(self, gains=self.gains * factor, gains_raw=raw)
