@@ -32,8 +32,7 @@ def add_audit(parser: options.Parser) -> None:
     """Add the options of `faderwise audit`."""
     parser.set_command(_audit, "audit Song-faderwise.RPP", "audit MySong-faderwise --open")
     parser.add_argument("target", type=options.path, metavar="SESSION.RPP|OUT_DIR", help=options.RUN_HELP)
-    text = "the folder for the page (default: the audited folder, or next to the project)"
-    parser.add_argument("--out", type=options.out_dir, metavar="DIR", help=text)
+    options.add_out(parser, "the folder for the page (default: the audited folder, or next to the project)")
     parser.add_argument("--stems", metavar="SONG_DIR", help="the stems of a project, to hear the present mix")
     parser.add_argument("--no-sound", dest="sound", action="store_false", help="make the page without sound")
     text = "also play the difference of the two mixes"
@@ -235,12 +234,7 @@ def add_compare(parser: options.Parser) -> None:
         options.complete(side, "models")
     parser.add_argument("--on", metavar="SONG_DIR", help=f"the stems: {options.SONG_HELP}")
     options.add_shared(parser, "--bus")
-    parser.add_argument(
-        "--out",
-        type=options.out_dir,
-        metavar="DIR",
-        help="write the comparison into this folder as a page, compare.html",
-    )
+    options.add_out(parser, "write the comparison into this folder as a page, compare.html")
     options.add_shared(parser, "--open")
 
 

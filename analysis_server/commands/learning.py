@@ -244,9 +244,7 @@ def add_evaluate(parser: options.Parser) -> None:
     options.add_shared(parser, "--preset", "--features")
     parser.set_defaults(preset=None)
     options.add_shared(parser, "--mixed-by")
-    parser.add_argument(
-        "--out", type=options.out_dir, metavar="DIR", help="write a page, tables and figures into this folder"
-    )
+    options.add_out(parser, "write a page, tables and figures into this folder")
     options.add_shared(parser, "--open", "--dask")
 
 

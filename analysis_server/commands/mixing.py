@@ -82,13 +82,7 @@ def add_demo(parser: options.Parser) -> None:
     """Add the options of `faderwise demo`."""
     parser.set_command(_demo, "demo", "demo --out my-demo")
     options.add_shared(parser, "--open")
-    parser.add_argument(
-        "--out",
-        default="demo-out",
-        type=options.out_dir,
-        metavar="DIR",
-        help="the folder to write to (default: demo-out)",
-    )
+    options.add_out(parser, "the folder to write to (default: demo-out)", "demo-out")
 
 
 def add_buses(parser: options.Parser) -> None:

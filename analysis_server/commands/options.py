@@ -319,19 +319,20 @@ def add_shared(parser: Parser, *names: str) -> None:
             complete(action, "buses", "=")
 
 
+def add_out(parser: Parser, text: str, default: str | None = None) -> None:
+    """Add the folder to write to; `text` is its help."""
+    parser.add_argument("--out", type=out_dir, default=default, metavar="DIR", help=text)
+
+
 def add_song_options(parser: Parser) -> None:
     """Add what `mix` and `match` share: the song, the output folder, buses, stems, a dry run."""
     parser.add_argument("song", type=path, metavar="SONG_DIR|SESSION.RPP", help=PROJECT_HELP)
-    parser.add_argument(
-        "--out", type=out_dir, metavar="DIR", help="the folder to write to (default: the song's name and -faderwise)"
-    )
+    add_out(parser, "the folder to write to (default: the song's name and -faderwise)")
     add_shared(parser, "--bus", "--tracks", "--stems", "--open", "--dry-run")
 
 
 def add_run_options(parser: Parser) -> None:
     """Add what `edit` and `revert` share: a run, the folder for a project's copy, a dry run."""
     parser.add_argument("target", type=path, metavar="SESSION.RPP|OUT_DIR", help=RUN_HELP)
-    parser.add_argument(
-        "--out", type=out_dir, metavar="DIR", help="the folder for a project's copy (default: next to the project)"
-    )
+    add_out(parser, "the folder for a project's copy (default: next to the project)")
     add_shared(parser, "--dry-run")

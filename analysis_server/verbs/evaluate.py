@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -264,49 +264,44 @@ def evaluate(
 
 
 def _without(model: Model, song: TrainingSong) -> Model:
-    same = [known.title for known in model.songs if _is_same(known, song)]
+    same = [known.title for known in model.songs if _identity(known) == _identity(song)]
     return model.without_song(same[0]) if same else model
 
 
-def _is_same(one: TrainingSong, other: TrainingSong) -> bool:
-    """Return whether two songs have the same stems; matrices contain several songs in a file, known by their titles."""
-    stems, others = ({hash_ for role, hash_ in song.hashes.items() if role != "mixdown"} for song in (one, other))
-    return stems == others and ("matrices" not in one.hashes or one.title == other.title)
+def _identity(song: TrainingSong) -> tuple[frozenset[str], str]:
+    """Return what is equal for songs of the same stems; of the several songs in a file of matrices, also the title."""
+    stems = frozenset(hash_ for role, hash_ in song.hashes.items() if role != "mixdown")
+    return stems, song.title if "matrices" in song.hashes else ""
 
 
 def _seen_before(tested: Dataset, trained: Dataset) -> list[str]:
     """Return a warning where songs are tested on models that have learned their own stems."""
     if tested is not trained:
-        both = [
-            t for t, song in tested.training.items() if any(_is_same(song, one) for one in trained.training.values())
-        ]
+        both = _also_in(tested, trained.training.values())
         if not both:
             return []
         return [
             f"{', '.join(both)}: learned and tested; their errors are smaller than those of new songs; "
             "to leave each song out when it is tested, omit --test-on"
         ]
-    groups: list[list[str]] = []
+    groups: dict[object, list[str]] = {}
     for title, song in tested.training.items():
-        group = next((g for g in groups if _is_same(tested.training[g[0]], song)), None)
-        if group is None:
-            groups.append([title])
-        else:
-            group.append(title)
+        groups.setdefault(_identity(song), []).append(title)
     return [
         f"{', '.join(group)} have the same stems, so each is predicted by a model that has learned its copy; their "
         "errors are smaller than those of new songs; keep one of them"
-        for group in groups
+        for group in groups.values()
         if len(group) > 1
     ]
 
 
+def _also_in(tested: Dataset, songs: Iterable[TrainingSong]) -> list[str]:
+    known = set(map(_identity, songs))
+    return [title for title, song in tested.training.items() if _identity(song) in known]
+
+
 def _songs_of_default(tested: Dataset, feature_set: str) -> list[str]:
-    if feature_set != "condition3":
-        return []
-    known = [
-        t for t, song in tested.training.items() if any(_is_same(one, song) for one in models.bundled_default().songs)
-    ]
+    known = _also_in(tested, models.bundled_default().songs) if feature_set == "condition3" else []
     if not known:
         return []
     return [f"{', '.join(known)}: learned by the default model, which is used without the song that is tested"]
