@@ -31,7 +31,6 @@ from analysis_server.sources.project import (
     plain_sum_notes,
     require_mixdown_of,
 )
-from core.audio.io import AudioFile
 from core.audio.song import Song
 from core.automation.points import thin_curves
 from core.automation.render import PEAK_LIMIT_DBTP, headroom_db, level_notes, measure_file, render_mix
@@ -128,7 +127,8 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         found = estimate(song, progress=estimating)
     automation = thin_curves(found.curves)
     rendered = render_mix(song, automation, workshop / "mix.f32", progress=rendering)
-    before, after = measure_file(song, _mixdown(song), progress=measuring), rendered.figures
+    mixdown = require_mixdown(song)
+    before, after = measure_file(song, mixdown, progress=measuring), rendered.figures
     limiter_db = limiter_reduction_db(found.limiter, float(db_to_gain(after.true_peak_dbtp)))
     where = destination_of(request, opened.session, automation, deliver=deliver)
     if where.lowered:
@@ -144,7 +144,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     file_gain_db = min(0.0, headroom_db(after))
     after = after.with_gain_db(file_gain_db)
     text = ReportText(
-        f"The fader moves of {_mixdown(song).path.name}, recovered from the stems; {found.reason}.",
+        f"The fader moves of {mixdown.path.name}, recovered from the stems; {found.reason}.",
         (*_figures(found, limiter_db, file_gain_db), *lowered_figures(where.lowered)),
         (*where.notes, *found.warnings, *plain_sum.result()),
         (*_new_bus_notes(request), *song.notes()),
@@ -160,7 +160,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         before=before,
         after=after,
         rendered=rendered,
-        reference=song.mixdown,
+        reference=mixdown,
         verb="match",
         preset="default",
         model=None,
@@ -197,11 +197,6 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
 
 def _new_bus_notes(request: MatchRequest) -> list[str]:
     return new_bus_notes((*request.buses, *request.tracks), (), "its gain is recovered like those of the others")
-
-
-def _mixdown(song: Song) -> AudioFile:
-    assert song.mixdown is not None  # noqa: S101 - the estimate needed it
-    return song.mixdown
 
 
 def _figures(found: Estimate, limiter_db: float, file_gain_db: float) -> tuple[Figure, ...]:

@@ -17,6 +17,7 @@ from core.analysis.gram import LIMITER_POWERS
 from core.analysis.measure import ACTIVE_RMS, Domain, Measurement, measure, sounding
 from core.analysis.paper import measure_as_paper
 from core.audio.framing import HOP_S, sum_over_frames
+from core.audio.io import AudioFile
 from core.audio.song import Song, no_mixdown, with_offsets_removed
 from core.decibels import ABSENT_DB, FloatArray, gain_to_db
 from core.errors import InputError
@@ -88,8 +89,9 @@ def estimate_as_paper(
     """
     require_mixdown(song)
     measurement = measure_as_paper(song, feature_set=feature_set, with_mixdown=True, progress=progress)
-    _require_sound(song, measurement)
-    equations = normal_equations(_given(measurement.gram), len(song.stems))
+    gram = _given(measurement.gram)
+    _require_sound(song, gram)
+    equations = normal_equations(gram, len(song.stems))
     active = measurement.rms > ACTIVE_RMS
     raw = solve_batch(equations.gram, equations.target, active)
     fit, song_fit = _fit(equations, raw)
@@ -225,9 +227,9 @@ class _SongFit:
 
 def _fit_song(song: Song, measurement: Measurement, alignment: Alignment, domain: Domain) -> _SongFit:
     """Fit the gains; polarity and limiter can be found in the complex domain only."""
-    _require_sound(song, measurement)
-    n_stems = len(song.stems)
-    found, gram = _without_traces(_given(measurement.moments), _given(measurement.gram), n_stems)
+    n_stems, gram = len(song.stems), _given(measurement.gram)
+    _require_sound(song, gram)
+    found, gram = _without_traces(_given(measurement.moments), gram, n_stems)
     flipped = flipped_stems(gram, n_stems) if domain == "complex" else np.zeros(n_stems, bool)
     has_powers = gram.shape[1] > n_stems + 1
     limiter = limiter_coefficients(gram, n_stems) if has_powers else np.zeros(0)
@@ -240,11 +242,12 @@ def _fit_song(song: Song, measurement: Measurement, alignment: Alignment, domain
     return _SongFit(measurement, gains, active, flipped, limiter)
 
 
-def require_mixdown(song: Song) -> None:
-    """Raise an `InputError` if the song has no mixdown."""
+def require_mixdown(song: Song) -> AudioFile:
+    """Return the song's mixdown; raise an `InputError` if it has none."""
     if song.mixdown is None:
         references = [row.path for row in song.assignment if row.role == "reference"]
         raise no_mixdown(Path(song.title), [*song.ignored, *references])
+    return song.mixdown
 
 
 def _without_traces(moments: FloatArray, gram: FloatArray, n_stems: int) -> tuple[FloatArray, FloatArray]:
@@ -262,11 +265,11 @@ def _without_traces(moments: FloatArray, gram: FloatArray, n_stems: int) -> tupl
     return moments, sum_over_frames(moments[:, 0])
 
 
-def _require_sound(song: Song, measurement: Measurement) -> None:
-    assert song.mixdown is not None  # noqa: S101 - required before; for the type checker
+def _require_sound(song: Song, gram: FloatArray) -> None:
     k = len(song.stems)
-    if not _given(measurement.gram)[:, k, k].any():
-        raise InputError("the mixdown is silent where the stems play", path=song.mixdown.path, remedy="export it again")
+    if not gram[:, k, k].any():
+        path = require_mixdown(song).path
+        raise InputError("the mixdown is silent where the stems play", path=path, remedy="export it again")
 
 
 def _given(gram: FloatArray | None) -> FloatArray:
