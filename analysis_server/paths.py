@@ -45,6 +45,12 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("faderwise", appauthor=False))
 
 
+def plain_path(path: str | Path) -> Path:
+    """Return a path as it is shown: absolute and without `..`."""
+    absolute = Path(path).absolute()
+    return absolute.resolve() if ".." in absolute.parts else absolute
+
+
 def private_folder(data_folder: Path, *names: str) -> Path:
     """Create the folder `data_folder/names...` if it is missing, with mode 0700 from `data_folder` on; return it.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from analysis_server.commands import options
 from analysis_server.commands.mixing import print_earlier_copies
 from analysis_server.models import DEFAULT_MODEL
-from analysis_server.paths import is_project
+from analysis_server.paths import is_project, plain_path
 from analysis_server.terminal import Terminal
 from core.errors import InputError
 from core.files import require_folder
@@ -166,7 +166,7 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
 def _print_files(files: Mapping[str, str], terminal: Terminal) -> None:
     terminal.say("Written:" if files else "Dry run: nothing was written.")
     for path in files.values():
-        terminal.say(f"  {Path(path).absolute()}")
+        terminal.say(f"  {plain_path(path)}")
     for path in filter(is_project, files.values()):
         print_earlier_copies(Path(path), terminal)
 
@@ -247,7 +247,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     with terminal.progress() as progress:
         result = compare.run(request, progress)
     terminal.say(f"A is the {result.first.kind} {result.first.name}, B the {result.second.kind} {result.second.name}.")
-    terminal.say(result.sentence(decibels))
+    terminal.say(result.sentence)
     rows = [
         (
             bus.bus,
@@ -270,7 +270,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     for page in result.files.values():
-        terminal.say(f"Page: {Path(page).absolute()}")
+        terminal.say(f"Page: {plain_path(page)}")
     if arguments.open:
         terminal.open(*result.files.values())
     terminal.give(result)
@@ -289,11 +289,11 @@ def add_runs(parser: options.Parser) -> None:
         "runs clear --older-than 7",
     )
     actions = options.add_actions(parser, "list|clear")
-    text = "list the folders of earlier runs, oldest first, and their sizes"
+    text = "list the runs made from REAPER, or the earlier results of a song, oldest first, and their sizes"
     listed = options.add_action(actions, "list", _list_runs, text, example="runs list MySong-faderwise")
     text = "delete old runs; an audit of a project then has no sound"
     clear = options.add_action(actions, "clear", _clear_runs, text, example="runs clear --older-than 7")
-    text = "a folder that mix or match wrote, for its earlier runs (default: the runs of REAPER's actions)"
+    text = "a folder that mix or match wrote, for its earlier results (default: the runs made from REAPER)"
     for action in (listed, clear):
         action.add_argument("out_dir", nargs="?", metavar="OUT_DIR", help=text)
     text = "delete runs made or last edited this many days ago or earlier (default: 30; 0: all)"
@@ -328,13 +328,22 @@ def _runs_of(out_dir: str | None) -> tuple[Path, list[KeptRun]]:
 
 
 def _list_runs(arguments: Namespace, terminal: Terminal) -> None:
+    from analysis_server.runs import kept_runs
+
     out_dir = getattr(arguments, "out_dir", None)  # not an argument of `runs` without an action
     if terminal.as_json:
         terminal.give(stored_runs(out_dir))
         return
     folder, runs = _runs_of(out_dir)
     _print_runs(runs, terminal)
-    terminal.say(f"{count(len(runs), 'run')}, {_size(runs)} in {folder}")
+    if out_dir is None:
+        terminal.say(f"{count(len(runs), 'run')} from REAPER, {_size(runs)} in {folder}")
+        terminal.say("The earlier results of a song: faderwise runs list OUT_DIR, a folder that mix or match wrote")
+        return
+    terminal.say(f"{count(len(runs), 'earlier result')}, {_size(runs)} in {folder}")
+    present = kept_runs.KeptRun(folder.parent, 0.0, 0).summary
+    if present:
+        terminal.say(f"The present result: {present}")
 
 
 def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
@@ -344,17 +353,18 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     _, all_runs = _runs_of(arguments.out_dir)
     old = [run for run in all_runs if run.made_at <= latest and not run.is_being_written]
     _print_runs(old, terminal)
-    number, size = count(len(old), "run"), _size(old)
+    noun = "run" if arguments.out_dir is None else "earlier result"
+    number, size = count(len(old), noun), _size(old)
     question = (
         f"Delete {number}, {size}? This deletes reports, mixes and sounds; your projects keep their history and can "
         "still be edited and reverted."
     )
     if not all_runs:
-        terminal.say("There are no runs to delete.")
+        terminal.say(f"There are no {noun}s to delete.")
     elif not old and arguments.older_than:
         terminal.say(
-            f"No run is older than {arguments.older_than:g} days, so nothing is deleted "
-            f"({count(len(all_runs), 'run')} in all); --older-than 0 deletes all."
+            f"No {noun} is older than {arguments.older_than:g} days, so nothing is deleted "
+            f"({count(len(all_runs), noun)} in all); --older-than 0 deletes all."
         )
     elif not old:
         terminal.say("Nothing is deleted: the only runs are being written.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from analysis_server import models
 from analysis_server.commands import options
 from analysis_server.commands.mixing import print_assignment, print_earlier_copies
+from analysis_server.paths import plain_path
 from analysis_server.terminal import Terminal, lag_text
 from core.errors import InputError
 from core.wording import count, decibels
@@ -311,7 +312,7 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
     terminal.warn_all(result.warnings)
     page = next((file for file in result.files.values() if file.endswith(".html")), None)
     if page:
-        terminal.say(f"Page: {Path(page).absolute()}")
+        terminal.say(f"Page: {plain_path(page)}")
         terminal.say(f"Results: {count(len(result.files) - 1, 'file')} next to it")
         if opens:
             terminal.open(page)
@@ -360,7 +361,7 @@ def _estimate(arguments: Namespace, terminal: Terminal) -> None:
 
 def _print_written(files: Mapping[str, str], terminal: Terminal) -> None:
     for path in files.values():
-        terminal.say(f"Written: {Path(path).absolute()}")
+        terminal.say(f"Written: {plain_path(path)}")
         print_earlier_copies(Path(path), terminal)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from analysis_server import models
 from analysis_server.commands import options
+from analysis_server.paths import plain_path
 from analysis_server.terminal import Terminal, lag_text
 from core.wording import count, decibels, first_few, loudness_change
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from core.audio.song import Song
 
 _NO_BUS = "no bus"
+_RECOVERED = "how certain each gain is, and what was changed since"
 _MOST_NAMES = 6
 """The most file names printed for one bus."""
 
@@ -157,7 +159,7 @@ def _match(arguments: Namespace, terminal: Terminal) -> None:
         terminal.say(f"The mixdown's limiter, up to {result.limiter_db:.1f} dB, is not part of the fader moves.")
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    _print_next(result.files, terminal, opens=arguments.open)
+    _print_next(result.files, terminal, opens=arguments.open, audit_shows=_RECOVERED)
     terminal.give(result)
 
 
@@ -238,7 +240,8 @@ def _names_by_bus(rows: Iterable[tuple[str, str | None]]) -> dict[str, list[str]
 
 
 def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], terminal: Terminal) -> None:
-    terminal.say(f"{subject}{headline[:1].lower()}{headline[1:]}")
+    tracks = tuple(bus.partition(": ")[2] for bus in buses if ": " in bus)
+    terminal.say(subject + (headline if headline.startswith(tracks) else f"{headline[:1].lower()}{headline[1:]}"))
     are_tracks = all(len(result.inputs) == 1 for result in buses.values()) and any(": " in bus for bus in buses)
     columns = ["bus", "source", "gain", "80 % band", "loudness by automation"]
     rows = []
@@ -258,14 +261,21 @@ def print_earlier_copies(path: Path, terminal: Terminal) -> None:
     """Print where the files are that were at `path` before and were set aside."""
     from analysis_server.runs.run_folder import earlier_copies
 
-    earlier = earlier_copies(path.absolute())
+    earlier = earlier_copies(plain_path(path))
     if len(earlier) == 1:
         terminal.say(f"Earlier: {earlier[0]}")
     elif earlier:
         terminal.say(f"Earlier: {len(earlier)} copies next to it, the latest {earlier[-1]}")
 
 
-def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool, only: str | None = None) -> None:
+def _print_next(
+    files: Mapping[str, str],
+    terminal: Terminal,
+    *,
+    opens: bool,
+    only: str | None = None,
+    audit_shows: str = "why each gain was chosen",
+) -> None:
     """Print where the results are and which commands can follow; open the report if asked to.
 
     `only` is the bus of a mix that has no other, and thus no balance that could be half as strong.
@@ -278,23 +288,25 @@ def _print_next(files: Mapping[str, str], terminal: Terminal, *, opens: bool, on
     project = next((path for name, path in files.items() if name.lower().endswith(".rpp")), None)
     report = files.get("report.html")
     if report:
-        folder = Path(report).absolute().parent
+        folder = plain_path(report).parent
         names = [name for name, path in files.items() if path not in (report, project)]
         terminal.say(f"Report: {folder / 'report.html'}")
         terminal.say(f"Results: {folder} ({', '.join(names)})")
         earlier = earlier_runs(folder)
         if earlier:
             where = shlex.quote(str(Path(report).parent))
-            terminal.say(f"Earlier: {count(len(earlier), 'run')} in {folder / 'runs'}; see faderwise runs list {where}")
+            terminal.say(
+                f"Earlier: {count(len(earlier), 'result')} in {folder / 'runs'}; see faderwise runs list {where}"
+            )
     if project:
-        terminal.say(f"Project: {Path(project).absolute()}")
+        terminal.say(f"Project: {plain_path(project)}")
         print_earlier_copies(Path(project), terminal)
     target = shlex.quote(project or str(Path(report or "").parent))
     terminal.say_next(
         (f"edit {target} --offset {shlex.quote(only)}=-3", "3 dB lower")
         if only
         else (f"edit {target} --depth 50", "half as strong (also --offset, --limit, --smooth)"),
-        (f"audit {target}", "why each gain was chosen"),
+        (f"audit {target}", audit_shows),
         *([(f"revert {target}", "the automation from before")] if project else []),
     )
     if opens and report:

@@ -51,7 +51,10 @@ def _serve(arguments: Namespace, terminal: Terminal) -> None:
     def show(connection: Connection) -> None:
         terminal.note(f"serving at {connection.address}; Ctrl-C or `faderwise serve --stop` ends it")
 
-    if not serve(Settings(host=host, port=port, idle_s=60.0 * arguments.idle), show, lambda: False):
+    has_served = True
+    with suppress(KeyboardInterrupt):
+        has_served = serve(Settings(host=host, port=port, idle_s=60.0 * arguments.idle), show, lambda: False)
+    if not has_served:
         process = _process(_lock().holder())
         if _state() is None:
             raise ServerError(f"a server is running{process} that {_HANGS}", "busy")

@@ -324,14 +324,17 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
         ),
         key=lambda item: -abs(item[1]),
     )
-    moves = [f"{bus} {'up' if gain_db > 0 else 'down'} {abs(gain_db):.1f} dB" for bus, gain_db in moved[:_MOVES_SHOWN]]
+    name = _short_names(list(median_gain_db))
+    moves = [
+        f"{name[bus]} {'up' if gain_db > 0 else 'down'} {abs(gain_db):.1f} dB" for bus, gain_db in moved[:_MOVES_SHOWN]
+    ]
     if len(moved) > _MOVES_SHOWN:
         rest = len(moved) - _MOVES_SHOWN
         of_tracks = any(bus != roles.bus_of(bus) for bus in median_gain_db)
         one, several = ("track", "tracks") if of_tracks else ("bus", "buses")
         moves.append(f"{rest} more {one if rest == 1 else several}")
     if absent:
-        moves.append(f"{listed(absent)} not in the mix")
+        moves.append(f"{listed([name[bus] for bus in absent])} not in the mix")
     sentence = ", ".join(moves) or f"no bus moves by {_LEAST_MOVE_DB:g} dB or more"
     if prefix:
         sentence = f"{prefix}: {sentence}"
@@ -339,6 +342,14 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
         level = "high" if half_width_db <= 1.0 else "medium" if half_width_db <= 2.5 else "low"
         sentence += f"; confidence {level} (±{half_width_db:.1f} dB)"
     return f"{capitalised(sentence)}."
+
+
+def _short_names(roles_of_stems: Sequence[str]) -> dict[str, str]:
+    """Return the names of stems in a sentence: a single track without its bus, unless another has the same name."""
+    tracks = [role.partition(": ")[2] or role for role in roles_of_stems]
+    return {
+        role: track if tracks.count(track) == 1 else role for role, track in zip(roles_of_stems, tracks, strict=True)
+    }
 
 
 def full_sentence(text: str, names: Sequence[str] = ()) -> str:

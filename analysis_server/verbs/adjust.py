@@ -130,7 +130,7 @@ def adjust(
             notes.append(f"riding {bus} at {value:g} % moves it by {decibels(moves.min())} to {decibels(moves.max())}")
     if keep:
         prediction = with_kept(prediction, _kept_gains_db(keep, measurement, session), levels)
-        notes.append(f"kept: {', '.join(adjustments.keep)}; the other buses were placed relative to them")
+        notes.append(f"kept: {', '.join(dict.fromkeys(keep))}; the other buses were placed relative to them")
     if adjustments.like is not None:  # the bands are those of the model's balance
         prediction = replace(prediction, curves=replace(prediction.curves, deviation_db=None))
     return prediction, notes, warnings

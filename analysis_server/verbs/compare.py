@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,14 +133,18 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
         largest_db = [abs(bus.largest_db) for bus in self.buses.values()]
         return max([abs(self.common_db), *largest_db]) < _LEAST_SHOWN_DB
 
-    def sentence(self, gain_text: Callable[[float], str]) -> str:
-        """Return how far the balances are apart, with gains as `gain_text` writes them."""
+    @property
+    def sentence(self) -> str:
+        """How far the balances are apart."""
         if self.is_equal:
             return "There is no difference between them."
+        balances = f"The balances differ by {self.balance_difference_db:.1f} dB on average."
+        if abs(self.common_db) < _LEAST_SHOWN_DB:
+            return balances
+        size = f"{abs(self.common_db):.2f} dB {'higher' if self.common_db > 0.0 else 'lower'}"
         return (
-            f"The balances differ by {self.balance_difference_db:.1f} dB on average. "
-            f"Overall, B is at {gain_text(self.common_db)} against A; "
-            f"all values of B below are shifted by {gain_text(-self.common_db)}."
+            f"{balances} The gains of B are {size} than those of A overall; "
+            "this difference is removed from the values of B below."
         )
 
 
@@ -310,7 +314,7 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
         title=f"{result.first.name} and {result.second.name}",
         verb="compare",
         headline=headline({bus.bus: bus.difference_db for bus in result.buses.values()}, prefix="B against A"),
-        summary=f"{sides} {result.sentence(gain_text)}",
+        summary=f"{sides} {result.sentence}",
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
         buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses.values())),
         figures=(*_figures("A", result.first), *_figures("B", result.second)),

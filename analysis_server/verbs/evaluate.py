@@ -426,11 +426,11 @@ def _why_untested(one: Comparison) -> list[str]:
     if one.significant is not None:
         return []
     if one.n_songs == 1:
-        return [f"One song is too few for a test of significance; the least is {LEAST_SONGS}."]
+        return [f"One song is too few for a test of significance, which needs at least {LEAST_SONGS}."]
     if one.n_songs < LEAST_SONGS:
         return [
-            f"{one.n_songs} songs are too few for a test of significance, because all of them agree by chance in "
-            f"1 of {2 ** (one.n_songs - 1)} cases; the least is {LEAST_SONGS}."
+            f"{one.n_songs} songs are too few for a test of significance, which needs at least {LEAST_SONGS}: "
+            f"by chance, all of them give the same answer in 1 of {2 ** (one.n_songs - 1)} cases."
         ]
     return ["There is no test of significance, because the difference is the same in every song."]
 

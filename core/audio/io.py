@@ -307,7 +307,7 @@ class AudioStream:
         try:
             self._file.seek(self._position)
         except soundfile.LibsndfileError as error:
-            raise self._damaged(self._position, str(error.error_string)) from error
+            raise self._damaged(self._position, _cause(error)) from error
 
     def _read_stored(self, n_samples: int) -> Stored:
         """Return the file's next samples as they are stored, shape (n_samples, n_channels of the file).
@@ -322,7 +322,7 @@ class AudioStream:
                 buffer = _scratch((wanted, self._audio.n_channels), self._stored.dtype)
                 found = self._file.read(dtype=self._stored.dtype, out=buffer)
         except soundfile.LibsndfileError as error:
-            raise self._damaged(self._position, str(error.error_string)) from error
+            raise self._damaged(self._position, _cause(error)) from error
         if len(found) < wanted:
             raise self._damaged(self._position + len(found), "the file ends early")
         self._check(found)
@@ -543,8 +543,13 @@ def _opened_by_libsndfile(path: Path) -> soundfile.SoundFile:
         return soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise InputError(
-            f"is not audio that can be read ({error.error_string})", path=path, remedy="export it as WAV or FLAC"
+            f"is not audio that can be read ({_cause(error)})", path=path, remedy="export it as WAV or FLAC"
         ) from error
+
+
+def _cause(error: soundfile.LibsndfileError) -> str:
+    text = str(error.error_string)
+    return "the file is damaged, or not complete" if "psf_" in text or text.startswith("Internal") else text
 
 
 def _is_cut_short(extra_info: str) -> bool:

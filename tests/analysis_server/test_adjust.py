@@ -124,7 +124,7 @@ def test_single_tracks_take_over_the_balance_of_buses(faderwise: Faderwise, tiny
 
 def test_information_is_printed_as_a_note(faderwise: Faderwise, tiny_song: Path) -> None:
     (tiny_song / "lyrics.txt").write_text("la", encoding="utf-8")
-    ran = faderwise("mix", tiny_song, "--dry-run", "--keep", "bass")
+    ran = faderwise("mix", tiny_song, "--dry-run", "--keep", "basses")
     lines = ran.err.splitlines()
     assert [line for line in lines if "lyrics.txt" in line or "kept: bass" in line]
     assert all(line.startswith("faderwise: note: ") for line in lines if "lyrics.txt" in line or "kept: bass" in line)

@@ -41,7 +41,7 @@ def test_runs_are_listed_oldest_first_with_their_sizes(faderwise: Faderwise, fre
     listed = as_json(faderwise("runs", "list", "--json"))
     assert [run["folder"] for run in listed["runs"]] == [str(old), str(fresh)]
     assert (listed["bytes"], listed["runs"][0]["bytes"]) == (2_000_000, 1_500_000)
-    assert f"2 runs, 2.0 MB in {old.parent}" in faderwise("runs").out
+    assert f"2 runs from REAPER, 2.0 MB in {old.parent}" in faderwise("runs").out
 
 
 def test_runs_of_a_folder_are_listed_by_number_whenever_they_were_written(faderwise: Faderwise, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_runs_of_a_folder_are_listed_by_number_whenever_they_were_written(faderw
 
 
 def test_without_runs_there_is_nothing_to_list_or_clear(faderwise: Faderwise) -> None:
-    assert "0 runs, 0.0 MB" in faderwise("runs", "list").out
+    assert "0 runs from REAPER, 0.0 MB" in faderwise("runs", "list").out
     assert "no runs" in faderwise("runs", "clear").out
 
 
@@ -77,9 +77,12 @@ def test_the_age_of_a_run_is_that_of_its_record_and_an_audit_does_not_renew_it(
     assert listed["written_at"].startswith("2020")
     assert listed["summary"] == "mix of tiny song, model default"
     assert as_json(faderwise("runs", "clear", out, "--dry-run", "--json"))["deleted"] == []
-    assert "1 run would be deleted" in faderwise("runs", "clear", out, "--dry-run").out
+    assert "1 earlier result would be deleted" in faderwise("runs", "clear", out, "--dry-run").out
+    ran = faderwise("runs", "list", out)
+    assert "1 earlier result, " in ran.out
+    assert "The present result: mix of tiny song, model equal-level" in ran.out
     faderwise("edit", record.parent, "--depth", 50)
-    assert "No run is older than 30 days" in faderwise("runs", "clear", out, "--dry-run").out
+    assert "No earlier result is older than 30 days" in faderwise("runs", "clear", out, "--dry-run").out
     assert ", edited (1)" in faderwise("runs", "list", out).out
 
 

@@ -169,3 +169,20 @@ def test_mix_edit_audit_and_compare_report_the_same_figures(
         gains = edited["buses"][bus["bus"]]
         assert bus["first_db"] == pytest.approx(gains["before_db"], abs=0.1)
         assert bus["second_db"] == pytest.approx(gains["after_db"], abs=0.1)
+
+
+def test_paths_are_shown_without_steps_back(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = faderwise("mix", tiny_song, "--out", "../out").out
+    assert f"Report: {tmp_path / 'out' / 'report.html'}" in said.splitlines()
+
+
+def test_an_audit_of_recovered_gains_is_not_said_to_give_reasons(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    shutil.copy(tiny_song / "drums.wav", tiny_song / "mix.wav")
+    said = faderwise("match", tiny_song, "--out", tmp_path / "out").out
+    assert "why each gain" not in said and "how certain each gain is" in said

@@ -204,4 +204,6 @@ def test_the_headline_names_the_largest_moves_and_the_confidence():
     )
     assert headline({"drums": 0.1}, 0.5) == "No bus moves by 0.5 dB or more; confidence high (±0.5 dB)."
     assert headline({str(number): 3.0 for number in range(5)}).endswith("1 more bus.")
+    assert headline({"drums: 03 OH L": -9.9, "drums: kick": -2.0}) == "03 OH L down 9.9 dB, kick down 2.0 dB."
+    assert headline({"drums: Room": -9.9, "guitars: Room": -2.0}).startswith("Drums: Room down 9.9 dB, guitars: Room")
     assert headline({"drums": 1.0}, prefix="Recovered") == "Recovered: drums up 1.0 dB."

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from core.audio.io import AudioStream, inspect, read_excerpt
+from core.errors import InputError
 from tests.expected_errors import raises_error
 
 RATE = 44_100
@@ -251,3 +252,17 @@ def test_a_file_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path.write_bytes(written(tmp_path / "whole.wav", noise(100, 1)).read_bytes())
     with raises_error(path="M\\udcfcsik.wav"):
         inspect(path)
+
+
+PSF_FSEEK_FAILED = 39
+
+
+def test_internal_errors_of_the_reader_are_worded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: Path) -> None:
+        raise soundfile.LibsndfileError(PSF_FSEEK_FAILED)
+
+    (tmp_path / "take.wav").write_bytes(b"RIFF")
+    monkeypatch.setattr(soundfile, "SoundFile", failing)
+    with pytest.raises(InputError) as refused:
+        inspect(tmp_path / "take.wav")
+    assert "Internal" not in refused.value.problem and "damaged" in refused.value.problem
