@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,13 +29,13 @@ from analysis_server.sources.folder import open_song_folder
 from analysis_server.sources.project import Assigned, Session, SongRequest
 from core.audio.io import EXTENSIONS
 from core.audio.song import OTHER_EXTENSIONS, STEM_FILE, Song, is_own_mix
-from core.automation.points import TOLERANCE_DB, Automation, to_csv
+from core.automation.points import TOLERANCE_DB, Automation, EnvelopePoints, to_csv
 from core.automation.render import headroom_db
 from core.errors import InputError
 from core.files import FileSet, flush, replacing_set, require_writable_folder, write_error, write_text
 from core.progress import ProgressCallback, part_of
 from core.rpp.project import FADER, VOLUME, Project, is_relative
-from core.rpp.write import HIGHEST_GAIN, Lowered, Written, with_envelopes
+from core.rpp.write import HIGHEST_GAIN, Lowered, Written, combine, with_envelopes
 from core.runs import store
 from core.runs.edit import ON_TOP
 from core.runs.record import GAIN_STEP_DB, LEVEL_STEP_LU, TERM_STEP_DB, BusRun, RunRecord, TrackRun, rounded, to_steps
@@ -488,6 +488,44 @@ def _written(session: Session, automation: Automation, range_s: Span | None, exi
         weights=session.weights,
         name=target,
     )
+
+
+def with_own_moves(
+    session: Session | None, automation: Automation, *, range_s: Span | None, existing: Existing
+) -> tuple[dict[str, EnvelopePoints], list[str]]:
+    """Return the automation with the moves that a project's envelopes keep on top of it, and warnings.
+
+    Parameters
+    ----------
+    session : the project's, or None for a song folder.
+    automation : the new gains, in the stems' time.
+    range_s : the part of the song they are for.
+    existing : what happens to the user's own moves on the envelopes.
+    """
+    heard, warnings = dict(automation), list[str]()
+    target = session.rendered.target if session is not None and session.rendered else VOLUME
+    if session is None or existing != "combine" or target == FADER:
+        return heard, warnings
+    start_s, span_s = session.start_s, session.span_s(range_s)
+    for bus, tracks in session.tracks.items():
+        moves = [own_moves(session.project, track, target) for track in tracks]
+        moving = [own for own in moves if own is not None and own.is_heard and not own.is_constant]
+        if bus not in automation or not moving:
+            continue
+        if len(moving) < len(tracks) or any(
+            replace(own, block=None) != replace(moving[0], block=None) for own in moving
+        ):
+            warnings.append(
+                f"the tracks of {bus} have different moves of their own; the project has them, but mix.wav, the report "
+                "and automation.csv do not (use --level tracks for them)"
+            )
+            continue
+        points = automation[bus].shifted(start_s)
+        if span_s is None:
+            heard[bus] = combine(points.from_start(), moving[0]).shifted(-start_s)
+        else:
+            heard[bus] = combine(points.cut(span_s), moving[0], is_part=True).within(span_s).shifted(-start_s)
+    return heard, warnings
 
 
 def _highest_gain(session: Session) -> float:

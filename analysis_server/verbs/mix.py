@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from analysis_server import models
 from analysis_server.outputs import (
@@ -20,6 +21,7 @@ from analysis_server.outputs import (
     output_paths,
     prepare_report,
     refuse_inputs,
+    with_own_moves,
 )
 from analysis_server.paths import is_project, locked
 from analysis_server.presets import predict_song
@@ -40,7 +42,7 @@ from core import roles
 from core.analysis.loudness import FLOOR_LUFS
 from core.audio.framing import LONGEST_S
 from core.audio.song import Song
-from core.automation.points import EnvelopePoints, thin_curves
+from core.automation.points import Automation, EnvelopePoints, thin_curves
 from core.automation.render import (
     LOUDEST_LUFS,
     PEAK_LIMIT_DBTP,
@@ -206,7 +208,11 @@ def _mixed(
         measurement, prediction = predict_song(song, model, measuring)
     asked = msgspec.convert(request, Adjustments, from_attributes=True)
     prediction, adjustments, warnings = adjust(prediction, measurement, asked, opened.session, path=request.song)
-    mixed = _levelled(song, model, prediction, request, workshop=workshop, progress=levelling)
+
+    def heard_of(automation: Automation) -> dict[str, EnvelopePoints]:
+        return with_own_moves(opened.session, automation, range_s=request.range_s, existing=request.existing)[0]
+
+    mixed = _levelled(song, model, prediction, request, heard_of=heard_of, workshop=workshop, progress=levelling)
     where = destination_of(
         request,
         opened.session,
@@ -216,12 +222,20 @@ def _mixed(
         deliver=deliver,
     )
     if where.lowered:
-        mixed = _lowered(song, model, mixed, request, lowered=where.lowered, workshop=workshop)
+        mixed = _lowered(song, model, mixed, request, lowered=where.lowered, heard_of=heard_of, workshop=workshop)
+    heard, own_warnings = with_own_moves(
+        opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
+    )
+    terms_db = dict(mixed.prediction.terms_db)
+    if any(heard[bus] is not points for bus, points in mixed.automation.items()):
+        time_s = mixed.prediction.curves.time_s
+        own_db = [heard[bus].at(time_s) - points.at(time_s) for bus, points in mixed.automation.items()]
+        terms_db["own"] = np.stack(own_db, axis=1)
     buses = bus_results(
         names_by_bus(song, opened.session),
         measurement,
         mixed.prediction.curves,
-        mixed.automation,
+        heard,
         range_s=request.range_s,
         kept=mixed.prediction.kept,
     )
@@ -233,6 +247,7 @@ def _mixed(
             *range_notes,
             *warnings,
             *where.notes,
+            *own_warnings,
             *measurement.warnings,
             *mixed.warnings,
             *_balance_notes(plain_sum.result(), mixed.prediction.curves),
@@ -250,7 +265,7 @@ def _mixed(
         song=song,
         measurement=measurement,
         curves=mixed.prediction.curves,
-        automation=mixed.automation,
+        automation=heard,
         buses=buses,
         before=mixed.before,
         after=mixed.after,
@@ -263,7 +278,7 @@ def _mixed(
         rendered=mixed.rendered,
         moved_db=mixed.moved_db,
         text=text,
-        terms_db=mixed.prediction.terms_db,
+        terms_db=terms_db,
         stems_in_report=request.stems_in_report,
         assignment=assignment_rows(assignment),
     )
@@ -276,7 +291,7 @@ def _mixed(
         preset=model.preset,
         range_s=request.range_s,
         n_frames=len(prediction.curves.time_s),
-        n_points={bus: len(points.time_s) for bus, points in mixed.automation.items()},
+        n_points={bus: len(points.time_s) for bus, points in heard.items()},
         median_gain_db={bus: found.gain_db for bus, found in buses.items()},
         buses=buses,
         loudness_before_lufs=mixed.before.loudness_lufs,
@@ -288,6 +303,10 @@ def _mixed(
         notes=list(text.notes),
         warnings=list(text.warnings),
     )
+
+
+HeardOf = Callable[[Automation], dict[str, EnvelopePoints]]
+"""Returns what is heard of new gains: with the moves of the user's envelopes, where these stay on top."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,12 +373,13 @@ def _levelled(
     prediction: Prediction,
     request: MixRequest,
     *,
+    heard_of: HeardOf,
     workshop: Path,
     progress: ProgressCallback,
 ) -> _Levelled:
     """Choose the common gain: part of the automation for a balance model, else only of the rendered file."""
     automation = thin_curves(prediction.curves, span_s=request.range_s)
-    rendered = render_mix(song, automation, workshop / "mix.f32", with_plain_sum=True, progress=progress)
+    rendered = render_mix(song, heard_of(automation), workshop / "mix.f32", with_plain_sum=True, progress=progress)
     before, after = rendered.plain_sum, rendered.figures
     assert before is not None  # noqa: S101 - it was asked for
     if _is_levelled_in_file(model, request):
@@ -390,7 +410,14 @@ def _file_gain_db(request: MixRequest, before: MixFigures, after: MixFigures) ->
 
 
 def _lowered(
-    song: Song, model: Model, mixed: _Levelled, request: MixRequest, *, lowered: Lowered, workshop: Path
+    song: Song,
+    model: Model,
+    mixed: _Levelled,
+    request: MixRequest,
+    *,
+    lowered: Lowered,
+    heard_of: HeardOf,
+    workshop: Path,
 ) -> _Levelled:
     """Return the same with buses lowered, as their envelopes have them, and the figures of that mix."""
     prediction = mixed.prediction.lowered([lowered.of(bus) for bus in song.buses])
@@ -398,7 +425,7 @@ def _lowered(
     if request.range_s is None and not lowered.alone_db:
         rendered, moved_db = mixed.rendered, mixed.moved_db - lowered.all_db
     else:
-        rendered, moved_db = render_mix(song, automation, workshop / "lowered.f32"), 0.0
+        rendered, moved_db = render_mix(song, heard_of(automation), workshop / "lowered.f32"), 0.0
     after = rendered.figures.with_gain_db(moved_db)
     file_gain_db = _file_gain_db(request, mixed.before, after) if _is_levelled_in_file(model, request) else 0.0
     after = after.with_gain_db(file_gain_db)

@@ -74,10 +74,12 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     "limit": _both("bounds", "limited to 24 dB against the others, and to 3 dB over time"),
     "top": _both("the envelope's top", "lowered, so that a curve fits the range of its envelope"),
     "common": _both("the whole mix", "as all buses, for the loudness and the true peak of the mix"),
+    "own": _both("your moves", "the moves of your own envelope stay on top (--existing combine)"),
     "edited": _both("your changes", "changed since by faderwise edit or by hand"),
     "paper": _both("as the paper predicts", "the paper's regression predicts it"),
 }
-"""Every term, in the order they are shown: those of predictions, and `edited`, which an audit adds."""
+"""Every term, in the order they are shown: those of predictions, `own` for moves that stay on top, and `edited`, which
+an audit adds."""
 
 
 @dataclass(frozen=True)
