@@ -25,6 +25,8 @@ from core.wording import capitalised, decibels, decimal, listed
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
 _LEAST_MOVE_DB = 0.5
+HIGH_CONFIDENCE_DB, MEDIUM_CONFIDENCE_DB = 1.0, 2.5
+"""The largest half widths of the 80 % bands that count as high and as medium confidence."""
 _MOVES_SHOWN = 4
 _UNWRITABLE = {"Cc", "Cs"}
 """The Unicode categories of controls and lone surrogates."""
@@ -301,19 +303,20 @@ def bus_labels(tracks: Sequence[tuple[str, str]]) -> list[str]:
     return [bus if buses.count(bus) == 1 else f"{bus}: {name}" for bus, name in tracks]
 
 
-def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.nan, *, prefix: str = "") -> str:
+def headline(median_gain_db: Mapping[str, float], bands_db: Sequence[float] = (), *, prefix: str = "") -> str:
     """Return a result in one sentence: the largest gains, and how certain they are.
 
     Parameters
     ----------
     median_gain_db : the median gain of each bus, dB.
-    half_width_db : half the width of the 80 % band, dB; NaN leaves the confidence out.
+    bands_db : half the 80 % bands of the buses that have one, dB. The confidence is their median: high up to
+        `HIGH_CONFIDENCE_DB`, medium up to `MEDIUM_CONFIDENCE_DB`, else low; without bands it is left out.
     prefix : put before the sentence, such as ``"Recovered"``.
 
     Examples
     --------
-    >>> headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, 3.7)
-    'Melody up 8.1 dB, drums down 5.4 dB; confidence low (±3.7 dB).'
+    >>> headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, [4.0, 3.0, 3.4])
+    'Melody up 8.1 dB, drums down 5.4 dB; confidence low (±3.4 dB).'
     """
     absent = [bus for bus, gain_db in median_gain_db.items() if gain_db <= ABSENT_DB]
     moved = sorted(
@@ -338,9 +341,10 @@ def headline(median_gain_db: Mapping[str, float], half_width_db: float = math.na
     sentence = ", ".join(moves) or f"no bus moves by {_LEAST_MOVE_DB:g} dB or more"
     if prefix:
         sentence = f"{prefix}: {sentence}"
-    if math.isfinite(half_width_db):
-        level = "high" if half_width_db <= 1.0 else "medium" if half_width_db <= 2.5 else "low"
-        sentence += f"; confidence {level} (±{half_width_db:.1f} dB)"
+    if bands_db:
+        band_db = median(bands_db)
+        level = "high" if band_db <= HIGH_CONFIDENCE_DB else "medium" if band_db <= MEDIUM_CONFIDENCE_DB else "low"
+        sentence += f"; confidence {level} (±{band_db:.1f} dB)"
     return f"{capitalised(sentence)}."
 
 

@@ -172,31 +172,20 @@ def stem_loudness_lufs(
     return loudness_lufs if np.isfinite(loudness_lufs) else None
 
 
-def headline_of(
-    buses: Mapping[str, BusResult],
-    curves: GainCurves,
-    *,
-    prefix: str = "",
-    range_s: tuple[float, float] | None = None,
-) -> str:
-    """Return a result in one sentence: the largest gains, and the half width of the 80 % band.
+def headline_of(buses: Mapping[str, BusResult], *, prefix: str = "", range_s: tuple[float, float] | None = None) -> str:
+    """Return a result in one sentence: the largest gains, and how certain they are.
 
     Parameters
     ----------
     buses : the results per bus.
-    curves : the gains.
     prefix : put before the sentence.
     range_s : the part of the song that the result is for, in seconds; the whole of it by default.
     """
-    half_width_db = float("nan")
-    is_uncertain = [not buses[bus].is_kept and buses[bus].is_in_mix for bus in curves.buses]
-    active = curves.active & inside_span(curves.time_s, range_s)[:, None] & is_uncertain
-    if curves.deviation_db is not None and active.any():
-        half_width_db = float(np.median(half_bands_db(curves.deviation_db[active])))
     if range_s is not None:
         span = f"{clock_text(range_s[0])} to {clock_text(range_s[1])}"
         prefix = f"{prefix}, from {span}" if prefix else f"From {span}"
-    return headline({bus: result.gain_db for bus, result in buses.items()}, half_width_db, prefix=prefix)
+    bands_db = [result.band_db for result in buses.values() if result.band_db is not None]
+    return headline({bus: result.gain_db for bus, result in buses.items()}, bands_db, prefix=prefix)
 
 
 def content_of(outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemSound, ...]) -> ReportContent:

@@ -20,6 +20,7 @@ from analysis_server import MADE_BY
 from analysis_server.paths import is_project
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
+from analysis_server.report.charts import half_width_db
 from analysis_server.report.content import (
     BusAudit,
     BusContent,
@@ -496,21 +497,25 @@ def _rounded(values: FloatArray) -> list[float]:
 def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> ReportContent:
     """Return the page's content."""
     labels = track_labels(result)
+    buses = tuple(
+        _bus(track, shown, label, audited)
+        for track, shown, label in zip(audited.tracks, result.tracks, labels, strict=True)
+    )
+    bands_db = [band_db for band_db in map(half_width_db, buses) if math.isfinite(band_db)]
     return ReportContent(
         title=result.title,
         verb="audit",
         recovers=audited.basis.root.action == "match",
         headline=headline(
-            {label: track.gain_now_db for label, track in zip(labels, result.tracks, strict=True)}, prefix="Now"
+            {label: track.gain_now_db for label, track in zip(labels, result.tracks, strict=True)},
+            () if result.is_edited else bands_db,  # the bands are those of the prediction
+            prefix="Now",
         ),
         summary=re.sub(
             r"(\d{4})-(\d\d)-(\d\d)", "\\1\N{NON-BREAKING HYPHEN}\\2\N{NON-BREAKING HYPHEN}\\3", result.summary
         ),
         duration_s=audited.basis.root.start_s + audited.basis.root.duration_s,
-        buses=tuple(
-            _bus(track, shown, label, audited)
-            for track, shown, label in zip(audited.tracks, result.tracks, labels, strict=True)
-        ),
+        buses=buses,
         spectra=sounds.spectra if sounds else (),
         players=sounds.players if sounds else (),
         figures=tuple(_figures(result)),

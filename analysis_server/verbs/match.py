@@ -140,7 +140,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
     assert found.curves.deviation_db is not None  # noqa: S101 - the default preset's curves have it
     deviations_db = np.median(found.curves.deviation_db, axis=0).tolist()
     buses = bus_results(names_by_bus(song, opened.session), found.measurement, found.curves, automation)
-    headline = headline_of(buses, found.curves, prefix="Recovered")
+    headline = headline_of(buses, prefix="Recovered")
     file_gain_db = min(0.0, headroom_db(after))
     after = after.with_gain_db(file_gain_db)
     text = ReportText(

@@ -255,7 +255,6 @@ def _mixed(
         (*_new_bus_notes(request, model), *song.notes(), *adjustments, *_single_bus_notes(mixed.prediction)),
         headline_of(
             buses,
-            mixed.prediction.curves,
             prefix=f"Balance of {request.like}" if request.like else "",
             range_s=request.range_s,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +126,15 @@ def test_a_bus_that_is_not_in_the_mixdown_has_no_gain(faderwise: Faderwise, song
     assert "bass not in the mix" in result["headline"]
     page = Path(result["files"]["report.html"]).read_text(encoding="utf-8")
     assert "not in the mix" in page.split("<table")[0]
+
+
+def test_the_confidence_is_the_median_of_the_bands_everywhere(faderwise: Faderwise, song: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for options in ((), ("--range", "0.5:1.5"), ("--keep", "bass")):
+        result = as_json(faderwise("mix", song, "--out", out, "--json", *options))
+        bands = [bus["band_db"] for bus in result["buses"].values() if bus["band_db"] is not None]
+        shown = f"confidence low (±{statistics.median(bands):.1f} dB)"
+        assert shown in result["headline"]
+        faderwise("audit", out, "--no-sound")
+        for page in ("report.html", "audit.html"):
+            assert shown in (out / page).read_text(encoding="utf-8")

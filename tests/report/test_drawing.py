@@ -199,10 +199,11 @@ def test_data_is_safe_inside_a_script_element():
 
 
 def test_the_headline_names_the_largest_moves_and_the_confidence():
-    assert headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, 3.7) == (
+    assert headline({"drums": -5.4, "bass": 0.1, "melody": 8.1}, [4.6, 2.9, 4.2, 3.2]) == (
         "Melody up 8.1 dB, drums down 5.4 dB; confidence low (±3.7 dB)."
     )
-    assert headline({"drums": 0.1}, 0.5) == "No bus moves by 0.5 dB or more; confidence high (±0.5 dB)."
+    assert "confidence medium (±2.5 dB)" in headline({"drums": 1.0}, [2.5])
+    assert headline({"drums": 0.1}, [0.5]) == "No bus moves by 0.5 dB or more; confidence high (±0.5 dB)."
     assert headline({str(number): 3.0 for number in range(5)}).endswith("1 more bus.")
     assert headline({"drums: 03 OH L": -9.9, "drums: kick": -2.0}) == "03 OH L down 9.9 dB, kick down 2.0 dB."
     assert headline({"drums: Room": -9.9, "guitars: Room": -2.0}).startswith("Drums: Room down 9.9 dB, guitars: Room")
