@@ -70,6 +70,7 @@ def open_song_folder(
         return _song_in_stem_file(stem_file, buses, mixdown)
     layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
     require_song_folder(layout.stems, "give the folder that contains the stems")
+    require_one_song(layout.stems)
     chosen = _chosen_files(layout.stems, buses)
     given = _in_folder(folder, mixdown, "--mixdown") if mixdown else layout.mixdown
     _require_one_bus(chosen, given)
@@ -228,6 +229,40 @@ def require_mixdowns(
 
 
 # Datasets
+
+
+def require_one_song(folder: Path) -> None:
+    """Raise an `InputError` if `folder` has no audio of its own, but several songs in its subfolders.
+
+    A subfolder is a song if it has at least two of drums, bass and vocals, or a mixdown with the stems of two buses:
+    folders of one song, such as `Drums/` and `Vocals/`, have one of them each.
+    """
+    found = [path.relative_to(folder).as_posix() for path in _complete_songs_below(folder, 0)]
+    if len(found) > 1:
+        problem = f"contains {len(found)} songs ({first_few(found, 4)})"
+        remedy = "give one of them; if they are parts of one song, move their files into one folder"
+        raise InputError(problem, path=folder, remedy=remedy)
+
+
+def _complete_songs_below(folder: Path, depth: int) -> list[Path]:
+    found: list[Path] = []
+    if depth == _DEEPEST or any(path.parent == folder for path in audio_files(folder)):
+        return found
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            below = _complete_songs_below(path, depth + 1)
+            if len(below) > 1:
+                found += below
+            elif _medleydb_parts(path) or stem_file_of(path) is not None or _is_complete_song(path):
+                found.append(path)
+    return found
+
+
+def _is_complete_song(folder: Path) -> bool:
+    matches = match_files(folder, listen=False).values()
+    buses = {match.bus for match in matches if match.bus}
+    has_mixdown = any(match.bar == "mixdown" for match in matches)
+    return len(buses.intersection(MAIN_BUSES)) > 1 or (has_mixdown and len(buses) > 1)
 
 
 def song_folders(paths: Sequence[str]) -> list[Path]:

@@ -17,7 +17,7 @@ from analysis_server.sources.folder import open_song_folder
 from core import roles
 from core.audio.framing import LONGEST_S
 from core.audio.io import EXTENSIONS, AudioFile, AudioStream, Samples, inspect
-from core.audio.song import Song, match_files, mixdown_in, open_song
+from core.audio.song import Song, distinct_names, match_files, mixdown_in, open_song
 from core.errors import InputError
 from core.files import temporary_folder
 from core.gains.alignment import constant_gains
@@ -530,7 +530,11 @@ def plain_sum_notes(song: Song) -> list[str]:
 
 
 def _of_files(song: Song) -> list[Assigned]:
-    rows = [Assigned(name=found.path.name, bus=found.bus, reason=found.reason) for found in song.assignment]
+    names = distinct_names([found.path for found in song.assignment])
+    rows = [
+        Assigned(name=name, bus=found.bus, reason=found.reason)
+        for name, found in zip(names, song.assignment, strict=True)
+    ]
     listed = {found.path for found in song.assignment}
     for bus, file in song.stems.items():
         rows += [

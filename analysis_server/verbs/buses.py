@@ -9,9 +9,18 @@ from pathlib import Path
 import msgspec
 
 from analysis_server.paths import is_project
-from analysis_server.sources.folder import open_song_folder, stem_file_of
+from analysis_server.sources.folder import open_song_folder, require_one_song, stem_file_of
 from analysis_server.sources.project import assignment_of_tracks, plain_sum_notes
-from core.audio.song import Song, holds_stems, left_out, match_files, no_stems, require_song_folder, unreadable
+from core.audio.song import (
+    Song,
+    distinct_names,
+    holds_stems,
+    left_out,
+    match_files,
+    no_stems,
+    require_song_folder,
+    unreadable,
+)
 from core.errors import InputError
 from core.matching import by_bus
 from core.roles import LEFT_OUT, PAPER_BUSES
@@ -113,7 +122,8 @@ def used_in(
             return []
         song = open_song_folder(path, chosen, mixdown)
     audio = match_files(Path(path), listen=False) if song.assignment else {}
-    rows = [(row.path.name, row.bus) for row in song.assignment if row.path in audio]
+    used = [row for row in song.assignment if row.path in audio]
+    rows = list(zip(distinct_names([row.path for row in used]), (row.bus for row in used), strict=True))
     listed = {row.path for row in song.assignment}
     for bus, file in song.stems.items():
         rows += [(part.name, bus) for part in file.parts or (file,) if part.path not in listed]
@@ -156,6 +166,7 @@ def _of_folder(path: Path) -> FileRoles:
     if stem_file is not None:
         return _of_streams(stem_file)
     require_song_folder(path, "give a song folder or a REAPER project (.RPP)")
+    require_one_song(path)
     matches = match_files(path)
     if not matches:
         raise no_stems(path)

@@ -171,12 +171,37 @@ class Song:
 
     def notes(self) -> list[str]:
         """Return information about the files that needs no action."""
-        sums = [
-            f"{role} is the sum of {', '.join(part.name for part in file.parts)}"
-            for role, file in self.stems.items()
-            if file.parts
+        return [
+            *self._notes_on_mixdowns(),
+            *_not_used([row for row in self._without_bus() if row.role not in ("mixdown", "unknown")]),
+            *self._notes_on_mono_files(),
+            *self.notes_on_documents(),
         ]
-        return [*sums, *left_out(self._left_out_on_request()), *self.notes_on_documents()]
+
+    def _without_bus(self) -> list[AssignedFile]:
+        """Return the files that are in no bus although their names were understood, or for another reason."""
+        return [row for row in self.assignment if row.bus is None and row.path not in self.ignored]
+
+    def _notes_on_mixdowns(self) -> list[str]:
+        """Return a sentence about further mixdowns in the folder, unless one of them was chosen by hand."""
+        rows = [row for row in self._without_bus() if row.role == "mixdown"]
+        others = [row.path for row in rows if self.mixdown and row.path != self.mixdown.path]
+        if self.mixdown is None or not others or any(row.reason == "--mixdown" for row in rows):
+            return []
+        verb = "was" if len(others) == 1 else "were"
+        names = distinct_names([self.mixdown.path, *others])
+        return [f"the mixdown is {names[0]}; {listed(names[1:])} {verb} not used"]
+
+    def _notes_on_mono_files(self) -> list[str]:
+        parts = [part for file in self.stems.values() for part in file.parts or (file,)]
+        files = [part for part in parts if part.n_channels == 1 and self.n_channels > 1]
+        if not files:
+            return []
+        names = ", ".join(distinct_names([file.path for file in files]))
+        channels = "both channels" if self.n_channels == 2 else f"all {self.n_channels} channels"
+        if len(files) == 1:
+            return [f"{names} is mono: its channel was copied to {channels}"]
+        return [f"{len(files)} mono files were copied to {channels}: {names}"]
 
     def notes_on_documents(self) -> list[str]:
         """Return at most one sentence, about the files that are not audio."""
@@ -197,12 +222,7 @@ class Song:
             if found.bus is None and found.path in self.ignored:
                 option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
                 warnings.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
-        reported = {row.path for row in self._left_out_on_request()}.union(self.ignored)
-        others = [row for row in self.assignment if row.bus is None and row.path not in reported]
-        return [*warnings, *left_out([row for row in others if row.role != "mixdown"])]
-
-    def _left_out_on_request(self) -> list[AssignedFile]:
-        return [row for row in self.assignment if row.bus is None and row.role == LEFT_OUT]
+        return [*warnings, *left_out([row for row in self._without_bus() if row.role == "unknown"])]
 
     def _file_warnings(self) -> list[str]:
         warnings = []
@@ -211,9 +231,9 @@ class Song:
             name = file.name
             if file.sample_rate != self.sample_rate:
                 warnings.append(f"{name} was resampled from {file.sample_rate} to {self.sample_rate} Hz")
-            if file.n_channels != self.n_channels and file in self.signals:
-                repair = ": copied to all channels" if file.n_channels == 1 else ": the missing channels are silent"
-                repair = "" if file is self.mixdown else repair  # its channels are compared with the stems'
+            is_mono_stem = file.n_channels == 1 and file is not self.mixdown
+            if file.n_channels != self.n_channels and file in self.signals and not is_mono_stem:
+                repair = "" if file is self.mixdown else ": the missing channels are silent"
                 warnings.append(f"{name} has {_channels(file.n_channels)} where others have {self.n_channels}{repair}")
             missing_s = self.duration_s - file.duration_s
             if abs(missing_s) > _LENGTH_TOLERANCE_S:
@@ -228,8 +248,8 @@ class Song:
 def left_out(rows: Sequence[AssignedFile]) -> list[str]:
     """Return a sentence for each file that is left out, or for many with the same reason."""
     by_reason: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        by_reason[row.reason].append(row.path.name)
+    for row, name in zip(rows, distinct_names([row.path for row in rows]), strict=True):
+        by_reason[row.reason].append(name)
     sentences: list[str] = []
     for reason, names in by_reason.items():
         if len(names) > _MOST_NAMED:
@@ -237,6 +257,20 @@ def left_out(rows: Sequence[AssignedFile]) -> list[str]:
         else:
             sentences += [f"{name} was left out: {reason}" for name in names]
     return sentences
+
+
+def _not_used(rows: Sequence[AssignedFile]) -> list[str]:
+    """Return at most one sentence, about files that are left out for the usual reasons."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for row, name in zip(rows, distinct_names([row.path for row in rows]), strict=True):
+        by_reason[row.reason.removeprefix("it is ")].append(name)
+    return [f"not used: {'; '.join(f'{listed(by_reason[reason])} ({reason})' for reason in by_reason)}"] if rows else []
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return the name of each file, with its folder where several have the same name."""
+    names = [path.name for path in paths]
+    return [f"{path.parent.name}/{path.name}" if names.count(path.name) > 1 else path.name for path in paths]
 
 
 _DOCUMENTS = frozenset(
@@ -474,7 +508,8 @@ def mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Collection[P
     candidates = plain or found
     if len(candidates) > 1:
         names = listed([_in(folder, path) for path in candidates])
-        raise InputError(f"{names} could both be the mixdown", path=folder, remedy="keep one of them in the folder")
+        remedy = "move the others out of the folder, or choose one with --mixdown (match, learn, estimate)"
+        raise InputError(f"{names} could each be the mixdown", path=folder, remedy=remedy)
     return candidates[0] if candidates else None
 
 

@@ -136,7 +136,7 @@ def test_a_mix_reports_the_same_files(faderwise: Faderwise, tiny_song: Path) -> 
     assert faderwise("mix", tiny_song, "--dry-run", "--json").code == 2
     ran = faderwise("mix", tiny_song, "--dry-run", "--json", "--bus", "none=gtr.wav")
     result = json.loads(ran.out)
-    assert {"not read: notes.txt (not audio)", "gtr.wav was left out: --bus none"} <= set(result["notes"])
+    assert {"not read: notes.txt (not audio)", "not used: gtr.wav (--bus none)"} <= set(result["notes"])
     assert "take.wav was left out: the file is empty" in result["warnings"]
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_is_linked_twice_is_used_once(faderwise: Faderwise, takes: P
     (takes / "sub.wav").symlink_to("bass.wav")
     result = json.loads(faderwise("mix", takes, "--dry-run", "--json").out)
     assert result["buses"]["bass"]["inputs"] == ["bass.wav"]
-    assert "sub.wav was left out: it is a link to bass.wav" in result["warnings"]
+    assert "not used: sub.wav (a link to bass.wav)" in result["notes"]
 
 
 def test_a_file_that_is_named_as_the_mixdown_is_not_a_stem(faderwise: Faderwise, takes: Path) -> None:

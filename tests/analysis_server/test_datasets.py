@@ -300,6 +300,37 @@ def test_a_folder_without_songs_is_refused(tmp_path: Path) -> None:
     assert raised.value.path == str(tmp_path)
 
 
+@pytest.mark.parametrize("verb", ["mix", "match", "buses"])
+def test_a_folder_of_several_songs_is_refused(faderwise: Faderwise, tmp_path: Path, verb: str) -> None:
+    songs = tmp_path / "songs"
+    four_stems(songs / "Glass City")
+    four_stems(songs / "more" / "Night Train")
+    four_stems(songs / "more" / "Old Harbour")
+    ran = faderwise(verb, songs)
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert "contains 3 songs (Glass City, more/Night Train, more/Old Harbour); give one of them" in ran.err
+    shutil.rmtree(songs / "more")
+    assert faderwise("buses", songs).code == 0
+
+
+def test_the_folders_of_a_session_are_one_song(tmp_path: Path) -> None:
+    for number, name in enumerate(("Drums/Kick", "Drums/Snare", "Bass/Bass DI", "Vocals/Lead Vox", "Vocals/BVox")):
+        write(tmp_path / "Song" / f"{name}.wav", number)
+    assert set(open_song_folder(str(tmp_path / "Song"), {}).buses) == {"drums", "bass", "vocals", "backing vocals"}
+    for number, name in enumerate(("drums", "bass", "vocals")):
+        write(tmp_path / "Live" / "Audio Files" / f"{name}.wav", number)
+        write(tmp_path / "Live" / "Bounces" / "mix.wav", number)
+    song = open_song_folder(str(tmp_path / "Live"), {})
+    assert set(song.buses) == {"drums", "bass", "vocals"} and song.mixdown is not None
+
+
+def test_files_of_the_same_name_are_shown_with_their_folders(faderwise: Faderwise, tmp_path: Path) -> None:
+    for number, name in enumerate(("Drums/take 1", "Vocals/take 1", "Bass/Bass DI")):
+        write(tmp_path / "Song" / f"{name}.wav", number)
+    ran = faderwise("mix", tmp_path / "Song", "--dry-run")
+    assert "Drums/take 1.wav" in ran.out and "Vocals/take 1.wav" in ran.out and "Bass/Bass DI.wav" not in ran.out
+
+
 @pytest.mark.parametrize(("gain", "is_balanced"), [(1.0, True), (3.0, False)])
 def test_stems_whose_plain_sum_is_the_mixdown_are_reported(tmp_path: Path, gain: float, is_balanced: bool) -> None:
     folder = tmp_path / "Song"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,12 @@ def test_the_files_of_a_bus_are_summed(raw: Path) -> None:
     np.testing.assert_allclose(read[0], expected, atol=1e-6)
 
 
-def test_sums_and_left_out_files_are_reported(raw: Path) -> None:
-    song = open_song_folder(str(raw), {})
-    assert "drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav" in song.notes()
-    assert any(warning.startswith("click.wav was left out") for warning in song.warnings())
+def test_files_that_are_not_used_are_one_note(raw: Path) -> None:
+    shutil.copy(raw / "click.wav", raw / "Vox Verb.wav")
+    song = open_song_folder(str(raw), {"none": ["05_EGtr1.wav"]})
+    (note,) = [note for note in song.notes() if note.startswith("not used: ")]
+    assert "click.wav (" in note and "Vox Verb.wav (" in note and "05_EGtr1.wav (--bus none)" in note
+    assert not any("not used" in warning or "left out" in warning for warning in song.warnings())
 
 
 @pytest.mark.parametrize("verb", ["mix", "match"])
@@ -58,14 +61,14 @@ def test_information_is_kept_apart_from_warnings(faderwise: Faderwise, raw: Path
     soundfile.write(raw / "Raw Song Mix.wav", sum(track[:length] for track in tracks), RATE, subtype="FLOAT")
     out = tmp_path / "out"
     result = as_json(faderwise(verb, raw, "--out", out, "--json"))
-    sums = "drums is the sum of 01_Kick.wav, 02_SnareUp.wav, 03_OH L.wav"
+    click = 'not used: click.wav ("click" means a click track)'
     documents = "not read: lyrics.txt (not audio)"
-    assert {sums, documents} <= set(result["notes"])
+    assert {click, documents} <= set(result["notes"])
     assert not set(result["notes"]) & set(result["warnings"])
     (run,) = json.loads((out / "run.json").read_text())["runs"]
     assert run["notes"] == result["notes"] and set(run["warnings"]) <= set(result["warnings"])
     audited = as_json(faderwise("audit", out, "--json"))
-    assert {sums, documents} <= set(audited["notes"])
+    assert {click, documents} <= set(audited["notes"])
     assert not set(result["notes"]) & set(audited["warnings"])
     for page in ("report.html", "audit.html"):
         warnings, notes = (out / page).read_text(encoding="utf-8").split('class="notes"')
@@ -93,7 +96,7 @@ def test_other_files_replace_those_of_the_bus(raw: Path) -> None:
     song = open_song_folder(str(raw), {"drums": ["04_BassDI.wav", "06_LeadVox.wav"]})
     assert list(song.stems) == ["drums", "guitars"]
     assert {part.path.name for part in song.stems["drums"].parts} == {"04_BassDI.wav", "06_LeadVox.wav"}
-    assert any("01_Kick.wav was left out: --bus" in note for note in song.warnings())
+    assert any("01_Kick.wav" in note and "--bus names other files" in note for note in song.notes())
 
 
 def test_a_song_that_lacks_a_bus_because_of_a_name_is_refused_with_the_option(raw: Path) -> None:

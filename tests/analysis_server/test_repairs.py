@@ -32,7 +32,6 @@ REPAIRS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "shorter": (lambda song: write(song, "bass", samples_of(song, "bass")[:RATE]), ("bass.wav", "0.5 s shorter")),
     "clipped": (_clip, ("bass.wav", "clipped", "lower level")),
     "silent": (lambda song: write(song, "bass", np.zeros((RATE * 3 // 2, 2))), ("bass.wav", "silent", "held")),
-    "mono": (lambda song: write(song, "bass", samples_of(song, "bass")[:, 0]), ("bass.wav", "one channel")),
     "an unknown name": (
         lambda song: [write(song, name, samples_of(song, "bass")) for name in ("hum", "vocals")],
         ("hum.wav", "--bus ROLE=hum.wav"),
@@ -54,6 +53,19 @@ def test_a_repair_is_reported_and_the_work_done(
     assert np.isfinite(samples).all()
     assert np.abs(samples).max() > 0.01
     assert contents(tiny_song) == before
+
+
+def test_mono_files_among_stereo_ones_are_one_note(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
+    stereo = samples_of(tiny_song, "bass")
+    for names, note in (
+        (("bass",), "bass.wav is mono: its channel was copied to both channels"),
+        (("bass", "vocals"), "2 mono files were copied to both channels: bass.wav, vocals.wav"),
+    ):
+        for name in names:
+            write(tiny_song, name, stereo[:, 0])
+        ran = faderwise("mix", tiny_song, "--out", tmp_path / "out")
+        assert ran.code == 0
+        assert [line for line in ran.err_lines if "mono" in line] == [f"faderwise: note: {note}"]
 
 
 def test_a_page_calls_a_silent_stem_silent(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:

@@ -121,7 +121,16 @@ def test_the_widest_file_sets_the_channels_and_others_are_reported(tmp_path: Pat
     write(tmp_path / "bass.wav", channels=1)
     song = open_song(tmp_path)
     assert song.n_channels == 2
-    assert song.warnings() == ["bass.wav has one channel where others have 2: copied to all channels"]
+    assert song.notes() == ["bass.wav is mono: its channel was copied to both channels"]
+    assert song.warnings() == []
+
+
+def test_a_mixdown_that_is_not_used_is_named(tmp_path: Path) -> None:
+    for name in ("drums.wav", "bass.wav", "mix.flac", "Paper Moon_Master_v3.flac"):
+        write(tmp_path / name)
+    note = "the mixdown is mix.flac; Paper Moon_Master_v3.flac was not used"
+    assert open_song(tmp_path).notes() == [note]
+    assert open_song(tmp_path, mixdown=tmp_path / "Paper Moon_Master_v3.flac").notes() == []
 
 
 @pytest.mark.parametrize(
