@@ -295,10 +295,13 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
             *((name, _db(scores.balance_db), *texts.get(name, ("", "", ""))) for name, scores in plain.items()),
         ],
     )
-    for name, text in result.methods.items():
-        terminal.say(f"  {name}: {text}.")
+    for name in (LEARNED, *plain):
+        terminal.say(f"  {name}: {result.methods[name]}.")
     terminal.say()
-    terminal.say("MSE: mean squared error of the linear gain of each bus over all frames, as in the paper.")
+    terminal.say(
+        "MSE: mean squared error of the linear gain of each bus over all frames, as in the paper. A gated rule has "
+        "gains of 0 while the bus is silent."
+    )
     rows = [(title[:38], *(_mse(row.get(bus)) for bus in result.buses)) for title, row in result.songs.items()]
     rows.append(("mean", *(_mse(result.mean[bus]) for bus in result.buses)))
     rows.append(("std", *(_mse(result.std[bus]) for bus in result.buses)))

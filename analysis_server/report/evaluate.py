@@ -299,7 +299,9 @@ def evaluation_page(
             for name, error_db in plain
         ],
         "bars": (errors_db / max(errors_db.max(initial=0.0), 1e-9)).tolist(),
-        "meanings": [(_with_minus_signs(name), _with_minus_signs(text)) for name, text in methods.items()],
+        "meanings": [
+            (_with_minus_signs(name), _with_minus_signs(text)) for name, text in methods.items() if name in dict(plain)
+        ],
         "by_song": by_song,
         "song_rows": [
             (song_title, *(_decibels(one.balance_db[song_title]) for one in (scores, *(others[n] for n in by_song))))

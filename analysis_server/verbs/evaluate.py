@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -43,7 +44,7 @@ from core.wording import capitalised
 TABLE = "evaluate.json"
 LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal level"
 """The tested model, the shipped one, and the simple rule that the verdict compares with, whichever rule is the best."""
-METHODS: Mapping[str, str] = {
+METHODS = {
     LEARNED: "the model that learn makes from the songs to learn from, starting from the default model",
     DEFAULT: "the default model as shipped, without learning",
     "unity gain": "every fader at 0 dB",
@@ -53,9 +54,12 @@ METHODS: Mapping[str, str] = {
     FIXED_RULE: "all buses at the same RMS level",
     "vocals -18, rest -24 dB": "the vocals at an RMS level of -18 dBFS, each other bus at -24 dBFS",
     "oracle (one gain a song)": "each bus at its own true mean gain: no rule with one gain per bus and song is better",
-    "..., gated": "the same rule with gains of 0 while the bus is silent, which changes only the squared errors",
 }
 """Each method in one phrase."""
+_ALL_LEARNED = (
+    "No verdict: the model has learned all of the tested songs, so its errors are smaller than those of new songs. To "
+    "leave each song out when it is tested, omit --test-on."
+)
 _OF_PAPER = "the paper's regression, learned from the songs to learn from"
 
 
@@ -171,26 +175,27 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         raise InputError(
             "the paper's regression does not use this", option="--mixed-by", remedy="leave it out, or use condition3"
         )
-    trained = _dataset(request, request.dataset, settings, part_of(progress, 0.0, share))
+    trained = _without_copies(_dataset(request, request.dataset, settings, part_of(progress, 0.0, share)))
     if request.test_on is None and len(trained.songs) < 2:
         raise InputError(
-            "leave-one-song-out needs at least two songs",
+            "leave-one-song-out needs at least two different songs",
             path=request.dataset,
             remedy="add songs, or name a folder of others to test on with --test-on",
         )
-    tested, learn_from = trained, None
+    tested, learn_from, has_new_songs = trained, None, True
     if request.test_on is not None:
-        tested = _dataset(request, request.test_on, settings, part_of(progress, share, 0.9))
+        tested = _without_copies(_dataset(request, request.test_on, settings, part_of(progress, share, 0.9)))
         learn_from = trained.songs
+        tested, has_new_songs = _new_songs(tested, trained)
     evaluation, others = evaluate(feature_set, tested, trained, learn_from)
     scores = evaluation.scores
     errors_db = {name: one.balance_db for name, one in others.items()}
-    comparisons = compared(scores.balance_db, errors_db)
+    comparisons = compared(scores.balance_db, errors_db) if has_new_songs else {}
     means_db = {LEARNED: scores.mean_balance_db(), **{name: one.mean_balance_db() for name, one in others.items()}}
     baselines_of = {
         name: BaselineScores(mse=one.mean_mse(), balance_db=_number(means_db[name])) for name, one in others.items()
     }
-    sentences = verdict(comparisons, means_db)
+    sentences = verdict(comparisons, means_db) if has_new_songs else [_ALL_LEARNED]
     result = EvaluateResult(
         preset=preset,
         features=feature_set,
@@ -208,7 +213,7 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         comparisons=comparisons,
         methods=methods_of(preset),
         files={},
-        warnings=list(dict.fromkeys([*trained.warnings, *tested.warnings, *_seen_before(tested, trained)])),
+        warnings=list(dict.fromkeys([*trained.warnings, *tested.warnings])),
         notes=list(dict.fromkeys([*trained.notes, *tested.notes, *_songs_of_default(tested, feature_set)])),
         verdict=sentences[0],
         remarks=sentences[1:],
@@ -222,9 +227,9 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
 
 def methods_of(preset: str) -> dict[str, str]:
     """Return what each method of an evaluation does, by name."""
-    if preset != "paper":
-        return dict(METHODS)
-    return {LEARNED: _OF_PAPER} | {name: text for name, text in METHODS.items() if name not in (LEARNED, DEFAULT)}
+    rules = {name: text for name, text in METHODS.items() if name not in (LEARNED, DEFAULT)}
+    gated = {f"{name}, gated": f"as {name!r}, with gains of 0 while the bus is silent" for name in rules}
+    return (METHODS if preset != "paper" else {LEARNED: _OF_PAPER}) | rules | gated
 
 
 def evaluate(
@@ -274,30 +279,35 @@ def _identity(song: TrainingSong) -> tuple[frozenset[str], str]:
     return stems, song.title if "matrices" in song.hashes else ""
 
 
-def _seen_before(tested: Dataset, trained: Dataset) -> list[str]:
-    """Return a warning where songs are tested on models that have learned their own stems."""
-    if tested is not trained:
-        both = _also_in(tested, trained.training.values())
-        if not both:
-            return []
-        return [
-            f"{', '.join(both)}: learned and tested; their errors are smaller than those of new songs; "
-            "to leave each song out when it is tested, omit --test-on"
-        ]
-    groups: dict[object, list[str]] = {}
-    for title, song in tested.training.items():
-        groups.setdefault(_identity(song), []).append(title)
-    return [
-        f"{', '.join(group)} have the same stems, so each is predicted by a model that has learned its copy; their "
-        "errors are smaller than those of new songs; keep one of them"
-        for group in groups.values()
-        if len(group) > 1
-    ]
+def _without_copies(dataset: Dataset) -> Dataset:
+    """Return the dataset with the first of the songs that have the same stems, and a warning for each other one."""
+    first: dict[object, str] = {}
+    kept, warnings = [], [*dataset.warnings]
+    for song in dataset.songs:
+        original = first.setdefault(_identity(dataset.training[song.title]), song.title)
+        if original == song.title:
+            kept.append(song)
+        else:
+            warnings.append(f"{song.title}: left out, because it has the same stems as {original}")
+    return replace(dataset, songs=kept, warnings=warnings)
+
+
+def _new_songs(tested: Dataset, trained: Dataset) -> tuple[Dataset, bool]:
+    """Return the songs that were not learned, with a warning for the others, and whether there are any.
+
+    If there are none, all of them are returned: the model's errors on what it has learned.
+    """
+    learned = _also_in(tested, [trained.training[song.title] for song in trained.songs])
+    new = [song for song in tested.songs if song.title not in learned]
+    if not learned or not new:
+        return tested, bool(new)
+    warning = f"{', '.join(learned)}: not tested, because the model has learned {'it' if len(learned) == 1 else 'them'}"
+    return replace(tested, songs=new, warnings=[*tested.warnings, warning]), True
 
 
 def _also_in(tested: Dataset, songs: Iterable[TrainingSong]) -> list[str]:
     known = set(map(_identity, songs))
-    return [title for title, song in tested.training.items() if _identity(song) in known]
+    return [song.title for song in tested.songs if _identity(tested.training[song.title]) in known]
 
 
 def _songs_of_default(tested: Dataset, feature_set: str) -> list[str]:
@@ -376,7 +386,7 @@ def verdict(comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]
     if closer:
         found = {None: "not tested", True: "significant", False: "not significant"}
         listed = ", ".join(
-            f"{name!r} by {-one.closer_db:.2f} dB ({found[one.significant]})" for name, one in closer.items()
+            f"{name!r} ({one.closer_db:+.2f} dB, {found[one.significant]})" for name, one in closer.items()
         )
         sentences.append(f"Simple rules that are closer than the model: {listed}.")
     if "mean gain" in closer:
@@ -405,19 +415,19 @@ def comparison_texts(one: Comparison) -> tuple[str, str, str]:
 def _against(name: str, comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]) -> str:
     one = comparisons[name]
     subject = "the default model is" if name == DEFAULT else "equal levels are"
-    size = f"{abs(one.closer_db):.2f} dB {'further away' if one.closer_db > 0.0 else 'closer'}"
-    return f"{subject} {means_db[name]:.2f} dB from it, {size} ({_tested(one)})"
+    side = "further away" if one.closer_db > 0.0 else "closer"
+    return f"{subject} {means_db[name]:.2f} dB from it, {side} ({one.closer_db:+.2f} dB, {_tested(one)})"
 
 
 def _tested(one: Comparison) -> str:
     """Return whether a difference is significant, with the interval of its size."""
     if one.significant is None or one.interval_db is None:
         return "not tested"
-    low, high = one.interval_db if one.closer_db > 0.0 else (-one.interval_db[1], -one.interval_db[0])
+    low, high = one.interval_db
     interval = f"95 % interval {low:+.2f} to {high:+.2f} dB"
     if one.significant:
         return f"{interval}, significant"
-    if low > 0.0:
+    if low * high > 0.0:
         return f"{interval}, not significant among several comparisons"
     return f"{interval}, which contains 0: not significant"
 

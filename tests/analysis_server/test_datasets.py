@@ -253,6 +253,7 @@ def test_the_papers_experiment_on_medleydb_is_one_command(faderwise: Faderwise, 
         other = shutil.copytree(medleydb, medleydb.with_name(f"Song{number}"))
         for path in sorted(other.rglob("*Someone_Song*"), reverse=True):
             path.rename(path.with_name(path.name.replace("Someone_Song", other.name)))
+        write(other / f"{other.name}_STEMS" / f"{other.name}_STEM_01.wav", 10 * number)
         text = METADATA.replace("Someone_Song", other.name)
         (medleydb.parents[1] / "Metadata" / f"{other.name}_METADATA.yaml").write_text(text)
     result = as_json(faderwise("evaluate", medleydb.parent, "--preset", "paper", "--json"))

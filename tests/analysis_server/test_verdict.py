@@ -36,7 +36,7 @@ def test_a_clear_difference_from_the_default_model_is_significant() -> None:
     assert sentence.startswith(
         "Learning helps: the learned model is 1.05 dB from the producer's balance, mean of 6 songs"
     )
-    assert "the default model is 2.08 dB from it, 1.03 dB further away" in sentence
+    assert "the default model is 2.08 dB from it, further away (+1.03 dB, 95 % interval +0.9" in sentence
     assert comparisons[DEFAULT].significant is True
     low, high = comparisons[DEFAULT].interval_db or (0.0, 0.0)
     assert 0.0 < low < comparisons[DEFAULT].closer_db < high
@@ -45,7 +45,7 @@ def test_a_clear_difference_from_the_default_model_is_significant() -> None:
 def test_a_model_that_is_further_away_does_not_help() -> None:
     sentence, comparisons = judged(FAR, default=OURS, equal_level=FAR)
     assert sentence.startswith("Learning does not help: ")
-    assert "the default model is 1.05 dB from it, 1.03 dB closer (95 % interval +0.9" in sentence
+    assert "the default model is 1.05 dB from it, closer (-1.03 dB, 95 % interval -1.1" in sentence
     assert comparisons[DEFAULT].closer_db == pytest.approx(-1.0333, abs=1e-3)
 
 
@@ -76,7 +76,7 @@ def test_the_same_difference_in_every_song_has_no_interval_and_no_test() -> None
     )
     assert comparisons[FIXED_RULE].interval_db is None and comparisons[FIXED_RULE].significant is None
     assert "the difference is the same in every song" in sentence
-    assert "(not tested)" in sentence
+    assert "closer (-3.43 dB, not tested)" in sentence
 
 
 def test_the_rule_of_the_verdict_is_fixed_and_closer_rules_are_listed() -> None:
@@ -85,7 +85,7 @@ def test_the_rule_of_the_verdict_is_fixed_and_closer_rules_are_listed() -> None:
     halved = {title: 0.5 * value for title, value in OURS.items()}
     sentence, _ = judged(OURS, default=FAR, equal_level=FAR, mean_gain=better, level_per_bus=halved, unity_gain=FAR)
     assert "Equal levels are 2.08 dB from it" in sentence
-    listed = "'mean gain' by 0.20 dB (not tested), 'level per bus' by 0.53 dB (significant)"
+    listed = "'mean gain' (-0.20 dB, not tested), 'level per bus' (-0.53 dB, significant)"
     assert f"Simple rules that are closer than the model: {listed}." in sentence
     assert "'mean gain' repeats the gains of other songs" in sentence
 
