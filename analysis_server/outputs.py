@@ -208,7 +208,7 @@ def record_of(
         range_s=range_s,
         start_s=start_s,
         duration_s=done.song.duration_s,
-        settings={ON_TOP: True} if moves_on_top else {},
+        settings={**({ON_TOP: True} if moves_on_top else {}), **done.applied},
         highest_gain=highest_gain,
         stems=stems,
         stem_files=stem_files or msgspec.UNSET,
@@ -230,6 +230,7 @@ def _buses(done: Outcome) -> list[BusRun]:
         BusRun(
             role=bus,
             predicted_cdb=to_steps(curves.gains_db[:, i], GAIN_STEP_DB),
+            full_cdb=msgspec.UNSET if done.full_db is None else to_steps(done.full_db[:, i], GAIN_STEP_DB),
             level_dlufs=to_steps(levels[:, i], LEVEL_STEP_LU),
             deviation_cdb=None if deviation is None else to_steps(deviation[:, i], GAIN_STEP_DB),
             terms_ddb={term: to_steps(values[:, i], TERM_STEP_DB) for term, values in done.terms_db.items()},

@@ -108,7 +108,8 @@ def add_edit(parser: options.Parser) -> None:
     )
     options.add_run_options(parser)
     add = parser.add_argument
-    add("--depth", dest="depth_percent", type=options.percent, metavar="P", help="depth of the balance, 0 to 200 %%")
+    text = "how much of the whole predicted balance, 0 to 200 %%; also where mix --depth applied only a part of it"
+    add("--depth", dest="depth_percent", type=options.percent, metavar="P", help=text)
     text = "depth of the moves around each bus's level, 0 to 200 %%"
     add("--moves", dest="moves_percent", type=options.percent, metavar="P", help=text)
     text = "make this bus louder or quieter by this many dB"
@@ -122,7 +123,12 @@ def add_edit(parser: options.Parser) -> None:
     add("--smooth", dest="smooth_s", type=options.seconds, metavar="S", help="smooth moves of less than S seconds")
     text = "change only this part, in seconds or m:ss-m:ss"
     add("--range", dest="range_s", type=options.range_s, metavar="A:B", help=text)
-    freeze = add("--freeze", action="append", metavar="BUS", help="do not change this bus")
+    freeze = add(
+        "--freeze",
+        action="append",
+        metavar="BUS",
+        help="do not change this bus; its --offset and --ride have no effect",
+    )
     options.complete(freeze, "buses")
     text = "ignore the prediction in this passage, and interpolate the gain across it"
     add("--ignore", dest="ignore_s", action="append", type=options.range_s, metavar="A:B", help=text)

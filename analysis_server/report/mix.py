@@ -84,6 +84,8 @@ class Outcome:
     file_gain_db : how much louder `mix.wav` is than the automation makes it (0 unless a peak or a target asks).
     rendered, moved_db : the mix with the automation before `moved_db` was added to all its points.
     text : the texts of the report.
+    full_db, applied : the gains with the whole predicted balance, where only a part of it was applied; the settings of
+        the run that its record needs.
     terms_db : the terms of the gains, shape (n_frames, n_buses), by name; empty where they are not known.
     further_figures : further figures of the mix, by name with unit.
     relation : of a match, the sentence on the fit.
@@ -107,6 +109,8 @@ class Outcome:
     rendered: RenderedMix
     text: ReportText
     moved_db: float = 0.0
+    full_db: FloatArray | None = None
+    applied: Mapping[str, object] = field(default_factory=dict)
     terms_db: Mapping[str, FloatArray] = field(default_factory=dict)
     further_figures: Mapping[str, float] = field(default_factory=dict)
     relation: str = ""

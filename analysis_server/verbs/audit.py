@@ -52,7 +52,7 @@ from core.models.balance import gated_mean_lufs
 from core.models.explain import TERM_MEANINGS
 from core.progress import ProgressCallback, no_progress, part_of
 from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
-from core.runs.edit import EditSettings, describe
+from core.runs.edit import EditSettings, describe, kept_buses
 from core.runs.record import RunRecord
 from core.wording import capitalised, decimal, first_few, listed, loudness_change
 
@@ -314,6 +314,7 @@ def _result_of(
     *,
     with_curves: bool,
 ) -> AuditResult:
+    root = audited.basis.root
     runs = [_run(run) for run in audited.runs]
     edit = next((_run(run) for run in reversed(audited.runs) if run.of == audited.basis.root.id), None)
     inside = inside_span(audited.time_s, audited.range_s)
@@ -344,7 +345,7 @@ def _result_of(
         terms={name: [meaning.label, meaning.raises, meaning.lowers] for name, meaning in TERM_MEANINGS.items()},
         files={},
         warnings=[*audited.notes, *_warnings(audited, figures), *about_sounds],
-        notes=list(audited.basis.root.notes or ()),
+        notes=[f"run {root.number}: {note}" if edit else note for note in root.notes or ()],
     )
 
 
@@ -537,7 +538,7 @@ def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -
         level_lufs=track.level_lufs,
         active=np.isfinite(track.level_lufs),
         uncertainty_db=None if deviation is None else half_bands_db(deviation),
-        is_kept="kept" in track.terms_db and deviation is not None and not deviation.any(),
+        is_kept=track.role in kept_buses(audited.basis.root),
         point_time_s=track.written.time_s,
         point_gain_db=track.written.gain_db,
         loudness_before_lufs=math.nan if shown.loudness_before_lufs is None else shown.loudness_before_lufs,

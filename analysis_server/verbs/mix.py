@@ -62,6 +62,7 @@ from core.models.explain import Prediction
 from core.models.model import Model, songs_in_words
 from core.progress import ProgressCallback, no_progress, stages
 from core.rpp.write import Lowered
+from core.runs.edit import DEPTH, KEPT
 from core.wording import decibels
 
 _AT_LIMIT_DB = 0.01
@@ -277,6 +278,11 @@ def _mixed(
         rendered=mixed.rendered,
         moved_db=mixed.moved_db,
         text=text,
+        full_db=prediction.full_db,
+        applied={
+            **({DEPTH: request.depth_percent} if prediction.full_db is not None else {}),
+            **({KEPT: list(prediction.kept)} if prediction.kept else {}),
+        },
         terms_db=terms_db,
         stems_in_report=request.stems_in_report,
         assignment=assignment_rows(assignment),

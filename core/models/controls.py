@@ -49,7 +49,8 @@ def with_depth(prediction: Prediction, percent: float, levels_lufs: FloatArray) 
     levels_lufs : the stems' loudness per frame, shape (n_frames, n_buses).
     """
     terms = {name: term * (percent / 100.0) for name, term in _terms_without_common(prediction).items()}
-    return _with_terms(prediction, terms, levels_lufs=levels_lufs)
+    scaled = _with_terms(prediction, terms, levels_lufs=levels_lufs)
+    return replace(scaled, full_db=prediction.curves.gains_db)
 
 
 def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray], levels_lufs: FloatArray) -> Prediction:
@@ -88,7 +89,9 @@ def with_kept(prediction: Prediction, kept_db: Mapping[str, float | FloatArray],
     uncertain_db = None if curves.deviation_db is None else np.where(is_kept, 0.0, curves.deviation_db)
     gains = db_to_gain(np.sum(list(terms.values()), axis=0))
     kept = tuple(curves.buses[i] for i in columns)
-    return Prediction(replace(curves, gains=gains, deviation_db=uncertain_db), terms, kept)
+    return replace(
+        prediction, curves=replace(curves, gains=gains, deviation_db=uncertain_db), terms_db=terms, kept=kept
+    )
 
 
 def with_balance_of(prediction: Prediction, loudness_lufs: Mapping[str, float], levels_lufs: FloatArray) -> Prediction:
@@ -207,7 +210,7 @@ def _with_terms(
     heard = prediction.curves.active.any(axis=0)
     common = np.where(heard, -common_db(balance_db, levels_lufs), np.zeros_like(balance_db))
     gains = db_to_gain(balance_db + common)
-    return Prediction(replace(prediction.curves, gains=gains), {**terms, "common": common})
+    return replace(prediction, curves=replace(prediction.curves, gains=gains), terms_db={**terms, "common": common})
 
 
 def _variances(prediction: Prediction) -> FloatArray:

@@ -92,11 +92,13 @@ class Prediction:
     terms_db : what each term adds to the gains, dB, shape (n_frames, n_buses), by its name in `TERM_MEANINGS`. The last
         term is what the gains share: `common`, with kept buses `placed`, or all that is known (`paper`).
     kept : the buses whose faders are kept.
+    full_db : the gains with the whole balance, dB, shape (n_frames, n_buses), where a part of it is applied.
     """
 
     curves: GainCurves
     terms_db: Mapping[str, FloatArray]
     kept: tuple[str, ...] = ()
+    full_db: FloatArray | None = None
 
     def lowered(self, lowered_db: Sequence[float]) -> Prediction:
         """Return the prediction with each bus lowered by so many dB to fit its envelope, as the term `top`."""

@@ -4,6 +4,9 @@ Conventions: gains are in dB, shape (n_frames, n_buses). The balance is each gai
 gain for all buses that would make the mix equally loud. All settings except the offsets preserve that loudness (as
 energy over the stems' stored levels); the offsets are applied last and change only their bus.
 
+The depth is relative to the whole prediction, also where the run itself applied only a part of it. Buses whose faders
+the run kept do not change, except by their own offset and riding; then the others are scaled around the kept ones.
+
 The prediction is that of the latest run that has one (the *root*). What we wrote last on each track is the base of the
 merge (`core.runs.merge`), so that edits of edits find the same points of the user again.
 """
@@ -52,7 +55,7 @@ from core.runs.record import (
     rounded,
 )
 from core.runs.store import block_text, latest_tracks, moves_before, track_of
-from core.wording import decibels
+from core.wording import decibels, listed
 
 DEEPEST_PERCENT = 200.0
 LARGEST_OFFSET_DB = 24.0
@@ -65,7 +68,8 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes
     ----------
-    depth_percent : how much of the balance: 0 is every bus at the common gain, 100 as predicted, 200 twice as far.
+    depth_percent : how much of the predicted balance: 0 is every bus at the common gain, 100 as predicted, 200 twice as
+        far.
     moves_percent : how much of each bus's moves around its own level (its median while active): 0 is a static mix.
     offset_db : by bus, added at the end.
     ride_percent : by bus, how much its short-term loudness is evened out (`core.models.controls`); replaces the run's.
@@ -87,6 +91,22 @@ class EditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ignore_s: list[tuple[float, float]] = []
 
 
+@dataclass(frozen=True)
+class Applied:
+    """What a run applied of the whole prediction.
+
+    Attributes
+    ----------
+    full_db : the whole prediction, dB, shape (n_frames, n_buses); only differences between buses matter.
+    depth_percent : how much of its balance the run applied.
+    kept : the buses whose faders it kept, in the order of the columns.
+    """
+
+    full_db: FloatArray
+    depth_percent: float = 100.0
+    kept: tuple[str, ...] = ()
+
+
 def apply(
     settings: EditSettings,
     predicted_db: FloatArray,
@@ -94,6 +114,7 @@ def apply(
     levels_lufs: FloatArray,
     buses: tuple[str, ...],
     time_s: FloatArray,
+    applied: Applied | None = None,
 ) -> FloatArray:
     """Return the gains that `settings` make of a prediction, dB, shape (n_frames, n_buses).
 
@@ -104,6 +125,7 @@ def apply(
     levels_lufs : the stems' loudness per frame, same shape.
     buses : the columns' roles.
     time_s : the frames' centres, shape (n_frames,).
+    applied : what `predicted_db` is of the whole prediction; all of it by default.
 
     Examples
     --------
@@ -114,14 +136,19 @@ def apply(
     >>> (halved_db[0, 0] - halved_db[0, 1]).round(6).item()
     3.0
     """
-    sounding = levels_lufs > ABSOLUTE_GATE_LUFS
-    whole_db = common_db(predicted_db, levels_lufs)
-    balance_db = predicted_db - whole_db
-    own_db = np.array(
-        [median(column[on] if on.any() else column) for column, on in zip(balance_db.T, sounding.T, strict=True)]
-    )
+    applied = applied or Applied(predicted_db)
+    kept = [column for column, bus in enumerate(buses) if bus in applied.kept]
+
+    def center_db(gain_db: FloatArray) -> float:
+        """Return the gain that the balance is relative to: the common one, or the mean of the kept buses."""
+        return float(_levels_db(gain_db, levels_lufs)[kept].mean()) if kept else common_db(gain_db, levels_lufs)
+
+    whole_db = center_db(predicted_db)
+    kept_db = predicted_db[:, kept] - whole_db
+    deeper = (settings.depth_percent - applied.depth_percent) / 100.0
+    balance_db = predicted_db - whole_db + deeper * (applied.full_db - center_db(applied.full_db))
+    own_db = _levels_db(balance_db, levels_lufs)
     shaped_db = own_db + (balance_db - own_db) * (settings.moves_percent / 100.0)
-    shaped_db = shaped_db * (settings.depth_percent / 100.0)
     for bus, percent in settings.ride_percent.items():
         column = buses.index(bus)
         shaped_db[:, column] += ride_db(levels_lufs + own_db, column, percent)
@@ -134,9 +161,22 @@ def apply(
         if inside.any() and not inside.all():
             straight = [np.interp(time_s[inside], time_s[~inside], column[~inside]) for column in shaped_db.T]
             shaped_db[inside] = np.stack(straight, axis=1)
-    level_db = whole_db - common_db(shaped_db, levels_lufs)
+    if kept:
+        shaped_db[:, kept] = kept_db
+        for column, bus in zip(kept, applied.kept, strict=True):
+            if bus in settings.ride_percent:
+                shaped_db[:, column] += ride_db(levels_lufs + own_db, column, settings.ride_percent[bus])
+    level_db = whole_db if kept else whole_db - common_db(shaped_db, levels_lufs)
     offsets_db = np.array([settings.offset_db.get(bus, 0.0) for bus in buses])
     return shaped_db + level_db + offsets_db
+
+
+def _levels_db(gain_db: FloatArray, levels_lufs: FloatArray) -> FloatArray:
+    """Return the level of each bus, dB, shape (n_buses,): the median of its gain while it sounds."""
+    sounding = levels_lufs > ABSOLUTE_GATE_LUFS
+    return np.array(
+        [median(column[on] if on.any() else column) for column, on in zip(gain_db.T, sounding.T, strict=True)]
+    )
 
 
 def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> None:
@@ -247,19 +287,27 @@ def _require(is_valid: bool, option: str, problem: str) -> None:
         raise InputError(problem, option=option)
 
 
-ON_TOP = "moves_on_top"
-"""The setting of a run that combine the previous moves with its gains."""
+ON_TOP, DEPTH, KEPT = "moves_on_top", "depth_percent", "kept"
+"""Settings of a run: the previous moves are combined with its gains; how much of the balance it applied; kept buses."""
 _FADER_MOVED_DB = 0.05
 
 
 @dataclass(frozen=True)
 class Basis:
-    """The state that an edit starts from: the root run, what was written last on each track, the current settings."""
+    """The state that an edit starts from: the root run, what was written last on each track, the current settings.
+
+    `parts` are the settings of the edits of a part of the song since the last one of all of it.
+    """
 
     root: RunRecord
     tracks: tuple[TrackRun, ...]
     settings: EditSettings
-    notes: tuple[str, ...] = ()
+    parts: tuple[EditSettings, ...] = ()
+
+    @property
+    def unedited(self) -> EditSettings:
+        """The settings with which the run itself applied its prediction."""
+        return EditSettings(depth_percent=depth_of(self.root))
 
     @property
     def buses(self) -> tuple[str, ...]:
@@ -270,13 +318,34 @@ class Basis:
         """Return each bus's gain (n_frames,), dB, under `settings`."""
         check(settings, self.buses, self.root.duration_s)
         predicted = np.stack([from_steps(bus.predicted_cdb, GAIN_STEP_DB) for bus in self.root.buses], axis=1)
+        full = [bus.predicted_cdb if bus.full_cdb is msgspec.UNSET else bus.full_cdb for bus in self.root.buses]
+        applied = Applied(
+            np.stack([from_steps(steps, GAIN_STEP_DB) for steps in full], axis=1),
+            depth_of(self.root),
+            kept_buses(self.root),
+        )
         levels = np.stack([bus.levels_lufs for bus in self.root.buses], axis=1)
         for column, bus in enumerate(self.root.buses):
             if bus.role in settings.ride_percent and "ride" in bus.terms_ddb:
                 predicted[:, column] -= from_steps(bus.terms_ddb["ride"], TERM_STEP_DB)
         times = frame_times_s(self.root)
-        gains = apply(settings, predicted, levels_lufs=levels, buses=self.buses, time_s=times)
+        gains = apply(settings, predicted, levels_lufs=levels, buses=self.buses, time_s=times, applied=applied)
         return dict(zip(self.buses, gains.T, strict=True))
+
+
+def depth_of(root: RunRecord) -> float:
+    """Return how much of the predicted balance a run applied, percent; 100 where its record has no whole prediction."""
+    depth_percent = root.settings.get(DEPTH)
+    has_full = all(bus.full_cdb is not msgspec.UNSET for bus in root.buses)
+    return float(depth_percent) if has_full and isinstance(depth_percent, (int, float)) else 100.0
+
+
+def kept_buses(root: RunRecord) -> tuple[str, ...]:
+    """Return the buses whose faders a run kept, in the order of its buses."""
+    kept = root.settings.get(KEPT)
+    if kept is None:  # a record of an earlier version: a kept bus has no uncertainty
+        kept = [bus.role for bus in root.buses if "kept" in bus.terms_ddb and not any(bus.deviation_cdb or [1])]
+    return tuple(bus.role for bus in root.buses if bus.role in kept)
 
 
 @dataclass(frozen=True)
@@ -314,7 +383,6 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
     since = [run for run in runs if run.number >= root.number]
     edits = [run for run in since if run.of == root.id]
     settings = [_settings_of(run, where) for run in edits]
-    whole = [setting for setting in settings if setting.range_s is None]
     latest = latest_tracks(since)
     odd = sorted({track.role for track in latest} - {bus.role for bus in root.buses})
     if odd:
@@ -323,10 +391,9 @@ def basis_of(runs: Sequence[RunRecord], where: str) -> Basis:
             path=where,
             remedy="mix it again",
         )
-    notes = [f"the edit from {s.range_s[0]:g} to {s.range_s[1]:g} s was replaced" for s in settings if s.range_s]
-    return Basis(
-        root, latest, whole[-1] if whole else EditSettings(), tuple(notes) if settings and settings[-1].range_s else ()
-    )
+    last_whole = max((place for place, setting in enumerate(settings, start=1) if setting.range_s is None), default=0)
+    basis = Basis(root, latest, EditSettings(), tuple(settings[last_whole:]))
+    return replace(basis, settings=settings[last_whole - 1] if last_whole else basis.unedited)
 
 
 def _settings_of(run: RunRecord, where: str) -> EditSettings:
@@ -356,8 +423,8 @@ def reapply(
     """
     runs = store.read_history(project)
     basis = basis_of(runs, str(project.path))
-    settings, curves, span_s = _asked(basis, changes, from_prediction=from_prediction)
-    root, notes = basis.root, _notes(basis, settings)
+    settings, curves, span_s, notes = _asked(basis, changes, from_prediction=from_prediction)
+    root = basis.root
     found: list[tuple[TrackRun, Envelope]] = []
     targets: list[tuple[WrittenEnvelope, EnvelopePoints]] = []
     for then in basis.tracks:
@@ -424,8 +491,8 @@ def reapply_points(
         No run can be edited, or a setting is out of range.
     """
     basis = basis_of(runs, runs[-1].title if runs else "the folder")
-    settings, curves, span_s = _asked(basis, changes, from_prediction=from_prediction)
-    tracks, notes = [], _notes(basis, settings)
+    settings, curves, span_s, notes = _asked(basis, changes, from_prediction=from_prediction)
+    tracks = []
     for then in basis.tracks:
         if then.role in settings.freeze:
             continue
@@ -443,9 +510,11 @@ def reapply_points(
 
 def _asked(
     basis: Basis, changes: Mapping[str, object], *, from_prediction: bool
-) -> tuple[EditSettings, dict[str, EnvelopePoints], tuple[float, float] | None]:
-    """Return the settings, the points of each bus under them, and the span they are for, in the project's time."""
-    settings = for_roles(with_changes(EditSettings() if from_prediction else basis.settings, changes), basis.buses)
+) -> tuple[EditSettings, dict[str, EnvelopePoints], tuple[float, float] | None, list[str]]:
+    """Return the settings, each bus's points under them, the span they are for in the project's time, and notes."""
+    start = basis.unedited if from_prediction else basis.settings
+    settings = for_roles(with_changes(start, changes), basis.buses)
+    settings, notes = _without_frozen(settings, start, changes, basis.buses)
     root = basis.root
     curves_db = basis.curves_db(settings)
     if settings.range_s is not None:
@@ -459,7 +528,8 @@ def _asked(
         if span_s is not None and span_s != root.range_s:
             points = points.cut(span_s)
         curves[bus] = points.shifted(root.start_s)
-    return settings, curves, None if span_s is None else (span_s[0] + root.start_s, span_s[1] + root.start_s)
+    notes += _replaced_notes(basis, settings)
+    return settings, curves, None if span_s is None else (span_s[0] + root.start_s, span_s[1] + root.start_s), notes
 
 
 def common_span(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -507,5 +577,31 @@ def _record(
     )
 
 
-def _notes(basis: Basis, settings: EditSettings) -> list[str]:
-    return list(basis.notes) if settings.range_s is None else []
+def _without_frozen(
+    settings: EditSettings, start: EditSettings, changes: Mapping[str, object], buses: Sequence[str]
+) -> tuple[EditSettings, list[str]]:
+    """Return the settings without new offsets and rides of frozen buses, which have no effect, and notes about them."""
+    asked = for_roles(with_changes(EditSettings(), changes), buses)
+    notes = []
+    for option, name in (("--offset", "offset_db"), ("--ride", "ride_percent")):
+        old, new = getattr(start, name), getattr(settings, name)
+        ignored = [bus for bus in settings.freeze if bus in getattr(asked, name)]
+        if ignored:
+            own = {bus: value for bus, value in new.items() if bus not in ignored}
+            own |= {bus: value for bus, value in old.items() if bus in ignored}
+            settings = msgspec.structs.replace(settings, **{name: own})
+            is_are = "is" if len(ignored) == 1 else "are"
+            remedy = "omit it" if asked.freeze else "add --from-prediction, which drops it"
+            notes.append(f"{option} has no effect on {listed(ignored)}, which {is_are} frozen by --freeze; {remedy}")
+    return settings, notes
+
+
+def _replaced_notes(basis: Basis, settings: EditSettings) -> list[str]:
+    if settings.range_s is not None:
+        return []
+    frozen = [bus for bus in basis.buses if bus in settings.freeze]
+    if len(frozen) == len(basis.buses):
+        return []
+    kept = f" (kept for {listed(frozen)}, frozen)" if frozen else ""
+    spans = [part.range_s for part in basis.parts if part.range_s]
+    return [f"the edit from {start_s:g} to {end_s:g} s was replaced{kept}" for start_s, end_s in spans]

@@ -35,6 +35,8 @@ class BusRun(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     role : the bus's.
     predicted_cdb : the gain per frame, before any limits of an edit.
+    full_cdb : the gain per frame with the whole predicted balance, where the run applied only a part of it (or more
+        than all); left out otherwise. Only differences between buses matter.
     level_dlufs : the stem's loudness per frame; left out in records of earlier versions.
     level_lufs : the same in whole LUFS, in records of earlier versions.
     deviation_cdb : standard deviation of each gain, or None where unknown.
@@ -45,6 +47,7 @@ class BusRun(msgspec.Struct, frozen=True, kw_only=True):
 
     role: str
     predicted_cdb: Steps
+    full_cdb: Steps | msgspec.UnsetType = msgspec.UNSET
     level_dlufs: Steps | msgspec.UnsetType = msgspec.UNSET
     level_lufs: Steps | msgspec.UnsetType = msgspec.UNSET
     deviation_cdb: Steps | None = None
@@ -117,7 +120,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     folder : where the run's other files were written.
     range_s : the part of the song it was for.
     start_s : the project's time at the stems' first sample.
-    settings : an edit's settings (`core.runs.edit.EditSettings`).
+    settings : an edit's settings (`core.runs.edit.EditSettings`); of other runs what an edit must know.
     of : the id of the run whose prediction an edit re-applied.
     duration_s : the song's length.
     highest_gain : the top of an envelope, linear, as REAPER's preferences had it.
@@ -184,7 +187,8 @@ def problem_of(record: RunRecord) -> str | None:
 
 def _curves_of(bus: BusRun) -> list[list[int]]:
     deviation = [bus.deviation_cdb] if bus.deviation_cdb is not None else []
-    return [bus.predicted_cdb, bus.level_dlufs or bus.level_lufs or [], *deviation, *bus.terms_ddb.values()]
+    full = [bus.full_cdb] if isinstance(bus.full_cdb, list) else []
+    return [bus.predicted_cdb, *full, bus.level_dlufs or bus.level_lufs or [], *deviation, *bus.terms_ddb.values()]
 
 
 def with_id(record: RunRecord) -> RunRecord:

@@ -59,6 +59,61 @@ def test_half_the_depth_is_half_of_every_difference_in_the_project(faderwise: Ra
     assert [run.action for run in store.read_history(read_project(copy))] == ["mix", "edit"]
 
 
+def gains_of(result: dict[str, Any]) -> np.ndarray:
+    gains = {role: result["buses"][role] for role in ROLES}
+    return np.array([gain.get("after_db", gain.get("gain_db")) for gain in gains.values()])
+
+
+@pytest.mark.parametrize("options", [[], ["--keep", "vocals"], ["--ride", "vocals=50"]])
+def test_the_depth_of_an_edit_is_relative_to_the_whole_prediction(
+    faderwise: Ran, tmp_path: Path, options: list[str]
+) -> None:
+    gains = {}
+    for depth in ("0", "40", "100"):
+        mix = ("mix", STEMS, "--depth", depth, *options, "--out", tmp_path / depth, "--json")
+        gains[depth] = gains_of(as_json(faderwise(*mix)))
+    for start, wanted in (("0", "100"), ("40", "100"), ("100", "40"), ("40", "0")):
+        result = as_json(faderwise("edit", tmp_path / start, "--depth", wanted, "--from-prediction", "--json"))
+        found = gains_of(result)
+        tolerance_db = 0.6 if "--ride" in options else 0.15
+        apart_db = found - gains[wanted]
+        assert np.ptp(apart_db) < tolerance_db, (start, wanted)
+        assert result["in_words"] == ([] if wanted == "100" else [f"depth {wanted} %"])
+    again = as_json(faderwise("edit", tmp_path / "40", "--from-prediction", "--json"))
+    np.testing.assert_allclose(gains_of(again), gains["40"], atol=0.1)
+    assert again["in_words"] == ["depth 40 %"]
+
+
+def test_a_kept_bus_moves_only_by_its_own_offset(faderwise: Ran, tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    mixed = as_json(faderwise("mix", STEMS, "--keep", "vocals", "--out", out, "--json"))["buses"]
+    shaped = ("--depth", "50", "--moves", "150", "--smooth", "3", "--limit", "2", "--offset", "bass=1")
+    buses = as_json(faderwise("edit", out, *shaped, "--json"))["buses"]
+    assert buses["vocals"]["after_db"] == pytest.approx(mixed["vocals"]["gain_db"], abs=0.01)
+    assert buses["melody"]["after_db"] == pytest.approx(2.0, abs=0.05)  # half of 4.1 dB, within the limit
+    buses = as_json(faderwise("edit", out, "--offset", "vocals=1.5", "--json"))["buses"]
+    assert buses["vocals"]["after_db"] == pytest.approx(mixed["vocals"]["gain_db"] + 1.5, abs=0.01)
+    assert buses["melody"]["after_db"] == buses["melody"]["before_db"]
+
+
+def test_settings_of_a_frozen_bus_have_no_effect_and_are_reported(faderwise: Ran, tmp_path: Path) -> None:
+    work = tmp_path / "mixed"
+    faderwise("mix", STEMS, "--out", work)
+    faderwise("edit", work, "--range", "0:05-0:10", "--offset", "vocals=3")
+    before = [row for row in csv_rows(work) if row[0] == "vocals"]
+    result = as_json(faderwise("edit", work, "--freeze", "vocals", "--offset", "vocals=3", "--json"))
+    assert [row for row in csv_rows(work) if row[0] == "vocals"] == before
+    assert result["settings"]["offset_db"] == {}
+    assert result["in_words"] == ["vocals frozen"]
+    of_offset, of_range, *_ = result["warnings"]
+    assert "--offset has no effect on vocals" in of_offset
+    assert of_range.endswith("(kept for vocals, frozen)")
+    later = as_json(faderwise("edit", work, "--offset", "vocals=1", "--json"))
+    assert any("--from-prediction" in warning for warning in later["warnings"])
+    freed = as_json(faderwise("edit", work, "--from-prediction", "--offset", "vocals=1", "--json"))
+    assert not any("--offset" in warning for warning in freed["warnings"])
+
+
 def test_an_edit_starts_from_the_last_settings_by_default(faderwise: Ran, copy: Path) -> None:
     start = heard_db(read_project(copy))
     faderwise("edit", copy, "--depth", "50")
