@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ import numpy as np
 from analysis_server import models
 from analysis_server.outputs import (
     Deliver,
+    Destination,
     Existing,
     assignment_rows,
     check_paths,
@@ -67,6 +68,8 @@ from core.wording import decibels
 
 _AT_LIMIT_DB = 0.01
 """A mix counts as limited by its peaks when it has less headroom than this."""
+_REPORTED_DB = 0.1
+_MOST_RENDERINGS = 6
 
 
 class MixRequest(SongRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,16 +217,7 @@ def _mixed(
         return with_own_moves(opened.session, automation, range_s=request.range_s, existing=request.existing)[0]
 
     mixed = _levelled(song, model, prediction, request, heard_of=heard_of, workshop=workshop, progress=levelling)
-    where = destination_of(
-        request,
-        opened.session,
-        mixed.automation,
-        range_s=request.range_s,
-        existing=request.existing,
-        deliver=deliver,
-    )
-    if where.lowered:
-        mixed = _lowered(song, model, mixed, request, lowered=where.lowered, heard_of=heard_of, workshop=workshop)
+    mixed, where = _fitted(request, model, opened, mixed, heard_of=heard_of, workshop=workshop, deliver=deliver)
     heard, own_warnings = with_own_moves(
         opened.session, mixed.automation, range_s=request.range_s, existing=request.existing
     )
@@ -316,6 +310,8 @@ HeardOf = Callable[[Automation], dict[str, EnvelopePoints]]
 
 @dataclass(frozen=True, kw_only=True)
 class _Levelled:
+    """A prediction at its level; `fitting_lufs` is what the true peak allows where no envelope has a top."""
+
     prediction: Prediction
     automation: dict[str, EnvelopePoints]
     before: MixFigures
@@ -323,7 +319,17 @@ class _Levelled:
     file_gain_db: float
     moved_db: float
     rendered: RenderedMix
+    fitting_lufs: float
     warnings: list[str]
+
+    def with_gain_db(self, gain_db: float) -> _Levelled:
+        return replace(
+            self,
+            prediction=self.prediction.with_gain_db(gain_db),
+            automation={bus: points.with_gain_db(gain_db) for bus, points in self.automation.items()},
+            after=self.after.with_gain_db(gain_db),
+            moved_db=self.moved_db + gain_db,
+        )
 
 
 def _balance_notes(of_sum: Sequence[str], curves: GainCurves) -> list[str]:
@@ -391,17 +397,56 @@ def _levelled(
         file_gain_db, moved_db = _file_gain_db(request, before, after), 0.0
     else:
         file_gain_db, moved_db = 0.0, common_gain_db(before, after, request.target_lufs)
-    automation = {bus: points.with_gain_db(moved_db) for bus, points in automation.items()}
+    figures = after.with_gain_db(moved_db + file_gain_db)
     return _Levelled(
         prediction=prediction.with_gain_db(moved_db),
-        automation=automation,
+        automation={bus: points.with_gain_db(moved_db) for bus, points in automation.items()},
         before=before,
-        after=after.with_gain_db(moved_db + file_gain_db),
+        after=figures,
         file_gain_db=file_gain_db,
         moved_db=moved_db,
         rendered=rendered,
-        warnings=_level_warnings(request, before, after.with_gain_db(moved_db + file_gain_db), file_gain_db),
+        fitting_lufs=figures.loudness_lufs,
+        warnings=_level_warnings(request, before, figures, file_gain_db),
     )
+
+
+def _fitted(
+    request: MixRequest,
+    model: Model,
+    opened: Opened,
+    mixed: _Levelled,
+    *,
+    heard_of: HeardOf,
+    workshop: Path,
+    deliver: Deliver | None,
+) -> tuple[_Levelled, Destination]:
+    """Return the mix as its envelopes have it, and where it goes.
+
+    Where buses are lowered alone, the common gain is chosen again for what is left, because they may have had the peak.
+    Buses that are at the top of their envelopes stay there, so this takes a few renderings.
+    """
+    for _ in range(_MOST_RENDERINGS):
+        where = destination_of(
+            request,
+            opened.session,
+            mixed.automation,
+            range_s=request.range_s,
+            existing=request.existing,
+            deliver=deliver,
+        )
+        if not where.lowered:
+            return mixed, where
+        lowered = _lowered(
+            opened.song, model, mixed, request, lowered=where.lowered, heard_of=heard_of, workshop=workshop
+        )
+        if _is_levelled_in_file(model, request) or not where.lowered.alone_db:
+            break
+        left_db = min(common_gain_db(mixed.before, lowered.after, request.target_lufs), where.lowered.room_db)
+        if 0.0 <= left_db < _AT_LIMIT_DB:
+            break
+        mixed = mixed.with_gain_db(left_db)
+    return lowered, where
 
 
 def _is_levelled_in_file(model: Model, request: MixRequest) -> bool:
@@ -434,32 +479,55 @@ def _lowered(
     after = rendered.figures.with_gain_db(moved_db)
     file_gain_db = _file_gain_db(request, mixed.before, after) if _is_levelled_in_file(model, request) else 0.0
     after = after.with_gain_db(file_gain_db)
-    return _Levelled(
+    return replace(
+        mixed,
         prediction=prediction,
         automation=automation,
-        before=mixed.before,
         after=after,
         file_gain_db=file_gain_db,
         moved_db=moved_db,
         rendered=rendered,
-        warnings=_level_warnings(request, mixed.before, after, file_gain_db),
+        warnings=_level_warnings(request, mixed.before, after, file_gain_db)
+        + ([] if _is_levelled_in_file(model, request) else _top_warnings(request, mixed, after, lowered)),
     )
 
 
 def _level_warnings(request: MixRequest, before: MixFigures, after: MixFigures, file_gain_db: float) -> list[str]:
-    """Return warnings about an attenuated file, and about a mix that does not reach its target loudness."""
+    """Return warnings about an attenuated file, and about a mix whose peak keeps it below its target loudness."""
     target_lufs = request.target_lufs
     at_limit = headroom_db(after) < _AT_LIMIT_DB
     warnings = level_notes(file_gain_db, None if at_limit else target_lufs)
-    wanted_lufs = before.loudness_lufs if target_lufs is None else target_lufs
-    if at_limit and FLOOR_LUFS < after.loudness_lufs < wanted_lufs - 0.1 and (target_lufs is not None or not warnings):
+    if at_limit and _missing_db(request, before, after) > _REPORTED_DB and (target_lufs is not None or not warnings):
         warnings.append(
-            f"the mix is {wanted_lufs - after.loudness_lufs:.1f} dB quieter than "
-            f"{'the plain sum' if target_lufs is None else 'the target'} ({after.loudness_lufs:.1f} instead of "
-            f"{wanted_lufs:.1f} LUFS), because otherwise its true peak at {after.true_peak_s:.2f} s would exceed "
-            f"{PEAK_LIMIT_DBTP:g} dBTP; lower or limit that peak in the stems"
+            f"{_quieter(request, before, after)}, because otherwise its true peak at {after.true_peak_s:.2f} s would "
+            f"exceed {PEAK_LIMIT_DBTP:g} dBTP; lower or limit that peak in the stems"
         )
     return warnings
+
+
+def _top_warnings(request: MixRequest, mixed: _Levelled, after: MixFigures, lowered: Lowered) -> list[str]:
+    """Return a warning about a mix that is quieter for its envelopes by more than all buses were lowered."""
+    missing_db = _missing_db(request, mixed.before, after)
+    if headroom_db(after) < _AT_LIMIT_DB or missing_db <= lowered.all_db + _REPORTED_DB:
+        return []
+    peak_db = after.loudness_lufs + missing_db - mixed.fitting_lufs
+    warning = f"{_quieter(request, mixed.before, after)}, because otherwise a curve would pass the top of an envelope"
+    if peak_db > _REPORTED_DB:
+        warning += f"; even without that, the mix would be {peak_db:.1f} dB quieter because of its true peak"
+    return [warning]
+
+
+def _missing_db(request: MixRequest, before: MixFigures, after: MixFigures) -> float:
+    """Return by how much a mix is quieter than it should be, dB; 0 for silence."""
+    wanted_lufs = before.loudness_lufs if request.target_lufs is None else request.target_lufs
+    return wanted_lufs - after.loudness_lufs if after.loudness_lufs > FLOOR_LUFS else 0.0
+
+
+def _quieter(request: MixRequest, before: MixFigures, after: MixFigures) -> str:
+    missing_db = _missing_db(request, before, after)
+    than = "the plain sum" if request.target_lufs is None else "the target"
+    levels = f"{after.loudness_lufs:.1f} instead of {after.loudness_lufs + missing_db:.1f} LUFS"
+    return f"the mix is {missing_db:.1f} dB quieter than {than} ({levels})"
 
 
 def _summary(model: Model, like: str | None) -> str:

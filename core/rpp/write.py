@@ -182,11 +182,15 @@ class WrittenEnvelope:
 
 @dataclass(frozen=True)
 class Lowered:
-    """By how many dB curves were lowered to fit their envelopes: all of them, and in addition some buses alone."""
+    """By how many dB curves were lowered to fit their envelopes: all of them, and in addition some buses alone.
+
+    By `room_db` the buses that were not lowered alone could still be raised.
+    """
 
     all_db: float = 0.0
     alone_db: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    room_db: float = np.inf
 
     def of(self, bus: str) -> float:
         """Return by how many dB a bus was lowered."""
@@ -335,6 +339,7 @@ def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_
     if all_db < _SMALLEST_OVERSHOOT_DB:
         all_db = 0.0
     alone_db = {role: over_db[role] - all_db for role in alone}
+    room_db = max(0.0, -max((over_db[role] for role in together), default=-np.inf))
     top = f"{float(gain_to_db(highest_gain)):+.0f} dB over its fader"
     notes = []
     if all_db:
@@ -349,7 +354,7 @@ def lowering(targets: Sequence[tuple[WrittenEnvelope, EnvelopePoints]], highest_
         f"--bus {LEFT_OUT}={highest[role].number}"
         for role, lowered_db in alone_db.items()
     ]
-    return Lowered(all_db, alone_db, tuple(notes))
+    return Lowered(all_db, alone_db, tuple(notes), room_db)
 
 
 def median_of(curve: EnvelopePoints) -> EnvelopePoints:

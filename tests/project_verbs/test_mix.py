@@ -287,6 +287,27 @@ def test_tracks_of_one_bus_keep_their_balance_and_a_bus_far_above_its_envelopes_
     assert [track.weight_in_bus for track in record.tracks][:2] == pytest.approx([1.0, 0.35 / 0.9])
 
 
+@pytest.mark.parametrize(
+    ("volumes", "alone", "reason"),
+    [((3.0, 3.0, 3.0, 0.1), "vocals", "true peak"), ((3.0, 0.5, 3.0, 3.0), "", "top of an envelope")],
+    ids=["one bus is lowered", "all buses are lowered"],
+)
+def test_the_common_gain_is_that_of_the_lowered_mix_and_a_quieter_mix_has_a_reason(
+    small: Path, capsys: pytest.CaptureFixture[str], volumes: tuple[float, ...], alone: str, reason: str
+) -> None:
+    small.write_bytes(template(*(bus(role, f"{role}.flac", v) for role, v in zip(ROLES, volumes, strict=True))))
+    code, result, errors = run(capsys, "mix", str(small), "--target-lufs", "-14")
+    assert code == 0
+    assert [bus for bus, lowered_db in result["lowered_db"].items() if lowered_db > 6.0] == [alone] * bool(alone)
+    after_lufs = result["loudness_after_lufs"]
+    mix, rate = soundfile.read(_mix_of(result))
+    assert pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(mix) == pytest.approx(after_lufs, abs=0.1)
+    if alone:
+        assert result["true_peak_dbtp"] == pytest.approx(-1.0, abs=0.02)
+    [warning] = [line for line in errors.splitlines() if f"{-14.0 - after_lufs:.1f} dB quieter than the target" in line]
+    assert reason in warning
+
+
 def test_an_audit_gives_the_loudness_of_a_bus_of_several_tracks_once(
     small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
