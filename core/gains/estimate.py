@@ -57,7 +57,7 @@ class Estimate:
     Attributes
     ----------
     curves : the gains.
-    measurement : of the same pass; in the default preset without its Gram matrices.
+    measurement : of the stems as they are; in the default preset without its Gram matrices.
     domain : ``"complex"``, ``"power"`` or ``"magnitude"``.
     reason : what the mixdown is compared with the stems, and how much of it the gains explain.
     lag_samples : by how many samples the mixdown is later than the stems.
@@ -148,6 +148,7 @@ def estimate(
     require_mixdown(song)
     progress(0.0, "Aligning mixdown")
     song, warnings = with_offsets_removed(song)
+    full_bandwidth = song
     alignment, as_mono = align(song), is_mono(song)
     if domain in (None, "complex"):
         song, alignment, corrections = correct(song, alignment)
@@ -175,8 +176,10 @@ def estimate(
         if swaps:  # the fit of the sum of the channels did not show them
             found = fitted(song, with_powers=True, progress=part_of(progress, 0.95, 1.0))
             warnings += swaps
-    progress(1.0)
     measurement, gains = found.measurement, found.gains
+    if any(file.cutoff_hz is not None for file in song.stems.values()):  # the low-pass is for the fit only
+        measurement = measure(full_bandwidth, feature_set=feature_set, progress=part_of(progress, 0.95, 1.0))
+    progress(1.0)
     flipped = [bus for bus, is_flipped in zip(song.buses, found.flipped, strict=True) if is_flipped]
     return Estimate(
         curves=GainCurves(

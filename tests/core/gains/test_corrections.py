@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import soxr
 
+from core.analysis.measure import measure
 from core.audio.song import open_song
 from core.gains.estimate import Estimate, estimate
 
@@ -71,6 +72,15 @@ def test_mixdown_at_a_lower_rate(tmp_path: Path, stems: dict[str, Array]) -> Non
     found = estimated(tmp_path, stems, soxr.resample(mixed(stems), RATE, 22_050), 22_050)
     assert_gains(found)
     assert any("kHz" in warning for warning in found.warnings)
+
+
+def test_the_bandwidth_of_the_mixdown_does_not_change_the_levels_of_the_stems(
+    tmp_path: Path, stems: dict[str, Array]
+) -> None:
+    found = estimated(tmp_path, stems, soxr.resample(mixed(stems), RATE, 8_000), 8_000)
+    stems_alone = measure(open_song(tmp_path))
+    np.testing.assert_array_equal(found.measurement.step_power, stems_alone.step_power)
+    np.testing.assert_array_equal(found.measurement.rms, stems_alone.rms)
 
 
 def test_low_passed_mixdown_at_the_same_rate(tmp_path: Path, stems: dict[str, Array]) -> None:
