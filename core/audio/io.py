@@ -233,7 +233,7 @@ class AudioStream:
         self._audio = file
         self._file = codecs.Decoder(file.path, file.stream) if file.is_decoded else _opened_by_libsndfile(file.path)
         self._stored = _STORED.get(self._file.subtype, _FLOAT)
-        self._position = 0
+        self._position = self._begins_at = 0
         self._resampler: soxr.ResampleStream | None = None
         self._kept_channels = min(n_channels, file.n_channels)
         if file.sample_rate != sample_rate:
@@ -303,7 +303,7 @@ class AudioStream:
         self._read_resampled(n_samples - n_shared * (self._sample_rate // shared_hz))
 
     def _seek(self, n_samples: int) -> None:
-        self._position = min(n_samples, self._audio.n_samples)
+        self._position = self._begins_at = min(n_samples, self._audio.n_samples)
         try:
             self._file.seek(self._position)
         except soundfile.LibsndfileError as error:
@@ -359,6 +359,8 @@ class AudioStream:
         highest, lowest = float(found.max()), float(found.min())
         peak = max(highest, -lowest) * float(self._stored.scale)
         if not peak <= _LARGEST_SAMPLE:
+            if self._begins_at > 0:
+                self._refuse_from_start()
             bad = int(np.argmin((np.abs(found) <= _LARGEST_SAMPLE).all(axis=1)))
             at_s = (self._position + bad) / self._audio.sample_rate
             what = "a value far above full scale" if np.isfinite(found[bad]).all() else "a value that is not a number"
@@ -372,6 +374,13 @@ class AudioStream:
             self._clipping.count_in((level >= _FULL_SCALE) & (level <= 1.0))  # floats above 1 are not clipped
         else:
             self._clipping.end_runs()
+
+    def _refuse_from_start(self) -> None:
+        """Read the file from its start, so that the error has the time of the first value that is not valid."""
+        file = replace(self._audio, offset=())
+        with AudioStream(file, sample_rate=file.sample_rate, n_channels=1) as stream:
+            while stream._unread:  # noqa: SLF001
+                stream._read_stored(file.sample_rate)  # noqa: SLF001
 
     def _damaged(self, position: int, reason: str) -> InputError:
         at_s = position / self._audio.sample_rate

@@ -55,6 +55,10 @@ DAMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
     "truncated": (_truncate, ("bass.wav", "cut short", "export it again")),
     "truncated FLAC": (_truncate_flac, ("bass.flac", "export it again")),
     "NaN": (_put_in(np.nan), ("bass.wav", "not a number at 1.00 s", "export it again")),
+    "NaN throughout": (
+        lambda song: write(song, "bass", np.full((5 * RATE, 2), np.nan)),
+        ("bass.wav", "not a number at 0.00 s", "export it again"),
+    ),
     "infinity": (_put_in(np.inf), ("bass.wav", "not a number at 1.00 s", "export it again")),
     "garbage": (
         _replace(bytes(range(256)) * 40),
