@@ -178,11 +178,10 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
         terminal.say(full_sentence(note))
     if isinstance(result, buses.FileRoles):
         terminal.warn_all(result.warnings)
-    suggested = buses.bus_options(result)
-    if suggested:
+    if result.suggestions:
         terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
-        for option in suggested:
-            terminal.say(f"  faderwise mix {shlex.quote(arguments.path)} {option}")
+        for option in result.suggestions:
+            terminal.say(f"  faderwise mix {shlex.quote(arguments.path)} --bus {shlex.quote(option)}")
     if result.options:
         what = f"to move a {kind}, change its bus"
         terminal.say(f"\nThe same assignment as options of mix, match and learn; {what}:")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -23,7 +24,7 @@ from core.files import temporary_folder
 from core.gains.alignment import constant_gains
 from core.matching import by_bus
 from core.progress import ProgressCallback, part_of
-from core.rpp.buses import Buses, find_buses, match_tracks, single_tracks
+from core.rpp.buses import Buses, find_buses, match_tracks, reason_for_none, single_tracks
 from core.rpp.faders import bus_weights, reached
 from core.rpp.project import VOLUME, Project, Track, read_project
 from core.rpp.render import has_sound, sentences, write_stems
@@ -32,6 +33,7 @@ from core.wording import listed
 
 Level = Literal["buses", "tracks"]
 """Whether each bus gets a gain, or each single track."""
+NOTHING_TO_SUM = "plays no audio file and is left out; export its stem from REAPER and use --stems"
 _SUMMING_SHARE = 0.2
 """The share of a session's progress that summing its stems takes."""
 _LENGTH_TOLERANCE_S = 0.25
@@ -100,7 +102,8 @@ class Session:
     """A project, the song it makes, the tracks each bus's curve goes to, and notes for the user.
 
     `rendered` are the stems that REAPER rendered, where the project is a copy of one that is open there; `is_summed`
-    says whether the stems were summed from its media, which is the first part of the progress.
+    says whether the stems were summed from its media, which is the first part of the progress. `reasons` are those of
+    `core.rpp.buses.Buses`.
     """
 
     project: Project
@@ -110,6 +113,7 @@ class Session:
     rendered: RenderedStems | None = None
     is_summed: bool = False
     weights: Mapping[int, float] | None = None
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -229,7 +233,7 @@ def opened_session(
     )
     single = single_tracks(project, buses.tracks) if level == "tracks" else None
     if single is not None:
-        buses = Buses(single.tracks, (*buses.notes, *single.notes))
+        buses = replace(buses, tracks=single.tracks, notes=(*buses.notes, *single.notes))
     if for_writing:
         for tracks in buses.tracks.values():
             require_audible(project, tracks, rendered.target if rendered else VOLUME)
@@ -250,7 +254,7 @@ def opened_session(
                 song=replace(session.song, bus_of={name: single.bus_of[name] for name in session.song.stems}),
                 weights=single.weights,
             )
-        yield session
+        yield replace(session, reasons=buses.reasons)
 
 
 def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: str | None) -> Session:
@@ -283,7 +287,7 @@ def session_with_stems(project: Project, buses: Buses, folder: Path, mixdown: st
         for role in buses.tracks
         if role not in tracks
     ]
-    notes += outside_notes(project, [track for bus in buses.tracks.values() for track in bus])
+    notes += outside_notes(project, buses.all_tracks, buses.left_out)
     return Session(project=project, song=song, tracks=tracks, notes=(*buses.notes, *notes))
 
 
@@ -309,7 +313,7 @@ def session_with_track_stems(project: Project, buses: Buses, folder: Path) -> Se
         for name, tracks in buses.tracks.items()
         if name not in named
     ]
-    notes += outside_notes(project, buses.all_tracks)
+    notes += outside_notes(project, buses.all_tracks, buses.left_out)
     return Session(
         project=project,
         song=song,
@@ -354,11 +358,7 @@ def summed_session(
             path=project.path,
             remedy="export the buses as stems from REAPER and give their folder with --stems",
         )
-    silent = [
-        f"the bus {role} plays no audio file and was left out; export its stem from REAPER and use --stems"
-        for role in buses.tracks
-        if role not in playing
-    ]
+    silent = [f"the bus {role} {NOTHING_TO_SUM}" for role in buses.tracks if role not in playing]
     files = write_stems(
         project,
         playing,
@@ -373,14 +373,19 @@ def summed_session(
     tracks = [track for bus in playing.values() for track in bus]
     indices = {part.index for track in tracks for part in reached(project, track)}
     inside = [track for track in project.tracks if track.index in indices]
-    notes = (*buses.notes, *silent, *sentences(project, inside, tracks), *outside_notes(project, tracks))
+    notes = (
+        *buses.notes,
+        *silent,
+        *sentences(project, inside, tracks),
+        *outside_notes(project, tracks, buses.left_out),
+    )
     return Session(project=project, song=song, tracks=playing, notes=notes, is_summed=True)
 
 
-def outside_notes(project: Project, buses: Sequence[Track]) -> list[str]:
-    """Return a sentence that names the audible tracks that are in none of `buses`, if there are any."""
+def outside_notes(project: Project, buses: Sequence[Track], left_out: Sequence[Track]) -> list[str]:
+    """Return a sentence that names the audible tracks in none of `buses` and not in `left_out`."""
     inside = {part.index for track in buses for part in reached(project, track)}
-    muted = [track for track in project.tracks if track.is_muted]
+    muted = [*left_out, *(track for track in project.tracks if track.is_muted)]
     outside = [
         track.title
         for track in project.tracks
@@ -509,7 +514,7 @@ def assignment_of(song: Song, session: Session | None) -> list[Assigned]:
     """
     if session is None:
         return _of_files(song)
-    return assignment_of_tracks(session.project, session.tracks, session.song.bus_of)
+    return assignment_of_tracks(session.project, session.tracks, session.reasons, session.song.bus_of)
 
 
 def names_by_bus(song: Song, session: Session | None) -> dict[str, list[str]]:
@@ -548,7 +553,10 @@ def _of_files(song: Song) -> list[Assigned]:
 
 
 def assignment_of_tracks(
-    project: Project, tracks_of: Mapping[str, tuple[Track, ...]], bus_of: Mapping[str, str]
+    project: Project,
+    tracks_of: Mapping[str, tuple[Track, ...]],
+    reasons: Mapping[int, str],
+    bus_of: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Assigned]:
     """Return the bus of every track of a project, and why.
 
@@ -556,6 +564,7 @@ def assignment_of_tracks(
     ----------
     project : the project.
     tracks_of : the tracks of each bus, or of each single track's name.
+    reasons : those of `core.rpp.buses.Buses`.
     bus_of : the bus of each single track's name.
     """
     bus_tracks = {track.index: bus_of.get(name, name) for name, tracks in tracks_of.items() for track in tracks}
@@ -566,14 +575,16 @@ def assignment_of_tracks(
     rows = []
     for track, match in zip(project.tracks, match_tracks(project), strict=True):
         bus, reason = bus_tracks.get(track.index), match.reason
-        if bus is not None and match.bus != bus:
-            reason = "it was chosen for this bus"
-        elif track.index in through:
+        if track.index in through:
             bus = bus_tracks[through[track.index].index]
             reason = f"it is heard through {through[track.index].title}"
+        elif bus is None and track.index in reasons:
+            reason = reasons[track.index]
         elif bus is None and match.bus is not None:
-            reason = "it is muted, silent, or heard through another track"
-        if track.is_muted:
+            reason += f"; {reason_for_none(project, track, tracks_of)}"
+        elif match.bus != bus:
+            reason = reasons.get(track.index, reason)
+        if track.is_muted and not reason.endswith("it is muted"):
             reason += "; it is muted"
         rows.append(Assigned(name=f"{track.number} {track.name}".strip(), bus=bus, reason=reason))
     return rows

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from analysis_server.paths import is_project
 from analysis_server.sources.folder import open_song_folder, require_one_song, stem_file_of
-from analysis_server.sources.project import assignment_of_tracks, plain_sum_notes
+from analysis_server.sources.project import NOTHING_TO_SUM, assignment_of_tracks, plain_sum_notes
 from core.audio.song import (
     Song,
     distinct_names,
@@ -23,11 +22,12 @@ from core.audio.song import (
 )
 from core.errors import InputError
 from core.matching import by_bus
-from core.roles import LEFT_OUT, PAPER_BUSES
+from core.matching.dictionary import SEVERAL_BUSES
+from core.roles import LEFT_OUT, MAIN_BUSES
 from core.rpp.buses import Buses, find_buses, match_tracks
-from core.rpp.faders import reached
 from core.rpp.project import Project, Track, read_project
-from core.wording import first_few
+from core.rpp.render import has_sound
+from core.wording import first_few, listed
 
 _MOST_NAMES = 4
 """The most names of files that cannot be read in one warning."""
@@ -61,20 +61,23 @@ class TrackRole(msgspec.Struct, frozen=True, kw_only=True):
 class FileRoles(msgspec.Struct, frozen=True, kw_only=True):
     """The audio files of a song folder; notes for the user, and warnings about files that are not read.
 
-    `options` are values of `--bus`, such as "vocals=lead.wav", for the same assignment.
+    `options` are values of `--bus`, such as "vocals=lead.wav", for the same assignment; `suggestions` give a bus to
+    each file whose name was not understood: the main bus that is missing, or BUS where none is.
     """
 
     files: list[FileRole]
     options: list[str] = []
+    suggestions: list[str] = []
     notes: list[str] = []
     warnings: list[str] = []
 
 
 class TrackRoles(msgspec.Struct, frozen=True, kw_only=True):
-    """The tracks of a project, and notes for the user; `options` are those of `FileRoles`."""
+    """The tracks of a project, and notes for the user; `options` and `suggestions` are those of `FileRoles`."""
 
     tracks: list[TrackRole]
     options: list[str] = []
+    suggestions: list[str] = []
     notes: list[str] = []
     warnings: list[str] = []
 
@@ -115,8 +118,8 @@ def used_in(
     """
     if is_project(path):
         project = read_project(Path(path))
-        tracks = find_buses(project, by_bus(chosen.items()), only=only).tracks
-        return [(row.name, row.bus) for row in assignment_of_tracks(project, tracks, {})]
+        buses = find_buses(project, by_bus(chosen.items()), only=only)
+        return [(row.name, row.bus) for row in assignment_of_tracks(project, buses.tracks, buses.reasons)]
     if song is None:
         if not holds_stems(Path(path)) and stem_file_of(Path(path)) is None:
             return []
@@ -138,21 +141,24 @@ def _of_project(path: Path) -> TrackRoles:
         buses = find_buses(project)
     except InputError:  # no bus was found; the table has the reasons
         buses = Buses({}, ())
-    through = {
-        part.index: f"it is heard through {track.title} ({bus})"
-        for bus, tracks in buses.tracks.items()
-        for track in tracks
-        for part in reached(project, track)
-        if part != track
-    }
-    rows = []
-    for track, match in zip(project.tracks, match_tracks(project), strict=True):
-        more = [through[track.index]] if match.bus and track.index in through else []
-        more += ["it is muted"] if track.is_muted else []
-        reason = "; ".join([match.reason, *more])
-        rows.append(TrackRole(track=track.number, name=track.name, bus=match.bus, role=match.role, reason=reason))
+    matches = match_tracks(project)
+    rows = [
+        TrackRole(track=track.number, name=track.name, bus=row.bus, role=match.role, reason=row.reason)
+        for track, match, row in zip(
+            project.tracks, matches, assignment_of_tracks(project, buses.tracks, buses.reasons), strict=True
+        )
+    ]
     options = [f"{bus}={_called(project, track)}" for bus, tracks in buses.tracks.items() for track in tracks]
-    return TrackRoles(tracks=rows, options=options, notes=list(buses.notes))
+    unknown = [
+        _called(project, track)
+        for track, row in zip(project.tracks, rows, strict=True)
+        if _is_unknown(row) and has_sound(project, [track])
+    ]
+    missing = [bus for bus in MAIN_BUSES if bus not in buses.tracks]
+    notes = [f"no track for {listed(missing, 'or')} was found"] if missing else []
+    notes += [f"the bus {bus} {NOTHING_TO_SUM}" for bus in buses.tracks if not has_sound(project, buses.tracks[bus])]
+    suggestions = _suggestions(unknown, buses.tracks)
+    return TrackRoles(tracks=rows, options=options, suggestions=suggestions, notes=[*buses.notes, *notes])
 
 
 def _called(project: Project, track: Track) -> str:
@@ -176,7 +182,8 @@ def _of_folder(path: Path) -> FileRoles:
     try:
         song = open_song_folder(str(path), {LEFT_OUT: [rows[file].file for file in damaged]})
     except InputError as error:  # no file has a bus, or two files are the same
-        return FileRoles(files=list(rows.values()), warnings=warnings or [str(error)])
+        suggestions = _suggestions_of(rows.values())
+        return FileRoles(files=list(rows.values()), suggestions=suggestions, warnings=warnings or [str(error)])
     for row in song.assignment:
         if row.path in rows and row.path not in damaged:
             rows[row.path] = _row(path, row.path, row.bus, row.role, row.reason)
@@ -187,6 +194,7 @@ def _of_folder(path: Path) -> FileRoles:
             *(f"{row.bus or LEFT_OUT}={row.file}" for row in shown),
             *(f"{LEFT_OUT}={rows[file].file}" for file in damaged),
         ],
+        suggestions=_suggestions_of(rows.values()),
         notes=[*song.doubts, *_plain_sum_notes(song), *song.notes_on_documents()],
         warnings=[*warnings, *left_out([row for row in song.assignment if row.path not in rows])],
     )
@@ -227,23 +235,14 @@ def _plain_sum_notes(song: Song) -> list[str]:
         return []
 
 
-def bus_options(result: FileRoles | TrackRoles) -> list[str]:
-    """Return the options of the command line that give a bus to what has none because its name was not understood.
-
-    Each one names the main bus that is missing, or BUS where none is.
-    """
-    rows = _named_rows(result)
-    found = {bus for _, bus, _ in rows}
-    missing = next((bus for bus in PAPER_BUSES if bus not in found and bus != "melody"), "BUS")
-    return [
-        f"--bus {shlex.quote(f'{missing}={name}')}"
-        for name, bus, role in rows
-        if bus is None and role in ("unknown", "several buses")
-    ]
+def _is_unknown(row: FileRole | TrackRole) -> bool:
+    return row.bus is None and row.role in ("unknown", SEVERAL_BUSES)
 
 
-def _named_rows(result: FileRoles | TrackRoles) -> list[tuple[str, str | None, str]]:
-    """Return how each file or track is named in an option, its bus, and its role."""
-    if isinstance(result, FileRoles):
-        return [(row.file, row.bus, row.role) for row in result.files]
-    return [(str(row.track), row.bus, row.role) for row in result.tracks]
+def _suggestions_of(files: Collection[FileRole]) -> list[str]:
+    return _suggestions([row.file for row in files if _is_unknown(row)], {row.bus for row in files})
+
+
+def _suggestions(unknown: Sequence[str], found: Collection[str | None]) -> list[str]:
+    missing = next((bus for bus in MAIN_BUSES if bus not in found), "BUS")
+    return [f"{missing}={name}" for name in unknown]

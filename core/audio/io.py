@@ -379,8 +379,8 @@ class AudioStream:
         """Read the file from its start, so that the error has the time of the first value that is not valid."""
         file = replace(self._audio, offset=())
         with AudioStream(file, sample_rate=file.sample_rate, n_channels=1) as stream:
-            while stream._unread:  # noqa: SLF001
-                stream._read_stored(file.sample_rate)  # noqa: SLF001
+            while stream._unread:
+                stream._read_stored(file.sample_rate)
 
     def _damaged(self, position: int, reason: str) -> InputError:
         at_s = position / self._audio.sample_rate

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core import roles
 from core.audio.song import is_silent, silent
@@ -30,10 +30,16 @@ _MOST_NAMES = 12
 
 @dataclass(frozen=True)
 class Buses:
-    """The tracks of each role, in the roles' order, and notes about the choice."""
+    """The tracks of each role, in the roles' order, and notes about the choice.
+
+    `left_out` are the tracks that were chosen to be in no bus; `reasons` say why a track (by its index) has another bus
+    than its name says.
+    """
 
     tracks: Mapping[str, tuple[Track, ...]]
     notes: tuple[str, ...]
+    left_out: tuple[Track, ...] = ()
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def all_tracks(self) -> tuple[Track, ...]:
@@ -97,14 +103,16 @@ def find_buses(
         )
     taken = [track for tracks in by_hand.values() for track in tracks]
     _require_apart(project, taken)
-    by_name, notes = _by_name(project, taken, left_out, set(by_hand)) if with_names else ({}, [])
+    reasons = {track.index: f"--bus {roles.LEFT_OUT}" for track in left_out}
+    reasons |= {track.index: "it was chosen for this bus" for track in taken}
+    by_name, notes = _by_name(project, taken, left_out, set(by_hand), reasons) if with_names else ({}, [])
     found = {**by_name, **by_hand}
     notes += _sum_notes(by_name) if sums else []
     if not found:
         raise InputError(f"{'; '.join([*notes, _nothing_found(project)])}", path=project.path)
     notes += [f"{track.title} is muted, so it is silent until it is unmuted" for track in taken if track.is_muted]
     notes += _flow_notes(project, taken)
-    buses = Buses({role: found[role] for role in roles.in_order(found)}, tuple(notes))
+    buses = Buses({role: found[role] for role in roles.in_order(found)}, tuple(notes), left_out, reasons)
     notes += _still_heard(project, left_out, buses.all_tracks)
     if complete and with_names:
         _require_main_buses(project, buses, left_out)
@@ -212,9 +220,12 @@ def track_called(project: Project, name: str, option: str) -> Track:
 
 
 def _by_name(
-    project: Project, taken: list[Track], left_out: Sequence[Track], roles_taken: set[str]
+    project: Project, taken: list[Track], left_out: Sequence[Track], roles_taken: set[str], reasons: dict[int, str]
 ) -> tuple[dict[str, tuple[Track, ...]], list[str]]:
-    """Return the tracks of each role by name: folders and buses first, then all that are not heard through them."""
+    """Return the tracks of each role by name: folders and buses first, then all that are not heard through them.
+
+    The reasons of tracks that are moved to another bus are added to `reasons`.
+    """
     matches = match_tracks(project)
     candidates = [one for one in _candidates(project, matches, taken, left_out) if one.role not in roles_taken]
     muted = [candidate for candidate in candidates if _is_muted(project, candidate.track)]
@@ -226,20 +237,23 @@ def _by_name(
         if not _shares_sound(project, candidate.track, chosen):
             found.setdefault(candidate.role, []).append(candidate.track)
             chosen.append(candidate.track)
-    _join_lone_room(project, found, matches)
+    _join_lone_room(project, found, matches, reasons)
     best = {role: tuple(sorted(tracks, key=lambda track: track.index)) for role, tracks in found.items()}
     return best, _muted_notes(project, muted, best)
 
 
-def _join_lone_room(project: Project, found: dict[str, list[Track]], matches: Sequence[Match]) -> None:
+def _join_lone_room(
+    project: Project, found: dict[str, list[Track]], matches: Sequence[Match], reasons: dict[int, str]
+) -> None:
     """Move room and overhead microphones to the bus that the rest of the kit is heard through, such as percussion."""
     kit = found.get("drums", [])
     if not kit or any(matches[track.index].role not in ("room", "overheads") for track in kit):
         return
     for role, tracks in found.items():
-        heard = {part.index for track in tracks for part in reached(project, track)}
-        if role != "drums" and any(matches[index].bus == "drums" for index in heard):
+        kits = [one for one in tracks if any(matches[part.index].bus == "drums" for part in reached(project, one))]
+        if role != "drums" and kits:
             found[role] = [*tracks, *found.pop("drums")]
+            reasons |= {track.index: f"it belongs to the drums that are heard through {kits[0].title}" for track in kit}
             return
 
 
@@ -405,6 +419,29 @@ def _gain_of_folders(project: Project, track: Track, outermost: Track) -> float:
         track = project.tracks[track.parent]
         gain *= static_gain(project, track)
     return gain
+
+
+def reason_for_none(project: Project, track: Track, buses: Mapping[str, Sequence[Track]]) -> str:
+    """Return why a track whose name has a bus is not used.
+
+    Parameters
+    ----------
+    project : the project.
+    track : one of its tracks, which is not heard through any of `buses`.
+    buses : the tracks of each bus that are used.
+    """
+    if _is_muted(project, track):
+        inside = "it is in a muted folder" if track.parent is not None else "everything in it is muted"
+        return "it is muted" if track.is_muted else inside
+    if is_return(project, track):
+        return "it plays only what other tracks send to it"
+    parts = reached(project, track)
+    within = [one.title for tracks in buses.values() for one in tracks if one in parts]
+    if within:
+        return f"{first_few(within, 2)} {'is' if len(within) == 1 else 'are'} heard through it"
+    if not any(sounding_items(part) for part in parts):
+        return "it plays no audio file"
+    return "it is in none of the buses that are used"
 
 
 def match_tracks(project: Project) -> list[Match]:

@@ -81,7 +81,7 @@ def test_every_track_is_listed(faderwise: Faderwise, tmp_path: Path) -> None:
         (1, "DRUM BUS", "drums"),
         (2, "Mic 7", "drums"),
         (3, "Vox Verb", None),
-        (4, "LeadVox", "vocals"),
+        (4, "LeadVox", None),
     ]
     assert "muted" in rows[3]["reason"]
 
@@ -232,6 +232,57 @@ PROJECTS = [
     *sorted(p for p in (Path(__file__).parents[1] / "cases/rpp").glob("*.RPP") if p.name != "edge_truncated.RPP"),
     *sorted((Path(__file__).parents[3] / "shared" / "rpp").glob("*.[rR][pP][pP]")),
 ]
+
+
+@pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.name)
+def test_a_track_is_listed_in_the_bus_that_it_is_used_in(path: Path) -> None:
+    listed = buses.run(buses.BusesRequest(path=str(path)))
+    assert isinstance(listed, buses.TrackRoles)
+    try:
+        used = buses.used_in(str(path), None, {})
+    except InputError:
+        used = [(row.name, None) for row in listed.tracks]
+    assert [row.bus for row in listed.tracks] == [bus for _, bus in used]
+    assert all(row.reason != "it was chosen for this bus" for row in listed.tracks)
+    named = {option.rpartition("=")[2]: option.rpartition("=")[0] for option in listed.options}
+    assert {str(row.track): row.bus for row in listed.tracks if str(row.track) in named}.items() <= named.items()
+
+
+def test_a_room_microphone_is_in_the_bus_of_the_kit_and_the_reason_says_so(tmp_path: Path) -> None:
+    result = buses.run(buses.BusesRequest(path=str(project_of(tmp_path, "Percussion Bus", "Kick", "Room Mic"))))
+    assert isinstance(result, buses.TrackRoles)
+    assert [row.bus for row in result.tracks] == ["percussion", "percussion", "percussion"]
+    assert result.tracks[2].reason == "it belongs to the drums that are heard through track 1 'Percussion Bus'"
+    assert result.options == ["percussion=1", "percussion=3"]
+
+
+def project_of(folder: Path, bus: str, inside: str, *others: str, files: bool = True) -> Path:
+    """Write a project of a folder track with one track in it, and other tracks, each with a file of two seconds."""
+    file = folder / "media.wav"
+    soundfile.write(file, np.random.default_rng(0).normal(0.0, 0.1, 88_200), 44_100)
+    item = f'<ITEM\n POSITION 0\n LENGTH 2\n <SOURCE WAVE\n FILE "{file}"\n >\n>' if files else ""
+    tracks = [(bus, "ISBUS 1 1", ""), (inside, "ISBUS 2 -1", item), *((name, "", item) for name in others)]
+    lines = [f'<TRACK\n NAME "{name}"\n {folder_state}\n {media}\n>' for name, folder_state, media in tracks]
+    path = folder / "made.RPP"
+    path.write_text("\n".join(["<REAPER_PROJECT 0.1", *lines, ">"]), encoding="utf-8")
+    return path
+
+
+def test_no_option_is_suggested_for_a_track_without_audio(faderwise: Faderwise, tmp_path: Path) -> None:
+    result = json.loads(faderwise("buses", project_of(tmp_path, "Qx", "Zy", files=False), "--json").out)
+    assert result["suggestions"] == []
+    assert result["notes"] == ["no track for drums, bass or vocals was found"]
+    result = json.loads(faderwise("buses", project_of(tmp_path, "Drums", "Kick", "Zy"), "--json").out)
+    assert result["suggestions"] == ["bass=3"]
+
+
+def test_a_track_that_is_left_out_on_request_is_not_reported(faderwise: Faderwise, tmp_path: Path) -> None:
+    project = project_of(tmp_path, "Drums", "Kick", "Zy", "Vox")
+    ran = faderwise("mix", project, "--bus", "none=3", "--dry-run", "--json")
+    result = json.loads(ran.out)
+    assert not [text for text in (*result["notes"], *result["warnings"]) if "Zy" in text]
+    (row,) = [row for row in result["assignment"] if row["name"] == "3 Zy"]
+    assert (row["bus"], row["reason"]) == (None, "--bus none")
 
 
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.name)
