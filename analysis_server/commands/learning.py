@@ -14,7 +14,7 @@ from analysis_server.commands.mixing import print_assignment, print_earlier_copi
 from analysis_server.paths import plain_path
 from analysis_server.terminal import Terminal, lag_text
 from core.errors import InputError
-from core.wording import count, decibels
+from core.wording import count, decibels, first_few
 
 if TYPE_CHECKING:
     from analysis_server.verbs.evaluate import EvaluateResult
@@ -76,9 +76,9 @@ def _learn(arguments: Namespace, terminal: Terminal) -> None:
         print_assignment(arguments, terminal, path, None, known)
     result = options.perform(request, learn.run, terminal)
     learned, contains = ("Would learn", "would then contain") if arguments.dry_run else ("Learned", "now contains")
-    terminal.say(
-        f"{learned} {count(len(result.learned), 'song')}; {result.model} {contains} {songs_in_words(result.songs)}."
-    )
+    replaced = f" (replaced: {first_few(result.replaced, 6)})" if result.replaced else ""
+    songs = f"{count(len(result.learned), 'song')}{replaced}"
+    terminal.say(f"{learned} {songs}; {result.model} {contains} {songs_in_words(result.songs)}.")
     if arguments.truth == "edits":
         terminal.say(f"Stored in the model as {', '.join(result.learned)}.")
     if result.against_default_db:

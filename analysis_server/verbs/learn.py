@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -28,7 +29,7 @@ from analysis_server.training import (
 from core.errors import InputError, ModelError
 from core.files import require_writable_folder
 from core.matching import new_bus_notes
-from core.models.model import Model
+from core.models.model import EDITS, Model, have_same_stems
 from core.progress import ProgressCallback, no_progress, part_of
 from core.rpp.project import read_project
 
@@ -76,6 +77,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     model, file : the model's name and file.
     preset, features : what it is made of.
     learned, songs : titles of the songs learned now, and of all songs.
+    replaced : titles of the songs learned now that the model had learned before.
     coefficients : by bus and feature.
     tracks_db : how the songs with single tracks set each role of a track, such as "drums: snare", against the rule, dB,
         relative to the mean of these roles.
@@ -97,6 +99,7 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     against_default_db: dict[str, float] = {}
     next_song_percent: float = 0.0
+    replaced: list[str] = []
     tracks_db: dict[str, float] = {}
 
 
@@ -146,6 +149,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
     with nullcontext() if request.dry_run else locked(file):
         model = _starting_model(request, feature_set)  # another process may have changed it in the meantime
         new_buses = _new_bus_notes(request, model)
+        replaced = [song.title for song in model.songs if song.title in titles]
         for song in songs:
             model = model.with_song(song)
         if not request.dry_run:
@@ -162,7 +166,8 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         next_song_percent=model.next_song_percent(),
         tracks_db=model.track_habits_db(),
         assignment={one.song.title: one.assignment for one in learned if one.assignment},
-        warnings=[warning for one in learned for warning in one.warnings],
+        replaced=replaced,
+        warnings=[*(warning for one in learned for warning in one.warnings), *_copies(model, titles)],
         notes=[*new_buses, *(note for one in learned for note in one.notes)],
     )
 
@@ -172,6 +177,20 @@ def _require_titles_apart(titles: Sequence[str]) -> None:
     if twice:
         remedy = "a model identifies songs by their folder names; rename one"
         raise InputError(f"two songs have the name {twice[0]!r}", remedy=remedy)
+
+
+def _copies(model: Model, learned: Sequence[str]) -> list[str]:
+    """Return a warning for each song learned now that has the stems of another one under another name."""
+    warnings = []
+    for index, song in enumerate(model.songs):
+        for other in model.songs[:index]:
+            is_new = song.title in learned or other.title in learned
+            is_own_edit = song.title.removesuffix(EDITS) == other.title.removesuffix(EDITS)
+            if is_new and not is_own_edit and have_same_stems(song, other):
+                copy, kept = (song.title, other.title) if song.title in learned else (other.title, song.title)
+                remedy = f"faderwise models remove {shlex.quote(model.name)} --song {shlex.quote(copy)}"
+                warnings.append(f"{copy} has the same stems as {kept}, so the song counts twice; to keep one: {remedy}")
+    return warnings
 
 
 def _new_bus_notes(request: LearnRequest, model: Model) -> list[str]:

@@ -87,6 +87,39 @@ class TrainingSong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
 
+_SAME_LENGTH_S, _SAME_FEATURE_DB, _SAME_SHARE = 0.05, 0.005, 1e-4
+
+
+def have_same_stems(one: TrainingSong, other: TrainingSong) -> bool:
+    """Return whether two songs have the same stems: the same files, or the same length and features of each bus.
+
+    The gains do not count, so a session and its finished mix are the same song. A file of matrices contains several
+    songs, known by their titles; their features are not those of audio.
+    """
+    if "matrices" in one.hashes or "matrices" in other.hashes:
+        return one.title == other.title and one.hashes == other.hashes
+    files, others = ({hash_ for role, hash_ in song.hashes.items() if role != "mixdown"} for song in (one, other))
+    if files and files == others:
+        return True
+    if abs(one.duration_s - other.duration_s) > _SAME_LENGTH_S or one.triangles.keys() != other.triangles.keys():
+        return False
+    return bool(one.triangles) and all(_are_alike(rows, other.triangles[bus]) for bus, rows in one.triangles.items())
+
+
+def _are_alike(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> bool:
+    """Return whether two triangles are of the same features, by those that neither weights nor gains change.
+
+    They are the first row, relative to its first value; in condition 3 only what is constant in a song, in dB.
+    """
+    if len(one) != len(other) or not one[0][0] or not other[0][0]:
+        return False
+    is_balance = len(one) == len(balance.NAMES) + 1
+    n_features = len(balance.OF_SONG) if is_balance else len(one) - 1
+    first, second = (np.array(rows[0][1:n_features]) / rows[0][0] for rows in (one, other))
+    rtol, atol = (0.0, _SAME_FEATURE_DB) if is_balance else (_SAME_SHARE, 0.0)
+    return bool(np.allclose(first, second, rtol=rtol, atol=atol))
+
+
 EDITS = " (edits)"
 """Ends the title under which a model keeps the edits of a song's mix, next to the song."""
 

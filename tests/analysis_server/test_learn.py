@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from analysis_server import models
 from core.analysis.measure import measure
@@ -282,3 +283,19 @@ def test_songs_of_one_name_are_refused_before_any_is_opened(faderwise: Faderwise
     ran = faderwise("learn", dataset, dataset / "Blue", "--model", "x")
     assert (ran.code, ran.out, len(ran.err_lines)) == (2, "", 1)
     assert "two songs have the name 'Blue'" in ran.err
+
+
+def test_a_song_that_was_learned_under_another_name_is_reported(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_song, tmp_path / "copy")
+    for stem in (tmp_path / "copy").glob("*.wav"):
+        samples, rate = soundfile.read(stem)
+        soundfile.write(stem.with_suffix(".flac"), samples, rate, subtype="PCM_24")
+        stem.unlink()
+    assert "same stems" not in faderwise("learn", tiny_song, "--model", "mine").err
+    again = faderwise("learn", tiny_song, "--model", "mine")
+    assert "Learned 1 song (replaced: tiny song); mine now contains 1 song." in again.out
+    assert "same stems" not in again.err
+    ran = faderwise("learn", tmp_path / "copy", "--model", "mine")
+    assert "copy has the same stems as tiny song, so the song counts twice" in ran.err

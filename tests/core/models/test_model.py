@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 from scipy.optimize import nnls
 
 from core.errors import ModelError
 from core.models.fit import fold
-from core.models.model import LARGEST_FILE_BYTES, Model, TrainingSong, load
+from core.models.model import LARGEST_FILE_BYTES, Model, TrainingSong, have_same_stems, load
 from tests.expected_errors import raises_error
 
 FloatArray = npt.NDArray[np.float64]
@@ -47,6 +48,16 @@ def model_of(*titles: str) -> Model:
     for title in titles:
         model = model.with_song(training_song(title))
     return model
+
+
+def test_songs_of_the_same_stems_are_known_by_their_features_whatever_their_gains():
+    def learned(title: str, gain: float) -> TrainingSong:
+        triangles = {bus: fold(found, gain * gains).tolist() for bus, (found, gains) in frames_of(title).items()}
+        return replace(training_song(title), triangles=triangles)
+
+    assert have_same_stems(learned("Blue", 1.0), replace(learned("Blue", 0.3), title="Copy"))
+    assert not have_same_stems(learned("Blue", 1.0), learned("Amber", 1.0))
+    assert not have_same_stems(learned("Blue", 1.0), replace(learned("Blue", 1.0), duration_s=21.0))
 
 
 @pytest.fixture
