@@ -231,15 +231,17 @@ def add_evaluate(parser: options.Parser) -> None:
     parser.set_command(
         _evaluate,
         "evaluate AllMySongs",
+        "evaluate SongA SongB SongC",
         "evaluate Rock --test-on Pop --out tables",
         "evaluate rock_condition1.npz",
     )
     kinds = "DATASET_DIR|MATRICES.npz"
     parser.add_argument(
         "dataset",
+        nargs="+",
         type=options.path,
-        metavar=kinds,
-        help="a folder of songs with their mixdowns; each is tested on what learn makes of the others",
+        metavar=f"SONG_DIR|{kinds}",
+        help="songs with their mixdowns, or folders of them; each is tested on what learn makes of the others",
     )
     parser.add_argument("--test-on", metavar=kinds, help="learn from the first dataset, test on this one")
     options.add_shared(parser, "--preset", "--features")

@@ -205,7 +205,7 @@ def require_mixdowns(
     *,
     has_option: bool = False,
 ) -> None:
-    """Raise an `InputError` for the first song of `folders` without a mixdown; no audio is read.
+    """Raise an `InputError` that names the songs of `folders` without a mixdown; no audio is read.
 
     Parameters
     ----------
@@ -214,6 +214,7 @@ def require_mixdowns(
     mixdown : the mixdown's path where it was chosen, of a single song.
     has_option : whether the user can choose it with `--mixdown`.
     """
+    without: dict[Path, list[Path]] = {}
     for folder in folders:
         if stem_file_of(folder) is None:
             layout = _layout_of(folder)
@@ -224,8 +225,17 @@ def require_mixdowns(
             files = match_files(layout.stems, listen=False)
             if layout.mixdown is None and mixdown_in(layout.stems, files, chosen) is None:
                 bars = ("unknown", "reference")
-                unknown = [path for path, match in files.items() if match.bar in bars and path not in chosen]
-                raise no_mixdown(folder, unknown, has_option=has_option)
+                without[folder] = [path for path, match in files.items() if match.bar in bars and path not in chosen]
+    if without:
+        raise no_mixdown(without, has_option=has_option)
+
+
+def require_titles_apart(titles: Sequence[str]) -> None:
+    """Raise an `InputError` if two songs have the same title, by which models and tables identify them."""
+    twice = sorted({title for title in titles if titles.count(title) > 1})
+    if twice:
+        remedy = "songs are identified by their folder names; rename one"
+        raise InputError(f"two songs have the name {twice[0]!r}", remedy=remedy)
 
 
 # Datasets

@@ -15,7 +15,7 @@ import numpy as np
 from analysis_server import models
 from analysis_server.paths import home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.folder import require_mixdowns, song_folders
+from analysis_server.sources.folder import require_mixdowns, require_titles_apart, song_folders
 from analysis_server.training import (
     SongSettings,
     is_matrices,
@@ -39,7 +39,7 @@ from core.models.evaluate import (
 )
 from core.models.model import Model, TrainingSong
 from core.progress import ProgressCallback, no_progress, part_of
-from core.wording import capitalised
+from core.wording import capitalised, first_few, listed
 
 TABLE = "evaluate.json"
 LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal level"
@@ -64,19 +64,24 @@ _OF_PAPER = "the paper's regression, learned from the songs to learn from"
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Evaluate on `dataset` (a DATASET_DIR or an NPZ of matrices), or train on it and test on `test_on`.
+    """Evaluate on `dataset` (folders of songs, or an NPZ of matrices), or train on it and test on `test_on`.
 
     `out` is a folder for the tables and figures; None writes nothing. `dask` is the address of a dask scheduler
     whose workers see the songs under the same paths. `mixed_by` is as for `learn`.
     """
 
-    dataset: str
+    dataset: str | list[str]
     test_on: str | None = None
     preset: Preset | None = None
     features: FeatureSet | None = None
     out: str | None = None
     dask: str | None = None
     mixed_by: Literal["me", "others"] = "me"
+
+    @property
+    def datasets(self) -> list[str]:
+        """The paths of `dataset`."""
+        return [self.dataset] if isinstance(self.dataset, str) else self.dataset
 
 
 class BaselineScores(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +141,7 @@ class EvaluateResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def by_condition(request: EvaluateRequest) -> list[EvaluateRequest]:
     """Return one request for each of the paper's conditions where none is named, each with its own folder."""
-    any_matrices = is_matrices(request.dataset) or is_matrices(request.test_on or "")
+    any_matrices = any(map(is_matrices, [*request.datasets, request.test_on or ""]))
     if request.preset != "paper" or request.features or any_matrices:
         return [request]
     return [
@@ -162,11 +167,15 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     InputError
         The dataset cannot be read, has too few songs, or the preset does not fit it.
     """
-    preset = request.preset or ("paper" if is_matrices(request.dataset) else "default")
+    matrices = [path for path in request.datasets if is_matrices(path)]
+    if not request.datasets:
+        raise InputError("no dataset was given", remedy="give a folder of songs")
+    if matrices and len(request.datasets) > 1:
+        raise InputError("matrices cannot be combined with other songs", path=matrices[0], remedy="evaluate them alone")
+    preset = request.preset or ("paper" if matrices else "default")
     feature_set = feature_set_of(preset, request.features)
-    require_mixdowns(
-        song_folders([path for path in (request.dataset, request.test_on) if path and not is_matrices(path)]), {}
-    )
+    given = [*request.datasets, *([request.test_on] if request.test_on else [])]
+    require_mixdowns(song_folders([path for path in given if not is_matrices(path)]), {})
     share = 0.9 if request.test_on is None else 0.45
     settings = SongSettings(
         preset=preset, feature_set=feature_set, paper_buses=preset == "paper", with_measurement=True
@@ -175,16 +184,16 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
         raise InputError(
             "the paper's regression does not use this", option="--mixed-by", remedy="leave it out, or use condition3"
         )
-    trained = _without_copies(_dataset(request, request.dataset, settings, part_of(progress, 0.0, share)))
+    trained = _without_copies(_dataset(request, request.datasets, settings, part_of(progress, 0.0, share)))
     if request.test_on is None and len(trained.songs) < 2:
         raise InputError(
             "leave-one-song-out needs at least two different songs",
-            path=request.dataset,
+            path=request.datasets[0],
             remedy="add songs, or name a folder of others to test on with --test-on",
         )
     tested, learn_from, has_new_songs = trained, None, True
     if request.test_on is not None:
-        tested = _without_copies(_dataset(request, request.test_on, settings, part_of(progress, share, 0.9)))
+        tested = _without_copies(_dataset(request, [request.test_on], settings, part_of(progress, share, 0.9)))
         learn_from = trained.songs
         tested, has_new_songs = _new_songs(tested, trained)
     evaluation, others = evaluate(feature_set, tested, trained, learn_from)
@@ -199,7 +208,7 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     result = EvaluateResult(
         preset=preset,
         features=feature_set,
-        trained_on=request.dataset if request.test_on else "all songs except the one tested",
+        trained_on=listed(request.datasets) if request.test_on else "all songs except the one tested",
         buses=list(scores.buses),
         songs={title: dict(row) for title, row in scores.mse.items()},
         mean=scores.mean_mse(),
@@ -220,7 +229,8 @@ def run(request: EvaluateRequest, progress: ProgressCallback = no_progress) -> E
     )
     if request.out is None:
         return result
-    title = Path(request.test_on or request.dataset).resolve().name
+    tested_on = [request.test_on] if request.test_on else request.datasets
+    title = first_few([Path(path).resolve().name for path in tested_on], 1)
     writing = part_of(progress, 0.9, 1.0)
     return _written(result, evaluation, others, title=title, folder=Path(request.out), progress=writing)
 
@@ -317,13 +327,16 @@ def _songs_of_default(tested: Dataset, feature_set: str) -> list[str]:
     return [f"{', '.join(known)}: learned by the default model, which is used without the song that is tested"]
 
 
-def _dataset(request: EvaluateRequest, path: str, settings: SongSettings, progress: ProgressCallback) -> Dataset:
+def _dataset(
+    request: EvaluateRequest, paths: Sequence[str], settings: SongSettings, progress: ProgressCallback
+) -> Dataset:
     by_others = request.mixed_by == "others"
-    if is_matrices(path):
-        songs = matrices_songs(path, settings.preset, settings.feature_set)
+    if is_matrices(paths[0]):
+        songs = matrices_songs(paths[0], settings.preset, settings.feature_set)
         training = {song.title: msgspec.structs.replace(kept, by_others=by_others) for song, kept in songs}
         return Dataset(songs=[song for song, _ in songs], training=training)
-    folders = song_folders([path])
+    folders = song_folders(paths)
+    require_titles_apart([folder.resolve().name for folder in folders])
     learned = {one.song.title: one for one in learn_folders(folders, settings, request.dask, progress)}
     return Dataset(
         songs=[one.evaluation_song() for one in learned.values()],

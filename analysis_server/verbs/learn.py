@@ -13,7 +13,7 @@ import msgspec
 from analysis_server import MADE_BY, models
 from analysis_server.paths import is_project, locked
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
-from analysis_server.sources.folder import require_mixdowns, song_folders
+from analysis_server.sources.folder import require_mixdowns, require_titles_apart, song_folders
 from analysis_server.sources.project import Assigned, Level, ProjectParts, require_mixdown_of
 from analysis_server.training import (
     LearnedSong,
@@ -144,7 +144,7 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
     by_others = request.mixed_by == "others"
     songs = [msgspec.structs.replace(one.song, album=request.album, by_others=by_others) for one in learned]
     titles = [song.title for song in songs]
-    _require_titles_apart(titles)
+    require_titles_apart(titles)
     file = models.path_of(request.model)
     with nullcontext() if request.dry_run else locked(file):
         model = _starting_model(request, feature_set)  # another process may have changed it in the meantime
@@ -170,13 +170,6 @@ def run(request: LearnRequest, progress: ProgressCallback = no_progress) -> Lear
         warnings=[*(warning for one in learned for warning in one.warnings), *_copies(model, titles)],
         notes=[*new_buses, *(note for one in learned for note in one.notes)],
     )
-
-
-def _require_titles_apart(titles: Sequence[str]) -> None:
-    twice = sorted({title for title in titles if titles.count(title) > 1})
-    if twice:
-        remedy = "a model identifies songs by their folder names; rename one"
-        raise InputError(f"two songs have the name {twice[0]!r}", remedy=remedy)
 
 
 def _copies(model: Model, learned: Sequence[str]) -> list[str]:
@@ -241,7 +234,7 @@ def _sources(request: LearnRequest) -> tuple[list[str], list[str], list[Path]]:
     matrices = list(filter(is_matrices, request.songs))
     sessions = list(filter(is_project, request.songs))
     folders = song_folders([path for path in request.songs if path not in (*matrices, *sessions)])
-    _require_titles_apart([folder.resolve().name for folder in folders])
+    require_titles_apart([folder.resolve().name for folder in folders])
     others = [*matrices, *map(str, folders)]
     if request.truth == "faders" and others:
         raise InputError(

@@ -466,28 +466,37 @@ _NAMED_AS_MIXES = re.compile(
 )
 
 
-def no_mixdown(song: Path, unknown: Sequence[Path], *, has_option: bool = True) -> InputError:
-    """Return the error for a song without a mixdown, which names the file that may be it.
+def no_mixdown(songs: Mapping[Path, Sequence[Path]], *, has_option: bool = True) -> InputError:
+    """Return the error for songs without a mixdown, which names the files that may be it.
 
     Parameters
     ----------
-    song : the song's folder or title.
-    unknown : its files that are references, or have names that were not recognised.
+    songs : by each song's folder or title, its files that are references, or have names that were not recognised.
     has_option : whether the user can choose the mixdown with `--mixdown`.
     """
-    title = song.name.casefold()
-    words = {path: re.sub(r"[_\W]+", " ", path.stem) for path in unknown}
-    likely = [
-        path
-        for path, name in words.items()
-        if _NAMED_AS_MIXES.search(name) or (len(title) > 3 and title in name.casefold())
-    ]
+    likely = {song: name for song, unknown in songs.items() if (name := _likely_mixdown(song, unknown))}
+    problem = "no mixdown found next to the stems"
+    if len(songs) > 1:
+        maybe = f"; it may be {listed([str(song / name) for song, name in likely.items()], 'or')}" if likely else ""
+        names = listed([str(song) for song in songs])
+        return InputError(f"{problem} of {names}", remedy=f"add each one as mix.wav{maybe}")
+    (song,) = songs
     remedy = "add it as mix.wav" + (", or name it with --mixdown" if has_option else "")
     if likely:
-        name = likely[0].name
-        remedy = f"rename it to mix{likely[0].suffix}" if not has_option else f"add --mixdown {shlex.quote(name)}"
+        name = likely[song]
+        remedy = f"rename it to mix{Path(name).suffix}" if not has_option else f"add --mixdown {shlex.quote(name)}"
         remedy = f"if it is {name}, {remedy}"
-    return InputError("no mixdown found next to the stems", path=song, remedy=remedy)
+    return InputError(problem, path=song, remedy=remedy)
+
+
+def _likely_mixdown(song: Path, unknown: Sequence[Path]) -> str | None:
+    """Return the name of the first file that is named like a mix or like its song."""
+    title = song.name.casefold()
+    for path in unknown:
+        name = re.sub(r"[_\W]+", " ", path.stem)
+        if _NAMED_AS_MIXES.search(name) or (len(title) > 3 and title in name.casefold()):
+            return path.name
+    return None
 
 
 def mixdown_in(folder: Path, matches: Mapping[Path, Match], chosen: Collection[Path]) -> Path | None:

@@ -249,7 +249,7 @@ def require_mixdown(song: Song) -> AudioFile:
     """Return the song's mixdown; raise an `InputError` if it has none."""
     if song.mixdown is None:
         references = [row.path for row in song.assignment if row.role == "reference"]
-        raise no_mixdown(Path(song.title), [*song.ignored, *references])
+        raise no_mixdown({Path(song.title): [*song.ignored, *references]})
     return song.mixdown
 
 

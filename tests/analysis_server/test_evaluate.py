@@ -253,6 +253,30 @@ def test_a_song_without_a_mixdown_is_named(faderwise: Faderwise, tiny_song: Path
     assert "bad: no mixdown found" in refused(faderwise, tmp_path / "two")
 
 
+def test_all_songs_without_a_mixdown_are_named_in_one_line(
+    faderwise: Faderwise, tiny_song: Path, tmp_path: Path
+) -> None:
+    for title in ("good", "bad", "worse"):
+        shutil.copytree(tiny_song, tmp_path / "all" / title)
+    (tmp_path / "all" / "bad" / "mix.wav").unlink()
+    (tmp_path / "all" / "worse" / "mix.wav").rename(tmp_path / "all" / "worse" / "rough.wav")
+    names = f"{tmp_path / 'all' / 'bad'} and {tmp_path / 'all' / 'worse'}"
+    for command in (("evaluate", tmp_path / "all"), ("learn", tmp_path / "all", "--model", "mine")):
+        ran = faderwise(*command)
+        assert ran.code == 2
+        (line,) = ran.err_lines
+        assert f"of {names}; add each one as mix.wav" in line and str(Path("worse", "rough.wav")) in line
+
+
+def test_several_songs_and_folders_of_songs_are_one_dataset(faderwise: Faderwise, own_songs: Path) -> None:
+    parts = sorted(path for path in own_songs.iterdir() if path.is_dir())
+    together = as_json(faderwise("evaluate", own_songs, "--json"))
+    apart = as_json(faderwise("evaluate", *parts, "--json"))
+    assert apart == together
+    assert "cannot be combined" in refused(faderwise, own_songs, GOLDEN / "rock_condition1.npz")
+    assert f"two songs have the name '{parts[0].name}'" in refused(faderwise, own_songs, parts[0])
+
+
 @pytest.mark.parametrize(
     "words", [("--features", "condition2"), ("--preset", "default", "--features", "condition1")], ids=" ".join
 )
