@@ -24,7 +24,7 @@ from core import roles
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
 from core.audio.framing import HOP_S, LONGEST_S
 from core.automation.points import EnvelopePoints, Point, thin_bus
-from core.decibels import FloatArray, gain_to_db, median
+from core.decibels import LOWEST_DB, FloatArray, gain_to_db, median
 from core.errors import InputError, suggestion
 from core.gains.curves import gaussian
 from core.models.balance import common_db
@@ -524,12 +524,31 @@ def _asked(
     times = frame_times_s(root)
     curves = {}
     for bus, gain_db in curves_db.items():
-        points = thin_bus(times, gain_db, span_s=root.range_s)  # as the run did: a part differs by the settings alone
+        points = _shifted_as_a_whole(basis, settings, bus)
+        if points is None:
+            points = thin_bus(times, gain_db, span_s=root.range_s)  # as the run did: a part differs by the settings
         if span_s is not None and span_s != root.range_s:
             points = points.cut(span_s)
         curves[bus] = points.shifted(root.start_s)
     notes += _replaced_notes(basis, settings)
     return settings, curves, None if span_s is None else (span_s[0] + root.start_s, span_s[1] + root.start_s), notes
+
+
+def _shifted_as_a_whole(basis: Basis, settings: EditSettings, bus: str) -> EnvelopePoints | None:
+    """Return the run's own points of a bus with its offset, in the stems' time; None if more than offsets changes.
+
+    The stored curve has steps of 0.01 dB, so thinning it again would choose other points.
+    """
+    root = basis.root
+    beyond = msgspec.structs.replace(settings, offset_db={}, range_s=None, freeze=[])
+    written = next((track for track in root.tracks if track.role == bus), None)
+    if beyond != basis.unedited or written is None or root.range_s is not None or root.settings.get(ON_TOP):
+        return None
+    points = EnvelopePoints.of(written.written)
+    if (points.gain_db <= LOWEST_DB).any():  # a silence would get sound
+        return None
+    points = points.with_gain_db(float(gain_to_db(written.scale)) + settings.offset_db.get(bus, 0.0))
+    return points.shifted(-root.start_s)
 
 
 def common_span(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
