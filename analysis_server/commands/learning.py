@@ -178,7 +178,7 @@ def _print_balance(model: Model, terminal: Terminal) -> None:
     )
     terminal.say("Level: the loudness that a bus gets, relative to the mean of these buses, before the rules.")
     if against_db:
-        terminal.say("Against default: how much higher or lower than by the default model.")
+        terminal.say("Against default: the difference from the default model, relative to the median of these buses.")
         _print_next_song(model.next_song_percent(), terminal)
     _print_track_habits(model.track_habits_db(), terminal)
     shared = dict(zip(_RULES, coefficients[0, 1:].tolist(), strict=True))

@@ -80,8 +80,8 @@ class LearnResult(msgspec.Struct, frozen=True, kw_only=True):
     replaced : titles of the songs learned now that the model had learned before.
     coefficients : by bus and feature.
     tracks_db : how the songs with single tracks set each role of a track, such as "drums: snare", against the rule, dB,
-        relative to the mean of these roles.
-    against_default_db : how the model sets each bus compared with the default model, without a common gain.
+        relative to the median of these roles.
+    against_default_db : how the model sets each bus compared with the default model, relative to the median.
     next_song_percent : how far one more song would move a bus towards its own level; 0 for the paper's features.
     assignment : the bus of each file or track of the songs that were learned now, by title.
     warnings, notes : sentences for the user: what may be a problem, and information.

@@ -231,23 +231,23 @@ class Model:
         return {bus: dict(zip(names, self.coefficients(bus).tolist(), strict=True)) for bus in self.buses}
 
     def track_habits_db(self) -> dict[str, float]:
-        """Return how its songs set each role of a single track against the default rule, dB, without a common gain."""
+        """Return how its songs set each role of a single track against the default rule, dB, less the roles' median."""
         if self.feature_set != "condition3":
             return {}
         names = sorted({name for song in self.songs for name in song.tracks or {}})
         habits_db = self.balance_fit.habits_of(names)
-        return dict(zip(names, (habits_db - habits_db.mean()).tolist(), strict=True)) if names else {}
+        return dict(zip(names, (habits_db - np.median(habits_db)).tolist(), strict=True)) if names else {}
 
     def against_db(self, other: Model) -> dict[str, float]:
-        """Return how it sets each bus of its songs compared with another model, dB, without a common gain.
+        """Return how it sets each bus of its songs compared with another model, dB, less the buses' median.
 
-        Empty where one of the models is not of condition 3.
+        The buses that songs and edits leave alone are then near 0. Empty where one of the models is not of condition 3.
         """
         if not self.buses or {self.feature_set, other.feature_set} != {"condition3"}:
             return {}
         offsets_db, others_db = (model.balance_fit.coefficients_of(self.buses)[:, 0] for model in (self, other))
         changes_db = offsets_db - others_db
-        return dict(zip(self.buses, (changes_db - changes_db.mean()).tolist(), strict=True))
+        return dict(zip(self.buses, (changes_db - np.median(changes_db)).tolist(), strict=True))
 
     def next_song_percent(self) -> float:
         """Return roughly how far one more song would move the balance to its own; 0 without songs of condition 3.
