@@ -33,13 +33,15 @@ from core.automation.render import MixFigures, RenderedMix
 from core.decibels import ABSENT_DB, LOWEST_DB, FloatArray, db_to_power
 from core.gains.curves import GainCurves
 from core.models import balance
-from core.models.explain import TERM_MEANINGS, TermMeaning
+from core.models.explain import OF_MODEL, SMALLER, TERM_MEANINGS, TermMeaning
 from core.models.fit import EIGHTY_PERCENT
 from core.rpp.write import Lowered
 from core.wording import count
 
 LEAST_TERM_DB = 0.05
 """A term that never exceeds this is not shown."""
+SMALL_TERM_DB = 0.25
+"""Terms of a model that never reach this are shown as one."""
 
 
 class BusResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,14 +228,23 @@ def content_of(outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemS
 
 
 def terms_of(terms_db: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, ...], FloatArray | None]:
-    """Return the terms that a page shows and their contributions in dB, shape (n_frames, n_terms)."""
-    known = [
-        name
-        for name, values in terms_db.items()
-        if name in TERM_MEANINGS and np.abs(values).max(initial=0.0) > LEAST_TERM_DB
+    """Return the terms that a page shows and their contributions in dB, shape (n_frames, n_terms).
+
+    Two or more of the model's terms that never reach `SMALL_TERM_DB` are one term, their sum.
+    """
+    largest_db = {name: np.abs(values).max(initial=0.0) for name, values in terms_db.items() if name in TERM_MEANINGS}
+    small = [name for name, size_db in largest_db.items() if name in OF_MODEL and size_db < SMALL_TERM_DB]
+    shown = [
+        (TERM_MEANINGS[name], terms_db[name])
+        for name, size_db in largest_db.items()
+        if size_db > LEAST_TERM_DB and (name not in small or len(small) == 1)
     ]
-    terms = tuple(TERM_MEANINGS[name] for name in known)
-    return terms, np.stack([np.round(terms_db[name], 1) for name in known], axis=1) if known else None
+    if len(small) > 1:
+        together_db = np.sum([terms_db[name] for name in small], axis=0)
+        if np.abs(together_db).max(initial=0.0) > LEAST_TERM_DB:
+            shown.append((SMALLER, together_db))
+    terms = tuple(meaning for meaning, _ in shown)
+    return terms, np.stack([np.round(values, 1) for _, values in shown], axis=1) if shown else None
 
 
 def _bus(bus: str, outcome: Outcome) -> BusContent:

@@ -49,8 +49,8 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     ),
     "company": TermMeaning(
         "buses of its kind",
-        "it shares its place in the mix with fewer others than they do",
-        "it shares its place in the mix with more others than they do",
+        "few or no others are of its kind; several of one kind are each set lower",
+        "several of its kind play, such as guitars, keys and strings, so each is set lower",
     ),
     "tone": TermMeaning(
         "its tone",
@@ -61,12 +61,15 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
     "presence": _both("how much it plays", "how much of the song it plays in"),
     "sessions": TermMeaning(
         "the learned songs",
-        "it is set louder in the songs that the model has learned",
-        "it is set quieter in the songs that the model has learned",
+        "it is set louder than usual in the songs that the model has learned",
+        "it is set quieter than usual in the songs that the model has learned",
     ),
     "covered_moment": _both("what covers it here", "how much the other buses mask it here"),
     "moment": _both("the moment", "how much louder or quieter it is here than usual, relative to the others"),
-    "kit": _both("the drum kit", "its function in the drum kit"),
+    "kit": _both(
+        "the drum kit",
+        "the microphones of a drum kit share its level: kick and snare are the highest, hi-hat and room the lowest",
+    ),
     "like": _both("the other session", "as in the session given with --like"),
     "kept": _both("your fader", "your fader is kept"),
     "placed": _both("the kept buses", "placed relative to the buses that are kept"),
@@ -80,6 +83,10 @@ TERM_MEANINGS: Mapping[str, TermMeaning] = {
 }
 """Every term, in the order they are shown: those of predictions, `own` for moves that stay on top, and `edited`, which
 an audit adds."""
+OF_MODEL = ("level", "role", "company", "tone", "covered", "presence", "sessions", "covered_moment", "moment", "kit")
+"""The terms that a model predicts; the others are what the user asked for, bounds, or common to all buses."""
+SMALLER = _both("smaller reasons", "smaller reasons together")
+"""The sum of small terms of a model, as a page shows it."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analysis_server.report.content import MINUS
+from analysis_server.report.mix import terms_of
 from analysis_server.report.page import render_report
 
 HOSTILE = "</script><script>hit=1</script><img src=x onerror=hit=1>"
@@ -40,6 +41,15 @@ def test_terms_that_round_to_zero_are_not_shown(make_audit, make_audited_bus):
     small = np.stack([bus.terms_db[:, 0], np.full(len(bus.time_s), 0.04)], axis=1)
     page = render_report(replace(make_audit(), buses=(replace(bus, terms_db=small),)))
     assert page.count('<li class="quiet"><b></b> <span>as all buses</span></li>') == 1
+
+
+def test_small_reasons_of_a_model_are_one_line_with_their_sum():
+    terms_db = {name: np.full(3, value) for name, value in {"level": -2.0, "role": 0.14, "sessions": -0.2}.items()}
+    terms, values_db = terms_of({**terms_db, "common": np.full(3, 0.1)})
+    assert [term.label for term in terms] == ["its own level", "the whole mix", "smaller reasons"]
+    np.testing.assert_allclose(values_db[0], [-2.0, 0.1, -0.1])
+    alone, _ = terms_of({"level": np.full(3, -2.0), "role": np.full(3, 0.14)})
+    assert [term.label for term in alone] == ["its own level", "its place in the mix"]
 
 
 def test_the_band_of_an_audit_is_around_the_predicted_gain(make_audit, make_audited_bus):
