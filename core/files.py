@@ -40,6 +40,8 @@ _OWNER, _TOKEN, _MAIN, _COMMIT, _ROLLBACK = ".owner", ".token", ".main", ".commi
 _UNOWNED_AGE_S = 3600.0
 """When a temporary folder without a lock file (of version 0.1.0) counts as left behind."""
 _CHUNK_BYTES = 1 << 20
+_SIMILAR = 0.75
+"""From this ratio of `difflib` on, a name is probably a misspelling of another."""
 _LONGEST_NAME_BYTES = 255
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
@@ -661,4 +663,16 @@ def require_folder(path: Path, remedy: str) -> None:
         return
     if path.exists():
         raise InputError("is a file", path=path, remedy="give the folder that contains it")
-    raise InputError("no such folder", path=path, remedy=remedy)
+    raise InputError("no such folder", path=path, remedy=f"{similar_path(path)}{remedy}")
+
+
+def similar_path(path: Path) -> str:
+    """Return "did you mean PATH? " with the most similar name in the folder of a missing file, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415 - commands without an error start faster
+
+    try:
+        found = {other.name.casefold(): other for other in sorted(path.parent.iterdir()) if other.name[:1] != "."}
+    except OSError:
+        return ""
+    near = get_close_matches(path.name.casefold(), found, 1, _SIMILAR)
+    return f"did you mean {found[near[0]]}? " if near else ""

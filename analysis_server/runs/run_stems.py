@@ -41,14 +41,18 @@ def song_to_render(folder: Path, runs: Sequence[RunRecord], automation: Automati
     """
     song = song_of(runs[-1])
     if song is None:
-        files = [Path(file) for role, stem in runs[-1].stems.items() for file in _files_of(runs[-1], role, stem)]
-        missing = next((file for file in files if not file.is_file()), None)
-        problem = f"{missing}, a stem of its mix, no longer exists" if missing else "the stems of its mix have changed"
-        raise InputError(problem, path=folder, remedy="put the stems back, or mix the song again")
+        raise InputError(stems_problem(runs[-1]), path=folder, remedy="put the stems back, or mix the song again")
     without = [bus for bus in song.stems if bus not in automation]
     if without:
         raise InputError(f"{', '.join(without)} has no points", path=folder, remedy="add them, or mix the song again")
     return song
+
+
+def stems_problem(run: RunRecord) -> str:
+    """Return why `song_of` has no song."""
+    files = [Path(file) for role, stem in run.stems.items() for file in _files_of(run, role, stem)]
+    missing = next((file for file in files if not file.is_file()), None)
+    return f"{missing}, a stem of its mix, no longer exists" if missing else "the stems of its mix have changed"
 
 
 def _files_of(run: RunRecord, role: str, stem: str) -> list[str]:

@@ -19,6 +19,7 @@ from core.analysis.measure import Measurement, measure
 from core.audio.song import is_stem_file
 from core.decibels import FloatArray, gain_to_db
 from core.errors import InputError, suggestion
+from core.files import similar_path
 from core.models.balance import frame_levels_lufs, gated_mean_lufs
 from core.models.controls import with_balance_of, with_depth, with_kept, with_ride
 from core.models.explain import Prediction
@@ -65,7 +66,8 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
         like = Path(self.like or "")
         if not (like.is_dir() or is_stem_file(like) or (like.is_file() and is_project(like.name))):
             problem = "is neither a project nor a folder" if like.exists() else "no such project or folder"
-            raise InputError(problem, path=like, option="--like", remedy="give a session, a song or a run")
+            remedy = f"{similar_path(like)}give a session, a song or a run"
+            raise InputError(problem, path=like, option="--like", remedy=remedy)
         asked = {
             "--like": self.like is not None,
             "--depth": self.depth_percent != 100.0,

@@ -28,7 +28,7 @@ from analysis_server.report.mix import shown_levels_lufs
 from analysis_server.report.page import render_report
 from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import audit_target
-from analysis_server.runs.run_stems import song_of
+from analysis_server.runs.run_stems import song_of, stems_problem
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Measurement
 from core.audio.io import EXTENSIONS, inspect
@@ -36,8 +36,8 @@ from core.audio.song import Song
 from core.automation.points import Automation, thin_curves
 from core.automation.render import common_gain_db, measure_file, measure_mixes
 from core.decibels import LOWEST_DB, db_to_gain
-from core.errors import InputError
-from core.files import write_text
+from core.errors import InputError, suggestion
+from core.files import similar_path, write_text
 from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
 from core.progress import ProgressCallback, no_progress, part_of, stages
@@ -204,8 +204,13 @@ def _named(text: str) -> _Named:
         raise InputError("is the name of a model and of a folder", path=text, remedy=remedy)
     plain, found = _NUMBER.sub("", text), _NUMBER.search(text)
     if not is_project(plain) and not Path(plain).is_dir():
-        if Path(text).suffix.lower() not in EXTENSIONS:
-            models.find(text)  # reported before stems are asked for
+        is_mixdown = Path(text).suffix.lower() in EXTENSIONS
+        if not (Path(text) if is_mixdown else models.file_of(text)).is_file():
+            hint = similar_path(Path(text)) or suggestion(text, models.names())
+            kinds = f"a model ({', '.join(models.names())}), a project or folder with a run, or a mixdown"
+            raise InputError("no such model, run or mixdown", path=text, remedy=f"{hint}give {kinds}")
+        if not is_mixdown:
+            models.find(text)  # a damaged one is reported before stems are asked for
         return _Named(text)
     audited = audit_target(plain)
     number = int(found[1]) if found else None
@@ -226,6 +231,10 @@ def _song(request: CompareRequest, sides: Sequence[_Named]) -> Song | None:
         return open_song_folder(request.on, request.buses)
     songs = [song_of(side.audited.runs[-1]) for side in sides if side.audited]
     found = next((song for song in songs if song is not None), None)
+    of_folder = next((side for side in sides if side.audited and not is_project(_NUMBER.sub("", side.text))), None)
+    if found is None and of_folder is not None and of_folder.audited:
+        remedy = "put the stems back, or give them with --on SONG_DIR"
+        raise InputError(stems_problem(of_folder.audited.runs[-1]), path=of_folder.text, remedy=remedy)
     if found is None:
         raise InputError("needs stems to be compared on", path=without_stems[0], remedy="give them with --on SONG_DIR")
     return found

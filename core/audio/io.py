@@ -26,6 +26,7 @@ import soxr
 
 from core.audio import codecs
 from core.errors import InputError, require_text
+from core.files import similar_path
 
 CLIPPED_RUN = 3
 """Samples at full scale count as clipped in runs of at least this many."""
@@ -189,7 +190,7 @@ def inspect(path: Path, *, stream: int = 0) -> AudioFile:
     """
     if not path.is_file():
         problem = "is not a file" if path.exists() else "no such file"
-        raise InputError(problem, path=path, remedy="give the path of an audio file")
+        raise InputError(problem, path=path, remedy=f"{similar_path(path)}give the path of an audio file")
     if path.stat().st_size == 0:
         raise InputError("the file is empty", path=path, remedy="export it again")
     with _opened(path, stream) as file:

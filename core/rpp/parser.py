@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
-from core.files import read_whole
+from core.files import read_whole, similar_path
 
 _TOKEN = re.compile(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^ \t"'`#;][^ \t]*))""")
 _ENDS_OR_COMMENT = re.compile(rb"[ \t]*(?:$|[#;])")
@@ -234,7 +234,8 @@ def read_document(path: Path) -> Document:
     try:
         content = read_whole(path)
     except FileNotFoundError:
-        raise InputError("no such file", path=path, remedy="give the path of a REAPER project") from None
+        remedy = f"{similar_path(path)}give the path of a REAPER project"
+        raise InputError("no such file", path=path, remedy=remedy) from None
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"
         raise InputError(problem, path=path, remedy="check its permissions") from error

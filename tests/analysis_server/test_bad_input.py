@@ -72,6 +72,18 @@ DAMAGE: dict[str, tuple[Change, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("Night Tran", "Night Train"), ("caesium-session.rpp", "caesium-session.RPP")]
+)
+def test_a_misspelled_path_is_suggested(faderwise: Faderwise, tmp_path: Path, given: str, meant: str) -> None:
+    (tmp_path / "Night Train").mkdir()
+    (tmp_path / "caesium-session.RPP").touch()
+    if (tmp_path / given).exists():
+        pytest.skip("the file system ignores case")
+    ran = faderwise("mix", tmp_path / given)
+    assert ran.code == 2 and f"did you mean {tmp_path / meant}?" in ran.err
+
+
 @pytest.mark.parametrize("verb", ["mix", "estimate"])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_named_with_its_remedy(

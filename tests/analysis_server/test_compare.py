@@ -136,7 +136,8 @@ def test_the_figures_of_an_estimate_are_reported(faderwise: Ran, material: Path,
     ("words", "says"),
     [
         (("equal-level", "equal-level"), "needs stems to be compared on; give them with --on SONG_DIR"),
-        (("nobody", "equal-level", "--on", "song"), "no model 'nobody'"),
+        (("nobody", "equal-level", "--on", "song"), "nobody: no such model, run or mixdown"),
+        (("plain.wv", "equal-level", "--on", "song"), "no such model, run or mixdown; did you mean plain.wav?"),
         (("out#7", "out"), "has no such run; give one of its runs, 1"),
         (("song", "out"), "has no run.json"),
     ],
@@ -148,6 +149,14 @@ def test_bad_usage_is_one_line(
     ran = faderwise("compare", *words)
     assert (ran.code, len(ran.err_lines)) == (2, 1)
     assert says in ran.err
+
+
+def test_stems_that_no_longer_exist_are_named(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    shutil.copytree(material / "song", tmp_path / "song")
+    assert faderwise("mix", tmp_path / "song", "--out", tmp_path / "run").code == 0
+    shutil.rmtree(tmp_path / "song")
+    ran = faderwise("compare", tmp_path / "run", material / "plain.wav")
+    assert ran.code == 2 and "drums.wav, a stem of its mix, no longer exists; put the stems back" in ran.err
 
 
 def test_a_model_and_a_folder_of_the_same_name_are_not_confused(faderwise: Ran, material: Path) -> None:
