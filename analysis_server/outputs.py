@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from analysis_server import MADE_BY
-from analysis_server.paths import is_project
+from analysis_server.paths import by_name, is_project
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.content import Figure, Player, StemSound
@@ -111,7 +111,7 @@ def add_files(
             flushed.result()
         except OSError as error:
             raise write_error(folder, error) from error
-    return {name: str(folder / name) for name in FILES}
+    return by_name(folder / name for name in FILES)
 
 
 def _sounds(outcome: Outcome) -> tuple[tuple[Player, ...], tuple[StemSound, ...]]:
@@ -254,7 +254,7 @@ def _write_set(
             files.new(path).write_bytes(content)
         written = add_files(done, record, folder, progress, files)
         progress(1.0, "Done")  # the last moment at which the work can be cancelled
-    return {**written, **{path.name: str(path) for path in copies}}
+    return {**written, **by_name(copies)}
 
 
 @dataclass(frozen=True)

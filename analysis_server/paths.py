@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +49,17 @@ def plain_path(path: str | Path) -> Path:
     """Return a path as it is shown: absolute and without `..`."""
     absolute = Path(path).absolute()
     return absolute.resolve() if ".." in absolute.parts else absolute
+
+
+def command_path(path: str | Path) -> str:
+    """Return a path as a command to type has it: relative if it is below the current folder."""
+    absolute, here = Path(path).absolute(), Path.cwd()
+    return str(absolute.relative_to(here) if here in absolute.parents else path)
+
+
+def by_name(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the absolute paths of written files, by file name."""
+    return {path.name: str(plain_path(path)) for path in paths}
 
 
 def private_folder(data_folder: Path, *names: str) -> Path:

@@ -3,7 +3,8 @@
 Leave-one-song-out, with the paper's mean squared error and the balance error in dB (`core.models.evaluate`), on
 the authors' rock matrices and on scrambled productions (`accuracy_songs`), for the simple rules, the paper's
 regression and ours; then the share of true gains inside the 80 % bands, and how a model follows an engineer with habits
-as songs come in. `--write` puts the page where docs/reference/accuracy.md has its tables.
+as songs come in. `--write` puts the tables into docs/reference/accuracy.md. Without a folder of productions only the
+rock matrices are measured, and the other tables of the page stay as they are.
 """
 
 from __future__ import annotations
@@ -70,26 +71,31 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/accuracy.md")
     parser.add_argument("--json", type=Path, help="write every song's figures to this file")
     arguments = parser.parse_args()
-    report = measured(arguments.songs, arguments.scrambles)
-    text = page.text(report)
-    print(text)
+    reports = measured(arguments.songs, arguments.scrambles)
+    for marks, report in reports.items():
+        print(page.text(report), end="\n\n")
+        if arguments.write:
+            page.write(ROOT / "docs" / "reference" / "accuracy.md", page.text(report), marks)
     if arguments.json:
-        arguments.json.write_text(json.dumps(asdict(report), indent=1) + "\n")
-    if arguments.write:
-        page.write(ROOT / "docs" / "reference" / "accuracy.md", text)
+        found = [asdict(report) for report in reports.values()]
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+    if page.SCRAMBLED not in reports:
+        print(f"{arguments.songs}: no productions, so scrambled songs were not measured; use --songs", file=sys.stderr)
     return 0
 
 
-def measured(folder: Path, n_scrambles: int) -> page.Report:
-    """Return all figures; without a folder of songs, only those of the rock matrices."""
+def measured(folder: Path, n_scrambles: int) -> dict[tuple[str, str], page.Report]:
+    """Return the figures by their marks in the page: of the rock matrices, and of productions if `folder` has any."""
     rock = load_matrices(MATRICES)
-    tables = [_on_rock(rock)]
-    coverage = {"rock matrices": coverage_on_rock(rock)}
-    curve: dict[str, dict[str, float]] = {}
+    found = {page.ROCK: page.Report([_on_rock(rock)], {"rock matrices": coverage_on_rock(rock)})}
     folders = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return {**found, page.SCRAMBLED: _on_productions(folders, n_scrambles)} if folders else found
+
+
+def _on_productions(folders: list[Path], n_scrambles: int) -> page.Report:
+    tables, coverage = [], {}
+    curve: dict[str, dict[str, float]] = {}
     for name, treatment in TREATMENTS.items():
-        if not folders:
-            break
         songs = scrambled_songs(folders, n_scrambles, treatment)
         label = f"scrambled songs, {name}"
         tables.append(_on_scrambled(label, songs))

@@ -13,7 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-BEGIN, END = "<!-- figures: python benchmarks/accuracy.py --write -->", "<!-- end of figures -->"
+ROCK = "<!-- rock matrices: python benchmarks/accuracy.py --write -->", "<!-- end of rock matrices -->"
+SCRAMBLED = (
+    "<!-- scrambled songs: python benchmarks/accuracy.py --songs DIR --write -->",
+    "<!-- end of scrambled songs -->",
+)
+"""The beginning and the end of the tables in the page."""
 AGAINST = "equal level"
 N_SAMPLES = 10_000
 
@@ -54,11 +59,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the page shows."""
+    """The figures of one kind of songs."""
 
     tables: list[Table]
     coverage: dict[str, float]
-    learning_curve: dict[str, dict[str, float]]
+    learning_curve: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -69,7 +74,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def text(report: Report) -> str:
-    """Return the page's tables, Markdown."""
+    """Return the tables, Markdown."""
     parts = [_table(table) for table in report.tables]
     parts += [_per_song(table) for table in report.tables]
     parts.append(_coverage(report.coverage))
@@ -78,7 +83,7 @@ def text(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def write(path: Path, tables: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
+def write(path: Path, tables: str, marks: tuple[str, str]) -> None:
     """Put `tables` between the marks in the page at `path`."""
     begin, end = marks
     page = path.read_text(encoding="utf-8")
@@ -125,7 +130,7 @@ def _per_song(table: Table) -> str:
 
 
 def _coverage(coverage: dict[str, float]) -> str:
-    lines = ["### Share of true gains inside the 80 % band", "", "| songs | share |", "| --- | --- |"]
+    lines = ["| true gains inside the 80 % band | share |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {name} | {100.0 * share:.0f} % |" for name, share in coverage.items())])
 
 

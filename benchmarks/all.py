@@ -111,8 +111,8 @@ def _found(mixdown: str, error_db: float, balance_db: float) -> Goal:
 
 
 def _accuracy(quick: bool) -> list[Goal]:
-    report = accuracy.measured(accuracy.SONGS, 1 if quick else 2)
-    return [goal for table_of in report.tables for goal in _against_rule_and_paper(table_of)]
+    reports = accuracy.measured(accuracy.SONGS, 1 if quick else 2).values()
+    return [goal for report in reports for songs in report.tables for goal in _against_rule_and_paper(songs)]
 
 
 def _against_rule_and_paper(songs: Table) -> Iterator[Goal]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from analysis_server.commands import options
 from analysis_server.commands.mixing import print_earlier_copies
 from analysis_server.models import DEFAULT_MODEL
-from analysis_server.paths import is_project, plain_path
+from analysis_server.paths import command_path, is_project, plain_path
 from analysis_server.terminal import Terminal
 from core.errors import InputError
 from core.files import require_folder
@@ -147,7 +147,7 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
         result = edit.run(request, progress)
     settings = ", ".join(result.in_words) or "as predicted"
     edited = "edited" if request.has_settings else "no setting was changed"
-    terminal.say(f"{result.title}: {result.edited}, {edited}: {settings}. The edit is run {result.run}.")
+    terminal.say(f"{result.title}: run {result.edited}, {edited}: {settings}. The edit is run {result.run}.")
     labels = bus_labels([(track.bus, track.track) for track in result.tracks])
     gains = [f"{decibels(track.before_db)} → {decibels(track.after_db)}" for track in result.tracks]
     rows = zip(labels, gains, strict=True)
@@ -159,7 +159,7 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
-    target = next((path for path in result.files.values() if is_project(path)), arguments.target)
+    target = next((command_path(path) for path in result.files.values() if is_project(path)), arguments.target)
     quoted = shlex.quote(target)
     if not arguments.dry_run:
         terminal.say_next(
@@ -208,7 +208,7 @@ def _revert(arguments: Namespace, terminal: Terminal) -> None:
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
-    target = next((path for path in result.files.values() if is_project(path)), arguments.target)
+    target = next((command_path(path) for path in result.files.values() if is_project(path)), arguments.target)
     quoted = shlex.quote(target)
     steps = [(f"audit {quoted}", "a page that shows the present state")]
     if not result.left:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from analysis_server import models
 from analysis_server.commands import options
-from analysis_server.paths import plain_path
+from analysis_server.paths import command_path, plain_path
 from analysis_server.terminal import Terminal, lag_text
 from core.wording import count, decibels, first_few, loudness_change
 
@@ -293,14 +293,14 @@ def _print_next(
         terminal.say(f"Results: {folder} ({', '.join(names)})")
         earlier = earlier_runs(folder)
         if earlier:
-            where = shlex.quote(str(Path(report).parent))
+            where = shlex.quote(command_path(folder))
             terminal.say(
                 f"Earlier: {count(len(earlier), 'result')} in {folder / 'runs'}; see faderwise runs list {where}"
             )
     if project:
         terminal.say(f"Project: {plain_path(project)}")
         print_earlier_copies(Path(project), terminal)
-    target = shlex.quote(project or str(Path(report or "").parent))
+    target = shlex.quote(command_path(project or Path(report or "").parent))
     terminal.say_next(
         (f"edit {target} --offset {shlex.quote(only)}=-3", "3 dB lower")
         if only

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis_server.commands.options import Parser, add_action, add_actions
-from analysis_server.paths import home
+from analysis_server.paths import home, plain_path
 from analysis_server.terminal import Terminal
 from core import __version__
 from core.errors import FaderwiseError, InputError
@@ -108,7 +108,7 @@ def _index(arguments: Namespace, terminal: Terminal) -> None:
     written = reapack.write_repository(Path(arguments.out), content, arguments.url, changes)
     terminal.say(f"{len(written)} files for ReaPack; publish {arguments.out} so that this is the index:")
     terminal.say(f"  {arguments.url.rstrip('/')}/{reapack.INDEX}")
-    terminal.give({"files": {path.relative_to(arguments.out).as_posix(): str(path) for path in written}})
+    terminal.give({"files": {path.relative_to(arguments.out).as_posix(): str(plain_path(path)) for path in written}})
 
 
 def _changes(file: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.paths import is_project
+from analysis_server.paths import by_name, is_project
 from core.automation.points import Automation, EnvelopePoints, Point, to_csv
 from core.decibels import LOWEST_DB, db_to_gain, heard_db
 from core.errors import InputError, suggestion
@@ -288,7 +288,7 @@ def write_automation_folder(
         written[JSON] = to_json(_with_points(folder.path / JSON, automation, verb))
     for name, text in {**written, NAME: _run_json(file)}.items():
         write_text(files.new(folder.path / name, keep_old=False), text)
-    return {name: str(folder.path / name) for name in (*written, NAME)}
+    return by_name(folder.path / name for name in (*written, NAME))
 
 
 def write_back(folder: Path, before: Mapping[str, str], file: RunFile, files: FileSet) -> dict[str, str]:
@@ -301,7 +301,7 @@ def write_back(folder: Path, before: Mapping[str, str], file: RunFile, files: Fi
     """
     for name, text in {**before, NAME: _run_json(file)}.items():
         write_text(files.new(folder / name), text)
-    return {name: str(folder / name) for name in (*before, NAME)}
+    return by_name(folder / name for name in (*before, NAME))
 
 
 _PAGES = ("report.html", "audit.html")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis_server import MADE_BY
-from analysis_server.paths import is_project
+from analysis_server.paths import by_name, is_project
 from analysis_server.report import audio
 from analysis_server.report.audio import Sounds
 from analysis_server.report.charts import half_width_db
@@ -218,7 +218,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     progress(1.0, "Done")  # the last moment at which the work can be cancelled
     path = Path(request.out or folder) / name
     write_text(path, page)
-    return msgspec.structs.replace(result, files={path.name: str(path)})
+    return msgspec.structs.replace(result, files=by_name([path]))
 
 
 def _heard(

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from analysis_server import MADE_BY, models
-from analysis_server.paths import is_project
+from analysis_server.paths import by_name, is_project
 from analysis_server.presets import predict_song
 from analysis_server.report.content import (
     BusComparison,
@@ -180,7 +180,7 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
         return result
     path = Path(request.out) / "compare.html"
     write_text(path, render_report(_page_of(result, one, other)))
-    return msgspec.structs.replace(result, files={path.name: str(path)})
+    return msgspec.structs.replace(result, files=by_name([path]))
 
 
 def _nothing_in_common(first: _Side, second: _Side) -> InputError:

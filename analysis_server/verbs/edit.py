@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analysis_server.paths import is_project, locked
+from analysis_server.paths import by_name, is_project, locked
 from analysis_server.report.content import median_gain_db
 from analysis_server.runs import run_folder
-from analysis_server.runs.kept_runs import which_run
+from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import project_with_runs
 from core.automation.points import EnvelopePoints, inside_span
 from core.decibels import gain_to_db
@@ -151,7 +151,7 @@ class EditedTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: `run` is the edit's number, `edited` is a description of the run that it acts on.
+    """What was done: `run` is the edit's number, `edited` is that of the run that it acts on.
 
     `buses` are the gains by bus (of several tracks, the first one's); `files` by name, empty after a dry run.
     `notes` are information, `warnings` what may be a problem.
@@ -159,7 +159,7 @@ class EditResult(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     run: int
-    edited: str
+    edited: int
     buses: dict[str, EditedBus]
     tracks: list[EditedTrack]
     settings: EditSettings
@@ -216,8 +216,7 @@ def compute_edit(
     record = store.with_mark(done.record, project) if in_reaper else done.record
     record = run_folder.dated(record, ())
     written = written.with_edits(store.mark_tracks(project, record))
-    which = which_run(done.root, None)
-    return _result(done, which), written, record
+    return _result(done), written, record
 
 
 def _edit_project(request: EditRequest) -> EditResult:
@@ -233,7 +232,7 @@ def _edit_project(request: EditRequest) -> EditResult:
     if request.dry_run:
         return result
     run_folder.write_copy(path, written.with_edits(store.edits_to_add(project.document, record)).content)
-    return msgspec.structs.replace(result, files={path.name: str(path)})
+    return msgspec.structs.replace(result, files=by_name([path]))
 
 
 def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult:
@@ -241,8 +240,8 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
         raise InputError("a folder is edited in place", path=request.target, option="--out", remedy="omit the option")
     folder = run_folder.read_automation_folder(Path(request.target))
     done = reapply_points(folder.runs, folder.now, request.changes(), from_prediction=request.from_prediction)
-    which = which_run(done.root, folder.path)
-    result = _result(done, which)
+    earlier = earlier_results(folder.path)
+    result = msgspec.structs.replace(_result(done), notes=[earlier] if earlier else [])
     require_writable_folder(folder.path)
     merged = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
@@ -266,19 +265,19 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
         run_folder.mark_pages(folder.path, files, file, automation)
         if song is not None:
             warnings, notes = [], run_stems.render_again(song, automation, files.new(mix), progress)
-            written[mix.name] = str(mix)
+            written |= by_name([mix])
     return msgspec.structs.replace(
         result, files=written, notes=[*result.notes, *notes], warnings=[*result.warnings, *warnings]
     )
 
 
-def _result(done: ReApplied, edited: str) -> EditResult:
+def _result(done: ReApplied) -> EditResult:
     tracks = _edited_tracks(done)
     first = {one.bus: one for one in reversed(tracks)}
     return EditResult(
         title=done.record.title,
         run=done.record.number,
-        edited=edited,
+        edited=done.root.number,
         buses={
             bus: EditedBus(before_db=first[bus].before_db, after_db=first[bus].after_db)
             for bus in dict.fromkeys(one.bus for one in tracks)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from analysis_server import models
-from analysis_server.paths import home
+from analysis_server.paths import by_name, home
 from analysis_server.presets import FeatureSet, Preset, feature_set_of
 from analysis_server.sources.folder import require_mixdowns, require_titles_apart, song_folders
 from analysis_server.training import (
@@ -489,7 +489,7 @@ def _written(
         )
         write_text(files.folder / PAGE, page)
         names = [PAGE, *drawn, TABLE]
-        result = msgspec.structs.replace(result, files={name: str(folder / name) for name in names})
+        result = msgspec.structs.replace(result, files=by_name(folder / name for name in names))
         write_text(files.folder / TABLE, msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n")
         for name in names:
             files.new(folder / name)  # where it is now, in the set's own folder

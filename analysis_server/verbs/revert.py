@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from analysis_server.paths import is_project, locked
+from analysis_server.paths import by_name, is_project, locked
 from analysis_server.runs import run_folder
 from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import project_with_runs
@@ -95,7 +95,7 @@ def _revert_project(request: RevertRequest) -> RevertResult:
     if request.dry_run:
         return result
     run_folder.write_copy(path, back.content)
-    return msgspec.structs.replace(result, files={path.name: str(path)})
+    return msgspec.structs.replace(result, files=by_name([path]))
 
 
 def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> RevertResult:
@@ -134,7 +134,7 @@ def _revert_folder(request: RevertRequest, progress: ProgressCallback) -> Revert
             is_first_mix = state == run_folder.FIRST and left[0].action == "mix"
             loudness_lufs = left[0].figures.get("loudness_after_lufs") if is_first_mix else None
             notes = render_again(song, automation, files.new(mix), progress, loudness_lufs=loudness_lufs)
-            written[mix.name] = str(mix)
+            written |= by_name([mix])
     return msgspec.structs.replace(result, files=written, notes=notes, warnings=[*result.warnings, *warnings])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from analysis_server.paths import by_name
 from analysis_server.presets import FeatureSet, Preset, estimate_song, feature_set_of, measure_song
 from analysis_server.sources.folder import open_song_folder
 from core.analysis.measure import Domain
@@ -69,7 +70,7 @@ def features(request: FeaturesRequest, progress: ProgressCallback = no_progress)
     )
     return FeaturesResult(
         title=song.title,
-        files={out.name: str(out)},
+        files=by_name([out]),
         preset=request.preset,
         features=chosen,
         feature_names=names,
@@ -123,7 +124,7 @@ def estimate(request: EstimateRequest, progress: ProgressCallback = no_progress)
     found.curves.save(out)
     return EstimateResult(
         title=song.title,
-        files={out.name: str(out)},
+        files=by_name([out]),
         preset=request.preset,
         domain=found.domain,
         reason=found.reason,

@@ -109,7 +109,10 @@ def test_results_have_the_documented_fields(faderwise: Callable[..., Ran]) -> No
     for title, command in COMMANDS:
         ran = faderwise(*command.split(), "--json")
         assert ran.code in ((2,) if title == "error" else (0, 1) if title == "doctor" else (0,)), ran.err
-        places = set(found_in(json.loads(ran.out)))
+        result = json.loads(ran.out)
+        if isinstance(result.get("files"), dict):
+            assert all(Path(path).is_absolute() and Path(path).exists() for path in result["files"].values()), command
+        places = set(found_in(result))
         missing = [place for place in places if not any(agrees(fields, place) for fields in pages[title])]
         assert not missing, f"{command} has fields that the page lacks: {missing}"
         found[title] |= places

@@ -96,12 +96,13 @@ def test_audit_edit_and_revert_report_which_run_they_act_on(
     faderwise("mix", tiny_song, "--out", out, "--target-lufs", "-40")
     which = f"run 1 (1 earlier result is in {out / 'runs'})"
     assert which in faderwise("audit", out, "--no-sound", "--dry-run").out.lower().replace(str(out).lower(), str(out))
-    assert as_json(faderwise("edit", out, "--depth", 50, "--json"))["edited"] == which
+    edited = as_json(faderwise("edit", out, "--depth", 50, "--json"))
+    assert (edited["edited"], edited["notes"]) == (1, [f"1 earlier result is in {out / 'runs'}"])
     tried = faderwise("revert", out, "--dry-run").out
     assert "run 2 would be reverted to the state after run 1" in tried
     assert "Next:" not in tried
     earlier = as_json(faderwise("edit", out / "runs" / "1", "--depth", 50, "--dry-run", "--json"))
-    assert earlier["edited"] == "run 1"
+    assert (earlier["edited"], earlier["notes"]) == (1, [])
     reverted = faderwise("revert", out).out
     assert [line.split()[1] for line in reverted.split("Next:\n")[1].splitlines()] == ["audit"]
 

@@ -58,7 +58,7 @@ def test_a_real_project_with_exported_stems(tmp_path: Path, short_song: Path, ve
         *(("--model", "mine") if verb == "mix" else ("--mixdown", short_song / "mix.wav")),
     ]
     result = result_of(verb, project, *words)
-    check(f"{verb} of wincing.rpp", result, folder=tmp_path)
+    check(f"{verb} of wincing.rpp", result, here=Path.cwd(), folder=tmp_path)
     original = (PROJECTS / "wincing.rpp").read_bytes()
     written = (tmp_path / "wincing-faderwise.RPP").read_bytes()
     assert project.read_bytes() == original
@@ -74,7 +74,7 @@ def test_a_real_project_with_exported_stems(tmp_path: Path, short_song: Path, ve
 def test_a_session_with_its_own_media(session: Path, verb: str) -> None:
     original = session.read_bytes()
     result = result_of(verb, session, *(("--model", "mine") if verb == "mix" else ()))
-    check(f"{verb} of a session", result, folder=session.parent)
+    check(f"{verb} of a session", result, here=Path.cwd(), folder=session.parent)
     copy = session.with_name("Song-faderwise.RPP")
     check_lines(f"{verb} of a session lines", changed_lines(original, copy.read_bytes()))
     assert session.read_bytes() == original

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -39,3 +42,13 @@ def test_the_gain_over_equal_levels_is_significant() -> None:
             by_producer.setdefault(song.producer, []).append(gained_db(song))
     low, high = page.interval(np.array([np.mean(gained) for gained in by_producer.values()]))
     assert 0.0 < low < high < 0.4
+
+
+def test_tables_that_were_not_measured_stay_in_the_page(tmp_path: Path) -> None:
+    accuracy = Path(__file__).resolve().parents[3] / "docs" / "reference" / "accuracy.md"
+    copy = Path(shutil.copy(accuracy, tmp_path))
+    page.write(copy, "new tables", page.ROCK)
+    before, after = accuracy.read_text("utf-8"), copy.read_text("utf-8")
+    assert "new tables" in after and "### Rock matrices, 7 songs" not in after
+    assert before.partition(page.ROCK[1])[2] == after.partition(page.ROCK[1])[2]
+    assert "### Following an engineer with habits" in after.partition(page.SCRAMBLED[0])[2]
