@@ -64,10 +64,12 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
     for move in result.moves[:5]:
         why = f"; {move.why}" if move.why else ""
         terminal.say(
-            f"  {move.track}, {move.start_s:.1f} to {move.end_s:.1f} s: "
+            f"  {move.track}, {audit.move_span_text(move, decimal)} s: "
             f"{decimal(move.start_db, signed=True)} → {decibels(move.end_db)}{why}"
         )
     for label, track in tracks:
+        if track.lift_db:
+            terminal.say(f"  {label}: the whole curve was moved by hand by {decibels(track.lift_db)}")
         for edit in track.edits:
             terminal.say(f"  {label}: {_edit_text(edit)}")
     terminal.note_all(result.notes)

@@ -303,7 +303,14 @@ def bus_labels(tracks: Sequence[tuple[str, str]]) -> list[str]:
     return [bus if buses.count(bus) == 1 else f"{bus}: {name}" for bus, name in tracks]
 
 
-def headline(median_gain_db: Mapping[str, float], bands_db: Sequence[float] = (), *, prefix: str = "") -> str:
+def headline(
+    median_gain_db: Mapping[str, float],
+    bands_db: Sequence[float] = (),
+    *,
+    prefix: str = "",
+    passages: str = "",
+    decimals: int = 1,
+) -> str:
     """Return a result in one sentence: the largest gains, and how certain they are.
 
     Parameters
@@ -312,6 +319,8 @@ def headline(median_gain_db: Mapping[str, float], bands_db: Sequence[float] = ()
     bands_db : half the 80 % bands of the buses that have one, dB. The confidence is their median: high up to
         `HIGH_CONFIDENCE_DB`, medium up to `MEDIUM_CONFIDENCE_DB`, else low; without bands it is left out.
     prefix : put before the sentence, such as ``"Recovered"``.
+    passages : the parts of the song with other gains, put after the gains.
+    decimals : the decimals of the gains.
 
     Examples
     --------
@@ -329,7 +338,8 @@ def headline(median_gain_db: Mapping[str, float], bands_db: Sequence[float] = ()
     )
     name = _short_names(list(median_gain_db))
     moves = [
-        f"{name[bus]} {'up' if gain_db > 0 else 'down'} {abs(gain_db):.1f} dB" for bus, gain_db in moved[:_MOVES_SHOWN]
+        f"{name[bus]} {'up' if gain_db > 0 else 'down'} {decimal(abs(gain_db), decimals)} dB"
+        for bus, gain_db in moved[:_MOVES_SHOWN]
     ]
     if len(moved) > _MOVES_SHOWN:
         rest = len(moved) - _MOVES_SHOWN
@@ -341,6 +351,8 @@ def headline(median_gain_db: Mapping[str, float], bands_db: Sequence[float] = ()
     sentence = ", ".join(moves) or f"no bus moves by {_LEAST_MOVE_DB:g} dB or more"
     if prefix:
         sentence = f"{prefix}: {sentence}"
+    if passages:
+        sentence += f", but {passages}"
     if bands_db:
         band_db = median(bands_db)
         level = "high" if band_db <= HIGH_CONFIDENCE_DB else "medium" if band_db <= MEDIUM_CONFIDENCE_DB else "low"

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from math import nan
 from pathlib import Path
@@ -40,13 +40,31 @@ from analysis_server.report.content import (
     with_minus_signs,
 )
 from core.decibels import ABSENT_DB, FloatArray
+from core.files import write_text
 from core.wording import count, listed
 
 TABLE_ROWS = 40
+_HEAD_BYTES = 4096
+"""The title of a page is in these."""
 MOST_OPEN_PANELS = 12
 """Where single tracks have more panels than this, the panels of each bus are folded."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _UNSAFE_IN_SCRIPT = re.compile("[<>&\u2028\u2029]")
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page that can be made again at any time; such a page in its place is not kept, other files are.
+
+    Parameters
+    ----------
+    path : where to write.
+    page : a page of `render_report`.
+    """
+    keep_old = True
+    with suppress(OSError), path.open("rb") as old:
+        mark = re.search(rb" - Faderwise \w+</title>", old.read(_HEAD_BYTES))
+        keep_old = mark is None or mark[0] not in page[:_HEAD_BYTES].encode()
+    write_text(path, page, keep_old=keep_old)
 
 
 def render_report(content: ReportContent) -> str:
@@ -152,6 +170,7 @@ def environment() -> jinja2.Environment:
         "clock": clock_text,
         "describe": _description,
         "gain": gain_text,
+        "gain_in_hundredths": partial(gain_text, decimals=2),
         "half_width": half_width_db,
         "is_finite": math.isfinite,
         "level": level_text,

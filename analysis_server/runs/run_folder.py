@@ -148,6 +148,8 @@ def dated(record: RunRecord, known: Sequence[RunRecord]) -> RunRecord:
 
 CSV, JSON, MIX = "automation.csv", "automation.json", "mix.wav"
 _LOUDEST_DB = 60.0
+_SEPARATORS = ",;\t"
+"""What spreadsheets put between the fields of a CSV file; with the last two, numbers may have decimal commas."""
 
 
 class FilePoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,16 +360,32 @@ def _are_same(written: Mapping[str, Sequence[Point]], now: Automation) -> bool:
 
 def _from_csv(text: str, path: Path, known: Collection[str] | None) -> dict[str, EnvelopePoints]:
     rows: dict[str, list[tuple[float, float]]] = {}
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        other = path.with_name(JSON)
+        remedy = f"delete it, so that {JSON} is used" if other.is_file() else "mix or match the song again"
+        raise InputError("is empty", path=path, remedy=remedy)
+    first = text.lstrip().splitlines()[0]
+    separator = max(_SEPARATORS, key=first.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         if not {"bus", "time_s", "gain_db"} <= set(reader.fieldnames or ()):
-            raise InputError("has no columns bus, time_s and gain_db", path=path, remedy="restore its first line")
+            remedy = "restore its first line: bus,time_s,gain_db,shape"
+            raise InputError("has no columns bus, time_s and gain_db", path=path, remedy=remedy)
         for row in reader:
             where = f"{path}, line {reader.line_num}"
-            pair = (_number(row["time_s"], where), _number(row["gain_db"], where))
+            time_s, gain_db = (_number(row[name], where, separator) for name in ("time_s", "gain_db"))
+            if time_s < 0.0 or gain_db > _LOUDEST_DB:
+                is_early = time_s < 0.0
+                problem = (
+                    f"time_s {time_s:g} is before 0 s"
+                    if is_early
+                    else f"gain_db {gain_db:g} is above {_LOUDEST_DB:g} dB"
+                )
+                raise InputError(problem, path=where, remedy="correct it")
             bus = (row["bus"] or "").strip()
             _require_bus(bus, known, where)
-            rows.setdefault(bus, []).append(pair)
+            rows.setdefault(bus, []).append((time_s, gain_db))
     except csv.Error as error:
         where = f"{path}, line {reader.line_num}"
         raise InputError(f"is damaged ({error})", path=where, remedy="correct it") from error
@@ -417,9 +435,10 @@ def _level(point: FilePoint, path: Path) -> float:
     return level
 
 
-def _number(text: str | None, where: str) -> float:
+def _number(text: str | None, where: str, separator: str) -> float:
+    """Return the number in a field; where fields are not separated by commas, one may be the decimal comma."""
     try:
-        value = float(text or "")
+        value = float((text or "").replace(",", "." if separator != "," else ","))
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

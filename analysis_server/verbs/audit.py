@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from analysis_server.report.content import (
     with_minus_signs,
 )
 from analysis_server.report.mix import LEAST_TERM_DB, half_bands_db, or_silence, terms_of
-from analysis_server.report.page import render_report
+from analysis_server.report.page import render_report, write_page
 from analysis_server.runs import run_folder
 from analysis_server.runs.kept_runs import earlier_runs, which_run
 from analysis_server.runs.run_folder import audit_target
@@ -45,13 +45,13 @@ from analysis_server.runs.run_stems import song_of
 from core.audio.song import Song, open_song
 from core.automation.points import EnvelopePoints, inside_span, thin
 from core.automation.render import PEAK_LIMIT_DBTP
-from core.decibels import FloatArray
+from core.decibels import LOWEST_DB, FloatArray
 from core.errors import InputError
-from core.files import require_writable_folder, write_text
+from core.files import require_writable_folder
 from core.models.balance import gated_mean_lufs
 from core.models.explain import TERM_MEANINGS
 from core.progress import ProgressCallback, no_progress, part_of
-from core.runs.audit import Audited, AuditedTrack, Move, largest_moves
+from core.runs.audit import Audited, AuditedTrack, Move, edited_passages, largest_moves
 from core.runs.edit import EditSettings, describe, kept_buses
 from core.runs.record import RunRecord
 from core.wording import capitalised, decimal, first_few, listed, loudness_change
@@ -61,6 +61,10 @@ _LISTED_MOVES = 12
 _APART_DB = 0.05
 """Tracks of one bus whose gains differ by more than this no longer have one gain."""
 _LOW_FIT = 0.8
+_LEVEL_DB = 0.001
+"""A curve that moves by less is one gain, which adds to the loudness exactly."""
+_PASSAGES_IN_HEADLINE = 2
+_JUMP_S = 0.1
 
 
 class AuditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -217,7 +221,7 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
     page = render_report(_page_of(result, audited, heard))
     progress(1.0, "Done")  # the last moment at which the work can be cancelled
     path = Path(request.out or folder) / name
-    write_text(path, page)
+    write_page(path, page)
     return msgspec.structs.replace(result, files=by_name([path]))
 
 
@@ -427,6 +431,9 @@ def _loudness(track: AuditedTrack, inside: npt.NDArray[np.bool_]) -> tuple[float
     The run measured it without and with its own gain. What was changed since is added from the levels per frame.
     """
     levels = track.level_lufs[inside]
+    heard_db = track.now_db[inside][np.isfinite(levels)]
+    if track.loudness_lufs is not None and np.ptp(heard_db) < _LEVEL_DB and heard_db[0] > LOWEST_DB:
+        return track.loudness_lufs, track.loudness_lufs + float(heard_db[0])
     plain, first, now = (
         float(or_silence(gated_mean_lufs(levels + gain_db)))
         for gain_db in (np.zeros_like(levels), track.first_db[inside], track.now_db[inside])
@@ -511,6 +518,7 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
             {label: track.gain_now_db for label, track in zip(labels, result.tracks, strict=True)},
             () if result.is_edited else bands_db,  # the bands are those of the prediction
             prefix="Now",
+            passages=_passages_text(audited, result, labels),
         ),
         summary=re.sub(
             r"(\d{4})-(\d\d)-(\d\d)", "\\1\N{NON-BREAKING HYPHEN}\\2\N{NON-BREAKING HYPHEN}\\3", result.summary
@@ -525,6 +533,16 @@ def _page_of(result: AuditResult, audited: Audited, sounds: Sounds | None) -> Re
         made_by=MADE_BY,
         tables=(_sums_table(result), _moves_table(result), _edits_table(result), _runs_table(result)),
     )
+
+
+def _passages_text(audited: Audited, result: AuditResult, labels: Sequence[str]) -> str:
+    """Return the gains of the passages that were edited to other gains than those of the whole song."""
+    passages = edited_passages(audited, [track.gain_now_db for track in result.tracks])
+    texts = [
+        f"{labels[one.index]} {gain_text(one.gain_db)} from {clock_text(one.start_s)} to {clock_text(one.end_s)}"
+        for one in passages
+    ]
+    return first_few(texts, _PASSAGES_IN_HEADLINE)
 
 
 def _bus(track: AuditedTrack, shown: AuditTrack, label: str, audited: Audited) -> BusContent:
@@ -608,10 +626,17 @@ def loudness_text(figures: AuditTrack | AuditBus) -> str:
     return loudness_change(before_lufs, -math.inf if now_lufs is None else now_lufs)
 
 
+def move_span_text(move: AuditMove, time_text: Callable[[float], str]) -> str:
+    """Return when a move takes place: its start and its end, or one time if it takes no longer than a jump."""
+    if move.end_s - move.start_s <= _JUMP_S:
+        return time_text(move.start_s)
+    return f"{time_text(move.start_s)} to {time_text(move.end_s)}"
+
+
 def _moves_table(result: AuditResult) -> FigureTable:
     rows = [
         Figure(
-            label=f"{move.track}, {clock_text(move.start_s, 1)} to {clock_text(move.end_s, 1)}",
+            label=f"{move.track}, {move_span_text(move, lambda time_s: clock_text(time_s, 1))}",
             value=f"{gain_text(move.start_db)} → {gain_text(move.end_db)}",
             means=move.why,
         )

@@ -25,7 +25,7 @@ from analysis_server.report.content import (
     headline,
 )
 from analysis_server.report.mix import shown_levels_lufs
-from analysis_server.report.page import render_report
+from analysis_server.report.page import render_report, write_page
 from analysis_server.runs.kept_runs import earlier_results
 from analysis_server.runs.run_folder import audit_target
 from analysis_server.runs.run_stems import song_of, stems_problem
@@ -37,7 +37,7 @@ from core.automation.points import Automation, thin_curves
 from core.automation.render import common_gain_db, measure_file, measure_mixes
 from core.decibels import LOWEST_DB, db_to_gain
 from core.errors import InputError, suggestion
-from core.files import similar_path, write_text
+from core.files import similar_path
 from core.gains.curves import GainCurves
 from core.gains.estimate import estimate
 from core.progress import ProgressCallback, no_progress, part_of, stages
@@ -53,6 +53,8 @@ from core.runs.audit import (
 
 _MODEL_PREFIX = "model:"
 _LEAST_SHOWN_DB = 0.005
+_SAME_STEMS_LU = 3.0
+"""Level curves of the same stem differ by a constant, those of two songs vary by more than this standard deviation."""
 _NUMBER = re.compile(r"#(\d{1,9})$")
 _FIGURES: Mapping[str, tuple[str, str]] = {
     "songs": ("Songs learned", ""),
@@ -175,11 +177,11 @@ def run(request: CompareRequest, progress: ProgressCallback = no_progress) -> Co
     n_frames = min(len(first.curves.time_s), len(second.curves.time_s))
     one, other = (side.curves.selected(buses, n_frames) for side in (first, second))
     found = compare(one.buses, one.time_s, one.gains_db, other.gains_db, one.active & other.active)
-    result = _result_of(first, second, found)
+    result = _result_of(first, second, found, _different_stems_notes(one, other))
     if request.out is None:
         return result
     path = Path(request.out) / "compare.html"
-    write_text(path, render_report(_page_of(result, one, other)))
+    write_page(path, render_report(_page_of(result, one, other)))
     return msgspec.structs.replace(result, files=by_name([path]))
 
 
@@ -290,7 +292,23 @@ def _as_written(curves: GainCurves, automation: Automation, measurement: Measure
     return replace(curves, gains=db_to_gain(gains_db), level_lufs=level_lufs, active=np.isfinite(level_lufs))
 
 
-def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
+def _different_stems_notes(first: GainCurves, second: GainCurves) -> list[str]:
+    """Return a note where the levels of the stems are those of two songs; `first` and `second` have the same frames."""
+    assert first.level_lufs is not None and second.level_lufs is not None  # noqa: S101 - set for every operand
+    apart_lu = []
+    for index in range(len(first.buses)):
+        heard = first.active[:, index] & second.active[:, index]
+        if heard.any():
+            apart_lu.append(float(np.std(first.level_lufs[heard, index] - second.level_lufs[heard, index])))
+    if apart_lu and float(np.median(apart_lu)) < _SAME_STEMS_LU:
+        return []
+    return [
+        f"the stems of A ({first.title}) and B ({second.title}) differ in their levels over time, as those of two "
+        "songs; then the differences are also those of the songs"
+    ]
+
+
+def _result_of(first: _Side, second: _Side, found: Comparison, about_stems: Sequence[str]) -> CompareResult:
     apart_s = abs(float(first.curves.time_s[-1]) - float(second.curves.time_s[-1]))
     notes = [f"the lengths differ by {apart_s:.1f} s; only the common part was compared"] if apart_s > 1.0 else []
     return CompareResult(
@@ -300,7 +318,7 @@ def _result_of(first: _Side, second: _Side, found: Comparison) -> CompareResult:
         common_db=found.common_db,
         balance_difference_db=found.balance_db,
         files={},
-        notes=notes,
+        notes=[*about_stems, *notes],
         warnings=list(dict.fromkeys([*first.warnings, *second.warnings])),
     )
 
@@ -322,7 +340,9 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
     return ReportContent(
         title=f"{result.first.name} and {result.second.name}",
         verb="compare",
-        headline=headline({bus.bus: bus.difference_db for bus in result.buses.values()}, prefix="B against A"),
+        headline=headline(
+            {bus.bus: bus.difference_db for bus in result.buses.values()}, prefix="B against A", decimals=2
+        ),
         summary=f"{sides} {result.sentence}",
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
         buses=tuple(_bus(bus, i, result, first, second) for i, bus in enumerate(result.buses.values())),

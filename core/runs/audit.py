@@ -1,8 +1,8 @@
 """Audit a run (what was written, why, and what was changed since), and compare gain curves on the same stems.
 
 Conventions: gains are in dB as heard (scale times envelope), shape (n_frames,) at `time_s`, the frames' centres in the
-project's time. `predicted_db` is the run's own curve, `written_db` what we wrote last (with an edit's settings, and
-the user's points that were preserved), `now_db` the present gain.
+project's time. `predicted_db` is the run's own curve, `written_db` what we wrote last (with an edit's settings, without
+the user's points that it preserved), `now_db` the present gain.
 
 A common gain is not a difference of balance: a comparison takes out the mean over the buses of the differences of their
 levels (medians while they sound) first.
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.analysis.loudness import ABSOLUTE_GATE_LUFS
-from core.automation.points import EnvelopePoints
+from core.automation.points import TOLERANCE_DB, EnvelopePoints, inside_span
 from core.decibels import LOWEST_DB, FloatArray, db_to_gain, gain_to_db
 from core.errors import InputError
 from core.gains.curves import GainCurves
@@ -178,6 +178,43 @@ def largest_moves(audited: Audited, count: int) -> list[Move]:
     return sorted(found, key=lambda move: -abs(move.end_db - move.start_db))[:count]
 
 
+@dataclass(frozen=True)
+class Passage:
+    """A part of the song in which a track was edited away from its gain elsewhere; gains are medians, dB."""
+
+    index: int
+    start_s: float
+    end_s: float
+    gain_db: float
+
+
+def edited_passages(audited: Audited, usual_db: Sequence[float]) -> list[Passage]:
+    """Return the parts that were edited, by hand or with a range, to another gain; the largest difference first.
+
+    Parameters
+    ----------
+    audited : the audit.
+    usual_db : the gain of each track that a passage differs from, dB.
+    """
+    root = audited.basis.root
+    spans = [part.range_s for part in audited.basis.parts if part.range_s is not None]
+    found = []
+    for index, track in enumerate(audited.tracks):
+        by_hand_db = np.abs(track.now_db - track.written_db - track.edits.lift_db)
+        places = [inside_span(audited.time_s, (start + root.start_s, end + root.start_s)) for start, end in spans]
+        places += [
+            (audited.time_s >= span.start_s) & (audited.time_s <= span.end_s) & (by_hand_db >= _SMALLEST_MOVE_DB)
+            for span in track.edits.spans
+        ]
+        for place in places:
+            frames = np.flatnonzero(place)
+            gain_db = float(np.median(track.now_db[frames])) if len(frames) else usual_db[index]
+            if abs(gain_db - usual_db[index]) >= _SMALLEST_MOVE_DB:
+                start_s, end_s = audited.time_s[frames[[0, -1]]].tolist()
+                found.append(Passage(index, start_s, end_s, gain_db))
+    return sorted(found, key=lambda passage: -abs(passage.gain_db - usual_db[passage.index]))
+
+
 def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> AuditedTrack:
     times = frame_times_s(basis.root) + basis.root.start_s
     bus = next(bus for bus in basis.root.buses if bus.role == then.role)
@@ -188,7 +225,7 @@ def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> Au
         role=then.role,
         name=then.name,
         predicted_db=np.maximum(from_steps(bus.predicted_cdb, GAIN_STEP_DB), LOWEST_DB),
-        written_db=np.maximum(gain_to_db(envelope.gain_of(then.written, times) * then.scale), LOWEST_DB),
+        written_db=np.maximum(gain_to_db(envelope.gain_of(then.base, times) * then.scale), LOWEST_DB),
         now_db=np.maximum(gain_to_db(envelope.gain_at(times) * scale), LOWEST_DB),
         deviation_db=None if bus.deviation_cdb is None else from_steps(bus.deviation_cdb, GAIN_STEP_DB),
         level_lufs=heard_level_lufs(bus),
@@ -196,7 +233,7 @@ def _track(basis: Basis, then: TrackRun, envelope: Envelope, scale: float) -> Au
         loudness_lufs=None if bus.loudness_lufs is msgspec.UNSET else bus.loudness_lufs,
         loudness_after_lufs=None if bus.loudness_after_lufs is msgspec.UNSET else bus.loudness_after_lufs,
         terms_db={term: from_steps(steps, TERM_STEP_DB) for term, steps in bus.terms_ddb.items()},
-        written=EnvelopePoints.of(then.written, then_db),
+        written=EnvelopePoints.of(then.base, then_db),
         now=EnvelopePoints.of(envelope.points, now_db),
         edits=edits_between(then.base, envelope.points),
         scale_db=now_db,
@@ -223,8 +260,9 @@ def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
         edges = {max(0, first_inside - 1), first_inside, last_inside, min(len(levels) - 1, last_inside + 1)}
         turns = sorted(edges | {turn for turn in turns if first_inside < turn < last_inside})
     found = []
-    for first, last in pairwise(turns):
-        is_edge = first < first_inside or last > last_inside
+    for turn, next_turn in pairwise(turns):
+        is_edge = turn < first_inside or next_turn > last_inside
+        first, last = _without_level_ends(levels, turn, next_turn)
         if abs(levels[last] - levels[first]) >= _SMALLEST_MOVE_DB:
             frames = np.searchsorted(audited.time_s, [times[first], times[last]]).clip(0, len(audited.time_s) - 1)
             changes = {term: float(curve[frames[1]] - curve[frames[0]]) for term, curve in track.terms_db.items()}
@@ -247,6 +285,15 @@ def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
                 )
             )
     return found
+
+
+def _without_level_ends(levels: FloatArray, first: int, last: int) -> tuple[int, int]:
+    """Return the part of a monotonic move between the level stretches at its start and its end."""
+    while first + 1 < last and abs(levels[first + 1] - levels[first]) <= TOLERANCE_DB:
+        first += 1
+    while last - 1 > first and abs(levels[last - 1] - levels[last]) <= TOLERANCE_DB:
+        last -= 1
+    return first, last
 
 
 def _turning_points(levels: FloatArray) -> list[int]:

@@ -146,6 +146,71 @@ def test_an_edit_command_does_not_count_as_an_edit_by_hand(faderwise: Ran, out: 
     assert np.median(np.array(bass["predicted_db"]) - bass["written_db"]) > 2.0
 
 
+def headline_in(page: Path) -> str:
+    found = re.search(r'class="headline">([^<]*)', page.read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1]
+
+
+def test_an_edited_passage_is_named_and_its_moves_are_at_its_edges(faderwise: Ran, tmp_path: Path) -> None:
+    out = tmp_path / "mixed"
+    faderwise("mix", STEMS, "--depth", 5, "--out", out)
+    faderwise("edit", out, "--range", "0:05-0:10", "--offset", "vocals=6")
+    result = as_json(faderwise("audit", out, "--no-sound", "--json"))
+    assert "but vocals +5.9 dB from 0:05 to 0:10" in headline_in(out / "audit.html")
+    up, down = result["moves"]
+    assert (up["start_s"], down["start_s"]) == pytest.approx((5.0, 10.0), abs=0.05)
+    assert (up["end_s"], down["end_s"]) == pytest.approx((5.0, 10.0), abs=0.05)
+    assert [up["end_db"], down["end_db"]] == pytest.approx([5.9, -0.1], abs=0.06)
+    assert "vocals, 5.0 s: -0.1 → +5.9 dB" in faderwise("audit", out, "--no-sound", "--dry-run").out
+    faderwise("edit", out, "--offset", "vocals=0")
+    faderwise("audit", out, "--no-sound")
+    assert "0:05" not in headline_in(out / "audit.html")
+
+
+def test_a_passage_that_was_edited_by_hand_is_named(faderwise: Ran, out: Path) -> None:
+    path = out / "automation.csv"
+    rows = [f"vocals,{time_s},{gain_db},linear\n" for time_s, gain_db in ((8, -2.1), (8.1, 4), (12, 4), (12.1, -2.1))]
+    path.write_text(path.read_text() + "".join(rows))
+    faderwise("audit", out, "--no-sound")
+    assert "vocals +4.0 dB from 0:08 to 0:12" in headline_in(out / "audit.html")
+
+
+def test_changes_by_hand_stay_visible_after_an_edit(faderwise: Ran, out: Path) -> None:
+    path = out / "automation.csv"
+    rows = [row.split(",") for row in path.read_text().splitlines()]
+    lifted = [[*row[:2], f"{float(row[2]) + 3:.4f}", row[3]] if row[0] == "vocals" else row for row in rows]
+    path.write_text("".join(",".join(row) + "\n" for row in lifted))
+    assert "vocals: the whole curve was moved by hand by +3.0 dB" in faderwise("audit", out, "--no-sound").out
+    faderwise("edit", out, "--offset", "drums=1")
+    gains = as_json(faderwise("audit", out, "--no-sound", "--json"))["buses"]["vocals"]
+    assert gains["gain_now_db"] - gains["gain_written_db"] == pytest.approx(3.0, abs=0.02)
+    assert "vocals   -2.1 dB → +0.9 dB" in faderwise("audit", out, "--no-sound").out
+
+
+def test_a_constant_gain_changes_the_loudness_by_exactly_that(faderwise: Ran, out: Path) -> None:
+    path = out / "automation.csv"
+    others = [row for row in path.read_text().splitlines(True) if not row.startswith(("vocals", "bass"))]
+    path.write_text("".join([*others, "bass,0,-4.5,linear\n"]))
+    buses = as_json(faderwise("audit", out, "--no-sound", "--json"))["buses"]
+    for bus, gain_db in (("vocals", 0.0), ("bass", -4.5)):
+        change_lu = buses[bus]["loudness_now_lufs"] - buses[bus]["loudness_before_lufs"]
+        assert change_lu == pytest.approx(gain_db, abs=0.002)
+
+
+def test_an_audit_replaces_its_page_and_keeps_a_file_that_is_not_one(faderwise: Ran, out: Path) -> None:
+    page = out / "audit.html"
+    page.write_text("<title>My notes</title>")
+    faderwise("audit", out, "--no-sound")
+    [kept] = out.glob("audit.*.html")
+    assert kept.read_text() == "<title>My notes</title>"
+    faderwise("edit", out, "--depth", 50)
+    faderwise("audit", out, "--no-sound")
+    faderwise("edit", out, "--depth", 60)
+    faderwise("audit", out)
+    assert sorted(out.glob("audit*.html")) == sorted([kept, page])
+
+
 def test_points_made_by_hand_are_still_reported_after_an_edit(faderwise: Ran, out: Path) -> None:
     edit_by_hand(out)
     faderwise("edit", out, "--depth", "50")

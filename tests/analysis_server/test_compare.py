@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -72,6 +73,19 @@ def test_a_run_is_compared_with_an_earlier_one_and_with_its_model(
     assert "The balances differ by 2." in ran.out
 
 
+def test_runs_of_two_songs_are_noted(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for stem in ("drums", "bass", "melody", "vocals"):
+        samples, rate = soundfile.read(material / "song" / f"{stem}.wav")
+        soundfile.write(other / f"{stem}.wav", samples[::-1], rate)
+    faderwise("mix", other, "--out", tmp_path / "of other")
+    notes = as_json(faderwise("compare", material / "out", tmp_path / "of other", "--json"))["notes"]
+    assert any("two songs" in note and "A (song) and B (other)" in note for note in notes)
+    same = as_json(faderwise("compare", material / "out", "default", "--on", material / "song", "--json"))
+    assert same["notes"] == []
+
+
 def test_lengths_that_differ_are_a_note(faderwise: Ran, material: Path, tmp_path: Path) -> None:
     shorter = shutil.copytree(material / "song", tmp_path / "song")
     for path in shorter.glob("*.wav"):
@@ -106,8 +120,23 @@ def test_a_comparison_is_written_as_a_page(faderwise: Ran, material: Path, tmp_p
     _, _, overall = page.partition("The gains of B are ")
     assert float(overall.split(" dB higher than those of A overall")[0]) == pytest.approx(result["common_db"], abs=0.01)
     assert page.count('<article class="bus hue-') == 4
-    assert f"<dd>+{by_bus(result)['vocals']['difference_db']:.1f} dB</dd>" in page
+    apart_db = [float(text) for text in re.findall(r"<dd>\+([\d.]+) dB</dd>", page)]
+    assert min(abs(np.array(apart_db) - by_bus(result)["vocals"]["difference_db"])) < 0.006
     assert "http:" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_page_has_the_digits_of_the_terminal(faderwise: Ran, material: Path, tmp_path: Path) -> None:
+    words = ("compare", "default", "equal-level", "--on", material / "song", "--out", tmp_path / "page")
+    said = faderwise(*words).out
+    page = (tmp_path / "page" / "compare.html").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
+    table = re.findall(r"^  (\w+) +(\S+ dB) +(\S+ dB) +(\S+ dB)", said, re.MULTILINE)
+    assert len(table) == 4
+    headline = page.split('class="headline">')[1].split("<")[0]
+    for bus, first, second, apart in table:
+        assert all(f"<dd>{gain}</dd>" in page for gain in (first, second, apart))
+        if abs(float(apart.split()[0])) >= 0.5:
+            direction = "down" if apart.startswith("-") else "up"
+            assert f"{bus} {direction} {apart.lstrip('+-')}" in headline.replace("B against A: ", "")
 
 
 def test_the_terminal_shows_the_levels_of_the_page(faderwise: Ran, material: Path) -> None:

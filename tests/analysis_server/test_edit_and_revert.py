@@ -449,6 +449,32 @@ def test_an_offset_in_a_range_changes_its_bus_by_exactly_that(faderwise: Ran, wo
     assert "gain from 5 to 10 s" in faderwise(*words).out
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_file_that_a_european_spreadsheet_saved_is_read(faderwise: Ran, work: Path, separator: str) -> None:
+    out = work / "out"
+    add_points(out, "vocals,8,-9.5,linear")
+    plain = as_json(faderwise("audit", out, "--no-sound", "--dry-run", "--json"))
+    path = out / "automation.csv"
+    path.write_text("\ufeff" + path.read_text().replace(",", separator).replace(".", ","), encoding="utf-8")
+    assert as_json(faderwise("audit", out, "--no-sound", "--dry-run", "--json")) == plain
+
+
+def test_an_empty_file_names_the_other_one_and_a_gain_out_of_range_its_line(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    path = out / "automation.csv"
+    n_lines = len(path.read_text().splitlines())
+    add_points(out, "vocals,8,90,linear")
+    ran = faderwise("audit", out)
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert f"{path}, line {n_lines + 1}: gain_db 90 is above 60 dB" in ran.err
+    path.write_text("\n")
+    ran = faderwise("audit", out)
+    assert (ran.code, len(ran.err_lines)) == (2, 1)
+    assert "delete it, so that automation.json is used" in ran.err
+    path.unlink()
+    assert faderwise("audit", out, "--no-sound", "--dry-run").code == 0
+
+
 @pytest.mark.parametrize("verb", ["audit", "edit"])
 def test_a_bus_that_the_run_does_not_have_is_refused_with_its_line(faderwise: Ran, work: Path, verb: str) -> None:
     path = work / "out" / "automation.csv"

@@ -26,7 +26,7 @@ def test_a_comparison_shows_both_curves_and_their_levels(make_report):
     page = render_report(content)
     for mark in ("predicted", "curve"):
         assert page.count(f'<path class="{mark}" d="M') == len(content.buses) + 1  # the charts and the key
-    assert page.count("<dd>+3.0 dB</dd>") == len(content.buses)
+    assert page.count("<dd>+3.00 dB</dd>") == len(content.buses)
     assert "</svg>B, overall level difference removed</li>" in page
     assert "is removed from B's curves and numbers" in page
     assert "Predicted, written, now" not in page

@@ -92,7 +92,7 @@ def test_a_moved_fader_changes_the_heard_gain() -> None:
 
 def test_the_largest_moves_are_listed_first_with_their_main_term() -> None:
     moves = largest_moves(audit_points([record()], points(WRITTEN)), 5)
-    assert [(move.start_s, move.end_s) for move in moves] == [(0.0, 5.0), (5.0, 20.25)]
+    assert [(move.start_s, move.end_s) for move in moves] == [(0.0, 5.0), (5.0, 10.0)]
     assert [(move.start_db, move.end_db) for move in moves] == [
         (pytest.approx(-3.0), pytest.approx(3.0)),
         (pytest.approx(3.0), pytest.approx(-1.0)),
