@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.wording import count, decibels, first_few
 
 if TYPE_CHECKING:
-    from analysis_server.verbs.evaluate import EvaluateResult
+    from analysis_server.verbs.evaluate import BaselineScores, EvaluateResult
     from core.models.model import Model
 
 # learn
@@ -248,6 +248,8 @@ def add_evaluate(parser: options.Parser) -> None:
     parser.set_defaults(preset=None)
     options.add_shared(parser, "--mixed-by")
     options.add_out(parser, "write a page, tables and figures into this folder")
+    text = "also print the mean squared error of each bus, as in the paper (always with --preset paper)"
+    parser.add_argument("--mse", action="store_true", help=text)
     options.add_shared(parser, "--open", "--dask")
 
 
@@ -260,11 +262,14 @@ def _evaluate(arguments: Namespace, terminal: Terminal) -> None:
     request = options.request_of(evaluate.EvaluateRequest, arguments)
     results = [options.perform(one, evaluate.run, terminal) for one in evaluate.by_condition(request)]
     for result in results:
-        _print_evaluation(result, terminal, opens=arguments.open)
+        _print_evaluation(result, terminal, explains=result is results[0])
+        if arguments.mse or result.preset == "paper":
+            _print_squared_errors(result, terminal)
+        _print_end_of_evaluation(result, terminal, opens=arguments.open)
     terminal.give(evaluate.together(results), exact=True)
 
 
-def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool) -> None:
+def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, explains: bool) -> None:
     from analysis_server.verbs.evaluate import DEFAULT, FIXED_RULE, LEARNED, comparison_texts, summary
 
     for sentence in (result.verdict, *result.remarks, summary(result)):
@@ -286,8 +291,7 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
         f"Methods, means over the songs. Closer by: how much closer {LEARNED} is than the method. Significant: below "
         "5 % by Student's t over the songs, corrected for the number of methods (Holm); intervals are not corrected."
     )
-    default = {DEFAULT: result.default} if result.default else {}
-    others = {**default, **result.baselines}
+    others = _compared_scores(result)
     plain = {name: scores for name, scores in others.items() if not name.endswith(", gated")}
     texts = {name: comparison_texts(one) for name, one in result.comparisons.items()}
     terminal.table(
@@ -297,8 +301,19 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
             *((name, _db(scores.balance_db), *texts.get(name, ("", "", ""))) for name, scores in plain.items()),
         ],
     )
-    for name in (LEARNED, *plain):
+    for name in (LEARNED, *plain) if explains else ():
         terminal.say(f"  {name}: {result.methods[name]}.")
+
+
+def _compared_scores(result: EvaluateResult) -> dict[str, BaselineScores]:
+    from analysis_server.verbs.evaluate import DEFAULT
+
+    return {**({DEFAULT: result.default} if result.default else {}), **result.baselines}
+
+
+def _print_squared_errors(result: EvaluateResult, terminal: Terminal) -> None:
+    from analysis_server.verbs.evaluate import LEARNED
+
     terminal.say()
     terminal.say(
         "MSE: mean squared error of the linear gain of each bus over all frames, as in the paper. A gated rule has "
@@ -311,8 +326,11 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool
     terminal.say()
     terminal.table(
         ("MSE, mean", *result.buses),
-        [(name, *(_mse(scores.mse.get(bus)) for bus in result.buses)) for name, scores in others.items()],
+        [(name, *(_mse(one.mse.get(bus)) for bus in result.buses)) for name, one in _compared_scores(result).items()],
     )
+
+
+def _print_end_of_evaluation(result: EvaluateResult, terminal: Terminal, *, opens: bool) -> None:
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
     page = next((file for file in result.files.values() if file.endswith(".html")), None)

@@ -216,6 +216,13 @@ def test_the_table_on_the_terminal_has_a_line_a_song_and_a_rule(faderwise: Fader
     assert "level per bus: each bus at the mean RMS level" in ran.out
 
 
+def test_squared_errors_are_printed_where_they_are_asked_for(faderwise: Faderwise, own_songs: Path) -> None:
+    brief, whole = (faderwise("evaluate", own_songs, *options).out for options in ((), ("--mse",)))
+    assert "MSE" not in brief and "balance error" in brief
+    assert whole.startswith(brief.rstrip())
+    assert "MSE, mean" in whole
+
+
 # Refusals
 
 
