@@ -1,8 +1,8 @@
 """`faderwise mcp`: the commands as tools of the Model Context Protocol.
 
-A tool's arguments are the fields of its command's request, as in the server's protocol, with the descriptions of the
-command line's help. Its result, or its error, is the object that the command prints with `--json`; errors name fields
-instead of options.
+A tool's arguments are the fields of its command's request, of a verb as in the server's protocol, with the descriptions
+of the command line's help. Its result, or its error, is the object that the command prints with `--json`; errors name
+fields instead of options.
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ _DESCRIPTIONS = {
 """Descriptions of fields whose option has another form."""
 _EXACT = ("learn", "estimate", "features", "evaluate", "models")
 """Tools whose numbers are not rounded, as those of `analysis_server.commands.learning`."""
-_LISTS = {"models": "model", "runs": "out_dir"}
-"""Tools that list what is stored, and their optional field: what to list."""
+_LISTS = {
+    "models": ("model", "List the stored models with what they have learned, or show one."),
+    "runs": ("out_dir", "List the runs whose reports, mixes and sounds are stored."),
+}
+"""Tools that list what is stored: their optional field, and what they do of their command."""
 
 
 def add_mcp(parser: options.Parser) -> None:
@@ -130,7 +133,7 @@ class Tool:
         from analysis_server.verbs.buses import BusesRequest
 
         if self.name in _LISTS:
-            fields = [(_LISTS[self.name], str | None, None)]
+            fields = [(_LISTS[self.name][0], str | None, None)]
             return msgspec.defstruct(self.name, fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return BusesRequest if self.name == "buses" else VERBS[self.name].request_type()
 
@@ -153,7 +156,8 @@ class Tool:
             field["description"] = self._description(name)
         used = json.dumps(properties)
         schema |= {"properties": properties, "$defs": {name: one for name, one in components.items() if name in used}}
-        return types.Tool(name=self.name, description=self.parser.description, input_schema=schema)
+        description = _LISTS[self.name][1] if self.name in _LISTS else self.parser.description
+        return types.Tool(name=self.name, description=description, input_schema=schema)
 
     def _description(self, field: str) -> str:
         if field in _DESCRIPTIONS:

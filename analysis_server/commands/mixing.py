@@ -90,7 +90,7 @@ def add_demo(parser: options.Parser) -> None:
 def add_buses(parser: options.Parser) -> None:
     """Add the options of `faderwise buses`."""
     parser.set_command(_buses, "buses MySong", "buses Session.RPP --json")
-    parser.add_argument("path", type=options.path, metavar="SONG_DIR|SESSION.RPP", help=options.PROJECT_HELP)
+    parser.add_argument("song", type=options.path, metavar="SONG_DIR|SESSION.RPP", help=options.PROJECT_HELP)
 
 
 def _mix(arguments: Namespace, terminal: Terminal) -> None:
@@ -167,7 +167,7 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
     from analysis_server.report.content import full_sentence
     from analysis_server.verbs import buses
 
-    result = buses.run(buses.BusesRequest(path=arguments.path))
+    result = buses.run(buses.BusesRequest(song=arguments.song))
     if isinstance(result, buses.FileRoles):
         kind, rows = "file", [(row.file, row.bus or "-", row.role, row.reason) for row in result.files]
     else:
@@ -181,7 +181,7 @@ def _buses(arguments: Namespace, terminal: Terminal) -> None:
     if result.suggestions:
         terminal.say("\nSome names were not recognised. To put one into a bus, for example:")
         for option in result.suggestions:
-            terminal.say(f"  faderwise mix {shlex.quote(arguments.path)} --bus {shlex.quote(option)}")
+            terminal.say(f"  faderwise mix {shlex.quote(arguments.song)} --bus {shlex.quote(option)}")
     if result.options:
         what = f"to move a {kind}, change its bus"
         terminal.say(f"\nThe same assignment as options of mix, match and learn; {what}:")

@@ -34,9 +34,9 @@ _MOST_NAMES = 4
 
 
 class BusesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """List the buses of the song folder or project at `path`."""
+    """List the buses of `song`, a song folder or project."""
 
-    path: str
+    song: str
 
 
 class FileRole(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ def run(request: BusesRequest) -> FileRoles | TrackRoles:
     InputError
         The folder or project does not exist, or the folder has no audio files.
     """
-    return _of_project(Path(request.path)) if is_project(request.path) else _of_folder(Path(request.path))
+    return _of_project(Path(request.song)) if is_project(request.song) else _of_folder(Path(request.song))
 
 
 def used_in(

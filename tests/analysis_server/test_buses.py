@@ -236,7 +236,7 @@ PROJECTS = [
 
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.name)
 def test_a_track_is_listed_in_the_bus_that_it_is_used_in(path: Path) -> None:
-    listed = buses.run(buses.BusesRequest(path=str(path)))
+    listed = buses.run(buses.BusesRequest(song=str(path)))
     assert isinstance(listed, buses.TrackRoles)
     try:
         used = buses.used_in(str(path), None, {})
@@ -249,7 +249,7 @@ def test_a_track_is_listed_in_the_bus_that_it_is_used_in(path: Path) -> None:
 
 
 def test_a_room_microphone_is_in_the_bus_of_the_kit_and_the_reason_says_so(tmp_path: Path) -> None:
-    result = buses.run(buses.BusesRequest(path=str(project_of(tmp_path, "Percussion Bus", "Kick", "Room Mic"))))
+    result = buses.run(buses.BusesRequest(song=str(project_of(tmp_path, "Percussion Bus", "Kick", "Room Mic"))))
     assert isinstance(result, buses.TrackRoles)
     assert [row.bus for row in result.tracks] == ["percussion", "percussion", "percussion"]
     assert result.tracks[2].reason == "it belongs to the drums that are heard through track 1 'Percussion Bus'"
@@ -288,7 +288,7 @@ def test_a_track_that_is_left_out_on_request_is_not_reported(faderwise: Faderwis
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.name)
 def test_the_printed_options_give_a_project_the_same_buses(path: Path) -> None:
     project = read_project(path)
-    options = buses.run(buses.BusesRequest(path=str(path))).options
+    options = buses.run(buses.BusesRequest(song=str(path))).options
     try:
         found = find_buses(project)
     except InputError:
@@ -308,7 +308,7 @@ def test_the_printed_options_give_a_folder_the_same_buses(tmp_path: Path) -> Non
     for number, name in enumerate(("Click", "Zorblax")):
         noise = np.random.default_rng(number).normal(0.0, 0.01, 24 * rate)
         soundfile.write(tmp_path / f"{name}.wav", noise, rate)
-    options = buses.run(buses.BusesRequest(path=str(tmp_path))).options
+    options = buses.run(buses.BusesRequest(song=str(tmp_path))).options
     assert "none=Click.wav" in options
     plain = open_song_folder(str(tmp_path), {})
     chosen = open_song_folder(str(tmp_path), by_role([bus_option(option) for option in options]))

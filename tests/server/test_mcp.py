@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -63,11 +64,12 @@ def test_every_verb_is_a_tool_with_described_fields(server: Running, tmp_path: P
         texts = [tool.description, *(field["description"] for field in properties.values())]
         assert all(texts)
         assert not [text for text in texts if "--" in text or "core." in text]
+        assert not re.search("delete|remove", tool.description), "no tool deletes"
 
 
 def test_lists_are_tools_too(server: Running, short_songs: Path, tmp_path: Path) -> None:
     async def act(client: mcp.Client) -> list[mcp.types.CallToolResult]:
-        calls = [("buses", {"path": "one"}), ("models", {}), ("models", {"model": "default"}), ("runs", {})]
+        calls = [("buses", {"song": "one"}), ("models", {}), ("models", {"model": "default"}), ("runs", {})]
         return [await client.call_tool(*call) for call in calls]
 
     answers = in_client(server.folder, short_songs, act)
