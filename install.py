@@ -275,7 +275,7 @@ def reaper_errors() -> Iterator[None]:
 
 def prompter(words: list[str]) -> Prompter:
     """Return the functions that print and ask; with --yes every answer is yes."""
-    return Prompter(print, lambda question: agreed(question, words))
+    return Prompter(print, lambda question: agreed(question, words), details="--dry-run" in words)
 
 
 def agreed(question: str, words: list[str]) -> bool:

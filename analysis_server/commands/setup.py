@@ -130,7 +130,7 @@ def _prompter(arguments: Namespace, terminal: Terminal, messages: list[str]) -> 
         messages.append(line)
         terminal.say(line)
 
-    return Prompter(say, lambda question: arguments.yes or terminal.ask(question))
+    return Prompter(say, lambda question: arguments.yes or terminal.ask(question), details=arguments.dry_run)
 
 
 # completion

@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
@@ -35,6 +36,7 @@ from analysis_server.reaper_setup.scripts import FOLDER, VENDOR, Action, Applica
 from core import __version__
 from core.errors import InputError
 from core.files import replacing, write_json
+from core.wording import count
 
 NO_REAPER = "REAPER was not found. Start it once, close it, and run this again (docs/guides/installing.md)."
 NO_PYTHON = (
@@ -52,10 +54,12 @@ class Prompter:
     """Functions that print a line (`say`) and ask a yes/no question (`ask`).
 
     `ask` is None where the user has already seen the changes and agreed: they are then made without listing them again.
+    `details` lists each file and action; otherwise their number is shown for each folder.
     """
 
     say: Callable[[str], None]
     ask: Callable[[str], bool] | None
+    details: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Record:
 class Plan:
     """What would change in a resource folder.
 
-    lines : the changes, as lines for the user.
+    lines, summary : the changes, as lines for the user: each one, and their numbers.
     writes : contents of files; `edited` are those that the user changed.
     removals : hashes of the files to remove.
     before, after : the lines of reaper.ini and reaper-kb.ini.
@@ -102,6 +106,7 @@ class Plan:
 
     folder: Path
     lines: tuple[str, ...]
+    summary: tuple[str, ...]
     writes: Mapping[str, bytes]
     edited: frozenset[str]
     removals: Mapping[str, str]
@@ -185,7 +190,9 @@ def _is_agreed(plans: Iterable[Plan], question: str, prompter: Prompter, dry_run
     if prompter.ask is None:
         return not dry_run
     for plan in plans:
-        for line in (f"In {plan.folder}:", *(f"  {line}" for line in plan.lines)):
+        lines = plan.lines if prompter.details else plan.summary
+        hint = "" if lines == plan.lines else " (--dry-run lists each file and action)"
+        for line in (f"In {plan.folder}{hint}:", *(f"  {line}" for line in lines)):
             prompter.say(line)
     if dry_run:
         return False
@@ -251,11 +258,17 @@ def make_plan(folder: Path, content: Content, processors: frozenset[str]) -> Pla
     kept = " (you changed it: your version is kept under another name)"
     lines = [f"write {path_of(folder, name)}{kept if name in edited else ''}" for name in _abbreviated(writes)]
     lines += [f"remove {path_of(folder, name)}" for name in _abbreviated(removals)]
+    summary = [f"write {path_of(folder, name)}{kept}" for name in sorted(edited)]
+    summary += [f"write {counted}" for counted in _by_folder(folder, set(writes) - edited)]
+    summary += [f"remove {counted}" for counted in _by_folder(folder, removals)]
+    settings_lines = []
     for change in changes:
         now_set = f" (now {_decoded(change.before)!r})" if change.before is not None else ""
-        lines.append(f"{SETTINGS}: set {_decoded(change.after)!r}{now_set}")
-    lines += [f"{KEYMAP}: register {_decoded(action.line)}" for action in actions]
+        settings_lines.append(f"{SETTINGS}: set {_decoded(change.after)!r}{now_set}")
+    lines += [*settings_lines, *(f"{KEYMAP}: register {_decoded(action.line)}" for action in actions)]
     lines += [f"{KEYMAP}: remove {command}" for command in sorted(retired)]
+    summary += [*settings_lines, *([f"{KEYMAP}: register {count(len(actions), 'action')}"] if actions else [])]
+    summary += [f"{KEYMAP}: remove {count(len(retired), 'action')}"] if retired else []
 
     edits = [name for name in before if before[name] != after[name]]
     created = [name for name in (*_FOLDERS, *edits) if not (folder / name).exists()]
@@ -267,7 +280,9 @@ def make_plan(folder: Path, content: Content, processors: frozenset[str]) -> Pla
         created=tuple(dict.fromkeys([*old.created, *created])),
         backups=_backups(folder, old.backups, edits),
     )
-    return Plan(folder, tuple(lines), writes, edited, removals, before, after, tuple(actions), old, record)
+    return Plan(
+        folder, tuple(lines), tuple(summary), writes, edited, removals, before, after, tuple(actions), old, record
+    )
 
 
 def _file_hash(path: Path) -> str:
@@ -324,6 +339,16 @@ def _abbreviated(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(map(shown, names)))
 
 
+def _by_folder(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return the number of files in each folder; those of the scripts and of their packages are counted together."""
+
+    def place(name: str) -> Path:
+        return path_of(folder, FOLDER) if name.startswith(f"{FOLDER}/") else path_of(folder, name).parent
+
+    numbers = Counter(map(place, names))
+    return [f"{count(numbers[path], 'file')} in {path}" for path in sorted(numbers)]
+
+
 def _decoded(body: bytes) -> str:
     return body.decode("utf-8", "replace")
 
@@ -365,6 +390,7 @@ def plan_removal(folder: Path) -> Plan | None:
     return Plan(
         folder=folder,
         lines=tuple(lines),
+        summary=tuple(lines),
         writes={},
         edited=frozenset(),
         removals=removals,

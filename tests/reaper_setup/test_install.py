@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from analysis_server.reaper_setup import find_reaper, install
 from analysis_server.reaper_setup.config_files import library_set, read_lines
-from analysis_server.reaper_setup.install import install_actions, record_path, uninstall_actions
+from analysis_server.reaper_setup.install import Prompter, install_actions, record_path, uninstall_actions
 from analysis_server.reaper_setup.scripts import Application
 from core.errors import FaderwiseError, InputError
 from tests.expected_errors import raises_error
@@ -102,6 +103,21 @@ def test_a_dry_run_shows_every_change_and_makes_none(resource: Path, application
     ):
         assert text in user.text
     assert (tree(resource), tree(application.home)) == (before, kept)
+
+
+def test_a_question_follows_the_numbers_of_files_in_each_folder(
+    bundled: Path, resource: Path, application: Application
+) -> None:
+    user = User()
+    install_actions(application, Prompter(user.lines.append, lambda _: False, details=False))
+    assert user.lines[0] == f"In {resource} (--dry-run lists each file and action):"
+    assert "reaper-kb.ini: register 11 actions" in user.text and len(user.lines) < 15
+    counted = {Path(place): int(number) for number, place in re.findall(r"write (\d+) files? in (.+)", user.text)}
+    install_actions(application, User().prompter())
+    for folder, number in counted.items():
+        files = folder.rglob("*") if folder.name == "Faderwise" else folder.glob("faderwise*")
+        written = [path for path in files if path.is_file() and path.name != "installed.json"]
+        assert number == len(written) or folder.name == "MenuSets", folder
 
 
 def test_a_dry_run_downloads_nothing(resource: Path, tmp_path: Path, user: User) -> None:
