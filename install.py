@@ -4,14 +4,14 @@ usage: python3 install.py [COMMAND] [OPTIONS]         (on Windows: py install.py
   demo [ARGS]            create .venv in this folder if needed, then run `faderwise demo ARGS`
   test [ARGS]            the same with the test tools, then run ruff, mypy and `pytest ARGS`
   install [OPTIONS]      install for this user (the default), set up REAPER, make `faderwise` callable
-  uninstall [OPTIONS]    remove both; models, keys and settings stay
+  uninstall [OPTIONS]    remove both; models, keys and other data stay
 
 options:
   --dry-run              print every change, make none
 options of install and uninstall:
   --yes                  list the changes, but do not ask
   --no-reaper            do not touch REAPER
-  --purge                uninstall: also remove models, keys, settings and runs
+  --purge                uninstall: also remove all data, such as models and runs
 
 for example:
   python3 install.py demo                  from nothing to the finished demo
@@ -314,6 +314,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except EOFError:
         error: FaderwiseError = InputError("no answer could be read", remedy="run it again with --yes to agree")
+    except BrokenPipeError:  # such as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
+        return 1
     except OSError as problem:
         error = setup.explained("Setting up", str(problem))
     except FaderwiseError as problem:

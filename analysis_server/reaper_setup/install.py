@@ -155,7 +155,7 @@ def install_actions(application: Application, prompter: Prompter, *, dry_run: bo
         for plan in plans:
             apply_plan(plan)
         prompter.say("The actions are installed. Start REAPER, open the action list (key ?) and type: Faderwise")
-        prompter.say(f"For a toolbar, import {scripts.MENU} in Options > Customize menus and toolbars.")
+        prompter.say(f"For a toolbar, import {scripts.MENU} in Options > Customize menus/toolbars...")
     return folders
 
 
@@ -385,6 +385,12 @@ def plan_removal(folder: Path) -> Plan | None:
     lines += [f"keep {path_of(folder, name)}: you changed it" for name in changed]
     if settings is None:
         lines.append(f"keep the Python settings in {SETTINGS}: you changed them")
+    after = {SETTINGS: before if settings is None else settings, KEYMAP: keymap}
+    lines += [
+        f"keep {folder / backup}, the copy from before: {name} has other changes since then"
+        for name, backup in record.backups.items()
+        if (folder / backup).is_file() and (folder / backup).read_bytes() != after[name].content
+    ]
     if shortcuts := config.count_shortcuts(keymap_before, record.commands):
         lines.append(f"keep your {shortcuts} keyboard shortcuts of these actions, which no longer have an effect")
     return Plan(
@@ -395,7 +401,7 @@ def plan_removal(folder: Path) -> Plan | None:
         edited=frozenset(),
         removals=removals,
         before={SETTINGS: before, KEYMAP: keymap_before},
-        after={SETTINGS: settings or before, KEYMAP: keymap},
+        after=after,
         actions=(),
         record_before=record,
         record=None,

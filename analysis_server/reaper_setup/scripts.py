@@ -5,7 +5,7 @@ Scripts/Faderwise/faderwise_bridge/            the package they share
 Scripts/Faderwise/vendor/                      reapy and typing-extensions
 Scripts/Faderwise/faderwise_application.json   where the application is
 Data/toolbar_icons/faderwise_*.png             the actions' icons; in 150/ and 200/ for screens of that scale
-MenuSets/Faderwise.ReaperMenu                  a toolbar, to import in Options > Customize menus and toolbars
+MenuSets/Faderwise.ReaperMenu                  a toolbar, to import in Options > Customize menus/toolbars...
 
 pip downloads the packages once into the data folder and checks them against the hashes in packages.txt. psutil, which
 reapy requires, is left out: reapy imports it outside REAPER only.

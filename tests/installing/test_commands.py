@@ -360,3 +360,13 @@ def test_the_installer_needs_nothing_but_pythons_own_library():
     printed = subprocess.run(bare, capture_output=True, text=True, check=False)  # noqa: S603 - a list
     assert (printed.returncode, printed.stderr) == (0, "")
     assert "demo" in printed.stdout
+
+
+@posix
+def test_closed_output_is_not_an_error_message():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, str(SCRIPT), "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)  # noqa: S603 - a list
+    os.close(writing)
+    assert done.stderr == b""

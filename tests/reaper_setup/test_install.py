@@ -274,6 +274,7 @@ def test_later_changes_of_reaper_and_the_user_are_kept(installed: Path, applicat
     backups = sorted(path.name for path in installed.glob("*.before-faderwise-*"))
     assert len(backups) == 2
     assert (installed / backups[1]).read_bytes() == SETTINGS
+    assert all(f"keep {installed / backup}, the copy from before" in user.text for backup in backups)
 
 
 def test_python_settings_that_the_user_changed_are_all_kept(
