@@ -419,8 +419,14 @@ def _other_audio(out: Path) -> Path | None:
     return None
 
 
-def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None:
+def check_paths(request: SongRequest, mixdown: str | None = None, *, raw: bool = False) -> Song | None:
     """Check the paths of a request without reading audio; return the song of a song folder, None for a project.
+
+    Parameters
+    ----------
+    request : the request.
+    mixdown : the mixdown's path, if one was chosen.
+    raw : as for `open_song_folder`.
 
     Raises
     ------
@@ -431,7 +437,7 @@ def check_paths(request: SongRequest, mixdown: str | None = None) -> Song | None
         require_writable_folder(Path(request.out))
     if is_project(request.song) or request.stems is not None or request.tracks or request.only:
         return None
-    song = open_song_folder(request.song, request.buses, mixdown, complete=True)
+    song = open_song_folder(request.song, request.buses, mixdown, complete=True, raw=raw)
     refuse_inputs(request, song, None)
     return song
 

@@ -195,7 +195,7 @@ def print_assignment(
 ) -> None:
     """Print the buses of a song with the files or tracks that are used, according to the names and the options.
 
-    Nothing is printed with `--json`, or for a path that is not a song: the verb reports that.
+    Nothing is printed with `--json`, or for a path that is not one song: the verb reports that.
 
     Parameters
     ----------
@@ -207,6 +207,7 @@ def print_assignment(
     if terminal.as_json:
         return
     from analysis_server.paths import is_project
+    from analysis_server.sources.folder import layout_of, song_folders
     from analysis_server.verbs import buses
     from core.errors import InputError
     from core.matching import new_buses
@@ -214,6 +215,13 @@ def print_assignment(
     chosen = options.by_role(arguments.bus)
     only, mixdown = getattr(arguments, "only", ()), getattr(arguments, "mixdown", None)
     try:
+        if song is None and not is_project(path):
+            songs = song_folders([path])
+            if len(songs) > 1:
+                return
+            path = str(songs[0])
+        elif song is not None and (raw := layout_of(Path(path)).raw):
+            path = str(raw) if any(row.path.parent == raw for row in song.assignment) else path
         rows = buses.used_in(path, song, chosen, only=only, mixdown=mixdown)
     except (InputError, OSError):
         return

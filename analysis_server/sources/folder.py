@@ -5,9 +5,10 @@
 | MUSDB18 | streams 1 to 4 of SONG.stem.mp4, also below train/ and test/ | stream 0 | drums, bass, melody, vocals |
 | MUSDB18-HQ, Cambridge-MT | SONG/*.wav, also below train/ and test/ | among them | from the names |
 | DSD100 | Sources/SPLIT/SONG/*.wav | Mixtures/SPLIT/SONG/mixture.wav | from the names |
-| MedleyDB | SONG/SONG_STEMS/*.wav, or the raw tracks in SONG/SONG_RAW | SONG/SONG_MIX.wav | from the instruments |
+| MedleyDB | SONG/SONG_STEMS/*.wav or SONG/SONG_RAW/*.wav | SONG/SONG_MIX.wav | from the instruments |
 
-MedleyDB's instruments are in SONG_METADATA.yaml, in the song's folder or in a folder `Metadata` in it or above it.
+MedleyDB's raw tracks are used for single tracks, or where there are no stems. Its
+instruments are in SONG_METADATA.yaml, in the song's folder or in a folder `Metadata` in it or above it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from core.audio.song import (
     require_song_folder,
 )
 from core.errors import InputError, suggestion
-from core.matching import by_bus, match_name
+from core.matching import Match, by_bus, match_name
 from core.roles import LEFT_OUT, MAIN_BUSES, PAPER_BUSES, in_order
 from core.wording import first_few, listed
 
@@ -47,7 +48,12 @@ _PAPER_BUS = {"percussion": "drums", "backing vocals": "vocals"}
 
 
 def open_song_folder(
-    song: str, buses: Mapping[str, str | Sequence[str]], mixdown: str | None = None, *, complete: bool = False
+    song: str,
+    buses: Mapping[str, str | Sequence[str]],
+    mixdown: str | None = None,
+    *,
+    complete: bool = False,
+    raw: bool = False,
 ) -> Song:
     """Return the song in the folder `song`, or in a stem file.
 
@@ -58,6 +64,7 @@ def open_song_folder(
         number.
     mixdown : the mixdown's path, or None for the one in the folder.
     complete : whether to refuse a song that lacks a main bus while the name of one of its files was not recognised.
+    raw : whether MedleyDB's raw tracks come before its stems.
 
     Raises
     ------
@@ -68,28 +75,14 @@ def open_song_folder(
     stem_file = stem_file_of(folder)
     if stem_file is not None:
         return _song_in_stem_file(stem_file, buses, mixdown)
-    layout = _layout_of(folder) if folder.is_dir() else _Layout(folder, folder.name)
+    layout = layout_of(folder, raw=raw) if folder.is_dir() else Layout(folder, folder.name)
     require_song_folder(layout.stems, "give the folder that contains the stems")
     require_one_song(layout.stems)
     chosen = _chosen_files(layout.stems, buses)
     given = _in_folder(folder, mixdown, "--mixdown") if mixdown else layout.mixdown
     _require_one_bus(chosen, given)
-    given_files = {path for files in chosen.values() for path in files}
-    from_metadata = {
-        path: (instrument, match_name(instrument))
-        for path, instrument in layout.instruments.items()
-        if path not in given_files
-    }
-    for path, (_, match) in from_metadata.items():
-        chosen.setdefault(match.bus or LEFT_OUT, []).append(path)
-    found = open_song(layout.stems, buses=chosen, mixdown=given)
-    assignment = []
-    for row in found.assignment:
-        if row.path in from_metadata:
-            instrument, match = from_metadata[row.path]
-            row = replace(row, role=match.role, reason=f'its instrument is "{instrument}"')  # noqa: PLW2901
-        assignment.append(row)
-    found = replace(found, assignment=tuple(assignment), title=layout.title or found.title)
+    found = open_song(layout.stems, buses=chosen, mixdown=given, known=layout.instruments)
+    found = replace(found, title=layout.title or found.title)
     missing = [bus for bus in MAIN_BUSES if bus not in found.stems]
     if complete and missing and found.ignored:
         _refuse_incomplete(found, missing)
@@ -217,12 +210,12 @@ def require_mixdowns(
     without: dict[Path, list[Path]] = {}
     for folder in folders:
         if stem_file_of(folder) is None:
-            layout = _layout_of(folder)
+            layout = layout_of(folder)
             if mixdown:
                 _in_folder(layout.stems, mixdown, "--mixdown")
                 continue
             chosen = [path for paths in _chosen_files(layout.stems, buses).values() for path in paths]
-            files = match_files(layout.stems, listen=False)
+            files = match_files(layout.stems, listen=False, known=layout.instruments)
             if layout.mixdown is None and mixdown_in(layout.stems, files, chosen) is None:
                 bars = ("unknown", "reference")
                 without[folder] = [path for path, match in files.items() if match.bar in bars and path not in chosen]
@@ -312,27 +305,44 @@ def _songs_in(folder: Path, depth: int) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """Where a song's files are: the folder of its stems, its mixdown if elsewhere, the instruments of its metadata."""
+class Layout:
+    """Where a song's files are: the folder of its stems, its mixdown if elsewhere, the matches of its metadata.
+
+    `raw` is the folder of its raw tracks, if the stems are elsewhere.
+    """
 
     stems: Path
     title: str = ""
     mixdown: Path | None = None
-    instruments: Mapping[Path, str] = field(default_factory=dict)
+    instruments: Mapping[Path, Match] = field(default_factory=dict)
+    raw: Path | None = None
 
 
-def _layout_of(folder: Path) -> _Layout:
-    parts = _medleydb_parts(folder)
+def layout_of(folder: Path, *, raw: bool = False) -> Layout:
+    """Return where the files of the song in `folder` are; `raw` is whether raw tracks come before stems."""
+    parts = _medleydb_parts(folder, ("_RAW", "_STEMS") if raw else ("_STEMS", "_RAW"))
     if parts is None:
-        return _Layout(folder, mixdown=_dsd_mixture(folder))
+        return Layout(folder, mixdown=_dsd_mixture(folder))
     song, title, stems = parts
     mixdown = song / f"{title}_MIX.wav"
-    instruments = {
-        stems / file: instrument
-        for file, instrument in _instruments(_metadata(song, title)).items()
-        if (stems / file).is_file()
-    }
-    return _Layout(stems, title, mixdown if mixdown.is_file() else None, instruments)
+    named = _instruments(_metadata(song, title))
+    instruments = {path: _match_of(path, title, named.get(path.name, "")) for path in audio_files(stems)}
+    other = folder / f"{title}_RAW"
+    return Layout(
+        stems,
+        title,
+        mixdown if mixdown.is_file() else None,
+        instruments,
+        raw=other if stems not in (folder, other) and _is_folder(other) else None,
+    )
+
+
+def _match_of(path: Path, title: str, instrument: str) -> Match:
+    """Return the match of a stem or raw track of MedleyDB: of its instrument, or of its name without the title."""
+    match = match_name(instrument or path.stem.removeprefix(f"{title}_"))
+    if match.bar == "mixdown":  # "Main System" is the instrument of a stem
+        match = Match("unknown", None, "unknown", match.reason, (), certain=False)
+    return replace(match, reason=f'its instrument is "{instrument}"') if instrument else match
 
 
 def _dsd_mixture(folder: Path) -> Path | None:
@@ -343,13 +353,13 @@ def _dsd_mixture(folder: Path) -> Path | None:
     return mixture if mixture.is_file() else None
 
 
-def _medleydb_parts(folder: Path) -> tuple[Path, str, Path] | None:
+def _medleydb_parts(folder: Path, suffixes: Sequence[str] = ("_STEMS", "_RAW")) -> tuple[Path, str, Path] | None:
     """Return the song folder, title and folder of stems or raw tracks of a song in MedleyDB's layout, or None.
 
-    `folder` is the song's folder, whose stems come before its raw tracks, or one of its folders of stems or raw tracks.
+    `folder` is the song's folder, in which the first of `suffixes` is used, or its folder of stems or of raw tracks.
     """
     name = folder.resolve().name
-    for suffix in ("_STEMS", "_RAW"):
+    for suffix in suffixes:
         if _is_folder(folder / f"{name}{suffix}"):
             return folder, name, folder / f"{name}{suffix}"
         title = name.removesuffix(suffix)

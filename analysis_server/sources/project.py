@@ -183,7 +183,7 @@ def opened_song(
         option = ", ".join(name for name, value in given.items() if value)
         raise InputError("only for REAPER projects (.RPP)", path=request.song, option=option, remedy=f"omit {option}")
     else:
-        song = open_song_folder(request.song, request.buses, mixdown, complete=True)
+        song = open_song_folder(request.song, request.buses, mixdown, complete=True, raw=level == "tracks")
         if level == "tracks":
             song = song.with_single_tracks()
         elif separate:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from analysis_server.paths import is_project
-from analysis_server.sources.folder import open_song_folder, require_one_song, stem_file_of
+from analysis_server.sources.folder import Layout, layout_of, open_song_folder, require_one_song, stem_file_of
 from analysis_server.sources.project import NOTHING_TO_SUM, assignment_of_tracks, plain_sum_notes
 from core.audio.song import (
+    COPY,
     Song,
     distinct_names,
-    holds_stems,
     left_out,
     match_files,
     no_stems,
@@ -105,7 +106,7 @@ def used_in(
 
     Parameters
     ----------
-    path : the song folder, stem file or project; nothing is returned for another folder.
+    path : the song folder, stem file or project.
     song : the song, where it is open.
     chosen : files or tracks by role, as `--bus` gives them.
     only : the tracks of a project to work on, as `--tracks` gives them.
@@ -121,11 +122,8 @@ def used_in(
         buses = find_buses(project, by_bus(chosen.items()), only=only)
         return [(row.name, row.bus) for row in assignment_of_tracks(project, buses.tracks, buses.reasons)]
     if song is None:
-        if not holds_stems(Path(path)) and stem_file_of(Path(path)) is None:
-            return []
         song = open_song_folder(path, chosen, mixdown)
-    audio = match_files(Path(path), listen=False) if song.assignment else {}
-    used = [row for row in song.assignment if row.path in audio]
+    used = [row for row in song.assignment if row.is_audio]
     rows = list(zip(distinct_names([row.path for row in used]), (row.bus for row in used), strict=True))
     listed = {row.path for row in song.assignment}
     for bus, file in song.stems.items():
@@ -172,11 +170,15 @@ def _of_folder(path: Path) -> FileRoles:
     if stem_file is not None:
         return _of_streams(stem_file)
     require_song_folder(path, "give a song folder or a REAPER project (.RPP)")
-    require_one_song(path)
-    matches = match_files(path)
+    layout = layout_of(path)
+    require_one_song(layout.stems)
+    matches = match_files(layout.stems, known=layout.instruments)
     if not matches:
-        raise no_stems(path)
-    rows = {file: _row(path, file, match.bus, match.role, match.reason) for file, match in matches.items()}
+        raise no_stems(layout.stems)
+    rows = {file: _row(layout.stems, file, match.bus, match.role, match.reason) for file, match in matches.items()}
+    if layout.mixdown is not None:
+        name = layout.mixdown.name
+        rows[layout.mixdown] = FileRole(file=name, bus=None, role="mixdown", reason="it is the mixdown of the song")
     damaged = {file: problem for file in matches if (problem := unreadable(file))}
     warnings = _not_read(damaged)
     try:
@@ -186,7 +188,7 @@ def _of_folder(path: Path) -> FileRoles:
         return FileRoles(files=list(rows.values()), suggestions=suggestions, warnings=warnings or [str(error)])
     for row in song.assignment:
         if row.path in rows and row.path not in damaged:
-            rows[row.path] = _row(path, row.path, row.bus, row.role, row.reason)
+            rows[row.path] = _row(layout.stems, row.path, row.bus, row.role, row.reason)
     shown = [row for file, row in rows.items() if row.role != "mixdown" and file not in damaged]
     return FileRoles(
         files=list(rows.values()),
@@ -195,9 +197,19 @@ def _of_folder(path: Path) -> FileRoles:
             *(f"{LEFT_OUT}={rows[file].file}" for file in damaged),
         ],
         suggestions=_suggestions_of(rows.values()),
-        notes=[*song.doubts, *_plain_sum_notes(song), *song.notes_on_documents()],
-        warnings=[*warnings, *left_out([row for row in song.assignment if row.path not in rows])],
+        notes=[*song.doubts, *_plain_sum_notes(song), *_raw_notes(layout), *song.notes_on_documents()],
+        warnings=[
+            *warnings,
+            *left_out([row for row in song.assignment if not row.is_audio or row.role == COPY]),
+        ],
     )
+
+
+def _raw_notes(layout: Layout) -> list[str]:
+    if layout.raw is None:
+        return []
+    command = f"faderwise buses {shlex.quote(str(layout.raw))}"
+    return [f"single tracks (mix --level tracks) are those in {layout.raw.name}; {command} lists them"]
 
 
 def _not_read(damaged: Mapping[Path, str]) -> list[str]:

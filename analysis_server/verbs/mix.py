@@ -159,7 +159,7 @@ def check(request: MixRequest) -> Song | None:
         The model does not exist, an option has an impossible value, or the song folder cannot be mixed in this way.
     """
     _checked_model(request)
-    song = check_paths(request)
+    song = check_paths(request, raw=request.level == "tracks")
     if song is None:
         return None
     _within_song(request, song)

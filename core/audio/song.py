@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from core.errors import InputError
 from core.files import require_folder
 from core.matching import Item, Match, assign, match_name
 from core.roles import LEFT_OUT
-from core.wording import listed
+from core.wording import first_few, listed
 
 _FALLBACK_RATE = 44_100
 _LENGTH_TOLERANCE_S = 0.1
@@ -55,17 +56,20 @@ _LARGEST_SPREAD = 0.2
 """Excerpts' means may differ by this share of the offset: a constant is the same everywhere."""
 WHOLE_BUS = {"drums": "drum kit", "vocals": "lead vocal", "guitars": "electric guitar", "keys": "keys"}
 """The role of a file that may be a whole bus, by bus."""
+COPY = "copy"
+"""The role of a file with the same audio as another one of its bus."""
 _SINGLE_DRUMS = frozenset({"kick", "snare", "hihat", "toms", "cymbals", "claps"})
 
 
 @dataclass(frozen=True)
 class AssignedFile:
-    """An audio file of a song folder: its bus, or None and the reason."""
+    """A file of a song folder: its bus, or None and the reason; `is_audio` is False for what cannot be a stem."""
 
     path: Path
     bus: str | None
     role: str
     reason: str
+    is_audio: bool = True
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class Song:
         """Return information about the files that needs no action."""
         return [
             *self._notes_on_mixdowns(),
-            *_not_used([row for row in self._without_bus() if row.role not in ("mixdown", "unknown")]),
+            *_not_used([row for row in self._without_bus() if row.role not in ("mixdown", "unknown", COPY)]),
             *self._notes_on_mono_files(),
             *self.notes_on_documents(),
         ]
@@ -222,7 +226,7 @@ class Song:
             if found.bus is None and found.path in self.ignored:
                 option = f"--bus {shlex.quote(f'ROLE={found.path.name}')}"
                 warnings.append(f"{found.path.name} was left out: {found.reason}; use {option} to put it into a bus")
-        return [*warnings, *left_out([row for row in self._without_bus() if row.role == "unknown"])]
+        return [*warnings, *left_out([row for row in self._without_bus() if row.role in ("unknown", COPY)])]
 
     def _file_warnings(self) -> list[str]:
         warnings = []
@@ -293,7 +297,13 @@ _MOST_NAMED = 4
 """With more documents of an extension than this, their number is reported instead of their names."""
 
 
-def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None, mixdown: Path | None = None) -> Song:
+def open_song(
+    folder: Path,
+    *,
+    buses: Mapping[str, Sequence[Path]] | None = None,
+    mixdown: Path | None = None,
+    known: Mapping[Path, Match] = MappingProxyType({}),
+) -> Song:
     """Return the song whose stems or raw tracks are in `folder`; the files of a bus are summed.
 
     Parameters
@@ -302,6 +312,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     buses : files by role, which win over their names. They are added to a bus if their names say nothing, and replace
         its files otherwise; those with the role `LEFT_OUT` are not used.
     mixdown : the mixdown's file, where it is not the one in the folder.
+    known : the matches of files whose instruments are known, which take precedence over their names.
 
     Raises
     ------
@@ -315,7 +326,7 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
     (('drums', 'bass', 'melody', 'vocals'), 24.0)
     """
     require_song_folder(folder, "give the folder that contains the stems")
-    matches = match_files(folder)
+    matches = match_files(folder, known=known)
     chosen = {file: role for role, files in (buses or {}).items() for file in files}
     replaced = {
         role for file, role in chosen.items() if file not in matches or matches[file].bar != "unknown"
@@ -338,18 +349,27 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         if bus:
             stems.setdefault(bus, []).append(path)
     unused = list(_unused(folder, matches))
-    assignment += [AssignedFile(path, None, "unknown", reason) for path, reason in unused if reason]
+    assignment += [AssignedFile(path, None, "unknown", reason, is_audio=False) for path, reason in unused if reason]
     for path, role in chosen.items():
         if path not in matches and role != LEFT_OUT:
             stems.setdefault(role, []).append(path)
+    copies = _copies_in(stems, chosen)
+    stems = {bus: [path for path in paths if path not in copies] for bus, paths in stems.items()}
     covered, doubts = _sums_in(stems, set(chosen.values()), folder, matches)
     stems = {bus: [path for path in paths if path not in covered] for bus, paths in stems.items()}
     assignment = [
         replace(row, bus=None, reason=f"it is already in {covered[row.path].name}") if row.path in covered else row
         for row in assignment
     ]
+    assignment = [
+        replace(row, bus=None, role=COPY, reason=f"it has the same audio as {copies[row.path].name}")
+        if row.path in copies
+        else row
+        for row in assignment
+    ]
+    unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in chosen]
     if not stems:
-        raise no_stems(folder)
+        raise no_stems(folder, unknown)
     as_mixdown = matches.get(mixdown) if mixdown else None
     if mixdown and as_mixdown and as_mixdown.bus and as_mixdown.bus not in stems:
         bus = as_mixdown.bus
@@ -358,12 +378,11 @@ def open_song(folder: Path, *, buses: Mapping[str, Sequence[Path]] | None = None
         )
     if mixdown is None:
         mixdown = mixdown_in(folder, matches, chosen)
-    unknown = [path for path, match in matches.items() if match.bar == "unknown" and path not in (*chosen, mixdown)]
     return Song(
         title=folder.resolve().name,
         stems={role: _stem(role, folder, stems[role]) for role in roles.in_order(stems)},
         mixdown=inspect(mixdown) if mixdown else None,
-        ignored=tuple(unknown),
+        ignored=tuple(path for path in unknown if path != mixdown),
         assignment=tuple(assignment),
         doubts=tuple(doubts),
         documents=tuple(path for path, reason in unused if reason is None),
@@ -387,8 +406,13 @@ def require_song_folder(path: Path, remedy: str) -> None:
     require_folder(path, remedy)
 
 
-def no_stems(folder: Path) -> InputError:
-    """Return the error for a folder without stems; REAPER projects in it are counted."""
+def no_stems(folder: Path, unknown: Sequence[Path] = ()) -> InputError:
+    """Return the error for a folder without stems; it names the `unknown` files, or REAPER projects in it."""
+    if unknown:
+        names = first_few([_in(folder, path) for path in unknown], _MOST_NAMED)
+        option = f"--bus {shlex.quote(f'drums={_in(folder, unknown[0])}')}"
+        remedy = f"choose the bus of each file, such as {option}"
+        return InputError(f"no stems found; not recognised: {names}", path=folder, remedy=remedy)
     projects = [path for path in folder.iterdir() if path.suffix.lower() == ".rpp"]
     if projects:
         number = f"{len(projects)} projects" if len(projects) > 1 else "1 project"
@@ -396,6 +420,55 @@ def no_stems(folder: Path) -> InputError:
         return InputError(f"contains {number} and no stems", path=folder, remedy=remedy)
     expected = ", ".join(f"{role}.wav" for role in roles.PAPER_BUSES)
     return InputError("no stems found", path=folder, remedy=f"the folder must contain files such as {expected}")
+
+
+def _copies_in(stems: Mapping[str, Sequence[Path]], chosen: Collection[Path]) -> dict[Path, Path]:
+    """Return the files that have the same audio as another file of their bus, with that file.
+
+    Files that were chosen for the bus are used as they are; a file in two formats is an error elsewhere.
+    """
+    copies: dict[Path, Path] = {}
+    for paths in stems.values():
+        first: dict[object, list[AudioFile]] = defaultdict(list)
+        files = [inspect(path) for path in sorted(paths, key=lambda path: (path not in chosen, len(path.name), path))]
+        forms = Counter(map(_form, files))
+        for file in files:
+            if forms[_form(file)] < 2:
+                continue
+            n_samples = min(_BLOCK_SAMPLES, file.n_samples)
+            start = (file.n_samples - n_samples) // 2
+            excerpt = read_excerpt(
+                file, sample_rate=file.sample_rate, n_channels=file.n_channels, start=start, n_samples=n_samples
+            )
+            alike = first[_form(file), excerpt.tobytes()]
+            others = [other for other in alike if other.path.with_suffix("") != file.path.with_suffix("")]
+            same = next((other for other in others if _have_same_audio(file, other)), None)
+            if same and file.path not in chosen:
+                copies[file.path] = same.path
+            else:
+                alike.append(file)
+    return copies
+
+
+def _form(file: AudioFile) -> tuple[int, int, int]:
+    return file.n_samples, file.sample_rate, file.n_channels
+
+
+def _have_same_audio(first: AudioFile, second: AudioFile) -> bool:
+    """Return whether two files of the same form have the same samples, at least one of which is not zero."""
+    has_sound = False
+    a, b = (np.empty((first.n_channels, _BLOCK_SAMPLES), np.float32) for _ in range(2))
+    with (
+        open_stream(first, sample_rate=first.sample_rate, n_channels=first.n_channels) as of_first,
+        open_stream(second, sample_rate=first.sample_rate, n_channels=first.n_channels) as of_second,
+    ):
+        for _ in range(0, first.n_samples, _BLOCK_SAMPLES):
+            of_first.read_into(a)
+            of_second.read_into(b)
+            if not np.array_equal(a, b):
+                return False
+            has_sound = has_sound or bool(a.any())
+    return has_sound
 
 
 def _sums_in(
@@ -582,10 +655,16 @@ def audio_files(folder: Path) -> list[Path]:
     return _audio_files(folder, "*") or _audio_files(folder, "**/*")
 
 
-def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
+def match_files(
+    folder: Path, *, listen: bool = True, known: Mapping[Path, Match] = MappingProxyType({})
+) -> dict[Path, Match]:
     """Return the match of each audio file of a song folder.
 
-    If a name is unknown and `listen` is set, the file is checked for silence, and whether it can be read.
+    Parameters
+    ----------
+    folder : the song's folder.
+    listen : whether files of unknown names are checked for silence, and whether they can be read.
+    known : the matches of files whose instruments are known.
     """
     files = audio_files(folder)
     items = []
@@ -594,7 +673,9 @@ def match_files(folder: Path, *, listen: bool = True) -> dict[Path, Match]:
         items.append(Item(path.name, "file", context=None if inside == "." else inside))
     matches = dict(zip(files, assign(items, song=folder.resolve().name), strict=True))
     return {
-        path: _STEMS_OF_A_SONG
+        path: known[path]
+        if path in known
+        else _STEMS_OF_A_SONG
         if is_stem_file(path)
         else _heard(match, path)
         if listen and match.bar == match.role == "unknown"

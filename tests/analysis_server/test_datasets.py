@@ -243,6 +243,84 @@ def test_an_option_changes_one_file_of_medleydb_only(faderwise: Faderwise, medle
     assert set(mixed["buses"]) == {"drums", "bass", "vocals", "guitars", "fx"}
 
 
+def test_medleydb_is_listed_as_it_is_used_and_the_options_can_be_pasted(
+    faderwise: Faderwise, medleydb: Path, tmp_path: Path
+) -> None:
+    listed = as_json(faderwise("buses", medleydb, "--json"))
+    names = {row["file"]: row["bus"] for row in listed["files"]}
+    assert names.pop("Someone_Song_MIX.wav") is None
+    mixed = as_json(faderwise("mix", medleydb, "--dry-run", "--json"))
+    assert {row["name"]: row["bus"] for row in mixed["assignment"]} == {**names, "Someone_Song_MIX.wav": None}
+    assert {row["name"]: row["reason"] for row in mixed["assignment"]}.items() >= {
+        row["file"]: row["reason"] for row in listed["files"] if row["role"] != "mixdown"
+    }.items()
+    assert listed["warnings"] == []
+    (medleydb / "Someone_Song_MIX.wav").rename(medleydb.parent / "kept")
+    without = as_json(faderwise("buses", medleydb, "--json"))
+    assert (without["options"], len(without["files"])) == (listed["options"], 6)
+    (medleydb.parent / "kept").rename(medleydb / "Someone_Song_MIX.wav")
+    assert listed["suggestions"] == ["BUS=Someone_Song_STEM_04.wav"]
+    options = [part for option in listed["options"] for part in ("--bus", option)]
+    again = as_json(faderwise("mix", medleydb, *options, "--dry-run", "--json"))
+    assert {bus: one["inputs"] for bus, one in again["buses"].items()} == {
+        bus: one["inputs"] for bus, one in mixed["buses"].items()
+    }
+
+
+def test_a_file_recognised_by_its_metadata_is_replaced_like_one_recognised_by_its_name(medleydb: Path) -> None:
+    song = open_song_folder(str(medleydb), {"vocals": ["Someone_Song_STEM_01.wav"]})
+    assert files_of(song) == {"drums": ["02"], "vocals": ["01"], "guitars": ["05"], "keys": ["06"]}
+    assert [note for note in song.notes() if "Someone_Song_STEM_03.wav" in note]
+    added = open_song_folder(str(medleydb), {"vocals": ["Someone_Song_STEM_04.wav"]})
+    assert files_of(added)["vocals"] == ["03", "04"]
+
+
+def test_medleydb_without_metadata_is_listed_with_options_that_choose_buses(
+    faderwise: Faderwise, medleydb: Path
+) -> None:
+    (medleydb.parents[1] / "Metadata" / "Someone_Song_METADATA.yaml").unlink()
+    listed = as_json(faderwise("buses", medleydb, "--json"))
+    assert len(listed["files"]) == 7 and listed["files"][-1]["role"] == "mixdown"
+    assert listed["suggestions"][0] == "drums=Someone_Song_STEM_01.wav"
+    refused = faderwise("mix", medleydb)
+    assert refused.code == 2 and "--bus drums=Someone_Song_STEM_01.wav" in refused.err
+    options = [
+        f"--bus={bus}=Someone_Song_STEM_0{number}.wav" for number, bus in enumerate(("bass", "drums", "vocals"), 1)
+    ]
+    mixed = as_json(faderwise("mix", medleydb, *options, "--dry-run", "--json"))
+    assert set(mixed["buses"]) == {"drums", "bass", "vocals"}
+
+
+def test_single_tracks_of_medleydb_are_its_raw_tracks(faderwise: Faderwise, medleydb: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mixed = as_json(faderwise("mix", medleydb, "--level", "tracks", "--out", out, "--json"))
+    raw = as_json(faderwise("mix", medleydb / "Someone_Song_RAW", "--level", "tracks", "--dry-run", "--json"))
+    assert set(mixed["buses"]) == set(raw["buses"]) and len(mixed["buses"]) == 4
+    shown = faderwise("mix", medleydb, "--level", "tracks", "--dry-run").out
+    assert f"faderwise buses {medleydb / 'Someone_Song_RAW'} shows why" in shown
+    before = soundfile.read(out / "mix.wav")[0]
+    assert faderwise("edit", out, "--depth", "100", "--render", "--json").code == 0
+    assert soundfile.read(out / "mix.wav")[0] == pytest.approx(before, abs=1e-3)
+    shutil.rmtree(medleydb / "Someone_Song_RAW")
+    assert len(as_json(faderwise("mix", medleydb, "--level", "tracks", "--dry-run", "--json"))["buses"]) == 5
+
+
+def test_the_buses_of_the_only_song_of_a_dataset_are_printed_before_learning(
+    faderwise: Faderwise, medleydb: Path, tmp_path: Path
+) -> None:
+    learned = faderwise("learn", medleydb.parent, "--model", tmp_path / "m.json", "--dry-run")
+    assert learned.out.startswith(f"Buses of Someone_Song (faderwise buses {medleydb} shows why)")
+    assert "Someone_Song_STEM_02.wav" in learned.out
+
+
+def test_the_mixture_of_dsd100_is_listed(faderwise: Faderwise, tmp_path: Path) -> None:
+    song = tmp_path / "Sources" / "Dev" / "051 - One"
+    four_stems(song)
+    write(tmp_path / "Mixtures" / "Dev" / "051 - One" / "mixture.wav")
+    rows = as_json(faderwise("buses", song, "--json"))["files"]
+    assert [(row["file"], row["bus"]) for row in rows if row["role"] == "mixdown"] == [("mixture.wav", None)]
+
+
 def test_the_paper_has_four_buses(medleydb: Path) -> None:
     song = with_paper_buses(open_song_folder(str(medleydb), {}))
     assert files_of(song) == {"drums": ["02"], "bass": ["01"], "melody": ["05", "06"], "vocals": ["03"]}

@@ -86,6 +86,29 @@ def test_raw_tracks_are_mixed_edited_and_audited(faderwise: Faderwise, raw: Path
     assert faderwise("edit", out, "--depth", 50, "--render").code == 0
 
 
+def test_a_copy_of_a_file_of_the_same_bus_is_left_out_with_a_warning(raw: Path) -> None:
+    plain = open_song_folder(str(raw), {}).stems["drums"].parts
+    shutil.copy(raw / "01_Kick.wav", raw / "01_Kick copy.wav")
+    samples = soundfile.read(raw / "02_SnareUp.wav", dtype="float32")[0]
+    soundfile.write(raw / "Snare Bounce.aiff", samples, RATE, subtype="FLOAT")
+    samples[-1] += 0.01
+    soundfile.write(raw / "Snare 2.wav", samples, RATE, subtype="FLOAT")
+    for name in ("Tom 1", "Tom 2"):
+        soundfile.write(raw / f"{name}.wav", np.zeros(RATE), RATE)
+    song = open_song_folder(str(raw), {})
+    parts = song.stems["drums"].parts
+    assert {part.path.name for part in parts} == {
+        *(part.path.name for part in plain),
+        *("Snare 2.wav", "Tom 1.wav", "Tom 2.wav"),
+    }
+    assert {
+        "01_Kick copy.wav was left out: it has the same audio as 01_Kick.wav",
+        "Snare Bounce.aiff was left out: it has the same audio as 02_SnareUp.wav",
+    } <= set(song.warnings())
+    chosen = open_song_folder(str(raw), {"drums": ["01_Kick.wav", "01_Kick copy.wav"]})
+    assert {part.path.name for part in chosen.stems["drums"].parts} == {"01_Kick.wav", "01_Kick copy.wav"}
+
+
 def test_a_file_with_an_unknown_name_is_added_to_the_bus_of_the_option(raw: Path) -> None:
     (raw / "01_Kick.wav").rename(raw / "zzqx.wav")
     parts = open_song_folder(str(raw), {"drums": ["zzqx.wav"]}).stems["drums"].parts
