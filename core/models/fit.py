@@ -37,6 +37,8 @@ from core.roles import bus_of
 
 EIGHTY_PERCENT = 1.2816
 """This many standard deviations to either side contain 80 % of a normal distribution."""
+_DEPENDENT = 1e-12
+"""A column depends on earlier ones if they leave no more than this share of its length."""
 _BUSES_PER_SONG = 4.0
 _PRIOR_OUTPUTS = 8.0
 """How many songs a prior's deviation of output levels counts for."""
@@ -56,7 +58,29 @@ def fold(features: FloatArray, target: FloatArray, weights: FloatArray | None = 
         rows = rows * np.sqrt(weights)[:, None]
     size = rows.shape[1]
     padded = rows if len(rows) >= size else np.vstack([rows, np.zeros((size - len(rows), size))])
-    return np.asarray(np.linalg.qr(padded, mode="r"), dtype=np.float64)
+    return triangle_of(padded)
+
+
+def triangle_of(rows: FloatArray) -> FloatArray:
+    """Return the triangular factor of `rows` (n, p), shape (p, p), with a positive diagonal.
+
+    A column that depends on earlier ones has a row of zeros, so the factor is unique, unlike that of `numpy.linalg.qr`.
+
+    Examples
+    --------
+    >>> triangle_of(np.array([[-3.0, -6.0, 0.0], [-4.0, -8.0, 5.0]])).tolist()
+    [[5.0, 10.0, -4.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
+    """
+    left = np.asarray(np.linalg.qr(rows, mode="r"), dtype=np.float64)
+    lengths = np.linalg.norm(left, axis=0)
+    triangle = np.zeros((left.shape[1], left.shape[1]))
+    for column, length in enumerate(lengths.tolist()):
+        rest = float(np.linalg.norm(left[:, column]))
+        if rest > _DEPENDENT * length:
+            direction = left[:, column] / rest
+            triangle[column, column:] = direction @ left[:, column:]
+            left = left - np.outer(direction, direction @ left)
+    return triangle
 
 
 def non_negative(triangles: Sequence[FloatArray]) -> FloatArray:

@@ -287,11 +287,16 @@ class Model:
             preset=self.preset,
             features=self.feature_set,
             made_by=self.made_by,
-            buses={bus: _BusFile(coefficients=named) for bus, named in self.named_coefficients().items()},
+            buses={bus: _BusFile(coefficients=_short(named)) for bus, named in self.named_coefficients().items()},
             songs=list(self.songs),
             prior=self.prior,
         )
         write_text(path, msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
+
+
+def _short(coefficients: Mapping[str, float]) -> dict[str, float]:
+    """Return coefficients without the digits that differ between computers; a file has them for its readers only."""
+    return {name: float(f"{value:.7g}") for name, value in coefficients.items()}
 
 
 def load(path: Path) -> Model:

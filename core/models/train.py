@@ -24,7 +24,7 @@ from core.files import content_hash
 from core.gains.curves import GainCurves, exponential
 from core.models.balance import StemLevels, at_equal_level_db, balance_features, levels_of, levels_without_spectra
 from core.models.evaluate import EvaluationSong
-from core.models.fit import fold
+from core.models.fit import fold, triangle_of
 from core.models.model import Source, TrainingSong
 from core.models.predict import kit_levels, track_names
 
@@ -222,10 +222,7 @@ def track_triangles(
     for track, name in zip(measurement.buses, track_names(buses, track_roles), strict=True):
         if track in of_tracks:
             of_roles.setdefault(name, []).append(of_tracks[track])
-    return {
-        name: np.asarray(np.linalg.qr(np.vstack(found) / np.sqrt(len(found)), mode="r"), dtype=np.float64)
-        for name, found in of_roles.items()
-    }
+    return {name: triangle_of(np.vstack(found) / np.sqrt(len(found))) for name, found in of_roles.items()}
 
 
 def _weights(curves: GainCurves, levels: StemLevels) -> FloatArray:
