@@ -50,7 +50,7 @@ RULES = (
     "unity gain",
     "mean gain",
     "level per bus",
-    "equal level",
+    "equal RMS level",
     "vocals -18, rest -24 dB",
     "oracle (one gain a song)",
 )
@@ -250,13 +250,13 @@ def learning_curve(songs: Sequence[ScrambledSong], scatter_db: float, n_draws: i
     whims_db = [rng.normal(0.0, scatter_db, len(song.truth.buses)) for song in songs]
     kept = [_as_set_by_the_engineer(song, whim) for song, whim in zip(songs, whims_db, strict=True)]
     engineer = _model(BalancePrior(offsets=HABIT_DB, shared={"tone": -1.0}), [])
-    rule = baselines()["equal level"]
-    errors: dict[str, list[float]] = {"equal level": [], **{str(count): [] for count in COUNTS}}
+    rule = baselines()["equal RMS level"]
+    errors: dict[str, list[float]] = {"equal RMS level": [], **{str(count): [] for count in COUNTS}}
     for number, song in enumerate(songs):
         wanted_db = predict_balance(engineer, song.truth.buses, song.levels).balance_db + whims_db[number]
         wanted = replace(song.truth, gains=10.0 ** (wanted_db / 20.0))
         others = [i for i, other in enumerate(songs) if other.group != song.group]
-        errors["equal level"].append(balance_error_db(wanted, rule(wanted, [songs[i].truth for i in others])))
+        errors["equal RMS level"].append(balance_error_db(wanted, rule(wanted, [songs[i].truth for i in others])))
         prior = shipped_without(song).as_prior()
         for count in COUNTS:
             drawn = [rng.permutation(others)[:count] for _ in range(n_draws if count else 1)]

@@ -19,7 +19,7 @@ SCRAMBLED = (
     "<!-- end of scrambled songs -->",
 )
 """The beginning and the end of the tables in the page."""
-AGAINST = "equal level"
+AGAINST = "equal RMS level"
 N_SAMPLES = 10_000
 
 

@@ -121,7 +121,7 @@ def _against_rule_and_paper(songs: Table) -> Iterator[Goal]:
         if name.startswith("ours"):
             balance = float(row.per_song(1).mean() / rule.per_song(1).mean())
             error = float(row.per_song(0).mean() / paper.per_song(0).mean())
-            yield Goal(f"{songs.title}, {name}: balance error over equal levels'", balance, 1.0, at_least=False)
+            yield Goal(f"{songs.title}, {name}: balance error over equal RMS levels'", balance, 1.0, at_least=False)
             yield Goal(f"{songs.title}, {name}: squared error over the paper's", error, 1.0, at_least=False)
 
 

@@ -42,7 +42,7 @@ from core.progress import ProgressCallback, no_progress, part_of
 from core.wording import capitalised, first_few, listed
 
 TABLE = "evaluate.json"
-LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal level"
+LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal RMS level"
 """The tested model, the shipped one, and the simple rule that the verdict compares with, whichever rule is the best."""
 METHODS = {
     LEARNED: "the model that learn makes from the songs to learn from, starting from the default model",
@@ -427,7 +427,7 @@ def comparison_texts(one: Comparison) -> tuple[str, str, str]:
 
 def _against(name: str, comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]) -> str:
     one = comparisons[name]
-    subject = "the default model is" if name == DEFAULT else "equal levels are"
+    subject = "the default model is" if name == DEFAULT else "equal RMS levels are"
     side = "further away" if one.closer_db > 0.0 else "closer"
     return f"{subject} {means_db[name]:.2f} dB from it, {side} ({one.closer_db:+.2f} dB, {_tested(one)})"
 

@@ -253,7 +253,7 @@ def baselines() -> Mapping[str, Predictor]:
         "unity gain": lambda song, _: np.zeros(len(song.buses)),
         "mean gain": lambda song, others: _mean_per_bus(song, others, _gain_db),
         "level per bus": lambda song, others: _mean_per_bus(song, others, _mixed_level_db) - _level_db(song),
-        "equal level": _equal_level,
+        "equal RMS level": _equal_level,
         "vocals -18, rest -24 dB": lambda song, _: (
             np.where(np.array(song.buses) == "vocals", -18.0, -24.0) - _level_db(song)
         ),

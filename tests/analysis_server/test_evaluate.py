@@ -68,7 +68,7 @@ def test_the_simple_rules_are_listed_with_the_prediction(faderwise: Faderwise) -
     for rule in baselines.values():
         assert list(rule["mse"]) == BUSES
     assert baselines["oracle (one gain a song)"]["balance_db"] == 0.0
-    assert baselines["equal level"]["balance_db"] == pytest.approx(2.09, abs=5e-3)
+    assert baselines["equal RMS level"]["balance_db"] == pytest.approx(2.09, abs=5e-3)
     assert np.mean(list(baselines["unity gain"]["mse"].values())) == pytest.approx(1.285, abs=5e-4)
 
 
@@ -212,7 +212,7 @@ def test_the_table_on_the_terminal_has_a_line_a_song_and_a_rule(faderwise: Fader
     assert "Purling Hiss - Lolita" in ran.out
     assert "  mean  " in ran.out
     assert "  std  " in ran.out
-    assert "equal level, gated" in ran.out
+    assert "equal RMS level, gated" in ran.out
     assert "level per bus: each bus at the mean RMS level" in ran.out
 
 
@@ -298,7 +298,7 @@ def test_the_default_preset_is_better_than_the_papers_on_its_own_matrices(faderw
     assert np.mean(list(ours["default"]["mse"].values())) <= 0.45
     assert (
         ours["default"]["balance_db"]
-        < ours["baselines"]["equal level"]["balance_db"]
+        < ours["baselines"]["equal RMS level"]["balance_db"]
         < ours["baselines"]["unity gain"]["balance_db"]
     )
 

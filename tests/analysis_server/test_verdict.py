@@ -32,7 +32,7 @@ FAR = errors(2.1, 2.0, 2.3, 1.9, 2.2, 2.0)
 
 
 def test_a_clear_difference_from_the_default_model_is_significant() -> None:
-    sentence, comparisons = judged(OURS, default=FAR, equal_level=errors(4.0, 3.0, 4.0, 5.0, 3.0, 4.0))
+    sentence, comparisons = judged(OURS, default=FAR, equal_RMS_level=errors(4.0, 3.0, 4.0, 5.0, 3.0, 4.0))
     assert sentence.startswith(
         "Learning helps: the learned model is 1.05 dB from the producer's balance, mean of 6 songs"
     )
@@ -43,14 +43,14 @@ def test_a_clear_difference_from_the_default_model_is_significant() -> None:
 
 
 def test_a_model_that_is_further_away_does_not_help() -> None:
-    sentence, comparisons = judged(FAR, default=OURS, equal_level=FAR)
+    sentence, comparisons = judged(FAR, default=OURS, equal_RMS_level=FAR)
     assert sentence.startswith("Learning does not help: ")
     assert "the default model is 1.05 dB from it, closer (-1.03 dB, 95 % interval -1.1" in sentence
     assert comparisons[DEFAULT].closer_db == pytest.approx(-1.0333, abs=1e-3)
 
 
 def test_a_scattered_difference_is_not_significant() -> None:
-    sentence, comparisons = judged(OURS, default=errors(3.0, 0.2, 2.6, 0.1, 2.0, 0.4), equal_level=FAR)
+    sentence, comparisons = judged(OURS, default=errors(3.0, 0.2, 2.6, 0.1, 2.0, 0.4), equal_RMS_level=FAR)
     assert sentence.startswith("These songs do not show whether learning helps")
     assert "which contains 0: not significant" in sentence
     assert comparisons[DEFAULT].significant is False
@@ -59,20 +59,20 @@ def test_a_scattered_difference_is_not_significant() -> None:
 @pytest.mark.parametrize(("n_songs", "cases"), [(2, 2), (3, 4), (5, 16)])
 def test_few_songs_are_not_tested_and_the_reason_is_given(n_songs: int, cases: int) -> None:
     ours, far = ({title: one[title] for title in list(one)[:n_songs]} for one in (OURS, FAR))
-    sentence, comparisons = judged(ours, default=far, equal_level=far)
+    sentence, comparisons = judged(ours, default=far, equal_RMS_level=far)
     assert "significant" not in sentence.replace("test of significance", "")
     assert f"give the same answer in 1 of {cases} cases" in sentence
     assert comparisons[DEFAULT].p_value is None and comparisons[DEFAULT].significant is None
 
 
 def test_one_song_is_not_called_a_sample() -> None:
-    sentence, _ = judged(errors(1.0), default=errors(2.0), equal_level=errors(3.0))
+    sentence, _ = judged(errors(1.0), default=errors(2.0), equal_RMS_level=errors(3.0))
     assert "One song is too few" in sentence and "mean of" not in sentence
 
 
 def test_the_same_difference_in_every_song_has_no_interval_and_no_test() -> None:
     sentence, comparisons = judged(
-        dict.fromkeys(OURS, 3.43), default=dict.fromkeys(OURS, 4.0), equal_level=dict.fromkeys(OURS, 0.0)
+        dict.fromkeys(OURS, 3.43), default=dict.fromkeys(OURS, 4.0), equal_RMS_level=dict.fromkeys(OURS, 0.0)
     )
     assert comparisons[FIXED_RULE].interval_db is None and comparisons[FIXED_RULE].significant is None
     assert "the difference is the same in every song" in sentence
@@ -83,8 +83,8 @@ def test_the_rule_of_the_verdict_is_fixed_and_closer_rules_are_listed() -> None:
     """Choosing the best of several rules on the tested songs would make it look better than it is."""
     better = {title: value - 0.2 for title, value in OURS.items()}
     halved = {title: 0.5 * value for title, value in OURS.items()}
-    sentence, _ = judged(OURS, default=FAR, equal_level=FAR, mean_gain=better, level_per_bus=halved, unity_gain=FAR)
-    assert "Equal levels are 2.08 dB from it" in sentence
+    sentence, _ = judged(OURS, default=FAR, equal_RMS_level=FAR, mean_gain=better, level_per_bus=halved, unity_gain=FAR)
+    assert "Equal RMS levels are 2.08 dB from it" in sentence
     listed = "'mean gain' (-0.20 dB, not tested), 'level per bus' (-0.53 dB, significant)"
     assert f"Simple rules that are closer than the model: {listed}." in sentence
     assert "'mean gain' repeats the gains of other songs" in sentence
@@ -96,7 +96,7 @@ def test_several_comparisons_are_corrected() -> None:
     }
     alone, several = (
         judged(OURS, **dict.fromkeys(names, barely))[1]
-        for names in (["equal_level"], ["equal_level", "default", "unity_gain"])
+        for names in (["equal_RMS_level"], ["equal_RMS_level", "default", "unity_gain"])
     )
     assert alone[FIXED_RULE].significant is True
     assert several[FIXED_RULE].significant is False
@@ -105,7 +105,10 @@ def test_several_comparisons_are_corrected() -> None:
 
 def test_oracles_and_gated_rules_are_not_compared_and_silent_songs_are_left_out() -> None:
     ours = {**OURS, "silent": math.nan}
-    others = {"oracle (one gain a song)": dict.fromkeys(ours, 0.0), "equal level, gated": {**FAR, "silent": math.nan}}
+    others = {
+        "oracle (one gain a song)": dict.fromkeys(ours, 0.0),
+        "equal RMS level, gated": {**FAR, "silent": math.nan},
+    }
     comparisons = compared(ours, {**others, FIXED_RULE: {**FAR, "silent": math.nan}})
     assert set(comparisons) == {FIXED_RULE}
     assert comparisons[FIXED_RULE].n_songs == 6
