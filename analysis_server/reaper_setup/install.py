@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
@@ -280,6 +281,11 @@ def make_plan(folder: Path, content: Content, processors: frozenset[str]) -> Pla
         created=tuple(dict.fromkeys([*old.created, *created])),
         backups=_backups(folder, old.backups, edits),
     )
+    others = [] if content.has_packages else [f"write {path_of(folder, FOLDER) / VENDOR}{os.sep}"]
+    others.append(f"write {record_path(folder)}")
+    new_backups = [backup for name, backup in record.backups.items() if name not in old.backups]
+    others += [f"write {folder / re.sub('[0-9]{8}-[0-9]{6}', 'DATE', backup)}" for backup in new_backups]
+    lines, summary = [*lines, *others], [*summary, *others]
     return Plan(
         folder, tuple(lines), tuple(summary), writes, edited, removals, before, after, tuple(actions), old, record
     )

@@ -100,6 +100,9 @@ def test_a_dry_run_shows_every_change_and_makes_none(resource: Path, application
         "reascript=1",
         "pythonlibdll64=",
         "SCR 516 0",
+        str(resource / "Scripts" / "Faderwise" / "installed.json"),
+        str(resource / "reaper.before-faderwise-DATE.ini"),
+        str(resource / "reaper-kb.before-faderwise-DATE.ini"),
     ):
         assert text in user.text
     assert (tree(resource), tree(application.home)) == (before, kept)
@@ -111,7 +114,7 @@ def test_a_question_follows_the_numbers_of_files_in_each_folder(
     user = User()
     install_actions(application, Prompter(user.lines.append, lambda _: False, details=False))
     assert user.lines[0] == f"In {resource} (--dry-run lists each file and action):"
-    assert "reaper-kb.ini: register 2 actions" in user.text and len(user.lines) < 15
+    assert "reaper-kb.ini: register 2 actions" in user.text and len(user.lines) < 18
     counted = {Path(place): int(number) for number, place in re.findall(r"write (\d+) files? in (.+)", user.text)}
     install_actions(application, User().prompter())
     for folder, number in counted.items():
@@ -124,6 +127,7 @@ def test_a_dry_run_downloads_nothing(resource: Path, tmp_path: Path, user: User)
     home = tmp_path / "nowhere"
     install_actions(Application(home / "python", home), user.prompter(), dry_run=True)
     assert "Will download python-reapy 0.10.0 and typing-extensions" in user.text
+    assert f"write {resource / 'Scripts' / 'Faderwise' / 'vendor'}{os.sep}" in user.text
     assert not home.exists()
 
 
