@@ -289,9 +289,10 @@ def _moves(audited: Audited, track: AuditedTrack) -> list[Move]:
 
 def _without_level_ends(levels: FloatArray, first: int, last: int) -> tuple[int, int]:
     """Return the part of a monotonic move between the level stretches at its start and its end."""
-    while first + 1 < last and abs(levels[first + 1] - levels[first]) <= TOLERANCE_DB:
+    start_db, end_db = levels[first], levels[last]
+    while first + 1 < last and abs(levels[first + 1] - start_db) <= TOLERANCE_DB:
         first += 1
-    while last - 1 > first and abs(levels[last - 1] - levels[last]) <= TOLERANCE_DB:
+    while last - 1 > first and abs(levels[last - 1] - end_db) <= TOLERANCE_DB:
         last -= 1
     return first, last
 

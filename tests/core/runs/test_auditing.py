@@ -121,3 +121,10 @@ def test_an_envelope_that_the_user_deleted_is_reported() -> None:
     with_envelope = session(WRITTEN, before=before).document.to_bytes()
     gone = project_of(parse(with_envelope.replace(b"<VOLENV2", b"<VOLENV9"), Path("song.rpp")))
     assert any("no longer has a volume envelope" in note for note in audit_project(gone).notes)
+
+
+def test_a_slow_fade_of_small_steps_is_one_move_from_its_start_to_its_end() -> None:
+    fade = [(float(step), -3.0 + 0.09 * step) for step in range(4, 20)]
+    written = [(0.0, fade[0][1]), *fade, (20.25, fade[-1][1])]
+    (move,) = largest_moves(audit_points([record(wrote=written)], points(written)), 5)
+    assert (move.start_s, move.end_s) == (5.0, 18.0)  # a step of less than 0.1 dB at each end is level
