@@ -261,6 +261,9 @@ def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], t
         rows.append([bus, ", ".join(files), gain, "kept" if result.is_kept else band, loudness])
     if are_tracks:  # their names are in the first column
         rows, columns = [[row[0], *row[2:]] for row in rows], ["track", *columns[2:]]
+    at = columns.index("80 % band")
+    if not any(row[at] for row in rows):  # with --like
+        rows, columns = [row[:at] + row[at + 1 :] for row in rows], columns[:at] + columns[at + 1 :]
     terminal.table(columns, rows, align="l" if are_tracks else "ll")
 
 

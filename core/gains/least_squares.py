@@ -48,8 +48,10 @@ WIDEST_DB = 60.0
 """The deviation where nothing is known."""
 _INDEPENDENT_ERRORS = {"complex": 25.0, "power": 12.0, "magnitude": 12.0}
 """Independent errors per hop; residuals of music are far from white."""
-_MODEL_ERROR_DB = {"complex": 0.0, "power": 2.0, "magnitude": 2.0}
+_MODEL_ERROR_DB = {"power": 2.0, "magnitude": 2.0}
 """Deviation that filtering of the mixdown adds where phases are not compared (docs/reference/method.md)."""
+_LARGEST_PROCESSING_DB = 1.0
+"""The largest deviation that is added, where phases are compared, for processing that the gains do not explain."""
 _RELATIVE_STEP = 0.05
 """Standard deviation of a gain's relative change from knot to knot: about 1.7 dB/s."""
 _RESIDUAL_FLOOR = 1e-6
@@ -343,12 +345,17 @@ def fit_gains(
     variances = np.einsum("nkk->nk", inverse_diagonal(line.diagonal, line.below))
     deviation = np.sqrt(np.maximum(variances, 0.0))[centres]
     relative = deviation / np.maximum(smooth, 1e-2 * typical) / exponent
+    song_fit = float(_share_explained(line.residual.sum(), line.energy.sum()))
+    if domain == "complex":  # what is left may be processing, which changes the level of all stems alike
+        model_error_db = min(_DB_PER_RELATIVE * np.sqrt(max(1.0 - song_fit, 0.0)), _LARGEST_PROCESSING_DB)
+    else:
+        model_error_db = _MODEL_ERROR_DB[domain]
     return FittedGains(
         gains=smooth ** (1.0 / exponent),
         raw=raw ** (1.0 / exponent),
-        deviation_db=np.minimum(np.hypot(_DB_PER_RELATIVE * relative, _MODEL_ERROR_DB[domain]), WIDEST_DB),
+        deviation_db=np.minimum(np.hypot(_DB_PER_RELATIVE * relative, model_error_db), WIDEST_DB),
         fit=_share_explained(sum_over_frames(line.residual), sum_over_frames(line.energy)),
-        song_fit=float(_share_explained(line.residual.sum(), line.energy.sum())),
+        song_fit=song_fit,
     )
 
 

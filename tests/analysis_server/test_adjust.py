@@ -63,6 +63,11 @@ def test_a_song_without_a_mixdown_cannot_change_like_itself(faderwise: Faderwise
     assert any("is the song itself, without a mixdown" in warning for warning in result["warnings"])
 
 
+def test_a_mix_like_another_has_no_column_for_bands(faderwise: Faderwise, tiny_song: Path) -> None:
+    assert "80 % band" in faderwise("mix", tiny_song, "--dry-run").out
+    assert "80 % band" not in faderwise("mix", tiny_song, "--like", tiny_song, "--dry-run").out
+
+
 def test_a_song_is_mixed_like_a_run(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     assert faderwise("mix", tiny_song, "--depth", "30", "--out", tmp_path / "run").code == 0
     of_run = mixed(faderwise, tiny_song, "--depth", "30")
