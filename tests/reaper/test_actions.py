@@ -108,7 +108,9 @@ def test_the_users_own_moves_are_combined_or_replaced_as_asked(tmp_path: Path, s
     studio.decline_report("it was replaced")
     studio.run("auto_mix_buses")
     rides = np.interp(time_s, [2.0, 8.0], [1.0, 0.5])
-    np.testing.assert_allclose(combined, gains(studio, time_s)[:, 0] * rides, rtol=0.02)
+    common = combined / (gains(studio, time_s)[:, 0] * rides)  # the mix with the moves has the target loudness too
+    np.testing.assert_allclose(common, np.median(common), rtol=0.01)
+    assert np.median(common) > 1.0
 
 
 def test_the_bundled_session_is_mixed_and_reverted(tmp_path: Path, studio_for: StudioFor) -> None:
