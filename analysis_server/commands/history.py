@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,11 +172,20 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _print_files(files: Mapping[str, str], terminal: Terminal) -> None:
+    from analysis_server.runs.kept_runs import dated_copies
+
     terminal.say("Written:" if files else "Dry run: nothing was written.")
     for path in files.values():
         terminal.say(f"  {plain_path(path)}")
     for path in filter(is_project, files.values()):
         print_earlier_copies(Path(path), terminal)
+    if "run.json" not in files:
+        return
+    folder = plain_path(files["run.json"]).parent
+    copies = dated_copies(folder)
+    if copies:
+        where = shlex.quote(command_path(folder))
+        terminal.say(f"Earlier: {_copies(copies)} next to them; see faderwise runs list {where}")
 
 
 # revert
@@ -313,7 +322,19 @@ def add_runs(parser: options.Parser) -> None:
 def stored_runs(out_dir: str | None) -> dict[str, object]:
     """Return the earlier runs of a run's folder (by default those of REAPER's actions) as JSON content."""
     folder, runs = _runs_of(out_dir)
-    return {"folder": str(folder), "runs": [_run_fields(run) for run in runs], "bytes": _n_bytes(runs)}
+    copies = _copies_of(out_dir)
+    fields = {"folder": str(folder), "runs": [_run_fields(run) for run in runs], "copies": list(map(str, copies))}
+    return {**fields, "bytes": _n_bytes(runs, copies)}
+
+
+def _copies_of(out_dir: str | None) -> list[Path]:
+    from analysis_server.runs import kept_runs
+
+    return kept_runs.dated_copies(Path(out_dir)) if out_dir else []
+
+
+def _copies(copies: Sequence[Path]) -> str:
+    return f"{count(len(copies), 'dated file')} of earlier states, {_size([], copies)},"
 
 
 def _runs_of(out_dir: str | None) -> tuple[Path, list[KeptRun]]:
@@ -352,6 +373,9 @@ def _list_runs(arguments: Namespace, terminal: Terminal) -> None:
     present = kept_runs.KeptRun(folder.parent, 0.0, 0).summary
     if present:
         terminal.say(f"The present result: {present}")
+    copies = _copies_of(out_dir)
+    if copies:
+        terminal.say(f"Next to it: {_copies(copies)} which runs clear deletes too")
 
 
 def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
@@ -362,31 +386,40 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
     old = [run for run in all_runs if run.made_at <= latest and not run.is_being_written]
     _print_runs(old, terminal)
     noun = "run" if arguments.out_dir is None else "earlier result"
-    number, size = count(len(old), noun), _size(old)
+    all_copies = _copies_of(arguments.out_dir)
+    copies = [path for path in all_copies if path.stat().st_mtime <= latest]
+    number, size = _number(old, copies, noun), _size(old, copies)
     question = (
         f"Delete {number}, {size}? This deletes reports, mixes and sounds; your projects keep their history and can "
         "still be edited and reverted."
     )
-    if not all_runs:
+    if not (all_runs or all_copies):
         terminal.say(f"There are no {noun}s to delete.")
-    elif not old and arguments.older_than:
+    elif not (old or copies) and arguments.older_than:
         terminal.say(
             f"No {noun} is older than {arguments.older_than:g} days, so nothing is deleted "
-            f"({count(len(all_runs), noun)} in all); --older-than 0 deletes all."
+            f"({_number(all_runs, all_copies, noun)} in all); --older-than 0 deletes all."
         )
-    elif not old:
+    elif not (old or copies):
         terminal.say("Nothing is deleted: the only runs are being written.")
     elif arguments.dry_run:
         terminal.say(f"{number} would be deleted, {size}")
     elif not (arguments.yes or terminal.ask(question)):
         terminal.say(f"{number} kept, {size}")
     else:
+        n_bytes = _n_bytes(old, copies)
         left = [str(path) for run in old for path in kept_runs.delete(run)]
+        kept_runs.delete_files(copies)
         terminal.say(f"{number} deleted, {size}")
         terminal.warn_all(f"{path} was not created by Faderwise and is kept" for path in left)
-        terminal.give({"deleted": [_run_fields(run) for run in old], "bytes": _n_bytes(old), "left": left})
+        deleted = {"deleted": [_run_fields(run) for run in old], "copies": list(map(str, copies))}
+        terminal.give({**deleted, "bytes": n_bytes, "left": left})
         return
-    terminal.give({"deleted": [], "bytes": 0, "left": []})
+    terminal.give({"deleted": [], "copies": [], "bytes": 0, "left": []})
+
+
+def _number(runs: Sequence[KeptRun], copies: Sequence[Path], noun: str) -> str:
+    return listed([count(len(runs), noun)] * bool(runs or not copies) + [count(len(copies), "dated file")] * bool(copies))
 
 
 def _print_runs(runs: list[KeptRun], terminal: Terminal) -> None:
@@ -403,9 +436,9 @@ def _day(run: KeptRun) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(run.made_at))
 
 
-def _size(runs: list[KeptRun]) -> str:
-    return f"{_n_bytes(runs) / 1e6:.1f} MB"
+def _size(runs: Sequence[KeptRun], copies: Sequence[Path] = ()) -> str:
+    return f"{_n_bytes(runs, copies) / 1e6:.1f} MB"
 
 
-def _n_bytes(runs: list[KeptRun]) -> int:
-    return sum(run.n_bytes for run in runs)
+def _n_bytes(runs: Sequence[KeptRun], copies: Sequence[Path] = ()) -> int:
+    return sum(run.n_bytes for run in runs) + sum(path.stat().st_size for path in copies)

@@ -337,6 +337,8 @@ def _print_end_of_evaluation(result: EvaluateResult, terminal: Terminal, *, open
     if page:
         terminal.say(f"Page: {plain_path(page)}")
         terminal.say(f"Results: {count(len(result.files) - 1, 'file')} next to it")
+        others = (Path(file) for file in result.files.values() if file != page)
+        print_earlier_copies(Path(page), terminal, *others)
         if opens:
             terminal.open(page)
 

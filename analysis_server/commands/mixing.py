@@ -100,7 +100,8 @@ def _mix(arguments: Namespace, terminal: Terminal) -> None:
     request = options.request_of(mix.MixRequest, arguments, **fields)
     song = mix.check(request)
     print_assignment(arguments, terminal, arguments.song, song, models.find(arguments.model).buses)
-    _print_mix(options.perform(request, mix.run, terminal), terminal, opens=arguments.open)
+    result = options.perform(request, mix.run, terminal)
+    _print_mix(result, terminal, opens=arguments.open, depth_percent=request.depth_percent)
 
 
 def _demo(arguments: Namespace, terminal: Terminal) -> None:
@@ -112,7 +113,7 @@ def _demo(arguments: Namespace, terminal: Terminal) -> None:
     _print_mix(options.perform(request, mix.run, terminal), terminal, opens=arguments.open)
 
 
-def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
+def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool, depth_percent: float = 100.0) -> None:
     subject = f"{result.title}{': ' if result.range_s is None and result.like is None else ', '}"
     _print_result(subject, result.headline, result.buses, terminal)
     whole = "Mix" if result.range_s is None else "Whole mix"
@@ -125,7 +126,8 @@ def _print_mix(result: MixResult, terminal: Terminal, *, opens: bool) -> None:
     )
     terminal.note_all(result.notes)
     terminal.warn_all(result.warnings)
-    _print_next(result.files, terminal, opens=opens, only=next(iter(result.buses)) if len(result.buses) == 1 else None)
+    only = next(iter(result.buses)) if len(result.buses) == 1 else None
+    _print_next(result.files, terminal, opens=opens, only=only, depth_percent=depth_percent)
     terminal.give(result)
 
 
@@ -267,15 +269,16 @@ def _print_result(subject: str, headline: str, buses: Mapping[str, BusResult], t
     terminal.table(columns, rows, align="l" if are_tracks else "ll")
 
 
-def print_earlier_copies(path: Path, terminal: Terminal) -> None:
-    """Print where the files are that were at `path` before and were set aside."""
+def print_earlier_copies(path: Path, terminal: Terminal, *others: Path) -> None:
+    """Print where the files are that were at `path`, and at the others, before and were set aside."""
     from analysis_server.runs.run_folder import earlier_copies
 
-    earlier = earlier_copies(plain_path(path))
+    earlier = [copy for one in (*others, path) for copy in earlier_copies(plain_path(one))]
     if len(earlier) == 1:
         terminal.say(f"Earlier: {earlier[0]}")
     elif earlier:
-        terminal.say(f"Earlier: {len(earlier)} copies next to it, the latest {earlier[-1]}")
+        them = "them" if others else "it"
+        terminal.say(f"Earlier: {len(earlier)} copies next to {them}, the latest {earlier[-1]}")
 
 
 def _print_next(
@@ -284,11 +287,13 @@ def _print_next(
     *,
     opens: bool,
     only: str | None = None,
+    depth_percent: float = 100.0,
     audit_shows: str = "why each gain was chosen",
 ) -> None:
     """Print where the results are and which commands can follow; open the report if asked to.
 
-    `only` is the bus of a mix that has no other, and thus no balance that could be half as strong.
+    `only` is the bus of a mix that has no other, and thus no balance that could be half as strong. `depth_percent` is
+    the depth of the mix; that of an edit is relative to the whole prediction too.
     """
     from analysis_server.runs.kept_runs import earlier_runs
 
@@ -312,10 +317,11 @@ def _print_next(
         terminal.say(f"Project: {plain_path(project)}")
         print_earlier_copies(Path(project), terminal)
     target = shlex.quote(command_path(project or Path(report or "").parent))
+    strength = "half as strong" if depth_percent else "half of the predicted balance"
     terminal.say_next(
         (f"edit {target} --offset {shlex.quote(only)}=-3", "3 dB lower")
         if only
-        else (f"edit {target} --depth 50", "half as strong (also --offset, --limit, --smooth)"),
+        else (f"edit {target} --depth {depth_percent / 2.0 or 50.0:g}", f"{strength} (also --offset, --limit, --smooth)"),
         (f"audit {target}", audit_shows),
         *([(f"revert {target}", "the automation from before")] if project else []),
     )

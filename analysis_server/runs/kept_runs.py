@@ -7,6 +7,7 @@ sounds, spectra and pages.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,6 +124,12 @@ def set_aside(run_folder: Path, files: FileSet) -> None:
             files.move(path, place / path.name)
 
 
+def dated_copies(run_folder: Path) -> list[Path]:
+    """Return the files next to the present result of a folder that an edit or a revert set aside, oldest first."""
+    found = (path for path in run_folder.iterdir() if _SET_ASIDE.search(path.name) and path.is_file())
+    return sorted(filter(_is_ours, found), key=lambda path: (path.stat().st_mtime, path.name))
+
+
 def delete(run: KeptRun) -> list[Path]:
     """Delete the files of a run; return files that are not ours and were not deleted.
 
@@ -131,18 +138,27 @@ def delete(run: KeptRun) -> list[Path]:
     InputError
         A file cannot be deleted, such as a page that is open in another program.
     """
-    files = list(filter(_is_ours, run.folder.iterdir()))
+    delete_files(list(filter(_is_ours, run.folder.iterdir())))
     try:
-        for path in files:
-            path.unlink()
         left = sorted(run.folder.iterdir())
         if not left:
             run.folder.rmdir()
     except OSError as error:
-        raise InputError(
-            f"cannot be deleted ({error.strerror})", path=error.filename or run.folder, remedy="close it"
-        ) from error
+        raise _not_deleted(error, run.folder) from error
     return left
+
+
+def delete_files(paths: Sequence[Path]) -> None:
+    """Delete files; raise an `InputError` where one cannot be deleted."""
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _not_deleted(error, path) from error
+
+
+def _not_deleted(error: OSError, path: Path) -> InputError:
+    return InputError(f"cannot be deleted ({error.strerror})", path=error.filename or path, remedy="close it")
 
 
 def _is_numbered(folder: Path) -> bool:

@@ -309,6 +309,7 @@ def write_back(folder: Path, before: Mapping[str, str], file: RunFile, files: Fi
 _PAGES = ("report.html", "audit.html")
 _END_OF_HEADER = b"</header>"
 _MARK = re.compile(rb'\n<div class="notes" id="since">.*?</div>', re.DOTALL)
+_STATE = re.compile(rb'<meta name="automation" content="([^"]*)">')
 _LINKS = (
     (b' data-whole="mix.wav"', b' data-whole-then="mix.wav"'),
     (b' data-does="whole"', b' data-was="whole" disabled'),
@@ -317,12 +318,19 @@ _CHANGED = "The automation was changed after this page was made; faderwise audit
 _OTHER_MIX = "The file mix.wav is no longer the mix of this page, so the page does not play it."
 
 
+def with_state(page: str, folder: Path) -> str:
+    """Return an audit's page with the state of the automation in `folder`, by which `mark_pages` recognises it."""
+    now = read_automation_folder(folder)
+    state = automation_hash(now.now, now.runs)
+    return page.replace("</head>", f'<meta name="automation" content="{state}">\n</head>', 1)
+
+
 def mark_pages(folder: Path, files: FileSet, file: RunFile, automation: Automation) -> None:
     """Add the folder's pages to a set, with notes where they are not of the present automation and of mix.wav.
 
     The report and an audit without changes play mix.wav; they may do so while that is the first run's.
     """
-    is_original = automation_hash(automation, file.runs) == FIRST
+    state = automation_hash(automation, file.runs)
     has_own_mix = file.mixed == FIRST
     for path in (folder / name for name in _PAGES):
         page = old = path.read_bytes() if path.is_file() else b""
@@ -330,7 +338,9 @@ def mark_pages(folder: Path, files: FileSet, file: RunFile, automation: Automati
             continue
         for link, cut in _LINKS:
             page = page.replace(cut, link) if has_own_mix else page.replace(link, cut)
-        notes = [] if is_original and path.name == "report.html" else [_CHANGED]
+        shown = _STATE.search(page[: page.find(_END_OF_HEADER)])
+        made_of = FIRST if path.name == "report.html" else shown[1].decode() if shown else _UNKNOWN
+        notes = [] if made_of == state else [_CHANGED]
         notes += [_OTHER_MIX] if _LINKS[0][1] in page else []
         mark = "".join(["<li>" + note + "</li>" for note in notes])
         mark = mark and f'\n<div class="notes" id="since"><h2>Note{"s" * (len(notes) > 1)}</h2>\n<ul>{mark}</ul></div>'

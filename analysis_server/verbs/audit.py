@@ -219,6 +219,8 @@ def run(request: AuditRequest, progress: ProgressCallback = no_progress) -> Audi
         return result
     progress(0.7, "Writing page")
     page = render_report(_page_of(result, audited, heard))
+    if not is_project(request.target):
+        page = run_folder.with_state(page, target)
     progress(1.0, "Done")  # the last moment at which the work can be cancelled
     path = Path(request.out or folder) / name
     write_page(path, page)

@@ -28,6 +28,9 @@ from core.runs.record import RunRecord, frame_times_s
 from core.wording import decibels
 
 
+_LEAST_CHANGE_DB = 0.005
+
+
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Apply the latest prediction of `target` (a project with runs, or a folder of `mix`) with other settings.
 
@@ -241,7 +244,9 @@ def _edit_folder(request: EditRequest, progress: ProgressCallback) -> EditResult
     folder = run_folder.read_automation_folder(Path(request.target))
     done = reapply_points(folder.runs, folder.now, request.changes(), from_prediction=request.from_prediction)
     earlier = earlier_results(folder.path)
-    result = msgspec.structs.replace(_result(done), notes=[earlier] if earlier else [])
+    result = _result(done)
+    unchanged = result.notes if request.has_settings else []  # --render alone is not to change a gain
+    result = msgspec.structs.replace(result, notes=[*([earlier] if earlier else []), *unchanged])
     require_writable_folder(folder.path)
     merged = {edit.run.role: EnvelopePoints.of(edit.merged.points) for edit in done.tracks}
     automation = {bus: merged.get(bus, points) for bus, points in folder.now.items()}
@@ -303,9 +308,15 @@ def _result(done: ReApplied) -> EditResult:
         ],
         conflicts=[conflict for edit in done.tracks for conflict in _conflicts(edit)],
         files={},
-        notes=[],
+        notes=[] if any(map(_has_changed, done.tracks)) else ["the edit changes no gain"],
         warnings=list(done.notes),
     )
+
+
+def _has_changed(edit: TrackEdit) -> bool:
+    before, after = EnvelopePoints.of(edit.now), EnvelopePoints.of(edit.merged.points)
+    time_s = np.concatenate([before.time_s, after.time_s])
+    return bool(np.abs(before.at(time_s) - after.at(time_s)).max(initial=0.0) >= _LEAST_CHANGE_DB)
 
 
 def _edited_tracks(done: ReApplied) -> list[EditedTrack]:

@@ -536,3 +536,54 @@ def test_a_deleted_envelope_is_not_changed_and_reported(faderwise: Ran, copy: Pa
     ran = faderwise("edit", copy, "--depth", "50")
     assert ran.code == 0
     assert "track 3 'melody' no longer has a volume envelope, so it was not changed" in ran.err
+
+
+def test_both_pages_are_valid_again_after_the_audited_state_is_restored(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    faderwise("edit", out, "--offset", "bass=-2", "--render")
+    faderwise("audit", out)
+    for words in (("edit", out, "--depth", "50", "--render"), ("revert", out, "--to", 2)):
+        faderwise(*words)
+        is_audited = words[0] == "revert"
+        assert ("was changed after" in (out / "audit.html").read_text(encoding="utf-8")) is not is_audited
+    assert "was changed after" in (out / "report.html").read_text(encoding="utf-8")
+    faderwise("revert", out)
+    faderwise("audit", out)
+    whole = [sounds_of_whole(out / page) for page in ("report.html", "audit.html")]
+    faderwise("edit", out, "--depth", "50", "--render")
+    assert [sounds_of_whole(out / page)[1] for page in ("report.html", "audit.html")] == [1, 1]
+    faderwise("revert", out)
+    assert [sounds_of_whole(out / page) for page in ("report.html", "audit.html")] == whole
+
+
+def test_dated_copies_of_a_folder_are_reported_listed_and_cleared(faderwise: Ran, work: Path) -> None:
+    out = work / "out"
+    first = {path.name for path in out.iterdir()}
+    assert "Earlier: 1 dated file of" in faderwise("edit", out, "--depth", "50", "--render").out
+    assert "Earlier: " in faderwise("revert", out).out
+    copies = sorted(str(path) for path in out.iterdir() if path.name not in first)
+    assert len(copies) > 3
+    assert sorted(as_json(faderwise("runs", "list", out, "--json"))["copies"]) == copies
+    assert f"{len(copies)} dated files" in faderwise("runs", "list", out).out
+    assert as_json(faderwise("runs", "clear", out, "--yes", "--json"))["copies"] == []
+    (out / "mix.20200101-000000.txt").touch()  # not a file of Faderwise
+    cleared = as_json(faderwise("runs", "clear", out, "--older-than", "0", "--yes", "--json"))
+    assert sorted(cleared["copies"]) == copies
+    assert cleared["bytes"] > 1e6
+    assert {path.name for path in out.iterdir()} == {*first, "mix.20200101-000000.txt"}
+
+
+def test_an_edit_without_an_effect_has_a_note(faderwise: Ran, work: Path, copy: Path) -> None:
+    for target in (work / "out", copy):
+        assert "no gain" not in "".join(as_json(faderwise("edit", target, "--depth", "50", "--json"))["notes"])
+        assert as_json(faderwise("edit", target, "--depth", "50", "--json"))["notes"] == ["the edit changes no gain"]
+    assert as_json(faderwise("edit", work / "out", "--render", "--json"))["notes"] == []
+
+
+@pytest.mark.parametrize(("depth", "suggested"), [(100, "--depth 50 "), (50, "--depth 25 "), (0, "--depth 50 ")])
+def test_the_depth_suggested_after_a_mix_is_half_of_its_depth(
+    faderwise: Ran, tmp_path: Path, depth: int, suggested: str
+) -> None:
+    printed = faderwise("mix", STEMS, "--depth", depth, "--out", tmp_path / "out").out
+    assert suggested in printed
+    assert ("half as strong" in printed) is (depth > 0)

@@ -164,9 +164,10 @@ def test_the_files_change_together_and_only_when_the_result_does(
         patch.setattr(Figure, "savefig", interrupted)
         assert faderwise("evaluate", *words, "--features", "condition2").code == 130
     assert files_in(out) == before, "an interrupted run"
-    result_of(faderwise, *words, "--features", "condition2")
+    printed = faderwise("evaluate", *words, "--features", "condition2").out
     after = files_in(out)
     assert set(before) < set(after)
+    assert f"Earlier: {len(after) - len(before)} copies next to them" in printed
     assert all(content in after.values() for content in before.values()), "another run"
     assert after["tables.csv"] != before["tables.csv"]
 
