@@ -419,7 +419,9 @@ def _clear_runs(arguments: Namespace, terminal: Terminal) -> None:
 
 
 def _number(runs: Sequence[KeptRun], copies: Sequence[Path], noun: str) -> str:
-    return listed([count(len(runs), noun)] * bool(runs or not copies) + [count(len(copies), "dated file")] * bool(copies))
+    return listed(
+        [count(len(runs), noun)] * bool(runs or not copies) + [count(len(copies), "dated file")] * bool(copies)
+    )
 
 
 def _print_runs(runs: list[KeptRun], terminal: Terminal) -> None:

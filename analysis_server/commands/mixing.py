@@ -321,7 +321,10 @@ def _print_next(
     terminal.say_next(
         (f"edit {target} --offset {shlex.quote(only)}=-3", "3 dB lower")
         if only
-        else (f"edit {target} --depth {depth_percent / 2.0 or 50.0:g}", f"{strength} (also --offset, --limit, --smooth)"),
+        else (
+            f"edit {target} --depth {depth_percent / 2.0 or 50.0:g}",
+            f"{strength} (also --offset, --limit, --smooth)",
+        ),
         (f"audit {target}", audit_shows),
         *([(f"revert {target}", "the automation from before")] if project else []),
     )

@@ -150,11 +150,11 @@ def delete(run: KeptRun) -> list[Path]:
 
 def delete_files(paths: Sequence[Path]) -> None:
     """Delete files; raise an `InputError` where one cannot be deleted."""
-    for path in paths:
-        try:
+    try:
+        for path in paths:
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise _not_deleted(error, path) from error
+    except OSError as error:
+        raise _not_deleted(error, paths[0].parent) from error
 
 
 def _not_deleted(error: OSError, path: Path) -> InputError:

@@ -27,7 +27,6 @@ from core.runs.edit import EditSettings, ReApplied, TrackEdit, common_span, desc
 from core.runs.record import RunRecord, frame_times_s
 from core.wording import decibels
 
-
 _LEAST_CHANGE_DB = 0.005
 
 
