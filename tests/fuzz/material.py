@@ -28,11 +28,11 @@ def excerpt(role: str) -> npt.NDArray[np.float64]:
     return np.asarray(samples)
 
 
-def write_song(folder: Path) -> Path:
-    """Write a short song with its mixdown and return its folder."""
+def write_song(folder: Path, gain: float = 1.0) -> Path:
+    """Write a short song with its mixdown, all files times `gain`, and return its folder."""
     folder.mkdir(parents=True)
     for role in (*ROLES, "mix"):
-        soundfile.write(folder / f"{role}.wav", excerpt(role), RATE, "PCM_16")
+        soundfile.write(folder / f"{role}.wav", gain * excerpt(role), RATE, "PCM_16")
     return folder
 
 

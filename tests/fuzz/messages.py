@@ -36,8 +36,8 @@ class Messages:
         Finalize(None, stack.close, exitpriority=10)  # atexit does not run in a forked process
         self._server = stack.enter_context(running(folder / "home", n_workers=1, idle_s=120.0))
         songs = folder / "deep" / "enough"
-        for title in ("song", "other"):
-            material.write_song(songs / title)
+        for title, gain in {"song": 1.0, "other": 0.8}.items():
+            material.write_song(songs / title, gain)
         self._valid = requests(str(songs))
         with RawClient(self._server.folder) as client:
             client.socket.send(msgpack.packb(whole(self._valid[1], "1" * 24)))

@@ -46,8 +46,8 @@ def test_a_process_without_progress_is_reported_as_hanging(tmp_path: Path, monke
 
 def test_the_undamaged_messages_are_answered_without_errors(tmp_path: Path) -> None:
     with running(tmp_path / "home", n_workers=1) as server:
-        for title in ("song", "other"):
-            material.write_song(tmp_path / "songs" / title)
+        for title, gain in {"song": 1.0, "other": 0.8}.items():
+            material.write_song(tmp_path / "songs" / title, gain)
         valid = messages.requests(str(tmp_path / "songs"))
         answers = [_answer(server, messages.whole(each, f"{n:024}")) for n, each in enumerate(valid)]
     assert [answer for answer in answers if answer.get("code") not in (None, "unknown_job")] == []

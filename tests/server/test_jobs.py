@@ -150,7 +150,7 @@ def test_the_client_cancels_its_job_when_its_callback_raises(server: Running, lo
 def test_a_deadline_is_for_the_whole_call(server: Running, long_song: Path) -> None:
     with server.client() as client:
         with pytest.raises(ServerError) as raised:
-            client.run("mix", MixRequest(song=str(long_song), dry_run=True), deadline_s=0.5)
+            client.run("mix", MixRequest(song=str(long_song), dry_run=True), deadline_s=0.1)
         assert raised.value.code == "timeout"
         wait_for(lambda: client.state().running == 0)
 
