@@ -27,6 +27,22 @@ def decimal(value: float, decimals: int = 1, *, signed: bool = False) -> str:
     return f"{rounded:{'+' if signed and rounded else ''}.{decimals}f}"
 
 
+def shown_difference(first: float, second: float, decimals: int) -> float:
+    """Return `second - first` of two values as they are shown, so that the three agree.
+
+    Parameters
+    ----------
+    first, second : the exact values.
+    decimals : the decimals that they are shown with.
+
+    Examples
+    --------
+    >>> decimal(0.944, 2), decimal(2.966, 2), decimal(shown_difference(0.944, 2.966, 2), 2)
+    ('0.94', '2.97', '2.03')
+    """
+    return round(round(second, decimals) - round(first, decimals), decimals)
+
+
 def decibels(value_db: float, decimals: int = 1) -> str:
     """Return a gain with its sign and unit, such as ``+1.2 dB``."""
     return f"{decimal(value_db, decimals, signed=True)} dB"

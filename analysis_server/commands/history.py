@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from analysis_server.paths import command_path, is_project, plain_path
 from analysis_server.terminal import Terminal
 from core.errors import InputError
 from core.files import require_folder
+from core.roles import bus_of
 from core.wording import count, decibels, decimal, listed
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
         if track.bus in sums and all(row[0] != track.bus for row in rows):
             rows.append((track.bus, "", audit.loudness_text(result.buses[track.bus])))
         rows.append((label, gain, audit.loudness_text(track)))
-    terminal.table(("bus", "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
+    kind = _kind(track.bus for track in result.tracks)
+    terminal.table((kind, "gain written → now" if result.is_edited else "gain", "loudness"), rows, align="ll")
     if result.moves:
         terminal.say("Largest moves:")
     for move in result.moves[:5]:
@@ -76,13 +78,18 @@ def _audit(arguments: Namespace, terminal: Terminal) -> None:
     terminal.warn_all(result.warnings)
     _print_files(result.files, terminal)
     target = shlex.quote(arguments.target)
-    steps = [(f"edit {target} --offset BUS=DB", "change a bus (also --depth, --limit, --smooth)")]
+    steps = [(f"edit {target} --offset {kind.upper()}=DB", f"change a {kind} (also --depth, --limit, --smooth)")]
     if is_project(arguments.target) or len(result.runs) > 1:
         steps.append((f"revert {target}", "restore the automation from before"))
     terminal.say_next(*steps)
     if arguments.open:
         terminal.open(*result.files.values())
     terminal.give(result)
+
+
+def _kind(roles: Iterable[str]) -> str:
+    """Return what the gains of a run are for, as the head of a column: its buses, or single tracks."""
+    return "track" if any(bus_of(role) != role for role in roles) else "bus"
 
 
 def _edit_text(edit: AuditEdit) -> str:
@@ -155,7 +162,7 @@ def _edit(arguments: Namespace, terminal: Terminal) -> None:
     rows = zip(labels, gains, strict=True)
     span_s = result.settings.range_s
     where = f" from {span_s[0]:g} to {span_s[1]:g} s" if span_s else ""
-    terminal.table(("bus", f"gain{where}"), rows)
+    terminal.table((_kind(track.bus for track in result.tracks), f"gain{where}"), rows)
     for sentence in edit.own_changes(result):
         terminal.say(f"  {sentence}")
     terminal.note_all(result.notes)
@@ -270,7 +277,7 @@ def _compare(arguments: Namespace, terminal: Terminal) -> None:
             bus.bus,
             decibels(bus.first_db, 2),
             decibels(bus.second_db - result.common_db, 2),
-            decibels(bus.difference_db, 2),
+            decibels(result.shown_difference_db(bus), 2),
             f"{bus.moves_db:.2f} dB",
             decibels(bus.largest_db, 2) + ("" if result.is_equal else f" at {bus.largest_at_s:.1f} s"),
         )

@@ -293,7 +293,7 @@ def _print_evaluation(result: EvaluateResult, terminal: Terminal, *, explains: b
     )
     others = _compared_scores(result)
     plain = {name: scores for name, scores in others.items() if not name.endswith(", gated")}
-    texts = {name: comparison_texts(one) for name, one in result.comparisons.items()}
+    texts = comparison_texts(result)
     terminal.table(
         ("method", "balance error", "closer by", "95 % interval", "significant"),
         [

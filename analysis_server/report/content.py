@@ -20,7 +20,7 @@ from core import roles
 from core.automation.points import inside_span
 from core.decibels import ABSENT_DB, FloatArray, median
 from core.models.explain import TermMeaning
-from core.wording import capitalised, decibels, decimal, listed
+from core.wording import capitalised, decibels, decimal, listed, shown_difference
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
@@ -63,6 +63,11 @@ class BusComparison:
     second_gain_db: FloatArray
     first_db: float
     second_db: float
+
+    @property
+    def difference_db(self) -> float:
+        """The difference of the two levels as the page shows them."""
+        return shown_difference(self.first_db, self.second_db, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +225,7 @@ class ReportContent:
     assignment : a row per file or track: its name, its bus, and the reason.
     players, stems : the sounds; `stems` are empty unless they were asked for.
     warnings, notes : sentences about what may be a problem, and information.
+    level_note : a sentence on the level of the whole mix, shown with the players; may be empty.
     figures, tables : numbers about the whole mix, and further tables.
     """
 
@@ -234,6 +240,7 @@ class ReportContent:
     spectra: tuple[Spectrum, ...] = ()
     players: tuple[Player, ...] = ()
     notes: tuple[str, ...] = ()
+    level_note: str = ""
     headline: str = ""
     recovers: bool = False
     assignment: tuple[Figure, ...] = ()

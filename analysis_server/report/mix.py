@@ -63,13 +63,14 @@ class BusResult(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class ReportText:
-    """The texts of a report; `figures` are rows of its table, and `notes` are information."""
+    """The texts of a report; `figures` are rows of its table, `notes` and `level_note` (on `mix.wav`) information."""
 
     summary: str
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     headline: str = ""
+    level_note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +222,7 @@ def content_of(outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemS
         ),
         warnings=text.warnings,
         notes=text.notes,
+        level_note=text.level_note,
         made_by=MADE_BY,
         assignment=outcome.assignment,
         stems=stems,
@@ -230,8 +232,10 @@ def content_of(outcome: Outcome, players: tuple[Player, ...], stems: tuple[StemS
 def terms_of(terms_db: Mapping[str, FloatArray]) -> tuple[tuple[TermMeaning, ...], FloatArray | None]:
     """Return the terms that a page shows and their contributions in dB, shape (n_frames, n_terms).
 
-    Two or more of the model's terms that never reach `SMALL_TERM_DB` are one term, their sum.
+    Two or more of the model's terms that never reach `SMALL_TERM_DB` are one term, their sum. Each term is rounded as a
+    record stores it, so that the page of a run and that of its audit show the same.
     """
+    terms_db = {name: np.round(values, 1) for name, values in terms_db.items()}
     largest_db = {name: np.abs(values).max(initial=0.0) for name, values in terms_db.items() if name in TERM_MEANINGS}
     small = [name for name, size_db in largest_db.items() if name in OF_MODEL and size_db < SMALL_TERM_DB]
     shown = [

@@ -50,6 +50,7 @@ from core.runs.audit import (
     curves_after_run,
     present_curves,
 )
+from core.wording import shown_difference
 
 _MODEL_PREFIX = "model:"
 _LEAST_SHOWN_DB = 0.005
@@ -134,6 +135,10 @@ class CompareResult(msgspec.Struct, frozen=True, kw_only=True):
         """Whether no shown figure differs."""
         largest_db = [abs(bus.largest_db) for bus in self.buses.values()]
         return max([abs(self.common_db), *largest_db]) < _LEAST_SHOWN_DB
+
+    def shown_difference_db(self, bus: ComparedBus) -> float:
+        """Return B - A of a bus, from the two levels as they are shown."""
+        return shown_difference(bus.first_db, bus.second_db - self.common_db, 2)
 
     @property
     def sentence(self) -> str:
@@ -341,7 +346,9 @@ def _page_of(result: CompareResult, first: GainCurves, second: GainCurves) -> Re
         title=f"{result.first.name} and {result.second.name}",
         verb="compare",
         headline=headline(
-            {bus.bus: bus.difference_db for bus in result.buses.values()}, prefix="B against A", decimals=2
+            {bus.bus: result.shown_difference_db(bus) for bus in result.buses.values()},
+            prefix="B against A",
+            decimals=2,
         ),
         summary=f"{sides} {result.sentence}",
         duration_s=float(first.time_s[-1]) if len(first.time_s) else 0.0,
@@ -374,7 +381,7 @@ def _differences(result: CompareResult) -> FigureTable:
     rows = [
         Figure(
             label=bus.bus,
-            value=gain_text(bus.difference_db, 2),
+            value=gain_text(result.shown_difference_db(bus), 2),
             means="no difference"
             if result.is_equal
             else f"moves {decimal_text(bus.moves_db, 2)} dB apart; at most {gain_text(bus.largest_db, 2)}, "

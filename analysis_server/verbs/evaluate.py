@@ -39,7 +39,7 @@ from core.models.evaluate import (
 )
 from core.models.model import Model, TrainingSong
 from core.progress import ProgressCallback, no_progress, part_of
-from core.wording import capitalised, first_few, listed
+from core.wording import capitalised, first_few, listed, shown_difference
 
 TABLE = "evaluate.json"
 LEARNED, DEFAULT, FIXED_RULE = "learned", "default", "equal RMS level"
@@ -399,7 +399,7 @@ def verdict(comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]
     if closer:
         found = {None: "not tested", True: "significant", False: "not significant"}
         listed = ", ".join(
-            f"{name!r} ({one.closer_db:+.2f} dB, {found[one.significant]})" for name, one in closer.items()
+            f"{name!r} ({_closer_text(name, means_db)}, {found[one.significant]})" for name, one in closer.items()
         )
         sentences.append(f"Simple rules that are closer than the model: {listed}.")
     if "mean gain" in closer:
@@ -418,18 +418,32 @@ def _answer(against_default: Comparison | None) -> str:
     return "learning helps: " if against_default.closer_db > 0.0 else "learning does not help: "
 
 
-def comparison_texts(one: Comparison) -> tuple[str, str, str]:
-    """Return how much closer the model is, the interval, and whether this is significant, as cells of a table."""
+def comparison_texts(result: EvaluateResult) -> dict[str, tuple[str, str, str]]:
+    """Return how much closer the model is than each method, the interval, and whether this is significant, in words."""
+    known_db = [error_db for error_db in result.balance_db.values() if error_db is not None]
+    means_db = {name: scores.balance_db or 0.0 for name, scores in result.baselines.items()}
+    means_db[LEARNED] = float(np.mean(known_db)) if known_db else 0.0
+    if result.default:
+        means_db[DEFAULT] = result.default.balance_db or 0.0
+    return {name: (_closer_text(name, means_db), *_test_texts(one)) for name, one in result.comparisons.items()}
+
+
+def _closer_text(name: str, means_db: Mapping[str, float]) -> str:
+    """Return how much closer the model is than a method, from the two means as they are shown."""
+    return f"{shown_difference(means_db[LEARNED], means_db[name], 2):+.2f} dB"
+
+
+def _test_texts(one: Comparison) -> tuple[str, str]:
     interval = "-" if one.interval_db is None else "{:+.2f} to {:+.2f} dB".format(*one.interval_db)
     significant = "not tested" if one.significant is None else "yes" if one.significant else "no"
-    return f"{one.closer_db:+.2f} dB", interval, significant
+    return interval, significant
 
 
 def _against(name: str, comparisons: Mapping[str, Comparison], means_db: Mapping[str, float]) -> str:
     one = comparisons[name]
     subject = "the default model is" if name == DEFAULT else "equal RMS levels are"
     side = "further away" if one.closer_db > 0.0 else "closer"
-    return f"{subject} {means_db[name]:.2f} dB from it, {side} ({one.closer_db:+.2f} dB, {_tested(one)})"
+    return f"{subject} {means_db[name]:.2f} dB from it, {side} ({_closer_text(name, means_db)}, {_tested(one)})"
 
 
 def _tested(one: Comparison) -> str:
@@ -476,7 +490,7 @@ def _written(
         page = evaluation_page(
             evaluation,
             others,
-            comparisons={name: comparison_texts(one) for name, one in result.comparisons.items()},
+            comparisons=comparison_texts(result),
             methods=result.methods,
             by_song=[name for name in (DEFAULT, FIXED_RULE) if name in others],
             title=title,

@@ -149,6 +149,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         (*where.notes, *found.warnings, *plain_sum.result()),
         (*_new_bus_notes(request), *song.notes()),
         headline,
+        level_note="".join(level_notes(file_gain_db)),
     )
     assignment = assignment_of(song, opened.session)
     done = Outcome(
@@ -190,7 +191,7 @@ def _matched(request: MatchRequest, opened: Opened, workshop: Path, deliver: Del
         median_deviation_db=dict(zip(found.curves.buses, deviations_db, strict=True)),
         assignment=assignment,
         files=files,
-        notes=[*text.notes, *level_notes(file_gain_db)],  # the page has the level in its figures
+        notes=[*text.notes, *filter(None, [text.level_note])],
         warnings=list(text.warnings),
     )
 

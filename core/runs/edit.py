@@ -195,7 +195,7 @@ def check(settings: EditSettings, buses: tuple[str, ...], duration_s: float) -> 
     """
 
     def require_known(option: str, bus: str) -> None:
-        problem = f"the run has no such bus; {suggestion(bus, buses)}it has {', '.join(buses)}"
+        problem = f"the run has no such bus or track; {suggestion(bus, buses)}it has {', '.join(buses)}"
         _require(bus in buses, f"{option} {bus}", problem)
 
     for name, percent in (("--depth", settings.depth_percent), ("--moves", settings.moves_percent)):

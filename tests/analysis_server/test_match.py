@@ -28,6 +28,14 @@ def test_the_fit_of_a_mastered_mixdown_is_described_once(faderwise: Faderwise, t
     assert f"{ran.out}{ran.err}".count("gains explain") == 1
 
 
+def test_the_level_of_a_quieter_file_is_a_note_on_the_page(faderwise: Faderwise, tmp_path: Path) -> None:
+    ran = faderwise("match", bundled_song(), "--out", tmp_path / "out")
+    (note,) = (line for line in ran.err.splitlines() if "quieter than the automation" in line)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    sentence = note.partition("note: ")[2].replace("-", "\N{MINUS SIGN}")
+    assert f'<p class="note">{sentence}.</p>' in page
+
+
 def test_a_mixdown_may_lie_elsewhere(faderwise: Faderwise, tiny_song: Path, tmp_path: Path) -> None:
     rough = tmp_path / "rough.wav"
     samples = soundfile.read(tiny_song / "mix.wav")[0]

@@ -210,3 +210,15 @@ def test_drums_that_the_drum_stem_contains_are_counted_once(faderwise: Faderwise
     assert list(result["median_gain_db"]) == ["drums", "bass", "vocals", "guitars"]
     rows = {row["name"]: (row["bus"], row["reason"]) for row in result["assignment"]}
     assert rows["01_Kick.wav"] == (None, "it is already in Drums.wav")
+
+
+def test_audit_and_edit_of_single_tracks_call_them_tracks(faderwise: Faderwise, raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert faderwise("mix", raw, "--level", "tracks", "--out", out).code == 0
+    audited, edited = faderwise("audit", out, "--no-sound").out, faderwise("edit", out, "--offset", "02_SnareUp=1").out
+    for printed in (audited, edited):
+        assert next(line for line in printed.splitlines() if " gain" in line).split()[0] == "track"
+    assert "--offset TRACK=DB" in audited
+    refused = faderwise("edit", out, "--offset", "snare=1")
+    assert refused.code == 2
+    assert "no such bus or track" in refused.err

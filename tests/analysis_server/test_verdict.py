@@ -42,6 +42,13 @@ def test_a_clear_difference_from_the_default_model_is_significant() -> None:
     assert 0.0 < low < comparisons[DEFAULT].closer_db < high
 
 
+def test_a_difference_is_that_of_the_two_shown_errors() -> None:
+    sentence, comparisons = judged(errors(0.944, 0.944), default=errors(2.966, 2.966), equal_RMS_level=errors(3.0, 3.0))
+    assert "is 0.94 dB from" in sentence
+    assert "is 2.97 dB from it, further away (+2.03 dB" in sentence
+    assert comparisons[DEFAULT].closer_db == pytest.approx(2.022)
+
+
 def test_a_model_that_is_further_away_does_not_help() -> None:
     sentence, comparisons = judged(FAR, default=OURS, equal_RMS_level=FAR)
     assert sentence.startswith("Learning does not help: ")
@@ -85,7 +92,7 @@ def test_the_rule_of_the_verdict_is_fixed_and_closer_rules_are_listed() -> None:
     halved = {title: 0.5 * value for title, value in OURS.items()}
     sentence, _ = judged(OURS, default=FAR, equal_RMS_level=FAR, mean_gain=better, level_per_bus=halved, unity_gain=FAR)
     assert "Equal RMS levels are 2.08 dB from it" in sentence
-    listed = "'mean gain' (-0.20 dB, not tested), 'level per bus' (-0.53 dB, significant)"
+    listed = "'mean gain' (-0.20 dB, not tested), 'level per bus' (-0.52 dB, significant)"
     assert f"Simple rules that are closer than the model: {listed}." in sentence
     assert "'mean gain' repeats the gains of other songs" in sentence
 

@@ -52,6 +52,12 @@ def test_small_reasons_of_a_model_are_one_line_with_their_sum():
     assert [term.label for term in alone] == ["its own level", "its place in the mix"]
 
 
+def test_small_reasons_are_summed_as_a_record_stores_them():
+    terms_db = {"level": np.full(3, -2.04), "role": np.full(3, 0.06), "tone": np.full(3, -0.02)}
+    _, values_db = terms_of(terms_db)
+    np.testing.assert_allclose(values_db[0], [-2.0, 0.1])
+
+
 def test_the_band_of_an_audit_is_around_the_predicted_gain(make_audit, make_audited_bus):
     page = render_report(replace(make_audit(), buses=(make_audited_bus(),)))
     bus = make_audited_bus()

@@ -32,6 +32,13 @@ def test_a_comparison_shows_both_curves_and_their_levels(make_report):
     assert "Predicted, written, now" not in page
 
 
+def test_the_difference_is_that_of_the_two_shown_levels(make_report):
+    content = make_report()
+    compared = BusComparison(second_gain_db=content.buses[0].gain_db, first_db=0.584, second_db=-0.284)
+    page = render_report(replace(content, verb="compare", buses=(replace(content.buses[0], compared=compared),)))
+    assert "<dd>\N{MINUS SIGN}0.86 dB</dd>" in page
+
+
 def test_the_overview_of_a_comparison_has_both_gains_of_each_bus(make_report):
     content = comparison_of(make_report())
     page = render_report(content)
