@@ -269,7 +269,7 @@ def _heard(
     if kept is None:
         where = f"{folder} no longer contains" if folder else "no folder contains"
         return None, root.figures, [f"{where} the sounds of run {root.number}, so the page has no players"]
-    remedy = "name the folder of its stems with --stems" if is_project(request.target) else "put its stems back"
+    remedy = "play the project, or give its stems with --stems" if is_project(request.target) else "put its stems back"
     late = f"the sounds are of the mix as written, without later changes; to hear the present mix, {remedy}"
     return _shifted(kept, root.start_s), root.figures, [late] if was_changed else []
 
