@@ -29,6 +29,12 @@ def mixing(studio: Studio) -> Studio:
     return mixing_in(studio)
 
 
+@pytest.fixture
+def long_mixing(studio_for: StudioFor, tmp_path: Path) -> Studio:
+    """As `mixing`, with a session that takes long enough to be interrupted before it is done."""
+    return mixing_in(studio_for(small_session(tmp_path / "long", length_s=400.0)))
+
+
 def mixing_in(studio: Studio) -> Studio:
     studio.choose_buses()
     studio.start("auto_mix_buses")
@@ -50,18 +56,18 @@ def relays() -> list[int]:
     return [child.pid for child in running if "analysis_server.reaper.relay" in child.cmdline()]
 
 
-def test_a_server_killed_in_the_middle_is_started_again(mixing: Studio) -> None:
-    mixing.host.run_until(lambda: mixing.server_pid() is not None, timeout_s=240.0)
-    killed = mixing.server_pid()
+def test_a_server_killed_in_the_middle_is_started_again(long_mixing: Studio) -> None:
+    long_mixing.host.run_until(lambda: long_mixing.server_pid() is not None, timeout_s=240.0)
+    killed = long_mixing.server_pid()
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    mixing.decline_report("mixed with the model")
-    mixing.host.run_to_end(timeout_s=240.0)
-    mixing.require_peace()
-    assert n_envelopes(mixing) == 4
-    assert mixing.server_pid() != killed
-    assert mixing.jobs() == []
-    mixing.host.run_until(lambda: relays() == [], timeout_s=240.0)
+    long_mixing.decline_report("mixed with the model")
+    long_mixing.host.run_to_end(timeout_s=240.0)
+    long_mixing.require_peace()
+    assert n_envelopes(long_mixing) == 4
+    assert long_mixing.server_pid() != killed
+    assert long_mixing.jobs() == []
+    long_mixing.host.run_until(lambda: relays() == [], timeout_s=240.0)
 
 
 @pytest.mark.parametrize("power_fails", [False, True])
@@ -84,15 +90,15 @@ def test_a_job_interrupted_by_closing_reaper_continues_at_the_next_start(
     assert again.jobs() == []
 
 
-def test_a_process_that_dies_is_reported_and_the_job_is_kept(mixing: Studio) -> None:
-    before = mixing.host.project.to_bytes()
-    mixing.host.run_until(lambda: "pid" in mixing.progress(), timeout_s=240.0)
-    os.kill(mixing.progress()["pid"], signal.SIGKILL)
-    mixing.host.dialogs.expect_message("OK", containing="ended without an answer")
-    mixing.host.run_to_end(timeout_s=240.0)
-    mixing.require_peace()
-    assert mixing.host.project.to_bytes() == before
-    assert mixing.job()["phase"] == "do"
+def test_a_process_that_dies_is_reported_and_the_job_is_kept(long_mixing: Studio) -> None:
+    before = long_mixing.host.project.to_bytes()
+    long_mixing.host.run_until(lambda: "pid" in long_mixing.progress(), timeout_s=240.0)
+    os.kill(long_mixing.progress()["pid"], signal.SIGKILL)
+    long_mixing.host.dialogs.expect_message("OK", containing="ended without an answer")
+    long_mixing.host.run_to_end(timeout_s=240.0)
+    long_mixing.require_peace()
+    assert long_mixing.host.project.to_bytes() == before
+    assert long_mixing.job()["phase"] == "do"
 
 
 def test_a_job_that_the_user_does_not_resume_is_removed(mixing: Studio, studio_for: StudioFor) -> None:
@@ -136,16 +142,15 @@ def test_a_job_continues_after_a_bus_was_deleted_and_restored(mixing: Studio) ->
     assert mixing.jobs() == []
 
 
-def test_running_the_action_again_offers_to_cancel(studio_for: StudioFor, tmp_path: Path) -> None:
-    mixing = mixing_in(studio_for(small_session(tmp_path / "long", length_s=400.0)))  # not done before it is cancelled
-    before = mixing.host.project.to_bytes()
-    mixing.host.dialogs.expect_message("Yes", containing="Cancel it?")
-    mixing.start("auto_mix_buses")
-    mixing.host.run_to_end(timeout_s=240.0)
-    mixing.require_peace()
-    assert mixing.host.project.to_bytes() == before
-    assert "cancelled; nothing was changed" in mixing.host.dialogs.console
-    assert mixing.jobs() == []
+def test_running_the_action_again_offers_to_cancel(long_mixing: Studio) -> None:
+    before = long_mixing.host.project.to_bytes()
+    long_mixing.host.dialogs.expect_message("Yes", containing="Cancel it?")
+    long_mixing.start("auto_mix_buses")
+    long_mixing.host.run_to_end(timeout_s=240.0)
+    long_mixing.require_peace()
+    assert long_mixing.host.project.to_bytes() == before
+    assert "cancelled; nothing was changed" in long_mixing.host.dialogs.console
+    assert long_mixing.jobs() == []
 
 
 def test_missing_media_are_named_before_anything_happens(studio: Studio) -> None:
