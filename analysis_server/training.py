@@ -415,7 +415,7 @@ def _of_project(path: str, audited: Audited, settings: SessionSettings, progress
 
 
 def _lowered_db(audited: Audited, buses: Sequence[str]) -> list[float]:
-    """Return by how many dB the top of its envelope lowered each bus, which is not how anybody wants it balanced."""
+    """Return by how many dB the top of its envelope lowered each bus; this is not an edit, so it is not learned."""
     top_db = {roles.canonical_role(track.role): track.terms_db.get("top", np.zeros(1)) for track in audited.tracks}
     return [-float(np.median(top_db.get(bus, 0.0))) for bus in buses]
 

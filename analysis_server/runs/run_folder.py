@@ -385,13 +385,10 @@ def _from_csv(text: str, path: Path, known: Collection[str] | None) -> dict[str,
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             time_s, gain_db = (_number(row[name], where, separator) for name in ("time_s", "gain_db"))
-            if time_s < 0.0 or gain_db > _LOUDEST_DB:
-                is_early = time_s < 0.0
-                problem = (
-                    f"time_s {time_s:g} is before 0 s"
-                    if is_early
-                    else f"gain_db {gain_db:g} is above {_LOUDEST_DB:g} dB"
-                )
+            if time_s < 0.0:
+                raise InputError(f"time_s {time_s:g} is before 0 s", path=where, remedy="correct it")
+            if gain_db > _LOUDEST_DB:
+                problem = f"gain_db {gain_db:g} is above {_LOUDEST_DB:g} dB"
                 raise InputError(problem, path=where, remedy="correct it")
             bus = (row["bus"] or "").strip()
             _require_bus(bus, known, where)

@@ -305,7 +305,7 @@ def _mixed(
 
 
 HeardOf = Callable[[Automation], dict[str, EnvelopePoints]]
-"""Returns what is heard of new gains: with the moves of the user's envelopes, where these stay on top."""
+"""Adds to new gains the moves of the user's envelopes where these are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
